@@ -1,0 +1,34 @@
+"""Zero-shot visual anomaly detection: AnomalyCLIP (ICLR 2024, arXiv 2310.18961) as software one can install.
+
+>>> import anomalyclip
+>>> model = anomalyclip.load("pocket")              # doctest: +SKIP
+>>> prediction = model.detect("part.png")           # doctest: +SKIP
+>>> prediction.score, prediction.anomaly_map.shape  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from anomalyclip.errors import AnomalyClipError
+from anomalyclip.version import __version__
+
+if TYPE_CHECKING:
+    from anomalyclip.model import AnomalyCLIP, load
+    from anomalyclip.prediction import Prediction
+
+__all__ = ["AnomalyCLIP", "AnomalyClipError", "Prediction", "__version__", "load"]
+
+# Looked up on first use: importing the package must stay light (no torch).
+_LAZY = {
+    "AnomalyCLIP": "anomalyclip.model",
+    "load": "anomalyclip.model",
+    "Prediction": "anomalyclip.prediction",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'anomalyclip' has no attribute {name!r}")

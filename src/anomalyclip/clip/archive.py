@@ -1,0 +1,129 @@
+"""Read the tensors of a TorchScript archive without running it.
+
+OpenAI publishes its weights as TorchScript. ``torch.jit.load`` would compile and may run code of an untrusted file, and
+is deprecated; a restricted unpickler that knows nothing but tensors and empty module shells is enough for the weights.
+"""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from anomalyclip.errors import WeightsError
+
+_STORAGE_DTYPES = {
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "FloatStorage": torch.float32,
+    "DoubleStorage": torch.float64,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
+}
+
+
+@dataclass(frozen=True)
+class ArchivedTensor:
+    """A tensor still on disk: where its storage lies and how to view it."""
+
+    member: str
+    dtype: torch.dtype
+    offset: int
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+
+    def load(self, path: Path) -> Tensor:
+        """Read the storage from the archive and view it; raises :class:`WeightsError` if it is too short."""
+        with zipfile.ZipFile(path) as archive:
+            storage = torch.frombuffer(bytearray(archive.read(self.member)), dtype=self.dtype)
+        try:
+            return storage.as_strided(self.shape, self.stride, self.offset)
+        except RuntimeError as error:
+            raise WeightsError(f"{path}: the storage {self.member} is shorter than its tensor; download it again") from error
+
+
+class _Shell:
+    """Stands for any module class of the archive: keeps attributes, has no behaviour."""
+
+    def __setstate__(self, state: object) -> None:
+        if not isinstance(state, dict):
+            raise pickle.UnpicklingError("a module's state is not a dict")
+        self.__dict__.update(state)
+
+
+def _keep_first(value: Any, *_: Any) -> Any:
+    return value
+
+
+@dataclass(frozen=True)
+class _Storage:
+    dtype: torch.dtype
+    member: str
+
+
+class _TensorUnpickler(pickle.Unpickler):
+    """Builds shells and :class:`ArchivedTensor`; every other global is refused."""
+
+    def __init__(self, file: Any, prefix: str) -> None:
+        super().__init__(file)
+        self._prefix = prefix
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module == "__torch__" or module.startswith("__torch__."):
+            return _Shell
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return self._tensor
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if module == "torch" and name in _STORAGE_DTYPES:
+            return _STORAGE_DTYPES[name]
+        if module == "torch.jit._pickle":  # typed lists and dicts: the plain value is all we need
+            return _keep_first
+        raise pickle.UnpicklingError(f"the global {module}.{name} has no place in a weights file")
+
+    def persistent_load(self, pid: Any) -> _Storage:
+        kind, dtype, key = pid[0], pid[1], str(pid[2])
+        if kind != "storage" or not isinstance(dtype, torch.dtype) or not key.isalnum():
+            raise pickle.UnpicklingError(f"unexpected persistent id {pid!r}")
+        return _Storage(dtype, f"{self._prefix}/data/{key}")
+
+    @staticmethod
+    def _tensor(storage: _Storage, offset: int, size: Any, stride: Any, *_: Any) -> ArchivedTensor:
+        return ArchivedTensor(storage.member, storage.dtype, int(offset), tuple(size), tuple(stride))
+
+
+def is_torchscript(path: Path) -> bool:
+    """Whether a zip file is a TorchScript archive: those carry their code."""
+    with zipfile.ZipFile(path) as archive:
+        return any("/code/" in name or name.endswith("/constants.pkl") for name in archive.namelist())
+
+
+def read_torchscript(path: Path) -> dict[str, ArchivedTensor]:
+    """Names (as ``state_dict`` would give them) and lazily read tensors of a TorchScript archive."""
+    with zipfile.ZipFile(path) as archive:
+        pickled = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/data.pkl")]
+        if len(pickled) != 1:
+            raise WeightsError(f"{path}: a TorchScript archive has one data.pkl, found {len(pickled)}")
+        prefix = pickled[0].partition("/")[0]
+        with archive.open(pickled[0]) as file:
+            root = _TensorUnpickler(file, prefix).load()
+    return dict(_walk(root, ""))
+
+
+def _walk(node: Any, prefix: str) -> Iterator[tuple[str, ArchivedTensor]]:
+    for name, value in vars(node).items():
+        if isinstance(value, ArchivedTensor):
+            yield prefix + name, value
+        elif isinstance(value, _Shell):
+            yield from _walk(value, f"{prefix}{name}.")

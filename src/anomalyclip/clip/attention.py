@@ -1,0 +1,52 @@
+"""Multi-head self-attention, fused, with a second attention over the same projections for DPAM (METHOD section 3)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+DPAMMode = Literal["vv", "qq", "kk", "qk"]
+"""Which projection attends to itself in the local path; ``qk`` switches the local path off (plain CLIP)."""
+
+DPAM_MODES: tuple[DPAMMode, ...] = ("vv", "qq", "kk", "qk")
+
+
+class SelfAttention(nn.Module):
+    """Self-attention with OpenAI's parameter names. Tokens ``(B, N, D)`` in, ``(B, N, D)`` out.
+
+    One product makes Q, K and V for every path, and no attention matrix is materialised (torch's SDPA).
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
+        self.out_proj = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, *, causal: bool = False) -> Tensor:
+        """Plain attention softmax(Q K^T / sqrt(d)) V, optionally causal."""
+        q, k, v = self._qkv(x)
+        return self._merge(F.scaled_dot_product_attention(q, k, v, is_causal=causal))
+
+    def dual(self, x: Tensor, mode: DPAMMode) -> tuple[Tensor, Tensor]:
+        """Both outputs of a dual-path block: plain attention, and the self-similarity one, e.g. softmax(V V^T) V."""
+        q, k, v = self._qkv(x)
+        own = {"vv": v, "qq": q, "kk": k}[mode]
+        plain = F.scaled_dot_product_attention(q, k, v)
+        local = F.scaled_dot_product_attention(own, own, v)
+        return self._merge(plain), self._merge(local)
+
+    def _qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        B, N, D = x.shape
+        packed = F.linear(x, self.in_proj_weight, self.in_proj_bias).view(B, N, 3, self.heads, D // self.heads)
+        q, k, v = packed.permute(2, 0, 3, 1, 4)  # each (B, heads, N, d)
+        return q, k, v
+
+    def _merge(self, x: Tensor) -> Tensor:
+        """Join heads: (B, heads, N, d) to (B, N, D), then the output projection."""
+        out: Tensor = self.out_proj(x.transpose(1, 2).flatten(2))
+        return out

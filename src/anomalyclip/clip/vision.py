@@ -1,0 +1,152 @@
+"""CLIP's vision transformer with DPAM: one global feature and patch features of any layer (METHOD section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from anomalyclip.clip.attention import DPAMMode
+from anomalyclip.clip.blocks import Block, Transformer
+from anomalyclip.clip.config import CLIPConfig
+from anomalyclip.clip.stem import ConvStem
+from anomalyclip.errors import ConfigError
+
+
+class VisionFeatures(NamedTuple):
+    """What the encoder gives: ``image`` (B, E) and ``patches`` {layer: (B, N, E)}, neither of them normalised."""
+
+    image: Tensor
+    patches: dict[int, Tensor]
+
+
+def default_dpam_blocks(layers: int) -> int:
+    """How many last blocks run two paths: 19 of 24 as in the reference, in proportion for other depths.
+
+    >>> default_dpam_blocks(24), default_dpam_blocks(12), default_dpam_blocks(5)
+    (19, 10, 4)
+    """
+    return int(19 * layers / 24 + 0.5)
+
+
+def interpolate_positions(table: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Resize a positional table (1 + g*g, D) to (1 + h*w, D): bilinear, half-pixel centres; the class position stays."""
+    side = round((table.shape[0] - 1) ** 0.5)
+    if grid == (side, side):
+        return table
+    spatial = table[1:].T.reshape(1, -1, side, side)
+    resized = F.interpolate(spatial, size=grid, mode="bilinear", align_corners=False)
+    return torch.cat([table[:1], resized.flatten(2)[0].T])
+
+
+class VisionTransformer(nn.Module):
+    """The vision tower of ``config``. Pixels ``(B, 3, H, W)``, normalised; H and W multiples of the patch size or cropped
+    by the patch embedding as a strided convolution does.
+    """
+
+    def __init__(self, config: CLIPConfig) -> None:
+        super().__init__()
+        vision = config.vision
+        self.config = vision
+        if vision.stem is None:
+            self.conv1 = nn.Conv2d(3, vision.width, vision.patch_size, stride=vision.patch_size, bias=False)
+        else:
+            self.stem = ConvStem(vision.stem, vision.width)
+        self.class_embedding = nn.Parameter(torch.empty(vision.width))
+        self.positional_embedding = nn.Parameter(torch.empty(vision.grid**2 + 1, vision.width))
+        self.ln_pre = nn.LayerNorm(vision.width)
+        self.transformer = Transformer(vision.width, vision.layers, vision.heads, config.activation)
+        self.ln_post = nn.LayerNorm(vision.width)
+        self.proj = nn.Parameter(torch.empty(vision.width, config.embed_dim))
+
+    def forward(
+        self,
+        pixel_values: Tensor,
+        *,
+        layers: Sequence[int] = (),
+        dpam: DPAMMode = "vv",
+        dpam_blocks: int | None = None,
+        post_norm_class: bool = False,
+    ) -> VisionFeatures:
+        """Encode images.
+
+        Args:
+            pixel_values: (B, 3, H, W) float.
+            layers: 1-based blocks whose patch features are wanted.
+            dpam: the local path's attention; ``qk`` is plain CLIP (one path).
+            dpam_blocks: how many last blocks run two paths; None for :func:`default_dpam_blocks`.
+            post_norm_class: apply LN_post to the class token, as plain CLIP does. The reference does not, and the
+                published prompts were learned that way, hence the default.
+
+        Raises:
+            ConfigError: a layer or ``dpam_blocks`` outside the encoder's depth.
+        """
+        tokens = self.embed(pixel_values)
+        return self.encode_tokens(
+            tokens,
+            layers=layers,
+            dpam=dpam,
+            dpam_blocks=dpam_blocks,
+            post_norm_class=post_norm_class,
+        )
+
+    def embed(self, pixel_values: Tensor) -> Tensor:
+        """Pixels to the tokens that enter block 1: (B, 1 + N, D), class token first, positions added, LN_pre applied."""
+        if self.config.stem is None:
+            maps = self.conv1(pixel_values)
+            return self.add_positions(maps.flatten(2).transpose(1, 2), (maps.shape[2], maps.shape[3]))
+        features = self.stem.features(pixel_values)
+        return self.add_positions(self.stem.project(features), (features.shape[2], features.shape[3]))
+
+    def add_positions(self, patches: Tensor, grid: tuple[int, int]) -> Tensor:
+        """Prepend the class token to patch tokens (B, h*w, D), add positions, apply LN_pre."""
+        first = self.class_embedding.to(patches.dtype).expand(patches.shape[0], 1, -1)
+        tokens = torch.cat([first, patches], dim=1)
+        out: Tensor = self.ln_pre(tokens + interpolate_positions(self.positional_embedding, grid).to(tokens.dtype))
+        return out
+
+    def encode_tokens(
+        self,
+        tokens: Tensor,
+        *,
+        layers: Sequence[int],
+        dpam: DPAMMode,
+        dpam_blocks: int | None,
+        post_norm_class: bool,
+    ) -> VisionFeatures:
+        """The blocks, from tokens (B, 1 + N, D) on; see :meth:`forward` for the options."""
+        depth = self.config.layers
+        first_dual = self._first_dual_block(dpam, dpam_blocks)
+        wanted = check_layers(layers, depth)
+        original, local = tokens, tokens
+        patches: dict[int, Tensor] = {}
+        for number, block in enumerate(self._blocks(), start=1):
+            if number < first_dual:
+                original = local = block(original)
+            else:
+                original, local = block.dual(original, local, dpam)
+            if number in wanted:
+                patches[number] = self.ln_post(local[:, 1:]) @ self.proj
+        first = original[:, 0]
+        return VisionFeatures((self.ln_post(first) if post_norm_class else first) @ self.proj, patches)
+
+    def _first_dual_block(self, dpam: DPAMMode, dpam_blocks: int | None) -> int:
+        depth = self.config.layers
+        blocks = default_dpam_blocks(depth) if dpam_blocks is None else dpam_blocks
+        if not 0 <= blocks <= depth:
+            raise ConfigError(f"dpam_blocks must lie in 0..{depth} (the encoder's depth), got {blocks}")
+        return depth + 1 if dpam == "qk" else depth - blocks + 1
+
+    def _blocks(self) -> list[Block]:
+        return list(self.transformer.resblocks)  # type: ignore[arg-type]
+
+
+def check_layers(layers: Sequence[int], depth: int) -> frozenset[int]:
+    """The layers as a set, or a :class:`ConfigError` that names those outside 1..depth."""
+    outside = [layer for layer in layers if not 1 <= layer <= depth]
+    if outside:
+        raise ConfigError(f"layers {outside} do not exist: this vision encoder has blocks 1..{depth}")
+    return frozenset(layers)

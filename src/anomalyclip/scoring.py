@@ -1,0 +1,105 @@
+"""From features and the two text embeddings to image scores and anomaly maps (METHOD section 5). Pure functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from anomalyclip.errors import ConfigError
+
+TAU = 0.07
+"""The method's temperature; CLIP's own logit scale is not used."""
+
+ABNORMAL = 1
+"""Index of the abnormal embedding; 0 is normal."""
+
+
+def similarity(features: Tensor, text_features: Tensor, tau: float = TAU) -> Tensor:
+    """Probabilities (..., 2) of [normal, abnormal]: softmax over cosine similarity / tau.
+
+    Args:
+        features: (..., E), any scale.
+        text_features: (2, E), L2-normalised.
+    """
+    logits = F.normalize(features, dim=-1) @ text_features.to(features.dtype).T
+    return (logits / tau).softmax(dim=-1)
+
+
+def image_score(image_features: Tensor, text_features: Tensor, tau: float = TAU) -> Tensor:
+    """Image scores (B,) in [0, 1] of global features (B, E)."""
+    return similarity(image_features, text_features, tau)[..., ABNORMAL]
+
+
+def similarity_map(patch_features: Tensor, text_features: Tensor, size: int, tau: float = TAU) -> Tensor:
+    """Per-pixel probabilities (B, 2, size, size) of patch features (B, N, E) on a square grid, upsampled bilinearly."""
+    return upsample(on_grid(similarity(patch_features, text_features, tau)), size)
+
+
+def on_grid(patches: Tensor) -> Tensor:
+    """Patch values (B, N, C) as maps (B, C, sqrt(N), sqrt(N)); :class:`ConfigError` if N is no square number."""
+    B, N, C = patches.shape
+    side = math.isqrt(N)
+    if side * side != N:
+        raise ConfigError(f"{N} patches do not form a square grid; give square images")
+    return patches.transpose(1, 2).reshape(B, C, side, side)
+
+
+def upsample(maps: Tensor, size: int) -> Tensor:
+    """Bilinear, half-pixel centres (align_corners=False), to (B, C, size, size)."""
+    return F.interpolate(maps, size=(size, size), mode="bilinear", align_corners=False)
+
+
+def anomaly_map(
+    patch_features: Iterable[Tensor], text_features: Tensor, size: int, *, tau: float = TAU, sigma: float = 4.0
+) -> Tensor:
+    """Anomaly maps (B, size, size) in [0, 1]: mean over layers of (S_abnormal + 1 - S_normal) / 2, then a Gaussian.
+
+    The reference sums over layers; the mean keeps one scale whatever the number of layers.
+    Upsampling and averaging are linear, so they are exchanged: one upsampling in place of one per layer.
+    """
+    layers = [_contrast(similarity(features, text_features, tau)) for features in patch_features]
+    if not layers:
+        raise ConfigError("an anomaly map needs the patch features of at least one layer")
+    mean = torch.stack(layers).mean(dim=0)
+    return gaussian_filter(upsample(on_grid(mean.unsqueeze(-1)), size).squeeze(1), sigma)
+
+
+def _contrast(probabilities: Tensor) -> Tensor:
+    return (probabilities[..., ABNORMAL] + 1 - probabilities[..., 1 - ABNORMAL]) / 2
+
+
+def gaussian_kernel(sigma: float, truncate: float = 4.0) -> Tensor:
+    """The normalised 1-D kernel SciPy uses: radius int(truncate * sigma + 0.5), float64."""
+    radius = int(truncate * sigma + 0.5)
+    offsets = torch.arange(-radius, radius + 1, dtype=torch.float64)
+    weights = torch.exp(-0.5 * (offsets / sigma) ** 2)
+    return weights / weights.sum()
+
+
+def gaussian_filter(maps: Tensor, sigma: float) -> Tensor:
+    """Separable Gaussian over the last two axes of (B, H, W), equal to ``scipy.ndimage.gaussian_filter`` (reflect).
+
+    ``sigma`` in pixels; 0 returns the maps unchanged.
+    """
+    if sigma < 0:
+        raise ConfigError(f"sigma must be 0 or more pixels, got {sigma}")
+    if sigma == 0:
+        return maps
+    kernel = gaussian_kernel(sigma).to(maps.device, maps.dtype)
+    radius = len(kernel) // 2
+    x = maps.unsqueeze(1)  # (B, 1, H, W)
+    x = F.conv2d(_reflect(x, radius, axis=2), kernel.view(1, 1, -1, 1))
+    x = F.conv2d(_reflect(x, radius, axis=3), kernel.view(1, 1, 1, -1))
+    return x.squeeze(1)
+
+
+def _reflect(x: Tensor, radius: int, axis: int) -> Tensor:
+    """SciPy's ``reflect`` (edge pixel repeated: d c b a | a b c d | d c b a), for any radius."""
+    size = x.shape[axis]
+    index = torch.arange(-radius, size + radius, device=x.device) % (2 * size)
+    index = torch.where(index < size, index, 2 * size - 1 - index)
+    return x.index_select(axis, index)
