@@ -1,0 +1,53 @@
+"""Prompts: learned (object-agnostic, deep), their files, and hand-written ensembles. Names load on first use."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anomalyclip.prompts.backbone import Backbone, check_backbone
+    from anomalyclip.prompts.content import PromptFile, PromptMetadata
+    from anomalyclip.prompts.files import load_prompts, save_prompts, with_text_features
+    from anomalyclip.prompts.handwritten import ENSEMBLES, NAMES, Ensemble, ensemble_text_features, get_ensemble
+    from anomalyclip.prompts.learner import PromptInputs, PromptLearner, tokenize_templates
+    from anomalyclip.prompts.published import read_published, save_published
+    from anomalyclip.prompts.settings import PromptSettings
+
+__all__ = [
+    "ENSEMBLES",
+    "NAMES",
+    "Backbone",
+    "Ensemble",
+    "PromptFile",
+    "PromptInputs",
+    "PromptLearner",
+    "PromptMetadata",
+    "PromptSettings",
+    "check_backbone",
+    "ensemble_text_features",
+    "get_ensemble",
+    "load_prompts",
+    "read_published",
+    "save_prompts",
+    "save_published",
+    "tokenize_templates",
+    "with_text_features",
+]
+
+_ROOMS = {
+    "backbone": ("Backbone", "check_backbone"),
+    "content": ("PromptFile", "PromptMetadata"),
+    "files": ("load_prompts", "save_prompts", "with_text_features"),
+    "handwritten": ("ENSEMBLES", "NAMES", "Ensemble", "ensemble_text_features", "get_ensemble"),
+    "learner": ("PromptInputs", "PromptLearner", "tokenize_templates"),
+    "published": ("read_published", "save_published"),
+    "settings": ("PromptSettings",),
+}
+_HOME = {name: room for room, names in _ROOMS.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,64 @@
+"""Bounded reading and atomic writing of small binary files."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from anomalyclip.errors import OutputError, PromptError
+
+MAX_BYTES = 64 * 2**20  # the authors' files hold 23 MB, most of it unused; ours hold well below 1 MB
+
+
+def read_bounded(path: str | Path) -> bytes:
+    """All bytes of a prompt file; never more than :data:`MAX_BYTES` are read, whatever the file system says.
+
+    Raises:
+        PromptError: missing, unreadable, empty or too large.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        raise PromptError(f"no prompt file at {path}; check the path, or name published prompts") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
+        raise PromptError(f"cannot read the prompt file {path}: {error}") from error
+    if not data:
+        raise PromptError(f"the prompt file {path} is empty; fetch or save it again")
+    if len(data) > MAX_BYTES:
+        raise PromptError(
+            f"the prompt file {path} is larger than {MAX_BYTES // 2**20} MiB, no prompt file is;"
+            " is it a model's weights file? Pass those as the model, not as prompts"
+        )
+    return data
+
+
+def write_atomic(path: str | Path, data: bytes) -> None:
+    """Write ``data`` beside ``path`` and rename it there, so that no reader ever sees half a file.
+
+    Raises:
+        OutputError: the folder cannot be created or written, or the disk is full.
+    """
+    target = Path(path)
+    temporary: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=".part", dir=target.parent)
+        temporary = Path(name)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files; results are ordinary ones
+        temporary.replace(target)
+    except (OSError, ValueError) as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        raise OutputError(f"cannot write the prompt file {path}: {error}; choose another place") from error
+
+
+def _umask() -> int:
+    current = os.umask(0o022)
+    os.umask(current)
+    return current

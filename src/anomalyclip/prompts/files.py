@@ -1,0 +1,154 @@
+"""Prompt files: our safetensors format, and one door that also reads the authors' ``.pth``.
+
+Layout of our format: the learned tensors under their checkpoint names, ``text_features``, and one metadata string,
+key ``anomalyclip.prompts``, holding JSON ``{"format": 1, "settings": {...}, "metadata": {...}}``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from torch import Tensor
+
+from anomalyclip.errors import AnomalyClipError, PromptError
+from anomalyclip.prompts.bounded import read_bounded, write_atomic
+from anomalyclip.prompts.content import PromptFile, PromptMetadata
+from anomalyclip.prompts.published import parse_published
+from anomalyclip.prompts.settings import PromptSettings
+
+FORMAT_VERSION = 1
+METADATA_KEY = "anomalyclip.prompts"
+_ZIP_MAGIC = b"PK\x03\x04"
+_MAX_HEADER = 2**20
+
+
+def save_prompts(path: str | Path, prompts: PromptFile) -> None:
+    """Write ``prompts`` in our format, atomically and reproducibly (equal content gives equal bytes).
+
+    Raises:
+        PromptError: there are no final text embeddings, or the metadata is not plain JSON.
+        OutputError: the file cannot be written.
+    """
+    from safetensors.torch import save
+
+    if prompts.text_features is None:
+        raise PromptError(
+            "a prompt file holds the final text embeddings (2, E); compute them first (with_text_features)"
+        )
+    header = {"format": FORMAT_VERSION, "settings": asdict(prompts.settings), "metadata": asdict(prompts.metadata)}
+    try:
+        text = json.dumps(header, sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise PromptError(f"the prompts' metadata must be plain JSON values: {error}") from error
+    _read_header(text, str(path))  # what is written must be readable
+    tensors = {name: value.contiguous() for name, value in prompts.tensors.items()}
+    tensors["text_features"] = prompts.text_features.contiguous()
+    write_atomic(path, save(tensors, {METADATA_KEY: text}))
+
+
+def load_prompts(path: str | Path) -> PromptFile:
+    """Read a prompt file of ours or of the authors; the content decides, not the name.
+
+    Raises:
+        PromptError: missing, empty, too large, damaged, or neither format.
+    """
+    data = read_bounded(path)
+    if data.startswith(_ZIP_MAGIC):
+        return parse_published(data, str(path))
+    return _parse(data, str(path))
+
+
+def with_text_features(prompts: PromptFile, text_features: Tensor, metadata: PromptMetadata) -> PromptFile:
+    """The same prompts in our format with final embeddings (2, E): turns a published file into one of ours."""
+    final = text_features.detach().float().cpu().clone()
+    return replace(
+        prompts, kind="anomalyclip", metadata=metadata, text_features=final, token_ids=None, token_embeddings=None
+    )
+
+
+def _parse(data: bytes, path: str) -> PromptFile:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    text = _metadata_text(data, path)
+    try:
+        tensors = load(data)
+    except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
+        raise PromptError(f"the prompt file {path} is damaged ({error}); fetch or save it again") from error
+    header = _read_header(text, path)
+    final = tensors.pop("text_features", None)
+    if final is None:
+        raise PromptError(f"the prompt file {path} lacks the tensor text_features; save it again with save_prompts")
+    return PromptFile("anomalyclip", header.settings, header.metadata, _as_float32(tensors), final.float(), path=path)
+
+
+def _as_float32(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+
+
+def _metadata_text(data: bytes, path: str) -> str:
+    """Our metadata string out of the safetensors header (8 bytes of length, then JSON)."""
+    length = int.from_bytes(data[:8], "little")
+    if len(data) < 8 or not 2 <= length <= min(_MAX_HEADER, len(data) - 8):
+        raise PromptError(f"{path} is no prompt file: expected our .safetensors or the authors' .pth")
+    try:
+        header: Any = json.loads(data[8 : 8 + length])
+        text = header["__metadata__"][METADATA_KEY]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise PromptError(
+            f"{path} is no prompt file: its header lacks {METADATA_KEY!r};"
+            " a plain safetensors file holds weights, pass it as the model instead"
+        ) from error
+    if not isinstance(text, str):
+        raise PromptError(f"{path} is damaged: {METADATA_KEY!r} in its header is no text")
+    return text
+
+
+@dataclass(frozen=True)
+class _Header:
+    format: int
+    settings: PromptSettings
+    metadata: PromptMetadata
+
+
+def _read_header(text: str, path: str) -> _Header:
+    from pydantic import Field, TypeAdapter, ValidationError
+
+    try:
+        raw = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise PromptError(f"the metadata of {path} is not JSON ({error}); the file is damaged") from error
+    version = raw.get("format") if isinstance(raw, dict) else None
+    if version != FORMAT_VERSION:
+        raise PromptError(
+            f"{path} has prompt format {version!r}, this version reads {FORMAT_VERSION}; upgrade anomalyclip"
+        )
+    try:
+        header = TypeAdapter(Annotated[_Header, Field()]).validate_json(text, strict=True)
+    except (ValidationError, AnomalyClipError) as error:
+        raise PromptError(f"the metadata of {path} is not valid: {error}") from error
+    _check_ranges(header.metadata, path)
+    return header
+
+
+def _check_ranges(metadata: PromptMetadata, path: str) -> None:
+    """Values that would otherwise fail far from their cause."""
+    wrong = [
+        f"{name} is {value!r}, expected {expected}"
+        for name, value, ok, expected in (
+            ("text_width", metadata.text_width, metadata.text_width >= 1, "at least 1"),
+            ("embed_dim", metadata.embed_dim, (metadata.embed_dim or 1) >= 1, "at least 1"),
+            ("layers", metadata.layers, min(metadata.layers or (1,)) >= 1 and metadata.layers != (), "1-based blocks"),
+            ("image_size", metadata.image_size, 1 <= (metadata.image_size or 1) <= 8192, "1..8192"),
+            ("dpam", metadata.dpam, metadata.dpam in ("vv", "qq", "kk", "qk"), "vv, qq, kk or qk"),
+            ("dpam_blocks", metadata.dpam_blocks, (metadata.dpam_blocks or 0) >= 0, "at least 0"),
+            ("sigma", metadata.sigma, 0 <= metadata.sigma <= 1000, "0..1000 pixels"),
+            ("tau", metadata.tau, 0 < metadata.tau <= 100, "above 0, at most 100"),
+        )
+        if not ok
+    ]
+    if wrong:
+        raise PromptError(f"the metadata of {path} is out of range: {'; '.join(wrong)}")
