@@ -1,0 +1,60 @@
+"""Reading images safely and writing maps, overlays and files atomically. Nothing here knows about models."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anomalyclip.io.atomic import atomic_write, write_bytes
+    from anomalyclip.io.images import read_image, read_image_bytes, read_mask
+    from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, SUFFIXES
+    from anomalyclip.io.maps import read_map, write_map
+    from anomalyclip.io.names import printable
+    from anomalyclip.io.overlay import draw_overlay
+    from anomalyclip.io.pictures import thumbnail_data_uri, write_image
+
+# Resolved on first use: Pillow, NumPy and OpenCV together cost a quarter of a second that `--help` must not pay.
+_HOME = {
+    "DEFAULT_MAX_BYTES": "limits",
+    "DEFAULT_MAX_PIXELS": "limits",
+    "SUFFIXES": "limits",
+    "atomic_write": "atomic",
+    "draw_overlay": "overlay",
+    "printable": "names",
+    "read_image": "images",
+    "read_image_bytes": "images",
+    "read_map": "maps",
+    "read_mask": "images",
+    "thumbnail_data_uri": "pictures",
+    "write_bytes": "atomic",
+    "write_image": "pictures",
+    "write_map": "maps",
+}
+
+__all__ = [
+    "DEFAULT_MAX_BYTES",
+    "DEFAULT_MAX_PIXELS",
+    "SUFFIXES",
+    "atomic_write",
+    "draw_overlay",
+    "printable",
+    "read_image",
+    "read_image_bytes",
+    "read_map",
+    "read_mask",
+    "thumbnail_data_uri",
+    "write_bytes",
+    "write_image",
+    "write_map",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

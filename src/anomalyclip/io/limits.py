@@ -1,0 +1,27 @@
+"""What is read at all: suffixes, the pixel limit and the file size limit."""
+
+from __future__ import annotations
+
+from anomalyclip.io.refusal import Refusal
+
+DEFAULT_MAX_PIXELS = 89_478_485
+"""Largest accepted width x height: a quarter of a gigabyte of RGB, the bound at which Pillow itself starts to warn."""
+
+DEFAULT_MAX_BYTES = 1 << 30
+"""Largest accepted file in bytes: an image at the pixel limit fits in uncompressed 32-bit RGB."""
+
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".dcm", ".dicom"}
+)
+"""Lower-case suffixes by which files are found in folders."""
+
+
+def check_pixels(width: int, height: int, max_pixels: int) -> None:
+    """Refuse an image by the size that its header declares, before anything is decoded."""
+    if width < 1 or height < 1:
+        raise Refusal(f"its header declares {width} x {height} pixels", "copy or export the file again")
+    if width * height > max_pixels:
+        raise Refusal(
+            f"it has {width} x {height} = {width * height / 1e6:.4g} megapixels, the limit is {max_pixels / 1e6:.4g}",
+            "scale it down or cut it into parts, or raise max_pixels",
+        )

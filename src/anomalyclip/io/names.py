@@ -1,0 +1,22 @@
+"""File names as they may be shown: always one line, always encodable."""
+
+from __future__ import annotations
+
+import os
+
+StrPath = str | os.PathLike[str]
+
+
+def printable(path: StrPath | bytes | os.PathLike[bytes]) -> str:
+    """The path as one line of valid Unicode, for messages, tables and logs.
+
+    A name on disk may hold bytes that are no UTF-8 and control characters such as line ends; both are shown as
+    backslash escapes, so that a message stays one line and printing it never fails.
+
+    >>> printable("scan\\n01.png")
+    'scan\\\\n01.png'
+    >>> printable(b"caf\\xe9.png")
+    'caf\\\\xe9.png'
+    """
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

@@ -1,0 +1,56 @@
+"""Writing pictures: files (atomic) and data URIs for self-contained pages."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from anomalyclip.errors import InputError, OutputError
+from anomalyclip.io.atomic import write_bytes
+from anomalyclip.io.names import StrPath, printable
+
+_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    ".png": ("PNG", {"compress_level": 3}),  # twice as fast as the default level, a few per cent larger
+    ".jpg": ("JPEG", {"quality": 92, "subsampling": 0}),
+    ".jpeg": ("JPEG", {"quality": 92, "subsampling": 0}),
+}
+
+
+def write_image(path: StrPath, image: Image.Image) -> None:
+    """Write a picture atomically, as PNG or JPEG by the suffix of `path`.
+
+    Raises:
+        InputError: another suffix.
+        OutputError: the picture cannot be encoded or the file cannot be written.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in _OPTIONS:
+        raise InputError(f"cannot write {printable(path)}: expected a name that ends in {', '.join(_OPTIONS)}")
+    kind, options = _OPTIONS[suffix]
+    try:
+        data = _encoded(image, kind, options)
+    except (OSError, ValueError) as error:  # JPEG ends at 65,535 pixels a side
+        raise OutputError(f"cannot write {printable(path)} as {kind}: {error}; write a .png file") from error
+    write_bytes(path, data)
+
+
+def thumbnail_data_uri(image: Image.Image, max_side: int = 320, quality: int = 80) -> str:
+    """A JPEG data URI of the picture, scaled down to fit `max_side` x `max_side` pixels (never up)."""
+    if max_side < 1:
+        raise InputError(f"max_side is {max_side}, expected at least 1")
+    scale = min(1.0, max_side / max(image.size))
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    # reducing_gap: shrink by whole factors first, ten times faster on large pictures and not visible at this size.
+    small = image.convert("RGB").resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
+    data = _encoded(small, "JPEG", {"quality": quality, "optimize": True})
+    return "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii")
+
+
+def _encoded(image: Image.Image, kind: str, options: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    (image.convert("RGB") if kind == "JPEG" else image).save(buffer, kind, **options)
+    return buffer.getvalue()
