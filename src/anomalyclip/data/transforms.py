@@ -1,0 +1,40 @@
+"""Preprocessing (METHOD section 2): square bicubic resize, scale to [0, 1], CLIP's normalisation; masks likewise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+def preprocess(image: Image, size: int) -> Tensor:
+    """An RGB image as CLIP wants it: float32 (3, size, size), normalised. Resized without crop or padding."""
+    from PIL.Image import Resampling
+
+    resized = image if image.size == (size, size) else image.resize((size, size), Resampling.BICUBIC)
+    return normalise(torch.from_numpy(np.array(resized, dtype=np.uint8)))
+
+
+def normalise(pixels: Tensor) -> Tensor:
+    """uint8 RGB (..., H, W, 3) to normalised float32 (..., 3, H, W)."""
+    scaled = pixels.movedim(-1, -3).to(torch.float32).div_(255)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, STD))
+    return scaled.sub_(mean).div_(std)
+
+
+def preprocess_mask(mask: NDArray[np.bool_], size: int) -> Tensor:
+    """A boolean mask (H, W) as float32 0/1 (size, size): bilinear resize of the binary mask, threshold at 0.5."""
+    from PIL import Image
+
+    grey = Image.fromarray(np.asarray(mask, dtype=np.uint8) * 255)
+    resized = np.asarray(grey.resize((size, size), Image.Resampling.BILINEAR), dtype=np.float32) / 255
+    return torch.from_numpy((resized > 0.5).astype(np.float32))

@@ -1,0 +1,346 @@
+"""AnomalyCLIP: the frozen encoder, two constant text embeddings and scoring, in one module (METHOD sections 3 to 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from anomalyclip.clip.attention import DPAM_MODES, DPAMMode
+from anomalyclip.clip.config import VisionConfig
+from anomalyclip.clip.vision import VisionTransformer, check_layers, default_dpam_blocks
+from anomalyclip.data.transforms import preprocess
+from anomalyclip.errors import ConfigError, InputError
+from anomalyclip.prediction import Prediction, decide
+from anomalyclip.scoring import TAU, anomaly_map, image_score
+from anomalyclip.text_embeddings import TextEmbeddings, text_embeddings
+from anomalyclip.version import __version__
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    Source: TypeAlias = str | Path | Image | NDArray[np.uint8]
+
+PUBLISHED_IMAGE_SIZE = 518  # METHOD section 2; 37 x 37 patches of 14 pixels
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Everything besides weights and prompts that decides a score.
+
+    Attributes:
+        image_size: side in pixels the image is resized to.
+        layers: 1-based vision blocks whose patch features make the anomaly map.
+        dpam: attention of the local path; ``qk`` is off.
+        dpam_blocks: how many last blocks run two paths.
+        sigma: of the Gaussian over the anomaly map, in pixels of ``image_size``.
+        tau: temperature.
+        post_norm_class: LN_post on the class token, as plain CLIP does and the reference does not.
+    """
+
+    image_size: int
+    layers: tuple[int, ...]
+    dpam: DPAMMode = "vv"
+    dpam_blocks: int = 19
+    sigma: float = 4.0
+    tau: float = TAU
+    post_norm_class: bool = False
+
+
+class AnomalyOutput(NamedTuple):
+    """What one forward pass gives for B images, N patches, embedding width D, S = image size.
+
+    ``image_features`` (B, D) and ``patch_features`` {layer: (B, N, D)} are not normalised and have no class token;
+    ``image_scores`` (B,) and ``anomaly_maps`` (B, S, S, mean over layers) lie in [0, 1]; ``text_features`` (2, D) is
+    L2-normalised, [normal, abnormal].
+    """
+
+    image_features: Tensor
+    patch_features: dict[int, Tensor]
+    image_scores: Tensor
+    anomaly_maps: Tensor
+    text_features: Tensor
+
+
+class AnomalyCLIP(nn.Module):
+    """Zero-shot anomaly detector over one frozen vision tower and one pair of text embeddings.
+
+    Make one with :func:`load` (names and defaults) or :meth:`from_files` (every setting by hand).
+
+    Attributes:
+        name: what the weights are called in results: a model name, or the path given.
+        settings: see :class:`ModelSettings`.
+    """
+
+    text_features: Tensor
+
+    def __init__(
+        self, visual: VisionTransformer, embeddings: TextEmbeddings, settings: ModelSettings, *, name: str, weights_sha256: str
+    ) -> None:
+        super().__init__()
+        check_settings(settings, visual.config)
+        self.visual = visual
+        self.settings = settings
+        self.name = name
+        self.weights_sha256 = weights_sha256
+        self.prompts_name = embeddings.name
+        self.prompts_sha256 = embeddings.sha256
+        self.register_buffer("text_features", embeddings.features)
+        self.eval().requires_grad_(False)
+
+    @classmethod
+    def from_files(
+        cls,
+        clip: str | Path,
+        prompts: str | Path,
+        *,
+        layers: Sequence[int] | None = None,
+        image_size: int | None = None,
+        dpam: DPAMMode | None = None,
+        dpam_blocks: int | None = None,
+        sigma: float | None = None,
+        tau: float | None = None,
+        post_norm_class: bool = False,
+        class_name: str = "object",
+        device: str | torch.device = "cpu",
+        name: str | None = None,
+    ) -> AnomalyCLIP:
+        """Build a model from a CLIP weights file and a prompt file.
+
+        Args:
+            clip: weights in any format of :func:`anomalyclip.clip.weights.load_clip`.
+            prompts: a prompt file (ours or the authors' ``.pth``), or the name of a hand-written ensemble
+                (``clip``, ``clip-ac``, ``winclip-ensemble``), which is filled with ``class_name``.
+            layers, image_size, dpam, dpam_blocks, sigma, tau: None takes what the prompt file records, then the method's
+                default (last layer; 518 px for 14-pixel patches, else the size the weights were trained at; "vv" over 19
+                of 24 blocks in proportion; sigma 4; tau 0.07).
+            post_norm_class: apply LN_post to the class token, as plain CLIP does.
+            class_name: for hand-written prompts.
+            device: where to run.
+            name: what to call the weights in results; default is the path.
+
+        Raises:
+            WeightsError, PromptError, ConfigError: a file cannot be used, the prompts were learned on another backbone,
+                or a setting is out of range.
+        """
+        name = name or str(clip)
+        embeddings, tower, preset = text_embeddings(clip, prompts, backbone=name, class_name=class_name)
+        vision = tower.config.vision
+        chosen_blocks = dpam_blocks if dpam_blocks is not None else preset.dpam_blocks
+        settings = ModelSettings(
+            image_size=image_size or preset.image_size or default_image_size(vision),
+            layers=tuple(layers) if layers is not None else preset.layers or (vision.layers,),
+            dpam=dpam or preset.dpam,
+            dpam_blocks=default_dpam_blocks(vision.layers) if chosen_blocks is None else chosen_blocks,
+            sigma=preset.sigma if sigma is None else sigma,
+            tau=tau or preset.tau,
+            post_norm_class=post_norm_class,
+        )
+        model = cls(tower.visual, embeddings, settings, name=name, weights_sha256=tower.weights_sha256)
+        return model.to(device)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model runs."""
+        return self.text_features.device
+
+    def forward(self, pixel_values: Tensor) -> AnomalyOutput:
+        """Features, scores and maps of normalised images (B, 3, S, S); differentiable in ``pixel_values``."""
+        settings = self.settings
+        image, patches = self.visual(
+            pixel_values,
+            layers=settings.layers,
+            dpam=settings.dpam,
+            dpam_blocks=settings.dpam_blocks,
+            post_norm_class=settings.post_norm_class,
+        )
+        maps = anomaly_map(
+            [patches[layer] for layer in settings.layers],
+            self.text_features,
+            settings.image_size,
+            tau=settings.tau,
+            sigma=settings.sigma,
+        )
+        return AnomalyOutput(image, patches, image_score(image, self.text_features, settings.tau), maps, self.text_features)
+
+    def preprocess(self, image: Image) -> Tensor:
+        """An RGB PIL image as this model wants it: float32 (3, S, S), on the CPU."""
+        return preprocess(image, self.settings.image_size)
+
+    @torch.inference_mode()
+    def predict(self, pixel_values: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores (B,) and maps (B, S, S), float32 on the CPU, of normalised images (B, 3, S, S)."""
+        out = self(pixel_values.to(self.device))
+        return out.image_scores.float().cpu(), out.anomaly_maps.float().cpu()
+
+    @overload
+    def detect(self, inputs: Source, *, batch_size: int = 1, threshold: float | None = None) -> Prediction: ...
+    @overload
+    def detect(
+        self, inputs: Sequence[Source], *, batch_size: int = 1, threshold: float | None = None
+    ) -> list[Prediction]: ...
+    def detect(self, inputs: Any, *, batch_size: int = 1, threshold: float | None = None) -> Any:
+        """Score one image or a list of them.
+
+        Args:
+            inputs: a path, a PIL image or a uint8 RGB/grey array (H, W[, 3]); or a list of these.
+            batch_size: images per forward pass.
+            threshold: image score from which the decision is "anomalous"; None gives no decision.
+
+        Returns:
+            A :class:`Prediction`, or a list of them in the order of the inputs.
+
+        Raises:
+            ImageReadError, InputError: an input cannot be read. For folders of unknown files use ``anomalyclip detect``
+                or :mod:`anomalyclip.detect`, which report a bad file and go on.
+        """
+        if not isinstance(inputs, list | tuple):
+            return self._detect_batch([inputs], threshold)[0]
+        if batch_size < 1:
+            raise ConfigError(f"batch_size must be 1 or more, got {batch_size}")
+        starts = range(0, len(inputs), batch_size)
+        return [p for start in starts for p in self._detect_batch(inputs[start : start + batch_size], threshold)]
+
+    def _detect_batch(self, inputs: Sequence[Any], threshold: float | None) -> list[Prediction]:
+        images = [as_image(source) for source in inputs]
+        scores, maps = self.predict(torch.stack([self.preprocess(image) for image in images]))
+        return [
+            Prediction(
+                score=score,
+                anomaly_map=resize_map(values, image.size),
+                width=image.width,
+                height=image.height,
+                path=str(source) if isinstance(source, str | Path) else None,
+                decision=decide(score, threshold),
+                image=image,
+            )
+            for source, image, score, values in zip(inputs, images, scores.tolist(), maps.numpy(), strict=True)
+        ]
+
+    def provenance(self) -> dict[str, Any]:
+        """What every result file records: model, weights and prompts with their hashes, settings, version."""
+        return {
+            "model": self.name,
+            "weights_sha256": self.weights_sha256,
+            "prompts": self.prompts_name,
+            "prompts_sha256": self.prompts_sha256,
+            "settings": asdict(self.settings) | {"layers": list(self.settings.layers)},
+            "version": __version__,
+        }
+
+
+def load(
+    model: str | Path = "pocket",
+    *,
+    prompts: str | Path | None = None,
+    device: str = "auto",
+    layers: Sequence[int] | None = None,
+    image_size: int | None = None,
+    sigma: float | None = None,
+    threads: int | None = None,
+    offline: bool = False,
+    class_name: str = "object",
+) -> AnomalyCLIP:
+    """Load a model by name or path, with its prompts.
+
+    Args:
+        model: ``pocket`` (embedded), ``vit-l-14-336`` and the other names of ``anomalyclip models list``, or a path.
+        prompts: a prompt name, a hand-written ensemble's name or a path; None takes the model's default.
+        device: ``auto`` (CUDA, then Apple's MPS, then CPU), or torch's name of one.
+        layers, image_size, sigma: override what the prompt file records.
+        threads: CPU threads of torch; None leaves them as they are.
+        offline: never touch the network.
+        class_name: fills hand-written prompts.
+
+    Raises:
+        HubError: an unknown name, or a file that is not here and cannot be fetched; the message says what to do.
+        WeightsError, PromptError, ConfigError: see :meth:`AnomalyCLIP.from_files`.
+    """
+    from anomalyclip.hub import resolve_model, resolve_prompts
+    from anomalyclip.prompts import NAMES
+
+    files = resolve_model(model, offline=offline)
+    wanted = prompts if prompts is not None else files.default_prompts
+    if wanted is None:
+        raise ConfigError(
+            f"the model {files.name} has no default prompts; give --prompts with a file learned on it, or one of {', '.join(NAMES)}"
+        )
+    if threads is not None:
+        torch.set_num_threads(threads)
+    found = wanted if str(wanted) in NAMES else resolve_prompts(wanted, offline=offline)
+    return AnomalyCLIP.from_files(
+        files.weights,
+        found,
+        layers=layers,
+        image_size=image_size,
+        sigma=sigma,
+        class_name=class_name,
+        device=pick_device(device),
+        name=files.name,
+    )
+
+
+def pick_device(device: str) -> torch.device:
+    """``auto`` is the fastest present; any other name is checked. Raises :class:`ConfigError`."""
+    if device == "auto":
+        best = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        return torch.device(best)
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"the device {device!r} cannot be used here ({reason}); try --device cpu") from error
+    return torch.device(device)
+
+
+def default_image_size(vision: VisionConfig) -> int:
+    """518 for encoders with 14-pixel patches trained at 224 or more, else the size they were trained at."""
+    return PUBLISHED_IMAGE_SIZE if vision.patch_size == 14 and vision.image_size >= 224 else vision.image_size
+
+
+def check_settings(settings: ModelSettings, vision: VisionConfig) -> None:
+    """Refuse settings this encoder cannot run; raises :class:`ConfigError` naming the setting and its range."""
+    check_layers(settings.layers, vision.layers)
+    if not settings.layers:
+        raise ConfigError("layers is empty; name at least one block whose patch features make the map")
+    if settings.image_size < vision.patch_size:
+        raise ConfigError(f"image_size {settings.image_size} is below one patch ({vision.patch_size} pixels)")
+    if settings.dpam not in DPAM_MODES:
+        raise ConfigError(f"dpam must be one of {', '.join(DPAM_MODES)}, got {settings.dpam!r}")
+    if not 0 <= settings.dpam_blocks <= vision.layers:
+        raise ConfigError(f"dpam_blocks must lie in 0..{vision.layers}, got {settings.dpam_blocks}")
+    if settings.sigma < 0 or settings.tau <= 0:
+        raise ConfigError(f"sigma must be 0 or more and tau above 0, got sigma {settings.sigma}, tau {settings.tau}")
+
+
+def as_image(source: Any) -> Image:
+    """A path, PIL image or uint8 array (H, W) or (H, W, 3) as an RGB PIL image."""
+    from PIL import Image
+
+    from anomalyclip.io import read_image
+
+    if isinstance(source, str | Path):
+        return read_image(source)
+    if isinstance(source, Image.Image):
+        return source.convert("RGB")
+    if isinstance(source, np.ndarray):
+        if source.dtype == np.uint8 and (source.ndim == 2 or (source.ndim == 3 and source.shape[2] == 3)):
+            return Image.fromarray(source).convert("RGB")
+        raise InputError(f"an image array must be uint8 (H, W) or (H, W, 3) RGB, got {source.dtype} {source.shape}")
+    raise InputError(f"cannot read an image from {type(source).__name__}; give a path, a PIL image or a uint8 array")
+
+
+def resize_map(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """An anomaly map (S, S) at ``size`` = (width, height): float32 (height, width), bilinear, so it stays in range."""
+    import cv2
+
+    out: NDArray[np.float32] = cv2.resize(np.ascontiguousarray(values), size, interpolation=cv2.INTER_LINEAR)
+    return out

@@ -1,0 +1,64 @@
+"""What detection gives for one image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+Decision = Literal["anomalous", "normal"]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Score, heat map and, with a threshold, a decision for one image.
+
+    Attributes:
+        score: image score in [0, 1], METHOD section 5.
+        anomaly_map: float32 (height, width) in [0, 1] at the image's own size, on a fixed scale: maps of different
+            images are comparable, nothing is stretched per image.
+        width, height: the image's own size in pixels.
+        path: where the image came from, if it was a file.
+        decision: "anomalous" if score >= threshold, else "normal"; None without a threshold.
+        image: the RGB image the map belongs to, for overlays.
+    """
+
+    score: float
+    anomaly_map: NDArray[np.float32] = field(repr=False)
+    width: int
+    height: int
+    path: str | None = None
+    decision: Decision | None = None
+    image: Image | None = field(default=None, repr=False, compare=False)
+
+    def overlay(self) -> Image:
+        """The image with its heat map on the fixed colour scale and a colour bar."""
+        from PIL import Image
+
+        from anomalyclip.io import draw_overlay
+
+        base = self.image if self.image is not None else Image.new("RGB", (self.width, self.height), "white")
+        return draw_overlay(base, self.anomaly_map, score=self.score, decision=self.decision)
+
+    def save_overlay(self, path: str | Path) -> None:
+        """Write :meth:`overlay` as PNG or JPEG; raises :class:`~anomalyclip.errors.OutputError` if it cannot."""
+        from anomalyclip.io import write_image
+
+        write_image(path, self.overlay())
+
+
+def decide(score: float, threshold: float | None) -> Decision | None:
+    """The decision at a threshold.
+
+    >>> decide(0.7, 0.5), decide(0.2, 0.5), decide(0.2, None)
+    ('anomalous', 'normal', None)
+    """
+    if threshold is None:
+        return None
+    return "anomalous" if score >= threshold else "normal"

@@ -1,0 +1,138 @@
+"""The pretraining loop: resumable, seeded by step, with an exponential moving average of the weights."""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from anomalyclip.clip.config import PRESETS
+from anomalyclip.clip.model import CLIP, random_clip
+from anomalyclip.errors import ConfigError
+from anomalyclip.io import atomic_write
+from anomalyclip.pretraining.objective import Terms, pretraining_loss
+from anomalyclip.pretraining.recipe import Recipe
+from anomalyclip.pretraining.stream import stream
+from anomalyclip.pretraining.vgg import fill_stem
+
+_SAVE_EVERY = 100
+_LOG_EVERY = 20
+
+
+@dataclass
+class State:
+    """All that a checkpoint holds."""
+
+    clip: CLIP
+    average: CLIP
+    optimiser: torch.optim.Optimizer
+    step: int
+    seconds: float
+
+
+def pretrain(recipe: Recipe, folder: Path, *, workers: int = 1) -> CLIP:
+    """Run (or go on with) ``recipe`` in ``folder`` and return the averaged CLIP.
+
+    ``folder`` gets ``checkpoint.pt`` every 100 steps and ``log.csv``. Every batch and every random phrase follows from
+    the step number, so a resumed run sees what an uninterrupted one would have seen.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    state = _start(recipe, folder / "checkpoint.pt")
+    tokenizer = state.clip.tokenizer()
+    started = time.monotonic() - state.seconds
+    with _progress() as progress, (folder / "log.csv").open("a", newline="") as log:
+        task = progress.add_task("pretraining", total=recipe.steps, completed=state.step)
+        writer = csv.writer(log)
+        recent: list[Terms] = []
+        for batch in stream(recipe, state.clip.visual.stem, state.step, workers):
+            rng = np.random.default_rng([recipe.seed, state.step])
+            _set_rate(state.optimiser, recipe, state.step)
+            terms = pretraining_loss(
+                state.clip, tokenizer, batch, rng, weights=recipe.loss, phrases=recipe.phrases
+            )
+            _update(state, terms.total, recipe)
+            recent.append(Terms(*(value.detach() for value in terms)))
+            state.step += 1
+            state.seconds = time.monotonic() - started
+            if state.step % _LOG_EVERY == 0:
+                means = [float(torch.stack(values).mean()) for values in zip(*recent, strict=True)]
+                writer.writerow([state.step, f"{state.seconds:.0f}", *(f"{mean:.4f}" for mean in means)])
+                log.flush()
+                recent.clear()
+                progress.update(task, completed=state.step, description=f"pretraining, loss {means[0]:.3f}")
+            if state.step % _SAVE_EVERY == 0 or state.step == recipe.steps:
+                _save(state, recipe, folder / "checkpoint.pt")
+    return state.average
+
+
+def _start(recipe: Recipe, checkpoint: Path) -> State:
+    clip = random_clip(PRESETS[recipe.architecture], recipe.seed)
+    fill_stem(clip.visual.stem)
+    clip.visual.stem.stages.requires_grad_(False)
+    average = random_clip(PRESETS[recipe.architecture], recipe.seed)
+    average.load_state_dict(clip.state_dict())
+    state = State(clip, average, _optimiser(clip, recipe), 0, 0.0)
+    if checkpoint.is_file():
+        saved = torch.load(checkpoint, weights_only=True)
+        if saved["recipe"] != recipe.to_dict():
+            raise ConfigError(f"{checkpoint} belongs to another recipe; choose another folder or remove it")
+        clip.load_state_dict(saved["clip"])
+        average.load_state_dict(saved["average"])
+        state.optimiser.load_state_dict(saved["optimiser"])
+        state.step, state.seconds = saved["step"], saved["seconds"]
+    return state
+
+
+def _save(state: State, recipe: Recipe, path: Path) -> None:
+    with atomic_write(path) as temporary:
+        torch.save(
+            {
+                "recipe": recipe.to_dict(),
+                "clip": state.clip.state_dict(),
+                "average": state.average.state_dict(),
+                "optimiser": state.optimiser.state_dict(),
+                "step": state.step,
+                "seconds": state.seconds,
+            },
+            temporary,
+        )
+
+
+def _optimiser(clip: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    trained = [parameter for parameter in clip.parameters() if parameter.requires_grad]
+    decayed = [parameter for parameter in trained if parameter.ndim > 1]
+    plain = [parameter for parameter in trained if parameter.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98))
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, recipe: Recipe, step: int) -> None:
+    """Linear warm-up, then cosine to 2% of the peak."""
+    warm = min(1.0, (step + 1) / recipe.warmup)
+    cosine = 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
+    for group in optimiser.param_groups:
+        group["lr"] = recipe.learning_rate * warm * (0.02 + 0.98 * cosine)
+
+
+def _update(state: State, loss: Tensor, recipe: Recipe) -> None:
+    state.optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(state.clip.parameters(), 1.0)
+    state.optimiser.step()
+    decay = min(recipe.ema, (1 + state.step) / (10 + state.step))
+    with torch.no_grad():
+        for average, current in zip(state.average.parameters(), state.clip.parameters(), strict=True):
+            if current.requires_grad:
+                average.lerp_(current, 1 - decay)
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns)

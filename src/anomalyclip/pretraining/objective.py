@@ -1,0 +1,107 @@
+"""What the embedded CLIP is trained for: words for images, words for regions, and the two states on class and patches."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from anomalyclip.clip.model import CLIP
+from anomalyclip.clip.tokenizer import Tokenizer
+from anomalyclip.losses import glocal_loss
+from anomalyclip.pretraining.phrases import state_phrases
+from anomalyclip.pretraining.recipe import LossWeights
+from anomalyclip.pretraining.stream import Batch
+
+
+class Terms(NamedTuple):
+    """The weighted total and its parts, each a scalar."""
+
+    total: Tensor
+    caption: Tensor
+    region: Tensor
+    image: Tensor
+    pixel: Tensor
+
+
+def pretraining_loss(
+    clip: CLIP, tokenizer: Tokenizer, batch: Batch, rng: np.random.Generator, *, weights: LossWeights, phrases: int
+) -> Terms:
+    """All terms of one batch.
+
+    - caption: CLIP's contrastive loss, with the flawless caption of each damaged image as a hard negative;
+    - region: local (V-V) features pooled over each defect against the defects' words;
+    - image, pixel: the method's glocal loss with sentences for the two states in place of learned prompts.
+    """
+    image, patches = _encode(clip, batch)
+    normal, abnormal = state_phrases(rng, phrases, batch.subjects)
+    negatives = [text for text, label in zip(batch.normal_captions, batch.labels.tolist(), strict=True) if label]
+    region_words = [caption for captions in batch.region_captions for caption in captions]
+    groups = [batch.captions, negatives, region_words, normal, abnormal]
+    texts = [text for group in groups for text in group]
+    encoded = F.normalize(_encode_text(clip, tokenizer, texts), dim=-1)
+    captions, hard, regions, t_normal, t_abnormal = encoded.split([len(group) for group in groups])
+
+    scale = clip.logit_scale.exp().clamp(max=100.0)
+    caption = _contrast(image, torch.cat([captions, hard]), batch.captions, batch.captions + negatives, scale)
+    region = _region_loss(patches, batch, regions, region_words, scale)
+    states = F.normalize(torch.stack([t_normal.mean(0), t_abnormal.mean(0)]), dim=-1)
+    masks = _resized_masks(batch.regions, 4 * _side(patches))
+    glocal = glocal_loss(image, [patches], states, batch.labels, masks)
+    total = (
+        weights.caption * caption
+        + weights.region * region
+        + weights.image * glocal.image
+        + weights.pixel * glocal.pixel
+    )
+    return Terms(total, caption, region, glocal.image, glocal.pixel)
+
+
+def _encode(clip: CLIP, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Global (B, E) and last-layer patch features (B, N, E) in fp32, from stem features."""
+    visual = clip.visual
+    grid = (batch.features.shape[2], batch.features.shape[3])
+    last = clip.config.vision.layers
+    with torch.autocast("cpu", torch.bfloat16):
+        tokens = visual.add_positions(visual.stem.project(batch.features), grid)
+        out = visual.encode_tokens(tokens, layers=[last], dpam="vv", dpam_blocks=None, post_norm_class=False)
+    return out.image.float(), out.patches[last].float()
+
+
+def _encode_text(clip: CLIP, tokenizer: Tokenizer, texts: list[str]) -> Tensor:
+    with torch.autocast("cpu", torch.bfloat16):
+        return clip.encode_text(tokenizer.encode_batch(texts, truncate=True)).float()
+
+
+def _contrast(a: Tensor, b: Tensor, a_words: list[str], b_words: list[str], scale: Tensor) -> Tensor:
+    """Symmetric InfoNCE where equal words share the target; ``b`` normalised, may have rows without a partner in ``a``."""
+    logits = scale * F.normalize(a, dim=-1) @ b.T
+    same = torch.tensor([[float(x == y) for y in b_words] for x in a_words])
+    rows = F.cross_entropy(logits, same / same.sum(dim=1, keepdim=True))
+    partnered = same.sum(dim=0) > 0
+    columns = same[:, partnered] / same[:, partnered].sum(dim=0)
+    return (rows + F.cross_entropy(logits[:, partnered].T, columns.T)) / 2
+
+
+def _region_loss(patches: Tensor, batch: Batch, words: Tensor, texts: list[str], scale: Tensor) -> Tensor:
+    """Pooled local features of every defect against the words of all defects in the batch."""
+    if len(texts) < 2:
+        return patches.new_zeros(())
+    side = _side(patches)
+    pooled = []
+    for row, captions in enumerate(batch.region_captions):
+        for index in range(1, len(captions) + 1):
+            cover = F.adaptive_avg_pool2d((batch.regions[row] == index).float()[None, None], side).flatten()
+            pooled.append((cover / cover.sum().clamp(min=1e-6)) @ patches[row])
+    return _contrast(torch.stack(pooled), words, texts, texts, scale)
+
+
+def _side(patches: Tensor) -> int:
+    return int(round(patches.shape[1] ** 0.5))
+
+
+def _resized_masks(regions: Tensor, size: int) -> Tensor:
+    return (F.interpolate((regions > 0).float().unsqueeze(1), size=(size, size), mode="area").squeeze(1) > 0.4).float()
