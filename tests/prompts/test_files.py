@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -109,7 +110,7 @@ def test_hash_follows_content_not_history(prompts: PromptFile) -> None:
     half = replace(prompts, settings=replace(prompts.settings, round_deep_to_half=True))
     assert half.sha256 != prompts.sha256
     assert prompts.text_features is not None
-    assert replace(prompts, text_features=-prompts.text_features).sha256 != prompts.sha256
+    assert replace(prompts, text_features=prompts.text_features.flip(0)).sha256 != prompts.sha256
 
 
 def test_a_failed_write_leaves_the_old_file(saved: Path, prompts: PromptFile, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,6 +151,9 @@ def test_missing_empty_and_foreign_files(tmp_path: Path) -> None:
         load_prompts(tmp_path / "none")
     with pytest.raises(PromptError, match="cannot read"):
         load_prompts(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(PromptError, match="pipe"):
+        load_prompts(tmp_path / "pipe")
     with pytest.raises(PromptError, match=r"cannot read|no prompt file"):
         load_prompts("nul\0name")
     for content, message in (

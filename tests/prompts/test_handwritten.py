@@ -59,6 +59,14 @@ def test_articles_of_the_two_clip_baselines() -> None:
     )
 
 
+def test_articles_change_before_the_phrase_only() -> None:
+    entry = Ensemble(
+        "t", "test", ("old {}",), ("bad {}",), ("a {}", "pizza {} a", "a big {}", "in a {}"), articles=True
+    )
+    assert entry.sentences("axe")[0] == ["an old axe", "pizza old axe a", "a big old axe", "in an old axe"]
+    assert entry.sentences("axe")[1] == ["a bad axe", "pizza bad axe a", "a big bad axe", "in a bad axe"]
+
+
 def test_braces_in_class_names_are_only_text() -> None:
     assert ENSEMBLES["clip"].sentences("part {0} {x}")[0] == ["a photo of a normal part {0} {x}"]
 

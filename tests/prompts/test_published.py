@@ -40,6 +40,7 @@ def test_golden_checkpoint(golden_path: Path, golden_clip: CLIP, golden: dict[st
     settings = prompts.settings
     assert (settings.n_ctx, settings.depth, settings.deep_length) == (12, 5, 4)
     assert settings.round_deep_to_half
+    assert read_published(golden_path / "epoch_1.pth").settings == settings
     assert prompts.metadata.text_width == 128
     assert prompts.metadata.backbone is None
     assert prompts.metadata.layers is None  # the preset belongs to ViT-L only
@@ -183,6 +184,9 @@ def test_zip_bombs_are_refused_before_they_unfold(tmp_path: Path) -> None:
     assert bomb.stat().st_size < 2**20
     with pytest.raises(PromptError, match="compressed, or too large"):
         load_prompts(bomb)
+    small = archive(tmp_path / "small.pth", {"a/data.pkl": b"\0" * 1000}, zipfile.ZIP_DEFLATED)
+    with pytest.raises(PromptError, match="compressed"):
+        load_prompts(small)
     many = archive(tmp_path / "many.pth", {f"a/{index}": b"" for index in range(1001)})
     with pytest.raises(PromptError, match="too large"):
         load_prompts(many)

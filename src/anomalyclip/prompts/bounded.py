@@ -18,6 +18,8 @@ def read_bounded(path: str | Path) -> bytes:
         PromptError: missing, unreadable, empty or too large.
     """
     try:
+        if Path(path).exists() and not Path(path).is_file():  # a pipe would block, a device has no end
+            raise PromptError(f"cannot read the prompt file {path}: it is a folder, pipe or device; give a file")
         with Path(path).open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except FileNotFoundError as error:

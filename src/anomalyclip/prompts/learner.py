@@ -75,8 +75,7 @@ class PromptLearner(nn.Module):
 
     def _register_fixed(self, embedding: nn.Embedding, tokens: Tensor) -> None:
         with torch.no_grad():
-            # a copy: the buffers must not follow later changes of the table
-            embedded = embedding(tokens.to(embedding.weight.device)).float().clone()
+            embedded = embedding(tokens.to(embedding.weight.device)).float()  # (2, C, D), a copy of the table's rows
         n_ctx = self.settings.n_ctx
         for index, side in enumerate(_SIDES):
             row = embedded[index][None, None]  # (1, 1, C, D)

@@ -67,7 +67,7 @@ def parse_published(
     """:func:`read_published` for bytes already in memory; ``path`` is for messages."""
     state = _check_keys(_unpack(data, path), path)
     n_ctx, width = _matrix(state["ctx_pos"], path, "ctx_pos")
-    deep = sorted((name for name in state if name.startswith(DEEP_PREFIX)), key=_deep_index)
+    deep = [f"{DEEP_PREFIX}{index}" for index in range(sum(name.startswith(DEEP_PREFIX) for name in state))]
     deep_length = _matrix(state[deep[0]], path, deep[0])[0] if deep else 1
     try:
         settings = PromptSettings(n_ctx, 1 + len(deep), deep_length, normal_words, abnormal_words, round_deep_to_half)
@@ -206,10 +206,6 @@ def _matrix(value: Tensor, path: str, name: str) -> tuple[int, int]:
             f"{name} in {path} has shape {tuple(value.shape)} and type {value.dtype}; expected (..., n, width)"
         )
     return int(value.shape[-2]), int(value.shape[-1])
-
-
-def _deep_index(name: str) -> int:
-    return int(name[len(DEEP_PREFIX) :])
 
 
 def _listed(names: list[str]) -> str:
