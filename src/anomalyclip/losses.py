@@ -32,7 +32,7 @@ def focal_loss(probabilities: Tensor, target: Tensor, gamma: float = 2.0) -> Ten
 
 
 def dice_loss(probability: Tensor, target: Tensor) -> Tensor:
-    """Soft dice, smooth 1, per sample, mean over the batch: 1 - (2 sum(p g) + 1) / (sum p + sum g + 1). Both (B, H, W)."""
+    """Soft dice of (B, H, W), smooth 1, mean over samples: 1 - (2 sum(p g) + 1) / (sum p + sum g + 1)."""
     p = probability.flatten(1)
     g = target.to(p.dtype).flatten(1)
     overlap = (p * g).sum(dim=1)

@@ -83,7 +83,13 @@ class AnomalyCLIP(nn.Module):
     text_features: Tensor
 
     def __init__(
-        self, visual: VisionTransformer, embeddings: TextEmbeddings, settings: ModelSettings, *, name: str, weights_sha256: str
+        self,
+        visual: VisionTransformer,
+        embeddings: TextEmbeddings,
+        settings: ModelSettings,
+        *,
+        name: str,
+        weights_sha256: str,
     ) -> None:
         super().__init__()
         check_settings(settings, visual.config)
@@ -119,9 +125,9 @@ class AnomalyCLIP(nn.Module):
             clip: weights in any format of :func:`anomalyclip.clip.weights.load_clip`.
             prompts: a prompt file (ours or the authors' ``.pth``), or the name of a hand-written ensemble
                 (``clip``, ``clip-ac``, ``winclip-ensemble``), which is filled with ``class_name``.
-            layers, image_size, dpam, dpam_blocks, sigma, tau: None takes what the prompt file records, then the method's
-                default (last layer; 518 px for 14-pixel patches, else the size the weights were trained at; "vv" over 19
-                of 24 blocks in proportion; sigma 4; tau 0.07).
+            layers, image_size, dpam, dpam_blocks, sigma, tau: None takes what the prompt file records, then the
+                method's default (last layer; 518 px for 14-pixel patches, else the size the weights were trained at;
+                "vv" over 19 of 24 blocks in proportion; sigma 4; tau 0.07).
             post_norm_class: apply LN_post to the class token, as plain CLIP does.
             class_name: for hand-written prompts.
             device: where to run.
@@ -169,7 +175,9 @@ class AnomalyCLIP(nn.Module):
             tau=settings.tau,
             sigma=settings.sigma,
         )
-        return AnomalyOutput(image, patches, image_score(image, self.text_features, settings.tau), maps, self.text_features)
+        return AnomalyOutput(
+            image, patches, image_score(image, self.text_features, settings.tau), maps, self.text_features
+        )
 
     def preprocess(self, image: Image) -> Tensor:
         """An RGB PIL image as this model wants it: float32 (3, S, S), on the CPU."""
@@ -185,7 +193,7 @@ class AnomalyCLIP(nn.Module):
     def detect(self, inputs: Source, *, batch_size: int = 1, threshold: float | None = None) -> Prediction: ...
     @overload
     def detect(
-        self, inputs: Sequence[Source], *, batch_size: int = 1, threshold: float | None = None
+        self, inputs: list[Source] | tuple[Source, ...], *, batch_size: int = 1, threshold: float | None = None
     ) -> list[Prediction]: ...
     def detect(self, inputs: Any, *, batch_size: int = 1, threshold: float | None = None) -> Any:
         """Score one image or a list of them.
@@ -271,7 +279,8 @@ def load(
     wanted = prompts if prompts is not None else files.default_prompts
     if wanted is None:
         raise ConfigError(
-            f"the model {files.name} has no default prompts; give --prompts with a file learned on it, or one of {', '.join(NAMES)}"
+            f"the model {files.name} has no default prompts; give --prompts with a file learned on it,"
+            f" or one of {', '.join(NAMES)}"
         )
     if threads is not None:
         torch.set_num_threads(threads)
@@ -342,5 +351,5 @@ def resize_map(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np
     """An anomaly map (S, S) at ``size`` = (width, height): float32 (height, width), bilinear, so it stays in range."""
     import cv2
 
-    out: NDArray[np.float32] = cv2.resize(np.ascontiguousarray(values), size, interpolation=cv2.INTER_LINEAR)
-    return out
+    resized = cv2.resize(np.ascontiguousarray(values), size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(resized, dtype=np.float32)

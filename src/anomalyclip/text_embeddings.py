@@ -1,4 +1,4 @@
-"""The two text embeddings of a model, from learned or hand-written prompts; the text tower goes once they are constants."""
+"""The two text embeddings of a model, from learned or hand-written prompts; then the text tower can go."""
 
 from __future__ import annotations
 

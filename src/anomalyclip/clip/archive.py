@@ -50,7 +50,9 @@ class ArchivedTensor:
         try:
             return storage.as_strided(self.shape, self.stride, self.offset)
         except RuntimeError as error:
-            raise WeightsError(f"{path}: the storage {self.member} is shorter than its tensor; download it again") from error
+            raise WeightsError(
+                f"{path}: the storage {self.member} is shorter than its tensor; download it again"
+            ) from error
 
 
 class _Shell:

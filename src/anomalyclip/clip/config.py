@@ -129,7 +129,7 @@ PRESETS: dict[str, CLIPConfig] = {
             image_size=224,
             patch_size=8,
             width=192,
-            layers=5,
+            layers=4,
             heads=3,
             stem=StemConfig(((64, 64), (128, 128), (256, 256, 256), (512, 512, 512)), taps=(3, 4)),
         ),

@@ -57,7 +57,9 @@ def read_weights(path: str | Path) -> RawWeights:
         entries = _from_huggingface(entries, file)
     if not any(name.startswith("visual.") for name in entries):
         shown = ", ".join(sorted(entries)[:5]) or "no tensors"
-        raise WeightsError(f"{file} holds no CLIP image encoder (found {shown}); expected OpenAI, open_clip or Hugging Face names")
+        raise WeightsError(
+            f"{file} holds no CLIP image encoder (found {shown}); expected OpenAI, open_clip or Hugging Face names"
+        )
     return RawWeights(file, entries, hints | _metadata(file))
 
 
@@ -109,7 +111,8 @@ def _open(path: Path) -> dict[str, Entry]:
     except (OSError, ValueError, EOFError, RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise WeightsError(
-            f"{path} is not a readable weights file ({reason}); expected safetensors, a TorchScript archive or a state dict"
+            f"{path} is not a readable weights file ({reason}); "
+            "expected safetensors, a TorchScript archive or a state dict"
         ) from error
 
 
@@ -117,13 +120,15 @@ def _open_safetensors(path: Path) -> dict[str, Entry]:
     from safetensors import SafetensorError, safe_open
 
     try:
-        handle = safe_open(path, framework="pt")
-        names = list(handle.keys())
+        handle: Any = safe_open(path, framework="pt")
+        names: list[str] = list(handle.keys())
     except SafetensorError as error:
         raise WeightsError(f"{path} is a damaged safetensors file ({error}); download it again") from error
-    return {
-        name: Entry(tuple(handle.get_slice(name).get_shape()), partial(handle.get_tensor, name)) for name in names
-    }
+    return {name: Entry(_shape(handle, name), partial(handle.get_tensor, name)) for name in names}
+
+
+def _shape(handle: Any, name: str) -> tuple[int, ...]:
+    return tuple(handle.get_slice(name).get_shape())
 
 
 def _open_pickled(path: Path) -> dict[str, Entry]:
@@ -131,7 +136,9 @@ def _open_pickled(path: Path) -> dict[str, Entry]:
     for key in ("state_dict", "model"):
         if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
             loaded = loaded[key]
-    tensors = {name: value for name, value in loaded.items() if isinstance(value, Tensor)} if isinstance(loaded, dict) else {}
+    tensors = (
+        {name: value for name, value in loaded.items() if isinstance(value, Tensor)} if isinstance(loaded, dict) else {}
+    )
     return {name: Entry(tuple(tensor.shape), partial(_same, tensor)) for name, tensor in tensors.items()}
 
 
@@ -157,7 +164,8 @@ def _metadata(path: Path) -> dict[str, Any]:
             return {}
     from safetensors import safe_open
 
-    metadata = safe_open(path, framework="pt").metadata() or {}
+    handle: Any = safe_open(path, framework="pt")
+    metadata = handle.metadata() or {}
     if "clip_config" not in metadata:
         return {}
     return {"clip_config": json.loads(metadata["clip_config"])}

@@ -59,7 +59,7 @@ class CLIP(nn.Module):
 
 
 def random_clip(config: CLIPConfig, seed: int = 0) -> CLIP:
-    """A CLIP with seeded random weights, initialised as CLIP was before its training (for tests, timing, pretraining)."""
+    """A CLIP with seeded random weights, drawn as CLIP's were before its training (tests, timing, pretraining)."""
     clip = CLIP(config)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

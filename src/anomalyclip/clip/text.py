@@ -45,7 +45,9 @@ class TextTransformer(nn.Module):
         """
         deep = list(deep_prompts or ())
         if len(deep) > self.config.layers - 1:
-            raise ConfigError(f"{len(deep)} deep prompts need {len(deep) + 1} text blocks, this tower has {self.config.layers}")
+            raise ConfigError(
+                f"{len(deep)} deep prompts need {len(deep) + 1} text blocks, this tower has {self.config.layers}"
+            )
         x = embeddings + self.positional_embedding[: embeddings.shape[1]].to(embeddings.dtype)
         for index, block in enumerate(self.transformer.resblocks):
             if 1 <= index <= len(deep):
@@ -59,11 +61,13 @@ class TextTransformer(nn.Module):
         """Features (B, E) of token ids (B, C). The end-of-text id is the largest one, so argmax finds it."""
         eot = tokens.argmax(dim=-1)
         used = int(eot.max()) + 1  # the mask is causal: what follows the last EOT cannot matter
-        return self(self.token_embedding(tokens[:, :used]), eot)
+        features: Tensor = self(self.token_embedding(tokens[:, :used]), eot)
+        return features
 
 
 def _replace_tokens(x: Tensor, prompt: Tensor, round_to_half: bool) -> Tensor:
-    if round_to_half:
-        prompt = prompt.half()
-    inserted = prompt.to(x.dtype).expand(x.shape[0], -1, -1)
+    inserted = prompt.expand(x.shape[0], -1, -1)
+    if round_to_half:  # after the expansion: gradients, too, are then rounded per prompt as in the reference
+        inserted = inserted.half()
+    inserted = inserted.to(x.dtype)
     return torch.cat([x[:, :1], inserted, x[:, 1 + prompt.shape[0] :]], dim=1)

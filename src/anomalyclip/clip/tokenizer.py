@@ -78,7 +78,7 @@ def _byte_symbols() -> list[str]:
 
 
 def _merges(count: int) -> list[tuple[str, str]]:
-    data = files("anomalyclip").joinpath("assets", "bpe_merges.txt.gz").read_bytes()
+    data = files("anomalyclip").joinpath("assets").joinpath("bpe_merges.txt.gz").read_bytes()
     lines = gzip.decompress(data).decode("utf-8").splitlines()
     pairs = []
     for line in lines[:count]:

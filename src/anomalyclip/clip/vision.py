@@ -33,7 +33,7 @@ def default_dpam_blocks(layers: int) -> int:
 
 
 def interpolate_positions(table: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Resize a positional table (1 + g*g, D) to (1 + h*w, D): bilinear, half-pixel centres; the class position stays."""
+    """Resize a positional table (1 + g*g, D) to (1 + h*w, D): bilinear, half-pixel centres; the class row stays."""
     side = round((table.shape[0] - 1) ** 0.5)
     if grid == (side, side):
         return table
@@ -43,8 +43,9 @@ def interpolate_positions(table: Tensor, grid: tuple[int, int]) -> Tensor:
 
 
 class VisionTransformer(nn.Module):
-    """The vision tower of ``config``. Pixels ``(B, 3, H, W)``, normalised; H and W multiples of the patch size or cropped
-    by the patch embedding as a strided convolution does.
+    """The vision tower of ``config``. Pixels ``(B, 3, H, W)``, normalised.
+
+    Where H or W is no multiple of the patch size, the last rows or columns are left out, as a strided convolution does.
     """
 
     def __init__(self, config: CLIPConfig) -> None:
@@ -94,7 +95,7 @@ class VisionTransformer(nn.Module):
         )
 
     def embed(self, pixel_values: Tensor) -> Tensor:
-        """Pixels to the tokens that enter block 1: (B, 1 + N, D), class token first, positions added, LN_pre applied."""
+        """Pixels to the tokens that enter block 1: (B, 1 + N, D), class token first, with positions and LN_pre."""
         if self.config.stem is None:
             maps = self.conv1(pixel_values)
             return self.add_positions(maps.flatten(2).transpose(1, 2), (maps.shape[2], maps.shape[3]))

@@ -1,4 +1,4 @@
-"""From a weights file to a CLIP: infer the architecture, check every key and shape, fill the towers, hash the content."""
+"""From a weights file to a CLIP: infer the architecture, check every key and shape, fill the towers, hash it all."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ def save_clip(path: str | Path, clip: CLIP, *, dtype: torch.dtype = torch.float1
     from safetensors.torch import save_file
 
     tensors = {
-        CLIP.file_name(name): tensor.detach().to("cpu", dtype).contiguous() for name, tensor in clip.state_dict().items()
+        CLIP.file_name(name): tensor.detach().to("cpu", dtype).contiguous()
+        for name, tensor in clip.state_dict().items()
     }
     save_file(tensors, str(path), metadata={"clip_config": json.dumps(clip.config.to_dict()), "format": "pt"})
 

@@ -1,1 +1,1 @@
-"""The embedded model's own training: renders in, a small CLIP and its prompts out (``python -m anomalyclip.pretraining``)."""
+"""The embedded model's own training (`python -m anomalyclip.pretraining`): renders in, a small CLIP and prompts out."""

@@ -1,9 +1,9 @@
-"""Learn the object-agnostic prompts of the finished embedded CLIP on renders, features computed once (METHOD section 6)."""
+"""Learn the prompts of the finished embedded CLIP on renders, features computed once (METHOD section 6)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +12,13 @@ from rich.progress import track
 from torch import Tensor
 
 from anomalyclip.clip.model import CLIP
+from anomalyclip.clip.vision import default_dpam_blocks
 from anomalyclip.data.synthetic import render
 from anomalyclip.data.transforms import normalise, preprocess_mask
 from anomalyclip.losses import glocal_loss
 from anomalyclip.pretraining.recipe import PROMPT_SEED, PromptRecipe
 from anomalyclip.pretraining.stream import SEEN_FAMILIES
-from anomalyclip.prompts import PromptLearner, PromptSettings
+from anomalyclip.prompts import PromptFile, PromptLearner, PromptMetadata, PromptSettings, save_prompts
 
 
 @dataclass
@@ -79,3 +80,22 @@ def _batches(count: int, size: int, generator: torch.Generator) -> Iterator[Tens
 def save_curve(path: Path, curve: list[float]) -> None:
     """Loss per epoch as CSV."""
     path.write_text("epoch,loss\n" + "".join(f"{i},{v:.5f}\n" for i, v in enumerate(curve, start=1)))
+
+
+def save_pocket_prompts(path: Path, clip: CLIP, learner: PromptLearner, recipe: PromptRecipe) -> None:
+    """Write the learned prompts with everything a prompt file records."""
+    with torch.no_grad():
+        features = learner.text_features(clip.text_tower())
+    vision = clip.config.vision
+    metadata = PromptMetadata(
+        backbone="pocket",
+        weights_sha256=clip.weights_sha256,
+        text_width=clip.config.text.width,
+        embed_dim=clip.config.embed_dim,
+        training={"data": "anomalyclip.data.synthetic", "families": list(SEEN_FAMILIES), "first_seed": PROMPT_SEED}
+        | asdict(recipe),
+        layers=(vision.layers,),
+        image_size=vision.image_size,
+        dpam_blocks=default_dpam_blocks(vision.layers),
+    )
+    save_prompts(path, PromptFile.from_learner(learner, features, metadata))

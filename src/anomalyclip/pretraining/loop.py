@@ -54,9 +54,7 @@ def pretrain(recipe: Recipe, folder: Path, *, workers: int = 1) -> CLIP:
         for batch in stream(recipe, state.clip.visual.stem, state.step, workers):
             rng = np.random.default_rng([recipe.seed, state.step])
             _set_rate(state.optimiser, recipe, state.step)
-            terms = pretraining_loss(
-                state.clip, tokenizer, batch, rng, weights=recipe.loss, phrases=recipe.phrases
-            )
+            terms = pretraining_loss(state.clip, tokenizer, batch, rng, weights=recipe.loss, phrases=recipe.phrases)
             _update(state, terms.total, recipe)
             recent.append(Terms(*(value.detach() for value in terms)))
             state.step += 1

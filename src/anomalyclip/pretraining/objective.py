@@ -1,4 +1,4 @@
-"""What the embedded CLIP is trained for: words for images, words for regions, and the two states on class and patches."""
+"""What the embedded CLIP is trained for: words for images and regions, and the two states on class and patches."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _encode_text(clip: CLIP, tokenizer: Tokenizer, texts: list[str]) -> Tensor:
 
 
 def _contrast(a: Tensor, b: Tensor, a_words: list[str], b_words: list[str], scale: Tensor) -> Tensor:
-    """Symmetric InfoNCE where equal words share the target; ``b`` normalised, may have rows without a partner in ``a``."""
+    """Symmetric InfoNCE, equal words sharing the target; ``b`` is normalised and may have rows without partner."""
     logits = scale * F.normalize(a, dim=-1) @ b.T
     same = torch.tensor([[float(x == y) for y in b_words] for x in a_words])
     rows = F.cross_entropy(logits, same / same.sum(dim=1, keepdim=True))
@@ -100,7 +100,7 @@ def _region_loss(patches: Tensor, batch: Batch, words: Tensor, texts: list[str],
 
 
 def _side(patches: Tensor) -> int:
-    return int(round(patches.shape[1] ** 0.5))
+    return round(patches.shape[1] ** 0.5)
 
 
 def _resized_masks(regions: Tensor, size: int) -> Tensor:

@@ -45,14 +45,15 @@ ABNORMAL = (
 )
 
 
-def state_phrases(
-    rng: np.random.Generator, count: int, subjects: Sequence[str] = ()
-) -> tuple[list[str], list[str]]:
+def state_phrases(rng: np.random.Generator, count: int, subjects: Sequence[str] = ()) -> tuple[list[str], list[str]]:
     """``count`` sentences for the normal and for the abnormal state, with the same nouns and templates.
 
     ``subjects`` (what the images of the batch show) are mixed into the object-agnostic nouns.
     """
-    nouns = [str(rng.choice(subjects)) if len(subjects) and rng.random() < 0.3 else str(rng.choice(NOUNS)) for _ in range(count)]
+    nouns = [
+        str(rng.choice(subjects)) if len(subjects) and rng.random() < 0.3 else str(rng.choice(NOUNS))
+        for _ in range(count)
+    ]
     templates = [str(rng.choice(TEMPLATES)) for _ in range(count)]
     pairs = list(zip(templates, nouns, strict=True))
     normal = [template.format(str(rng.choice(NORMAL)).format(noun)) for template, noun in pairs]

@@ -1,4 +1,4 @@
-"""Every setting of the embedded model's training, as frozen dataclasses; what a run used is saved beside its weights."""
+"""Every setting of the embedded model's training, as frozen dataclasses; a run saves its own beside its weights."""
 
 from __future__ import annotations
 

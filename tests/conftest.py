@@ -1,0 +1,30 @@
+"""Shared by all rooms: where the golden numbers are, and a small random CLIP in OpenAI's format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_torch_thread() -> None:
+    """Golden numbers were made with one thread, and tests must not fight over two cores."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def golden_folder() -> Path:
+    """Folder of the reference implementation's numbers; its README.txt says what each is."""
+    return GOLDEN
+
+
+@pytest.fixture(scope="session")
+def golden() -> dict[str, np.ndarray]:
+    """Every array of golden.npz by name."""
+    with np.load(GOLDEN / "golden.npz") as data:
+        return {name: data[name] for name in data.files}
