@@ -1,0 +1,170 @@
+"""The whole model against the reference's numbers, and what a user gets from it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from anomalyclip.clip.weights import load_clip
+from anomalyclip.data.transforms import MEAN, STD
+from anomalyclip.errors import ConfigError, InputError, PromptError
+from anomalyclip.model import AnomalyCLIP, pick_device, resize_map
+from anomalyclip.prediction import decide
+
+OPTIONS = {"layers": [2, 4, 6], "image_size": 70, "dpam_blocks": 4}
+
+
+@pytest.fixture(scope="module")
+def files(golden_folder):
+    return golden_folder / "clip_small_openai.safetensors", golden_folder / "epoch_1.pth"
+
+
+@pytest.fixture(scope="module")
+def model(files) -> AnomalyCLIP:
+    return AnomalyCLIP.from_files(*files, **OPTIONS)
+
+
+@pytest.fixture(scope="module")
+def photo() -> Image.Image:
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 80, 3), dtype=np.uint8))
+
+
+def test_every_output_equals_the_reference(model, golden):
+    out = model(torch.from_numpy(golden["images"]))
+
+    def close(actual, expected):
+        np.testing.assert_allclose(actual.numpy(), expected, rtol=1e-5, atol=1e-5)
+
+    close(out.image_features, golden["image_feature"])
+    close(out.text_features, golden["text_features"][0])
+    close(out.image_scores, golden["image_score"])
+    for layer in (2, 4, 6):
+        close(out.patch_features[layer], golden[f"patch_{layer}"][:, 1:])
+    close(3 * out.anomaly_maps, golden["anomaly_map_sigma4"])  # ours is the mean over the three layers
+
+
+def test_predict_is_forward_without_gradients(model, golden):
+    pixels = torch.from_numpy(golden["images"])
+    scores, maps = model.predict(pixels)
+    torch.testing.assert_close(scores, model(pixels).image_scores)
+    assert maps.shape == (3, 70, 70)
+    assert not maps.requires_grad
+
+
+def test_preprocessing_follows_the_definition(model, photo):
+    resized = np.asarray(photo.resize((70, 70), Image.Resampling.BICUBIC), dtype=np.float64) / 255
+    expected = ((resized - MEAN) / STD).transpose(2, 0, 1)
+    np.testing.assert_allclose(model.preprocess(photo).numpy(), expected, atol=1e-6)
+
+
+def test_detect_takes_paths_images_arrays_and_lists(model, photo, tmp_path):
+    photo.save(tmp_path / "part.png")
+    one = model.detect(tmp_path / "part.png", threshold=0.0)
+    many = model.detect([str(tmp_path / "part.png"), photo, np.asarray(photo)], batch_size=2)
+    assert [round(p.score, 5) for p in many] == [round(one.score, 5)] * 3
+    assert (one.width, one.height, one.anomaly_map.shape) == (80, 48, (48, 80))
+    assert one.anomaly_map.dtype == np.float32
+    assert 0 <= one.anomaly_map.min() <= one.anomaly_map.max() <= 1
+    assert (one.path, one.decision, many[1].path, many[1].decision) == (
+        str(tmp_path / "part.png"),
+        "anomalous",
+        None,
+        None,
+    )
+    one.save_overlay(tmp_path / "heat.png")
+    with Image.open(tmp_path / "heat.png") as overlay:
+        assert overlay.height >= 48
+
+
+def test_maps_are_not_stretched_per_image(model):
+    """A featureless image must not light up: the scale is fixed."""
+    flat = model.detect(Image.new("RGB", (70, 70), (127, 127, 127)))
+    busy = model.detect(Image.fromarray(np.random.default_rng(1).integers(0, 256, (70, 70, 3), dtype=np.uint8)))
+    for prediction in (flat, busy):
+        _, maps = model.predict(model.preprocess(prediction.image)[None])
+        np.testing.assert_allclose(prediction.anomaly_map, maps[0].numpy(), atol=1e-6)
+
+
+def test_the_class_token_quirk_is_a_switch(files, golden):
+    quirk = AnomalyCLIP.from_files(*files, **OPTIONS)
+    plain = AnomalyCLIP.from_files(*files, **OPTIONS, post_norm_class=True)
+    pixels = torch.from_numpy(golden["images"])
+    visual = load_clip(files[0]).visual
+    torch.testing.assert_close(
+        plain(pixels).image_features, visual(pixels, dpam="qk", post_norm_class=True).image, rtol=1e-5, atol=1e-5
+    )
+    assert (plain(pixels).image_scores - quirk(pixels).image_scores).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["clip", "clip-ac", "winclip-ensemble"])
+def test_hand_written_prompts_are_baselines(files, name, golden):
+    model = AnomalyCLIP.from_files(files[0], name, **OPTIONS, class_name="metal nut")
+    other = AnomalyCLIP.from_files(files[0], name, **OPTIONS, class_name="cable")
+    torch.testing.assert_close(model.text_features.norm(dim=-1), torch.ones(2))
+    assert model.provenance()["prompts"] == f"{name}:metal nut"
+    assert model.provenance()["prompts_sha256"] != other.provenance()["prompts_sha256"]
+    assert not torch.allclose(model.text_features, other.text_features)
+
+
+def test_the_text_tower_is_gone_once_its_output_is_constant(model):
+    assert not any("token_embedding" in name for name, _ in model.named_parameters())
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_provenance_says_what_decided_the_score(model, files):
+    record = model.provenance()
+    assert record["model"] == str(files[0])
+    assert len(record["weights_sha256"]) == len(record["prompts_sha256"]) == 64
+    assert record["settings"]["layers"] == [2, 4, 6]
+    assert record["settings"]["sigma"] == 4.0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"layers": [7]}, r"layers \[7\] do not exist"),
+        ({"layers": []}, "layers is empty"),
+        ({"image_size": 7}, "below one patch"),
+        ({"dpam": "zz"}, "dpam must be one of"),
+        ({"dpam_blocks": 9}, r"dpam_blocks must lie in 0\.\.6"),
+        ({"sigma": -1.0}, "sigma must be 0 or more"),
+    ],
+)
+def test_impossible_settings_name_the_setting(files, options, message):
+    with pytest.raises(ConfigError, match=message):
+        AnomalyCLIP.from_files(*files, **(OPTIONS | options))
+
+
+def test_prompts_of_another_backbone_are_refused(files, tmp_path):
+    from anomalyclip.clip.model import random_clip
+    from anomalyclip.clip.weights import save_clip
+
+    other = random_clip(load_clip(files[0]).config, seed=5)
+    save_clip(tmp_path / "other.safetensors", other)
+    with pytest.raises(PromptError, match="were learned on"):
+        AnomalyCLIP.from_files(tmp_path / "other.safetensors", files[1], **OPTIONS)
+
+
+def test_bad_inputs_say_what_would_do(model):
+    with pytest.raises(InputError, match="uint8"):
+        model.detect(np.zeros((4, 4, 3), dtype=np.float32))
+    with pytest.raises(InputError, match="cannot read an image from int"):
+        model.detect(5)  # type: ignore[call-overload]
+    with pytest.raises(ConfigError, match="batch_size must be 1 or more"):
+        model.detect([], batch_size=0)
+    with pytest.raises(ConfigError, match="device 'cuda' cannot be used"):
+        pick_device("cuda")
+    assert model.detect([]) == []
+
+
+def test_resizing_a_map_stays_in_range():
+    values = np.random.default_rng(0).random((9, 9), dtype=np.float32)
+    large = resize_map(values, (31, 17))
+    assert large.shape == (17, 31)
+    assert values.min() <= large.min() <= large.max() <= values.max()
+
+
+def test_decide_is_inclusive():
+    assert decide(0.5, 0.5) == "anomalous"
