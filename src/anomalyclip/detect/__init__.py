@@ -1,0 +1,65 @@
+"""Detection over many files: inputs in, a bounded stream of results out, an output folder that survives anything.
+
+>>> from anomalyclip.detect import detect_stream, iter_inputs
+>>> for result in detect_stream(model, iter_inputs(["photos/"])):  # doctest: +SKIP
+...     print(result.item.path, result.score, result.error)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anomalyclip.detect.artifacts import ImageFiles
+    from anomalyclip.detect.inputs import InputItem, iter_inputs, survey_inputs
+    from anomalyclip.detect.pipeline import Detector, Finished, Rules, detect_stream
+    from anomalyclip.detect.regions import Region, find_regions
+    from anomalyclip.detect.report import write_report
+    from anomalyclip.detect.result import Provenance, Result, Thumbnails
+    from anomalyclip.detect.summary import Summary
+    from anomalyclip.detect.writers import OutputFolder
+
+_HOME = {
+    "Detector": "pipeline",
+    "Finished": "pipeline",
+    "ImageFiles": "artifacts",
+    "InputItem": "inputs",
+    "OutputFolder": "writers",
+    "Provenance": "result",
+    "Region": "regions",
+    "Result": "result",
+    "Rules": "pipeline",
+    "Summary": "summary",
+    "Thumbnails": "result",
+    "detect_stream": "pipeline",
+    "find_regions": "regions",
+    "iter_inputs": "inputs",
+    "survey_inputs": "inputs",
+    "write_report": "report",
+}
+
+__all__ = [
+    "Detector",
+    "Finished",
+    "ImageFiles",
+    "InputItem",
+    "OutputFolder",
+    "Provenance",
+    "Region",
+    "Result",
+    "Rules",
+    "Summary",
+    "Thumbnails",
+    "detect_stream",
+    "find_regions",
+    "iter_inputs",
+    "survey_inputs",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

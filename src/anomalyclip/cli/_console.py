@@ -1,0 +1,63 @@
+"""What people see: errors, notes and progress on stderr, so that stdout holds data only."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+
+def stderr_console() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+
+def report_error(error: Exception) -> None:
+    """One red line, whatever the message holds."""
+    from anomalyclip.io.names import printable
+
+    line = printable(" ".join(str(error).split())) or type(error).__name__
+    stderr_console().print(f"error: {line}", style="red", soft_wrap=True)
+
+
+def note(line: str, *, style: str = "") -> None:
+    """One line on stderr."""
+    stderr_console().print(line, style=style, soft_wrap=True)
+
+
+def progress_bar(*, shown: bool) -> Progress:
+    """Done and total, rate and remaining time, on stderr; nothing where stderr is no terminal."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class RateColumn(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:.2f} images/s" if task.speed else "", style="progress.data.speed")
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        RateColumn(),
+        TextColumn("elapsed"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=stderr_console(),
+        disable=not (shown and sys.stderr.isatty()),
+        redirect_stdout=False,  # rows on stdout must stay on stdout
+        redirect_stderr=False,
+    )

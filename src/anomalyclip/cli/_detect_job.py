@@ -1,0 +1,170 @@
+"""One run of `anomalyclip detect`: inputs -> model -> stream -> rows, files, report; with Ctrl-C at any moment."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anomalyclip.cli._console import note, progress_bar
+from anomalyclip.detect.folder import OUTPUT_FOLDERS, TABLE
+from anomalyclip.io.names import printable
+
+if TYPE_CHECKING:
+    from anomalyclip.cli._table import RowPrinter
+    from anomalyclip.detect import InputItem, OutputFolder, Provenance
+    from anomalyclip.detect.artifacts import MapsChoice
+    from anomalyclip.detect.pipeline import Sink
+    from anomalyclip.detect.writers import Mode
+    from anomalyclip.model import AnomalyCLIP
+
+DONE, SOME_FAILED, INTERRUPTED = 0, 3, 130
+_BATCH = {"cpu": 1}  # larger batches do not help a CPU and cost memory
+_BATCH_ELSEWHERE = 8
+
+
+@dataclass
+class DetectJob:
+    """The checked options of one run; `run` returns the exit code."""
+
+    inputs: Sequence[str]
+    recursive: bool
+    threshold: float | None
+    pixel_threshold: float | None
+    min_area: int
+    loading: Mapping[str, Any]
+    output: Path | None
+    mode: Mode
+    overlay: bool
+    maps: MapsChoice
+    report: bool
+    fmt: str
+    quiet: bool
+    batch_size: int | None
+    workers: int
+    max_pixels: int | None
+
+    def run(self) -> int:
+        """Cheap checks first: no folder is made before an input is found, no model loaded before the folder fits."""
+        from anomalyclip.detect import OutputFolder, survey_inputs
+
+        try:
+            total = survey_inputs(self.inputs, recursive=self.recursive, exclude=self._excluded())
+            folder = OutputFolder(self.output, self.mode) if self.output is not None else None
+            model = self._load()
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        return self._process(model, folder, total)
+
+    def _load(self) -> AnomalyCLIP:
+        import cv2
+
+        from anomalyclip.model import load
+
+        cv2.setNumThreads(1)  # the worker threads are the parallelism; OpenCV's own pool would only fight them
+        return load(**self.loading)
+
+    def _process(self, model: AnomalyCLIP, folder: OutputFolder | None, total: int) -> int:
+        from anomalyclip.cli._table import RowPrinter
+        from anomalyclip.detect import Provenance
+
+        provenance = Provenance.of(
+            model, threshold=self.threshold, pixel_threshold=self.pixel_threshold, min_area=self.min_area
+        )
+        if folder is not None:
+            folder.begin(provenance, files={"overlay": self.overlay, "maps": self.maps}, cwd=self._cwd())
+        printer = RowPrinter(self.fmt, quiet=self.quiet, outlives_pipe=folder is not None)
+        start, interrupted = time.monotonic(), False
+        try:
+            with folder or nullcontext():
+                self._stream(model, folder, printer, provenance, total)
+        except KeyboardInterrupt:
+            interrupted = True
+        seconds = time.monotonic() - start
+        report = self._write_report(folder)
+        printer.finish()
+        self._summarise(printer, folder, report, seconds)
+        if interrupted:
+            kept = "What is done is kept: continue with the same command and --resume." if folder else ""
+            note(f"Interrupted. {kept}", style="yellow")
+        return INTERRUPTED if interrupted else SOME_FAILED if printer.summary.failed else DONE
+
+    def _stream(
+        self, model: AnomalyCLIP, folder: OutputFolder | None, printer: RowPrinter, provenance: Provenance, total: int
+    ) -> None:
+        from anomalyclip.detect import Rules, detect_stream
+        from anomalyclip.detect.result import to_row
+
+        shown = not self.quiet and not (self.fmt != "table" and os.isatty(1))  # rows on a terminal would cut the bar
+        with progress_bar(shown=shown) as bar:
+            task = bar.add_task("detect", total=total)
+            results = detect_stream(
+                model,
+                self._items(folder, lambda: bar.update(task, advance=1)),
+                batch_size=self.batch_size or _BATCH.get(model.device.type, _BATCH_ELSEWHERE),
+                workers=self.workers,
+                max_pixels=self.max_pixels,
+                rules=Rules(self.threshold, self.pixel_threshold, self.min_area),
+                sink=self._sink(folder),
+            )
+            with closing(results):
+                for result in results:
+                    printer.add(to_row(result, provenance) if folder is None else folder.append(result))
+                    bar.update(task, advance=1)
+
+    def _items(self, folder: OutputFolder | None, skipped: Callable[[], object]) -> Iterator[InputItem]:
+        from anomalyclip.detect import iter_inputs
+
+        names = folder.names if folder is not None else None
+        for item in iter_inputs(self.inputs, recursive=self.recursive, exclude=self._excluded(), names=names):
+            if folder is not None and folder.is_done(item.key):
+                skipped()
+            else:
+                yield item
+
+    def _sink(self, folder: OutputFolder | None) -> Sink | None:
+        from anomalyclip.detect import ImageFiles
+
+        if folder is None or not (self.overlay or self.report or self.maps != "none"):
+            return None
+        return ImageFiles(folder.path, self.overlay, self.maps, self.report, self.pixel_threshold)
+
+    def _excluded(self) -> list[Path]:
+        """Our own pictures are no inputs, even where the output folder lies inside an input folder or is one."""
+        if self.output is None:
+            return []
+        ours = [self.output / name for name in OUTPUT_FOLDERS]
+        return (
+            ours if self.output.resolve() in {Path(given).resolve() for given in self.inputs} else [*ours, self.output]
+        )
+
+    def _cwd(self) -> str | None:
+        return None if all(Path(given).is_absolute() for given in self.inputs) else str(Path.cwd())
+
+    def _write_report(self, folder: OutputFolder | None) -> Path | None:
+        from anomalyclip.detect import write_report
+
+        return write_report(folder.path, folder.key_of) if folder is not None and self.report else None
+
+    def _summarise(self, printer: RowPrinter, folder: OutputFolder | None, report: Path | None, seconds: float) -> None:
+        if self.quiet:
+            return
+        summary = printer.summary
+        decided = {"anomalous": summary.anomalous, "normal": summary.normal, "failed": summary.failed}
+        counts = ", ".join(f"{n:,} {label}" for label, n in decided.items() if n)
+        before = f" ({folder.done_count:,} were done before)" if folder is not None and folder.done_count else ""
+        rate = f", {summary.count / seconds:.2f} per second" if summary.count and seconds else ""
+        note(f"{_images(summary.count)}{f': {counts}' if counts else ''}{rate}{before}")
+        if folder is None:
+            note("Add --output DIR to write tables, heat maps and a report.")
+        else:
+            where = f"; report: {printable(report)}" if report is not None else ""
+            note(f"Results: {printable(folder.path / TABLE)}{where}")
+
+
+def _images(count: int) -> str:
+    return f"{count:,} image{'s' * (count != 1)}"

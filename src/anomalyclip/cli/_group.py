@@ -1,0 +1,33 @@
+"""A command group that knows its verbs from a table and imports one only when it runs."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+#: verb -> its line in `anomalyclip --help`; `anomalyclip.cli.<verb>` holds a Typer `app`.
+VERBS = {
+    "detect": "Score images, draw heat maps, write tables and a report.",
+    "models": "List, fetch, verify and locate models and prompts.",
+}
+
+
+class LazyGroup(TyperGroup):
+    """Shows every verb of VERBS without importing it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        for verb, line in VERBS.items():
+            self.commands[verb] = TyperCommand(name=verb, help=line, callback=None)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Replace the stub that was found by the verb itself."""
+        name, _, rest = super().resolve_command(ctx, args)
+        if name not in VERBS:
+            return name, _, rest
+        command = typer.main.get_command(import_module(f"anomalyclip.cli.{name}").app)
+        command.name = name
+        return name, command, rest

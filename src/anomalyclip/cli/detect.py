@@ -1,0 +1,208 @@
+"""`anomalyclip detect`: the options and their meaning; `_detect_job` runs them."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anomalyclip.cli._checks import check_device, check_output, check_ranges, parse_layers
+from anomalyclip.cli._detect_job import DetectJob
+
+
+class Maps(str, Enum):
+    """Formats of raw anomaly maps."""
+
+    tiff = "tiff"
+    npz = "npz"
+    none = "none"
+
+
+class Format(str, Enum):
+    """What is printed on stdout."""
+
+    table = "table"
+    jsonl = "jsonl"
+    csv = "csv"
+
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+_MODEL, _FILES, _SPEED = "Model", "Output", "Speed and limits"
+
+
+@app.command(
+    epilog="Exit codes: 0 done, 1 cannot write, 2 cannot use the call or its input, 3 some failed, 130 interrupted."
+)
+def detect(
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Images, folders or globs.", show_default=False)],
+    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Look into subfolders of folders.")] = False,
+    threshold: Annotated[
+        float | None, typer.Option(help="Call an image anomalous from this score on (0 to 1).", show_default=False)
+    ] = None,
+    pixel_threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="Report regions where the map reaches this value (0 to 1); default: --threshold.", show_default=False
+        ),
+    ] = None,
+    min_area: Annotated[int, typer.Option(help="Leave out regions with fewer pixels.")] = 1,
+    model: Annotated[
+        str, typer.Option(help="A name of `anomalyclip models list`, or a weights file.", rich_help_panel=_MODEL)
+    ] = "pocket",
+    prompts: Annotated[
+        str | None,
+        typer.Option(
+            help="A prompt file or name; default: the model's own.", rich_help_panel=_MODEL, show_default=False
+        ),
+    ] = None,
+    class_name: Annotated[
+        str, typer.Option(help="Fills hand-written prompts such as `--prompts clip`.", rich_help_panel=_MODEL)
+    ] = "object",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.", rich_help_panel=_MODEL)] = "auto",
+    layers: Annotated[
+        str | None,
+        typer.Option(help="Blocks that make the map, such as 6,12,18,24.", rich_help_panel=_MODEL, show_default=False),
+    ] = None,
+    image_size: Annotated[
+        int | None,
+        typer.Option(help="Side in pixels that images are resized to.", rich_help_panel=_MODEL, show_default=False),
+    ] = None,
+    sigma: Annotated[
+        float | None,
+        typer.Option(
+            help="Smoothing of the map in pixels of --image-size.", rich_help_panel=_MODEL, show_default=False
+        ),
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Never use the network.", rich_help_panel=_MODEL)] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            rich_help_panel=_FILES,
+            show_default=False,
+            help="Write results.csv, results.jsonl, report.html, overlays/ and maps/ there.",
+        ),
+    ] = None,
+    overlay: Annotated[
+        bool | None,
+        typer.Option(
+            "--overlay/--no-overlay",
+            help="Heat map over each image (default: yes).",
+            rich_help_panel=_FILES,
+            show_default=False,
+        ),
+    ] = None,
+    maps: Annotated[
+        Maps | None,
+        typer.Option(
+            help="Raw float32 maps at the image's size (default: tiff).", rich_help_panel=_FILES, show_default=False
+        ),
+    ] = None,
+    report: Annotated[
+        bool | None,
+        typer.Option(
+            "--report/--no-report",
+            help="The gallery report.html (default: yes).",
+            rich_help_panel=_FILES,
+            show_default=False,
+        ),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Continue an earlier run in DIR: skip what is done, retry what failed.",
+            rich_help_panel=_FILES,
+        ),
+    ] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace an earlier run in DIR; other files stay.", rich_help_panel=_FILES),
+    ] = False,
+    fmt: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            help="On stdout: a table (beyond 50 images the 20 highest scores), or every row.",
+            rich_help_panel=_FILES,
+        ),
+    ] = Format.table,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress, table or summary; errors only.", rich_help_panel=_FILES)
+    ] = False,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            help="Images per forward pass (default: 8 on a GPU, 1 on a CPU).",
+            rich_help_panel=_SPEED,
+            show_default=False,
+        ),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(help="Threads that read images, and as many that write.", rich_help_panel=_SPEED)
+    ] = 2,
+    threads: Annotated[
+        int | None,
+        typer.Option(help="CPU threads of the model (default: all).", rich_help_panel=_SPEED, show_default=False),
+    ] = None,
+    max_pixels: Annotated[
+        int | None,
+        typer.Option(
+            help="Refuse larger images (default: 89 million pixels).", rich_help_panel=_SPEED, show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Score images for anomalies: image score, heat map, regions and, with a threshold, a decision.
+
+    A file that cannot be read gets a row with the reason, and the others go on.
+    """
+    check_ranges(
+        {
+            "--threshold": threshold,
+            "--pixel-threshold": pixel_threshold,
+            "--min-area": min_area,
+            "--batch-size": batch_size,
+            "--image-size": image_size,
+            "--sigma": sigma,
+            "--workers": workers,
+            "--threads": threads,
+            "--max-pixels": max_pixels,
+        }
+    )
+    needing = {"--overlay": overlay, "--maps": maps and maps is not Maps.none, "--report": report}
+    needing |= {"--resume": resume, "--overwrite": overwrite}
+    check_output(output, resume and overwrite, [option for option, given in needing.items() if given])
+    job = DetectJob(
+        inputs=inputs,
+        recursive=recursive,
+        threshold=threshold,
+        pixel_threshold=threshold if pixel_threshold is None else pixel_threshold,
+        min_area=min_area,
+        loading={
+            "model": model,
+            "prompts": prompts,
+            "class_name": class_name,
+            "device": check_device(device),
+            "layers": parse_layers(layers),
+            "image_size": image_size,
+            "sigma": sigma,
+            "threads": threads,
+            "offline": offline,
+        },
+        output=output,
+        mode="resume" if resume else "overwrite" if overwrite else "new",
+        overlay=overlay is not False,
+        maps=(maps or Maps.tiff).value,
+        report=report is not False,
+        fmt=fmt.value,
+        quiet=quiet,
+        batch_size=batch_size,
+        workers=workers,
+        max_pixels=max_pixels,
+    )
+    raise typer.Exit(job.run())

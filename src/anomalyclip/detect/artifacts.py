@@ -1,0 +1,78 @@
+"""The files of one image: overlay, raw map, and the report's thumbnails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from anomalyclip.detect.folder import MAPS, OVERLAYS
+from anomalyclip.detect.pipeline import THUMBNAIL_SIDE, Finished
+from anomalyclip.detect.result import Result, Thumbnails
+from anomalyclip.errors import InputError
+from anomalyclip.io.atomic import output_error
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MapsChoice = Literal["tiff", "npz", "none"]
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """A `Sink` that writes below `folder` under the image's own name; safe to call from several threads.
+
+    overlay: write `overlays/NAME.png`. maps: write `maps/NAME.tiff` or `.npz`. thumbnails: give them back.
+    pixel_threshold: outlined in the overlay. Raises OutputError for the one image whose file cannot be written.
+    """
+
+    folder: Path
+    overlay: bool = True
+    maps: MapsChoice = "tiff"
+    thumbnails: bool = True
+    pixel_threshold: float | None = None
+
+    def __call__(self, finished: Finished) -> Thumbnails | None:
+        from anomalyclip.io import write_image, write_map
+
+        name = finished.result.item.name
+        if self.maps != "none":
+            write_map(_target(self.folder / MAPS, f"{name}.{self.maps}"), finished.anomaly_map, self.maps)
+        if self.overlay:
+            write_image(_target(self.folder / OVERLAYS, f"{name}.png"), self._draw(finished))
+        return _thumbnails(finished) if self.thumbnails else None
+
+    def _draw(self, finished: Finished) -> Image:
+        from anomalyclip.io import draw_overlay
+
+        result: Result = finished.result
+        return draw_overlay(
+            finished.original(),
+            finished.anomaly_map,
+            threshold=self.pixel_threshold,
+            score=result.score,
+            decision=result.decision,
+        )
+
+
+def _target(root: Path, name: str) -> Path:
+    """The path to write, its folder made. Refuses names that would leave `root`: they come from file names."""
+    path = root / name
+    if ".." in path.relative_to(root).parts or Path(name).is_absolute():
+        raise InputError(f"the output name {name!r} leaves its folder")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(path.parent, error) from error
+    return path
+
+
+def _thumbnails(finished: Finished) -> Thumbnails:
+    import cv2
+
+    from anomalyclip.io import draw_overlay, thumbnail_data_uri
+
+    image = finished.thumbnail
+    small = cv2.resize(finished.anomaly_map, image.size, interpolation=cv2.INTER_AREA)
+    heat = draw_overlay(image, small, colour_bar=False)
+    return Thumbnails(thumbnail_data_uri(image, THUMBNAIL_SIDE), thumbnail_data_uri(heat, THUMBNAIL_SIDE))

@@ -1,0 +1,119 @@
+"""The output folder of `detect`: what lies in it, when it may be used, and whether a run may be continued in it.
+
+results.jsonl   one row per input, the source of truth
+results.csv     the same as a table
+report.html     the gallery
+overlays/       heat map over image, PNG
+maps/           anomaly maps at the image's size, float32
+run.json        what made the results: compared on --resume
+cards.jsonl     per image: its output name and its thumbnails, needed to rebuild the report
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from anomalyclip.errors import ConfigError, OutputError
+from anomalyclip.io.atomic import output_error
+from anomalyclip.io.names import printable
+
+RESULTS, TABLE, REPORT, RUN, CARDS = "results.jsonl", "results.csv", "report.html", "run.json", "cards.jsonl"
+OVERLAYS, MAPS = "overlays", "maps"
+OUTPUT_FOLDERS = (OVERLAYS, MAPS)
+
+_OUR_SUFFIXES = {OVERLAYS: (".png",), MAPS: (".tiff", ".npz")}
+_ABSENT = object()
+
+
+def create(path: Path) -> None:
+    """Make the folder and prove that a file can be written in it. Raises OutputError."""
+    probe = path / ".anomalyclip-probe.tmp"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"x")
+        probe.unlink()
+    except FileExistsError:
+        raise OutputError(f"--output {printable(path)}: a file of that name exists; name a folder") from None
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
+def refuse_used(path: Path) -> None:
+    """Raises ConfigError for a folder that holds anything, with the ways on."""
+    if not any(path.iterdir()):
+        return
+    if (path / RUN).exists():
+        raise ConfigError(
+            f"--output {printable(path)} holds the results of an earlier run. Continue it with --resume, "
+            "replace it with --overwrite, or name another folder"
+        )
+    raise ConfigError(
+        f"--output {printable(path)} is not empty and not from an earlier run. Name another folder, or add --overwrite "
+        "to write here all the same (other files stay)"
+    )
+
+
+def clear(path: Path) -> None:
+    """Remove an earlier run's files, nothing else: no run.json, no claim to overlays/ and maps/."""
+    if (path / RUN).exists():
+        for folder, suffixes in _OUR_SUFFIXES.items():
+            for file in (path / folder).rglob("*"):
+                if file.suffix in suffixes and file.is_file():
+                    file.unlink()
+    for name in (RESULTS, TABLE, REPORT, CARDS, RUN):
+        (path / name).unlink(missing_ok=True)
+
+
+def compare_run(path: Path, now: Mapping[str, Any]) -> None:
+    """Raises ConfigError that names every difference between the recorded run and this one."""
+    try:
+        before = json.loads((path / RUN).read_bytes())
+        then = dict(_flat(before))
+    except (OSError, ValueError, AttributeError) as error:
+        raise ConfigError(
+            f"--resume: {printable(path / RUN)} is missing or damaged, so it is not known what made the results there. "
+            "Start again with --overwrite, or name another folder"
+        ) from error
+    present = dict(_flat(now))
+    different = [key for key in {**then, **present} if then.get(key, _ABSENT) != present.get(key, _ABSENT)]
+    if different:
+        listed = "; ".join(f"{key} {_show(then, key)} then, {_show(present, key)} now" for key in different)
+        raise ConfigError(
+            f"--resume: the run in {printable(path)} was made differently: {listed}. "
+            "Use the same options, start again with --overwrite, or name another folder"
+        )
+
+
+def lock(path: Path) -> IO[bytes] | None:
+    """Hold `run.json` as long as the returned file is open, so that two runs never write one folder.
+
+    None where the system has no such locks. Raises OutputError when another run holds it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    file = (path / RUN).open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise OutputError(f"another run is writing to {printable(path)}; wait for it or name another folder") from None
+    except OSError:  # a network file system without locks
+        return file
+    return file
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix.removeprefix("settings.") + key, value
+
+
+def _show(values: Mapping[str, Any], key: str) -> str:
+    return json.dumps(values[key]) if key in values else "not recorded"

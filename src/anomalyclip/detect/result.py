@@ -1,0 +1,123 @@
+"""What one input comes to, and its row in `results.csv` and `results.jsonl`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from anomalyclip.detect.inputs import InputItem
+from anomalyclip.detect.regions import Region
+from anomalyclip.prediction import Decision
+
+#: Keys of a JSON row and columns of the CSV, in this order.
+COLUMNS = ("path", "width", "height", "score", "decision", "regions", "error", "model", "prompts", "settings")
+_NESTED = ("regions", "settings")
+_FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+@dataclass(frozen=True)
+class Thumbnails:
+    """Data URIs for the report: the image, and the same with its heat map, both a few hundred pixels wide."""
+
+    image: str
+    heat: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """Outcome for one input.
+
+    width, height: pixels of the upright image, None where it could not be read. score: in [0, 1].
+    decision: None without a threshold. error: None, or one line that says why it failed; a result whose files could
+    not be written has both a score and an error.
+    """
+
+    item: InputItem
+    width: int | None = None
+    height: int | None = None
+    score: float | None = None
+    decision: Decision | None = None
+    regions: list[Region] = field(default_factory=list)
+    error: str | None = None
+    thumbnails: Thumbnails | None = None
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What made the results; the same in every row of a run. settings: JSON values only."""
+
+    model: str
+    prompts: str
+    settings: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, model: Any, **extra: Any) -> Provenance:
+        """From `model.provenance()`; hashes, version and `extra` (thresholds) join the settings."""
+        given = dict(model.provenance())
+        name, prompts = str(given.pop("model")), str(given.pop("prompts"))
+        settings = {**given.pop("settings"), **given, **extra}
+        return cls(name, prompts, json.loads(json.dumps(settings, default=str)))
+
+
+def one_line(reason: object) -> str:
+    """Any message on one line, never empty."""
+    text = " ".join(str(reason).split())
+    return text or type(reason).__name__
+
+
+def to_row(result: Result, provenance: Provenance) -> dict[str, Any]:
+    """One JSON-ready dict with the keys of COLUMNS."""
+    finite = result.score is not None and math.isfinite(result.score)
+    return {
+        "path": result.item.path,
+        "width": result.width,
+        "height": result.height,
+        "score": result.score if finite else None,
+        "decision": result.decision,
+        "regions": result.regions,
+        "error": result.error,
+        "model": provenance.model,
+        "prompts": provenance.prompts,
+        "settings": dict(provenance.settings),
+    }
+
+
+def json_line(row: Mapping[str, Any]) -> bytes:
+    """A row as one line of UTF-8 JSON. Undecodable bytes of a file name become `\\udcXX` escapes: json.loads and
+    os.fsencode give the name back exactly."""
+    text = json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(", ", ": "))
+    return text.encode("utf-8", "backslashreplace") + b"\n"
+
+
+def csv_line(row: Mapping[str, Any]) -> bytes:
+    """A row as CSV (UTF-8, RFC 4180 quoting, `\\n`); null is empty, regions and settings are JSON in one cell.
+
+    A text that a spreadsheet would run as a formula gets a leading apostrophe. Paths never need it: `formula_safe`
+    put `./` in front of such names, so the column can be read back as it is.
+    """
+    return _csv([_cell(name, row[name]) for name in COLUMNS])
+
+
+def csv_header() -> bytes:
+    return _csv(list(COLUMNS))
+
+
+def _csv(cells: list[str]) -> bytes:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerow(cells)
+    return buffer.getvalue().encode("utf-8", "backslashreplace")
+
+
+def _cell(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if name in _NESTED:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if isinstance(value, str) and value.startswith(_FORMULA_START):
+        return f"'{value}"
+    return repr(value) if isinstance(value, float) else str(value)

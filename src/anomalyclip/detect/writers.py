@@ -1,0 +1,163 @@
+"""Results -> `results.jsonl`, `results.csv` and the report's cards, row by row, safe against interruption."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Literal
+
+from anomalyclip.detect import folder
+from anomalyclip.detect.journal import LineFile, Row, compact, read_rows
+from anomalyclip.detect.names import NameRegistry, path_key
+from anomalyclip.detect.result import COLUMNS, Provenance, Result, csv_header, csv_line, json_line, to_row
+from anomalyclip.errors import OutputError
+from anomalyclip.io.atomic import atomic_write, write_bytes
+
+Mode = Literal["new", "resume", "overwrite"]
+
+MAX_CARDS = 1000
+"""So many images at most, the highest scores, carry thumbnails in the report (about 20 kB each)."""
+
+
+class OutputFolder:
+    """Takes results one by one and keeps the folder usable at every moment, even after kill -9.
+
+    The constructor checks and creates the folder (cheap: before a model is loaded), `begin` starts or continues the
+    run, `append` adds one result; leaving the `with` block brings both tables in step. Raises OutputError where the
+    folder cannot be used or written, ConfigError where it is in use by other results or --resume does not fit them.
+    """
+
+    def __init__(self, path: Path, mode: Mode = "new") -> None:
+        self.path, self.mode = path, mode
+        self.names = NameRegistry()
+        self._lock: IO[bytes] | None = None
+        self._done: set[bytes] = set()
+        self._failed: set[bytes] = set()
+        self._top = _TopScores(MAX_CARDS)
+        self._stale = False  # results.csv may lag behind results.jsonl, or rows were tried again
+        folder.create(path)
+        if mode == "new":
+            folder.refuse_used(path)
+
+    def begin(self, provenance: Provenance, *, files: Mapping[str, Any], cwd: str | None) -> None:
+        """Start or continue the run.
+
+        files: which files are written (compared on resume, as the provenance is). cwd: the folder that relative paths
+        count from; None where all inputs are absolute.
+        """
+        self.provenance, self.cwd = provenance, cwd
+        run: dict[str, Any] = {
+            "model": provenance.model,
+            "prompts": provenance.prompts,
+            "settings": dict(provenance.settings),
+        }
+        run |= {"files": dict(files), "cwd": cwd}
+        used = any(self.path.iterdir())
+        if self.mode == "resume" and used:
+            folder.compare_run(self.path, run)
+            self._lock = folder.lock(self.path)
+            self._restore()
+        else:
+            self._start(json.dumps(run, indent=2).encode("utf-8", "backslashreplace") + b"\n")
+        self._write_table()
+        self._files = [LineFile(self.path / name) for name in (folder.CARDS, folder.RESULTS, folder.TABLE)]
+
+    def is_done(self, key: bytes) -> bool:
+        """Whether an earlier run left this input's result, without an error."""
+        return key in self._done
+
+    @property
+    def done_count(self) -> int:
+        return len(self._done)
+
+    def append(self, result: Result) -> Row:
+        """Write one result; returns its row."""
+        row = to_row(result, self.provenance)
+        stale = self._stale or result.item.key in self._failed
+        self._stale = True
+        for file, line in zip(self._files, (self._card(result), json_line(row), csv_line(row)), strict=True):
+            file.append(line)
+        self._stale = stale
+        return row
+
+    def close(self) -> None:
+        """Bring both tables in step: one row per input, the newest."""
+        for file in self._files:
+            file.close()
+        if self._stale:
+            compact(self.path / folder.RESULTS, self.key_of)
+            self._write_table()
+        if self._lock is not None:
+            self._lock.close()
+
+    def __enter__(self) -> OutputFolder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            with suppress(OutputError):  # the disk that failed the run fails here too; the first error says it
+                self.close()
+
+    def key_of(self, row: Row) -> bytes | None:
+        """The input's key of a row read back; None for a row that is not one of ours."""
+        return path_key(row["path"], cwd=self.cwd) if row.keys() >= set(COLUMNS) else None
+
+    def _start(self, run: bytes) -> None:
+        path = self.path / folder.RUN
+        if path.exists():
+            folder.lock(self.path)
+            folder.clear(self.path)
+        write_bytes(path, run)
+        self._lock = folder.lock(self.path)
+
+    def _restore(self) -> None:
+        compact(self.path / folder.RESULTS, self.key_of)
+        compact(self.path / folder.CARDS, card_key)
+        for _, card in read_rows(self.path / folder.CARDS):
+            self.names.restore(str(card["name"]), bytes.fromhex(card["key"]))
+        for _, row in read_rows(self.path / folder.RESULTS):
+            key = path_key(row["path"], cwd=self.cwd)
+            (self._done if row["error"] is None else self._failed).add(key)
+            if row["score"] is not None:
+                self._top.enters(row["score"])
+
+    def _card(self, result: Result) -> bytes:
+        card: Row = {"key": result.item.key.hex(), "name": result.item.name}
+        if result.thumbnails is not None and self._top.enters(result.score or 0.0):
+            card |= {"image": result.thumbnails.image, "heat": result.thumbnails.heat}
+        return json_line(card)
+
+    def _write_table(self) -> None:
+        with atomic_write(self.path / folder.TABLE) as aside, aside.open("wb") as file:
+            file.write(csv_header())
+            file.writelines(csv_line(row) for _, row in read_rows(self.path / folder.RESULTS))
+
+
+def card_key(card: Row) -> bytes | None:
+    """The key of a line of `cards.jsonl`; None for a line that is not one of ours."""
+    key, name = card.get("key"), card.get("name")
+    try:
+        return bytes.fromhex(key) if isinstance(key, str) and isinstance(name, str) else None
+    except ValueError:
+        return None
+
+
+class _TopScores:
+    """Whether a score belongs to the highest seen so far: decides whose thumbnails are worth keeping."""
+
+    def __init__(self, size: int) -> None:
+        self._size, self._heap = size, list[float]()
+
+    def enters(self, score: float) -> bool:
+        if len(self._heap) < self._size:
+            heapq.heappush(self._heap, score)
+            return True
+        return heapq.heappushpop(self._heap, score) < score
