@@ -248,7 +248,9 @@ def _rgb_of_raster(raster: Raster) -> Image.Image:
 
 def _foreground(pixels: Pixels) -> npt.NDArray[np.bool_]:
     content, orientation = pixels
-    if not isinstance(content, Raster):
+    if not isinstance(content, Raster) and content.mode in ("1", "L") and not _has_alpha(content):
+        content = Raster(np.asarray(content))  # what most masks are, without a detour through colour
+    elif not isinstance(content, Raster):
         rgba = np.asarray(_rgba(content)) if _has_alpha(content) else np.asarray(_rgb_of_image(content))
         content = Raster(rgba[..., :3], rgba[..., 3] if rgba.shape[2] == 4 else None)
     on = positive(content)

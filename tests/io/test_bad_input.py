@@ -1,0 +1,305 @@
+"""Files that cannot be read: one `ImageReadError`, one line, with the path, the reason and a remedy."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import struct
+import subprocess
+import sys
+import tracemalloc
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageFile
+
+from anomalyclip.errors import ImageReadError
+from anomalyclip.io import read_image, read_image_bytes, read_mask
+
+FORMATS = ["jpeg", "progressive", "png", "png16", "bmp", "gif", "tiff", "lzw", "float", "webp", "lossless"]
+
+
+def problem(path: Path | str, read=read_image, **options) -> str:
+    """The message, without the path that it must start with."""
+    with pytest.raises(ImageReadError) as caught:
+        read(path, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert ": " in message
+    assert "; " in message  # the remedy
+    if "\0" not in str(path):
+        assert message.startswith(f"{path}: ")
+    return message.split(": ", 1)[1]
+
+
+def outcome(data: bytes) -> str:
+    """The mode of what was read, or the message of our own error; anything else is raised."""
+    try:
+        return read_image_bytes(data, max_pixels=100_000).mode
+    except ImageReadError as error:
+        return str(error)
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png_header(width: int, height: int, depth: int = 8, colour: int = 2) -> bytes:
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
+
+
+@pytest.mark.parametrize("read", [read_image, read_mask])
+def test_paths(tmp_path, read):
+    assert "no such file" in problem(tmp_path / "missing.png", read)
+    assert "is a folder" in problem(tmp_path, read)
+    assert "NUL" in problem("a\0b.png", read)
+    assert "too long" in problem(tmp_path / ("x" * 300), read)
+    (tmp_path / "file").write_bytes(b"")
+    assert "not a folder" in problem(tmp_path / "file" / "a.png", read)
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    assert "leads back to itself" in problem(tmp_path / "loop", read)
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    assert "no such file" in problem(tmp_path / "dangling", read)
+
+
+def test_pipes_and_devices_do_not_block(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    assert "not a regular file" in problem(tmp_path / "pipe.png")
+    assert "not a regular file" in problem("/dev/zero")
+
+
+def test_names_that_cannot_be_printed_are_escaped(tmp_path):
+    with pytest.raises(ImageReadError, match=re.escape("caf\\xe9\\n.png: there is no such file")) as caught:
+        read_image(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9\n.png"))
+    str(caught.value).encode("utf-8")
+
+
+def test_permission_denied(tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"secret")
+    path.chmod(0)
+    if os.geteuid() == 0:  # the superuser reads everything
+
+        def refuse(*_args, **_kwargs):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(Path, "open", refuse)
+    assert "permission denied; make the file and its folder readable" in problem(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "empty (0 bytes)"),
+        (b"hello, I am text", "not an image"),
+        (b"\0" * 4096, "not an image"),
+        (b"%PDF-1.7\n", "a PDF document"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "PostScript"),
+        (b"\0\0\0\x20ftypheic\0\0\0\0", "HEIC"),
+        (b"\0\0\0\x20ftypavif\0\0\0\0", "AVIF"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
+        (b"P6 2 2 255 ............", "not an image"),  # Pillow knows it, the allow-list does not
+        (b"PK\x03\x04....", "ZIP"),
+    ],
+)
+def test_what_is_no_image_is_named(tmp_path, content, says):
+    (tmp_path / "a.png").write_bytes(content)
+    assert says in problem(tmp_path / "a.png")
+    with pytest.raises(ImageReadError, match=re.escape(says)):
+        read_image_bytes(content, "a.png")
+
+
+def test_every_magic_alone_is_refused(tmp_path, valid_files):
+    for name, data in valid_files.items():
+        for length in range(1, 40):
+            (tmp_path / name).write_bytes(data[:length])
+            problem(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_truncated_files_are_refused(valid_files, tmp_path, name, share, capfd):
+    data = valid_files[name]
+    (tmp_path / "a").write_bytes(data[: int(len(data) * share)])
+    message = problem(tmp_path / "a")
+    assert re.search("truncated|cut off|damaged", message)
+    assert "copy or export the file again" in message
+    problem(tmp_path / "a", read_mask)
+    assert capfd.readouterr() == ("", "")  # no complaints of C libraries in the middle of a progress bar
+
+
+@pytest.mark.parametrize("name", ["jpeg", "png", "bmp", "gif", "tiff", "lzw", "float"])
+def test_truncation_is_called_by_its_name(valid_files, tmp_path, name):
+    (tmp_path / "a").write_bytes(valid_files[name][: len(valid_files[name]) * 3 // 4])
+    assert "the file is truncated" in problem(tmp_path / "a")
+
+
+def test_reading_leaves_pillows_settings_alone(valid_files):
+    read_image_bytes(valid_files["jpeg"])
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is False
+    assert Image.MAX_IMAGE_PIXELS == 89_478_485
+
+
+@settings(max_examples=250, deadline=5000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_cut_or_damage_gives_an_image_or_our_error(valid_files, data):
+    whole = bytearray(valid_files[data.draw(st.sampled_from(FORMATS))])
+    del whole[data.draw(st.integers(0, len(whole))) :]
+    for _ in range(data.draw(st.integers(0, 3))):
+        if whole:
+            whole[data.draw(st.integers(0, min(len(whole) - 1, 400)))] = data.draw(st.integers(0, 255))
+    assert "\n" not in outcome(bytes(whole))
+
+
+@settings(max_examples=150, deadline=5000)
+@given(
+    st.sampled_from(
+        [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"GIF89a", b"II*\0", b"MM\0*", b"II+\0\x08\0\0\0"]
+    ),
+    st.binary(max_size=300),
+)
+def test_random_bytes_give_an_image_or_our_error(magic, tail):
+    assert outcome(magic + tail).startswith(("RGB", "image: "))
+
+
+# --- decompression bombs
+
+
+def tiff_header(width: int, height: int, **tags: tuple[int, ...]) -> bytes:
+    entries = {256: (width,), 257: (height,), 258: (8,), 262: (1,), 277: (1,), 273: (8,), 279: (1,)}
+    entries |= {int(tag[1:]): values for tag, values in tags.items()}
+    body = b"".join(struct.pack("<HHII", tag, 4, 1, *values) for tag, values in sorted(entries.items()))
+    return b"II*\0" + struct.pack("<IH", 8, len(entries)) + body + b"\0\0\0\0"
+
+
+def webp_header(width: int, height: int) -> bytes:
+    body = b"WEBPVP8X" + struct.pack("<IB3x", 10, 0)
+    body += (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def jpeg_header(width: int, height: int) -> bytes:
+    return (
+        b"\xff\xd8"
+        + b"\xff\xc0"
+        + struct.pack(">HBHHB", 11, 8, height, width, 1)
+        + b"\1\x11\0"
+        + b"\xff\xda\0\x08\1\1\0\0?\0"
+    )
+
+
+HEADERS = {
+    "png": png_header(20_000, 20_000) + chunk(b"IDAT", b""),
+    "png16": png_header(20_000, 20_000, 16) + chunk(b"IDAT", b""),
+    "jpeg": jpeg_header(20_000, 20_000),
+    "bmp": b"BM" + struct.pack("<IHHI IiiHHIIiiII", 54, 0, 0, 54, 40, 20_000, 20_000, 1, 24, 0, 0, 1, 1, 0, 0),
+    "gif": b"GIF89a" + struct.pack("<HHBBB", 20_000, 20_000, 0, 0, 0) + b",\0\0\0\0\1\0\1\0\0\2\2D\1\0;",
+    "gif frame": b"GIF89a"
+    + struct.pack("<HHBBB", 1, 1, 0, 0, 0)
+    + b","
+    + struct.pack("<HHHHB", 1, 1, 19_999, 19_999, 0),
+    "tiff": tiff_header(20_000, 20_000),
+    "tiff tile": tiff_header(1, 1, t322=(20_000,), t323=(20_000,)),
+    "tiff deep": tiff_header(20_000, 20_000, t258=(16,)),
+    "webp": webp_header(20_000, 20_000),
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_bombs_are_refused_from_the_header_without_memory(tmp_path, name):
+    path = tmp_path / "bomb"
+    path.write_bytes(HEADERS[name])
+    problem(path)  # imports and caches
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    tracemalloc.start()
+    with warnings.catch_warnings(record=True) as leaked:
+        warnings.simplefilter("always")
+        message = problem(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "20000 x 20000 = 400 megapixels, the limit is 89.48" in message
+    assert "raise max_pixels" in message
+    assert not leaked
+    assert peak < 1_000_000
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # kB
+
+
+def test_a_whole_bomb_is_refused_too(tmp_path):
+    """20,000 x 20,000 zeros are a valid PNG of half a megabyte."""
+    packer = zlib.compressobj(9)
+    rows = b"".join(packer.compress(bytes(1 + 2500) * 100) for _ in range(200)) + packer.flush()
+    data = png_header(20_000, 20_000, 1, 0) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    (tmp_path / "a.png").write_bytes(data)
+    assert "400 megapixels" in problem(tmp_path / "a.png")
+    assert "400 megapixels" in problem(tmp_path / "a.png", read_mask)
+
+
+def test_the_limit_is_inclusive_and_can_be_changed(tmp_path):
+    Image.new("L", (30, 20)).save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png", max_pixels=600).size == (30, 20)
+    assert "30 x 20" in problem(tmp_path / "a.png", max_pixels=599)
+    assert "MB" in problem(tmp_path / "a.png", max_bytes=10)
+    with pytest.raises(ImageReadError, match="MB"):
+        read_image_bytes((tmp_path / "a.png").read_bytes(), max_bytes=10)
+
+
+def test_a_larger_limit_reads_what_pillow_alone_would_warn_about(tmp_path):
+    Image.new("1", (10_000, 9_000)).save(tmp_path / "a.png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_mask(tmp_path / "a.png", max_pixels=90_000_000).shape == (9_000, 10_000)
+
+
+# --- layouts that no decoder here handles
+
+
+def test_layouts_that_cannot_be_decoded_name_a_remedy(tmp_path, capfd):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((3, 8, 9), np.uint16), photometric="rgb", planarconfig="separate")
+    assert "save it with interleaved colours" in problem(path)
+    tifffile.imwrite(path, np.zeros((8, 9), np.float16))
+    assert "32-bit float" in problem(path)
+    tifffile.imwrite(path, np.zeros((8, 9, 5), np.uint16), photometric="minisblack", planarconfig="contig")
+    assert "save it as a grey or RGB TIFF" in problem(path)
+    Image.new("LAB", (4, 4)).save(path)
+    assert "save it as RGB" in problem(path)
+    capfd.readouterr()
+
+
+def test_a_repeated_size_tag_is_refused(tmp_path):
+    data = tiff_header(4, 4)
+    entry = struct.pack("<HHII", 256, 4, 1, 50_000)
+    (tmp_path / "a.tif").write_bytes(data[:8] + struct.pack("<H", 8) + entry + data[10:])
+    assert "TIFF tag 256 is repeated" in problem(tmp_path / "a.tif")
+
+
+def test_running_out_of_memory_is_reported(tmp_path, monkeypatch):
+    Image.new("L", (3, 3)).save(tmp_path / "a.png")
+
+    def starve(*_args: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", starve)
+    assert "not enough memory" in problem(tmp_path / "a.png")
+
+
+def test_the_room_is_light_to_import():
+    code = "import sys, anomalyclip.io as io; dir(io); print({'PIL', 'cv2', 'numpy', 'torch'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_reading_from_many_threads_at_once(valid_files):
+    from concurrent.futures import ThreadPoolExecutor
+
+    expected = {name: np.asarray(read_image_bytes(data)) for name, data in valid_files.items()}
+    with ThreadPoolExecutor(8) as pool:
+        got = list(pool.map(lambda name: (name, np.asarray(read_image_bytes(valid_files[name]))), FORMATS * 8))
+    assert all(np.array_equal(image, expected[name]) for name, image in got)
