@@ -1,0 +1,49 @@
+"""The same file may already be on this machine: OpenAI's ``clip`` package and the Hugging Face hub cache them too."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+from anomalyclip.hub.cache import sibling
+from anomalyclip.hub.digests import mismatch
+from anomalyclip.hub.download import adopt
+from anomalyclip.hub.registry import RemoteFile
+
+
+def adopt_copy(file: RemoteFile, target: Path) -> Path | None:
+    """Bring a verified copy from another program's cache to ``target``; ``None`` if there is none.
+
+    A hard link where the file system allows it (no bytes, no time beyond the checksum), else a copy.
+    """
+    source = _copy_of(file)
+    if source is None or not source.is_file() or mismatch(source, file) is not None:
+        return None
+    part = sibling(target, ".adopt")
+    part.unlink(missing_ok=True)
+    try:
+        try:
+            os.link(source.resolve(), part)
+        except OSError:
+            shutil.copyfile(source, part)
+        return adopt(part, target, file)
+    except OSError:
+        return None  # a full disk, for instance: the download explains that better
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _copy_of(file: RemoteFile) -> Path | None:
+    if file.known_copy is None:
+        return None
+    folder = _caches().get(file.origin)
+    return folder / file.known_copy if folder is not None else None
+
+
+def _caches() -> dict[str, Path]:
+    cache = Path("~/.cache").expanduser()
+    hub_home = Path(os.environ.get("HF_HOME") or cache / "huggingface")
+    return {"openai": cache, "huggingface": Path(os.environ.get("HF_HUB_CACHE") or hub_home / "hub")}
