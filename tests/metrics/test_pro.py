@@ -237,3 +237,12 @@ def test_pixel_metrics_in_one_pass(make_maps: MakeMaps) -> None:
         assert metrics.undefined_reason() is None
         metrics.reset()
         assert all(np.isnan(value) for value in metrics.compute().values())
+
+
+def test_reference_thresholds_are_compared_exactly_in_mixed_precision(
+    make_maps: MakeMaps, authors_pro: Reference
+) -> None:
+    """float32 maps on the very values where the float64 thresholds fall: rounding one of them moves a whole group."""
+    _, masks = make_maps(13)
+    maps = (np.random.default_rng(0).integers(0, 201, masks.shape) / 200).astype(np.float32)
+    assert aupro(maps, masks, variant="reference") == pytest.approx(authors_pro(maps, masks), abs=1e-9)

@@ -71,7 +71,9 @@ def _aupro_reference(store: ScoreStore, fpr_limit: float) -> float:
     if ranking.undefined_reason() is not None or extent is None or extent[0] == extent[1]:
         return float("nan")
     low, high = extent
-    thresholds = np.arange(low, high, (high - low) / REFERENCE_STEPS)  # in the maps' own precision, as published
+    thresholds = np.arange(
+        low, high, (high - low) / REFERENCE_STEPS
+    )  # the step in the maps' own precision, as published
     normals, weight = store.above(thresholds)
     fpr, pro = normals / ranking.normals, weight / ranking.total
     fpr, pro = fpr[fpr < fpr_limit], pro[fpr < fpr_limit]

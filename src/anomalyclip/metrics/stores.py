@@ -35,7 +35,7 @@ class ScoreStore(Protocol):
     def ranking(self, *, weighted: bool = False) -> Ranking:
         """The ranking with anomalous items counted, or weighted."""
 
-    def above(self, thresholds: ScoreArray) -> tuple[FloatArray, FloatArray]:
+    def above(self, thresholds: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Normal items and anomalous weight with scores > each of the ascending thresholds."""
 
     def extent(self) -> tuple[Any, Any] | None:
@@ -83,12 +83,12 @@ class ExactScores:
             normals=np.asarray(float(normal.size)),
         )
 
-    def above(self, thresholds: ScoreArray) -> tuple[FloatArray, FloatArray]:
-        """Exact counts, compared in the scores' own precision."""
+    def above(self, thresholds: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Exact counts."""
         normal, (anomalous, weights) = self._sorted_normal(), self._sorted_anomalous()
         heavier = np.append(np.cumsum(weights[::-1])[::-1], 0.0)  # weight of anomalous[i:]
-        normals_above = normal.size - np.searchsorted(normal, thresholds, side="right")
-        return normals_above.astype(np.float64), heavier[np.searchsorted(anomalous, thresholds, side="right")]
+        normals_above = normal.size - _count_up_to(normal, thresholds)
+        return normals_above.astype(np.float64), heavier[_count_up_to(anomalous, thresholds)]
 
     def extent(self) -> tuple[Any, Any] | None:
         """Of both classes together."""
@@ -107,6 +107,15 @@ class ExactScores:
         weights = np.concatenate(self._weights) if self._weights else np.ones(anomalous.size)
         order = np.argsort(anomalous)
         return anomalous[order], weights[order]
+
+
+def _count_up_to(ascending: ScoreArray, thresholds: FloatArray) -> NDArray[np.intp]:
+    """How many values are <= each threshold. float64 thresholds are first rounded down to the values' own precision,
+    which changes no answer but keeps `searchsorted` from copying all values to float64.
+    """
+    rounded = thresholds.astype(ascending.dtype)
+    rounded = np.where(rounded > thresholds, np.nextafter(rounded, rounded.dtype.type(-np.inf)), rounded)
+    return np.asarray(np.searchsorted(ascending, rounded, side="right"))
 
 
 class ScoreHistogram:
@@ -176,7 +185,7 @@ class ScoreHistogram:
             normals=np.asarray(float(self._normal.sum())),
         )
 
-    def above(self, thresholds: ScoreArray) -> tuple[FloatArray, FloatArray]:
+    def above(self, thresholds: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Counts to within the bin that holds the threshold."""
         first = np.searchsorted(self._edges(), thresholds, side="right")
         normals = np.append(np.cumsum(self._normal[::-1])[::-1], 0).astype(np.float64)
