@@ -303,3 +303,29 @@ def test_reading_from_many_threads_at_once(valid_files):
     with ThreadPoolExecutor(8) as pool:
         got = list(pool.map(lambda name: (name, np.asarray(read_image_bytes(valid_files[name]))), FORMATS * 8))
     assert all(np.array_equal(image, expected[name]) for name, image in got)
+
+
+def test_a_chunk_that_declares_gigabytes_is_not_believed(png16, tmp_path):
+    """OpenCV alone takes 4 GB and ten seconds for these few bytes."""
+    data = png16(np.zeros((4, 4, 3), np.uint16))
+    at = data.index(b"IDAT") - 4
+    (tmp_path / "a.png").write_bytes(data[:at] + b"\xff\0" + data[at + 2 :])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert "truncated" in problem(tmp_path / "a.png")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # kB
+
+
+def test_private_tiff_tags_cause_no_comments(tmp_path, capfd):
+    deep = np.random.default_rng(0).integers(0, 65536, (40, 30, 3), dtype=np.uint16)
+    deep[0, 0] = 65535
+    tags = [(65_000, 2, 0, "camera", True), (37_510, 12, 3, (1.0, 2.0, 3.0), True)]
+    for options in (
+        {},
+        {"bigtiff": True},
+        {"byteorder": ">"},
+        {"tile": (16, 16), "compression": "zlib", "predictor": True},
+    ):
+        tifffile.imwrite(tmp_path / "a.tif", deep, photometric="rgb", extratags=tags, **options)
+        expected = np.floor(deep / 65535 * 255 + 0.5)
+        np.testing.assert_array_equal(np.asarray(read_image(tmp_path / "a.tif")), expected)
+    assert capfd.readouterr() == ("", "")

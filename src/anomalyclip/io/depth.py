@@ -80,9 +80,10 @@ def to_uint8(values: Array) -> npt.NDArray[np.uint8]:
 
 
 def _scaled(values: Array, black: float, white: float) -> npt.NDArray[np.uint8]:
-    with np.errstate(over="ignore", invalid="ignore"):  # a range wider than float64 holds
+    with np.errstate(all="ignore"):  # a range wider or narrower than float64 tells apart
         unit = (np.clip(values.astype(np.float64), black, white) - black) / (white - black)
-    return np.floor(np.nan_to_num(unit, nan=0.0) * 255 + 0.5).astype(np.uint8)
+    unit = np.where(values == np.inf, 1.0, np.nan_to_num(unit, nan=0.0))
+    return np.floor(unit * 255 + 0.5).astype(np.uint8)
 
 
 def opacity(alpha: Array) -> Array:

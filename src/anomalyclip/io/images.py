@@ -26,11 +26,10 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from anomalyclip.errors import ImageReadError
-from anomalyclip.io import headers, tiff
+from anomalyclip.io import headers, png, tiff
 from anomalyclip.io.depth import Raster, opacity, positive, to_uint8
 from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, SUFFIXES, check_pixels
 from anomalyclip.io.names import StrPath, printable
-from anomalyclip.io.opencv import decode_unchanged
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
 
 __all__ = ["DEFAULT_MAX_BYTES", "DEFAULT_MAX_PIXELS", "SUFFIXES", "read_image", "read_image_bytes", "read_mask"]
@@ -180,20 +179,11 @@ def _decode(file: BinaryIO, max_pixels: int, windowed: bool = True) -> Pixels:
     image = _PLUGINS[kind](file)
     check_pixels(*image.size, max_pixels)
     orientation = 1 if kind == "TIFF" else _orientation(image)  # Pillow turns TIFFs while loading
-    sixteen = kind == "PNG" and _png_depth(file) == 16
+    sixteen = kind == "PNG" and png.bit_depth(file) == 16
     image.load()
     if sixteen:  # Pillow has found it intact, but keeps the upper byte only
-        file.seek(0)
-        return decode_unchanged(file.read(), "PNG"), orientation
+        return png.decode_deep(file), orientation
     return image, orientation
-
-
-def _png_depth(file: BinaryIO) -> int:
-    position = file.tell()
-    file.seek(24)
-    depth = file.read(1)[0]
-    file.seek(position)
-    return depth
 
 
 def _orientation(image: Image.Image) -> int:
