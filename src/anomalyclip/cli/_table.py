@@ -53,8 +53,7 @@ class RowPrinter:
         everything = self.summary.count <= FULL_ROWS
         console.print(_table(self._first if everything else self.summary.top(), everything, self.summary))
         for path, reason in self.summary.failures:
-            shown = reason if printable(path) in reason else f"{printable(path)}: {reason}"
-            console.print(f"failed: {printable(shown)}", style=_STYLES["failed"], soft_wrap=True)
+            console.print(f"failed: {printable(path)}: {printable(reason)}", style=_STYLES["failed"], soft_wrap=True)
         hidden = self.summary.failed - len(self.summary.failures)
         if hidden:
             console.print(f"and {hidden} more failed", style=_STYLES["failed"])

@@ -18,6 +18,7 @@ from anomalyclip.detect.inputs import InputItem
 from anomalyclip.detect.regions import find_regions
 from anomalyclip.detect.result import Result, Thumbnails, one_line
 from anomalyclip.errors import AnomalyClipError, ImageReadError
+from anomalyclip.io.names import printable
 from anomalyclip.prediction import decide
 
 if TYPE_CHECKING:
@@ -140,12 +141,14 @@ def _collect(item: InputItem, future: Future[_Ready]) -> _Ready | Result:
     try:
         return future.result()
     except Exception as error:
-        return Result(item, error=_reason(error))
+        return Result(item, error=_reason(error, item))
 
 
-def _reason(error: Exception) -> str:
-    """Our own messages stand alone; anything else says what kind of error it is."""
-    return one_line(error) if isinstance(error, AnomalyClipError) else one_line(f"{type(error).__name__}: {error}")
+def _reason(error: Exception, item: InputItem) -> str:
+    """Our own messages stand alone, less the path that the row gives already; others say what kind of error it is."""
+    if isinstance(error, AnomalyClipError):
+        return one_line(error).removeprefix(f"{printable(item.path)}: ")
+    return one_line(f"{type(error).__name__}: {error}")
 
 
 def _settled(result: Result) -> Future[Result]:
@@ -192,7 +195,8 @@ class _Stages:
             return list(self._forward(ready))
         except Exception as error:
             if len(ready) == 1:
-                return [self._failed(ready[0], f"the model failed on this image: {_reason(error)}")]
+                one = ready[0]
+                return [self._failed(one, f"the model failed on this image: {_reason(error, one.item)}")]
         return [outcome for one in ready for outcome in self._predict([one])]
 
     def _forward(self, ready: list[_Ready]) -> Iterator[tuple[float, Map]]:
@@ -218,7 +222,7 @@ class _Stages:
             finished = Finished(result, entry.thumbnail, native, lambda: self._original(entry))
             return replace(result, thumbnails=self.sink(finished))
         except Exception as error:  # the score is kept: only its files are missing
-            return replace(result, error=_reason(error))
+            return replace(result, error=_reason(error, entry.item))
 
     def _original(self, entry: _Ready) -> Image:
         image = entry.kept or self._open(entry.item)

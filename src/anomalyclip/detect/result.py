@@ -109,8 +109,8 @@ def csv_header() -> bytes:
 
 def _csv(cells: list[str]) -> bytes:
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow(cells)
-    return buffer.getvalue().encode("utf-8", "backslashreplace")
+    csv.writer(buffer, lineterminator="\r\n").writerow(cells)  # with which it quotes a lone \r in a file name, too
+    return buffer.getvalue().removesuffix("\r\n").encode("utf-8", "backslashreplace") + b"\n"
 
 
 def _cell(name: str, value: Any) -> str:

@@ -112,11 +112,13 @@ class OutputFolder:
 
     def _start(self, run: bytes) -> None:
         path = self.path / folder.RUN
-        if path.exists():
-            folder.lock(self.path)
+        held = folder.lock(self.path) if path.exists() else None
+        if self.mode == "overwrite":
             folder.clear(self.path)
         write_bytes(path, run)
         self._lock = folder.lock(self.path)
+        if held is not None:
+            held.close()
 
     def _restore(self) -> None:
         compact(self.path / folder.RESULTS, self.key_of)
