@@ -12,7 +12,7 @@ from anomalyclip.errors import AnomalyClipError, HubError
 
 if TYPE_CHECKING:
     from anomalyclip.hub import Entry
-    from anomalyclip.hub.obtain import Found
+    from anomalyclip.hub.files import Found
 
 app = typer.Typer(no_args_is_help=True, help="List, fetch, verify and locate models and prompts.")
 
@@ -51,7 +51,8 @@ def pull(names: Names, source: SourceOption = "auto", offline: OfflineOption = F
         typer.echo(_pulled(wanted[0], source, offline))
         return
     # One file that cannot be had must not keep the others from coming.
-    if not all([_try_pull(entry, source, offline) for entry in wanted]):
+    failed = [entry for entry in wanted if not _try_pull(entry, source, offline)]
+    if failed:
         raise typer.Exit(_SOME_FAILED)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from anomalyclip.hub.cache import home
-from anomalyclip.hub.obtain import look, obtain
+from anomalyclip.hub.files import look, obtain
 from anomalyclip.hub.progress import meter
 from anomalyclip.hub.registry import MODELS, PROMPTS, Entry, RemoteFile, Source
 from anomalyclip.hub.resolve import ModelFiles, find_entry, resolve_model, resolve_prompts

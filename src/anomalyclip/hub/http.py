@@ -70,8 +70,8 @@ def get(url: str, headers: dict[str, str] | None = None) -> http.client.HTTPResp
         StatusError: any status but 2xx.
         HubError: a redirect to where we do not follow, or not an http(s) address.
     """
-    request = urllib.request.Request(url, headers=_HEADERS | (headers or {}))
     try:
+        request = urllib.request.Request(url, headers=_HEADERS | (headers or {}))
         # Annotated: the opener holds http handlers only.
         response: http.client.HTTPResponse = _opener().open(request, timeout=READ_TIMEOUT)
         return response

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anomalyclip.errors import HubError
-from anomalyclip.hub.obtain import obtain
+from anomalyclip.hub.files import obtain
 from anomalyclip.hub.progress import Meter, silent
 from anomalyclip.hub.registry import MODELS, SOURCES, Entry, Kind, Source, table
 

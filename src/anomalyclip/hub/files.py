@@ -17,7 +17,6 @@ from anomalyclip.hub.registry import Entry, RemoteFile, Source
 
 OFFLINE_VARIABLE = "ANOMALYCLIP_OFFLINE"
 _ASSETS = Path(__file__).resolve().parent.parent / "assets"
-_PREFERRED = 0  # the first file of an entry
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def obtain(entry: Entry, *, source: Source = "auto", offline: bool = False, mete
     for candidate in found:
         if candidate.state in ("embedded", "cached"):
             return candidate.path
-    wanted = found[_PREFERRED]
+    wanted = found[0]  # the preferred source
     if wanted.file is None:
         raise HubError(
             f"this installation lacks the embedded file {wanted.path}; install the package again"
