@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .catalogue import DEFECTS, FAMILIES, UNSEEN_FAMILIES
-    from .render import render
+    from .rendering import render
     from .sample import Region, Sample
     from .scene import Family
     from .sheet import contact_sheet
@@ -24,7 +24,7 @@ _HOMES = {
     "Region": "sample",
     "Sample": "sample",
     "contact_sheet": "sheet",
-    "render": "render",
+    "render": "rendering",
 }
 __all__ = ["DEFECTS", "FAMILIES", "UNSEEN_FAMILIES", "Defect", "Family", "Region", "Sample", "contact_sheet", "render"]
 

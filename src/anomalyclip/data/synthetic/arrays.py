@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .noise import Array, Rng, chance, coords
+from .noise import Array, Rng, chance
 from .paint import Finish, box, ellipse, fill, mix, regular, stroke, text, wobbly, words
 from .palette import pick, vary
 from .scene import Scene
@@ -200,7 +200,6 @@ def stack(n: int, rng: Rng) -> Scene:
     s = Stage(rng, n)
     pitch = n / rng.uniform(5, 22)
     angle = float(rng.choice([0.0, np.pi / 2]))
-    x, _ = coords(n, angle)
     name, colour = pick(rng)
     skin = texture(rng, n, colour, str(rng.choice(["metal", "striped", "matt"])))
     under = s.image.copy()

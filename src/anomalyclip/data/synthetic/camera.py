@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from .noise import Array, Rng, blur, chance, coords, log_uniform, smooth, white
+from .scene import Family
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,14 @@ class Camera:
     profile: Profile
 
 
-def set_up(rng: Rng, name: str, n: int, size: int, free: bool) -> Camera:
-    """Choose crop, rotation, flip, scale and perspective. `free` scenes may be turned to any angle."""
-    p = PROFILES[name]
+def set_up(rng: Rng, family: Family, n: int, size: int) -> Camera:
+    """Choose crop, rotation, flip, scale, perspective; free families turn to any angle, print is never mirrored."""
+    p = PROFILES[family.camera]
     angle = float(rng.normal(0, p.tilt)) + float(rng.choice(p.turns)) * np.pi / 2
-    if free and chance(rng, 0.3):
+    if family.free and chance(rng, 0.3):
         angle = float(rng.uniform(0, 2 * np.pi))
     zoom = size / n * rng.uniform(1.02, 1.12) * (rng.uniform(1.05, 1.5) if chance(rng, 0.15) else 1.0)
-    mirror = -1.0 if p.flip and chance(rng, 0.5) else 1.0
+    mirror = -1.0 if p.flip and "print" not in family.traits and chance(rng, 0.5) else 1.0
     c, s = np.cos(angle) * zoom, np.sin(angle) * zoom
     slack = max(0.0, n * zoom - size) / 2
     tx, ty = size / 2 + rng.uniform(-slack, slack), size / 2 + rng.uniform(-slack, slack)
@@ -132,11 +133,9 @@ def _colour(rng: Rng, image: Array, grey: bool, p: Profile) -> Array:
     if chance(rng, 0.6):
         image = np.power(image + np.float32(1e-4), np.float32(log_uniform(rng, 0.65, 1.5)))
     if chance(rng, 0.4):
-        image = (
-            np.float32(0.5)
-            + (image - np.float32(0.5)) * np.float32(rng.uniform(0.7, 1.35))
-            + np.float32(rng.normal(0, 0.05))
-        )
+        pivot = np.float32(0.0 if p.light < 0.2 else 0.5)  # a scan keeps its black background
+        gain, offset = np.float32(rng.uniform(0.7, 1.35)), np.float32(rng.normal(0, 0.1))
+        image = pivot + (image - pivot) * gain + offset * pivot
     return image
 
 
@@ -171,8 +170,7 @@ def _file(rng: Rng, image: Array, grey: bool) -> Array:
     if chance(rng, 0.25):
         return image
     options = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 99))]
-    if grey:
-        ok, code = cv2.imencode(".jpg", image[..., 0], options)
-        return np.repeat(cv2.imdecode(code, cv2.IMREAD_GRAYSCALE)[..., None], 3, 2) if ok else image
-    ok, code = cv2.imencode(".jpg", image[..., ::-1], options)
-    return np.ascontiguousarray(cv2.imdecode(code, cv2.IMREAD_COLOR)[..., ::-1]) if ok else image
+    source: Array = image[..., 0] if grey else image[..., ::-1]
+    _, code = cv2.imencode(".jpg", source, options)
+    back: Array = cv2.imdecode(code, cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR)
+    return np.repeat(back[..., None], 3, 2) if grey else np.ascontiguousarray(back[..., ::-1])

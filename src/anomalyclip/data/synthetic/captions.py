@@ -7,9 +7,20 @@ from collections.abc import Sequence
 from .noise import Rng, chance
 
 _FRAMES = (
-    "a photo of {}", "a photo of {}", "a close-up photo of {}", "a close-up of {}", "an image of {}", "a picture of {}", "{}", "a cropped photo of {}",
-    "a bright photo of {}", "a low resolution photo of {}", "a photo of {} for visual inspection", "an inspection image of {}", "a macro photo of {}",
-)  # fmt: skip
+    "a photo of {}",
+    "a photo of {}",
+    "a close-up photo of {}",
+    "a close-up of {}",
+    "an image of {}",
+    "a picture of {}",
+    "{}",
+    "a cropped photo of {}",
+    "a bright photo of {}",
+    "a low resolution photo of {}",
+    "a photo of {} for visual inspection",
+    "an inspection image of {}",
+    "a macro photo of {}",
+)
 _SCAN_FRAMES = ("a scan of {}", "a medical image of {}", "an image of {}", "{}", "a photo of {}")
 _GREY_FRAMES = ("a black and white photo of {}", "a grayscale image of {}")
 _GOOD = ("flawless", "perfect", "unblemished", "normal", "undamaged", "intact", "good", "clean", "defect-free")
@@ -61,7 +72,7 @@ def _phrase(state: str, colour: str, subject: str) -> str:
 
 
 def _frame(rng: Rng, medical: bool, grey: bool) -> str:
-    pool = _SCAN_FRAMES if medical else _FRAMES
+    pool: tuple[str, ...] = _SCAN_FRAMES if medical else _FRAMES
     if grey and not medical and chance(rng, 0.15):
         pool = _GREY_FRAMES
     return str(pool[int(rng.integers(len(pool)))])

@@ -1,11 +1,14 @@
 """Line-like defects: scratch, crack, cut, fibre, thread faults, wrinkle, fray, glue strip."""
+# ruff: noqa: RUF005 (points + (x, y) adds an offset to an array, it does not join tuples)
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 
 from .noise import Array, Rng, blur, chance, fractal, log_uniform, warp, white
-from .paint import ellipse, fill, mix, relief, stroke, walk
+from .paint import ellipse, fill, mix, relief, stroke, turn, walk
 from .palette import pick
 from .scene import Scene
 from .spot import Edit, Spot, direction, distance, local, shift_tone, soften, wander
@@ -13,7 +16,7 @@ from .spot import Edit, Spot, direction, distance, local, shift_tone, soften, wa
 
 def _through(spot: Spot, rng: Rng, angle: float, length: float, wiggle: float, k: int = 24) -> Array:
     """A wandering path whose middle lies on the spot."""
-    path = walk(rng, 0, 0, angle, length, wiggle, k)
+    path = walk(rng, (0, 0), angle, length, wiggle, k)
     return path - path[k // 2] + (spot.x, spot.y)
 
 
@@ -51,11 +54,11 @@ def crack(s: Scene, spot: Spot, rng: Rng) -> Edit:
     width, length = _width(s, rng, 0.8, 3.0), max(spot.r * 2.8, s.n * 0.08)
     line = np.zeros((s.n, s.n), np.float32)
     main = _through(spot, rng, direction(s, rng), length, rng.uniform(0.08, 0.4), 30)
-    for a, b in zip(main[:-1], main[1:], strict=True):
+    for a, b in pairwise(main):
         np.maximum(line, stroke(s.n, np.stack([a, b]), width * rng.uniform(0.5, 1.2)), out=line)
     for _ in range(int(rng.integers(0, 5))):
         at = main[int(rng.integers(4, 28))]
-        branch = walk(rng, *at, rng.uniform(0, 6.3), length * rng.uniform(0.1, 0.5), 0.3, 14)
+        branch = walk(rng, at, rng.uniform(0, 6.3), length * rng.uniform(0.1, 0.5), 0.3, 14)
         np.maximum(line, stroke(s.n, branch, width * 0.6), out=line)
     tone = local(s, spot) * np.float32(1 - spot.strength) * 0.6
     image = mix(s.image, tone, line)
@@ -69,7 +72,6 @@ def cut(s: Scene, spot: Spot, rng: Rng) -> Edit:
     angle, wide = direction(s, rng), rng.uniform(0.06, 0.25)
     lens = ellipse(0, 0, max(spot.r * 1.4, 6), max(spot.r * wide, 1.2), 0, 40, 1.6)
     lens[:, 1] += np.cos(lens[:, 0] / max(spot.r, 1)) * spot.r * rng.normal(0, 0.3)
-    from .paint import turn
 
     gap = fill(s.n, turn(lens, angle) + (spot.x, spot.y))
     lips = np.clip(blur(gap, 1.5 + spot.r * 0.05) * 1.6 - gap, 0, 1)
@@ -193,7 +195,7 @@ def fray(s: Scene, spot: Spot, rng: Rng) -> Edit:
     main = direction(s, rng)
     for _ in range(int(np.clip(spot.r * 1.2, 8, 50))):
         at = (spot.x, spot.y) + rng.normal(0, spot.r * 0.4, 2)
-        path = walk(rng, *at, main + rng.normal(0, 0.7), spot.r * rng.uniform(0.3, 1.0), 0.25, 8)
+        path = walk(rng, at, main + rng.normal(0, 0.7), spot.r * rng.uniform(0.3, 1.0), 0.25, 8)
         np.maximum(hairs, stroke(s.n, path, _width(s, rng, 0.5, 1.4)) * np.float32(rng.uniform(0.4, 1)), out=hairs)
     cloud = np.clip(1.3 - distance(s, spot), 0, 1)
     image = (

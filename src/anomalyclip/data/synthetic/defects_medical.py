@@ -24,27 +24,35 @@ def polyp(s: Scene, spot: Spot, rng: Rng) -> Edit:
                 1,
             )
             d = np.minimum(d, distance(s, lobe))
-    a = np.clip((1 - d) * max(1.5, spot.r * rng.uniform(0.08, 0.5)), 0, 1)
+    a = np.clip((1 - d) * max(1.2, min(spot.r, 12.0) * log_uniform(rng, 0.12, 0.6)), 0, 1)
     flat = rng.uniform(0.25, 1.0)
     dome = np.sqrt(np.clip(1 - d * d, 0, 1)) * np.float32(spot.r * flat) + fractal(
         rng, s.n, s.n / max(4.0, spot.r * 0.3), 2
     ) * np.float32(rng.uniform(0, 0.8))
     dome = blur(dome, 0.7 + spot.r * 0.04)
-    base = local(s, spot)
-    tone = (
-        base
-        * np.float32(rng.uniform(0.85, 1.4))
-        * np.array([1.0, rng.uniform(0.75, 1.15), rng.uniform(0.75, 1.15)], np.float32)
-    )
+    base = 0.5 * blur(s.image, max(2.0, spot.r * 0.5)) + 0.5 * local(s, spot)
+    hue = np.array([1.0, rng.uniform(0.78, 1.15), rng.uniform(0.78, 1.15)], np.float32)
+    tone = base * np.float32(rng.uniform(0.85, 1.35)) * hue
     skin = (
         np.clip(tone, 0, 1)
         * relief(dome, s.light, rng.uniform(0.4, 0.8))[..., None]
         * (1 + fractal(rng, s.n, s.n / 5, 2) * 0.03)[..., None]
     )
-    skin = skin * (1 - np.clip(fractal(rng, s.n, s.n / max(4.0, spot.r * 0.25), 3) - 1.0, 0, 1) * 0.35)[..., None]
-    wet = step(gloss(dome, s.light, 12) + 0.25 * fractal(rng, s.n, s.n / 12, 2), rng.uniform(0.95, 1.3), 0.12)
+    skin = (
+        skin
+        * (
+            1
+            - np.clip(fractal(rng, s.n, s.n / max(4.0, spot.r * 0.25), 3) - 1.0, 0, 1) * np.float32(rng.uniform(0, 0.3))
+        )[..., None]
+    )
+    wet = step(gloss(dome, s.light, 12) + 0.25 * fractal(rng, s.n, s.n / 8, 2), rng.uniform(1.1, 1.5), 0.15)
     skin = skin + (wet * 0.7)[..., None]
-    foot = np.exp(-(((d - 1.08) / 0.13) ** 2)) * np.float32(rng.uniform(0.05, 0.4)) * (0.6 - 0.5 * (dome * 0))
+    x, y = coords(s.n)
+    lee = (x - np.float32(spot.x - s.n / 2)) * np.float32(s.light[0]) + (y - np.float32(spot.y - s.n / 2)) * np.float32(
+        s.light[1]
+    )
+    away = np.clip(0.5 - lee / np.float32(spot.r), 0.1, 1.2)
+    foot = np.exp(-(((d - 1.08) / 0.13) ** 2)) * np.float32(rng.uniform(0.05, 0.4)) * away
     image = mix(s.image * (1 - foot)[..., None], skin, a)
     return Edit(
         image,
@@ -160,10 +168,10 @@ def cell_crack(s: Scene, spot: Spot, rng: Rng) -> Edit:
     line = np.zeros((s.n, s.n), np.float32)
     for _ in range(int(rng.integers(1, 4))):
         path = walk(
-            rng, 0, 0, rng.choice([np.pi / 4, -np.pi / 4, rng.uniform(0, 6.3)]), max(spot.r * 3, s.n * 0.15), 0.12, 12
+            rng, (0, 0), rng.choice([np.pi / 4, -np.pi / 4, rng.uniform(0, 6.3)]), max(spot.r * 3, s.n * 0.15), 0.12, 12
         )
         path = path - path[6] + (spot.x, spot.y) + rng.normal(0, spot.r * 0.2, 2)
-        np.maximum(line, stroke(s.n, path, log_uniform(rng, 0.8, 2.2) * s.n / 215), out=line)
+        np.maximum(line, stroke(s.n, path, log_uniform(rng, 0.5, 1.5) * s.n / 215), out=line)
     halo = blur(line, 2.5)
     image = s.image * (1 - line * np.float32(0.45 + 0.5 * spot.strength) - halo * 0.3)[..., None]
     return Edit(

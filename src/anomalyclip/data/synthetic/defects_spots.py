@@ -8,7 +8,7 @@ from .noise import Array, Rng, blur, chance, coords, fractal, log_uniform, step,
 from .paint import Finish, body, ellipse, gloss, mix, ramp, relief, wobbly
 from .palette import COLOURS, pick, vary
 from .scene import Scene
-from .spot import Edit, Spot, distance, local, patch, shift_tone
+from .spot import Edit, Spot, distance, local, patch
 
 
 def hole(s: Scene, spot: Spot, rng: Rng) -> Edit:
@@ -27,7 +27,7 @@ def dent(s: Scene, spot: Spot, rng: Rng) -> Edit:
     up = 1.0 if chance(rng, 0.5) else -1.0
     d = distance(s, spot, log_uniform(rng, 1, 3), rng.uniform(0, np.pi))
     sharp = rng.uniform(1.2, 4.0)
-    height = np.exp(-(d ** np.float32(sharp))) * np.float32(up * spot.r * rng.uniform(0.3, 0.7))
+    height = np.exp(-(d ** np.float32(sharp))) * np.float32(up * spot.r * log_uniform(rng, 0.08, 0.5))
     image = s.image * relief(height, s.light, 1.0 + 2.0 * spot.strength)[..., None]
     image = (
         image + (gloss(height, s.light, 40, 3.0) * np.exp(-d) * np.float32(rng.uniform(0, 0.4)) * (d < 1.6))[..., None]
@@ -73,7 +73,7 @@ def particle(s: Scene, spot: Spot, rng: Rng) -> Edit:
     outline = wobbly(
         rng, spot.x, spot.y, max(spot.r, 1.6), rng.uniform(0.02, 0.3), log_uniform(rng, 1, 4), rng.uniform(0, 3), 36
     )
-    alpha, (y0, y1, x0, x1) = body(
+    _, (y0, y1, x0, x1) = body(
         image,
         [outline],
         tone,
@@ -217,7 +217,7 @@ def rust(s: Scene, spot: Spot, rng: Rng) -> Edit:
 
 
 def knot(s: Scene, spot: Spot, rng: Rng) -> Edit:
-    """A branch knot: rings around a dark heart, the grain flowing round it, sometimes loose with a black border or cracked."""
+    """A branch knot: rings around a dark heart, the grain flowing round it, sometimes with a black border."""
     aspect, angle = rng.uniform(1, 1.8), (s.grain or 0.0) + rng.normal(0, 0.3)
     d = distance(s, spot, aspect, angle) + 0.06 * fractal(rng, s.n, s.n / max(spot.r, 4), 3)
     push = np.exp(-((d / 1.6) ** 2)) * np.float32(spot.r * 0.55)

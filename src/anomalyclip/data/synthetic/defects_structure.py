@@ -1,4 +1,4 @@
-"""Structural and logical defects: broken edges, foreign or turned texture, bends, missing, extra and misplaced parts, misprints."""
+"""Structural and logical defects: broken edges, wrong texture, bends, missing, extra and misplaced parts, misprints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def paste(s: Scene, spot: Spot, rng: Rng) -> Edit:
     """A piece of the same picture, moved, turned or mirrored: right material, wrong place."""
     a = patch(s, spot, rng, rng.uniform(0.05, 0.3))
     angle = float(rng.uniform(20, 340))
-    m = cv2.getRotationMatrix2D((s.n / 2, s.n / 2), angle, rng.uniform(0.7, 1.4))
+    m: Array = cv2.getRotationMatrix2D((s.n / 2, s.n / 2), angle, rng.uniform(0.7, 1.4))
     m[:, 2] += rng.uniform(-0.3, 0.3, 2) * s.n
     moved = cv2.warpAffine(s.image, m, (s.n, s.n), borderMode=cv2.BORDER_REFLECT_101)
     return Edit(
@@ -54,7 +54,7 @@ def foreign(s: Scene, spot: Spot, rng: Rng) -> Edit:
 def turned(s: Scene, spot: Spot, rng: Rng) -> Edit:
     """The texture runs across instead of along in a patch."""
     a = patch(s, spot, rng, rng.uniform(0.05, 0.3))
-    m = cv2.getRotationMatrix2D((spot.x, spot.y), float(rng.choice([90, 45, -45, 180])), 1.0)
+    m: Array = cv2.getRotationMatrix2D((spot.x, spot.y), float(rng.choice([90, 45, -45, 180])), 1.0)
     m[:, 2] += rng.uniform(-0.06, 0.06, 2) * s.n
     moved = cv2.warpAffine(s.image, m, (s.n, s.n), borderMode=cv2.BORDER_REFLECT_101)
     return Edit(
@@ -184,7 +184,9 @@ def misplaced(s: Scene, spot: Spot, rng: Rng) -> Edit | None:
     y0, y1, x0, x1 = part.box
     a = np.zeros((s.n, s.n), np.float32)
     a[y0:y1, x0:x1] = part.alpha
-    m = cv2.getRotationMatrix2D(((x0 + x1) / 2, (y0 + y1) / 2), float(rng.choice([-1, 1]) * rng.uniform(12, 120)), 1.0)
+    m: Array = cv2.getRotationMatrix2D(
+        ((x0 + x1) / 2, (y0 + y1) / 2), float(rng.choice([-1, 1]) * rng.uniform(12, 120)), 1.0
+    )
     m[:, 2] += rng.normal(0, 0.25, 2) * (x1 - x0, y1 - y0)
     new_a = cv2.warpAffine(a, m, (s.n, s.n))
     new = cv2.warpAffine(s.image, m, (s.n, s.n), borderMode=cv2.BORDER_REFLECT_101)
@@ -206,7 +208,9 @@ def extra(s: Scene, spot: Spot, rng: Rng) -> Edit | None:
     y0, y1, x0, x1 = part.box
     a = np.zeros((s.n, s.n), np.float32)
     a[y0:y1, x0:x1] = part.alpha
-    m = cv2.getRotationMatrix2D(((x0 + x1) / 2, (y0 + y1) / 2), float(rng.uniform(0, 360)), rng.uniform(0.85, 1.1))
+    m: Array = cv2.getRotationMatrix2D(
+        ((x0 + x1) / 2, (y0 + y1) / 2), float(rng.uniform(0, 360)), rng.uniform(0.85, 1.1)
+    )
     m[:, 2] += (spot.x - (x0 + x1) / 2, spot.y - (y0 + y1) / 2)
     new_a = cv2.warpAffine(a, m, (s.n, s.n))
     new = cv2.warpAffine(s.image, m, (s.n, s.n), borderMode=cv2.BORDER_REFLECT_101)

@@ -6,16 +6,16 @@ import numpy as np
 
 from .medical_scans import grey
 from .noise import Array, Rng, blur, cells, chance, coords, fractal, log_uniform, smooth, step, white
-from .paint import Finish, box, ellipse, fill, mix, stroke, text, tint, words
+from .paint import Finish, barrel, box, ellipse, fill, mix, stroke, text, tint, words
 from .palette import pick, vary
 from .scene import Scene, lamp
 from .stage import Stage, metal_colour, place, spin, texture
 
 
 def solar_cell(n: int, rng: Rng) -> Scene:
-    """A cell glowing in electroluminescence: busbars, fingers, crystal grains or smooth mono material, soft dark rim."""
+    """A cell glowing in electroluminescence: busbars, fingers, crystal grains or smooth mono material, dark rim."""
     mono = chance(rng, 0.5)
-    level = log_uniform(rng, 0.22, 0.85)
+    level = log_uniform(rng, 0.3, 0.95)
     x, y = coords(n)
     bars = int(rng.choice([2, 3, 3, 4, 5]))
     pitch = n / bars
@@ -75,7 +75,7 @@ def cell_outline(rng: Rng, n: int, mono: bool) -> Array:
 
 def busbars(rng: Rng, n: int, value: Array, bars: int) -> Array:
     """Dark horizontal bars, plain or broken into pads, often soldered to a soft shadow."""
-    thick, dark = n * rng.uniform(0.006, 0.022), rng.uniform(0.3, 0.9)
+    thick, dark = n * rng.uniform(0.005, 0.018), rng.uniform(0.3, 0.9)
     pads = chance(rng, 0.25)
     for k in range(bars):
         y = n * (k + 0.5) / bars
@@ -284,11 +284,16 @@ def battery(n: int, rng: Rng) -> Scene:
     w = r * rng.uniform(0.25, 0.4)
     name, colour = pick(rng)
     c, sn = float(np.cos(a)), float(np.sin(a))
-    s.add([box(x, y, 2 * r, 2 * w, a, w * 0.1)], texture(rng, n, metal_colour(rng), "metal"), Finish(w * 0.9, 0.5, 0.5))
+    round_ = barrel(n, x, y, a, w, rng)
+    s.add(
+        [box(x, y, 2 * r, 2 * w, a, w * 0.1)],
+        texture(rng, n, metal_colour(rng), "metal") * round_[..., None],
+        Finish(2, 0.5, 0.2),
+    )
     s.add(
         [box(x - c * r * 0.04, y - sn * r * 0.04, 1.8 * r, 2 * w, a)],
-        texture(rng, n, colour, "matt"),
-        Finish(w * 0.9, 0.5, 0.4, shadow=0),
+        texture(rng, n, colour, "matt") * round_[..., None],
+        Finish(1.5, 0.4, 0.1, shadow=0),
         "sleeve",
     )
     s.add(

@@ -9,7 +9,13 @@ from .paint import box, fill, mix, ramp, relief, stroke, text, tint, walk, words
 from .palette import pick
 from .scene import Scene, anywhere, lamp
 
-_TONES = {"grey": (1.0, 1.0, 1.0), "steel": (0.95, 0.98, 1.03), "brass": (1.1, 0.92, 0.55), "copper": (1.12, 0.72, 0.55), "aluminium": (1.0, 1.01, 1.02)}  # fmt: skip
+_TONES = {
+    "grey": (1.0, 1.0, 1.0),
+    "steel": (0.95, 0.98, 1.03),
+    "brass": (1.1, 0.92, 0.55),
+    "copper": (1.12, 0.72, 0.55),
+    "aluminium": (1.0, 1.01, 1.02),
+}
 
 
 def streaks(rng: Rng, n: int, length: float, width: float = 0.4) -> Array:
@@ -19,7 +25,7 @@ def streaks(rng: Rng, n: int, length: float, width: float = 0.4) -> Array:
 
 
 def uneven(rng: Rng, n: int, strength: float) -> Array:
-    """Multiplicative patchy light, as mirrored by a half-matt metal face: log-normal, mostly wide blobs and side shadows."""
+    """Multiplicative patchy light, as mirrored by half-matt metal: log-normal, wide blobs and side shadows."""
     field = smooth(rng, n, 1.6, 1.2) * 0.7 + smooth(rng, n, 3.0, 1.2) * 0.35
     return np.exp(field * np.float32(strength)).astype(np.float32)
 
@@ -48,7 +54,7 @@ def _metal_noun(rng: Rng, kind: str) -> str:
 
 def magnetic_tile(n: int, rng: Rng) -> Scene:
     """A grey ground tile: vertical grinding lines, very uneven light, dark ends, a bright side rim, faint old marks."""
-    level = log_uniform(rng, 0.12, 0.75)
+    level = rng.uniform(0.16, 0.8)
     fine = streaks(rng, n, n * log_uniform(rng, 0.1, 1.0)) * 0.6 + streaks(rng, n, n * 0.04) * 0.55
     broken = np.clip(streaks(rng, n, n * 0.3) - 1.2, 0, 3) * np.clip(0.5 + smooth(rng, n, 5, 3), 0, 1.5)
     grit = white(rng, n, n)
@@ -75,7 +81,7 @@ def faint_marks(rng: Rng, n: int) -> Array:
         cloud = step(fractal(rng, n, 3, 4, 0.6), rng.uniform(0.8, 1.6), 1.2)
         marks -= np.float32(rng.uniform(0.02, 0.1)) * cloud
     for _ in range(int(rng.integers(0, 4))):
-        path = walk(rng, rng.uniform(0, n), rng.uniform(0, n), rng.uniform(0, 6.3), n * rng.uniform(0.1, 0.5), 0.15)
+        path = walk(rng, rng.uniform(0, n, 2), rng.uniform(0, 6.3), n * rng.uniform(0.1, 0.5), 0.15)
         marks -= np.float32(rng.uniform(0.015, 0.06)) * blur(stroke(n, path, rng.uniform(0.5, 2)), 0.7)
     return marks
 

@@ -87,7 +87,7 @@ def asphalt(n: int, rng: Rng) -> Scene:
     level = rng.uniform(0.18, 0.55)
     image = tint(value, vary(rng, (level, level, level), 0.03))
     if chance(rng, 0.25):
-        x, y = coords(n, rng.uniform(0, np.pi))
+        x, _ = coords(n, rng.uniform(0, np.pi))
         line = step(-np.abs(x + np.float32(rng.uniform(-n, n) / 4)), -n * rng.uniform(0.03, 0.1), 2)
         image = mix(image, (0.85, 0.85, 0.8), line * np.clip(0.75 + 0.3 * fractal(rng, n, 20, 3), 0, 1))
     return Scene(

@@ -1,4 +1,4 @@
-"""Tissue in colour: endoscopy, skin, retina, stained sections, wounds' surroundings. Nothing here is a patient: all is noise and curves."""
+"""Tissue in colour: endoscopy, skin, retina, stained sections. Nothing here is a patient: all is noise and curves."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def vessels(rng: Rng, n: int, count: int, width: float, start: tuple[float, floa
         todo.append((x, y, rng.uniform(0, 2 * np.pi), n * rng.uniform(0.3, 0.7), width, 0))
     while todo and len(todo) < 60:
         x, y, angle, length, w, depth = todo.pop()
-        path = walk(rng, x, y, angle, length, 0.22, 14)
+        path = walk(rng, (x, y), angle, length, 0.22, 14)
         np.maximum(mask, stroke(n, path, w), out=mask)
         if depth < 2:
             for _ in range(2):
@@ -60,17 +60,18 @@ def folds(rng: Rng, n: int) -> tuple[Array, Array]:
     k = rng.uniform(1.5, 4.0)
     phase = np.log1p(d / np.float32(n * 0.12)) * np.float32(k * 2) + smooth(rng, n, 1.5) * 1.1
     ridge = np.abs(np.sin(phase)) ** np.float32(rng.uniform(0.5, 1.1))
-    strength = np.clip(0.5 + smooth(rng, n, 1.5), 0, 1.3) * np.float32(rng.uniform(0, 1))
-    return ridge * strength * np.float32(n * 0.045) + fractal(rng, n, 2, 3) * np.float32(n * 0.03), deep
+    strength = np.clip(0.6 + smooth(rng, n, 1.5), 0, 1.3) * np.float32(rng.uniform(0, 1.4))
+    crease = np.clip(0.45 - ridge, 0, 1) * np.clip(strength, 0, 1) * 1.1
+    deep = np.maximum(deep, crease * np.float32(rng.uniform(0.2, 0.8)))
+    return ridge * strength * np.float32(n * 0.05) + fractal(rng, n, 2, 3) * np.float32(n * 0.03), deep
 
 
 def highlights(rng: Rng, n: int, height: Array, amount: float) -> Array:
     """Small wet reflections, clustered on the ridges."""
-    spots = step(
-        fractal(rng, n, log_uniform(rng, 9, 26), 2, 0.5) + unit(height) * 1.2 - 0.6 + 0.5 * smooth(rng, n, 2),
-        2.9 - amount,
-        0.25,
-    )
+    grid = log_uniform(rng, 14, 40)
+    squash = rng.uniform(0.5, 1.8)
+    field = fractal(rng, n, grid, 2, 0.5, (squash, 1 / squash)) + unit(height) * 1.2 - 0.6 + 0.6 * smooth(rng, n, 2.5)
+    spots = step(field, 3.3 - amount, 0.3)
     return blur(spots, 0.5)
 
 
@@ -102,12 +103,12 @@ def endoscopy(n: int, rng: Rng) -> Scene:
     value *= 1 + 0.03 * fractal(rng, n, 12, 3)
     redness = fractal(rng, n, 2.5, 5, 0.6)
     image = tint(value, base) * (1 + redness[..., None] * np.array([0.02, -0.06, -0.05], np.float32))
-    tree = blur(vessels(rng, n, int(rng.integers(0, 5)), rng.uniform(1.0, 2.2) * n / 215), 0.7)
+    tree = blur(vessels(rng, n, int(rng.integers(0, 7)), rng.uniform(1.0, 2.4) * n / 215), 0.7)
     image = image * (1 - tree[..., None] * np.array([0.12, 0.42, 0.4], np.float32) * np.float32(rng.uniform(0.2, 0.9)))
     if chance(rng, 0.3):  # yellow residue
         residue = step(fractal(rng, n, 4, 4, 0.6), rng.uniform(1.4, 2.0), 0.4)
         image = mix(image, (0.55, 0.42, 0.14), residue * 0.7 * (1 - deep))
-    image = mix(image, (1.0, 0.99, 0.96), highlights(rng, n, height, rng.uniform(0, 0.9)) * (1 - deep) * 0.95)
+    image = mix(image, (1.0, 0.99, 0.96), highlights(rng, n, height, rng.uniform(0, 0.9)) * (1 - deep))
     frame = endoscope_frame(rng, n)
     image = image * frame[..., None]
     if chance(rng, 0.5):
@@ -138,7 +139,7 @@ def skin(n: int, rng: Rng) -> Scene:
         ],
         0.06,
     )
-    labels, dist = cells(rng, n, int(log_uniform(rng, 300, 3000)))
+    _, dist = cells(rng, n, int(log_uniform(rng, 300, 3000)))
     value = relief(blur(np.minimum(dist, 4) * -1.0, 1.0), light, rng.uniform(0.02, 0.16)) * (
         1 + 0.03 * fractal(rng, n, 3, 5)
     )
@@ -147,7 +148,7 @@ def skin(n: int, rng: Rng) -> Scene:
     for _ in range(int(rng.integers(0, 12)) if chance(rng, 0.5) else 0):
         hair = stroke(
             n,
-            walk(rng, *rng.uniform(0, n, 2), rng.uniform(0, 6.3), n * rng.uniform(0.2, 0.6), 0.06),
+            walk(rng, rng.uniform(0, n, 2), rng.uniform(0, 6.3), n * rng.uniform(0.2, 0.6), 0.06),
             rng.uniform(0.5, 1.4) * n / 215,
         )
         image = mix(image, (0.15, 0.1, 0.08), hair * np.float32(rng.uniform(0.4, 0.9)))

@@ -22,8 +22,12 @@ def grey(value: Array) -> Array:
 
 # grey levels (skull rim, marrow or fat, cortex, white matter, fluid)
 SEQUENCES: dict[str, tuple[float, float, float, float, float]] = {
-    "T1": (0.85, 0.12, 0.38, 0.55, 0.10), "T2": (0.55, 0.08, 0.50, 0.32, 0.92), "FLAIR": (0.70, 0.06, 0.46, 0.36, 0.07), "PD": (0.50, 0.10, 0.62, 0.50, 0.66), "CT": (1.00, 0.95, 0.42, 0.36, 0.18),
-}  # fmt: skip
+    "T1": (0.85, 0.12, 0.38, 0.55, 0.10),
+    "T2": (0.55, 0.08, 0.50, 0.32, 0.92),
+    "FLAIR": (0.70, 0.06, 0.46, 0.36, 0.07),
+    "PD": (0.50, 0.10, 0.62, 0.50, 0.66),
+    "CT": (1.00, 0.95, 0.42, 0.36, 0.18),
+}
 
 
 def brain(n: int, rng: Rng) -> Scene:
@@ -39,17 +43,16 @@ def brain(n: int, rng: Rng) -> Scene:
     scalp, skull = rng.uniform(0.03, 0.08), rng.uniform(0.03, 0.07)
     inner = 1 - scalp - skull
     depth = inner - d  # inside the brain: positive
-    ridges = np.abs(mirror(fractal(rng, n, rng.uniform(6, 10), 2, 0.4), 0.5))
-    fold = np.exp(-((ridges / rng.uniform(0.12, 0.25)) ** 2)) * np.clip(1 - depth / rng.uniform(0.28, 0.5), 0, 1)
-    ribbon = np.clip(
-        np.exp(-((ridges / 0.5) ** 2)) * np.clip(1.15 - depth * 2.6, 0, 1) + step(0.07 - depth, 0, 0.05), 0, 1
-    )
+    ridges = sulci(rng, n, depth)
+    reach = np.clip(1.2 - depth / rng.uniform(0.28, 0.5), 0, 1)
+    fold = np.exp(-((ridges / rng.uniform(0.08, 0.2)) ** 2)) * np.clip(reach * 1.4, 0, 1)
+    ribbon = np.clip(np.exp(-((ridges / 0.55) ** 2)) * reach * 1.2 + step(0.06 - depth, 0, 0.05), 0, 1)
     tissue = white_matter + (cortex - white_matter) * ribbon
     deep = step(-np.abs(np.sqrt((np.abs(x) / n - 0.1) ** 2 * 3 + (y / n) ** 2) - 0.03), -0.05, 0.05) * np.float32(
         rng.uniform(0, 0.8)
     )
     tissue = tissue + (cortex - tissue) * deep
-    tissue = tissue + (fluid - tissue) * np.clip(fold * rng.uniform(0.5, 1), 0, 1)
+    tissue = tissue + (fluid - tissue) * np.clip(fold * rng.uniform(0.65, 1.3), 0, 1)
     mid = np.exp(-(((x + smooth(rng, n, 1, 2) * 1.2) / np.float32(n * rng.uniform(0.004, 0.01))) ** 2)) * np.clip(
         np.abs(y) / n * 5 - rng.uniform(0, 1), 0, 1
     )
@@ -69,6 +72,20 @@ def brain(n: int, rng: Rng) -> Scene:
         )
     subject = str(rng.choice(["brain scan", "brain MRI", "brain", "head scan"]))
     return Scene(grey(value), subject, depth > 0.04, lamp(rng), colour="grey", period=n / 14)
+
+
+def sulci(rng: Rng, n: int, depth: Array) -> Array:
+    """A field whose zero lines run from the cortex inwards and wander: brain furrows, nearly mirrored left to right."""
+    x, y = coords(n)
+    around = int(rng.integers(30, 52))
+    table = white(rng, 7, around)
+    bend = smooth(rng, n, 9) * 0.9, smooth(rng, n, 9) * 0.35
+    column = np.arctan2(x, y) * np.float32(around / (2 * np.pi)) + bend[0] + np.float32(2 * around)
+    row = depth * np.float32(8.0) + bend[1] + 7
+    field = cv2.remap(
+        table, column.astype(np.float32), row.astype(np.float32), cv2.INTER_CUBIC, borderMode=cv2.BORDER_WRAP
+    )
+    return np.abs(mirror(field, 0.4)) * np.float32(1.2)
 
 
 def ventricles(rng: Rng, n: int) -> Array:
@@ -216,9 +233,10 @@ def ultrasound(n: int, rng: Rng) -> Scene:
             1.2,
         )
         echo *= 1 - 0.7 * vessel
-    grain = blur(white(rng, n, n), rng.uniform(0.5, 1.0), rng.uniform(0.4, 0.8))
-    other = blur(white(rng, n, n), 0.8, 0.5)
+    wide, tall = rng.uniform(0.9, 2.2) * n / 215, rng.uniform(0.6, 1.1) * n / 215
+    grain, other = blur(white(rng, n, n), wide, tall), blur(white(rng, n, n), wide, tall)
     speckle = np.sqrt(grain**2 / grain.var() + other**2 / other.var()) / np.float32(1.25)
+    speckle = speckle ** np.float32(rng.uniform(0.35, 0.9))
     value = np.clip(echo, 0.02, 1) * speckle * (1.15 - 0.6 * depth * rng.uniform(0, 1))
     sector = np.ones((n, n), np.float32)
     if chance(rng, 0.5):

@@ -1,4 +1,4 @@
-"""Random fields: the raw stuff of every surface. All fields are float32, about zero mean and unit variance unless told."""
+"""Random fields: the raw stuff of every surface. Fields are float32, zero mean and unit variance unless told."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+# An ndarray; NumPy cannot express the shapes, and its operators return Any, so docstrings give shape and dtype instead.
+Array = Any
 Rng = np.random.Generator
 
 
@@ -60,7 +60,7 @@ def fractal(
     weight, power = 1.0, 0.0
     for k in range(octaves):
         cx, cy = cells * stretch[0] * 2.0**k, cells * stretch[1] * 2.0**k
-        if min(cx, cy) > n:
+        if k > 0 and min(cx, cy) > n:
             break
         total += np.float32(weight) * smooth(rng, n, cx, cy)
         power += weight * weight

@@ -1,11 +1,12 @@
 """Objects with an axis: screw, capsule, pill, toothbrush, zipper, pen, key, connector, syringe, tool."""
+# ruff: noqa: RUF005 (points + (x, y) adds an offset to an array, it does not join tuples)
 
 from __future__ import annotations
 
 import numpy as np
 
 from .noise import Array, Rng, chance
-from .paint import Finish, box, ellipse, fill, mix, text, turn, words
+from .paint import Finish, barrel, box, ellipse, fill, mix, text, turn, wobbly, words
 from .palette import COLOURS, pick, vary
 from .scene import Scene
 from .stage import Stage, metal_colour, place, spin, texture
@@ -60,7 +61,9 @@ def capsule(n: int, rng: Rng) -> Scene:
     (name, left), (_, right) = pick(rng), pick(rng)
     whole = ellipse(0, 0, r, w, 0, 90, 3.2)
     join = r * rng.uniform(-0.1, 0.3)
-    skin = np.clip(np.where(_side(n, x, y, a, join)[..., None], np.float32(left), np.float32(right)), 0, 1)
+    skin = np.clip(
+        np.where(_side(n, x, y, a, join)[..., None], np.asarray(left, np.float32), np.asarray(right, np.float32)), 0, 1
+    )
     s.add([_lay(whole, x, y, a)], skin * texture(rng, n, (1, 1, 1), "matt"), Finish(w * 0.9, 0.45, 0.5, 25))
     cap_ = np.stack([np.clip(whole[:, 0], -r, join), whole[:, 1] * 1.05], 1)
     s.add([_lay(cap_, x, y, a)], texture(rng, n, left, "matt"), Finish(w * 0.9, 0.45, 0.5, 25, 0.2, 1))
@@ -196,11 +199,8 @@ def tool(n: int, rng: Rng) -> Scene:
             y,
             a,
         )
-        holes = (
-            [ellipse(*(turn(np.array([(cuts[k] + cuts[k + 1]) / 2, 0.0]), a) + (x, y)), width * 0.4)]
-            if chance(rng, 0.25) and length > width
-            else []
-        )
+        mid = turn(np.array([(cuts[k] + cuts[k + 1]) / 2, 0.0]), a) + (x, y)
+        holes = [ellipse(mid[0], mid[1], width * 0.4)] if chance(rng, 0.25) and length > width else []
         s.add([outline, *holes], shade, Finish(max(3.0, width * rng.uniform(0.2, 1)), 0.5, 0.35), "piece" if k else "")
     return s.scene(str(rng.choice(["tool", "pen", "plastic part", "metal part", "handle", "hinge"])), name)
 
@@ -224,7 +224,7 @@ def connector(n: int, rng: Rng) -> Scene:
         for j in range(cols):
             at = turn(np.array([(j - (cols - 1) / 2) * px, (i - (rows - 1) / 2) * py]), a) + (x, y)
             s.add(
-                [_lay(box(0, 0, px * 0.68, py * 0.62, 0, 1), *at, a)],
+                [_lay(box(0, 0, px * 0.68, py * 0.62, 0, 1), at[0], at[1], a)],
                 np.multiply(colour, 0.15),
                 Finish(2, -0.5, 0, shadow=0),
             )
@@ -233,7 +233,7 @@ def connector(n: int, rng: Rng) -> Scene:
         for j in range(cols):
             at = turn(np.array([(j - (cols - 1) / 2) * px, (i - (rows - 1) / 2) * py]), a) + (x, y)
             s.add(
-                [_lay(box(0, 0, px * 0.3, py * 0.36, 0, 1), *at, a)],
+                [_lay(box(0, 0, px * 0.3, py * 0.36, 0, 1), at[0], at[1], a)],
                 metal,
                 Finish(2, 0.6, 0.3, reach=1),
                 "contact",
@@ -244,7 +244,6 @@ def connector(n: int, rng: Rng) -> Scene:
 
 def food(n: int, rng: Rng) -> Scene:
     """Nuts, seeds, fruit, biscuits: irregular rounded bodies."""
-    from .paint import wobbly
 
     s = Stage(rng, n)
     x, y, r = place(rng, n, 0.3, 0.45)
@@ -280,6 +279,7 @@ def bottle_side(n: int, rng: Rng) -> Scene:
     w, h = n * rng.uniform(0.14, 0.27), n * rng.uniform(0.36, 0.46)
     name, colour = pick(rng)
     y = n / 2
+    round_ = barrel(n, x, y, np.pi / 2, w, rng)
     neck = w * rng.uniform(0.3, 0.7)
     shoulder = y - h * rng.uniform(0.3, 0.65)
     half = np.array(
@@ -293,7 +293,7 @@ def bottle_side(n: int, rng: Rng) -> Scene:
         ]
     )
     outline = np.concatenate([half * (1, 1) + (x, 0), half[::-1] * (-1, 1) + (x, 0)])
-    s.add([outline], texture(rng, n, colour, "matt"), Finish(w * 0.8, 0.4, 0.4, 14))
+    s.add([outline], texture(rng, n, colour, "matt") * round_[..., None], Finish(3, 0.4, 0.15, 14))
     if chance(rng, 0.5):
         level = y - h * rng.uniform(-0.3, 0.4)
         s.image *= (1 - 0.35 * fill(n, box(x, (level + y + h) / 2, 2 * w, y + h - level)) * s.mask)[..., None]
@@ -307,7 +307,12 @@ def bottle_side(n: int, rng: Rng) -> Scene:
     if chance(rng, 0.7):
         ly, lh = y + h * rng.uniform(0.1, 0.5), h * rng.uniform(0.4, 0.8)
         paper = vary(rng, pick(rng, ("white", "cream", "yellow", "light blue", "red"))[1])
-        s.add([box(x, ly, w * 1.98, lh)], texture(rng, n, paper, "matt"), Finish(w * 0.8, 0.4, 0.1, shadow=0), "label")
+        s.add(
+            [box(x, ly, w * 1.98, lh)],
+            texture(rng, n, paper, "matt") * (0.5 + 0.5 * round_)[..., None],
+            Finish(0, 0.4, 0.1, shadow=0),
+            "label",
+        )
         prints = np.zeros((n, n), np.float32)
         for k in range(int(rng.integers(1, 4))):
             prints = np.maximum(

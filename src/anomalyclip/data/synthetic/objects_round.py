@@ -1,4 +1,5 @@
 """Objects seen along their axis: bottle top, nut, washer, gear, cap, button, cable, wheel, lens, bearing, candle."""
+# ruff: noqa: RUF005 (points + (x, y) adds an offset to an array, it does not join tuples)
 
 from __future__ import annotations
 

@@ -1,9 +1,11 @@
-"""Brushes: polygons, shading from height, solid bodies, shadows, strokes, text. Canvases are float32 (n, n, 3) in [0, 1]."""
+"""Brushes: polygons, relief, solid bodies, shadows, strokes, text. Canvases are float32 (n, n, 3) in [0, 1]."""
+# ruff: noqa: RUF005 (points + (x, y) adds an offset to an array, it does not join tuples)
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,27 +13,28 @@ import numpy as np
 from .noise import Array, Rng, blur, white
 
 Colour = tuple[float, float, float]
+Tone = Sequence[float] | Any  # three numbers, or an array that broadcasts against (n, n, 3)
 Light = tuple[float, float]
 _SHIFT = 4  # cv2 sub-pixel bits: polygon corners are given in sixteenths of a pixel
 
 
-def flat(n: int, colour: Sequence[float]) -> Array:
+def flat(n: int, colour: Tone) -> Array:
     """A canvas of one colour."""
     return np.broadcast_to(np.asarray(colour, np.float32), (n, n, 3)).copy()
 
 
-def mix(under: Array, over: Array | Sequence[float], alpha: Array) -> Array:
+def mix(under: Array, over: Tone, alpha: Array) -> Array:
     """Blend `over` onto `under` with alpha (h, w) in [0, 1]."""
     a = alpha[..., None] if under.ndim == 3 else alpha
     return under + (np.asarray(over, np.float32) - under) * a
 
 
-def tint(value: Array, colour: Sequence[float]) -> Array:
+def tint(value: Array, colour: Tone) -> Array:
     """A grey field (h, w) times a colour: (h, w, 3)."""
     return value[..., None] * np.asarray(colour, np.float32)
 
 
-def ramp(value: Array, dark: Sequence[float], light: Sequence[float]) -> Array:
+def ramp(value: Array, dark: Tone, light: Tone) -> Array:
     """Colours between `dark` (value 0) and `light` (value 1)."""
     a, b = np.asarray(dark, np.float32), np.asarray(light, np.float32)
     return a + value[..., None] * (b - a)
@@ -130,11 +133,11 @@ def stroke(n: int, points: Array, width: float, closed: bool = False) -> Array:
     return mask.astype(np.float32) * np.float32(min(1.0, max(width, 0.25)) / 255)
 
 
-def walk(rng: Rng, x: float, y: float, angle: float, length: float, wiggle: float, k: int = 24) -> Array:
-    """A wandering path: k + 1 points from (x, y) in direction `angle`, turning by N(0, wiggle) radians a step."""
+def walk(rng: Rng, start: Tone, angle: float, length: float, wiggle: float, k: int = 24) -> Array:
+    """A wandering path: k + 1 points from `start` in direction `angle`, turning by N(0, wiggle) radians a step."""
     turns = angle + np.cumsum(rng.normal(0, wiggle, k))
     steps = np.stack([np.cos(turns), np.sin(turns)], 1) * (length / k)
-    return np.concatenate([[[0.0, 0.0]], np.cumsum(steps, 0)]) + (x, y)
+    return np.concatenate([[[0.0, 0.0]], np.cumsum(steps, 0)]) + np.asarray(start)
 
 
 # --- solid bodies --------------------------------------------------------------------------------------------------
@@ -142,7 +145,7 @@ def walk(rng: Rng, x: float, y: float, angle: float, length: float, wiggle: floa
 
 @dataclass(frozen=True)
 class Finish:
-    """How a body takes light: `bevel` pixels of rounded rim, `depth` of shading, `shine` and `hardness` of highlights."""
+    """How a body takes light: a rim rounded over `bevel` pixels, shading, highlights, shadow."""
 
     bevel: float = 4.0
     depth: float = 0.5
@@ -153,7 +156,7 @@ class Finish:
 
 
 def body(
-    canvas: Array, outlines: Sequence[Array], albedo: Array | Sequence[float], light: Light, finish: Finish
+    canvas: Array, outlines: Sequence[Array], albedo: Tone, light: Light, finish: Finish
 ) -> tuple[Array, tuple[int, int, int, int]]:
     """Paint a rounded, lit, shadow-casting body in place; returns (alpha of its box, box as y0, y1, x0, x1).
 
@@ -193,6 +196,17 @@ def lit(alpha: Array, paint: Array, light: Light, finish: Finish) -> Array:
     return np.clip(surface, 0, 1.3)
 
 
+def barrel(n: int, x: float, y: float, angle: float, half: float, rng: Rng) -> Array:
+    """Brightness across a cylinder lying along `angle`: (n, n) around 1, with a soft band of light."""
+    xs, ys = (
+        np.arange(n, dtype=np.float32)[None, :] - np.float32(x),
+        np.arange(n, dtype=np.float32)[:, None] - np.float32(y),
+    )
+    v = np.clip((ys * np.float32(np.cos(angle)) - xs * np.float32(np.sin(angle))) / np.float32(half), -1, 1)
+    band = np.exp(-(((v - rng.uniform(-0.6, 0.6)) / rng.uniform(0.08, 0.3)) ** 2)) * np.float32(rng.uniform(0.1, 0.7))
+    return 0.35 + 0.65 * np.sqrt(1 - 0.97 * v * v) + band
+
+
 _FONTS = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_PLAIN, cv2.FONT_HERSHEY_TRIPLEX)
 _LETTERS = tuple("ABCDEFGHJKLMNPRSTUVWXYZ0123456789")
 
@@ -210,7 +224,7 @@ def text(rng: Rng, n: int, x: float, y: float, height: float, content: str, angl
     scale = max(height, 3.0) / max(base, 1)
     thick = max(1, round(height * rng.uniform(0.06, 0.2)))
     (w, h), _ = cv2.getTextSize(content, font, scale, thick)
-    mask = np.zeros((n, n), np.uint8)
+    mask: Array = np.zeros((n, n), np.uint8)
     cv2.putText(mask, content, (round(x - w / 2), round(y + h / 2)), font, scale, 255, thick, cv2.LINE_AA)
     if abs(angle) > 0.02:
         mask = cv2.warpAffine(mask, cv2.getRotationMatrix2D((x, y), -np.degrees(angle), 1), (n, n))

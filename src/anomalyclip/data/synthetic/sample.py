@@ -9,7 +9,7 @@ from .noise import Array
 
 @dataclass(frozen=True)
 class Region:
-    """One defect: `index` is its value in the label map, `kind` its key in DEFECTS, `caption` e.g. "a long thin scratch"."""
+    """One defect: its value in the label map, its key in DEFECTS, and words such as "a long thin scratch"."""
 
     index: int
     kind: str

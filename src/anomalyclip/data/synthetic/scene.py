@@ -13,7 +13,7 @@ from .paint import Light
 
 @dataclass
 class Part:
-    """One thing that can go missing, turn or double: its alpha inside `box` (y0, y1, x0, x1), and the canvas before it."""
+    """A thing that can go missing, turn or double: its alpha inside `box` (y0, y1, x0, x1), the canvas before it."""
 
     alpha: Array
     box: tuple[int, int, int, int]
@@ -25,7 +25,7 @@ class Part:
 class Scene:
     """A normal picture before the camera.
 
-    image: float32 (n, n, 3) in [0, 1]. where: bool (n, n), the pixels a defect may touch (the object, or all of a texture).
+    image: float32 (n, n, 3) in [0, 1]. where: bool (n, n), the pixels a defect may touch.
     behind: what shows where the object breaks away. grain: direction of the texture, radians, None if it has none.
     period: pixels between repeats (thread, tooth, row). prints: alpha of printed matter. colour: name for the caption.
     """

@@ -11,7 +11,7 @@ import numpy as np
 from anomalyclip.errors import OutputError
 
 from .noise import Array
-from .render import render
+from .rendering import render
 
 
 def contact_sheet(

@@ -69,8 +69,10 @@ def patch(s: Scene, spot: Spot, rng: Rng, soft: float | None = None, rough: floa
 
 def local(s: Scene, spot: Spot, reach: float = 1.2) -> Array:
     """Mean colour around the spot, within the places a defect may touch."""
-    y0, y1 = int(max(0, spot.y - spot.r * reach - 2)), int(min(s.n, spot.y + spot.r * reach + 3))
-    x0, x1 = int(max(0, spot.x - spot.r * reach - 2)), int(min(s.n, spot.x + spot.r * reach + 3))
+    half, last = spot.r * reach + 2, s.n - 1
+    x, y = min(max(spot.x, 0.0), last), min(max(spot.y, 0.0), last)
+    y0, y1 = int(max(0, y - half)), int(min(s.n, y + half + 1))
+    x0, x1 = int(max(0, x - half)), int(min(s.n, x + half + 1))
     inside = s.where[y0:y1, x0:x1]
     view = s.image[y0:y1, x0:x1]
     return np.asarray(view[inside].mean(0) if inside.any() else view.mean((0, 1)), np.float32)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .noise import Array, Rng, blur, chance, coords, fractal, log_uniform, smooth, white
-from .paint import Finish, body, flat, tint
+from .paint import Finish, Tone, body, flat, mix, tint
 from .palette import pick
 from .scene import Part, Scene, lamp
 
@@ -36,10 +36,20 @@ def backdrop(rng: Rng, n: int) -> Array:
         light = light * (1 + fractal(rng, n, log_uniform(rng, 4, 40), 4) * np.float32(rng.uniform(0.02, 0.12)))
     elif kind == "belt":
         light = light * (1 + 0.06 * np.sin(coords(n)[1] * np.float32(2 * np.pi * rng.uniform(8, 40) / n)))
-    return np.clip(image * light[..., None], 0, 1)
+    image = np.clip(image * light[..., None], 0, 1)
+    return clutter(rng, n, image) if chance(rng, 0.15) else image
 
 
-def texture(rng: Rng, n: int, colour: Sequence[float], kind: str) -> Array:
+def clutter(rng: Rng, n: int, image: Array) -> Array:
+    """The edge of a table, a rail or a neighbour at the border: there, and no defect."""
+    x, _ = coords(n, float(rng.choice([0, np.pi / 2, np.pi, -np.pi / 2])) + rng.normal(0, 0.05))
+    at, wide = n * rng.uniform(0.3, 0.46), n * rng.uniform(0.02, 0.5)
+    strip = np.clip(x - np.float32(at) + 0.5, 0, 1) * np.clip(np.float32(at + wide) - x, 0, 1)
+    shade = np.clip(1 - np.abs(x - np.float32(at)) / np.float32(n * 0.02), 0, 1) * np.float32(rng.uniform(0, 0.4))
+    return mix(image * (1 - shade)[..., None], pick(rng)[1], strip)
+
+
+def texture(rng: Rng, n: int, colour: Tone, kind: str) -> Array:
     """A canvas-wide skin for bodies: `metal`, `matt`, `grainy`, `striped` or `mottled`."""
     if kind == "metal":
         lines = blur(white(rng, n, n), 0.4, n * 0.04)
@@ -69,12 +79,12 @@ class Stage:
     def add(
         self,
         outlines: Sequence[Array],
-        albedo: Array | Sequence[float],
+        albedo: Tone,
         finish: Finish,
         part: str = "",
         under: Array | None = None,
     ) -> None:
-        """Paint one body; a named one becomes a Part. `under`: canvas that shows if it is missing (default: as it is now)."""
+        """Paint one body; a named one becomes a Part. `under`: what shows if it is missing (default: as it is now)."""
         before = under if under is not None or not part else self.image.copy()
         alpha, (y0, y1, x0, x1) = body(self.image, outlines, albedo, self.light, finish)
         if alpha.size:

@@ -13,6 +13,7 @@ import numpy as np
 from anomalyclip.errors import ConfigError
 
 from . import camera as cameras
+from .benign import benign
 from .captions import damaged_caption, normal_caption
 from .catalogue import FAMILIES, applicable
 from .noise import Array, Rng, blur, chance, log_uniform
@@ -46,7 +47,8 @@ def render(
 
     n = round(size * MARGIN)
     scene = family.renderer(n, scene_rng)
-    lens = cameras.set_up(lens_rng, family.camera, n, size, family.free)
+    benign(scene, family.traits, scene_rng)
+    lens = cameras.set_up(lens_rng, family, n, size)
     image, labels, regions = _damage(scene, family, lens, defect_rng) if wanted else (scene.image, None, ())
     shot, flat = cameras.shoot_geometry(lens, image, labels)
     picture = cameras.expose(lens, photo_rng, shot)
@@ -108,7 +110,7 @@ def _try(
     area = log_uniform(rng, *defect.area)
     share = max(0.1, float(scene.where.mean()))  # small objects get small defects
     radius = max(1.6, scene.n * np.sqrt(area * share / np.pi))
-    edit = defect.maker(scene, Spot(float(xs[k]), float(ys[k]), radius, rng.uniform(0.25, 1.0)), rng)
+    edit = defect.maker(scene, Spot(float(xs[k]), float(ys[k]), radius, log_uniform(rng, 0.15, 1.0)), rng)
     if edit is None:
         return None
     new = np.clip(edit.image, 0, 1).astype(np.float32)
@@ -152,7 +154,7 @@ _FILLED = frozenset(
 
 
 def changed(old: Array, new: Array, filled: bool) -> Array:
-    """Pixels that a defect really changed, drawn as an annotator would: small gaps closed, one pixel of rim. Bool (n, n)."""
+    """Pixels that a defect really changed, as an annotator draws them: gaps closed, one pixel of rim. Bool (n, n)."""
     diff = np.abs(new - old).max(2)
     strong = float(np.quantile(diff[diff > 0.01], 0.9)) if (diff > 0.01).any() else 0.0
     mask = (diff > max(0.02, min(0.06, 0.18 * strong))).astype(np.uint8)
