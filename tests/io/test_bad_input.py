@@ -329,3 +329,19 @@ def test_private_tiff_tags_cause_no_comments(tmp_path, capfd):
         expected = np.floor(deep / 65535 * 255 + 0.5)
         np.testing.assert_array_equal(np.asarray(read_image(tmp_path / "a.tif")), expected)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_strip_cut_short_is_found_before_decoding(tmp_path):
+    data = tiff_header(8, 8, t258=(16,), t279=(128,))
+    start = len(data)
+    data = tiff_header(8, 8, t258=(16,), t273=(start,), t279=(128,)) + bytes(127)
+    (tmp_path / "a.tif").write_bytes(data)
+    assert f"pixel data ends at byte {start + 128}, the file at {start + 127}" in problem(tmp_path / "a.tif")
+    (tmp_path / "a.tif").write_bytes(data + b"\0")
+    assert read_image(tmp_path / "a.tif").size == (8, 8)
+
+
+def test_a_second_png_header_is_refused(png16, tmp_path):
+    second = chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 4, 16, 2, 0, 0, 0))
+    (tmp_path / "a.png").write_bytes(png16(np.zeros((4, 4, 3), np.uint16), second))
+    assert "two headers" in problem(tmp_path / "a.png")

@@ -66,6 +66,7 @@ def test_limits_clip_and_nan_has_no_colour(photo, rgb):
     heat = np.full((23, 31), 0.5)
     np.testing.assert_array_equal(bare(photo, heat, vmin=0.5), rgb)
     np.testing.assert_array_equal(bare(photo, heat, vmax=0.5), bare(photo, heat * 9))
+    np.testing.assert_array_equal(bare(photo, heat, vmin=0.25, vmax=0.75), bare(photo, heat))
     np.testing.assert_array_equal(bare(photo, heat * np.nan), rgb)
     np.testing.assert_array_equal(bare(photo, heat, alpha=0.0), rgb)
 
