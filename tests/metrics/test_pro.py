@@ -154,6 +154,15 @@ def test_streaming_stays_within_its_error_bound(
     assert exact.error_bound() == 0.0
 
 
+def test_weights_follow_their_pixels_across_chunks(make_maps: MakeMaps, monkeypatch: pytest.MonkeyPatch) -> None:
+    maps, masks = make_maps(3)
+    whole, chunked = AUPRO(mode="streaming"), AUPRO(mode="streaming")
+    whole.update(maps, masks)
+    monkeypatch.setattr("anomalyclip.metrics.stores.CHUNK", 100)
+    chunked.update(maps, masks)
+    assert chunked.compute() == pytest.approx(whole.compute(), abs=1e-12)
+
+
 @pytest.mark.parametrize("mode", ["exact", "streaming"])
 @pytest.mark.parametrize("variant", ["exact", "reference"])
 def test_batches_and_merging_equal_one_pass(make_maps: MakeMaps, mode: Any, variant: Any) -> None:

@@ -143,6 +143,15 @@ def test_streaming_stays_within_its_error_bound(cls: type, sample: tuple[np.ndar
     assert abs(metric.compute() - CLASSES[cls](preds, target)) <= metric.error_bound() + 1e-12
 
 
+def test_the_error_bound_is_reached() -> None:
+    """Two scores in one bin: the worst case each bound allows for is a case that exists."""
+    for cls, inside in ((AUROC, 0.5), (AveragePrecision, 0.5), (F1Max, 1 - 2 / 3)):
+        metric = cls(mode="streaming", bins=2)
+        metric.update([0.1, 0.2], [0, 1])
+        assert metric.error_bound() == pytest.approx(inside)
+        assert 1.0 - metric.compute() == pytest.approx(inside)
+
+
 @each_class
 def test_default_bins_are_fine_enough(cls: type) -> None:
     random = np.random.default_rng(5)
@@ -217,6 +226,13 @@ def test_tensors_arrays_and_lists_are_the_same_to_it(metric: Metric) -> None:
     assert metric(tuple(preds), np.array(target, dtype=np.float32)) == expected
     assert metric(np.array(preds).reshape(2, 2), np.array(target, dtype=bool).reshape(2, 2)) == expected
     assert metric((np.array(preds) * 8).astype(np.int64), target) == expected
+
+
+def test_narrow_floats_and_large_integers_lose_nothing() -> None:
+    assert auroc(np.array([2**24, 2**24 + 1]), [0, 1]) == 1.0  # equal in float32
+    metric = AUROC(mode="streaming")
+    metric.update(np.array([0.999, 1.0], np.float16), [0, 1])  # 1.0 * 65,536 overflows float16
+    assert metric.compute() == 1.0
 
 
 @each_function
