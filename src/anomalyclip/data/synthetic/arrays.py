@@ -49,7 +49,7 @@ def tray(n: int, rng: Rng) -> Scene:
     kind = (
         "blister pack"
         if blister
-        else str(rng.choice(["tray of {}s", "row of {}s", "box of {}s", "several {}s"])).format(noun)
+        else str(rng.choice(["tray of {}s", "row of {}s", "box of {}s", "group of {}s"])).format(noun)
     )
     a0, loose = rng.uniform(0, np.pi), chance(rng, 0.4)
     if blister or chance(rng, 0.4):

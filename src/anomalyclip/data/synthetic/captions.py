@@ -57,6 +57,9 @@ _PLURAL_ENDS = (
     "textile",
     "mucosa",
     "gravel",
+    "plaster",
+    "film",
+    "jersey",
 )
 
 

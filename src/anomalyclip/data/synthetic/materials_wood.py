@@ -20,10 +20,10 @@ WOODS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] 
 def grain_field(rng: Rng, n: int, tight: float | None = None) -> Array:
     """Ring phase of a board whose grain runs vertically: the cut through cones around a slanted pith."""
     x, y = coords(n)
-    tight = log_uniform(rng, 6, 45) if tight is None else tight
+    tight = log_uniform(rng, 9, 60) if tight is None else tight
     pith = n * rng.uniform(-0.9, 0.9)
-    slope = rng.normal(0, 0.12)
-    depth = n * log_uniform(rng, 0.02, 0.8) + y * np.float32(rng.normal(0, 0.25))
+    slope = rng.normal(0, 0.06)
+    depth = n * log_uniform(rng, 0.02, 0.5) + y * np.float32(rng.normal(0, 0.12))
     bend = smooth(rng, n, 0.8, 1.6) * np.float32(n * 0.05) + fractal(rng, n, 4, 3, 0.5, (1.0, 0.25)) * np.float32(
         n * 0.010
     )

@@ -212,7 +212,7 @@ def histology(n: int, rng: Rng) -> Scene:
     image *= (1 + 0.05 * white(rng, n, n))[..., None]
     return Scene(
         np.clip(image, 0, 1),
-        str(rng.choice(["tissue section", "cells under a microscope", "microscope image"])),
+        str(rng.choice(["tissue section", "cells under a microscope", "microscope slide"])),
         np.ones((n, n), bool),
         lamp(rng),
         period=float(size),

@@ -49,9 +49,10 @@ def render(
     scene = family.renderer(n, scene_rng)
     benign(scene, family.traits, scene_rng)
     lens = cameras.set_up(lens_rng, family, n, size)
+    gain = cameras.auto_exposure(family, scene.image)
     image, labels, regions = _damage(scene, family, lens, defect_rng) if wanted else (scene.image, None, ())
     shot, flat = cameras.shoot_geometry(lens, image, labels)
-    picture = cameras.expose(lens, photo_rng, shot)
+    picture = cameras.expose(lens, photo_rng, shot * gain)
     flat = np.zeros((size, size), np.uint8) if flat is None else flat
     medical = family.domain == "medical"
     colour = scene.colour if not lens.grey and chance(words_rng, 0.6) and not medical else ""
@@ -117,7 +118,7 @@ def _try(
     if defect.name not in _BEYOND:
         new = np.where(scene.where[..., None], new, scene.image)
     mask = changed(scene.image, new, defect.name in _FILLED)
-    if not _visible(scene.image, new, mask, lens):
+    if not _visible(scene.image, new, mask, lens) or (defect.name in _REARRANGED and not _odd(scene, new, mask)):
         return None
     old = labels.copy()
     labels[mask] = index
@@ -151,6 +152,16 @@ _FILLED = frozenset(
         "ulcer",
     }
 )
+
+
+_REARRANGED = frozenset({"paste", "turned", "bend"})  # the same stuff in another place
+
+
+def _odd(scene: Scene, new: Array, mask: Array) -> bool:
+    """Moved texture shows only where the texture has an order to break, or where tones no longer meet."""
+    ordered = scene.grain is not None or scene.parts or scene.prints is not None or scene.behind is not None
+    shift = np.abs(blur((new - scene.image).mean(2), 3.0))[mask]
+    return bool(shift.mean() > (0.015 if ordered else 0.05))
 
 
 def changed(old: Array, new: Array, filled: bool) -> Array:
