@@ -58,7 +58,6 @@ _PLURAL_ENDS = (
     "mucosa",
     "gravel",
     "plaster",
-    "film",
     "jersey",
 )
 
