@@ -56,7 +56,7 @@ def test_inputs_that_give_nothing_become_items_with_a_problem(tmp_path: Path, pn
     assert problems[1] == "no such file or folder"
     assert "no image in this folder" in str(problems[2])
     assert "--recursive" in str(problems[2])
-    assert problems[3] == "no file matches this pattern"
+    assert problems[3] == "no such file, and none matches it as a pattern"
     assert survey_inputs(given) == 4
 
 
@@ -85,9 +85,13 @@ def test_a_dangling_link_is_an_item_so_that_it_fails_in_its_own_row(tmp_path: Pa
     assert paths(tmp_path / "f") == [f"{tmp_path}/f/gone.png"]
 
 
-def test_excluded_folders_are_never_entered(tmp_path: Path, png: Callable[..., Path]) -> None:
-    png("f/a.png"), png("f/out/overlays/a.png")
-    assert paths(tmp_path / "f", recursive=True, exclude=[tmp_path / "f/out"]) == [f"{tmp_path}/f/a.png"]
+def test_pictures_of_an_output_folder_are_no_inputs(tmp_path: Path, png: Callable[..., Path]) -> None:
+    for name in ("f/a.png", "f/out/overlays/a.png", "f/out/maps/a.tiff", "f/overlays/mine.png"):
+        png(name)
+    for name in ("run.json", "results.jsonl"):
+        (tmp_path / "f/out" / name).write_text("")
+    assert paths(tmp_path / "f", recursive=True) == [f"{tmp_path}/f/a.png", f"{tmp_path}/f/overlays/mine.png"]
+    assert paths(tmp_path / "f/out/overlays") == [f"{tmp_path}/f/out/overlays/a.png"], "asked for by name"
 
 
 def test_undecodable_names_survive(tmp_path: Path) -> None:

@@ -29,9 +29,7 @@ def test_compact_leaves_the_newest_row_per_key_in_first_order(
         lines.insert(len(lines) // 2, b"\0\0garbage\n")
     path.write_bytes(b"".join(lines) + line(99, 99)[: min(cut, len(line(99, 99)) - 1)])  # the last line is cut
     compact(path, lambda row: bytes([row["k"]]))
-    newest = {}
-    for key, value in rows:
-        newest[key] = value  # dicts keep the place of the first
+    newest = dict(rows)  # which keeps the place of the first and the value of the last
     assert [(row["k"], row["v"]) for _, row in read_rows(path)] == list(newest.items())
     assert path.read_bytes() == b"".join(line(k, v) for k, v in newest.items())
 

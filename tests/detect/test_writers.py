@@ -106,9 +106,10 @@ def test_an_interrupt_between_two_files_leaves_both_in_step(
             raise KeyboardInterrupt
         append(self, line)
 
-    with pytest.raises(KeyboardInterrupt), start() as folder:
-        folder.append(absolute(result_of, "a.png", 0.1))
-        monkeypatch.setattr(LineFile, "append", interrupted)
+    folder = start()
+    folder.append(absolute(result_of, "a.png", 0.1))
+    monkeypatch.setattr(LineFile, "append", interrupted)
+    with pytest.raises(KeyboardInterrupt), folder:
         folder.append(absolute(result_of, "b.png", 0.2))
     assert scores(tmp_path / "out") == {"/data/a.png": 0.1, "/data/b.png": 0.2}
 
@@ -217,10 +218,11 @@ def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
 def test_a_full_disk_stops_the_run_and_keeps_every_row(
     start: Callable[..., OutputFolder], result_of: Callable[..., Result], tmp_path: Path
 ) -> None:
-    with pytest.raises(OutputError, match="disk is full"), start() as folder:
-        folder.append(absolute(result_of, "a.png", 0.1))
-        folder._files[1].close()
-        folder._files[1] = LineFile(Path("/dev/full"))
+    folder = start()
+    folder.append(absolute(result_of, "a.png", 0.1))
+    folder._files[1].close()
+    folder._files[1] = LineFile(Path("/dev/full"))
+    with pytest.raises(OutputError, match="disk is full"), folder:
         folder.append(absolute(result_of, "b.png", 0.2))
     with start("resume") as folder:
         folder.append(absolute(result_of, "b.png", 0.2))

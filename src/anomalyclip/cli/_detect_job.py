@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomalyclip.cli._console import note, progress_bar
-from anomalyclip.detect.folder import OUTPUT_FOLDERS, TABLE
+from anomalyclip.detect.folder import TABLE
 from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class DetectJob:
         from anomalyclip.detect import OutputFolder, survey_inputs
 
         try:
-            total = survey_inputs(self.inputs, recursive=self.recursive, exclude=self._excluded())
+            total = survey_inputs(self.inputs, recursive=self.recursive)
             folder = OutputFolder(self.output, self.mode) if self.output is not None else None
             model = self._load()
         except KeyboardInterrupt:
@@ -120,7 +120,7 @@ class DetectJob:
         from anomalyclip.detect import iter_inputs
 
         names = folder.names if folder is not None else None
-        for item in iter_inputs(self.inputs, recursive=self.recursive, exclude=self._excluded(), names=names):
+        for item in iter_inputs(self.inputs, recursive=self.recursive, names=names):
             if folder is not None and folder.is_done(item.key):
                 skipped()
             else:
@@ -132,15 +132,6 @@ class DetectJob:
         if folder is None or not (self.overlay or self.report or self.maps != "none"):
             return None
         return ImageFiles(folder.path, self.overlay, self.maps, self.report, self.pixel_threshold)
-
-    def _excluded(self) -> list[Path]:
-        """Our own pictures are no inputs, even where the output folder lies inside an input folder or is one."""
-        if self.output is None:
-            return []
-        ours = [self.output / name for name in OUTPUT_FOLDERS]
-        return (
-            ours if self.output.resolve() in {Path(given).resolve() for given in self.inputs} else [*ours, self.output]
-        )
 
     def _cwd(self) -> str | None:
         return None if all(Path(given).is_absolute() for given in self.inputs) else str(Path.cwd())

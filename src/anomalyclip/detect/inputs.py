@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from anomalyclip.detect.folder import OUTPUT_FOLDERS, RESULTS, RUN
 from anomalyclip.detect.names import NameRegistry, path_key
 from anomalyclip.errors import InputError
 
@@ -44,29 +44,27 @@ class _Found:
 class _Scan:
     recursive: bool
     suffixes: frozenset[str]
-    excluded: frozenset[str]  # real paths of folders never entered
 
 
 def iter_inputs(
     inputs: Sequence[str],
     *,
     recursive: bool = False,
-    exclude: Iterable[Path] = (),
     names: NameRegistry | None = None,
 ) -> Iterator[InputItem]:
     """Expand files, folders and globs into items, in the order given and sorted within each folder.
 
     Folders give the files whose suffix `anomalyclip.io` knows (hidden ones are left out); a file named on its own
-    is attempted whatever its suffix. A real path that comes twice is given once. An input that gives nothing
+    is attempted whatever its suffix. The pictures of an output folder below an input folder are left out.
+    A real path that comes twice is given once. An input that gives nothing
     (missing path, empty folder, glob without a match) becomes an item with a `problem`. Only one folder's names
     are held in memory, plus a few dozen bytes per file to recognise repeated ones.
 
-    exclude: folders that are never entered, such as the output folder inside the input folder.
     names: hands out output names; pass the one of the output folder when continuing a run.
     """
     from anomalyclip.io import SUFFIXES
 
-    scan = _Scan(recursive, frozenset(SUFFIXES), frozenset(os.path.realpath(p) for p in exclude))
+    scan = _Scan(recursive, frozenset(SUFFIXES))
     names = names if names is not None else NameRegistry()
     prefixed = sum(os.path.isdir(p) for p in inputs) > 1
     seen: set[bytes] = set()
@@ -80,7 +78,7 @@ def iter_inputs(
             yield InputItem(path, names.claim(found.relative, path=found.path, key=key), key, found.problem)
 
 
-def survey_inputs(inputs: Sequence[str], *, recursive: bool = False, exclude: Iterable[Path] = ()) -> int:
+def survey_inputs(inputs: Sequence[str], *, recursive: bool = False) -> int:
     """Count the items before any work starts.
 
     Raises InputError when the inputs give nothing to attempt at all (the message says why for each).
@@ -89,7 +87,7 @@ def survey_inputs(inputs: Sequence[str], *, recursive: bool = False, exclude: It
         raise InputError("No INPUT given. Name at least one image, folder or glob, such as: anomalyclip detect photos/")
     problems: list[str] = []
     count, usable = 0, False
-    for item in iter_inputs(inputs, recursive=recursive, exclude=exclude):
+    for item in iter_inputs(inputs, recursive=recursive):
         count += 1
         if item.problem is None:
             usable = True
@@ -116,7 +114,7 @@ def _expand(given: str, scan: _Scan, *, prefixed: bool) -> Iterator[_Found]:
         return
     matches = sorted(glob.glob(given, recursive=True))
     if not matches:
-        yield _Found(given, "glob", "no file matches this pattern")
+        yield _Found(given, "glob", "no such file, and none matches it as a pattern")
     root = _glob_root(given)
     for match in matches:
         below = os.path.relpath(match, root) if root else match.lstrip(os.sep)
@@ -140,7 +138,7 @@ def _expand_existing(path: str, relative: str, scan: _Scan) -> Iterator[_Found]:
 
 def _walk(folder: str, relative: str, scan: _Scan, entered: set[str]) -> Iterator[_Found]:
     real = os.path.realpath(folder)
-    if real in entered or real in scan.excluded:  # a link that leads back up, or our own outputs
+    if real in entered:  # a link that leads back up
         return
     entered.add(real)
     try:
@@ -153,8 +151,12 @@ def _walk(folder: str, relative: str, scan: _Scan, entered: set[str]) -> Iterato
     except OSError as error:
         yield _Found(folder, relative or os.path.basename(folder), f"cannot list this folder: {error.strerror}")
         return
+    # Pictures that detect wrote are no inputs, even where its output folder lies inside an input folder.
+    ours = OUTPUT_FOLDERS if all(os.path.exists(os.path.join(folder, name)) for name in (RUN, RESULTS)) else ()
     for name, is_folder in kept:
         path, below = os.path.join(folder, name), os.path.join(relative, name)
+        if is_folder and name in ours:
+            continue
         if is_folder:
             yield from _walk(path, below, scan, entered)
         else:

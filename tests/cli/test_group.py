@@ -1,0 +1,59 @@
+"""Verbs come from a table and are imported only when they run."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from anomalyclip.cli import main
+from anomalyclip.cli._group import VERBS
+from anomalyclip.version import __version__
+
+
+def call(*args: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(args)
+    return int(ended.value.code or 0)
+
+
+def test_help_lists_every_verb_with_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("--help") == 0
+    text = capsys.readouterr().out
+    for verb, line in VERBS.items():
+        assert verb in text
+        assert line in text
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_of_its_own(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(verb, "--help") == 0
+    assert f"anomalyclip {verb}" in capsys.readouterr().out
+    assert f"anomalyclip.cli.{verb}" in sys.modules
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("--version") == 0
+    assert capsys.readouterr().out == f"anomalyclip {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["detct"], "detect"),
+        (["detect"], "INPUT"),
+        (["detect", "x.png", "--threshold", "1.5"], "error: --threshold 1.5 is out of range"),
+        (["detect", "x.png", "--batch-size", "many"], "--batch-size"),
+        (["detect", "x.png", "--maps", "tiff"], "add --output DIR"),
+        (["detect", "no-such-[red]file.png"], "no-such-[red]file.png: no such file, and none"),
+        (["detect", __file__, "--format", "xml"], "jsonl"),
+    ],
+)  # fmt: skip
+def test_wrong_calls_end_with_2_and_say_what_is_wrong(
+    args: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(*args) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert said in captured.err
+    assert "Traceback" not in captured.err
