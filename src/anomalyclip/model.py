@@ -272,19 +272,14 @@ def load(
         HubError: an unknown name, or a file that is not here and cannot be fetched; the message says what to do.
         WeightsError, PromptError, ConfigError: see :meth:`AnomalyCLIP.from_files`.
     """
-    from anomalyclip.hub import resolve_model, resolve_prompts
+    from anomalyclip.hub import meter, resolve_model, resolve_prompts
     from anomalyclip.prompts import NAMES
 
-    files = resolve_model(model, offline=offline)
-    wanted = prompts if prompts is not None else files.default_prompts
-    if wanted is None:
-        raise ConfigError(
-            f"the model {files.name} has no default prompts; give --prompts with a file learned on it,"
-            f" or one of {', '.join(NAMES)}"
-        )
+    files = resolve_model(model, offline=offline, meter=meter)
+    wanted = prompts if prompts is not None else files.prompts_or_error()
     if threads is not None:
         torch.set_num_threads(threads)
-    found = wanted if str(wanted) in NAMES else resolve_prompts(wanted, offline=offline)
+    found = wanted if str(wanted) in NAMES else resolve_prompts(wanted, offline=offline, meter=meter)
     return AnomalyCLIP.from_files(
         files.weights,
         found,

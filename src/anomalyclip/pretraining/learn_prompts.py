@@ -74,7 +74,7 @@ def learn_prompts(clip: CLIP, features: Features, recipe: PromptRecipe) -> tuple
 
 
 def _batches(count: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    yield from torch.randperm(count, generator=generator).split(size)
+    yield from torch.split(torch.randperm(count, generator=generator), size)
 
 
 def save_curve(path: Path, curve: list[float]) -> None:

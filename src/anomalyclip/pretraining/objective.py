@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -11,10 +12,14 @@ from torch.nn import functional as F
 
 from anomalyclip.clip.model import CLIP
 from anomalyclip.clip.tokenizer import Tokenizer
-from anomalyclip.losses import glocal_loss
+from anomalyclip.losses import dice_loss, image_loss
 from anomalyclip.pretraining.phrases import state_phrases
 from anomalyclip.pretraining.recipe import LossWeights
 from anomalyclip.pretraining.stream import Batch
+from anomalyclip.scoring import ABNORMAL, TAU, on_grid, upsample
+
+_COVER = 0.3  # share of a cell that a defect must cover to count
+_MAX_WEIGHT = 10.0  # of a damaged pixel, however rare they are
 
 
 class Terms(NamedTuple):
@@ -25,6 +30,7 @@ class Terms(NamedTuple):
     region: Tensor
     image: Tensor
     pixel: Tensor
+    top: Tensor
 
 
 def pretraining_loss(
@@ -34,7 +40,10 @@ def pretraining_loss(
 
     - caption: CLIP's contrastive loss, with the flawless caption of each damaged image as a hard negative;
     - region: local (V-V) features pooled over each defect against the defects' words;
-    - image, pixel: the method's glocal loss with sentences for the two states in place of learned prompts.
+    - image: cross entropy of the class token, sentences for the two states in place of learned prompts;
+    - pixel: balanced cross entropy and dice over the whole batch. The method's own pixel loss (dice per image) has a
+      flat optimum where everything is normal, and an encoder that knows nothing yet falls into it;
+    - top: the hottest patches of a normal image must stay cool, those of a damaged one must not.
     """
     image, patches = _encode(clip, batch)
     normal, abnormal = state_phrases(rng, phrases, batch.subjects)
@@ -43,21 +52,25 @@ def pretraining_loss(
     groups = [batch.captions, negatives, region_words, normal, abnormal]
     texts = [text for group in groups for text in group]
     encoded = F.normalize(_encode_text(clip, tokenizer, texts), dim=-1)
-    captions, hard, regions, t_normal, t_abnormal = encoded.split([len(group) for group in groups])
+    captions, hard, regions, t_normal, t_abnormal = torch.split(encoded, [len(group) for group in groups])
 
     scale = clip.logit_scale.exp().clamp(max=100.0)
     caption = _contrast(image, torch.cat([captions, hard]), batch.captions, batch.captions + negatives, scale)
     region = _region_loss(patches, batch, regions, region_words, scale)
     states = F.normalize(torch.stack([t_normal.mean(0), t_abnormal.mean(0)]), dim=-1)
-    masks = _resized_masks(batch.regions, 4 * _side(patches))
-    glocal = glocal_loss(image, [patches], states, batch.labels, masks)
+    global_term = image_loss(image, batch.labels, states)
+    logits = F.normalize(patches, dim=-1) @ states.T / TAU  # (B, N, 2)
+    contrast = on_grid((logits[..., ABNORMAL] - logits[..., 1 - ABNORMAL]).unsqueeze(-1))  # (B, 1, h, w)
+    pixel = _pixel_loss(contrast, batch.regions)
+    top = _top_loss(contrast, batch.labels)
     total = (
         weights.caption * caption
         + weights.region * region
-        + weights.image * glocal.image
-        + weights.pixel * glocal.pixel
+        + weights.image * global_term
+        + weights.pixel * pixel
+        + weights.top * top
     )
-    return Terms(total, caption, region, glocal.image, glocal.pixel)
+    return Terms(total, caption, region, global_term, pixel, top)
 
 
 def _encode(clip: CLIP, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -100,8 +113,23 @@ def _region_loss(patches: Tensor, batch: Batch, words: Tensor, texts: list[str],
 
 
 def _side(patches: Tensor) -> int:
-    return round(patches.shape[1] ** 0.5)
+    return math.isqrt(patches.shape[1])
 
 
-def _resized_masks(regions: Tensor, size: int) -> Tensor:
-    return (F.interpolate((regions > 0).float().unsqueeze(1), size=(size, size), mode="area").squeeze(1) > 0.4).float()
+def _pixel_loss(contrast: Tensor, regions: Tensor) -> Tensor:
+    """Balanced cross entropy plus batch dice of contrast logits (B, 1, h, w) against label maps (B, S, S)."""
+    size = 2 * contrast.shape[-1]
+    logits = upsample(contrast, size).squeeze(1)
+    cover = F.interpolate((regions > 0).float().unsqueeze(1), size=(size, size), mode="area").squeeze(1)
+    masks = (cover > _COVER).float()
+    share = masks.mean().clamp(1e-4, 1 - 1e-4)
+    weights = torch.where(masks > 0, (0.5 / share).clamp(max=_MAX_WEIGHT), 0.5 / (1 - share))
+    entropy = F.binary_cross_entropy_with_logits(logits, masks, weight=weights)
+    return entropy + dice_loss(logits.sigmoid().flatten()[None], masks.flatten()[None])
+
+
+def _top_loss(contrast: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy of the mean of the hottest 1% of patches, at least four, as an image's logit."""
+    flat = contrast.flatten(1)
+    count = max(4, flat.shape[1] // 100)
+    return F.binary_cross_entropy_with_logits(flat.topk(count, dim=1).values.mean(dim=1), labels.float())

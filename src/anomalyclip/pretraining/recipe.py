@@ -23,6 +23,7 @@ class LossWeights:
     region: float = 0.2
     image: float = 1.0
     pixel: float = 1.0
+    top: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,11 @@ class Recipe:
     architecture: str = "pocket"
     seed: int = 0
     phases: tuple[Phase, ...] = (
-        Phase(steps=2400, image_size=128, batch_size=16),
-        Phase(steps=1000, image_size=176, batch_size=16),
-        Phase(steps=400, image_size=224, batch_size=16),
+        Phase(steps=1600, image_size=128, batch_size=16),
+        Phase(steps=500, image_size=160, batch_size=16),
+        Phase(steps=150, image_size=224, batch_size=16),
     )
-    learning_rate: float = 6e-4
+    learning_rate: float = 8e-4
     weight_decay: float = 0.05
     warmup: int = 200
     ema: float = 0.998
