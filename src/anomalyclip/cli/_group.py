@@ -11,6 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 #: verb -> its line in `anomalyclip --help`; `anomalyclip.cli.<verb>` holds a Typer `app`.
 VERBS = {
     "detect": "Score images, draw heat maps, write tables and a report.",
+    "train": "Learn prompts on data sets with anomalies; the encoder runs once.",
     "models": "List, fetch, verify and locate models and prompts.",
 }
 

@@ -1,0 +1,195 @@
+"""Everything that decides a training run, as plain data that is saved beside its result."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
+
+from anomalyclip.errors import ConfigError
+from anomalyclip.io import atomic_write
+from anomalyclip.io.names import printable
+
+CONFIG = "config.yaml"
+LOGGERS = ("csv", "tensorboard", "mlflow", "wandb")
+PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "64-true")
+
+Level = Literal["both", "image", "pixel"]
+CacheDtype = Literal["fp16", "fp32"]
+
+#: field -> (lowest, highest); None passes
+_RANGES: dict[str, tuple[float, float]] = {
+    "epochs": (1, 100_000),
+    "batch_size": (1, 4096),
+    "learning_rate": (0, 100),
+    "seed": (0, 2**31 - 1),
+    "image_size": (1, 8192),
+    "dpam_blocks": (0, 1000),
+    "n_ctx": (1, 512),
+    "depth": (1, 512),
+    "deep_length": (1, 512),
+    "pixel_weight": (0, 1e6),
+    "validation": (0, 0.9),
+    "devices": (1, 1024),
+    "threads": (1, 1024),
+    "checkpoint_steps": (1, 10**9),
+}
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "level": ("both", "image", "pixel"),
+    "cache_dtype": ("fp16", "fp32"),
+    "missing_masks": ("error", "image-only"),
+    "precision": PRECISIONS,
+    "dpam": ("vv", "qq", "kk", "qk"),
+}
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run; the defaults are the published hyper-parameters (METHOD section 6).
+
+    Attributes:
+        data: data sets to train on, all at once: folders, ``meta.json`` or CSV files (see ``anomalyclip.data``).
+        output: the run folder; holds the prompts, this configuration, metrics, a loss curve and the environment.
+        model: a known name or a weights file.
+        split: which images of each set; "test", the auxiliary split with anomalies, is the paper's.
+        missing_masks: "error", or "image-only" to train the global term alone on anomalous images without a mask.
+        level: which terms of the loss: "both", "image" (the global one), "pixel" (the local ones).
+        epochs, batch_size, learning_rate, betas, seed: of Adam; the batch is the one over all devices together.
+        pixel_weight: of the local terms.
+        layers, image_size, dpam, dpam_blocks: of the frozen encoder; None takes the model's default.
+        n_ctx, depth, deep_length, round_deep_to_half: see :class:`anomalyclip.prompts.PromptSettings`; ``depth`` None
+            is the paper's 9, or all text blocks of a text tower that has fewer.
+        validation: share of the images, stratified by data set, class and label, that is held out to choose
+            ``prompts_best.safetensors``; 0 trains on everything and keeps the last epoch, the paper's rule.
+        cache: encode every image once and keep the features on disk; False encodes in every epoch.
+        cache_dir: where features are kept; None is ``features`` in anomalyclip's cache folder.
+        cache_dtype: "fp16", or "fp32" for parameters equal to those without a cache.
+        device: "auto", "cpu", "cuda", "cuda:1", "mps".
+        devices: how many of them; above 1 the strategy is distributed.
+        strategy, precision: passed to Lightning's Trainer.
+        loggers: of :data:`LOGGERS`; "csv" is ``metrics.csv`` and always written.
+        threads: of torch on the CPU; None leaves them.
+        offline: never touch the network for the model's weights.
+        overwrite: replace a run that lies in ``output``.
+        checkpoint_steps: steps between checkpoints within an epoch; the end of an epoch always writes one.
+
+    Raises:
+        ConfigError: a value is out of its range.
+    """
+
+    data: tuple[str, ...]
+    output: str
+    model: str = "pocket"
+    split: str = "test"
+    missing_masks: str = "error"
+    level: Level = "both"
+    epochs: int = 15
+    batch_size: int = 8
+    learning_rate: float = 1e-3
+    betas: tuple[float, float] = (0.5, 0.999)
+    seed: int = 111
+    pixel_weight: float = 4.0
+    layers: tuple[int, ...] | None = None
+    image_size: int | None = None
+    dpam: str = "vv"
+    dpam_blocks: int | None = None
+    n_ctx: int = 12
+    depth: int | None = None
+    deep_length: int = 4
+    round_deep_to_half: bool = False
+    validation: float = 0.0
+    cache: bool = True
+    cache_dir: str | None = None
+    cache_dtype: CacheDtype = "fp16"
+    device: str = "auto"
+    devices: int = 1
+    strategy: str = "auto"
+    precision: str = "32-true"
+    loggers: tuple[str, ...] = ("csv",)
+    threads: int | None = None
+    offline: bool = False
+    overwrite: bool = False
+    checkpoint_steps: int = 100
+
+    def __post_init__(self) -> None:
+        _check_ranges(self)
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+        if not self.data:
+            raise ConfigError("no data set given; name at least one folder, meta.json or CSV file")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise ConfigError(f"betas must be two numbers from 0 to below 1, got {self.betas}")
+        unknown = [name for name in self.loggers if name not in LOGGERS]
+        if unknown:
+            raise ConfigError(f"unknown logger {unknown[0]!r}; choose from {', '.join(LOGGERS)}")
+        if self.level == "pixel" and self.pixel_weight == 0:
+            raise ConfigError("level 'pixel' with pixel_weight 0 leaves nothing to train; give pixel_weight above 0")
+
+    @property
+    def folder(self) -> Path:
+        """``output`` as a path."""
+        return Path(self.output)
+
+    def decisive(self) -> dict[str, Any]:
+        """The values that decide the learned numbers: equal in a run and its continuation."""
+        values = plain(self)
+        return {name: value for name, value in values.items() if name not in _INDECISIVE}
+
+
+_INDECISIVE = frozenset(
+    {"data", "output", "epochs", "cache_dir", "device", "devices", "strategy", "loggers", "threads", "offline"}
+    | {"overwrite", "checkpoint_steps", "model", "missing_masks", "split"}  # weights and items are compared by content
+)
+
+
+def plain(config: TrainConfig) -> dict[str, Any]:
+    """The configuration as plain lists and scalars."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(config).items()}
+
+
+def write_config(path: Path, config: TrainConfig, resolved: dict[str, Any]) -> None:
+    """Write YAML: the configuration, then under ``resolved`` what its defaults became and what was found."""
+    with atomic_write(path) as temporary:
+        text = import_module("yaml").safe_dump(plain(config) | {"resolved": resolved}, sort_keys=False)
+        temporary.write_text(text, encoding="utf-8")
+
+
+def read_config(path: str | Path) -> TrainConfig:
+    """Read a ``config.yaml`` of a run (or one written by hand: what is left out has its default).
+
+    Raises:
+        ConfigError: no such file, no YAML, an unknown key or a value of the wrong type.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    yaml = import_module("yaml")
+    try:
+        with Path(path).open("rb") as stream:
+            values = yaml.safe_load(stream.read(2**20))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"cannot read {printable(path)} as YAML ({reason}); give a run's {CONFIG}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{printable(path)} holds no settings; expected `key: value` lines as in a run's {CONFIG}")
+    values.pop("resolved", None)
+    unknown = sorted(map(str, set(values) - {field.name for field in fields(TrainConfig)}))
+    if unknown:
+        raise ConfigError(f"{printable(path)} has unknown settings: {', '.join(unknown)}")
+    try:
+        return TypeAdapter(TrainConfig).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"{printable(path)}: {where}: {first['msg']}, got {first.get('input')!r}") from error
+
+
+def _check_ranges(config: TrainConfig) -> None:
+    for name, (low, high) in _RANGES.items():
+        value = getattr(config, name)
+        if value is not None and not (math.isfinite(value) and low <= value <= high):
+            raise ConfigError(f"{name} must lie in {low:g}..{high:g}, got {value:g}")
+    if config.learning_rate == 0:
+        raise ConfigError("learning_rate 0 learns nothing; the paper's is 0.001")

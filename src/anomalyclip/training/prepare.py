@@ -1,0 +1,269 @@
+"""Before the first step: identify every image, check or fill the cache, and set aside what cannot be used."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from anomalyclip.clip.vision import VisionTransformer
+from anomalyclip.data.dataset import Dataset, Item
+from anomalyclip.data.transforms import preprocess, preprocess_mask
+from anomalyclip.errors import ConfigError, ImageReadError, InputError
+from anomalyclip.hub.digests import sha256
+from anomalyclip.hub.progress import human_size
+from anomalyclip.io import read_image, read_mask
+from anomalyclip.io.names import printable
+from anomalyclip.training.cache import FeatureCache
+from anomalyclip.training.config import Level
+from anomalyclip.training.encoder import encode
+from anomalyclip.training.reporter import Reporter
+from anomalyclip.training.samples import Sample
+
+_READERS = 4  # threads that decode images ahead of the encoder
+_STALE = 6 * 3600  # seconds after which a temporary file has no owner
+
+R = TypeVar("R")
+
+
+@dataclass
+class Preparation:
+    """Collects usable samples and one line per file that is left out or used in part."""
+
+    reporter: Reporter
+    samples: list[Sample] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def problem(self, line: str) -> None:
+        """Keep and report a line."""
+        self.problems.append(line)
+        self.reporter.problem(line)
+
+
+def identify(datasets: Sequence[Dataset], level: Level, masks: MaskStore, preparation: Preparation) -> None:
+    """Hash every image, prepare every mask; fills ``preparation.samples``.
+
+    ``level`` "image" reads no masks; "pixel" leaves images without pixel truth out.
+
+    Raises:
+        InputError: nothing is left to train on.
+    """
+    reporter = preparation.reporter
+    reporter.stage("checking files", sum(len(dataset.items) for dataset in datasets))
+    for dataset in datasets:
+        for line in dataset.problems:
+            reporter.note(f"{dataset.name}: {line}")
+        for item in dataset.items:
+            try:
+                sample = _sample(item, dataset.name, level, masks, preparation)
+            except ImageReadError as error:
+                preparation.problem(f"left out: {error}")
+            else:
+                if level != "pixel" or sample.known:
+                    preparation.samples.append(sample)
+            reporter.advance(1)
+    require_samples(preparation.samples, level)
+
+
+def require_samples(samples: Sequence[Sample], level: Level) -> None:
+    """Raises :class:`InputError` if there is nothing to learn from."""
+    if samples:
+        return
+    if level == "pixel":
+        raise InputError("no image has a mask, so --level pixel has nothing to learn; use --level image")
+    raise InputError("no image can be read; nothing to train on (the lines above say why)")
+
+
+def _sample(item: Item, dataset: str, level: Level, masks: MaskStore, preparation: Preparation) -> Sample:
+    known = item.has_mask and level != "image"
+    sample = Sample(
+        image=item.image,
+        mask=item.mask if known else None,
+        label=item.label,
+        known=known,
+        group=(dataset, item.class_name),
+        image_sha256=_content_hash(item.image),
+        mask_sha256=_content_hash(item.mask) if known and item.mask is not None else None,
+    )
+    if masks.prepare(sample) and sample.label == 1:
+        preparation.problem(f"no pixel is marked in {printable(str(sample.mask))}: only its image label is used")
+        return replace(sample, mask=None, mask_sha256=None, known=False)
+    return sample
+
+
+def _content_hash(path: object) -> str:
+    from pathlib import Path
+
+    file = Path(str(path))
+    if not file.is_file():  # a pipe would block
+        raise ImageReadError(f"{printable(file)}: there is no such file; check the path")
+    try:
+        return sha256(file)
+    except OSError as error:
+        raise ImageReadError(f"{printable(file)}: cannot be read ({error.strerror or error})") from error
+
+
+class MaskStore:
+    """Prepared masks: from the cache, or read anew each time where there is none."""
+
+    def __init__(self, cache: FeatureCache | None, size: int) -> None:
+        self._cache, self._size = cache, size
+
+    def prepare(self, sample: Sample) -> bool:
+        """Make :meth:`get` ready for this sample; True if its mask file marks no pixel at all.
+
+        Raises:
+            ImageReadError: the mask cannot be read.
+        """
+        if sample.mask is None or sample.mask_sha256 is None:
+            return False
+        if self._cache is not None and self._cache.has_mask(sample.mask_sha256):
+            return self._cache.get_mask(sample.mask_sha256)[1]
+        raw = read_mask(sample.mask)
+        black = not raw.any()
+        if self._cache is not None:
+            prepared = preprocess_mask(raw, self._size).numpy() > 0
+            self._cache.put_mask(sample.mask_sha256, prepared, all_black=black)
+        return black
+
+    def get(self, sample: Sample) -> Tensor:
+        """The mask as uint8 (S, S) of 0 and 1; zeros where there is no mask file."""
+        if sample.mask is None or sample.mask_sha256 is None:
+            return torch.zeros(self._size, self._size, dtype=torch.uint8)
+        if self._cache is not None:
+            return torch.from_numpy(self._cache.get_mask(sample.mask_sha256)[0])
+        return preprocess_mask(read_mask(sample.mask), self._size).to(torch.uint8)
+
+
+def fill(cache: FeatureCache, visual: VisionTransformer, device: torch.device, preparation: Preparation) -> None:
+    """Encode what the cache lacks; samples whose image cannot be read leave ``preparation.samples``.
+
+    Raises:
+        ConfigError: the disk is too small; OutputError: it filled up.
+    """
+    cache.sweep(time.time() - _STALE)
+    reporter = preparation.reporter
+    first = {sample.image_sha256: sample for sample in reversed(preparation.samples)}
+    reporter.stage("verifying cache", len(first))
+    missing = []
+    for sha, sample in reversed(first.items()):
+        if not cache.has(sha):
+            missing.append(sample)
+        reporter.advance(1)
+    needed, free = cache.check_room(len(missing))
+    reporter.note(
+        f"feature cache {printable(cache.folder)}: {len(first) - len(missing):,} of {len(first):,} images there;"
+        f" {human_size(needed)} to write, {human_size(free)} free"
+    )
+    if not missing:
+        return
+    reporter.stage("encoding", len(first), len(first) - len(missing))
+    bad = _encode_into(cache, visual, device, missing, preparation)
+    preparation.samples[:] = [sample for sample in preparation.samples if sample.image_sha256 not in bad]
+
+
+def check_readable(preparation: Preparation) -> None:
+    """Without a cache: decode every image once, so that no epoch meets an unreadable one."""
+    reporter = preparation.reporter
+    reporter.stage("checking images", len(preparation.samples))
+    good = []
+    for sample, outcome in ahead(preparation.samples, lambda sample: read_image(sample.image).size):
+        if isinstance(outcome, ImageReadError):
+            preparation.problem(f"left out: {outcome}")
+        else:
+            good.append(sample)
+        reporter.advance(1)
+    preparation.samples[:] = good
+
+
+def load_pixels(sample: Sample, size: int) -> Tensor:
+    """The preprocessed image (3, S, S)."""
+    return preprocess(read_image(sample.image), size)
+
+
+def _encode_into(
+    cache: FeatureCache,
+    visual: VisionTransformer,
+    device: torch.device,
+    missing: Sequence[Sample],
+    preparation: Preparation,
+) -> set[str]:
+    """Encode and keep ``missing``; returns the hashes of images that cannot be read."""
+    bad: set[str] = set()
+    batch: list[tuple[str, Tensor]] = []
+    room = 1 if device.type == "cpu" else 8
+
+    def flush() -> None:
+        if not batch:
+            return
+        out = encode(visual, torch.stack([pixels for _, pixels in batch]).to(device), cache.key)
+        for (sha, _), image, patches in zip(batch, _numpy(out.image), _numpy(out.patches), strict=True):
+            cache.put(sha, image, patches)
+        preparation.reporter.advance(len(batch))
+        batch.clear()
+
+    visual.to(device)
+    for sample, outcome in ahead(missing, lambda sample: load_pixels(sample, cache.key.image_size)):
+        if isinstance(outcome, ImageReadError):
+            bad.add(sample.image_sha256)
+            preparation.problem(f"left out: {outcome}")
+            preparation.reporter.advance(1)
+            continue
+        batch.append((sample.image_sha256, outcome))
+        if len(batch) == room:
+            flush()
+    flush()
+    return bad
+
+
+def ahead(samples: Iterable[Sample], load: Callable[[Sample], R]) -> Iterator[tuple[Sample, R | ImageReadError]]:
+    """Yield each sample with what ``load`` gives, or the error it raised; a few threads work ahead, memory bounded."""
+    waiting: deque[tuple[Sample, Future[R]]] = deque()
+    with ThreadPoolExecutor(_READERS) as pool:
+        for sample in samples:
+            waiting.append((sample, pool.submit(load, sample)))
+            if len(waiting) > 2 * _READERS:
+                oldest = waiting.popleft()
+                yield _outcome(oldest)
+        while waiting:
+            oldest = waiting.popleft()
+            yield _outcome(oldest)
+
+
+def _outcome(pair: tuple[Sample, Future[Any]]) -> tuple[Sample, Any]:
+    sample, future = pair
+    try:
+        return sample, future.result()
+    except ImageReadError as error:
+        return sample, error
+
+
+def _numpy(features: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    return features.float().cpu().numpy()
+
+
+def warn_about(samples: Sequence[Sample], level: Level, reporter: Reporter) -> None:
+    """Say where the data cannot teach what a term of the loss is for.
+
+    Raises:
+        ConfigError: level "image" with a single label.
+    """
+    labels = {sample.label for sample in samples}
+    known = sum(sample.known for sample in samples)
+    if len(labels) == 1:
+        only = "anomalous" if labels == {1} else "normal"
+        if level == "image":
+            raise ConfigError(
+                f"every image is {only}: the image-level term alone would learn to say so always;"
+                " add data that has both normal and anomalous images"
+            )
+        reporter.note(f"every image is {only}: image scores will mean little, use the maps (or --level pixel)")
+    if level == "both" and known < len(samples):
+        reporter.note(f"{len(samples) - known:,} of {len(samples):,} images have no pixel truth: global term only")

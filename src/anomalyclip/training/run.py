@@ -1,0 +1,371 @@
+"""``train``: data sets to a run folder. Each stage can be killed; the same call then goes on where it was."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import os
+import signal
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from anomalyclip.clip.model import CLIP
+from anomalyclip.clip.weights import load_clip
+from anomalyclip.data.dataset import Dataset
+from anomalyclip.errors import ConfigError, OutputError
+from anomalyclip.hub import resolve_model
+from anomalyclip.hub.registry import MODELS
+from anomalyclip.io import write_bytes
+from anomalyclip.io.names import printable
+from anomalyclip.model import ModelSettings, pick_device
+from anomalyclip.prompts import PromptFile, PromptLearner, PromptMetadata, PromptSettings, save_prompts
+from anomalyclip.training.batches import SampleBatches
+from anomalyclip.training.cache import CacheKey, FeatureCache
+from anomalyclip.training.config import CONFIG, TrainConfig, plain, write_config
+from anomalyclip.training.encoder import cache_key, encoder_settings
+from anomalyclip.training.folder import run_folder
+from anomalyclip.training.loggers import check_loggers, make_loggers
+from anomalyclip.training.outputs import (
+    BEST,
+    CURVE,
+    ENVIRONMENT,
+    METRICS,
+    PROBLEMS,
+    PROMPTS,
+    draw_curve,
+    write_environment,
+    write_metrics,
+)
+from anomalyclip.training.prepare import (
+    MaskStore,
+    Preparation,
+    check_readable,
+    fill,
+    identify,
+    require_samples,
+    warn_about,
+)
+from anomalyclip.training.reporter import Reporter
+from anomalyclip.training.samples import Sample, describe, digest_of, hold_out
+from anomalyclip.training.state import CHECKPOINT, Checkpoint, check_same_run
+
+if TYPE_CHECKING:
+    from anomalyclip.training.module import PromptTraining
+
+_PAPER_DEPTH = 9
+_NEEDED = ("lightning", "matplotlib", "yaml")
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a run left.
+
+    Attributes:
+        folder: the run folder; ``anomalyclip.load(model, prompts=folder)`` works on it.
+        prompts: the last epoch's prompts. best: those of the lowest validation loss, None without validation.
+        history: one row per epoch: epoch, loss, loss_image, loss_pixel, and val_* with validation.
+        images: trained on. problems: one line per file that was left out or used in part.
+    """
+
+    folder: Path
+    prompts: Path
+    best: Path | None
+    history: tuple[dict[str, float], ...]
+    images: int
+    problems: tuple[str, ...]
+
+
+def train(
+    config: TrainConfig, *, datasets: Sequence[Dataset] | None = None, reporter: Reporter | None = None
+) -> TrainResult:
+    """Learn prompts (METHOD section 6) and write the run folder ``config.output``.
+
+    Called again with the same settings after an interruption, also a kill, it goes on and ends with the same numbers;
+    with more epochs it continues a finished run.
+
+    Args:
+        config: see :class:`TrainConfig`.
+        datasets: data sets already open, in place of ``config.data``.
+        reporter: told about progress and problems.
+
+    Raises:
+        ConfigError: the extra ``train`` is missing, a setting does not fit the model, the folder holds another run.
+        InputError: a data set cannot be used, or no image of it.
+        HubError, WeightsError: the model cannot be had.
+        OutputError: something cannot be written.
+    """
+    check_extra()
+    check_loggers(config.loggers)
+    started = time.time()
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    leader = int(os.environ.get("LOCAL_RANK", "0")) == 0  # Lightning starts the other ranks with the same call
+    watcher = reporter if leader and reporter is not None else Reporter()
+    opened = list(datasets) if datasets is not None else _open(config)
+    watcher.note(describe(opened))
+    files = resolve_model(config.model, offline=config.offline)
+    backbone = files.name if files.name in MODELS else str(Path(files.weights).resolve())
+    guard = run_folder(config.folder, overwrite=config.overwrite) if leader else contextlib.nullcontext(config.folder)
+    with guard:
+        run = _Run(config, load_clip(files.weights), backbone, opened, watcher, leader)
+        result = run.go()
+        if leader:
+            write_environment(config.folder / ENVIRONMENT, str(run.device), started, time.time() - started)
+    return result
+
+
+def check_extra() -> None:
+    """Raises :class:`ConfigError` with the pip command if a package of the extra ``train`` is missing."""
+    from importlib.util import find_spec
+
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise ConfigError(f"training needs {', '.join(missing)}: pip install 'anomalyclip[train]'")
+
+
+def prompt_settings(config: TrainConfig, clip: CLIP) -> PromptSettings:
+    """Lengths and depth; the paper's depth, or all blocks of a text tower that has fewer."""
+    return PromptSettings(
+        n_ctx=config.n_ctx,
+        depth=config.depth or min(_PAPER_DEPTH, clip.config.text.layers),
+        deep_length=config.deep_length,
+        round_deep_to_half=config.round_deep_to_half,
+    )
+
+
+class _Run:
+    """One call of :func:`train` with its parts at hand."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        clip: CLIP,
+        backbone: str,
+        datasets: Sequence[Dataset],
+        reporter: Reporter,
+        leader: bool,
+    ) -> None:
+        self.config, self.clip, self.backbone, self.datasets = config, clip, backbone, datasets
+        self.reporter, self.leader = reporter, leader
+        self.device = pick_device(config.device)
+        self.settings: ModelSettings = encoder_settings(config, clip)
+        self.prompts: PromptSettings = prompt_settings(config, clip)
+        self.key: CacheKey = cache_key(self.settings, clip, dtype=config.cache_dtype, patches=config.level != "image")
+        self.preparation = Preparation(reporter)
+        self.learner = PromptLearner(clip.text_tower(), clip.tokenizer(), self.prompts, seed=config.seed)
+        self.identity: dict[str, Any] = {}
+
+    def go(self) -> TrainResult:
+        config = self.config
+        found = Checkpoint.load(config.folder / CHECKPOINT)
+        settings = config.decisive() | {
+            "weights_sha256": self.clip.weights_sha256,
+            "resolved": dataclasses.asdict(self.settings),
+            "prompts": dataclasses.asdict(self.prompts),
+        }
+        if found is not None:
+            check_same_run(found.identity, settings, config.folder)  # before anything costs time
+        cache = self._prepare()
+        training, held = hold_out(self.preparation.samples, config.validation, config.seed)
+        if config.validation and not held:
+            raise ConfigError(
+                f"validation {config.validation:g} of {len(training)} images holds out none; give more, or 0"
+            )
+        self.identity = settings | {"samples": digest_of(training), "validation_samples": digest_of(held)}
+        if found is not None:
+            check_same_run(found.identity, self.identity, config.folder)
+            _tell_resume(found, config, self.reporter)
+        if self.leader:
+            self._write_config(len(training), len(held))
+        self._fit(training, held, cache, found)
+        return self._finish(training)
+
+    def _prepare(self) -> FeatureCache | None:
+        """Samples that can be used, and their features in the cache (None when streaming)."""
+        config = self.config
+        cache = FeatureCache.open(config.cache_dir, self.key) if config.cache else None
+        identify(self.datasets, config.level, MaskStore(cache, self.settings.image_size), self.preparation)
+        warn_about(self.preparation.samples, config.level, self.reporter)
+        if cache is None:
+            check_readable(self.preparation)
+        else:
+            fill(cache, self.clip.visual, self.device, self.preparation)
+        require_samples(self.preparation.samples, config.level)
+        return cache
+
+    def _fit(
+        self, training: list[Sample], held: list[Sample], cache: FeatureCache | None, found: Checkpoint | None
+    ) -> None:
+        from anomalyclip.training.module import PromptTraining
+
+        size = self.settings.image_size
+        masks = MaskStore(cache, size)
+        module = PromptTraining(
+            self.learner,
+            self.clip.text_tower(),
+            None if cache is not None else self.clip.visual,
+            self.key,
+            SampleBatches(training, masks, cache, size),
+            SampleBatches(held, masks, cache, size),
+            self.config,
+            reporter=self.reporter,
+            save=self._save,
+            resume=found,
+        )
+        self.progress = module.progress
+        remaining = self.config.epochs - module.progress.epoch
+        if remaining <= 0:
+            return
+        done = module.progress.epoch * len(training) + module.progress.images
+        self.reporter.stage("training", self.config.epochs * len(training), done)
+        with quiet_lightning():
+            _trainer(self.config, self.device, remaining).fit(module)
+
+    def _save(self, module: PromptTraining, best: bool) -> None:
+        """The files of one moment; the checkpoint comes last, so that what a kill cuts off is done again."""
+        folder = self.config.folder
+        if best:
+            save_prompts(folder / BEST, self._prompt_file(module.progress.epoch))
+        if module.progress.step == 0:
+            write_metrics(folder / METRICS, module.progress.history)
+        module.checkpoint(self.identity).save(folder / CHECKPOINT)
+
+    def _finish(self, training: Sequence[Sample]) -> TrainResult:
+        folder, history = self.config.folder, self.progress.history
+        if self.leader:
+            write_metrics(folder / METRICS, history)
+            draw_curve(folder / CURVE, history, f"{Path(self.backbone).name}, {len(training):,} images")
+            save_prompts(folder / PROMPTS, self._prompt_file(self.progress.epoch))
+        return TrainResult(
+            folder,
+            folder / PROMPTS,
+            folder / BEST if self.progress.best is not None else None,
+            tuple(history),
+            len(training),
+            tuple(self.preparation.problems),
+        )
+
+    def _prompt_file(self, epochs: int) -> PromptFile:
+        config, clip = self.config, self.clip
+        text = clip.text_tower()
+        with torch.no_grad():
+            features = self.learner.text_features(text)
+        samples = self.preparation.samples
+        metadata = PromptMetadata(
+            backbone=self.backbone,
+            weights_sha256=clip.weights_sha256,
+            text_width=clip.config.text.width,
+            embed_dim=clip.config.embed_dim,
+            training={
+                "data": [dataset.name for dataset in self.datasets],
+                "images": len(samples),
+                "images_with_pixel_truth": sum(sample.known for sample in samples),
+                "epochs": epochs,
+                "cache": config.cache_dtype if config.cache else None,
+            }
+            | {name: config.decisive()[name] for name in _RECIPE},
+            layers=self.settings.layers,
+            image_size=self.settings.image_size,
+            dpam=self.settings.dpam,
+            dpam_blocks=self.settings.dpam_blocks,
+            sigma=self.settings.sigma,
+            tau=self.settings.tau,
+        )
+        return PromptFile.from_learner(self.learner, features, metadata)
+
+    def _write_config(self, training: int, held: int) -> None:
+        resolved = {
+            "backbone": self.backbone,
+            "weights_sha256": self.clip.weights_sha256,
+            "layers": list(self.settings.layers),
+            "image_size": self.settings.image_size,
+            "dpam_blocks": self.settings.dpam_blocks,
+            "depth": self.prompts.depth,
+            "data_sets": [dataset.name for dataset in self.datasets],
+            "training_images": training,
+            "validation_images": held,
+            "left_out_or_partly_used": len(self.preparation.problems),
+        }
+        write_config(self.config.folder / CONFIG, self.config, resolved)
+        problems = self.config.folder / PROBLEMS
+        if self.preparation.problems:
+            text = "\n".join(printable(line) for line in self.preparation.problems) + "\n"
+            write_bytes(problems, text.encode())
+        else:
+            problems.unlink(missing_ok=True)
+
+
+_RECIPE = ("level", "batch_size", "learning_rate", "betas", "seed", "pixel_weight", "validation")
+
+
+def _open(config: TrainConfig) -> list[Dataset]:
+    open_dataset = import_module("anomalyclip.data").open_dataset
+    return [open_dataset(path, split=config.split, missing_masks=config.missing_masks) for path in config.data]
+
+
+def _tell_resume(found: Checkpoint, config: TrainConfig, reporter: Reporter) -> None:
+    progress = found.progress
+    if progress.epoch >= config.epochs:
+        reporter.note(f"{progress.epoch} epochs are done already; nothing to train (give more --epochs to go on)")
+    else:
+        reporter.note(f"continuing after epoch {progress.epoch}, step {progress.step} of the next")
+
+
+def _trainer(config: TrainConfig, device: torch.device, epochs: int) -> Any:
+    from lightning.pytorch import Trainer
+
+    kind = {"cpu": "cpu", "cuda": "gpu", "mps": "mps"}.get(device.type, device.type)
+    chosen = [device.index] if device.index is not None and config.devices == 1 else config.devices
+    try:
+        return Trainer(
+            accelerator=kind,
+            devices=chosen,
+            strategy=config.strategy,
+            precision=config.precision,  # type: ignore[arg-type]
+            max_epochs=epochs,
+            logger=make_loggers(config.loggers, config.folder, plain(config)) or False,
+            enable_checkpointing=False,  # Lightning's are neither atomic nor free of pickles; see state.py
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,  # train_dataloader divides every batch itself
+            reload_dataloaders_every_n_epochs=1,
+            num_sanity_val_steps=0,
+            default_root_dir=str(config.folder),
+        )
+    except (ValueError, RuntimeError, ImportError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(
+            f"Lightning refuses device {device}, devices {config.devices}, strategy {config.strategy!r},"
+            f" precision {config.precision!r}: {reason}"
+        ) from error
+
+
+@contextlib.contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Lightning's hints (loader workers, tips, "max_epochs reached") are not for our users; Ctrl-C stays Ctrl-C."""
+    names = ("lightning.pytorch", "lightning.fabric", "lightning")
+    levels = {name: logging.getLogger(name).level for name in names}
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        for name in names:
+            logging.getLogger(name).setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except SystemExit:  # how Lightning ends after Ctrl-C, with SIGINT switched off
+        raise KeyboardInterrupt from None
+    except OSError as error:
+        raise OutputError(f"training stopped: {error}; free disk space or check the folder, then run again") from error
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+        with contextlib.suppress(ValueError, TypeError):  # not in the main thread, or set from C
+            signal.signal(signal.SIGINT, on_interrupt)
