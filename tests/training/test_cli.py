@@ -1,0 +1,81 @@
+"""`anomalyclip train` end to end on a rendered tree in MVTec AD's layout."""
+
+from __future__ import annotations
+
+import pytest
+
+from anomalyclip.cli import main
+from anomalyclip.model import load
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(pytest.importorskip("anomalyclip.data"), "open_dataset"), reason="no readers yet"
+)
+
+
+@pytest.fixture
+def call(tree, config, capsys):
+    """Run the verb on the tiny tree; returns exit code and stderr."""
+
+    def run(*options, data=None):
+        arguments = ["train", str(data or tree), "-o", config.output, "--model", config.model, "--device", "cpu"]
+        settings = [
+            "--image-size",
+            "70",
+            "--layers",
+            "2,4,6",
+            "--dpam-blocks",
+            "4",
+            "--depth",
+            "5",
+            "--epochs",
+            "1",
+            "--batch-size",
+            "5",
+        ]
+        with pytest.raises(SystemExit) as end:
+            main([*arguments, *settings, "--cache-dir", config.cache_dir, *options])
+        out, err = capsys.readouterr()
+        assert out == ""
+        return end.value.code or 0, err
+
+    return run
+
+
+def test_a_run_from_the_command_line(call, config):
+    code, err = call()
+    assert code == 0, err
+    assert "12 images" in err
+    assert "to write" in err
+    assert "epoch 1/1: loss" in err
+    assert load(config.model, prompts=config.output, device="cpu").settings.layers == (2, 4, 6)
+    code, err = call("--epochs", "2")
+    assert code == 0
+    assert "continuing after epoch 1" in err
+
+
+def test_bad_calls_exit_with_one_line(call, tmp_path):
+    for options, message in (
+        (["--layers", "7"], "layers [7] do not exist"),
+        (["--epochs", "0"], "epochs must lie in"),
+        (["--depth", "9"], "depth 9"),
+        (["--precision", "8-true"], "8-true"),
+    ):
+        code, err = call(*options)
+        assert code == 2, err
+        assert message in " ".join(err.split())
+        assert "Traceback" not in err
+    code, err = call(data=tmp_path / "nowhere")
+    assert code == 2
+    assert "nowhere" in err
+
+
+def test_quiet_is_quiet_and_a_corrupt_image_gives_exit_code_3(call, tree, tmp_path):
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(tree, copy)
+    (copy / "alpha" / "test" / "good" / "000.png").write_bytes(b"no image")
+    code, err = call("--quiet", data=copy)
+    assert code == 3
+    assert err.count("\n") == 1
+    assert "left out" in err
