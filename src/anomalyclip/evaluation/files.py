@@ -1,0 +1,53 @@
+"""The files of a finished evaluation; each appears complete or not at all, metrics.json last."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from anomalyclip.evaluation.result import Evaluation, ImageRow
+from anomalyclip.evaluation.tables import as_json, as_latex, as_markdown
+from anomalyclip.io.atomic import output_error, write_bytes
+
+METRICS_FILE, IMAGES_FILE, MARKDOWN_FILE, LATEX_FILE = "metrics.json", "per_image.csv", "metrics.md", "metrics.tex"
+
+#: Columns of per_image.csv.
+COLUMNS = tuple("class" if field.name == "class_name" else field.name for field in fields(ImageRow))
+_FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def save(folder: Path, result: Evaluation) -> None:
+    """Write the four files; raises OutputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(folder, error) from error
+    contents = {
+        IMAGES_FILE: _csv(result),
+        MARKDOWN_FILE: as_markdown(result),
+        LATEX_FILE: as_latex(result),
+        METRICS_FILE: as_json(result),
+    }
+    for name, text in contents.items():
+        write_bytes(folder / name, text.encode("utf-8", "backslashreplace"))
+
+
+def _csv(result: Evaluation) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in result.rows:
+        writer.writerow([_cell(getattr(row, field.name)) for field in fields(ImageRow)])
+    return buffer.getvalue()
+
+
+def _cell(value: Any) -> str:
+    """None is empty; floats keep every digit; a text that a spreadsheet would run as a formula gets an apostrophe."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(_FORMULA_START) else value
+    return repr(value) if isinstance(value, float) else str(value)

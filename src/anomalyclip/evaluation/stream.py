@@ -1,0 +1,194 @@
+"""The images of one class: decoded ahead in threads, predicted in batches, measured in threads; results in order.
+
+Every queue is bounded, so memory does not depend on the number of images.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from anomalyclip.data.dataset import ANOMALOUS, Item
+from anomalyclip.errors import AnomalyClipError
+from anomalyclip.evaluation.models import Detector
+from anomalyclip.evaluation.result import ImageRow
+from anomalyclip.evaluation.settings import EvaluationSettings
+from anomalyclip.evaluation.truth import Size, read_truth
+from anomalyclip.io.names import printable
+from anomalyclip.metrics import PixelMetrics
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+    Map = NDArray[np.float32]
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One image's row and, where its pixels could be compared, their metrics, ready to be merged."""
+
+    row: ImageRow
+    pixels: PixelMetrics | None = None
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    row: ImageRow
+    size: Size = (0, 0)
+    values: torch.Tensor | None = None  # None: the image could not be read
+    truth: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True)
+class _Predicted:
+    loaded: _Loaded
+    score: float
+    anomaly_map: Map | None  # None: nothing was predicted
+
+
+def measure_items(
+    model: Detector,
+    items: Iterable[Item],
+    root: Path,
+    settings: EvaluationSettings,
+    *,
+    batch_size: int,
+    workers: int,
+    max_pixels: int | None = None,
+) -> Generator[Measured, None, None]:
+    """Yield one result per item, in order. Whatever fails for one image is told in its row, and the others go on.
+
+    batch_size, workers: at least 1; `workers` threads read and as many measure.
+    """
+    stages = _Stages(model, root, settings, max_pixels)
+    readers = ThreadPoolExecutor(workers, thread_name_prefix="anomalyclip-read")
+    measurers = ThreadPoolExecutor(workers, thread_name_prefix="anomalyclip-measure")
+    try:
+        loaded = _ahead(readers, stages.load, items, 2 * batch_size)
+        yield from _ahead(measurers, stages.measure, stages.predict(loaded, batch_size), batch_size + workers)
+    finally:
+        for pool in (readers, measurers):
+            pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (readers, measurers):
+            pool.shutdown(wait=True)
+
+
+def _ahead(pool: ThreadPoolExecutor, work: Callable[[In], Out], source: Iterable[In], depth: int) -> Iterator[Out]:
+    """`map(work, source)` in threads, in order, at most `depth` items ahead of who asks."""
+    waiting: deque[Future[Out]] = deque()
+    for item in source:
+        waiting.append(pool.submit(work, item))
+        if len(waiting) >= depth:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+@dataclass(frozen=True)
+class _Stages:
+    """What happens to one image, stage by stage; stateless, so threads share it."""
+
+    model: Detector
+    root: Path
+    settings: EvaluationSettings
+    max_pixels: int | None
+
+    def load(self, item: Item) -> _Loaded:
+        from anomalyclip.io import read_image
+
+        row = ImageRow(relative_name(item.image, self.root), item.class_name, item.kind, item.label)
+        try:
+            image = (
+                read_image(item.image)
+                if self.max_pixels is None
+                else read_image(item.image, max_pixels=self.max_pixels)
+            )
+            values = self.model.preprocess(image)
+        except Exception as error:
+            return _Loaded(replace(row, problem=reason(error, item.image)))
+        side = self.model.settings.image_size if self.settings.resolution == "model" else None
+        try:
+            truth = read_truth(item, image.size, side, max_pixels=self.max_pixels)
+        except Exception as error:
+            return _Loaded(replace(row, problem=reason(error, item.image)), image.size, values)
+        return _Loaded(row, image.size, values, truth)
+
+    def predict(self, loaded: Iterable[_Loaded], batch_size: int) -> Iterator[_Predicted]:
+        source = iter(loaded)
+        while batch := [entry for _, entry in zip(range(batch_size), source, strict=False)]:
+            outcomes = iter(self._forward([entry for entry in batch if entry.values is not None]))
+            yield from (_Predicted(entry, 0.0, None) if entry.values is None else next(outcomes) for entry in batch)
+
+    def _forward(self, batch: Sequence[_Loaded]) -> list[_Predicted]:
+        """A batch the model fails on is tried again image by image, so that only the image at fault fails."""
+        import torch
+
+        if not batch:
+            return []
+        try:
+            scores, maps = self.model.predict(
+                torch.stack([entry.values for entry in batch if entry.values is not None])
+            )
+            return [_Predicted(*each) for each in zip(batch, scores.tolist(), maps.numpy(), strict=True)]
+        except Exception as error:
+            if len(batch) == 1:
+                problem = f"the model failed on this image: {reason(error)}"
+                return [_Predicted(replace(batch[0], row=_with_problem(batch[0].row, problem)), 0.0, None)]
+        return [outcome for entry in batch for outcome in self._forward([entry])]
+
+    def measure(self, predicted: _Predicted) -> Measured:
+        loaded, row = predicted.loaded, predicted.loaded.row
+        if predicted.anomaly_map is None:
+            return Measured(row)
+        if math.isfinite(predicted.score):
+            row = replace(row, score=predicted.score)
+        else:
+            row = _with_problem(row, f"the model gave the score {predicted.score}, which is not a number")
+        if loaded.truth is None:
+            return Measured(row)
+        try:
+            return self._compare(row, self._at_truth(predicted.anomaly_map, loaded.size), loaded.truth)
+        except Exception as error:
+            return Measured(_with_problem(row, f"its pixels were left out: {reason(error)}"))
+
+    def _at_truth(self, anomaly_map: Map, size: Size) -> Map:
+        from anomalyclip.model import resize_map
+
+        return anomaly_map if self.settings.resolution == "model" else resize_map(anomaly_map, size)
+
+    def _compare(self, row: ImageRow, anomaly_map: Map, truth: NDArray[np.bool_]) -> Measured:
+        pixels = self.settings.pixel_metrics()
+        pixels.update(anomaly_map, truth)
+        if row.label != ANOMALOUS or pixels.undefined_reason() is not None:
+            return Measured(row, pixels)
+        own = pixels.compute()
+        row = replace(row, pixel_auroc=own["pixel_auroc"], pixel_ap=own["pixel_ap"], aupro=own["aupro"])
+        return Measured(row, pixels)
+
+
+def relative_name(path: Path, root: Path) -> str:
+    """The path below the root with forward slashes, else as it is."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def reason(error: Exception, path: Path | None = None) -> str:
+    """One line; our own messages stand alone, less the path that the row gives already."""
+    text = " ".join(str(error).split())
+    if isinstance(error, AnomalyClipError):
+        return text.removeprefix(f"{printable(path)}: ") if path is not None else text
+    return f"{type(error).__name__}: {text}"
+
+
+def _with_problem(row: ImageRow, problem: str) -> ImageRow:
+    return replace(row, problem=problem if row.problem is None else f"{row.problem}; {problem}")
