@@ -12,6 +12,8 @@ from typer.core import TyperCommand, TyperGroup
 VERBS = {
     "detect": "Score images, draw heat maps, write tables and a report.",
     "train": "Learn prompts on data sets with anomalies; the encoder runs once.",
+    "evaluate": "Measure a model on labelled images, as the paper does.",
+    "data": "List, check, describe and render data sets.",
     "models": "List, fetch, verify and locate models and prompts.",
 }
 

@@ -1,0 +1,67 @@
+"""Data sets: what is where on disk, who is normal, which mask belongs to which image. And transforms, and rendering.
+
+```python
+dataset = open_dataset("mvtec_anomaly_detection")  # or a meta.json, a CSV, a plain folder
+dataset.classes, dataset.levels
+```
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anomalyclip.data.check import Report, check_dataset
+    from anomalyclip.data.dataset import Dataset, Item, levels_of
+    from anomalyclip.data.known import KNOWN, Known, find_known, place, recognise
+    from anomalyclip.data.make import make_dataset
+    from anomalyclip.data.meta import write_meta
+    from anomalyclip.data.opening import open_dataset
+    from anomalyclip.data.samples import load_mask, load_sample
+
+_HOME = {
+    "KNOWN": "known",
+    "Dataset": "dataset",
+    "Item": "dataset",
+    "Known": "known",
+    "Report": "check",
+    "check_dataset": "check",
+    "find_known": "known",
+    "levels_of": "dataset",
+    "load_mask": "samples",
+    "load_sample": "samples",
+    "make_dataset": "make",
+    "open_dataset": "opening",
+    "place": "known",
+    "recognise": "known",
+    "write_meta": "meta",
+}
+
+__all__ = [
+    "KNOWN",
+    "Dataset",
+    "Item",
+    "Known",
+    "Report",
+    "check_dataset",
+    "find_known",
+    "levels_of",
+    "load_mask",
+    "load_sample",
+    "make_dataset",
+    "open_dataset",
+    "place",
+    "recognise",
+    "write_meta",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,98 @@
+"""Readers add what they find to a Draft; it applies one rule for missing masks to all of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from anomalyclip.data.dataset import ANOMALOUS, GOOD, NORMAL, Dataset, Item
+from anomalyclip.data.pairing import pair
+from anomalyclip.errors import InputError
+from anomalyclip.io.names import printable
+
+MissingMasks = Literal["error", "image-only"]
+_SHOWN = 5
+
+
+@dataclass
+class Draft:
+    """A data set under construction.
+
+    pixel_level: the layout holds masks, so every anomalous image must have one. items are added without a thought to
+    that; `finish` decides.
+    """
+
+    root: Path
+    split: str
+    pixel_level: bool = False
+    items: list[Item] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def show(self, path: Path) -> str:
+        """A path as people read it: below the root, one line."""
+        return printable(path.relative_to(self.root)) if path.is_relative_to(self.root) else printable(path)
+
+    def add(self, image: Path, mask: Path | None, label: int, class_name: str, kind: str = "") -> None:
+        """One image; a mask of a normal image is ignored, as nothing on it is anomalous."""
+        kind = kind or (GOOD if label == NORMAL else "anomaly")
+        self.items.append(Item(image, mask if label == ANOMALOUS else None, label, class_name, kind, False))
+
+    def add_anomalous(self, images: Sequence[Path], masks: Sequence[Path], class_name: str, kind: str = "") -> None:
+        """Anomalous images and the files among which their masks are, paired by name."""
+        pairing = pair(images, masks)
+        for image in images:
+            self.add(image, pairing.masks.get(image), ANOMALOUS, class_name, kind)
+        self.problems += [f"class {class_name}: {note}" for note in pairing.notes]
+        if pairing.leftover:
+            self.problem_files("masks that belong to no image", pairing.leftover)
+
+    def problem_files(self, what: str, files: Sequence[Path]) -> None:
+        """One line for any number of files."""
+        if files:
+            self.problems.append(f"{len(files)} {what}: {self._some(files)}")
+
+    def _some(self, files: Sequence[Path]) -> str:
+        names = ", ".join(self.show(path) for path in files[:_SHOWN])
+        return names + (f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else "")
+
+    def finish(self, name: str, missing_masks: MissingMasks) -> Dataset:
+        """Raises InputError where nothing was found, or where masks are missing and `missing_masks` is "error"."""
+        if not self.items:
+            raise InputError(
+                f"{printable(self.root)} holds no images in its {self.split} split; check the folder, or give the "
+                "other split (--split)"
+            )
+        lacking = [item.image for item in self.items if item.label == ANOMALOUS and item.mask is None]
+        pixel = self.pixel_level or len(lacking) < sum(item.label for item in self.items)
+        if pixel and lacking:
+            what = f"{len(lacking)} of {sum(item.label for item in self.items)} anomalous images have no mask"
+            if missing_masks == "error":
+                raise InputError(
+                    f"{printable(self.root)}: {what}: {self._some(lacking)}. Masks pair by name (NAME_mask.png, "
+                    "NAME_label.png, NAME_GT.png or NAME with any suffix). Add them, or use these images for "
+                    'image-level results only: missing_masks="image-only" (--missing-masks image-only)'
+                )
+            self.problems.append(f"{what} and count at image level only: {self._some(lacking)}")
+        items = tuple(replace(i, has_mask=pixel and (i.label == NORMAL or i.mask is not None)) for i in self.items)
+        dataset = Dataset(name, self.root, self.split, items, tuple(self.problems))
+        return replace(dataset, problems=(*dataset.problems, *_one_sided(dataset)))
+
+
+def _one_sided(dataset: Dataset) -> list[str]:
+    """Classes without normals or without anomalies; silent about a set that holds anomalous images only."""
+    if dataset.split == "train":
+        return []
+    labels: dict[str, set[int]] = defaultdict(set)
+    for item in dataset.items:
+        labels[item.class_name].add(item.label)
+    some_normal = any(NORMAL in found for found in labels.values())
+    lines = []
+    for name, found in labels.items():
+        if ANOMALOUS not in found:
+            lines.append(f"class {name} has no anomalous images: nothing can be measured on it")
+        elif NORMAL not in found and some_normal:
+            lines.append(f"class {name} has no normal images: its image-level metrics are undefined")
+    return lines
