@@ -18,22 +18,11 @@ def call(tree, config, capsys):
 
     def run(*options, data=None):
         arguments = ["train", str(data or tree), "-o", config.output, "--model", config.model, "--device", "cpu"]
-        settings = [
-            "--image-size",
-            "70",
-            "--layers",
-            "2,4,6",
-            "--dpam-blocks",
-            "4",
-            "--depth",
-            "5",
-            "--epochs",
-            "1",
-            "--batch-size",
-            "5",
-        ]
+        settings = {"image-size": 70, "layers": "2,4,6", "dpam-blocks": 4, "depth": 5, "epochs": 1, "batch-size": 5}
+        for name, value in settings.items():
+            arguments += [f"--{name}", str(value)]
         with pytest.raises(SystemExit) as end:
-            main([*arguments, *settings, "--cache-dir", config.cache_dir, *options])
+            main([*arguments, "--cache-dir", config.cache_dir, *options])
         out, err = capsys.readouterr()
         assert out == ""
         return end.value.code or 0, err
@@ -64,7 +53,7 @@ def test_bad_calls_exit_with_one_line(call, tmp_path):
         assert code == 2, err
         assert message in " ".join(err.split())
         assert "Traceback" not in err
-    code, err = call(data=tmp_path / "nowhere")
+    code, err = call(data=f"visa={tmp_path / 'nowhere'}")
     assert code == 2
     assert "nowhere" in err
 

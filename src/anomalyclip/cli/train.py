@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import Enum
 from pathlib import Path
@@ -71,7 +72,9 @@ class PrecisionChoice(str, Enum):
 def train(
     data: Annotated[
         list[str],
-        typer.Argument(metavar="DATA", help="Data sets: folders, meta.json or CSV files.", show_default=False),
+        typer.Argument(
+            metavar="DATA", help="Data sets: folders, meta.json or CSV files; or NAME=PATH.", show_default=False
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="The run folder.", show_default=False)],
     model: Annotated[
@@ -218,7 +221,7 @@ def _run(config: TrainConfig, quiet: bool) -> int:
     except KeyboardInterrupt:
         note("Interrupted. What is done is kept: the same command goes on from there.", style="yellow")
         return _INTERRUPTED
-    if not quiet:
+    if not quiet and os.environ.get("LOCAL_RANK", "0") == "0":  # Lightning starts other devices with the same call
         _summarise(result)
     return _SOME_FAILED if result.problems else _DONE
 

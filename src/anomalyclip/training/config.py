@@ -50,7 +50,8 @@ class TrainConfig:
     """One training run; the defaults are the published hyper-parameters (METHOD section 6).
 
     Attributes:
-        data: data sets to train on, all at once: folders, ``meta.json`` or CSV files (see ``anomalyclip.data``).
+        data: data sets to train on, all at once: folders, ``meta.json`` or CSV files (see ``anomalyclip.data``), or
+            ``NAME=PATH`` where the folder's name does not tell which known data set it holds.
         output: the run folder; holds the prompts, this configuration, metrics, a loss curve and the environment.
         model: a known name or a weights file.
         split: which images of each set; "test", the auxiliary split with anomalies, is the paper's.

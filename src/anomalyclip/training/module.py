@@ -77,7 +77,7 @@ class PromptTraining(LightningModule):
                 f"the loss became {terms['loss']} in epoch {self.progress.epoch + 1}, step {self.progress.step + 1};"
                 " lower the learning rate, or train in 32-true precision"
             )
-        self.progress.add(terms, len(batch.labels))
+        self.progress.add(*self._over_devices(terms, len(batch.labels)))
         return loss.total
 
     def validation_step(self, batch: Batch, batch_idx: int = 0) -> None:
@@ -86,8 +86,8 @@ class PromptTraining(LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Report, log, and keep a checkpoint now and then."""
-        self._reporter.advance(len(batch.labels) * self._ranks())
         progress = self.progress
+        self._reporter.advance(min(len(batch.labels) * self._ranks(), self._config.batch_size))
         if self.trainer.loggers:
             self._log({"train/loss": progress.sums["loss"] / max(progress.images, 1)})
         steps = math.ceil(len(self._training) / self._config.batch_size)
@@ -169,6 +169,14 @@ class PromptTraining(LightningModule):
             raise RuntimeError("a batch without features needs the encoder")
         with torch.autocast(batch.pixels.device.type, enabled=False):  # the frozen encoder stays exact
             return encode(self.visual, batch.pixels, key)
+
+    def _over_devices(self, terms: dict[str, float], images: int) -> tuple[dict[str, float], int]:
+        """Means over all devices' images, so that every device counts the same."""
+        if self._ranks() == 1:
+            return terms, images
+        own = torch.tensor([value * images for value in terms.values()] + [images], device=self.device)
+        sums = self.trainer.strategy.reduce(own, reduce_op="sum").tolist()
+        return {name: value / sums[-1] for name, value in zip(terms, sums, strict=False)}, round(sums[-1])
 
     def _keep(self, best: bool) -> None:
         if self._save is not None and self._rank() == 0:

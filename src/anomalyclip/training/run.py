@@ -21,7 +21,8 @@ from anomalyclip.clip.model import CLIP
 from anomalyclip.clip.weights import load_clip
 from anomalyclip.data.dataset import Dataset
 from anomalyclip.errors import ConfigError, OutputError
-from anomalyclip.hub import resolve_model
+from anomalyclip.hub import meter, resolve_model
+from anomalyclip.hub.progress import silent
 from anomalyclip.hub.registry import MODELS
 from anomalyclip.io import write_bytes
 from anomalyclip.io.names import printable
@@ -111,7 +112,7 @@ def train(
     watcher = reporter if leader and reporter is not None else Reporter()
     opened = list(datasets) if datasets is not None else _open(config)
     watcher.note(describe(opened))
-    files = resolve_model(config.model, offline=config.offline)
+    files = resolve_model(config.model, offline=config.offline, meter=silent if reporter is None else meter)
     backbone = files.name if files.name in MODELS else str(Path(files.weights).resolve())
     guard = run_folder(config.folder, overwrite=config.overwrite) if leader else contextlib.nullcontext(config.folder)
     with guard:
@@ -307,8 +308,21 @@ _RECIPE = ("level", "batch_size", "learning_rate", "betas", "seed", "pixel_weigh
 
 
 def _open(config: TrainConfig) -> list[Dataset]:
+    """Every entry of ``data``: a path, or ``NAME=PATH`` where the folder's own name does not tell the data set."""
     open_dataset = import_module("anomalyclip.data").open_dataset
-    return [open_dataset(path, split=config.split, missing_masks=config.missing_masks) for path in config.data]
+    opened = []
+    for entry in config.data:
+        name, separator, path = entry.partition("=")
+        named = bool(separator) and not Path(entry).exists()
+        opened.append(
+            open_dataset(
+                path if named else entry,
+                name=name if named else None,
+                split=config.split,
+                missing_masks=config.missing_masks,
+            )
+        )
+    return opened
 
 
 def _tell_resume(found: Checkpoint, config: TrainConfig, reporter: Reporter) -> None:

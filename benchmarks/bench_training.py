@@ -1,0 +1,208 @@
+"""What an epoch of training costs with cached features and without, in one run; projected to MVTec AD's 1,725 images.
+
+    python benchmarks/bench_training.py                                        # pocket, 16 images: a quick look
+    python benchmarks/bench_training.py --model vit-l-14-336                   # the paper's backbone
+    python benchmarks/bench_training.py --random vit-l-14-336 --layers 24      # the same cost with random weights
+    python benchmarks/bench_training.py --random tiny --image-size 64          # seconds; to see that it works
+
+Images are noise, features go to a temporary folder, everything runs through `anomalyclip.training.train`, so files,
+checksums and checkpoints are paid for as in a real run. Needs the extra `train`.
+
+encoder pass   reading, encoding and writing every image's features once
+cached epoch   prompt steps on cached features; streamed epoch: the encoder runs in every step
+overhead       a cached run of --target-epochs as a multiple of one encoder pass plus the bare prompt steps
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+MVTEC_IMAGES = 1725
+
+
+class Clock:
+    """Seconds spent in each stage of a run."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._name, self._since = "", 0.0
+
+    def stage(self, name: str, total: int, done: int = 0) -> None:
+        self.stop()
+        self._name, self._since = name, time.perf_counter()
+
+    def stop(self) -> None:
+        if self._name:
+            self.seconds[self._name] = self.seconds.get(self._name, 0.0) + time.perf_counter() - self._since
+        self._name = ""
+
+    def advance(self, images: int) -> None: ...
+
+    def note(self, line: str) -> None:
+        if "cache" in line:
+            print(line)
+
+    def problem(self, line: str) -> None:
+        print(line)
+
+
+def noise_images(folder: Path, count: int, size: int):
+    """A data set of noise, every other image anomalous with a square mask."""
+    from anomalyclip.data.dataset import Dataset, Item
+
+    random, items = np.random.default_rng(0), []
+    for index in range(count):
+        image, mask = folder / f"{index}.png", folder / f"{index}_mask.png"
+        Image.fromarray(random.integers(0, 256, (size, size, 3), np.uint8)).save(image)
+        marked = np.zeros((size, size), np.uint8)
+        marked[: size // 3, : size // 3] = 255
+        Image.fromarray(marked).save(mask)
+        label = index % 2
+        items.append(Item(image, mask if label else None, label, "noise", "square" if label else "good", True))
+    return Dataset("noise", folder, "test", tuple(items))
+
+
+def weights(args: argparse.Namespace, folder: Path) -> str:
+    """The model to time: a name, a path, or random weights of a known architecture."""
+    if args.random is None:
+        return args.model
+    from anomalyclip.clip.config import PRESETS, CLIPConfig, TextConfig, VisionConfig
+    from anomalyclip.clip.model import random_clip
+    from anomalyclip.clip.weights import save_clip
+
+    tiny = CLIPConfig(64, VisionConfig(64, 16, 64, 3, 1), TextConfig(77, 49408, 64, 3, 1))
+    path = folder / f"{args.random}.safetensors"
+    save_clip(path, random_clip({**PRESETS, "tiny": tiny}[args.random]))
+    return str(path)
+
+
+def bare_step(config, dataset, batch: int) -> float:
+    """Seconds of one prompt step on features in memory: forward, backward, Adam, nothing else."""
+    from anomalyclip.clip.weights import load_clip
+    from anomalyclip.hub import resolve_model
+    from anomalyclip.model import pick_device
+    from anomalyclip.prompts import PromptLearner
+    from anomalyclip.training.batches import Batch
+    from anomalyclip.training.encoder import cache_key, encoder_settings
+    from anomalyclip.training.module import PromptTraining
+    from anomalyclip.training.run import prompt_settings
+
+    clip = load_clip(resolve_model(config.model).weights)
+    settings, device = encoder_settings(config, clip), pick_device(config.device)
+    key = cache_key(settings, clip, dtype="fp32", patches=True)
+    learner = PromptLearner(clip.text_tower(), clip.tokenizer(), prompt_settings(config, clip))
+    module = PromptTraining(learner, clip.text_tower(), None, key, [], [], config).to(device)  # type: ignore[arg-type]
+    masks = torch.zeros(batch, settings.image_size, settings.image_size, dtype=torch.uint8, device=device)
+    rows = torch.randn(batch, *key.shape, device=device)
+    labels, known = torch.arange(batch, device=device) % 2, torch.ones(batch, dtype=torch.bool, device=device)
+    sample = Batch(rows, None, labels, masks, known)
+    optimiser, times = module.configure_optimizers(), []
+    for _ in range(4):
+        start = time.perf_counter()
+        optimiser.zero_grad()
+        module.training_step(sample).backward()
+        optimiser.step()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return float(np.median(times[1:]))  # the first warms up
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="pocket", help="a known name or a weights file")
+    parser.add_argument("--random", help="random weights of this architecture: vit-l-14-336, pocket, ..., or tiny")
+    parser.add_argument("--images", type=int, default=16)
+    parser.add_argument("--epochs", type=int, default=3, help="cached epochs to average over")
+    parser.add_argument("--image-size", type=int)
+    parser.add_argument("--layers", type=lambda text: tuple(map(int, text.split(","))))
+    parser.add_argument("--cache-dtype", choices=("fp16", "fp32"), default="fp16")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--target-images", type=int, default=200)
+    parser.add_argument("--target-epochs", type=int, default=15)
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON too")
+    args = parser.parse_args()
+
+    import anomalyclip.training.module  # noqa: F401  seconds of imports that no stage should pay for
+    from anomalyclip.training import TrainConfig, train
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        config = TrainConfig(
+            data=("noise",),
+            output=str(folder / "cached"),
+            model=weights(args, folder),
+            epochs=args.epochs,
+            image_size=args.image_size,
+            layers=args.layers,
+            cache_dir=str(folder / "cache"),
+            cache_dtype=args.cache_dtype,
+            device=args.device,
+            threads=args.threads,
+        )
+        dataset = noise_images(folder, args.images, args.image_size or 518)
+        cached = timed(train, config, dataset)
+        streamed = timed(train, changed(config, folder), dataset)
+        step = bare_step(config, dataset, config.batch_size)
+    figures = summarise(args, cached, streamed, step, config.batch_size)
+    if args.json:
+        print(json.dumps(figures))
+
+
+def changed(config, folder: Path):
+    from dataclasses import replace
+
+    return replace(config, cache=False, epochs=1, output=str(folder / "streamed"))
+
+
+def timed(train, config, dataset) -> dict[str, float]:
+    clock = Clock()
+    start = time.perf_counter()
+    train(config, datasets=[dataset], reporter=clock)
+    clock.stop()
+    return clock.seconds | {"whole": time.perf_counter() - start}
+
+
+def summarise(args, cached: dict[str, float], streamed: dict[str, float], step: float, batch: int) -> dict[str, float]:
+    n = args.images
+    encode, per_cached = cached["encoding"] / n, cached["training"] / args.epochs / n
+    per_streamed, bare = streamed["training"] / n, step / batch
+    fixed = (cached["checking files"] + cached["verifying cache"]) / n
+    epochs = args.target_epochs
+    overhead = (fixed + encode + epochs * per_cached) / (encode + epochs * bare)
+    title = args.random or args.model
+    print(f"\n{title}, {n} images, {torch.get_num_threads()} threads; seconds")
+    print(f"{'':34}{'per image':>12}{f'{args.target_images} images':>14}{f'{MVTEC_IMAGES} (MVTec AD)':>18}")
+    rows = {
+        "encoder pass into the cache": encode,
+        "epoch, cached": per_cached,
+        "epoch, streamed": per_streamed,
+        f"{epochs} epochs, cached (all in)": fixed + encode + epochs * per_cached,
+        f"{epochs} epochs, streamed": epochs * per_streamed,
+    }
+    for label, value in rows.items():
+        print(f"{label:34}{value:12.4f}{value * args.target_images:14.1f}{value * MVTEC_IMAGES:18.1f}")
+    print(f"one epoch: streamed / cached = {per_streamed / per_cached:.1f}x")
+    whole = rows[f"{epochs} epochs, streamed"] / rows[f"{epochs} epochs, cached (all in)"]
+    print(f"{epochs} epochs: streamed / cached = {whole:.1f}x")
+    print(f"{epochs} cached epochs cost {overhead:.2f}x (one encoder pass + {epochs} epochs of bare prompt steps)")
+    return {
+        "encode": encode,
+        "cached": per_cached,
+        "streamed": per_streamed,
+        "bare": bare,
+        "overhead": overhead,
+    }
+
+
+if __name__ == "__main__":
+    main()
