@@ -26,8 +26,8 @@ class Pairing:
 def pair(images: Sequence[Path], masks: Sequence[Path]) -> Pairing:
     """Pair by stem, letter case aside. The convention that fits most of the images is tried first.
 
-    >>> pair([Path("a.b.JPG")], [Path("m/a.b_mask.png"), Path("m/c.png")]).leftover
-    (PosixPath('m/c.png'),)
+    >>> [mask.name for mask in pair([Path("a.b.JPG")], [Path("m/c.png"), Path("m/a.b_mask.png")]).masks.values()]
+    ['a.b_mask.png']
     """
     by_stem: dict[str, list[Path]] = defaultdict(list)
     for mask in sorted(masks):

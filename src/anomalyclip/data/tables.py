@@ -131,8 +131,8 @@ def _entry(entry: Any, where: str) -> tuple[str, str, int, str, str]:
 def columns_of(path: Path) -> tuple[str, ...]:
     """A CSV's column names in our words ("object" and "cls_name" are "class"); () if it cannot be read as text."""
     try:
-        with path.open(encoding="utf-8-sig") as file:
-            line = file.readline(10_000)
+        with path.open("rb") as file:  # bytes: a bad one further down must not hide the header
+            line = file.readline(10_000).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError):
         return ()
     names = next(csv.reader([line], delimiter=_delimiter(line)), [])

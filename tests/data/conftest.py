@@ -1,0 +1,24 @@
+"""Tiny data sets on disk, written with Pillow alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+Put = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def put() -> Put:
+    """put(path, value=120, size=(8, 6)): write a grey image of one value, its folders with it."""
+
+    def write(path: Path, value: int = 120, size: tuple[int, int] = (8, 6)) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        formats = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".bmp": "BMP", ".tif": "TIFF"}
+        Image.new("L", size, value).save(path, formats[path.suffix.lower()])
+        return path
+
+    return write

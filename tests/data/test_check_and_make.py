@@ -1,0 +1,104 @@
+"""Checking by decoding, rendering sets that resume, and the command line over both."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from anomalyclip.cli.data import app
+from anomalyclip.data import check_dataset, load_sample, make_dataset, open_dataset
+from anomalyclip.errors import ConfigError, InputError, OutputError
+
+
+def damaged(root: Path, put) -> Path:
+    for number in range(4):
+        put(root / f"nut/test/good/{number}.png")
+        put(root / f"nut/test/bent/{number}.png")
+        put(
+            root / f"nut/ground_truth/bent/{number}_mask.png",
+            0 if number == 1 else 255,
+            (4, 6) if number == 2 else (8, 6),
+        )
+    (root / "nut/test/good/3.png").write_bytes(b"\x89PNG\r\n\x1a\nno")
+    (root / "nut/ground_truth/bent/3_mask.png").write_bytes(b"text")
+    return root
+
+
+def test_check_reports_and_goes_on(tmp_path: Path, put) -> None:
+    steps: list[int] = []
+    report = check_dataset(open_dataset(damaged(tmp_path, put)), lambda: steps.append(1))
+    row = report.classes["nut"]
+    assert (row.normal, row.anomalous, row.masks, row.unreadable) == (3, 3, 3, 2)
+    assert report.total == row
+    assert len(steps) == 8
+    text = "\n".join(report.problems)
+    assert "1_mask.png: the mask of an anomalous image is all black" in text
+    assert "2_mask.png: the mask has 4 x 6 pixels, its image 8 x 6" in text
+    assert "good/3.png" in text
+    assert "3_mask.png" in text
+    assert len(report.problems) == 4
+
+
+def test_samples(tmp_path: Path, put) -> None:
+    root = damaged(tmp_path, put)
+    good, *_, bent = open_dataset(root).items[:5]
+    pixels, mask = load_sample(good, 4)
+    assert pixels.shape == (3, 4, 4)
+    assert mask is not None
+    assert not mask.any()
+    assert torch.equal(load_sample(bent, 4)[1], torch.ones(4, 4))
+
+
+def test_make_resumes_to_the_same_set(tmp_path: Path) -> None:
+    options = {"size": 48, "seed": 3, "families": ["wood", "nut"]}
+    make_dataset(tmp_path / "whole", 6, **options)
+    count = 0
+
+    def stop() -> None:
+        nonlocal count
+        count += 1
+        if count == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make_dataset(tmp_path / "part", 6, **options, advance=stop)
+    with pytest.raises(OutputError, match="--resume"):
+        make_dataset(tmp_path / "part", 6, **options)
+    with pytest.raises(InputError, match="same options"):
+        make_dataset(tmp_path / "part", 6, **{**options, "seed": 4}, resume=True)
+    dataset = make_dataset(tmp_path / "part", 6, **options, resume=True)
+    assert [sum(i.label == label for i in dataset.items) for label in (0, 1)] == [3, 3]
+    assert (set(dataset.classes), dataset.levels) == ({"wood", "nut"}, {"image", "pixel"})
+    files = {p.relative_to(tmp_path / "whole"): p.read_bytes() for p in (tmp_path / "whole").rglob("*") if p.is_file()}
+    again = {p.relative_to(tmp_path / "part"): p.read_bytes() for p in (tmp_path / "part").rglob("*") if p.is_file()}
+    assert files == again
+    assert not check_dataset(open_dataset(tmp_path / "part")).problems
+    with pytest.raises(ConfigError, match="unknown families"):
+        make_dataset(tmp_path / "other", families=["lava"])
+    with pytest.raises(ConfigError, match="out of range"):
+        make_dataset(tmp_path / "other", 1)
+
+
+def test_commands(tmp_path: Path, put) -> None:
+    run = CliRunner().invoke
+    assert len(json.loads(run(app, ["list", "--json"]).stdout)) == 17
+    assert "BTAD" in run(app, ["list"]).stdout
+    assert "1cls.csv" in run(app, ["info", "visa"]).stdout
+    root = damaged(tmp_path / "set", put)
+    result = run(app, ["check", str(root)])
+    assert result.exit_code == 3
+    assert "4 problems" in result.stdout
+    facts = json.loads(run(app, ["check", str(root), "--json"]).stdout)
+    assert facts["classes"]["nut"]["unreadable"] == 2
+    (root / "meta.json").write_text("damaged")
+    assert run(app, ["meta", str(root)]).exit_code == 0
+    content = json.loads((root / "meta.json").read_text())
+    assert content["train"] == {"nut": []}
+    assert content["test"]["nut"][4]["mask_path"] == "nut/ground_truth/bent/0_mask.png"
+    made = run(app, ["make", str(tmp_path / "made"), "--images", "2", "--size", "32", "--families", "wood"])
+    assert made.exit_code == 0
+    assert run(app, ["check", str(tmp_path / "made")]).exit_code == 0
