@@ -69,7 +69,8 @@ def main() -> None:
     rows = [summary(model, seconds) for model, seconds in zip(models, times, strict=True)]
     print(f"{'model':32} {'size':>5} {'median ms':>10} {'quartiles':>16}")
     for row in rows:
-        print(f"{row['model']:32} {row['image_size']:5} {row['median_ms']:10.1f} {row['q1_ms']:7.1f} .. {row['q3_ms']:.1f}")
+        quartiles = f"{row['q1_ms']:.1f} .. {row['q3_ms']:.1f}"
+        print(f"{row['model']:32} {row['image_size']:5} {row['median_ms']:10.1f} {quartiles:>16}")
     if options.json:
         record = {
             "rows": rows,

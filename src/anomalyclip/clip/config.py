@@ -17,10 +17,12 @@ class StemConfig:
     Attributes:
         stages: output channels of every convolution, stage by stage, e.g. ``((64, 64), (128, 128))``.
         taps: 1-based stages whose outputs (brought to the last stage's grid by average pooling) are concatenated.
+        contrast: also project how every patch deviates from the mean patch of its own image.
     """
 
     stages: tuple[tuple[int, ...], ...]
     taps: tuple[int, ...]
+    contrast: bool = False
 
     def __post_init__(self) -> None:
         if not self.stages or not all(self.stages):
@@ -97,7 +99,9 @@ class CLIPConfig:
             vision = dict(data["vision"])
             if vision.get("stem") is not None:
                 stem = vision["stem"]
-                vision["stem"] = StemConfig(tuple(tuple(stage) for stage in stem["stages"]), tuple(stem["taps"]))
+                vision["stem"] = StemConfig(
+                    tuple(tuple(stage) for stage in stem["stages"]), tuple(stem["taps"]), bool(stem.get("contrast"))
+                )
             return cls(
                 embed_dim=int(data["embed_dim"]),
                 vision=VisionConfig(**vision),
@@ -131,7 +135,7 @@ PRESETS: dict[str, CLIPConfig] = {
             width=192,
             layers=4,
             heads=3,
-            stem=StemConfig(((64, 64), (128, 128), (256, 256, 256), (512, 512, 512)), taps=(3, 4)),
+            stem=StemConfig(((64, 64), (128, 128), (256, 256, 256), (512, 512, 512)), taps=(3, 4), contrast=True),
         ),
         text=TextConfig(context_length=48, vocab_size=8192, width=192, layers=4, heads=3),
     ),

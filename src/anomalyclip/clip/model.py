@@ -83,7 +83,8 @@ def _initialise_transformer(tower: nn.Module, width: int, depth: int, generator:
         elif isinstance(module, nn.Linear):
             std = residual if name.endswith(("out_proj", "c_proj")) else (2 * width) ** -0.5
             module.weight.normal_(std=std, generator=generator)
-            module.bias.zero_()
+            if module.bias is not None:
+                module.bias.zero_()
         elif isinstance(module, nn.Conv2d):
             fan_in = module.in_channels * module.kernel_size[0] * module.kernel_size[1]
             module.weight.normal_(std=(2 / fan_in) ** 0.5, generator=generator)

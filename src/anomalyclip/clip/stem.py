@@ -30,6 +30,8 @@ class ConvStem(nn.Module):
         # ReLU features differ in scale by stage; one LayerNorm over the concatenated channels makes them comparable.
         self.norm = nn.LayerNorm(config.out_channels)
         self.proj = nn.Linear(config.out_channels, width)
+        if config.contrast:
+            self.contrast = nn.Linear(config.out_channels, width, bias=False)
 
     def features(self, x: Tensor) -> Tensor:
         """The tapped convolutional features, (B, out_channels, h, w), before normalisation and projection."""
@@ -48,5 +50,18 @@ class ConvStem(nn.Module):
 
     def project(self, features: Tensor) -> Tensor:
         """Features (B, out_channels, h, w) to patch tokens (B, h * w, width)."""
-        tokens: Tensor = self.proj(self.norm(features.flatten(2).transpose(1, 2)))
+        normed = self.norm(features.flatten(2).transpose(1, 2))
+        tokens: Tensor = self.proj(normed)
+        if self.config.contrast:
+            tokens = tokens + self.contrast(deviation(normed))
         return tokens
+
+
+def deviation(tokens: Tensor, floor: float = 0.5) -> Tensor:
+    """How each token (B, N, C) deviates from the mean token of its image, per channel, in soft standard deviations.
+
+    What is odd is odd within its image: the mean says what the material looks like. ``floor`` keeps the channels of a
+    featureless image from blowing noise up.
+    """
+    centred = tokens - tokens.mean(dim=1, keepdim=True)
+    return centred / (centred.square().mean(dim=1, keepdim=True).sqrt() + floor)

@@ -19,7 +19,7 @@ from anomalyclip.errors import ConfigError
 from anomalyclip.io import atomic_write
 from anomalyclip.pretraining.objective import Terms, pretraining_loss
 from anomalyclip.pretraining.recipe import Recipe
-from anomalyclip.pretraining.stream import stream
+from anomalyclip.pretraining.stream import standardise_stem, stream
 from anomalyclip.pretraining.vgg import fill_stem
 
 _SAVE_EVERY = 100
@@ -73,6 +73,7 @@ def pretrain(recipe: Recipe, folder: Path, *, workers: int = 1) -> CLIP:
 def _start(recipe: Recipe, checkpoint: Path) -> State:
     clip = random_clip(PRESETS[recipe.architecture], recipe.seed)
     fill_stem(clip.visual.stem)
+    standardise_stem(clip.visual.stem, recipe)
     clip.visual.stem.stages.requires_grad_(False)
     average = random_clip(PRESETS[recipe.architecture], recipe.seed)
     average.load_state_dict(clip.state_dict())

@@ -31,6 +31,7 @@ class Terms(NamedTuple):
     image: Tensor
     pixel: Tensor
     top: Tensor
+    state: Tensor
 
 
 def pretraining_loss(
@@ -40,7 +41,10 @@ def pretraining_loss(
 
     - caption: CLIP's contrastive loss, with the flawless caption of each damaged image as a hard negative;
     - region: local (V-V) features pooled over each defect against the defects' words;
-    - image: cross entropy of the class token, sentences for the two states in place of learned prompts;
+    - state: sentences for the two states point at two fixed,
+      orthogonal directions. A young text tower puts both states nearly on one point; fixed anchors give the image tower
+      a target that is far apart and stands still from the first step;
+    - image: cross entropy of the class token against the two anchors;
     - pixel: balanced cross entropy and dice over the whole batch. The method's own pixel loss (dice per image) has a
       flat optimum where everything is normal, and an encoder that knows nothing yet falls into it;
     - top: the hottest patches of a normal image must stay cool, those of a damaged one must not.
@@ -58,19 +62,33 @@ def pretraining_loss(
     caption = _contrast(image, torch.cat([captions, hard]), batch.captions, batch.captions + negatives, scale)
     region = _region_loss(patches, batch, regions, region_words, scale)
     states = F.normalize(torch.stack([t_normal.mean(0), t_abnormal.mean(0)]), dim=-1)
+    states = anchors(clip.config.embed_dim, image.device)
     global_term = image_loss(image, batch.labels, states)
     logits = F.normalize(patches, dim=-1) @ states.T / TAU  # (B, N, 2)
     contrast = on_grid((logits[..., ABNORMAL] - logits[..., 1 - ABNORMAL]).unsqueeze(-1))  # (B, 1, h, w)
     pixel = _pixel_loss(contrast, batch.regions)
     top = _top_loss(contrast, batch.labels)
+    state = _state_loss(t_normal, t_abnormal, states)
     total = (
         weights.caption * caption
         + weights.region * region
         + weights.image * global_term
         + weights.pixel * pixel
         + weights.top * top
+        + weights.state * state
     )
-    return Terms(total, caption, region, global_term, pixel, top)
+    return Terms(total, caption, region, global_term, pixel, top, state)
+
+
+def anchors(width: int, device: torch.device | None = None) -> Tensor:
+    """The two directions (2, width), orthonormal, [normal, abnormal]: a fixed rotation-free choice, spread evenly."""
+    signs = torch.tensor([[1.0, 1.0], [1.0, -1.0]], device=device).repeat(1, width // 2)
+    return F.normalize(signs, dim=-1)
+
+
+def _state_loss(normal: Tensor, abnormal: Tensor, states: Tensor) -> Tensor:
+    """Distance of the sentences' features (K, E), normalised, from their anchor: mean of 1 - cosine."""
+    return 1 - (normal @ states[1 - ABNORMAL]).mean() / 2 - (abnormal @ states[ABNORMAL]).mean() / 2
 
 
 def _encode(clip: CLIP, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -24,6 +24,7 @@ class LossWeights:
     image: float = 1.0
     pixel: float = 1.0
     top: float = 0.5
+    state: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -81,3 +82,4 @@ class Recipe:
 VALIDATION_SEED = 900_000_000
 UNSEEN_SEED = 910_000_000
 PROMPT_SEED = 920_000_000
+STATISTICS_SEED = 930_000_000

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from anomalyclip.clip.stem import ConvStem
 from anomalyclip.data.synthetic import FAMILIES, UNSEEN_FAMILIES, Sample, render
 from anomalyclip.data.transforms import normalise
-from anomalyclip.pretraining.recipe import Recipe
+from anomalyclip.pretraining.recipe import STATISTICS_SEED, Recipe
 
 SEEN_FAMILIES = tuple(name for name in FAMILIES if name not in UNSEEN_FAMILIES)
 _MAX_BATCH = 1024  # seeds of one step: step * _MAX_BATCH + i, so a change of batch size never reuses another step's
@@ -70,6 +71,21 @@ def stem_features(stem: ConvStem, pixels: Tensor) -> Tensor:
         return stem.features(pixels).to(torch.bfloat16).contiguous()
 
 
+@torch.no_grad()
+def standardise_stem(stem: ConvStem, recipe: Recipe, count: int = 64) -> None:
+    """Start the stem's LayerNorm so that every channel has mean 0 and deviation 1 over renders.
+
+    Rectified features have large means that say nothing and hide the small differences that matter.
+    """
+    size = recipe.phases[0].image_size
+    samples = [render(STATISTICS_SEED + i, size, anomalous=False, families=SEEN_FAMILIES) for i in range(count)]
+    features = torch.cat([collate(samples[i : i + 16], stem).features.float() for i in range(0, count, 16)])
+    tokens = F.layer_norm(features.flatten(2).transpose(1, 2), (features.shape[1],)).flatten(0, 1)  # (M, C)
+    deviation = tokens.std(dim=0).clamp(min=1e-2)
+    stem.norm.weight.copy_(1 / deviation)
+    stem.norm.bias.copy_(-tokens.mean(dim=0) / deviation)
+
+
 def stream(recipe: Recipe, stem: ConvStem, start: int, workers: int = 1) -> Iterator[Batch]:
     """Batches of the steps from ``start`` on, in order."""
     loader: DataLoader[Batch] = DataLoader(
@@ -79,6 +95,7 @@ def stream(recipe: Recipe, stem: ConvStem, start: int, workers: int = 1) -> Iter
         num_workers=workers,
         worker_init_fn=_one_thread,
         prefetch_factor=4 if workers else None,
+        multiprocessing_context="spawn" if workers else None,  # a forked child hangs once OpenMP has run here
     )
     yield from loader
 

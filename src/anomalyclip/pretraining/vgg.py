@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,8 +35,9 @@ def fill_stem(stem: ConvStem, path: Path | None = None) -> None:
     import h5py
 
     with h5py.File(path or weights_path(), "r") as file, torch.no_grad():
-        for number, convolutions in enumerate(stem.stages, start=1):
-            for index, convolution in enumerate(convolutions):  # type: ignore[arg-type]
+        for number, stage in enumerate(stem.stages, start=1):
+            convolutions: Any = stage  # an nn.ModuleList of nn.Conv2d
+            for index, convolution in enumerate(convolutions):
                 name = "conv2d" if index == 0 else f"conv2d_{index}"
                 kernel, bias = (file[f"block{number}/layers/{name}/vars/{i}"][()] for i in (0, 1))
                 if number == 1 and index == 0:
