@@ -223,18 +223,15 @@ def test_covid_takes_no_lung_mask_for_an_image(tmp_path: Path, put, inner: str, 
         ("ISIC", "ISBI2016_ISIC_Part1_Test_Data/a.jpg ISBI2016_ISIC_Part1_Test_GroundTruth/a_Segmentation.png", "skin"),
         ("ISBI", "skin/test/bad/a.jpg skin/ISBI2016_ISIC_Part1_Test_GroundTruth/a_Segmentation.png", "skin"),
         ("CVC-ColonDB", "images/1.png masks/1.png", "colon"),
-        ("CVC-ClinicDB", "Original/1.tif Ground_Truth_/x.txt", "colon"),
+        ("CVC-ClinicDB", "Original/1.tif Ground~Truth/1.tif", "colon"),
         ("Kvasir-SEG", "images/c.jpg masks/c.jpg", "colon"),
         ("EndoTect_2020_Segmentation_Test_Dataset", "images/e.jpg masks/e.png", "colon"),
         ("tn3k", "test-image/0.jpg test-mask/0.jpg trainval-image/1.jpg trainval-mask/1.jpg", "thyroid"),
     ],
 )
 def test_medical_sets_of_anomalous_images(tmp_path: Path, put, folder: str, files: str, class_name: str) -> None:
-    if "Ground_Truth_" in files:
-        put(tmp_path / folder / "Original/1.tif")
-        put(tmp_path / folder / "Ground Truth/1.tif")
-    else:
-        tree(tmp_path / folder, put, files)
+    for name in files.split():
+        put(tmp_path / folder / name.replace("~", " "))
     dataset = open_dataset(tmp_path / folder)
     assert dataset.name == find_known(folder).name
     assert (dataset.classes, dataset.levels, len(dataset.items)) == ((class_name,), {"pixel"}, 1)
