@@ -6,7 +6,8 @@
     python benchmarks/bench_training.py --random tiny --image-size 64          # seconds; to see that it works
 
 Images are noise, features go to a temporary folder, everything runs through `anomalyclip.training.train`, so files,
-checksums and checkpoints are paid for as in a real run. Needs the extra `train`.
+checksums, checkpoints and a start-up of about 0.1 s are paid for as in a real run (take more images for the steady
+cost). Needs the extra `train`.
 
 encoder pass   reading, encoding and writing every image's features once
 cached epoch   prompt steps on cached features; streamed epoch: the encoder runs in every step

@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-pytest.importorskip("lightning")
-
 from anomalyclip.data.dataset import Dataset, Item
 from anomalyclip.data.synthetic import render
 from anomalyclip.training import TrainConfig

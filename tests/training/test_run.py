@@ -6,6 +6,7 @@ import csv
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -266,3 +267,20 @@ def test_a_loss_that_is_no_number_stops_with_advice(config, dataset, monkeypatch
     with pytest.raises(ConfigError, match=r"epoch 1, step 1; lower the learning rate"):
         train(config, datasets=[dataset])
     assert not (config.folder / "checkpoint.pt").exists()
+
+
+def test_mixed_precision_is_close(config, dataset):
+    full, mixed = (
+        train(replace(config, precision=name, output=f"{config.output}{name}"), datasets=[dataset]).history[0]["loss"]
+        for name in ("32-true", "bf16-mixed")
+    )
+    assert mixed == pytest.approx(full, rel=0.05)
+    assert mixed != full
+
+
+def test_a_full_disk_is_told_before_anything_is_encoded(config, dataset, monkeypatch):
+    monkeypatch.setattr("anomalyclip.training.cache.shutil.disk_usage", lambda _: SimpleNamespace(free=2**20))
+    with pytest.raises(ConfigError, match=r"needs .* has 1.0 MB free.*--no-cache"):
+        train(config, datasets=[dataset])
+    assert not [path for path in (config.folder.parent / "cache").rglob("*") if path.stat().st_size > 10_000]
+    assert train(replace(config, cache=False, epochs=1), datasets=[dataset]).images == 12
