@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from sklearn.metrics import auc, average_precision_score, roc_auc_score
+from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_auc_score
 
 from anomalyclip.data.dataset import Dataset
 from anomalyclip.errors import ConfigError, OutputError
 from anomalyclip.evaluation import EvaluationSettings, ImageRow, evaluate, plots
+from anomalyclip.evaluation.curves import POINTS, PixelCurve
 from anomalyclip.evaluation.gallery import SIDE, draw, pick
+from anomalyclip.metrics import PixelMetrics
 from anomalyclip.model import AnomalyCLIP
 
 Read = Callable[[Path], Dataset]
@@ -32,6 +34,25 @@ def test_areas_under_the_drawn_curves_are_the_metrics(pairs: list[tuple[float, b
     recall, precision = plots.pr_curve(scores, labels)
     steps = float(np.sum(np.diff(recall) * precision[1:]))
     assert steps == pytest.approx(average_precision_score(labels, scores))
+
+
+@given(st.lists(st.tuples(st.integers(0, 5000), st.booleans()), min_size=9, max_size=900))
+def test_thinned_pixel_curves_pass_through_exact_points(pairs: list[tuple[int, bool]]) -> None:
+    scores = np.array([score / 5000 for score, _ in pairs]).reshape(1, -1)
+    labels = np.array([label for _, label in pairs]).reshape(1, -1)
+    if labels.all() or not labels.any():
+        return
+    pixels = PixelMetrics(mode="exact")
+    pixels.update(scores, labels)
+    curve = PixelCurve.of(pixels.ranking())
+    assert len(curve.fpr) == len(curve.tpr) <= POINTS
+    assert len(curve.recall) == len(curve.precision) <= POINTS
+    assert (curve.fpr[0], curve.tpr[0], curve.fpr[-1], curve.tpr[-1]) == (0, 0, 1, 1)
+    assert auc(curve.fpr, curve.tpr) == pytest.approx(roc_auc_score(labels[0], scores[0]), abs=0.02)
+    precision, recall, _ = precision_recall_curve(labels[0], scores[0])
+    exact = np.stack([recall, precision], axis=1)
+    for point in np.stack([curve.recall, curve.precision], axis=1):
+        assert np.abs(exact - point).sum(axis=1).min() < 1e-9
 
 
 @pytest.fixture
@@ -53,7 +74,7 @@ def test_all_pictures_are_written_whole(model: AnomalyCLIP, data: Dataset, tmp_p
 def test_only_what_has_something_to_show(model: AnomalyCLIP, data: Dataset, tmp_path: Path) -> None:
     bad = replace(data, items=tuple(item for item in data.items if item.label))
     written = plots.write_plots(tmp_path / "bad", evaluate(model, bad, settings=NO_INTERVALS), model, bad)
-    assert [path.name for path in written] == ["scores.png", "maps.png"]
+    assert [path.name for path in written] == ["roc.png", "pr.png", "scores.png", "maps.png"]
     for item in data.items:
         item.image.write_bytes(b"")
     assert plots.write_plots(tmp_path / "none", evaluate(model, data, settings=NO_INTERVALS), model, data) == []

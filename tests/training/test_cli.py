@@ -6,10 +6,7 @@ import pytest
 
 from anomalyclip.cli import main
 from anomalyclip.model import load
-
-pytestmark = pytest.mark.skipif(
-    not hasattr(pytest.importorskip("anomalyclip.data"), "open_dataset"), reason="no readers yet"
-)
+from anomalyclip.prompts import load_prompts
 
 
 @pytest.fixture
@@ -68,3 +65,11 @@ def test_quiet_is_quiet_and_a_corrupt_image_gives_exit_code_3(call, tree, tmp_pa
     assert code == 3
     assert err.count("\n") == 1
     assert "left out" in err
+
+
+def test_two_trees_one_of_them_named_on_the_command_line(call, tree, config):
+    code, err = call(f"mine={tree}")
+    assert code == 0, err
+    assert "mine: 12 images" in err
+    assert "0 of 12 images there" in err  # equal content is encoded once
+    assert load_prompts(f"{config.output}/prompts.safetensors").metadata.training["data"] == ["tiles", "mine"]

@@ -20,6 +20,7 @@ from anomalyclip.data.dataset import Dataset, Item
 from anomalyclip.detect import folder as common
 from anomalyclip.detect.journal import LineFile, Row, read_rows
 from anomalyclip.detect.result import json_line
+from anomalyclip.evaluation.curves import PixelCurve
 from anomalyclip.evaluation.files import IMAGES_FILE, LATEX_FILE, MARKDOWN_FILE, METRICS_FILE
 from anomalyclip.evaluation.result import ClassResult, Counts, ImageRow
 from anomalyclip.io.atomic import write_bytes
@@ -118,6 +119,7 @@ class EvaluationFolder:
 def from_row(row: Row) -> ClassResult:
     """The result that `append` wrote; KeyError, TypeError or ValueError for anything else."""
     intervals = {name: (float(low), float(high)) for name, (low, high) in row["intervals"].items()}
+    curve = row["pixel_curve"]
     return ClassResult(
         str(row["name"]),
         dict(row["values"]),
@@ -125,6 +127,7 @@ def from_row(row: Row) -> ClassResult:
         intervals,
         Counts(**row["counts"]),
         tuple(ImageRow(**image) for image in row["rows"]),
+        PixelCurve(**{name: tuple(axis) for name, axis in curve.items()}) if curve is not None else None,
     )
 
 

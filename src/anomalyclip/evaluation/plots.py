@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,12 +25,15 @@ if TYPE_CHECKING:
 
     Figure = Any  # matplotlib comes with the extra `train` and without types
     Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
+    Axes = tuple[NDArray[np.float64] | tuple[float, ...], NDArray[np.float64] | tuple[float, ...]]
+    Panel = tuple[str, str, Sequence[tuple[ClassResult, Axes]]]  # level, metric, curves of classes
 
 # Okabe and Ito's colours, distinct for colour-blind eyes; line styles tell further classes apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 STYLES = ("-", "--", ":", "-.")
 NORMAL_COLOUR, ANOMALOUS_COLOUR = "#0072B2", "#D55E00"
 MOST_PANELS = 30
+MOST_LABELS = 20
 BINS = 20
 DPI = 120
 
@@ -62,10 +65,9 @@ def write_plots(folder: Path, result: Evaluation, models: Models, dataset: Datas
 
 def _figures(result: Evaluation, models: Models, dataset: Dataset) -> Iterator[tuple[str, Figure]]:
     """One at a time: a figure is gone before the next is drawn."""
-    ranked = [one for one in result.classes if one.values["image_auroc"] is not None]
-    if ranked:
-        yield "roc", _curves(result, ranked, roc_curve, "image_auroc", ("false-positive rate", "true-positive rate"))
-        yield "pr", _curves(result, ranked, pr_curve, "image_ap", ("recall", "precision"))
+    if _ranked(result) or any(one.pixel_curve for one in result.classes):
+        yield "roc", _roc(result)
+        yield "pr", _pr(result)
     scored = [one for one in result.classes if one.counts.scored]
     if scored:
         yield "scores", _histograms(result, scored[:MOST_PANELS])
@@ -122,32 +124,49 @@ def _plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def _curves(
-    result: Evaluation,
-    classes: list[ClassResult],
-    curve: Callable[[NDArray[np.float64], NDArray[np.bool_]], Curve],
-    metric: str,
-    labels: tuple[str, str],
-) -> Figure:
-    figure = _new_figure(8, 5.5)
-    axes = figure.subplots()
-    for number, one in enumerate(classes):
-        style = STYLES[number // len(COLOURS) % len(STYLES)]
-        axes.plot(
-            *curve(*_scores(one)),
-            style,
-            color=COLOURS[number % len(COLOURS)],
-            label=_plain(f"{printable(one.name)} {percent(one.values[metric])}"),
-            linewidth=1.5,
-            drawstyle="steps-pre" if curve is pr_curve else "default",
-        )
-    if metric == "image_auroc":
-        axes.plot([0, 1], [0, 1], ":", color="grey", linewidth=1)
-    axes.set(xlabel=labels[0], ylabel=labels[1], xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-    axes.grid(alpha=0.3)
-    figure.suptitle(_title(result, f"Images, {metric.removeprefix('image_').upper()} in percent"), fontsize=9)
-    if len(classes) <= MOST_PANELS:
-        figure.legend(loc="outside right center", fontsize=8, frameon=False)
+def _roc(result: Evaluation) -> Figure:
+    images = [(one, roc_curve(*_scores(one))) for one in _ranked(result)]
+    pixels = [(one, (one.pixel_curve.fpr, one.pixel_curve.tpr)) for one in result.classes if one.pixel_curve]
+    panels = (("images", "image_auroc", images), ("pixels", "pixel_auroc", pixels))
+    return _curves(result, "ROC, AUROC in percent", ("false-positive rate", "true-positive rate"), panels, "default")
+
+
+def _pr(result: Evaluation) -> Figure:
+    images = [(one, pr_curve(*_scores(one))) for one in _ranked(result)]
+    pixels = [(one, (one.pixel_curve.recall, one.pixel_curve.precision)) for one in result.classes if one.pixel_curve]
+    panels = (("images", "image_ap", images), ("pixels", "pixel_ap", pixels))
+    return _curves(result, "Precision and recall, AP in percent", ("recall", "precision"), panels, "steps-pre")
+
+
+def _ranked(result: Evaluation) -> list[ClassResult]:
+    """Classes whose images have a ROC curve."""
+    return [one for one in result.classes if one.values["image_auroc"] is not None]
+
+
+def _curves(result: Evaluation, what: str, labels: tuple[str, str], panels: Sequence[Panel], drawstyle: str) -> Figure:
+    """A panel per level that has curves; a class keeps its colour and line style in all of them."""
+    panels = [panel for panel in panels if panel[2]]
+    places = {one.name: number for number, one in enumerate(result.classes)}
+    figure = _new_figure(5.5 * len(panels) + 1.5, 5.5)
+    for axes, (level, metric, curves) in zip(figure.subplots(1, len(panels), squeeze=False).flat, panels, strict=True):
+        for one, curve in curves:
+            number = places[one.name]
+            axes.plot(
+                *curve,
+                STYLES[number // len(COLOURS) % len(STYLES)],
+                color=COLOURS[number % len(COLOURS)],
+                label=_plain(f"{printable(one.name)} {percent(one.values[metric])}"),
+                linewidth=1.5,
+                drawstyle=drawstyle,
+            )
+        if drawstyle == "default":
+            axes.plot([0, 1], [0, 1], ":", color="grey", linewidth=1)
+        axes.set(xlabel=labels[0], ylabel=labels[1], xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+        axes.set_title(level, fontsize=10)
+        axes.grid(alpha=0.3)
+        if len(curves) <= MOST_LABELS:
+            axes.legend(fontsize=7, framealpha=0.6)
+    figure.suptitle(_title(result, what), fontsize=9)
     return figure
 
 

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from anomalyclip.evaluation.curves import PixelCurve
+
 IMAGE_METRICS = ("image_auroc", "image_ap", "image_f1_max")
 PIXEL_METRICS = ("pixel_auroc", "pixel_ap", "pixel_f1_max", "aupro")
 METRICS = IMAGE_METRICS + PIXEL_METRICS
@@ -59,6 +61,7 @@ class ClassResult:
         intervals: image_auroc and image_ap -> ends of the 95% bootstrap interval, where defined.
         counts: see Counts.
         rows: one per image, in the order of the data set.
+        pixel_curve: for plots; None where the pixel metrics are undefined.
     """
 
     name: str
@@ -67,9 +70,10 @@ class ClassResult:
     intervals: Mapping[str, tuple[float, float]]
     counts: Counts
     rows: tuple[ImageRow, ...] = field(repr=False)
+    pixel_curve: PixelCurve | None = field(default=None, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, without the rows."""
+        """JSON-ready, without rows and curve."""
         intervals = {name: list(ends) for name, ends in self.intervals.items()}
         return {
             **self.values,

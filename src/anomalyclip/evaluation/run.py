@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL, Dataset
 from anomalyclip.errors import ConfigError, InputError
+from anomalyclip.evaluation.curves import PixelCurve
 from anomalyclip.evaluation.models import Detector, model_for, provenance_of
 from anomalyclip.evaluation.result import (
     IMAGE_METRICS,
@@ -125,7 +126,9 @@ def summarise(
         intervals = _intervals(scores, labels, settings)
     else:
         undefined |= dict.fromkeys(IMAGE_METRICS, why)
+    curve = None
     if (why := _no_pixel_metric(pixels, compared)) is None:
+        curve = PixelCurve.of(pixels.ranking())
         values |= {metric: value for metric, value in pixels.compute().items() if math.isfinite(value)}
     else:
         undefined |= dict.fromkeys(PIXEL_METRICS, why)
@@ -137,7 +140,7 @@ def summarise(
         with_pixels=compared,
         problems=sum(row.problem is not None for row in rows),
     )
-    return ClassResult(name, values, undefined, intervals, counts, tuple(rows))
+    return ClassResult(name, values, undefined, intervals, counts, tuple(rows), curve)
 
 
 def _no_image_metric(labels: Sequence[int]) -> str | None:

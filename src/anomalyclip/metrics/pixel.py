@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from anomalyclip.metrics.f1 import _f1_max_compute
 from anomalyclip.metrics.precision import _average_precision_compute
 from anomalyclip.metrics.pro import AUPRO, Variant
+from anomalyclip.metrics.ranking import Ranking
 from anomalyclip.metrics.regions import Connectivity
 from anomalyclip.metrics.roc import _auroc_compute
 from anomalyclip.metrics.stores import DEFAULT_BINS, Mode
@@ -67,8 +68,12 @@ class PixelMetrics:
 
     def compute(self) -> dict[str, float]:
         """Each metric in [0, 1]; all NaN where a class of pixels is missing (see `undefined_reason`)."""
-        ranking = self._aupro._store.ranking()
+        ranking = self.ranking()
         return {name: float(value(ranking)) for name, value in BY_PIXEL.items()} | {"aupro": self._aupro.compute()}
+
+    def ranking(self) -> Ranking:
+        """How the pixels rank, for curves over all thresholds; every anomalous pixel counts once."""
+        return self._aupro._store.ranking()
 
     def undefined_reason(self) -> str | None:
         """Why the metrics are NaN, or None where they are numbers."""

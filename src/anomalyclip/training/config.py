@@ -84,7 +84,7 @@ class TrainConfig:
     output: str
     model: str = "pocket"
     split: str = "test"
-    missing_masks: str = "error"
+    missing_masks: Literal["error", "image-only"] = "error"
     level: Level = "both"
     epochs: int = 15
     batch_size: int = 8

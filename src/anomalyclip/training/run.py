@@ -11,7 +11,6 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ import torch
 from anomalyclip.clip.model import CLIP
 from anomalyclip.clip.weights import load_clip
 from anomalyclip.data.dataset import Dataset
+from anomalyclip.data.opening import open_dataset
 from anomalyclip.errors import ConfigError, OutputError
 from anomalyclip.hub import meter, resolve_model
 from anomalyclip.hub.progress import silent
@@ -309,7 +309,6 @@ _RECIPE = ("level", "batch_size", "learning_rate", "betas", "seed", "pixel_weigh
 
 def _open(config: TrainConfig) -> list[Dataset]:
     """Every entry of ``data``: a path, or ``NAME=PATH`` where the folder's own name does not tell the data set."""
-    open_dataset = import_module("anomalyclip.data").open_dataset
     opened = []
     for entry in config.data:
         name, separator, path = entry.partition("=")

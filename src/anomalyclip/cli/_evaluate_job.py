@@ -1,0 +1,170 @@
+"""One run of `anomalyclip evaluate`: data -> model -> stream -> table and files; with Ctrl-C at any moment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from anomalyclip.cli._console import note, progress_bar
+from anomalyclip.io.names import printable
+
+if TYPE_CHECKING:
+    from anomalyclip.data.dataset import Dataset
+    from anomalyclip.evaluation import Evaluation, EvaluationSettings, PerClass
+    from anomalyclip.evaluation.folder import EvaluationFolder, Mode
+    from anomalyclip.model import AnomalyCLIP
+
+DONE, SOME_FAILED, INTERRUPTED = 0, 3, 130
+_SHOWN = 10
+
+
+@dataclass
+class EvaluateJob:
+    """The checked options of one run; `run` returns the exit code."""
+
+    data: Path
+    opening: Mapping[str, Any]
+    loading: Mapping[str, Any]
+    measuring: Mapping[str, Any]
+    running: Mapping[str, Any]
+    output: Path | None
+    plots: bool | None
+    mode: Mode
+    fmt: str
+    quiet: bool
+
+    def run(self) -> int:
+        """Cheap checks first: no model is loaded before the data and the folder fit."""
+        from anomalyclip.evaluation import EvaluationSettings
+        from anomalyclip.evaluation.folder import EvaluationFolder
+
+        folder = None
+        try:
+            settings = EvaluationSettings(**self.measuring)
+            self._check_plots()
+            dataset = self._open()
+            folder = EvaluationFolder(self.output, self.mode) if self.output is not None else None
+            models = self._load(dataset)
+            with folder or nullcontext():
+                result = self._evaluate(models, dataset, settings, folder)
+                if folder is not None:
+                    self._draw(result, models, dataset, folder)
+                    result.save(folder.path)
+        except KeyboardInterrupt:
+            note(f"Interrupted.{' Continue with the same command and --resume.' if folder else ''}", style="yellow")
+            return INTERRUPTED
+        self._print(result)
+        return SOME_FAILED if result.problems else DONE
+
+    def _check_plots(self) -> None:
+        from anomalyclip.errors import ConfigError
+        from anomalyclip.evaluation.plots import plots_available
+
+        if self.plots and not plots_available():
+            raise ConfigError("--plots needs matplotlib: pip install 'anomalyclip[train]'")
+
+    def _open(self) -> Dataset:
+        from anomalyclip.data import open_dataset
+
+        dataset = open_dataset(self.data, **self.opening)
+        for problem in dataset.problems[:_SHOWN] if not self.quiet else ():
+            note(f"data: {printable(problem)}", style="yellow")
+        return dataset
+
+    def _load(self, dataset: Dataset) -> AnomalyCLIP | PerClass:
+        import cv2
+
+        from anomalyclip.evaluation import load_for
+
+        cv2.setNumThreads(1)  # the worker threads are the parallelism; OpenCV's own pool would only fight them
+        return load_for(dataset.classes, **self.loading)
+
+    def _evaluate(
+        self,
+        models: AnomalyCLIP | PerClass,
+        dataset: Dataset,
+        settings: EvaluationSettings,
+        folder: EvaluationFolder | None,
+    ) -> Evaluation:
+        from anomalyclip.evaluation import evaluate
+        from anomalyclip.evaluation.folder import fingerprint
+
+        run = {"model": models.provenance(), "settings": asdict(settings)}
+        run["data"] = {"root": str(dataset.root), "split": dataset.split}
+        done = folder.begin({**run, "files": fingerprint(dataset)}) if folder is not None else {}
+        left = sum(len(dataset.of_class(name)) for name in dataset.classes if name not in done)
+        start = time.monotonic()
+        with progress_bar(shown=not self.quiet) as bar:
+            task = bar.add_task("evaluate", total=left)
+            result = evaluate(
+                models,
+                dataset,
+                settings=settings,
+                done=done,
+                on_image=lambda _: bar.update(task, advance=1),
+                on_class=folder.append if folder is not None else None,
+                **self.running,
+            )
+        self._summarise(left, time.monotonic() - start, len(done))
+        return result
+
+    def _draw(
+        self, result: Evaluation, models: AnomalyCLIP | PerClass, dataset: Dataset, folder: EvaluationFolder
+    ) -> None:
+        from anomalyclip.evaluation.folder import PLOTS
+        from anomalyclip.evaluation.plots import plots_available, write_plots
+
+        if self.plots is None and not plots_available():
+            note("no plots: matplotlib is not installed (pip install 'anomalyclip[train]')", style="yellow")
+        elif self.plots is not False:
+            write_plots(folder.path / PLOTS, result, models, dataset)
+
+    def _summarise(self, images: int, seconds: float, classes_done: int) -> None:
+        if not self.quiet:
+            before = f" ({classes_done} classes were done before)" if classes_done else ""
+            note(f"{images:,} image{'s' * (images != 1)}, {images / max(seconds, 1e-9):.2f} per second{before}")
+
+    def _print(self, result: Evaluation) -> None:
+        from anomalyclip.evaluation.tables import RENDERERS, footnotes
+
+        if self.fmt in RENDERERS:
+            typer.echo(RENDERERS[self.fmt](result), nl=False)
+        else:
+            _show_table(result)
+        for row in result.problems[:_SHOWN]:
+            note(f"left out: {printable(row.image)}: {printable(row.problem or '')}", style="yellow")
+        if self.quiet:
+            return
+        for line in footnotes(result):
+            note(line)
+        where = f"Results: {printable(self.output)}" if self.output else "Add --output DIR to write tables and plots."
+        note(where)
+
+
+def _show_table(result: Evaluation) -> None:
+    import sys
+
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from anomalyclip.evaluation.tables import caption, table_rows
+
+    console = Console(markup=False, emoji=False, highlight=False, width=None if sys.stdout.isatty() else 140)
+    console.print(f"{caption(result)}; percent", soft_wrap=True)
+    head, *body = table_rows(result)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for i, cell in enumerate(head):
+        table.add_column(cell, justify="right" if i else "left", overflow="fold", no_wrap=bool(i))
+    for row in body:
+        last = row is body[-1]
+        if last and len(body) > 1:
+            table.add_section()
+        table.add_row(*(Text(cell, style="bold" if last else "") for cell in row))
+    console.print(table)
