@@ -22,6 +22,18 @@ from anomalyclip.hub.registry import Entry, RemoteFile
 Answer = Callable[[Any, bytes], None]
 
 
+class Record(dict):
+    """What a request was. ``sent`` is known once the handler's thread is done, which may be after the client is."""
+
+    def __missing__(self, key: str) -> object:
+        deadline = time.monotonic() + 10
+        while key not in self and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if key in self:
+            return self[key]
+        raise KeyError(key)
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     """Answers with the next scripted behaviour of the path, or properly."""
 
@@ -33,7 +45,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.sent = 0
         script = self.server.scripts.get(path, [])
         answer = script.pop(0) if script else self.server.usual
-        record = {"path": self.path, "range": self.headers.get("Range"), "if_range": self.headers.get("If-Range")}
+        fields = {"path": self.path, "range": self.headers.get("Range"), "if_range": self.headers.get("If-Range")}
+        record = Record(fields)
         self.server.requests.append(record)
         with contextlib.suppress(ConnectionError):
             answer(self, self.server.files.get(path, b""))
