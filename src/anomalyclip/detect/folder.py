@@ -12,6 +12,7 @@ cards.jsonl     per image: its output name and its thumbnails, needed to rebuild
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -25,6 +26,7 @@ OVERLAYS, MAPS = "overlays", "maps"
 OUTPUT_FOLDERS = (OVERLAYS, MAPS)
 
 _OUR_SUFFIXES = {OVERLAYS: (".png",), MAPS: (".tiff", ".npz")}
+_TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 _ABSENT = object()
 
 
@@ -65,6 +67,14 @@ def clear(path: Path) -> None:
                     file.unlink()
     for name in (RESULTS, TABLE, REPORT, CARDS, RUN):
         (path / name).unlink(missing_ok=True)
+
+
+def sweep(path: Path) -> None:
+    """Remove the half-written files that a killed run left behind (:func:`anomalyclip.io.atomic_write` names them)."""
+    for pattern in (".*.tmp", *(f"{name}/**/.*.tmp" for name in OUTPUT_FOLDERS)):
+        for file in path.glob(pattern):
+            if _TEMPORARY.fullmatch(file.name):
+                file.unlink(missing_ok=True)
 
 
 def compare_run(path: Path, now: Mapping[str, Any]) -> None:

@@ -60,6 +60,7 @@ class OutputFolder:
         if self.mode == "resume" and used:
             folder.compare_run(self.path, run)
             self._lock = folder.lock(self.path)
+            folder.sweep(self.path)
             self._restore()
         else:
             self._start(json.dumps(run, indent=2).encode("utf-8", "backslashreplace") + b"\n")
@@ -115,6 +116,7 @@ class OutputFolder:
         held = folder.lock(self.path) if path.exists() else None
         if self.mode == "overwrite":
             folder.clear(self.path)
+            folder.sweep(self.path)
         write_bytes(path, run)
         self._lock = folder.lock(self.path)
         if held is not None:
