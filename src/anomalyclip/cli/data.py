@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from anomalyclip.cli._console import note, progress_bar
+from anomalyclip.errors import ConfigError
+from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
     from anomalyclip.data import Dataset, Known, Report
@@ -132,11 +134,27 @@ def make(
     families: Annotated[
         str | None, typer.Option(help="Materials and objects, separated by commas; default: all.", show_default=False)
     ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead, stand-ins of known data sets in their published layouts, below OUT: names, or all.",
+            show_default=False,
+        ),
+    ] = None,
+    per_class: Annotated[int, typer.Option(help="With --layout: pictures per class.")] = 8,
+    classes: Annotated[
+        int | None, typer.Option(help="With --layout: at most so many classes (default: all).", show_default=False)
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run, or add pictures.")] = False,
 ) -> None:
-    """Render the synthetic auxiliary set in MVTec's layout, with masks and meta.json."""
+    """Render the synthetic auxiliary set in MVTec's layout, with masks and meta.json; or stand-ins of known sets."""
     from anomalyclip.data import make_dataset
 
+    if layout is not None:
+        if families is not None:
+            raise ConfigError("--layout chooses the families itself; leave out --families, or --layout")
+        _make_standins(out, layout.split(","), per_class, classes, size=size, seed=seed, resume=resume)
+        return
     chosen = [part.strip() for part in families.split(",")] if families is not None else None
     with progress_bar(shown=True) as bar:
         task = bar.add_task("rendering", total=images)
@@ -144,6 +162,18 @@ def make(
             out, images, size=size, seed=seed, families=chosen, resume=resume, advance=lambda: bar.advance(task)
         )
     typer.echo(f"{out}: {len(dataset.items)} images of {len(dataset.classes)} classes")
+
+
+def _make_standins(out: Path, names: list[str], per_class: int, classes: int | None, **options: Any) -> None:
+    from anomalyclip.data.standins import chosen_layouts, count_pictures, make_standin
+
+    layouts = chosen_layouts([name.strip() for name in names])
+    counts = {name: count_pictures(name, per_class, classes) for name in layouts}
+    with progress_bar(shown=True) as bar:
+        task = bar.add_task("rendering", total=sum(counts.values()))
+        for name in layouts:
+            folder = make_standin(out, name, per_class, classes=classes, **options, advance=lambda: bar.advance(task))
+            bar.console.print(f"{name}: {counts[name]} images in {printable(folder)}", soft_wrap=True)
 
 
 def _policy(missing: Missing) -> Literal["error", "image-only"]:
@@ -177,8 +207,6 @@ def _report_facts(dataset: Dataset, report: Report) -> dict[str, Any]:
 
 
 def _print_report(dataset: Dataset, report: Report) -> None:
-    from anomalyclip.io.names import printable
-
     total = report.total
     rows = [*report.classes.items(), *([("total", total)] if len(report.classes) > 1 else [])]
     columns = ("class", "normal", "anomalous", "masks", "unreadable", "levels")
@@ -204,8 +232,6 @@ def _print_report(dataset: Dataset, report: Report) -> None:
 def _print_table(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
-
-    from anomalyclip.io.names import printable
 
     table = Table(box=None, pad_edge=False)
     for column in columns:

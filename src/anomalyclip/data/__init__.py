@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from anomalyclip.data.meta import write_meta
     from anomalyclip.data.opening import open_dataset
     from anomalyclip.data.samples import load_mask, load_sample
+    from anomalyclip.data.standins import is_standin, make_standin
 
 _HOME = {
     "KNOWN": "known",
@@ -28,10 +29,12 @@ _HOME = {
     "Report": "check",
     "check_dataset": "check",
     "find_known": "known",
+    "is_standin": "standins",
     "levels_of": "dataset",
     "load_mask": "samples",
     "load_sample": "samples",
     "make_dataset": "make",
+    "make_standin": "standins",
     "open_dataset": "opening",
     "place": "known",
     "recognise": "known",
@@ -46,10 +49,12 @@ __all__ = [
     "Report",
     "check_dataset",
     "find_known",
+    "is_standin",
     "levels_of",
     "load_mask",
     "load_sample",
     "make_dataset",
+    "make_standin",
     "open_dataset",
     "place",
     "recognise",

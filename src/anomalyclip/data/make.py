@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anomalyclip.data.dataset import GOOD, Dataset
 from anomalyclip.errors import ConfigError, InputError, OutputError
 from anomalyclip.io.names import printable
 
+if TYPE_CHECKING:
+    from anomalyclip.data.synthetic import Sample
+
 SETTINGS = "made.json"
 _MAX_IMAGES = 1_000_000
+_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".bmp": "BMP"}
 
 
 def make_dataset(
@@ -41,14 +45,8 @@ def make_dataset(
     unknown = [name for name in names if name not in FAMILIES]
     if unknown:
         raise ConfigError(f"unknown families {', '.join(unknown)}; expected some of {', '.join(FAMILIES)}")
-    for value, low, high, what in (
-        (images, 2, _MAX_IMAGES, "images"),
-        (size, 32, 1024, "size"),
-        (seed, 0, 2**63, "seed"),
-    ):
-        if not low <= value <= high:
-            raise ConfigError(f"{what} {value} is out of range: expected {low} to {high}")
-    _prepare(out, {"size": size, "seed": seed, "families": list(names)}, resume)
+    check_numbers(size, seed, (images, 2, _MAX_IMAGES, "images"))
+    claim_folder(out, {"size": size, "seed": seed, "families": list(names)}, resume)
     done = {path.stem for path in out.glob("*/test/*/*.png")}
     for index in range(images):
         if _stem(index) not in done:
@@ -59,11 +57,22 @@ def make_dataset(
     return dataset
 
 
+def check_numbers(size: int, seed: int, *more: tuple[int, int, int, str]) -> None:
+    """Raises ConfigError for a size or seed out of range, or one `more`: (value, lowest, highest, what)."""
+    for value, low, high, what in (*more, (size, 32, 1024, "size"), (seed, 0, 2**63, "seed")):
+        if not low <= value <= high:
+            raise ConfigError(f"{what} {value} is out of range: expected {low} to {high}")
+
+
 def _stem(index: int) -> str:
     return f"{index:06d}"
 
 
-def _prepare(out: Path, settings: dict[str, Any], resume: bool) -> None:
+def claim_folder(out: Path, settings: dict[str, Any], resume: bool) -> None:
+    """Make a new folder for renders and record what makes them in SETTINGS; or, resuming, see that it is the same.
+
+    Raises OutputError or InputError as `make_dataset`.
+    """
     from anomalyclip.io.atomic import output_error, write_bytes
 
     try:
@@ -85,25 +94,33 @@ def _prepare(out: Path, settings: dict[str, Any], resume: bool) -> None:
 
 
 def _draw(out: Path, index: int, family: str, size: int, seed: int) -> None:
-    """Mask first: a picture on disk is a finished one."""
-    import numpy as np
-    from PIL import Image
-
     from anomalyclip.data.synthetic import render
-    from anomalyclip.io.atomic import atomic_write, output_error
 
     anomalous = index % 2 == 1
     sample = render((seed << 32) | index, size, anomalous=anomalous, families=[family])
     kinds = {region.kind for region in sample.regions}
     kind = GOOD if not anomalous else kinds.pop() if len(kinds) == 1 else "combined"
-    targets = [(out / family / "test" / kind / f"{_stem(index)}.png", sample.image)]
-    if anomalous:
-        mask = (np.asarray(sample.labels) > 0).astype(np.uint8) * 255
-        targets.insert(0, (out / family / "ground_truth" / kind / f"{_stem(index)}_mask.png", mask))
+    mask = out / family / "ground_truth" / kind / f"{_stem(index)}_mask.png" if anomalous else None
+    save_render(sample, out / family / "test" / kind / f"{_stem(index)}.png", mask)
+
+
+def save_render(sample: Sample, image: Path, mask: Path | None) -> None:
+    """Write a render, and its mask (0 and 255) where one is wanted, in the formats of their suffixes.
+
+    The mask comes first: a picture on disk is a finished one. Raises OutputError.
+    """
+    import numpy as np
+    from PIL import Image
+
+    from anomalyclip.io.atomic import atomic_write, output_error
+
+    targets = [(image, sample.image)]
+    if mask is not None:
+        targets.insert(0, (mask, (np.asarray(sample.labels) > 0).astype(np.uint8) * 255))
     for path, pixels in targets:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise output_error(path, error) from error
         with atomic_write(path) as temporary:
-            Image.fromarray(pixels).save(temporary, format="PNG")
+            Image.fromarray(pixels).save(temporary, format=_FORMATS[path.suffix.lower()], quality=95)
