@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKI
 #: Runs `train` and kills itself: in the middle of writing the 6th record, or in the 5th training step.
 _CHILD = """
 import os, pickle, signal, sys
-import anomalyclip.io.atomic as atomic, anomalyclip.training.records as records
+import anomalyclip.io.atomic as atomic, anomalyclip.features.records as records
 from anomalyclip.training import train
 from anomalyclip.training.module import PromptTraining
 from pathlib import Path

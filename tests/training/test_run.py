@@ -279,7 +279,7 @@ def test_mixed_precision_is_close(config, dataset):
 
 
 def test_a_full_disk_is_told_before_anything_is_encoded(config, dataset, monkeypatch):
-    monkeypatch.setattr("anomalyclip.training.cache.shutil.disk_usage", lambda _: SimpleNamespace(free=2**20))
+    monkeypatch.setattr("anomalyclip.features.cache.shutil.disk_usage", lambda _: SimpleNamespace(free=2**20))
     with pytest.raises(ConfigError, match=r"needs .* has 1.0 MB free.*--no-cache"):
         train(config, datasets=[dataset])
     assert not [path for path in (config.folder.parent / "cache").rglob("*") if path.stat().st_size > 10_000]

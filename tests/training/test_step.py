@@ -7,11 +7,10 @@ import pytest
 import torch
 
 from anomalyclip.clip.weights import load_clip
+from anomalyclip.features import CacheKey, Features, encode
 from anomalyclip.losses import glocal_loss, image_loss
 from anomalyclip.prompts import load_prompts
 from anomalyclip.training.batches import Batch
-from anomalyclip.training.cache import CacheKey
-from anomalyclip.training.encoder import Features, encode
 from anomalyclip.training.module import PromptTraining
 from anomalyclip.training.objective import training_loss
 
@@ -45,7 +44,7 @@ def test_three_steps_equal_the_reference(clip, features, golden, golden_folder, 
     """Loss terms, gradients of every prompt tensor and parameters after each Adam step, both ways in."""
     if source == "cache":
         module = module_of(clip, golden_folder, config)
-        batch = batch_of(golden, rows=torch.cat([features.image[:, None], features.patches.flatten(1, 2)], dim=1))
+        batch = batch_of(golden, rows=torch.cat([features.image, features.patches.flatten(1)], dim=1))
     else:
         module = module_of(clip, golden_folder, config, visual=clip.visual)
         batch = batch_of(golden, pixels=torch.from_numpy(golden["images"]))
@@ -82,7 +81,7 @@ def test_encode_gives_the_reference_features(clip, features, golden):
 def test_only_the_prompts_get_gradients(clip, features, golden, golden_folder, config):
     """The lean step: no gradient of a frozen weight is ever computed."""
     module = module_of(clip, golden_folder, config)
-    rows = torch.cat([features.image[:, None], features.patches.flatten(1, 2)], dim=1)
+    rows = torch.cat([features.image, features.patches.flatten(1)], dim=1)
     module.training_step(batch_of(golden, rows=rows)).backward()
     assert all(parameter.grad is None for parameter in module.text.parameters())
     assert {name for name, p in module.named_parameters() if p.requires_grad} == {

@@ -11,15 +11,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from anomalyclip.training.cache import CacheKey, FeatureCache
     from anomalyclip.training.config import TrainConfig, read_config
     from anomalyclip.training.run import TrainResult, train
 
-__all__ = ["CacheKey", "FeatureCache", "TrainConfig", "TrainResult", "read_config", "train"]
+__all__ = ["TrainConfig", "TrainResult", "read_config", "train"]
 
 _HOME = {
-    "CacheKey": "cache",
-    "FeatureCache": "cache",
     "TrainConfig": "config",
     "TrainResult": "run",
     "read_config": "config",

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from anomalyclip.training.cache import FeatureCache
+from anomalyclip.features.cache import FeatureCache
 from anomalyclip.training.prepare import MaskStore, load_pixels
 from anomalyclip.training.samples import Sample
 
 
 class Batch(NamedTuple):
-    """B samples. ``rows`` (B, 1 + L * N, E) are cached features, else ``pixels`` (B, 3, S, S) are to be encoded.
+    """B samples. ``rows`` (B, ...) are cached features, else ``pixels`` (B, 3, S, S) are to be encoded.
 
     labels: (B,) int64. masks: (B, S, S) uint8 of 0 and 1. known: (B,) bool, whether the mask is the truth.
     """

@@ -14,12 +14,12 @@ from torch.utils.data import DataLoader
 from anomalyclip.clip.text import TextTransformer
 from anomalyclip.clip.vision import VisionTransformer
 from anomalyclip.errors import ConfigError
+from anomalyclip.features.encoding import Features, encode, from_records
+from anomalyclip.features.key import CacheKey
 from anomalyclip.losses import GlocalLoss
 from anomalyclip.prompts import PromptLearner
 from anomalyclip.training.batches import Batch, SampleBatches, as_is, epoch_batches, share_of
-from anomalyclip.training.cache import CacheKey
 from anomalyclip.training.config import TrainConfig
-from anomalyclip.training.encoder import Features, encode
 from anomalyclip.training.objective import training_loss
 from anomalyclip.training.reporter import Reporter
 from anomalyclip.training.state import Checkpoint, Progress
@@ -164,9 +164,7 @@ class PromptTraining(LightningModule):
     def _features(self, batch: Batch) -> Features:
         key = self._key
         if batch.rows is not None:
-            rows = batch.rows.float()
-            shape = (len(rows), len(key.layers), key.patches, key.embed_dim)
-            return Features(rows[:, 0], rows[:, 1:].reshape(shape))
+            return from_records(batch.rows, key)
         if self.visual is None or batch.pixels is None:
             raise RuntimeError("a batch without features needs the encoder")
         with torch.autocast(batch.pixels.device.type, enabled=False):  # the frozen encoder stays exact

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from anomalyclip.features.encoding import Features
 from anomalyclip.losses import GlocalLoss, glocal_loss
 from anomalyclip.scoring import TAU
 from anomalyclip.training.config import Level
-from anomalyclip.training.encoder import Features
 
 
 def training_loss(

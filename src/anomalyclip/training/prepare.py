@@ -17,13 +17,13 @@ from anomalyclip.clip.vision import VisionTransformer
 from anomalyclip.data.dataset import Dataset, Item
 from anomalyclip.data.transforms import preprocess, preprocess_mask
 from anomalyclip.errors import ConfigError, ImageReadError, InputError
+from anomalyclip.features.cache import FeatureCache
+from anomalyclip.features.encoding import encode
 from anomalyclip.hub.digests import sha256
 from anomalyclip.hub.progress import human_size
 from anomalyclip.io import read_image, read_mask
 from anomalyclip.io.names import printable
-from anomalyclip.training.cache import FeatureCache
 from anomalyclip.training.config import Level
-from anomalyclip.training.encoder import encode
 from anomalyclip.training.reporter import Reporter
 from anomalyclip.training.samples import Sample
 

@@ -21,6 +21,8 @@ from anomalyclip.clip.weights import load_clip
 from anomalyclip.data.dataset import Dataset
 from anomalyclip.data.opening import open_dataset
 from anomalyclip.errors import ConfigError, OutputError
+from anomalyclip.features.cache import FeatureCache
+from anomalyclip.features.key import CacheKey
 from anomalyclip.hub import meter, resolve_model
 from anomalyclip.hub.progress import silent
 from anomalyclip.hub.registry import MODELS
@@ -29,7 +31,6 @@ from anomalyclip.io.names import printable
 from anomalyclip.model import ModelSettings, pick_device
 from anomalyclip.prompts import PromptFile, PromptLearner, PromptMetadata, PromptSettings, save_prompts
 from anomalyclip.training.batches import SampleBatches
-from anomalyclip.training.cache import CacheKey, FeatureCache
 from anomalyclip.training.config import CONFIG, TrainConfig, plain, write_config
 from anomalyclip.training.encoder import cache_key, encoder_settings
 from anomalyclip.training.folder import run_folder

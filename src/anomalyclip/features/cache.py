@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,48 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalyclip.errors import ConfigError, OutputError
+from anomalyclip.features.key import CacheKey
+from anomalyclip.features.records import is_intact, open_record, record_bytes, write_record
 from anomalyclip.hub.cache import home
 from anomalyclip.hub.progress import human_size
 from anomalyclip.io.atomic import output_error, write_bytes
 from anomalyclip.io.names import printable
-from anomalyclip.training.records import is_intact, open_record, record_bytes, write_record
 
 FOLDER = "features"
 _RESERVE = 64 * 2**20  # bytes of the disk that stay free
 _DTYPES: dict[str, np.dtype[Any]] = {"fp16": np.dtype("<f2"), "fp32": np.dtype("<f4")}
-
-
-@dataclass(frozen=True)
-class CacheKey:
-    """Everything besides the image that decides its features; another value is another cache.
-
-    Attributes:
-        weights_sha256: of the encoder.
-        dpam, dpam_blocks, layers, image_size: the encoder's settings; no layers caches the global feature alone.
-        embed_dim: E. patches: N, patch features per layer.
-        dtype: "fp16" or "fp32".
-        recipe: counts up when preprocessing or this format changes.
-    """
-
-    weights_sha256: str
-    dpam: str
-    dpam_blocks: int
-    layers: tuple[int, ...]
-    image_size: int
-    embed_dim: int
-    patches: int
-    dtype: str = "fp16"
-    recipe: int = 1
-
-    @property
-    def digest(self) -> str:
-        """Name of the cache's folder."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:24]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Of one record: the global feature, then the patch features layer by layer, (1 + L * N, E)."""
-        return 1 + len(self.layers) * self.patches, self.embed_dim
 
 
 class FeatureCache:
@@ -97,14 +64,14 @@ class FeatureCache:
         return is_intact(self._path(image_sha256), self._identity(image_sha256), self.key.shape, self._dtype)
 
     def put(self, image_sha256: str, image: NDArray[np.float32], patches: NDArray[np.float32]) -> None:
-        """Keep the features (E,) and (L, N, E) of one image.
+        """Keep the features (E,) and (L, N, width) of one image.
 
         Raises:
             ConfigError: a value is beyond fp16, or not finite at all.
             OutputError: see :func:`write_record`.
         """
         with np.errstate(over="ignore"):
-            rows = np.concatenate([image[None], patches.reshape(-1, self.key.embed_dim)]).astype(self._dtype)
+            rows = np.concatenate([image, patches.reshape(-1)]).astype(self._dtype)
         if not np.isfinite(rows).all():
             raise ConfigError(
                 f"features of this model are not finite in {self.key.dtype}; cache them as fp32, or check the weights"
@@ -112,7 +79,7 @@ class FeatureCache:
         write_record(self._path(image_sha256), self._identity(image_sha256), rows)
 
     def get(self, image_sha256: str) -> NDArray[Any]:
-        """The record (1 + L * N, E) of an image, memory-mapped; only after :meth:`has`."""
+        """The record of an image, flat (:attr:`CacheKey.shape`), memory-mapped; only after :meth:`has`."""
         try:
             return open_record(self._path(image_sha256), self.key.shape, self._dtype)
         except (OSError, ValueError) as error:

@@ -11,9 +11,7 @@ import numpy as np
 import pytest
 
 from anomalyclip.errors import ConfigError, OutputError
-from anomalyclip.training import CacheKey, FeatureCache, train
-from anomalyclip.training.module import PromptTraining
-from anomalyclip.training.prepare import encode
+from anomalyclip.features import CacheKey, FeatureCache
 
 KEY = CacheKey("a" * 64, "vv", 4, (2, 6), 70, 8, 25, "fp32")
 OTHER = {
@@ -25,7 +23,11 @@ OTHER = {
     "embed_dim": 9,
     "patches": 24,
     "dtype": "fp16",
-    "recipe": 2,
+    "kind": "tokens",
+    "width": 9,
+    "scales": (2,),
+    "post_norm_class": True,
+    "recipe": 3,
 }
 SHA = "0123456789abcdef" * 4
 
@@ -48,8 +50,8 @@ def test_what_is_put_comes_back_mapped(filled):
     assert cache.has(SHA)
     rows = cache.get(SHA)
     assert isinstance(rows, np.memmap)
-    np.testing.assert_array_equal(rows[0], image)
-    np.testing.assert_array_equal(rows[1:].reshape(2, 25, 8), patches)
+    np.testing.assert_array_equal(rows[:8], image)
+    np.testing.assert_array_equal(rows[8:].reshape(2, 25, 8), patches)
     assert record_of(cache).stat().st_size == cache.record_bytes() == 64 + 51 * 8 * 4
 
 
@@ -57,7 +59,7 @@ def test_half_precision_takes_half_the_disk(filled, tmp_path):
     _, image, patches = filled
     cache = FeatureCache.open(tmp_path, replace(KEY, dtype="fp16"))
     cache.put(SHA, image, patches)
-    np.testing.assert_array_equal(cache.get(SHA)[0], image.astype("f2"))
+    np.testing.assert_array_equal(cache.get(SHA)[:8], image.astype("f2"))
     assert cache.record_bytes() == 64 + 51 * 8 * 2
     with pytest.raises(ConfigError, match="fp32"):
         cache.put(SHA, image * 1e6, patches)
@@ -110,7 +112,7 @@ def test_masks_are_packed_to_bits(tmp_path):
 
 def test_room_is_compared_before_writing(tmp_path, monkeypatch):
     cache = FeatureCache.open(tmp_path, KEY)
-    monkeypatch.setattr("anomalyclip.training.cache.shutil.disk_usage", lambda _: SimpleNamespace(free=2**27))
+    monkeypatch.setattr("anomalyclip.features.cache.shutil.disk_usage", lambda _: SimpleNamespace(free=2**27))
     assert cache.check_room(1000) == (1000 * cache.record_bytes(), 2**27)
     with pytest.raises(ConfigError, match=r"needs 169.6 MB.*134.2 MB free.*--no-cache"):
         cache.check_room(100_000)
@@ -126,46 +128,3 @@ def test_leftovers_of_killed_writers_are_swept(filled):
     assert not old.exists()
     assert young.exists()
     assert cache.has(SHA)
-
-
-def test_a_run_rebuilds_damaged_records_only(config, dataset, monkeypatch):
-    """All kinds of records are damaged between two runs; the second encodes these images again, and learns the same."""
-    encoded = []
-    monkeypatch.setattr(
-        "anomalyclip.training.prepare.encode", lambda *args: encoded.append(len(args[1])) or encode(*args)
-    )
-    first = train(replace(config, epochs=1), datasets=[dataset])
-    assert sum(encoded) == 12
-    root = config.folder.parent / "cache"
-    records = sorted(path for path in root.rglob("*") if len(path.name) == 64)
-    features = [path for path in records if "masks" not in str(path)]
-    masks = [path for path in records if "masks" in str(path)]
-    assert (len(features), len(masks)) == (12, 6)
-    features[0].write_bytes(features[0].read_bytes()[:1000])
-    for path in (features[1], masks[0]):
-        data = bytearray(path.read_bytes())
-        data[-5] ^= 255
-        path.write_bytes(data)
-    encoded.clear()
-    second = train(replace(config, epochs=1, output=f"{config.output}2"), datasets=[dataset])
-    assert sum(encoded) == 2
-    assert second.history == first.history
-    assert second.prompts.read_bytes() == first.prompts.read_bytes()
-
-
-def test_the_encoder_runs_once(config, dataset, monkeypatch):
-    """Whatever the number of epochs, and not at all in a second run."""
-    calls = []
-    monkeypatch.setattr("anomalyclip.training.prepare.encode", lambda *args: calls.append(1) or encode(*args))
-    monkeypatch.setattr(PromptTraining, "_features", _never_pixels(PromptTraining._features))
-    train(replace(config, epochs=3), datasets=[dataset])
-    train(replace(config, epochs=3, output=f"{config.output}2"), datasets=[dataset])
-    assert len(calls) == 12
-
-
-def _never_pixels(original):
-    def features(self, batch):
-        assert batch.pixels is None
-        return original(self, batch)
-
-    return features

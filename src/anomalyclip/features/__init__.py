@@ -1,0 +1,24 @@
+"""Features of a frozen encoder: what they are, how they are computed, and a verified cache of them on disk.
+
+Training and evaluation share it: what one has encoded, the other need not encode again.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anomalyclip.features.cache import FeatureCache
+    from anomalyclip.features.encoding import Features, encode
+    from anomalyclip.features.key import CacheKey
+
+__all__ = ["CacheKey", "FeatureCache", "Features", "encode"]
+
+_HOME = {"CacheKey": "key", "FeatureCache": "cache", "Features": "encoding", "encode": "encoding"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
