@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from anomalyclip.clip.config import CLIPConfig, StemConfig, TextConfig, VisionConfig
 from anomalyclip.clip.model import CLIP, random_clip
-from anomalyclip.clip.weights import load_clip, save_clip, weights_hash
+from anomalyclip.clip.weights import load_clip, load_vision, save_clip, weights_hash
 from anomalyclip.errors import WeightsError
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -160,6 +160,27 @@ def test_our_own_file_keeps_the_configuration(tmp_path):
     assert loaded.weights_sha256 == weights_hash({CLIP.file_name(k): v for k, v in clip.state_dict().items()})
     pixels = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(loaded.encode_image(pixels), clip.encode_image(pixels), rtol=2e-2, atol=2e-2)
+
+
+def test_towers_one_after_the_other(tmp_path, openai, reference):
+    save_file(openai, tmp_path / "clip.safetensors")
+    clip = load_clip(tmp_path / "clip.safetensors", vision=False)
+    assert all(p.is_meta for p in clip.visual.parameters())
+    assert clip.weights_sha256 == reference.weights_sha256
+    tokens = torch.tensor([[1, 5, 7, 0]])
+    assert torch.equal(clip.encode_text(tokens), reference.encode_text(tokens))
+    load_vision(clip, tmp_path / "clip.safetensors")
+    assert_same(clip, reference)
+    assert not any(p.requires_grad for p in clip.parameters())
+
+
+def test_a_file_replaced_between_the_towers_is_refused(tmp_path, openai):
+    save_file(openai, tmp_path / "clip.safetensors")
+    clip = load_clip(tmp_path / "clip.safetensors", vision=False)
+    other = CLIPConfig(24, VisionConfig(16, 2, 36, 2, 3), TextConfig(16, 600, 32, 2, 4))
+    save_clip(tmp_path / "clip.safetensors", random_clip(other))
+    with pytest.raises(WeightsError, match="replaced while it was being read"):
+        load_vision(clip, tmp_path / "clip.safetensors")
 
 
 def test_hash_is_of_content_not_of_format(tmp_path, openai, reference):

@@ -124,11 +124,20 @@ def _open_safetensors(path: Path) -> dict[str, Entry]:
         names: list[str] = list(handle.keys())
     except SafetensorError as error:
         raise WeightsError(f"{path} is a damaged safetensors file ({error}); download it again") from error
-    return {name: Entry(_shape(handle, name), partial(handle.get_tensor, name)) for name in names}
+    return {name: Entry(_shape(handle, name), partial(_read_tensor, path, name)) for name in names}
 
 
 def _shape(handle: Any, name: str) -> tuple[int, ...]:
     return tuple(handle.get_slice(name).get_shape())
+
+
+def _read_tensor(path: Path, name: str) -> Tensor:
+    """One tensor from a mapping of its own: what was read of a file stays resident until its mapping is closed."""
+    from safetensors import safe_open
+
+    handle: Any = safe_open(path, framework="pt")
+    tensor: Tensor = handle.get_tensor(name)
+    return tensor
 
 
 def _open_pickled(path: Path) -> dict[str, Entry]:

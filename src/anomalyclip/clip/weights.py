@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -16,15 +16,17 @@ from anomalyclip.clip.formats import Entry, RawWeights, read_weights
 from anomalyclip.clip.model import CLIP
 from anomalyclip.errors import ConfigError, WeightsError
 
+_VISION = "visual."
 _HEAD_WIDTH = 64  # every published CLIP; files of ours carry their head counts
 
 
-def load_clip(path: str | Path, *, text: bool = True) -> CLIP:
+def load_clip(path: str | Path, *, text: bool = True, vision: bool = True) -> CLIP:
     """Load CLIP weights of any known format (see :mod:`anomalyclip.clip.formats`) into fp32 towers, in eval mode.
 
     Args:
         path: a weights file, or a Hugging Face model folder.
         text: False leaves the text tower out (``clip.text is None``): constants replace it after training.
+        vision: False leaves the vision tower without memory, on torch's "meta" device, until :func:`load_vision`.
 
     Returns:
         A frozen :class:`CLIP`; ``clip.weights_sha256`` identifies the weights of both towers whatever the file format.
@@ -32,25 +34,52 @@ def load_clip(path: str | Path, *, text: bool = True) -> CLIP:
     Raises:
         WeightsError: unreadable file, or unknown, missing or misshaped keys (all listed).
     """
+    raw, clip = _outline(path)
+    if not text:
+        clip.text = None
+    digest = _Digest()
+    _fill(clip, raw, lambda name: vision or not name.startswith(_VISION), digest)
+    clip.weights_sha256 = digest.hexdigest()
+    return clip.eval().requires_grad_(False)
+
+
+def load_vision(clip: CLIP, path: str | Path) -> None:
+    """Fill the vision tower that ``load_clip(path, vision=False)`` left empty.
+
+    With the text tower used and dropped in between, the two are never in memory together.
+
+    Raises:
+        WeightsError: as :func:`load_clip`, or the file describes another architecture by now.
+    """
+    raw, outline = _outline(path)
+    if outline.config != clip.config:
+        raise WeightsError(f"{raw.path} was replaced while it was being read; run again")
+    _fill(clip, raw, lambda name: name.startswith(_VISION))
+    clip.visual.eval().requires_grad_(False)
+
+
+def _outline(path: str | Path) -> tuple[RawWeights, CLIP]:
+    """The file's checked entries, and its architecture without memory."""
     raw = read_weights(path)
     config = infer_config(raw)
     with torch.device("meta"):
         clip = CLIP(config)
     check_keys(raw, {CLIP.file_name(name): tuple(tensor.shape) for name, tensor in clip.state_dict().items()})
-    if not text:
-        clip.text = None
-    wanted = {CLIP.file_name(name): name for name in clip.state_dict()}
-    digest = _Digest()
+    return raw, clip
+
+
+def _fill(clip: CLIP, raw: RawWeights, chosen: Callable[[str], bool], digest: _Digest | None = None) -> None:
+    """Assign the chosen parameters that ``clip`` has; with a digest, all of the file is read and added to it."""
+    wanted = {CLIP.file_name(name): name for name in clip.state_dict() if chosen(name)}
     state: dict[str, Tensor] = {}
-    for name in sorted(raw.entries):  # one tensor at a time, so that the peak stays near the model's own size
+    for name in sorted(raw.entries if digest else wanted):  # one at a time: the peak stays near the model's own size
         tensor = raw.entries[name].load()
-        digest.add(name, tensor)
+        if digest is not None:
+            digest.add(name, tensor)
         if name in wanted:
             state[wanted[name]] = tensor.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
         del tensor
-    clip.load_state_dict(state, assign=True)
-    clip.weights_sha256 = digest.hexdigest()
-    return clip.eval().requires_grad_(False)
+    clip.load_state_dict(state, strict=False, assign=True)
 
 
 def save_clip(path: str | Path, clip: CLIP, *, dtype: torch.dtype = torch.float16) -> None:
