@@ -90,21 +90,20 @@ def bare_step(config, dataset, batch: int) -> float:
     from anomalyclip.clip.weights import load_clip
     from anomalyclip.hub import resolve_model
     from anomalyclip.model import pick_device
-    from anomalyclip.prompts import PromptLearner
     from anomalyclip.training.batches import Batch
-    from anomalyclip.training.encoder import cache_key, encoder_settings
+    from anomalyclip.training.encoder import encoder_settings, features_of
     from anomalyclip.training.module import PromptTraining
-    from anomalyclip.training.run import prompt_settings
+    from anomalyclip.training.students import make_student
 
     clip = load_clip(resolve_model(config.model).weights)
     settings, device = encoder_settings(config, clip), pick_device(config.device)
-    key = cache_key(settings, clip, dtype="fp32", patches=True)
-    learner = PromptLearner(clip.text_tower(), clip.tokenizer(), prompt_settings(config, clip))
-    module = PromptTraining(learner, clip.text_tower(), None, key, [], [], config).to(device)  # type: ignore[arg-type]
+    key = features_of(config, settings, clip, dtype="fp32")
+    student = make_student(config, clip, settings, ("noise",))
+    module = PromptTraining(student, None, key, [], [], config).to(device)  # type: ignore[arg-type]
     masks = torch.zeros(batch, settings.image_size, settings.image_size, dtype=torch.uint8, device=device)
     rows = torch.randn(batch, *key.shape, device=device)
     labels, known = torch.arange(batch, device=device) % 2, torch.ones(batch, dtype=torch.bool, device=device)
-    sample = Batch(rows, None, labels, masks, known)
+    sample = Batch(rows, None, labels, masks, known, torch.zeros_like(labels))
     optimiser, times = module.configure_optimizers(), []
     for _ in range(4):
         start = time.perf_counter()

@@ -22,7 +22,8 @@ import anomalyclip
 from anomalyclip.clip.config import PRESETS
 from anomalyclip.clip.model import random_clip
 from anomalyclip.clip.vision import default_dpam_blocks
-from anomalyclip.model import AnomalyCLIP, ModelSettings, default_image_size
+from anomalyclip.model import AnomalyCLIP
+from anomalyclip.model_settings import ModelSettings, default_image_size
 from anomalyclip.text_embeddings import TextEmbeddings
 
 

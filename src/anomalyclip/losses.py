@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from anomalyclip.scoring import ABNORMAL, TAU, similarity_map
+from anomalyclip.scoring import ABNORMAL, TAU, cosines, similarity_map
 
 _SMOOTH = 1e-5  # the reference's clamp of the one-hot target and offset of pt
 
@@ -52,8 +52,7 @@ class GlocalLoss(NamedTuple):
 
 def image_loss(image_features: Tensor, labels: Tensor, text_features: Tensor, tau: float = TAU) -> Tensor:
     """Cross entropy of the global features (B, E) against labels (B,) in {0, 1}."""
-    logits = F.normalize(image_features, dim=-1) @ text_features.T / tau
-    return F.cross_entropy(logits, labels)
+    return F.cross_entropy(cosines(image_features, text_features) / tau, labels)
 
 
 def glocal_loss(
@@ -69,7 +68,8 @@ def glocal_loss(
     """Image cross entropy plus ``pixel_weight`` times the sum over layers of focal + dice(abnormal) + dice(normal).
 
     Args:
-        image_features: (B, E). patch_features: one (B, N, E) per layer. text_features: (2, E), L2-normalised.
+        image_features: (B, E). patch_features: one (B, N, E) per layer. text_features: (2, E), L2-normalised, or a
+            pair per image, (B, 2, E).
         labels: (B,) int64. masks: (B, S, S) with 0 and 1; maps are upsampled to S x S.
     """
     global_term = image_loss(image_features, labels, text_features, tau)

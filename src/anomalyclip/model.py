@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
@@ -11,13 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anomalyclip.clip.attention import DPAM_MODES, DPAMMode
-from anomalyclip.clip.config import VisionConfig
-from anomalyclip.clip.vision import VisionTransformer, check_layers, default_dpam_blocks
+from anomalyclip.clip.attention import DPAMMode
+from anomalyclip.clip.vision import VisionTransformer
 from anomalyclip.data.transforms import preprocess
 from anomalyclip.errors import ConfigError, InputError
+from anomalyclip.features.encoding import Features
+from anomalyclip.features.key import CacheKey, patch_key
+from anomalyclip.model_settings import ModelSettings, check_settings, settings_for
 from anomalyclip.prediction import Prediction, decide
-from anomalyclip.scoring import TAU, anomaly_map, image_score
+from anomalyclip.scoring import anomaly_map, image_score
 from anomalyclip.text_embeddings import TextEmbeddings, text_embeddings
 from anomalyclip.version import __version__
 
@@ -28,31 +30,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     Source: TypeAlias = str | Path | Image | NDArray[np.uint8]
-
-PUBLISHED_IMAGE_SIZE = 518  # METHOD section 2; 37 x 37 patches of 14 pixels
-
-
-@dataclass(frozen=True)
-class ModelSettings:
-    """Everything besides weights and prompts that decides a score.
-
-    Attributes:
-        image_size: side in pixels the image is resized to.
-        layers: 1-based vision blocks whose patch features make the anomaly map.
-        dpam: attention of the local path; ``qk`` is off.
-        dpam_blocks: how many last blocks run two paths.
-        sigma: of the Gaussian over the anomaly map, in pixels of ``image_size``.
-        tau: temperature.
-        post_norm_class: LN_post on the class token, as plain CLIP does and the reference does not.
-    """
-
-    image_size: int
-    layers: tuple[int, ...]
-    dpam: DPAMMode = "vv"
-    dpam_blocks: int = 19
-    sigma: float = 4.0
-    tau: float = TAU
-    post_norm_class: bool = False
 
 
 class AnomalyOutput(NamedTuple):
@@ -97,6 +74,7 @@ class AnomalyCLIP(nn.Module):
         self.settings = settings
         self.name = name
         self.weights_sha256 = weights_sha256
+        self.method = embeddings.method
         self.prompts_name = embeddings.name
         self.prompts_sha256 = embeddings.sha256
         self.register_buffer("text_features", embeddings.features)
@@ -114,7 +92,7 @@ class AnomalyCLIP(nn.Module):
         dpam_blocks: int | None = None,
         sigma: float | None = None,
         tau: float | None = None,
-        post_norm_class: bool = False,
+        post_norm_class: bool | None = None,
         class_name: str = "object",
         device: str | torch.device = "cpu",
         name: str | None = None,
@@ -125,11 +103,12 @@ class AnomalyCLIP(nn.Module):
             clip: weights in any format of :func:`anomalyclip.clip.weights.load_clip`.
             prompts: a prompt file (ours or the authors' ``.pth``), or the name of a hand-written ensemble
                 (``clip``, ``clip-ac``, ``winclip-ensemble``), which is filled with ``class_name``.
-            layers, image_size, dpam, dpam_blocks, sigma, tau: None takes what the prompt file records, then the
-                method's default (last layer; 518 px for 14-pixel patches, else the size the weights were trained at;
-                "vv" over 19 of 24 blocks in proportion; sigma 4; tau 0.07).
-            post_norm_class: apply LN_post to the class token, as plain CLIP does.
-            class_name: for hand-written prompts.
+            layers, image_size, dpam, dpam_blocks, sigma, tau, post_norm_class: None takes what comes with the prompts
+                (see :class:`anomalyclip.text_embeddings.Preset`), then the method's default (last layer; 518 px for
+                14-pixel patches, else the size the weights were trained at; "vv" over 19 of 24 blocks in proportion;
+                sigma 4; tau 0.07; no LN_post on the class token, but for hand-written prompts). ``clip`` and
+                ``clip-ac`` are baselines of plain CLIP and come with ``dpam`` "qk".
+            class_name: for hand-written and object-aware prompts.
             device: where to run.
             name: what to call the weights in results; default is the path.
 
@@ -139,19 +118,24 @@ class AnomalyCLIP(nn.Module):
         """
         name = name or str(clip)
         embeddings, tower, preset = text_embeddings(clip, prompts, backbone=name, class_name=class_name)
-        vision = tower.config.vision
-        chosen_blocks = dpam_blocks if dpam_blocks is not None else preset.dpam_blocks
-        settings = ModelSettings(
-            image_size=image_size or preset.image_size or default_image_size(vision),
-            layers=tuple(layers) if layers is not None else preset.layers or (vision.layers,),
-            dpam=dpam or preset.dpam,
-            dpam_blocks=default_dpam_blocks(vision.layers) if chosen_blocks is None else chosen_blocks,
-            sigma=preset.sigma if sigma is None else sigma,
-            tau=tau or preset.tau,
+        settings = settings_for(
+            tower.config.vision,
+            preset,
+            layers=layers,
+            image_size=image_size,
+            dpam=dpam,
+            dpam_blocks=dpam_blocks,
+            sigma=sigma,
+            tau=tau,
             post_norm_class=post_norm_class,
         )
         model = cls(tower.visual, embeddings, settings, name=name, weights_sha256=tower.weights_sha256)
         return model.to(device)
+
+    def with_text(self, embeddings: TextEmbeddings) -> AnomalyCLIP:
+        """The same encoder and settings with another pair of text embeddings; nothing is copied."""
+        model = type(self)(self.visual, embeddings, self.settings, name=self.name, weights_sha256=self.weights_sha256)
+        return model.to(self.device)
 
     @property
     def device(self) -> torch.device:
@@ -188,6 +172,33 @@ class AnomalyCLIP(nn.Module):
         """Scores (B,) and maps (B, S, S), float32 on the CPU, of normalised images (B, 3, S, S)."""
         out = self(pixel_values.to(self.device))
         return out.image_scores.float().cpu(), out.anomaly_maps.float().cpu()
+
+    def feature_key(self, dtype: str = "fp32") -> CacheKey:
+        """Which of the encoder's features :meth:`score` takes; :func:`anomalyclip.features.encode` gives them."""
+        settings = self.settings
+        return patch_key(
+            self.visual,
+            self.weights_sha256,
+            image_size=settings.image_size,
+            layers=settings.layers,
+            dpam=settings.dpam,
+            dpam_blocks=settings.dpam_blocks,
+            post_norm_class=settings.post_norm_class,
+            dtype=dtype,
+        )
+
+    @torch.inference_mode()
+    def score(self, features: Features) -> tuple[Tensor, Tensor]:
+        """:meth:`predict` from features that were encoded before."""
+        settings = self.settings
+        maps = anomaly_map(
+            features.patches.unbind(dim=1),
+            self.text_features,
+            settings.image_size,
+            tau=settings.tau,
+            sigma=settings.sigma,
+        )
+        return image_score(features.image, self.text_features, settings.tau).float().cpu(), maps.float().cpu()
 
     @overload
     def detect(self, inputs: Source, *, batch_size: int = 1, threshold: float | None = None) -> Prediction: ...
@@ -237,6 +248,7 @@ class AnomalyCLIP(nn.Module):
         """What every result file records: model, weights and prompts with their hashes, settings, version."""
         return {
             "model": self.name,
+            "method": self.method,
             "weights_sha256": self.weights_sha256,
             "prompts": self.prompts_name,
             "prompts_sha256": self.prompts_sha256,
@@ -253,6 +265,7 @@ def load(
     layers: Sequence[int] | None = None,
     image_size: int | None = None,
     sigma: float | None = None,
+    dpam: DPAMMode | None = None,
     threads: int | None = None,
     offline: bool = False,
     class_name: str = "object",
@@ -263,10 +276,10 @@ def load(
         model: ``pocket`` (embedded), ``vit-l-14-336`` and the other names of ``anomalyclip models list``, or a path.
         prompts: a prompt name, a hand-written ensemble's name or a path; None takes the model's default.
         device: ``auto`` (CUDA, then Apple's MPS, then CPU), or torch's name of one.
-        layers, image_size, sigma: override what the prompt file records.
+        layers, image_size, sigma, dpam: override what comes with the prompts.
         threads: CPU threads of torch; None leaves them as they are.
         offline: never touch the network.
-        class_name: fills hand-written prompts.
+        class_name: fills hand-written and object-aware prompts.
 
     Raises:
         HubError: an unknown name, or a file that is not here and cannot be fetched; the message says what to do.
@@ -286,6 +299,7 @@ def load(
         layers=layers,
         image_size=image_size,
         sigma=sigma,
+        dpam=dpam,
         class_name=class_name,
         device=pick_device(device),
         name=files.name,
@@ -303,26 +317,6 @@ def pick_device(device: str) -> torch.device:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"the device {device!r} cannot be used here ({reason}); try --device cpu") from error
     return torch.device(device)
-
-
-def default_image_size(vision: VisionConfig) -> int:
-    """518 for encoders with 14-pixel patches trained at 224 or more, else the size they were trained at."""
-    return PUBLISHED_IMAGE_SIZE if vision.patch_size == 14 and vision.image_size >= 224 else vision.image_size
-
-
-def check_settings(settings: ModelSettings, vision: VisionConfig) -> None:
-    """Refuse settings this encoder cannot run; raises :class:`ConfigError` naming the setting and its range."""
-    check_layers(settings.layers, vision.layers)
-    if not settings.layers:
-        raise ConfigError("layers is empty; name at least one block whose patch features make the map")
-    if settings.image_size < vision.patch_size:
-        raise ConfigError(f"image_size {settings.image_size} is below one patch ({vision.patch_size} pixels)")
-    if settings.dpam not in DPAM_MODES:
-        raise ConfigError(f"dpam must be one of {', '.join(DPAM_MODES)}, got {settings.dpam!r}")
-    if not 0 <= settings.dpam_blocks <= vision.layers:
-        raise ConfigError(f"dpam_blocks must lie in 0..{vision.layers}, got {settings.dpam_blocks}")
-    if settings.sigma < 0 or settings.tau <= 0:
-        raise ConfigError(f"sigma must be 0 or more and tau above 0, got sigma {settings.sigma}, tau {settings.tau}")
 
 
 def as_image(source: Any) -> Image:

@@ -18,15 +18,20 @@ ABNORMAL = 1
 """Index of the abnormal embedding; 0 is normal."""
 
 
-def similarity(features: Tensor, text_features: Tensor, tau: float = TAU) -> Tensor:
-    """Probabilities (..., 2) of [normal, abnormal]: softmax over cosine similarity / tau.
+def cosines(features: Tensor, text_features: Tensor) -> Tensor:
+    """Cosine similarities (..., 2) to [normal, abnormal].
 
     Args:
-        features: (..., E), any scale.
-        text_features: (2, E), L2-normalised.
+        features: (B, ..., E), any scale.
+        text_features: (2, E), L2-normalised; or a pair per image, (B, 2, E), where prompts name the object.
     """
-    logits = F.normalize(features, dim=-1) @ text_features.to(features.dtype).T
-    return (logits / tau).softmax(dim=-1)
+    unit, text = F.normalize(features, dim=-1), text_features.to(features.dtype)
+    return unit @ text.T if text.dim() == 2 else torch.einsum("b...e,bke->b...k", unit, text)
+
+
+def similarity(features: Tensor, text_features: Tensor, tau: float = TAU) -> Tensor:
+    """Probabilities (..., 2) of [normal, abnormal]: softmax over :func:`cosines` / tau."""
+    return (cosines(features, text_features) / tau).softmax(dim=-1)
 
 
 def image_score(image_features: Tensor, text_features: Tensor, tau: float = TAU) -> Tensor:

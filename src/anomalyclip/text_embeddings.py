@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,30 +12,39 @@ from torch import Tensor
 
 from anomalyclip.clip.attention import DPAMMode
 from anomalyclip.clip.model import CLIP
-from anomalyclip.clip.weights import load_clip
+from anomalyclip.clip.plain import class_norm
+from anomalyclip.clip.weights import load_clip, load_vision
 from anomalyclip.prompts import (
+    ENSEMBLES,
     NAMES,
     Backbone,
+    ClassPrompts,
     PromptFile,
+    PromptMetadata,
     check_backbone,
     ensemble_text_features,
     load_prompts,
 )
+from anomalyclip.prompts.settings import OBJECT
 from anomalyclip.scoring import TAU
 
 
 @dataclass(frozen=True, eq=False)
 class TextEmbeddings:
-    """``features`` (2, E) L2-normalised, [normal, abnormal]; what they are called, and a hash of what decided them."""
+    """``features`` (2, E) L2-normalised, [normal, abnormal]; what they are called, and a hash of what decided them.
+
+    ``method`` says how the words came about: "anomalyclip", a baseline's name, or a hand-written ensemble's.
+    """
 
     features: Tensor
     name: str
     sha256: str
+    method: str = "anomalyclip"
 
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings a prompt file records; None leaves the choice to the model's defaults."""
+    """Settings that come with prompts; None leaves the choice to the model's defaults."""
 
     layers: tuple[int, ...] | None = None
     image_size: int | None = None
@@ -42,47 +52,94 @@ class Preset:
     dpam_blocks: int | None = None
     sigma: float = 4.0
     tau: float = TAU
+    post_norm_class: bool = False
 
 
 def text_embeddings(
     clip: str | Path, prompts: str | Path, *, backbone: str, class_name: str
 ) -> tuple[TextEmbeddings, CLIP, Preset]:
-    """Embeddings, the CLIP they belong to (without its text tower) and the file's preset.
+    """Embeddings, the CLIP they belong to (without its text tower) and the settings that come with the prompts.
 
     Raises:
         PromptError: unreadable prompts, or prompts learned on another backbone than ``clip``.
         WeightsError: ``clip`` cannot be loaded.
     """
+    found, tower, preset = class_embeddings(clip, prompts, (class_name,), backbone=backbone)
+    return found[class_name], tower, preset
+
+
+def class_embeddings(
+    clip: str | Path, prompts: str | Path, classes: Sequence[str], *, backbone: str
+) -> tuple[dict[str, TextEmbeddings], CLIP, Preset]:
+    """:func:`text_embeddings` for every class at once; object-agnostic prompts give all classes the same.
+
+    Raises:
+        PromptError, ConfigError: also where a class's name cannot fill the prompts.
+    """
     if str(prompts) in NAMES:
-        tower = load_clip(clip)
-        embeddings, preset = _handwritten(tower, str(prompts), class_name), Preset()
+        tower = load_clip(clip, vision=False)
+        found = {name: _handwritten(tower, str(prompts), name) for name in classes}
+        preset = handwritten_preset(tower, str(prompts))
     else:
         file = load_prompts(prompts)
-        tower = load_clip(clip, text=file.text_features is None)
+        named = [name for name in classes if file.settings.object_aware and name != OBJECT]
+        with_text = bool(named) or file.text_features is None
+        tower = load_clip(clip, text=with_text, vision=not with_text)
         check_backbone(file, Backbone.of(tower, backbone))
-        embeddings, preset = _learned(file, tower, str(prompts)), _preset(file)
-    tower.text = None
-    return embeddings, tower, preset
+        agnostic = _learned(file, tower, str(prompts))
+        found = dict.fromkeys(classes, agnostic) | _object_aware(file, tower, str(prompts), named)
+        preset = preset_of(file.metadata)
+    if tower.text is not None:  # the text tower goes before the vision tower comes: memory never holds both
+        tower.text = None
+        load_vision(tower, clip)
+    return found, tower, preset
+
+
+def handwritten_preset(clip: CLIP, name: str) -> Preset:
+    """Of hand-written prompts: the class token as the backbone was trained, maps from DPAM unless it is a baseline."""
+    return Preset(dpam="qk" if ENSEMBLES[name].plain else "vv", post_norm_class=class_norm(clip.config.vision))
 
 
 @torch.inference_mode()
 def _handwritten(clip: CLIP, name: str, class_name: str) -> TextEmbeddings:
     features = ensemble_text_features(clip, clip.tokenizer(), class_name, name).clone()
-    label = f"{name}:{class_name}"
-    return TextEmbeddings(features, label, hashlib.sha256(label.encode()).hexdigest())
+    return _named(features, name, class_name, digest="", method=name)
 
 
 @torch.inference_mode()
 def _learned(file: PromptFile, clip: CLIP, name: str) -> TextEmbeddings:
+    method = file.metadata.method
     if file.text_features is not None:
-        return TextEmbeddings(file.text_features, name, file.sha256)
+        return TextEmbeddings(file.text_features, name, file.sha256, method)
     text = clip.text_tower()
     learner = file.build_learner(text, clip.tokenizer())
-    return TextEmbeddings(learner.text_features(text).clone(), name, file.sha256)
+    return TextEmbeddings(learner.text_features(text).clone(), name, file.sha256, method)
 
 
-def _preset(file: PromptFile) -> Preset:
-    recorded = file.metadata
+@torch.inference_mode()
+def _object_aware(file: PromptFile, clip: CLIP, name: str, classes: Sequence[str]) -> dict[str, TextEmbeddings]:
+    if not classes:
+        return {}
+    text, tokenizer = clip.text_tower(), clip.tokenizer()
+    prompts = ClassPrompts(file.build_learner(text, tokenizer), text, tokenizer, classes)
+    pairs = prompts.text_features(text)
+    method = file.metadata.method
+    return {
+        one: _named(pair.clone(), name, one, digest=file.sha256, method=method)
+        for one, pair in zip(classes, pairs, strict=True)
+    }
+
+
+def _named(features: Tensor, prompts: str, class_name: str, *, digest: str, method: str) -> TextEmbeddings:
+    label = f"{prompts}:{class_name}"
+    identity = f"{digest}:{class_name}" if digest else label  # a file's content counts, not where it lies
+    return TextEmbeddings(
+        features, label, hashlib.sha256(identity.encode("utf-8", "backslashreplace")).hexdigest(), method
+    )
+
+
+def preset_of(recorded: PromptMetadata) -> Preset:
+    """What a file records."""
     return Preset(
         layers=recorded.layers,
         image_size=recorded.image_size,
@@ -90,4 +147,5 @@ def _preset(file: PromptFile) -> Preset:
         dpam_blocks=recorded.dpam_blocks,
         sigma=recorded.sigma,
         tau=recorded.tau,
+        post_norm_class=recorded.post_norm_class,
     )

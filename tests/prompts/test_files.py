@@ -79,6 +79,8 @@ def test_metadata_is_complete(saved: Path, prompts: PromptFile) -> None:
         "dpam_blocks": 2,
         "sigma": 2.5,
         "tau": 0.05,
+        "post_norm_class": False,
+        "method": "anomalyclip",
         "version": meta["version"],
         "created": "2026-11-24T04:00:00+00:00",
     }

@@ -39,7 +39,7 @@ def steps(monkeypatch):
     original = PromptTraining.on_train_batch_end
 
     def record(self, *args):
-        seen.append(self.learner.learned())
+        seen.append(self.student.learned())
         original(self, *args)
 
     monkeypatch.setattr(PromptTraining, "on_train_batch_end", record)
@@ -262,7 +262,7 @@ def test_nothing_readable_is_an_error(config, dataset, tmp_path):
 def test_a_loss_that_is_no_number_stops_with_advice(config, dataset, monkeypatch):
     nan = torch.tensor(float("nan"))
     monkeypatch.setattr(
-        "anomalyclip.training.module.training_loss", lambda *_, **__: GlocalLoss(nan, nan, nan, (), (), ())
+        "anomalyclip.training.students.training_loss", lambda *_, **__: GlocalLoss(nan, nan, nan, (), (), ())
     )
     with pytest.raises(ConfigError, match=r"epoch 1, step 1; lower the learning rate"):
         train(config, datasets=[dataset])

@@ -13,6 +13,7 @@ from anomalyclip.prompts import load_prompts
 from anomalyclip.training.batches import Batch
 from anomalyclip.training.module import PromptTraining
 from anomalyclip.training.objective import training_loss
+from anomalyclip.training.students import PromptStudent
 
 LAYERS = (2, 4, 6)
 KEY = CacheKey("weights", "vv", 4, LAYERS, 70, 64, 25, "fp32")
@@ -31,12 +32,12 @@ def features(golden):
 
 def module_of(clip, golden_folder, config, *, visual=None):
     learner = load_prompts(golden_folder / "epoch_1.pth").build_learner(clip.text, clip.tokenizer())
-    return PromptTraining(learner, clip.text, visual, KEY, [], [], config)
+    return PromptTraining(PromptStudent(learner, clip, config.recipe), visual, KEY, [], [], config)
 
 
 def batch_of(golden, *, rows=None, pixels=None):
     labels, masks = torch.from_numpy(golden["labels"]), torch.from_numpy(golden["masks"]).to(torch.uint8)
-    return Batch(rows, pixels, labels, masks, torch.ones(3, dtype=torch.bool))
+    return Batch(rows, pixels, labels, masks, torch.ones(3, dtype=torch.bool), torch.zeros(3, dtype=torch.int64))
 
 
 @pytest.mark.parametrize("source", ["cache", "pixels"])
@@ -52,10 +53,10 @@ def test_three_steps_equal_the_reference(clip, features, golden, golden_folder, 
     for step in range(3):
         optimiser.zero_grad()
         module.training_step(batch).backward()
-        for name, parameter in module.learner.named_parameters():
+        for name, parameter in module.student.learner.named_parameters():
             expect(golden[f"step{step}.grad.{name}"], parameter.grad, rounded=name.startswith("compound"))
         optimiser.step()
-        for name, parameter in module.learner.named_parameters():
+        for name, parameter in module.student.learner.named_parameters():
             expect(golden[f"step{step}.param_after.{name}"], parameter.detach())
         sums, seen = module.progress.sums, module.progress.images
         if step == 0:
@@ -83,9 +84,9 @@ def test_only_the_prompts_get_gradients(clip, features, golden, golden_folder, c
     module = module_of(clip, golden_folder, config)
     rows = torch.cat([features.image, features.patches.flatten(1)], dim=1)
     module.training_step(batch_of(golden, rows=rows)).backward()
-    assert all(parameter.grad is None for parameter in module.text.parameters())
+    assert all(parameter.grad is None for parameter in module.student.text.parameters())
     assert {name for name, p in module.named_parameters() if p.requires_grad} == {
-        f"learner.{name}" for name, _ in module.learner.named_parameters()
+        f"student.learner.{name}" for name, _ in module.student.learner.named_parameters()
     }
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from anomalyclip.data.dataset import Dataset
     from anomalyclip.evaluation import Evaluation, EvaluationSettings, PerClass
     from anomalyclip.evaluation.folder import EvaluationFolder, Mode
-    from anomalyclip.model import AnomalyCLIP
+    from anomalyclip.evaluation.models import Detector
 
 DONE, SOME_FAILED, INTERRUPTED = 0, 3, 130
 _SHOWN = 10
@@ -77,7 +77,7 @@ class EvaluateJob:
             note(f"data: {printable(problem)}", style="yellow")
         return dataset
 
-    def _load(self, dataset: Dataset) -> AnomalyCLIP | PerClass:
+    def _load(self, dataset: Dataset) -> Detector | PerClass:
         import cv2
 
         from anomalyclip.evaluation import load_for
@@ -87,7 +87,7 @@ class EvaluateJob:
 
     def _evaluate(
         self,
-        models: AnomalyCLIP | PerClass,
+        models: Detector | PerClass,
         dataset: Dataset,
         settings: EvaluationSettings,
         folder: EvaluationFolder | None,
@@ -115,7 +115,7 @@ class EvaluateJob:
         return result
 
     def _draw(
-        self, result: Evaluation, models: AnomalyCLIP | PerClass, dataset: Dataset, folder: EvaluationFolder
+        self, result: Evaluation, models: Detector | PerClass, dataset: Dataset, folder: EvaluationFolder
     ) -> None:
         from anomalyclip.evaluation.folder import PLOTS
         from anomalyclip.evaluation.plots import plots_available, write_plots

@@ -61,15 +61,17 @@ def evaluate(
     prompts: Annotated[
         str | None,
         typer.Option(
-            help="A prompt file or name, or hand-written ones, filled with each class's name: clip, clip-ac, "
-            "winclip-ensemble, april-gan-ensemble; default: the model's own.",
+            help="A prompt file, run folder or name; a baseline: clip, clip-ac, winclip, coop:PATH, vand:PATH; or "
+            "hand-written words alone: winclip-ensemble, april-gan-ensemble; default: the model's own.",
             rich_help_panel=_MODEL,
             show_default=False,
         ),
     ] = None,
     class_agnostic: Annotated[
         bool,
-        typer.Option("--class-agnostic", help='Fill hand-written prompts with "object".', rich_help_panel=_MODEL),
+        typer.Option(
+            "--class-agnostic", help='Fill prompts that name the class with "object".', rich_help_panel=_MODEL
+        ),
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.", rich_help_panel=_MODEL)] = "auto",
     layers: Annotated[

@@ -26,6 +26,15 @@ _DONE, _SOME_FAILED, _INTERRUPTED = 0, 3, 130
 _MODEL, _LEARNING, _CACHE, _MACHINE = "Model and prompts", "Learning", "Feature cache", "Machine"
 
 
+class MethodChoice(str, Enum):
+    """What is trained."""
+
+    anomalyclip = "anomalyclip"
+    object_aware = "object-aware"
+    coop = "coop"
+    vand = "vand"
+
+
 class LevelChoice(str, Enum):
     """Which terms of the loss are trained."""
 
@@ -80,10 +89,17 @@ def train(
     model: Annotated[
         str, typer.Option(help="A name of `anomalyclip models list`, or a weights file.", rich_help_panel=_MODEL)
     ] = "pocket",
+    method: Annotated[
+        MethodChoice,
+        typer.Option(
+            help="anomalyclip; object-aware, which names each class; or the paper's baselines coop and vand.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = MethodChoice.anomalyclip,
     layers: Annotated[
         str | None,
         typer.Option(
-            help="Blocks whose patch features are trained on, such as 6,12,18,24; default: the last.",
+            help="Blocks whose patch features are trained on, such as 6,12,18,24; default: the last (vand: four).",
             rich_help_panel=_MODEL,
             show_default=False,
         ),
@@ -92,9 +108,14 @@ def train(
         int | None,
         typer.Option(help="Side in pixels that images are resized to.", rich_help_panel=_MODEL, show_default=False),
     ] = None,
-    dpam: Annotated[str, typer.Option(help="Attention of the local path: vv, qq, kk, qk.", rich_help_panel=_MODEL)] = (
-        "vv"
-    ),
+    dpam: Annotated[
+        str | None,
+        typer.Option(
+            help="Attention of the local path: vv, qq, kk, or qk (plain CLIP); default: vv, of baselines qk.",
+            rich_help_panel=_MODEL,
+            show_default=False,
+        ),
+    ] = None,
     dpam_blocks: Annotated[
         int | None,
         typer.Option(
@@ -103,20 +124,32 @@ def train(
             show_default=False,
         ),
     ] = None,
-    n_ctx: Annotated[int, typer.Option("--length", help="Learned vectors per prompt.", rich_help_panel=_MODEL)] = 12,
+    n_ctx: Annotated[
+        int | None,
+        typer.Option(
+            "--length",
+            help="Learned vectors per prompt; default: 12 (coop: 16).",
+            rich_help_panel=_MODEL,
+            show_default=False,
+        ),
+    ] = None,
     depth: Annotated[
         int | None,
         typer.Option(
-            help="Text blocks that see learned prompts; default: 9, or all of a shallower tower.",
+            help="Text blocks that see learned prompts; default: 9, or all of a shallower tower (coop: 1).",
             rich_help_panel=_MODEL,
             show_default=False,
         ),
     ] = None,
     deep_length: Annotated[int, typer.Option(help="Learned vectors per deep prompt.", rich_help_panel=_MODEL)] = 4,
     level: Annotated[
-        LevelChoice,
-        typer.Option(help="Terms of the loss; image needs no masks.", rich_help_panel=_LEARNING),
-    ] = LevelChoice.both,
+        LevelChoice | None,
+        typer.Option(
+            help="Terms of the loss; image needs no masks; default: both (coop: image, vand: pixel).",
+            rich_help_panel=_LEARNING,
+            show_default=False,
+        ),
+    ] = None,
     missing_masks: Annotated[
         MissingChoice,
         typer.Option(help="An anomalous image without mask: stop, or train on its label.", rich_help_panel=_LEARNING),
@@ -183,7 +216,8 @@ def train(
         model=model,
         split=split,
         missing_masks=missing_masks.value,
-        level=level.value,
+        method=method.value,
+        level=level.value if level is not None else None,
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,

@@ -12,7 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from anomalyclip.evaluation.models import PerClass, load_for
+    from anomalyclip.evaluation.loading import load_for
+    from anomalyclip.evaluation.models import PerClass
     from anomalyclip.evaluation.result import METRICS, ClassResult, Evaluation, ImageRow
     from anomalyclip.evaluation.run import evaluate
     from anomalyclip.evaluation.settings import EvaluationSettings
@@ -25,7 +26,7 @@ _HOME = {
     "ImageRow": "result",
     "PerClass": "models",
     "evaluate": "run",
-    "load_for": "models",
+    "load_for": "loading",
 }
 
 __all__ = [

@@ -1,10 +1,9 @@
-"""Which model judges which class: one for all, or one per class where the prompts name the object."""
+"""What judges which class: one model for all, or one per class where the prompts name the object."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from anomalyclip.errors import ConfigError
@@ -15,25 +14,38 @@ if TYPE_CHECKING:
     import torch
     from PIL.Image import Image
 
-    from anomalyclip.model import AnomalyCLIP, ModelSettings
+    from anomalyclip.clip.vision import VisionTransformer
+    from anomalyclip.features import CacheKey, Features
+    from anomalyclip.model_settings import ModelSettings
     from anomalyclip.text_embeddings import TextEmbeddings
 
     Models: TypeAlias = "Detector | PerClass | Mapping[str, Detector]"
 
 
 class Detector(Protocol):
-    """The part of `anomalyclip.model.AnomalyCLIP` that evaluation needs."""
+    """The part of `anomalyclip.model.AnomalyCLIP` that evaluation needs; the baselines have it too."""
 
     @property
     def settings(self) -> ModelSettings: ...
     @property
     def device(self) -> torch.device: ...
+    @property
+    def visual(self) -> VisionTransformer: ...
 
     def preprocess(self, image: Image) -> torch.Tensor:
         """RGB image -> (3, S, S) float32."""
 
     def predict(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(B, 3, S, S) -> scores (B,), maps (B, S, S), on the CPU, maps in [0, 1]."""
+
+    def feature_key(self, dtype: str = "fp32") -> CacheKey:
+        """Which features `score` takes."""
+
+    def score(self, features: Features) -> tuple[torch.Tensor, torch.Tensor]:
+        """What `predict` gives, from features that were encoded before."""
+
+    def with_text(self, embeddings: TextEmbeddings) -> Detector:
+        """The same with another pair of text embeddings."""
 
     def provenance(self) -> dict[str, Any]:
         """What made the results, JSON-ready."""
@@ -48,23 +60,19 @@ class PerClass:
         embeddings: class name -> its pair of text embeddings.
     """
 
-    def __init__(self, base: AnomalyCLIP, prompts: str, embeddings: Mapping[str, TextEmbeddings]) -> None:
+    def __init__(self, base: Detector, prompts: str, embeddings: Mapping[str, TextEmbeddings]) -> None:
         self._base, self._prompts, self._embeddings = base, prompts, dict(embeddings)
 
-    def for_class(self, name: str) -> AnomalyCLIP:
+    def for_class(self, name: str) -> Detector:
         """The model that judges images of this class; ConfigError for a class without embeddings."""
-        from anomalyclip.model import AnomalyCLIP
-
-        base = self._base
         if name not in self._embeddings:
             raise ConfigError(f"no prompts were made for the class {name!r}; known: {', '.join(self._embeddings)}")
-        embeddings = self._embeddings[name]
-        model = AnomalyCLIP(base.visual, embeddings, base.settings, name=base.name, weights_sha256=base.weights_sha256)
-        return model.to(base.device)
+        return self._base.with_text(self._embeddings[name])
 
     def provenance(self) -> dict[str, Any]:
         """The base's, with one hash over the prompts of all classes."""
-        lines = "".join(f"{name}\t{one.sha256}\n" for name, one in sorted(self._embeddings.items()))
+        models = {name: self.for_class(name) for name in sorted(self._embeddings)}
+        lines = "".join(f"{name}\t{one.provenance()['prompts_sha256']}\n" for name, one in models.items())
         return self._base.provenance() | {
             "prompts": f"{self._prompts}:<class name>",
             "prompts_sha256": hashlib.sha256(lines.encode()).hexdigest(),
@@ -87,55 +95,3 @@ def provenance_of(models: Models) -> dict[str, Any]:
     if isinstance(models, Mapping):
         return {"classes": {name: model.provenance() for name, model in models.items()}}
     return models.provenance()
-
-
-def load_for(
-    classes: Sequence[str],
-    model: str | Path = "pocket",
-    *,
-    prompts: str | Path | None = None,
-    class_agnostic: bool = False,
-    offline: bool = False,
-    **loading: Any,
-) -> AnomalyCLIP | PerClass:
-    """Load what judges images of `classes`.
-
-    Args:
-        classes: class names, which fill hand-written prompts (`clip`, `clip-ac`, `winclip-ensemble` ...).
-        model: as for `anomalyclip.load`.
-        prompts: as for `anomalyclip.load`; `learned:PATH` is PATH.
-        class_agnostic: fill hand-written prompts with "object" for every class; learned ones are so anyway.
-        offline, loading: as for `anomalyclip.load`.
-
-    Raises:
-        HubError, WeightsError, PromptError, ConfigError: as `anomalyclip.load`.
-    """
-    from anomalyclip.model import load
-    from anomalyclip.prompts import NAMES
-
-    wanted = str(prompts).removeprefix("learned:") if prompts is not None else None
-    if wanted not in NAMES or class_agnostic:
-        return load(model, prompts=wanted, offline=offline, **loading)
-    # Embeddings first, and the text tower gone before the model is loaded: the peak stays that of one copy.
-    embeddings = _embeddings_by_class(model, str(wanted), classes, offline=offline)
-    return PerClass(load(model, prompts=wanted, offline=offline, **loading), str(wanted), embeddings)
-
-
-def _embeddings_by_class(
-    model: str | Path, ensemble: str, classes: Sequence[str], *, offline: bool
-) -> dict[str, TextEmbeddings]:
-    from anomalyclip.clip.weights import load_clip
-    from anomalyclip.hub import meter, resolve_model
-    from anomalyclip.prompts import ensemble_text_features
-    from anomalyclip.text_embeddings import TextEmbeddings
-
-    clip = load_clip(resolve_model(model, offline=offline, meter=meter).weights)
-    tokenizer = clip.tokenizer()
-    found = {}
-    for name in classes:
-        label = f"{ensemble}:{name}"
-        features = ensemble_text_features(clip, tokenizer, name, ensemble)
-        found[name] = TextEmbeddings(
-            features, label, hashlib.sha256(label.encode("utf-8", "backslashreplace")).hexdigest()
-        )
-    return found

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from anomalyclip.prompts.backbone import Backbone, check_backbone
+    from anomalyclip.prompts.classes import ClassPrompts
     from anomalyclip.prompts.content import PromptFile, PromptMetadata
     from anomalyclip.prompts.files import load_prompts, save_prompts, with_text_features
     from anomalyclip.prompts.handwritten import ENSEMBLES, NAMES, Ensemble, ensemble_text_features, get_ensemble
@@ -18,6 +19,7 @@ __all__ = [
     "ENSEMBLES",
     "NAMES",
     "Backbone",
+    "ClassPrompts",
     "Ensemble",
     "PromptFile",
     "PromptInputs",
@@ -37,6 +39,7 @@ __all__ = [
 
 _ROOMS = {
     "backbone": ("Backbone", "check_backbone"),
+    "classes": ("ClassPrompts",),
     "content": ("PromptFile", "PromptMetadata"),
     "files": ("load_prompts", "save_prompts", "with_text_features"),
     "handwritten": ("ENSEMBLES", "NAMES", "Ensemble", "ensemble_text_features", "get_ensemble"),

@@ -23,6 +23,7 @@ Kind = Literal["anomalyclip", "published"]
 CTX_NAMES = ("ctx_pos", "ctx_neg")
 DEEP_PREFIX = "compound_prompts_text."
 _UNIT_TOLERANCE = 1e-3
+_LATER = ("shared_context", "object_aware")  # settings that did not exist when the first hashes were published
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class PromptMetadata:
         dpam_blocks: how many last vision blocks run two paths.
         sigma: of the Gaussian filter over the anomaly map, pixels.
         tau: temperature of the scores.
+        post_norm_class: LN_post on the class token, as plain CLIP does.
+        method: how they were learned: "anomalyclip", or a baseline's name.
         version: of the package that wrote the file.
         created: ISO 8601 time, given by the caller so that files can be reproduced.
     """
@@ -58,6 +61,8 @@ class PromptMetadata:
     dpam_blocks: int | None = None
     sigma: float = 4.0
     tau: float = 0.07
+    post_norm_class: bool = False
+    method: str = "anomalyclip"
     version: str = __version__
     created: str | None = None
 
@@ -72,7 +77,8 @@ class PromptFile:
         metadata: backbone, training data, scoring presets.
         tensors: learned tensors by checkpoint name, float32 on the CPU: ``ctx_pos``, ``ctx_neg`` (1, 1, n_ctx, D) and
             ``compound_prompts_text.<k>`` (deep_length, D).
-        text_features: (2, E) float32, L2-normalised, [normal, abnormal]; ``None`` where the file holds none.
+        text_features: (2, E) float32, L2-normalised, [normal, abnormal]; ``None`` where the file holds none. Of
+            object-aware prompts: those for "object".
         token_ids: (2, C) int64 ids of the templates, of published files only.
         token_embeddings: (2, C - n_ctx, D) the backbone's embeddings of all ids but the learned positions, of published
             files only; tells a wrong backbone of equal width.
@@ -116,7 +122,8 @@ class PromptFile:
     @cached_property
     def sha256(self) -> str:
         """Hash of what decides the scores: settings, learned tensors, final embeddings; not of names or dates."""
-        digest = hashlib.sha256(json.dumps(asdict(self.settings), sort_keys=True).encode())
+        settings = {name: value for name, value in asdict(self.settings).items() if value or name not in _LATER}
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
         tensors = dict(self.tensors)
         if self.text_features is not None:
             tensors["text_features"] = self.text_features
@@ -147,7 +154,8 @@ class PromptFile:
 
 def learned_shapes(settings: PromptSettings, width: int) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the learned tensors for text width ``width``."""
-    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(CTX_NAMES, (1, 1, settings.n_ctx, width))
+    contexts = CTX_NAMES[:1] if settings.shared_context else CTX_NAMES
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(contexts, (1, 1, settings.n_ctx, width))
     for index in range(settings.n_deep):
         shapes[f"{DEEP_PREFIX}{index}"] = (settings.deep_length, width)
     return shapes

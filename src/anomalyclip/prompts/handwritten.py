@@ -37,6 +37,7 @@ class Ensemble:
         abnormal_states: phrases of an anomalous object.
         templates: sentences around a phrase.
         articles: write "an" for "a" directly before a phrase that begins with a vowel.
+        plain: a baseline of plain CLIP: its maps come from CLIP's own single path, not from DPAM's local one.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Ensemble:
     abnormal_states: tuple[str, ...]
     templates: tuple[str, ...]
     articles: bool = False
+    plain: bool = False
 
     def sentences(self, class_name: str = OBJECT) -> tuple[list[str], list[str]]:
         """All normal and all abnormal sentences for ``class_name`` (underscores become spaces).
@@ -240,9 +242,21 @@ _TWO_STATES = (("normal {}",), ("anomalous {}",))
 ENSEMBLES: dict[str, Ensemble] = {
     entry.name: entry
     for entry in (
-        Ensemble("clip", "AnomalyCLIP, appendix, baseline CLIP", *_TWO_STATES, ("a photo of a {}",), articles=True),
         Ensemble(
-            "clip-ac", "AnomalyCLIP, appendix, baseline CLIP-AC", *_TWO_STATES, _IMAGENET_TEMPLATES, articles=True
+            "clip",
+            "AnomalyCLIP, appendix, baseline CLIP",
+            *_TWO_STATES,
+            ("a photo of a {}",),
+            articles=True,
+            plain=True,
+        ),
+        Ensemble(
+            "clip-ac",
+            "AnomalyCLIP, appendix, baseline CLIP-AC",
+            *_TWO_STATES,
+            _IMAGENET_TEMPLATES,
+            articles=True,
+            plain=True,
         ),
         Ensemble("winclip-ensemble", "WinCLIP, CVPR 2023", _WINCLIP_NORMAL, _WINCLIP_ABNORMAL, _WINCLIP_TEMPLATES),
         Ensemble(

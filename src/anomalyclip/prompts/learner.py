@@ -29,7 +29,8 @@ class PromptLearner(nn.Module):
     """Two prompts ``[learned vectors][fixed words]`` and the deep prompts both share; names as in the authors' files.
 
     Only ``ctx_pos``, ``ctx_neg`` (1, 1, n_ctx, D) and ``compound_prompts_text`` (depth - 1 tensors (deep_length, D))
-    are parameters. The embeddings of the fixed tokens are float32 buffers copied from the text tower.
+    are parameters; a shared context is one parameter under both names. The embeddings of the fixed tokens are float32
+    buffers copied from the text tower.
 
     Args:
         text: the text tower the prompts are for; only its token embedding and its configuration are read.
@@ -67,7 +68,7 @@ class PromptLearner(nn.Module):
 
         n_ctx = self.settings.n_ctx
         self.ctx_pos = draw(1, 1, n_ctx, width)
-        self.ctx_neg = draw(1, 1, n_ctx, width)
+        self.ctx_neg = self.ctx_pos if self.settings.shared_context else draw(1, 1, n_ctx, width)
         deep = [draw(self.settings.deep_length, width) for _ in range(self.settings.n_deep)]
         self.compound_prompts_text = nn.ParameterList(deep)
         self._register_fixed(text.token_embedding, tokens)

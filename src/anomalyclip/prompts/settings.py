@@ -24,6 +24,9 @@ class PromptSettings:
         normal_words: words after the learned vectors of the normal prompt.
         abnormal_words: the same for the abnormal prompt.
         round_deep_to_half: round deep prompts to fp16 before they are inserted, as the reference code does.
+        shared_context: the normal and the abnormal prompt share their learned vectors, as in CoOp.
+        object_aware: the prompts were learned with class names in place of "object" (:meth:`for_class`), and are to be
+            used so.
 
     Raises:
         ConfigError: a value is out of its range.
@@ -38,6 +41,8 @@ class PromptSettings:
     normal_words: str = f"{OBJECT}."
     abnormal_words: str = f"damaged {OBJECT}."
     round_deep_to_half: bool = False
+    shared_context: bool = False
+    object_aware: bool = False
 
     def __post_init__(self) -> None:
         for name in ("n_ctx", "depth", "deep_length"):
@@ -53,8 +58,9 @@ class PromptSettings:
             words = getattr(self, name)
             if not isinstance(words, str) or not words.strip() or len(words) > _MAX_WORDS:
                 raise ConfigError(f"{name} must be text of 1 to {_MAX_WORDS} characters, got {words!r}")
-        if not isinstance(self.round_deep_to_half, bool):
-            raise ConfigError(f"round_deep_to_half must be true or false, got {self.round_deep_to_half!r}")
+        for name in ("round_deep_to_half", "shared_context", "object_aware"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigError(f"{name} must be true or false, got {getattr(self, name)!r}")
 
     @property
     def n_deep(self) -> int:

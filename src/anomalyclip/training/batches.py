@@ -19,6 +19,7 @@ class Batch(NamedTuple):
     """B samples. ``rows`` (B, ...) are cached features, else ``pixels`` (B, 3, S, S) are to be encoded.
 
     labels: (B,) int64. masks: (B, S, S) uint8 of 0 and 1. known: (B,) bool, whether the mask is the truth.
+    classes: (B,) int64, which of the run's class names.
     """
 
     rows: Tensor | None
@@ -26,6 +27,7 @@ class Batch(NamedTuple):
     labels: Tensor
     masks: Tensor
     known: Tensor
+    classes: Tensor
 
 
 def epoch_batches(count: int, size: int, *, seed: int, epoch: int, first: int = 0) -> list[list[int]]:
@@ -44,8 +46,16 @@ def share_of(batches: list[list[int]], rank: int, ranks: int) -> list[list[int]]
 class SampleBatches(Dataset[Batch]):
     """Whole batches by their indices (torch's ``__getitems__``), from the cache, or as pixels where there is none."""
 
-    def __init__(self, samples: Sequence[Sample], masks: MaskStore, cache: FeatureCache | None, size: int) -> None:
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        masks: MaskStore,
+        cache: FeatureCache | None,
+        size: int,
+        classes: Sequence[str],
+    ) -> None:
         self._samples, self._masks, self._cache, self._size = samples, masks, cache, size
+        self._number = {name: number for number, name in enumerate(classes)}
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -66,6 +76,7 @@ class SampleBatches(Dataset[Batch]):
             torch.tensor([sample.label for sample in samples]),
             torch.stack([self._masks.get(sample) for sample in samples]),
             torch.tensor([sample.known for sample in samples]),
+            torch.tensor([self._number[sample.class_name] for sample in samples]),
         )
 
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
 from anomalyclip.errors import ConfigError
+from anomalyclip.features.key import CacheDtype
 from anomalyclip.io import atomic_write
 from anomalyclip.io.names import printable
+from anomalyclip.training.recipes import METHODS, RECIPES, Level, Method, Recipe
 
 CONFIG = "config.yaml"
 LOGGERS = ("csv", "tensorboard", "mlflow", "wandb")
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "64-true")
-
-Level = Literal["both", "image", "pixel"]
-CacheDtype = Literal["fp16", "fp32"]
 
 #: field -> (lowest, highest); None passes
 _RANGES: dict[str, tuple[float, float]] = {
@@ -36,7 +35,9 @@ _RANGES: dict[str, tuple[float, float]] = {
     "threads": (1, 1024),
     "checkpoint_steps": (1, 10**9),
 }
+#: field -> its values; None passes
 _CHOICES: dict[str, tuple[str, ...]] = {
+    "method": METHODS,
     "level": ("both", "image", "pixel"),
     "cache_dtype": ("fp16", "fp32"),
     "missing_masks": ("error", "image-only"),
@@ -54,14 +55,16 @@ class TrainConfig:
             ``NAME=PATH`` where the folder's name does not tell which known data set it holds.
         output: the run folder; holds the prompts, this configuration, metrics, a loss curve and the environment.
         model: a known name or a weights file.
+        method: "anomalyclip"; "object-aware", its ablation that names each class; or a baseline of the paper, "coop" or
+            "vand". What is None below takes the method's own value (:data:`anomalyclip.training.recipes.RECIPES`).
         split: which images of each set; "test", the auxiliary split with anomalies, is the paper's.
         missing_masks: "error", or "image-only" to train the global term alone on anomalous images without a mask.
-        level: which terms of the loss: "both", "image" (the global one), "pixel" (the local ones).
+        level: which terms of the loss: "both", "image" (the global one), "pixel" (the local ones); None: the method's.
         epochs, batch_size, learning_rate, betas, seed: of Adam; the batch is the one over all devices together.
-        pixel_weight: of the local terms.
-        layers, image_size, dpam, dpam_blocks: of the frozen encoder; None takes the model's default.
-        n_ctx, depth, deep_length, round_deep_to_half: see :class:`anomalyclip.prompts.PromptSettings`; ``depth`` None
-            is the paper's 9, or all text blocks of a text tower that has fewer.
+        pixel_weight: of the local terms; None: the method's.
+        layers, image_size, dpam, dpam_blocks: of the frozen encoder; None takes the method's, then the model's default.
+        n_ctx, depth, deep_length, round_deep_to_half: see :class:`anomalyclip.prompts.PromptSettings`; None is the
+            method's own (the paper's 12 vectors and depth 9, or all text blocks of a text tower that has fewer).
         validation: share of the images, stratified by data set, class and label, that is held out to choose
             ``prompts_best.safetensors``; 0 trains on everything and keeps the last epoch, the paper's rule.
         cache: encode every image once and keep the features on disk; False encodes in every epoch.
@@ -83,20 +86,21 @@ class TrainConfig:
     data: tuple[str, ...]
     output: str
     model: str = "pocket"
+    method: Method = "anomalyclip"
     split: str = "test"
     missing_masks: Literal["error", "image-only"] = "error"
-    level: Level = "both"
+    level: Level | None = None
     epochs: int = 15
     batch_size: int = 8
     learning_rate: float = 1e-3
     betas: tuple[float, float] = (0.5, 0.999)
     seed: int = 111
-    pixel_weight: float = 4.0
+    pixel_weight: float | None = None
     layers: tuple[int, ...] | None = None
     image_size: int | None = None
-    dpam: str = "vv"
+    dpam: str | None = None
     dpam_blocks: int | None = None
-    n_ctx: int = 12
+    n_ctx: int | None = None
     depth: int | None = None
     deep_length: int = 4
     round_deep_to_half: bool = False
@@ -117,7 +121,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         _check_ranges(self)
         for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
+            if getattr(self, name) not in choices and not (name in _RECIPE_CHOICES and getattr(self, name) is None):
                 raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
         if not self.data:
             raise ConfigError("no data set given; name at least one folder, meta.json or CSV file")
@@ -126,20 +130,28 @@ class TrainConfig:
         unknown = [name for name in self.loggers if name not in LOGGERS]
         if unknown:
             raise ConfigError(f"unknown logger {unknown[0]!r}; choose from {', '.join(LOGGERS)}")
-        if self.level == "pixel" and self.pixel_weight == 0:
-            raise ConfigError("level 'pixel' with pixel_weight 0 leaves nothing to train; give pixel_weight above 0")
+        _check_recipe(self)
 
     @property
     def folder(self) -> Path:
         """``output`` as a path."""
         return Path(self.output)
 
+    @property
+    def recipe(self) -> Recipe:
+        """The method's hyper-parameters with those that are given in their place."""
+        own = RECIPES[self.method]
+        given = {name: getattr(self, name) for name in _RECIPE if getattr(self, name) is not None}
+        return replace(own, **given)
+
     def decisive(self) -> dict[str, Any]:
         """The values that decide the learned numbers: equal in a run and its continuation."""
-        values = plain(self)
+        values = plain(self) | {name: getattr(self.recipe, name) for name in _RECIPE}
         return {name: value for name, value in values.items() if name not in _INDECISIVE}
 
 
+_RECIPE = ("level", "pixel_weight", "dpam", "n_ctx", "depth")  # None takes the method's own
+_RECIPE_CHOICES = ("level", "dpam")
 _INDECISIVE = frozenset(
     {"data", "output", "epochs", "cache_dir", "device", "devices", "strategy", "loggers", "threads", "offline"}
     | {"overwrite", "checkpoint_steps", "model", "missing_masks", "split"}  # weights and items are compared by content
@@ -185,6 +197,20 @@ def read_config(path: str | Path) -> TrainConfig:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise ConfigError(f"{printable(path)}: {where}: {first['msg']}, got {first.get('input')!r}") from error
+
+
+def _check_recipe(config: TrainConfig) -> None:
+    """What a method cannot do, told before anything is loaded."""
+    recipe = config.recipe
+    if recipe.level == "pixel" and recipe.pixel_weight == 0:
+        raise ConfigError("level 'pixel' with pixel_weight 0 leaves nothing to train; give pixel_weight above 0")
+    if recipe.trains_prompts:
+        return
+    if recipe.level != "pixel":
+        raise ConfigError(f"method {config.method} trains on pixels alone, got level {config.level!r}; leave level out")
+    given = [name for name in ("n_ctx", "depth") if getattr(config, name) is not None]
+    if given:
+        raise ConfigError(f"method {config.method} learns no prompts, so {given[0]} means nothing; leave it out")
 
 
 def _check_ranges(config: TrainConfig) -> None:

@@ -2,40 +2,56 @@
 
 from __future__ import annotations
 
+from anomalyclip.baselines.vand import stage_layers
 from anomalyclip.clip.attention import DPAMMode
 from anomalyclip.clip.model import CLIP
+from anomalyclip.clip.plain import class_norm
 from anomalyclip.clip.vision import default_dpam_blocks
-from anomalyclip.features.key import CacheKey, patch_key
-from anomalyclip.model import ModelSettings, check_settings, default_image_size
+from anomalyclip.features.key import CacheKey, patch_key, token_key
+from anomalyclip.model_settings import ModelSettings, check_settings, default_image_size
 from anomalyclip.training.config import TrainConfig
 
 
 def encoder_settings(config: TrainConfig, clip: CLIP) -> ModelSettings:
-    """The encoder's settings with this model's defaults filled in.
+    """The encoder's settings with the method's and this model's defaults filled in.
 
     Raises:
         ConfigError: a setting the encoder cannot run.
     """
-    vision = clip.config.vision
-    dpam: DPAMMode = config.dpam  # type: ignore[assignment]  # one of the modes, TrainConfig saw to it
+    vision, recipe = clip.config.vision, config.recipe
+    dpam: DPAMMode = recipe.dpam  # type: ignore[assignment]  # one of the modes, TrainConfig saw to it
     blocks = config.dpam_blocks if config.dpam_blocks is not None else default_dpam_blocks(vision.layers)
+    stages = stage_layers(vision.layers) if recipe.features == "tokens" else (vision.layers,)
     settings = ModelSettings(
         image_size=config.image_size or default_image_size(vision),
-        layers=config.layers or (vision.layers,),
+        layers=config.layers or stages,
         dpam=dpam,
         dpam_blocks=blocks,
+        sigma=recipe.sigma,
+        tau=recipe.tau,
+        post_norm_class=recipe.plain and class_norm(vision),
     )
     check_settings(settings, vision)
     return settings
 
 
-def cache_key(settings: ModelSettings, clip: CLIP, *, dtype: str, patches: bool) -> CacheKey:
-    """What the features of ``clip`` with these settings are kept under; without ``patches`` the global one alone."""
+def features_of(config: TrainConfig, settings: ModelSettings, clip: CLIP, *, dtype: str) -> CacheKey:
+    """Which of the encoder's features the method learns from; without local terms the global one alone."""
+    recipe = config.recipe
+    if recipe.features == "tokens":
+        return token_key(
+            clip.visual,
+            clip.weights_sha256,
+            image_size=settings.image_size,
+            layers=settings.layers,
+            post_norm_class=settings.post_norm_class,
+            dtype=dtype,
+        )
     return patch_key(
         clip.visual,
         clip.weights_sha256,
         image_size=settings.image_size,
-        layers=settings.layers if patches else (),
+        layers=settings.layers if recipe.level != "image" else (),
         dpam=settings.dpam,
         dpam_blocks=settings.dpam_blocks,
         post_norm_class=settings.post_norm_class,

@@ -1,4 +1,4 @@
-"""The Lightning module: prompts are learned, everything else is frozen. Devices and precision are Lightning's."""
+"""The Lightning module: a student is trained, everything else is frozen. Devices and precision are Lightning's."""
 
 from __future__ import annotations
 
@@ -11,18 +11,16 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from anomalyclip.clip.text import TextTransformer
 from anomalyclip.clip.vision import VisionTransformer
 from anomalyclip.errors import ConfigError
 from anomalyclip.features.encoding import Features, encode, from_records
 from anomalyclip.features.key import CacheKey
 from anomalyclip.losses import GlocalLoss
-from anomalyclip.prompts import PromptLearner
 from anomalyclip.training.batches import Batch, SampleBatches, as_is, epoch_batches, share_of
 from anomalyclip.training.config import TrainConfig
-from anomalyclip.training.objective import training_loss
 from anomalyclip.training.reporter import Reporter
 from anomalyclip.training.state import Checkpoint, Progress
+from anomalyclip.training.students import Student
 
 Save = Callable[["PromptTraining", bool], None]
 
@@ -31,8 +29,7 @@ class PromptTraining(LightningModule):
     """One training step and the order of the data.
 
     Args:
-        learner: the only trained part.
-        text: the frozen text tower.
+        student: the trained part, with its loss.
         visual: the frozen encoder where features are not cached, else None.
         key: which features.
         training, validation: where batches come from; ``validation`` may be empty.
@@ -45,8 +42,7 @@ class PromptTraining(LightningModule):
 
     def __init__(
         self,
-        learner: PromptLearner,
-        text: TextTransformer,
+        student: Student,
         visual: VisionTransformer | None,
         key: CacheKey,
         training: SampleBatches,
@@ -58,18 +54,18 @@ class PromptTraining(LightningModule):
         resume: Checkpoint | None = None,
     ) -> None:
         super().__init__()
-        self.learner, self.text, self.visual = learner, text, visual
+        self.student, self.visual = student, visual
         self._key, self._config = key, config
         self._training, self._validation = training, validation
         self._reporter, self._save = reporter or Reporter(), save
         self._resume = resume
         self.progress = resume.progress if resume is not None else Progress()
         if resume is not None:
-            learner.load_learned(resume.learned)
+            student.load_learned(resume.learned)
         self._held: list[tuple[dict[str, float], int]] = []
 
     def training_step(self, batch: Batch, batch_idx: int = 0) -> Tensor:
-        """The glocal loss of one batch; also counts it."""
+        """The student's loss of one batch; also counts it."""
         loss = self._loss(batch)
         terms = _numbers(loss)
         if not math.isfinite(terms["loss"]):
@@ -110,7 +106,7 @@ class PromptTraining(LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam as published; continued where the run was interrupted."""
         config = self._config
-        optimiser = torch.optim.Adam(self.learner.parameters(), lr=config.learning_rate, betas=config.betas)
+        optimiser = torch.optim.Adam(self.student.trained(), lr=config.learning_rate, betas=config.betas)
         if self._resume is not None:
             optimiser.load_state_dict(self._resume.optimiser)
         return optimiser
@@ -137,7 +133,7 @@ class PromptTraining(LightningModule):
         return Checkpoint(
             identity,
             self.progress,
-            self.learner.learned(),
+            self.student.learned(),
             optimiser.state_dict(),  # type: ignore[union-attr]  # one optimiser, not a list
             dict(self.trainer.precision_plugin.state_dict()),
         )
@@ -148,18 +144,7 @@ class PromptTraining(LightningModule):
             self.trainer.precision_plugin.load_state_dict(self._resume.precision)
 
     def _loss(self, batch: Batch) -> GlocalLoss:
-        text = self.learner.text_features(self.text).float()
-        features = self._features(batch)
-        with torch.autocast(text.device.type, enabled=False):  # the focal term's 1e-5 is below bf16's and fp16's grain
-            return training_loss(
-                features,
-                text,
-                batch.labels,
-                batch.masks,
-                batch.known,
-                level=self._config.level,
-                pixel_weight=self._config.pixel_weight,
-            )
+        return self.student.loss(self._features(batch), batch)
 
     def _features(self, batch: Batch) -> Features:
         key = self._key

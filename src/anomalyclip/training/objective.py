@@ -7,7 +7,7 @@ from torch import Tensor
 from anomalyclip.features.encoding import Features
 from anomalyclip.losses import GlocalLoss, glocal_loss
 from anomalyclip.scoring import TAU
-from anomalyclip.training.config import Level
+from anomalyclip.training.recipes import Level
 
 
 def training_loss(
@@ -26,14 +26,16 @@ def training_loss(
     The image term is the mean over all samples, the pixel terms are means over the samples whose pixels are known.
 
     Args:
-        features: image (B, E), patches (B, L, N, E). text_features: (2, E), L2-normalised.
+        features: image (B, E), patches (B, L, N, E). text_features: (2, E), L2-normalised,
+            or a pair per image, (B, 2, E).
         labels: (B,) int64. masks: (B, S, S) of 0 and 1. known: (B,) bool.
         level: "image" leaves the pixel terms out, "pixel" the image term.
     """
     image, patches = features.image, features.patches
     with_pixels = level != "image" and bool(known.any())
     if with_pixels and not bool(known.all()):
-        part = _glocal(image[known], patches[known], text_features, labels[known], masks[known], pixel_weight, tau)
+        text = text_features if text_features.dim() == 2 else text_features[known]
+        part = _glocal(image[known], patches[known], text, labels[known], masks[known], pixel_weight, tau)
         whole = glocal_loss(image, (), text_features, labels, masks, tau=tau)
         loss = part._replace(image=whole.image, total=whole.image + pixel_weight * part.pixel)
     else:

@@ -23,7 +23,7 @@ from anomalyclip.hub.digests import sha256
 from anomalyclip.hub.progress import human_size
 from anomalyclip.io import read_image, read_mask
 from anomalyclip.io.names import printable
-from anomalyclip.training.config import Level
+from anomalyclip.training.recipes import Level
 from anomalyclip.training.reporter import Reporter
 from anomalyclip.training.samples import Sample
 

@@ -28,11 +28,12 @@ from anomalyclip.hub.progress import silent
 from anomalyclip.hub.registry import MODELS
 from anomalyclip.io import write_bytes
 from anomalyclip.io.names import printable
-from anomalyclip.model import ModelSettings, pick_device
-from anomalyclip.prompts import PromptFile, PromptLearner, PromptMetadata, PromptSettings, save_prompts
+from anomalyclip.model import pick_device
+from anomalyclip.model_settings import ModelSettings
+from anomalyclip.prompts import PromptMetadata
 from anomalyclip.training.batches import SampleBatches
 from anomalyclip.training.config import CONFIG, TrainConfig, plain, write_config
-from anomalyclip.training.encoder import cache_key, encoder_settings
+from anomalyclip.training.encoder import encoder_settings, features_of
 from anomalyclip.training.folder import run_folder
 from anomalyclip.training.loggers import check_loggers, make_loggers
 from anomalyclip.training.outputs import (
@@ -56,13 +57,13 @@ from anomalyclip.training.prepare import (
     warn_about,
 )
 from anomalyclip.training.reporter import Reporter
-from anomalyclip.training.samples import Sample, describe, digest_of, hold_out
+from anomalyclip.training.samples import Sample, class_digest, describe, digest_of, hold_out
 from anomalyclip.training.state import CHECKPOINT, Checkpoint, check_same_run
+from anomalyclip.training.students import Student, make_student, prompt_settings
 
 if TYPE_CHECKING:
     from anomalyclip.training.module import PromptTraining
 
-_PAPER_DEPTH = 9
 _NEEDED = ("lightning", "matplotlib", "yaml")
 
 
@@ -133,16 +134,6 @@ def check_extra() -> None:
         raise ConfigError(f"training needs {', '.join(missing)}: pip install 'anomalyclip[train]'")
 
 
-def prompt_settings(config: TrainConfig, clip: CLIP) -> PromptSettings:
-    """Lengths and depth; the paper's depth, or all blocks of a text tower that has fewer."""
-    return PromptSettings(
-        n_ctx=config.n_ctx,
-        depth=config.depth or min(_PAPER_DEPTH, clip.config.text.layers),
-        deep_length=config.deep_length,
-        round_deep_to_half=config.round_deep_to_half,
-    )
-
-
 class _Run:
     """One call of :func:`train` with its parts at hand."""
 
@@ -159,10 +150,10 @@ class _Run:
         self.reporter, self.leader = reporter, leader
         self.device = pick_device(config.device)
         self.settings: ModelSettings = encoder_settings(config, clip)
-        self.prompts: PromptSettings = prompt_settings(config, clip)
-        self.key: CacheKey = cache_key(self.settings, clip, dtype=config.cache_dtype, patches=config.level != "image")
+        self.key: CacheKey = features_of(config, self.settings, clip, dtype=config.cache_dtype)
         self.preparation = Preparation(reporter)
-        self.learner = PromptLearner(clip.text_tower(), clip.tokenizer(), self.prompts, seed=config.seed)
+        self.classes = tuple(dict.fromkeys(name for dataset in datasets for name in dataset.classes))
+        self.student: Student = make_student(config, clip, self.settings, self.classes)
         self.identity: dict[str, Any] = {}
 
     def go(self) -> TrainResult:
@@ -171,7 +162,7 @@ class _Run:
         settings = config.decisive() | {
             "weights_sha256": self.clip.weights_sha256,
             "resolved": dataclasses.asdict(self.settings),
-            "prompts": dataclasses.asdict(self.prompts),
+            "prompts": dataclasses.asdict(prompt_settings(config, self.clip)) if config.recipe.trains_prompts else None,
         }
         if found is not None:
             check_same_run(found.identity, settings, config.folder)  # before anything costs time
@@ -182,6 +173,8 @@ class _Run:
                 f"validation {config.validation:g} of {len(training)} images holds out none; give more, or 0"
             )
         self.identity = settings | {"samples": digest_of(training), "validation_samples": digest_of(held)}
+        if config.recipe.names_classes:
+            self.identity["class_names"] = class_digest(training)
         if found is not None:
             check_same_run(found.identity, self.identity, config.folder)
             _tell_resume(found, config, self.reporter)
@@ -192,15 +185,15 @@ class _Run:
 
     def _prepare(self) -> FeatureCache | None:
         """Samples that can be used, and their features in the cache (None when streaming)."""
-        config = self.config
+        config, level = self.config, self.config.recipe.level
         cache = FeatureCache.open(config.cache_dir, self.key) if config.cache else None
-        identify(self.datasets, config.level, MaskStore(cache, self.settings.image_size), self.preparation)
-        warn_about(self.preparation.samples, config.level, self.reporter)
+        identify(self.datasets, level, MaskStore(cache, self.settings.image_size), self.preparation)
+        warn_about(self.preparation.samples, level, self.reporter)
         if cache is None:
             check_readable(self.preparation)
         else:
             fill(cache, self.clip.visual, self.device, self.preparation)
-        require_samples(self.preparation.samples, config.level)
+        require_samples(self.preparation.samples, level)
         return cache
 
     def _fit(
@@ -211,12 +204,11 @@ class _Run:
         size = self.settings.image_size
         masks = MaskStore(cache, size)
         module = PromptTraining(
-            self.learner,
-            self.clip.text_tower(),
+            self.student,
             None if cache is not None else self.clip.visual,
             self.key,
-            SampleBatches(training, masks, cache, size),
-            SampleBatches(held, masks, cache, size),
+            SampleBatches(training, masks, cache, size, self.classes),
+            SampleBatches(held, masks, cache, size, self.classes),
             self.config,
             reporter=self.reporter,
             save=self._save,
@@ -235,7 +227,7 @@ class _Run:
         """The files of one moment; the checkpoint comes last, so that what a kill cuts off is done again."""
         folder = self.config.folder
         if best:
-            save_prompts(folder / BEST, self._prompt_file(module.progress.epoch))
+            self.student.save(folder / BEST, self._metadata(module.progress.epoch))
         if module.progress.step == 0:
             write_metrics(folder / METRICS, module.progress.history)
         module.checkpoint(self.identity).save(folder / CHECKPOINT)
@@ -245,7 +237,7 @@ class _Run:
         if self.leader:
             write_metrics(folder / METRICS, history)
             draw_curve(folder / CURVE, history, f"{Path(self.backbone).name}, {len(training):,} images")
-            save_prompts(folder / PROMPTS, self._prompt_file(self.progress.epoch))
+            self.student.save(folder / PROMPTS, self._metadata(self.progress.epoch))
         return TrainResult(
             folder,
             folder / PROMPTS,
@@ -255,13 +247,9 @@ class _Run:
             tuple(self.preparation.problems),
         )
 
-    def _prompt_file(self, epochs: int) -> PromptFile:
-        config, clip = self.config, self.clip
-        text = clip.text_tower()
-        with torch.no_grad():
-            features = self.learner.text_features(text)
-        samples = self.preparation.samples
-        metadata = PromptMetadata(
+    def _metadata(self, epochs: int) -> PromptMetadata:
+        config, clip, samples = self.config, self.clip, self.preparation.samples
+        return PromptMetadata(
             backbone=self.backbone,
             weights_sha256=clip.weights_sha256,
             text_width=clip.config.text.width,
@@ -280,8 +268,9 @@ class _Run:
             dpam_blocks=self.settings.dpam_blocks,
             sigma=self.settings.sigma,
             tau=self.settings.tau,
+            post_norm_class=self.settings.post_norm_class,
+            method=config.method,
         )
-        return PromptFile.from_learner(self.learner, features, metadata)
 
     def _write_config(self, training: int, held: int) -> None:
         resolved = {
@@ -290,7 +279,8 @@ class _Run:
             "layers": list(self.settings.layers),
             "image_size": self.settings.image_size,
             "dpam_blocks": self.settings.dpam_blocks,
-            "depth": self.prompts.depth,
+            "method": dataclasses.asdict(self.config.recipe),
+            "depth": prompt_settings(self.config, self.clip).depth if self.config.recipe.trains_prompts else None,
             "data_sets": [dataset.name for dataset in self.datasets],
             "training_images": training,
             "validation_images": held,

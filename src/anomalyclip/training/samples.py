@@ -34,6 +34,11 @@ class Sample:
     image_sha256: str
     mask_sha256: str | None
 
+    @property
+    def class_name(self) -> str:
+        """What the image shows."""
+        return self.group[1]
+
 
 def digest_of(samples: Iterable[Sample]) -> str:
     """Identity of a list of samples: contents, labels and order; independent of where the files lie."""
@@ -41,6 +46,12 @@ def digest_of(samples: Iterable[Sample]) -> str:
     for sample in samples:
         digest.update(f"{sample.image_sha256} {sample.mask_sha256} {sample.label} {sample.known}\n".encode())
     return digest.hexdigest()
+
+
+def class_digest(samples: Iterable[Sample]) -> str:
+    """Identity of what the samples are called, for methods that read the names."""
+    names = "\n".join(sample.class_name for sample in samples)
+    return hashlib.sha256(names.encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def hold_out(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:
