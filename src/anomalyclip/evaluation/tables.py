@@ -78,7 +78,7 @@ def as_markdown(result: Evaluation) -> str:
 
 def as_latex(result: Evaluation) -> str:
     """A `tabular` that needs the package booktabs."""
-    head, *body, mean = [[_latex(cell) for cell in row] for row in table_rows(result)]
+    head, *body, mean = [[latex_text(cell) for cell in row] for row in table_rows(result)]
     lines = [
         f"% {caption(result)}; values in percent. Needs \\usepackage{{booktabs}}.",
         f"\\begin{{tabular}}{{l{'r' * len(METRICS)}}}",
@@ -95,7 +95,8 @@ def as_json(result: Evaluation) -> str:
     return json.dumps(result.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _latex(text: str) -> str:
+def latex_text(text: str) -> str:
+    """A text with everything escaped that LaTeX would take for a command."""
     return "".join(_LATEX.get(letter, letter) for letter in text.replace(MISSING, "--"))
 
 

@@ -1,0 +1,74 @@
+"""The output folder: cells and trainings under names that say what made them, so that a rerun finds what is done.
+
+reproduce.json     settings of the last call; marks the folder as ours
+cells/NAME-HASH/   one evaluation each, as `anomalyclip evaluate` writes it; done once its metrics.json is there
+training/NAME-HASH one run folder each, as `anomalyclip train` writes it; done once its prompts are there
+table_NAME.md, .tex, .json
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from anomalyclip.errors import ConfigError
+from anomalyclip.evaluation.files import METRICS_FILE
+from anomalyclip.io.atomic import output_error, write_bytes
+from anomalyclip.io.names import printable
+from anomalyclip.reproduction.judges import DIGITS, Training, slug
+from anomalyclip.training.outputs import PROMPTS
+
+RECORD, CELLS, TRAINING = "reproduce.json", "cells", "training"
+
+
+@dataclass(frozen=True)
+class Store:
+    """Paths below the output folder, and what of it is done."""
+
+    path: Path
+
+    def claim(self, settings: Mapping[str, Any]) -> None:
+        """Make the folder and record the call's settings.
+
+        Raises ConfigError for a folder that holds other things, OutputError where it cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            names = {entry.name for entry in self.path.iterdir() if not entry.name.startswith(".")}
+        except OSError as error:
+            raise output_error(self.path, error) from error
+        if names and RECORD not in names:
+            raise ConfigError(
+                f"{printable(self.path)} is not empty and holds no {RECORD}, so it is no folder of anomalyclip "
+                "reproduce; name a new one"
+            )
+        write_bytes(self.path / RECORD, json.dumps(settings, indent=1).encode("utf-8", "backslashreplace"))
+
+    def cell_name(self, target: str, label: str, digest: str) -> str:
+        """Folder of a cell, relative to the output folder."""
+        return f"{CELLS}/{slug(target)}-{slug(label)}-{digest[:DIGITS]}"
+
+    def result(self, cell: str) -> dict[str, Any] | None:
+        """A finished cell's metrics.json; None if it is not finished (or was damaged: it is then done again)."""
+        try:
+            content = json.loads((self.path / cell / METRICS_FILE).read_bytes())
+        except (OSError, ValueError):
+            return None
+        return content if isinstance(content, dict) and {"mean", "classes", "model"} <= set(content) else None
+
+    def training_folder(self, training: Training) -> Path:
+        """Where a training writes."""
+        return self.path / TRAINING / training.folder
+
+    def trained(self, training: Training) -> Path | None:
+        """A finished training's prompts."""
+        prompts = self.training_folder(training) / PROMPTS
+        return prompts if prompts.is_file() else None
+
+    def write_page(self, name: str, contents: Mapping[str, str]) -> None:
+        """A table in several formats: suffix -> text. Raises OutputError."""
+        for suffix, text in contents.items():
+            write_bytes(self.path / f"table_{name}{suffix}", text.encode("utf-8", "backslashreplace"))
