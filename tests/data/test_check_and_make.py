@@ -83,6 +83,12 @@ def test_make_resumes_to_the_same_set(tmp_path: Path) -> None:
         make_dataset(tmp_path / "other", 1)
 
 
+def test_make_into_a_relative_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(app, ["make", "aux", "--images", "2", "--size", "32", "--families", "wood"]).exit_code == 0
+    assert json.loads((tmp_path / "aux/meta.json").read_text())["test"]["wood"][0]["img_path"].startswith("wood/test/")
+
+
 def test_commands(tmp_path: Path, put) -> None:
     run = CliRunner().invoke
     assert len(json.loads(run(app, ["list", "--json"]).stdout)) == 17

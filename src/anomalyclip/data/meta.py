@@ -22,12 +22,13 @@ def write_meta(path: Path, *splits: Dataset) -> dict[str, dict[str, list[dict[st
     content: dict[str, dict[str, list[dict[str, Any]]]] = {
         split: {name: [] for name in classes} for split in ("train", "test")
     }
+    folder = path.absolute().parent  # as the items' paths are
     for dataset in splits:
         for item in dataset.items:
             content[dataset.split][item.class_name].append(
                 {
-                    "img_path": _relative(item.image, path.parent),
-                    "mask_path": _relative(item.mask, path.parent) if item.mask else "",
+                    "img_path": _relative(item.image, folder),
+                    "mask_path": _relative(item.mask, folder) if item.mask else "",
                     "cls_name": item.class_name,
                     "specie_name": item.kind,
                     "anomaly": item.label,
