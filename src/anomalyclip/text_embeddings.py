@@ -83,15 +83,13 @@ def class_embeddings(
     else:
         file = load_prompts(prompts)
         named = [name for name in classes if file.settings.object_aware and name != OBJECT]
-        with_text = bool(named) or file.text_features is None
-        tower = load_clip(clip, text=with_text, vision=not with_text)
+        tower = load_clip(clip, text=bool(named) or file.text_features is None, vision=False)
         check_backbone(file, Backbone.of(tower, backbone))
         agnostic = _learned(file, tower, str(prompts))
         found = dict.fromkeys(classes, agnostic) | _object_aware(file, tower, str(prompts), named)
         preset = preset_of(file.metadata)
-    if tower.text is not None:  # the text tower goes before the vision tower comes: memory never holds both
-        tower.text = None
-        load_vision(tower, clip)
+    tower.text = None
+    load_vision(tower, clip)  # only now: the two towers are never in memory together
     return found, tower, preset
 
 

@@ -55,7 +55,9 @@ class WinCLIP(FeatureDetector):
         return scores, gaussian_filter(upsample(maps.unsqueeze(1), settings.image_size).squeeze(1), settings.sigma)
 
     def provenance(self) -> dict[str, Any]:
-        return super().provenance() | {"scales": list(SCALES)}
+        """With the windows' scales; the prompts are called by the method, not by their words alone."""
+        told = super().provenance()
+        return told | {"prompts": told["prompts"].replace(ENSEMBLE, self.method, 1), "scales": list(SCALES)}
 
 
 def winclip_map(image_scores: Tensor, window_scores: Tensor, grid: int, scales: Sequence[int]) -> Tensor:

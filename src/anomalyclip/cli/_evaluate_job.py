@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -16,7 +17,7 @@ from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
     from anomalyclip.data.dataset import Dataset
-    from anomalyclip.evaluation import Evaluation, EvaluationSettings, PerClass
+    from anomalyclip.evaluation import CacheSettings, Evaluation, EvaluationSettings, PerClass
     from anomalyclip.evaluation.folder import EvaluationFolder, Mode
     from anomalyclip.evaluation.models import Detector
 
@@ -33,6 +34,7 @@ class EvaluateJob:
     loading: Mapping[str, Any]
     measuring: Mapping[str, Any]
     running: Mapping[str, Any]
+    caching: Mapping[str, Any] | None
     output: Path | None
     plots: bool | None
     mode: Mode
@@ -51,6 +53,7 @@ class EvaluateJob:
             dataset = self._open()
             folder = EvaluationFolder(self.output, self.mode) if self.output is not None else None
             models = self._load(dataset)
+            self._tell_cache(models, dataset)
             with folder or nullcontext():
                 result = self._evaluate(models, dataset, settings, folder)
                 if folder is not None:
@@ -85,6 +88,24 @@ class EvaluateJob:
         cv2.setNumThreads(1)  # the worker threads are the parallelism; OpenCV's own pool would only fight them
         return load_for(dataset.classes, **self.loading)
 
+    def _cache(self) -> CacheSettings | None:
+        from anomalyclip.evaluation import CacheSettings
+
+        return CacheSettings(**self.caching) if self.caching is not None else None
+
+    def _tell_cache(self, models: Detector | PerClass, dataset: Dataset) -> None:
+        """Where features go and how much room all of them take; those that are there already are not written again."""
+        from anomalyclip.evaluation.models import model_for
+        from anomalyclip.evaluation.predictor import Predictor
+        from anomalyclip.hub.progress import human_size
+
+        cache = Predictor(model_for(models, dataset.classes[0]), self._cache()).cache if dataset.classes else None
+        if cache is None or self.quiet:
+            return
+        size = human_size(len(dataset.items) * cache.record_bytes())
+        free = human_size(shutil.disk_usage(cache.folder).free)
+        note(f"feature cache {printable(cache.folder)}: {size} for {len(dataset.items):,} images, {free} free")
+
     def _evaluate(
         self,
         models: Detector | PerClass,
@@ -94,8 +115,9 @@ class EvaluateJob:
     ) -> Evaluation:
         from anomalyclip.evaluation import evaluate
         from anomalyclip.evaluation.folder import fingerprint
+        from anomalyclip.evaluation.predictor import recorded
 
-        run = {"model": models.provenance(), "settings": asdict(settings)}
+        run = {"model": models.provenance(), "settings": asdict(settings) | recorded(self._cache())}
         run["data"] = {"root": str(dataset.root), "split": dataset.split}
         done = folder.begin({**run, "files": fingerprint(dataset)}) if folder is not None else {}
         left = sum(len(dataset.of_class(name)) for name in dataset.classes if name not in done)
@@ -106,6 +128,7 @@ class EvaluateJob:
                 models,
                 dataset,
                 settings=settings,
+                cache=self._cache(),
                 done=done,
                 on_image=lambda _: bar.update(task, advance=1),
                 on_class=folder.append if folder is not None else None,
@@ -123,7 +146,7 @@ class EvaluateJob:
         if self.plots is None and not plots_available():
             note("no plots: matplotlib is not installed (pip install 'anomalyclip[train]')", style="yellow")
         elif self.plots is not False:
-            write_plots(folder.path / PLOTS, result, models, dataset)
+            write_plots(folder.path / PLOTS, result, models, dataset, self._cache())
 
     def _summarise(self, images: int, seconds: float, classes_done: int) -> None:
         if not self.quiet:

@@ -10,6 +10,7 @@ import typer
 
 from anomalyclip.cli._checks import check_device, check_output, check_ranges, parse_layers
 from anomalyclip.cli._evaluate_job import EvaluateJob
+from anomalyclip.errors import ConfigError
 
 
 class At(str, Enum):
@@ -26,6 +27,22 @@ class Format(str, Enum):
     markdown = "markdown"
     latex = "latex"
     json = "json"
+
+
+class Dtype(str, Enum):
+    """How features are kept."""
+
+    fp16 = "fp16"
+    fp32 = "fp32"
+
+
+class Dpam(str, Enum):
+    """Attention of the local path."""
+
+    vv = "vv"
+    qq = "qq"
+    kk = "kk"
+    qk = "qk"
 
 
 class Missing(str, Enum):
@@ -86,6 +103,14 @@ def evaluate(
         float | None,
         typer.Option(
             help="Smoothing of the map in pixels of --image-size.", rich_help_panel=_MODEL, show_default=False
+        ),
+    ] = None,
+    dpam: Annotated[
+        Dpam | None,
+        typer.Option(
+            help="Attention of the maps' local path; qk: plain CLIP's own (default: what comes with the prompts).",
+            rich_help_panel=_MODEL,
+            show_default=False,
         ),
     ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never use the network.", rich_help_panel=_MODEL)] = False,
@@ -158,6 +183,24 @@ def evaluate(
         int | None,
         typer.Option(help="CPU threads of the model (default: all).", rich_help_panel=_SPEED, show_default=False),
     ] = None,
+    cache: Annotated[
+        bool | None,
+        typer.Option(
+            "--cache/--no-cache",
+            help="Use the encoder's features of earlier runs and keep new ones (default: only with --cache-dir).",
+            rich_help_panel=_SPEED,
+            show_default=False,
+        ),
+    ] = None,
+    cache_dir: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Where features are kept (train's too).", rich_help_panel=_SPEED, show_default=False
+        ),
+    ] = None,
+    cache_dtype: Annotated[
+        Dtype, typer.Option(help="fp32 takes twice the disk and changes no number.", rich_help_panel=_SPEED)
+    ] = Dtype.fp16,
     max_pixels: Annotated[
         int | None,
         typer.Option(
@@ -192,6 +235,7 @@ def evaluate(
             "layers": parse_layers(layers),
             "image_size": image_size,
             "sigma": sigma,
+            "dpam": dpam.value if dpam is not None else None,
             "threads": threads,
             "offline": offline,
         },
@@ -203,6 +247,7 @@ def evaluate(
             "seed": seed,
         },
         running={"batch_size": batch_size, "workers": workers, "max_pixels": max_pixels},
+        caching={"folder": cache_dir, "dtype": cache_dtype.value} if _cached(cache, cache_dir) else None,
         output=output,
         plots=plots,
         mode="resume" if resume else "overwrite" if overwrite else "new",
@@ -210,3 +255,10 @@ def evaluate(
         quiet=quiet,
     )
     raise typer.Exit(job.run())
+
+
+def _cached(cache: bool | None, folder: Path | None) -> bool:
+    """`--cache-dir` alone switches the cache on; with `--no-cache` it is a contradiction."""
+    if cache is False and folder is not None:
+        raise ConfigError("--no-cache and --cache-dir contradict each other; leave one out")
+    return bool(cache) or folder is not None

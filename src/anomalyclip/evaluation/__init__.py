@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from anomalyclip.evaluation.loading import load_for
     from anomalyclip.evaluation.models import PerClass
+    from anomalyclip.evaluation.predictor import CacheSettings
     from anomalyclip.evaluation.result import METRICS, ClassResult, Evaluation, ImageRow
     from anomalyclip.evaluation.run import evaluate
     from anomalyclip.evaluation.settings import EvaluationSettings
 
 _HOME = {
     "METRICS": "result",
+    "CacheSettings": "predictor",
     "ClassResult": "result",
     "Evaluation": "result",
     "EvaluationSettings": "settings",
@@ -31,6 +33,7 @@ _HOME = {
 
 __all__ = [
     "METRICS",
+    "CacheSettings",
     "ClassResult",
     "Evaluation",
     "EvaluationSettings",

@@ -10,6 +10,7 @@ import numpy as np
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL, Dataset, Item
 from anomalyclip.errors import AnomalyClipError
 from anomalyclip.evaluation.models import model_for
+from anomalyclip.evaluation.predictor import CacheSettings, Predictor
 from anomalyclip.evaluation.result import Evaluation, ImageRow
 from anomalyclip.evaluation.truth import read_truth
 
@@ -43,10 +44,10 @@ def pick(result: Evaluation, count: int = 4) -> Picks:
     return {head: found for head, found in rows.items() if found}
 
 
-def draw(models: Models, dataset: Dataset, result: Evaluation, row: ImageRow) -> Image | None:
+def draw(
+    models: Models, dataset: Dataset, result: Evaluation, row: ImageRow, cache: CacheSettings | None = None
+) -> Image | None:
     """The image with the outline of its mask beside its heat map; None where it cannot be read any more."""
-    import torch
-
     from anomalyclip.io import draw_overlay, read_image
 
     item = _item_of(dataset, result, row)
@@ -58,8 +59,8 @@ def draw(models: Models, dataset: Dataset, result: Evaluation, row: ImageRow) ->
         truth = read_truth(item, image.size, None)
     except AnomalyClipError:  # told in the image's row
         truth = None
-    model = model_for(models, row.class_name)
-    _, maps = model.predict(torch.stack([model.preprocess(image)]))
+    predictor = Predictor(model_for(models, row.class_name), cache)
+    _, maps = predictor.predict([predictor.load(item.image, image)])
     small = image.copy()
     small.thumbnail((SIDE, SIDE))
     heat = draw_overlay(small, maps[0].numpy(), colour_bar=False)

@@ -173,7 +173,7 @@ def _winclip(call: _Call) -> _Built:
     preset = replace(preset, image_size=clip.config.vision.image_size, dpam="qk", sigma=0.0)
     first, settings = _first(embeddings), call.options.settings(clip, preset)
     base = WinCLIP(clip.visual, first, settings, name=call.name, weights_sha256=clip.weights_sha256)
-    return _Built(base.to(call.options.on()), embeddings, ENSEMBLE)
+    return _Built(base.to(call.options.on()), embeddings, WINCLIP)
 
 
 def _vand(call: _Call, path: Path) -> _Built:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from anomalyclip.data.dataset import Dataset
     from anomalyclip.evaluation.models import Models
+    from anomalyclip.evaluation.predictor import CacheSettings
 
     Figure = Any  # matplotlib comes with the extra `train` and without types
     Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -43,11 +44,13 @@ def plots_available() -> bool:
     return find_spec("matplotlib") is not None
 
 
-def write_plots(folder: Path, result: Evaluation, models: Models, dataset: Dataset) -> list[Path]:
+def write_plots(
+    folder: Path, result: Evaluation, models: Models, dataset: Dataset, cache: CacheSettings | None = None
+) -> list[Path]:
     """Write roc.png, pr.png, scores.png and maps.png, those that have something to show; gives their paths.
 
-    The gallery predicts its dozen images again. Raises ConfigError without matplotlib, OutputError where the folder
-    cannot be written.
+    The gallery predicts its dozen images again, from the features in the cache if there is one. Raises ConfigError
+    without matplotlib, OutputError where the folder cannot be written.
     """
     if not plots_available():
         raise ConfigError("plots need matplotlib: pip install 'anomalyclip[train]', or use --no-plots")
@@ -56,14 +59,16 @@ def write_plots(folder: Path, result: Evaluation, models: Models, dataset: Datas
     except OSError as error:
         raise output_error(folder, error) from error
     written = []
-    for name, figure in _figures(result, models, dataset):
+    for name, figure in _figures(result, models, dataset, cache):
         with atomic_write(folder / f"{name}.png") as aside:
             figure.savefig(aside, format="png", dpi=DPI)
         written.append(folder / f"{name}.png")
     return written
 
 
-def _figures(result: Evaluation, models: Models, dataset: Dataset) -> Iterator[tuple[str, Figure]]:
+def _figures(
+    result: Evaluation, models: Models, dataset: Dataset, cache: CacheSettings | None
+) -> Iterator[tuple[str, Figure]]:
     """One at a time: a figure is gone before the next is drawn."""
     if _ranked(result) or any(one.pixel_curve for one in result.classes):
         yield "roc", _roc(result)
@@ -72,7 +77,7 @@ def _figures(result: Evaluation, models: Models, dataset: Dataset) -> Iterator[t
     if scored:
         yield "scores", _histograms(result, scored[:MOST_PANELS])
     if pick(result):
-        yield "maps", _gallery(result, models, dataset)
+        yield "maps", _gallery(result, models, dataset, cache)
 
 
 def roc_curve(scores: NDArray[np.float64], labels: NDArray[np.bool_]) -> Curve:
@@ -196,7 +201,7 @@ def _histograms(result: Evaluation, classes: list[ClassResult]) -> Figure:
     return figure
 
 
-def _gallery(result: Evaluation, models: Models, dataset: Dataset) -> Figure:
+def _gallery(result: Evaluation, models: Models, dataset: Dataset, cache: CacheSettings | None) -> Figure:
     picks = pick(result)
     columns = max(len(rows) for rows in picks.values())
     figure = _new_figure(max(7.0, 4 * columns), 0.8 + 2.3 * len(picks))
@@ -205,7 +210,7 @@ def _gallery(result: Evaluation, models: Models, dataset: Dataset) -> Figure:
         axes.axis("off")
     for line, (head, rows) in zip(grid, picks.items(), strict=True):
         for axes, row in zip(line, rows, strict=False):
-            picture = draw(models, dataset, result, row)
+            picture = draw(models, dataset, result, row, cache)
             if picture is not None:
                 axes.imshow(np.asarray(picture))
             own = "" if row.pixel_ap is None else f", pixel AP {percent(row.pixel_ap)}"

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL, Dataset
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.evaluation.curves import PixelCurve
-from anomalyclip.evaluation.models import Detector, model_for, provenance_of
+from anomalyclip.evaluation.models import model_for, provenance_of
+from anomalyclip.evaluation.predictor import CacheSettings, Predictor, recorded
 from anomalyclip.evaluation.result import (
     IMAGE_METRICS,
     METRICS,
@@ -46,6 +47,7 @@ def evaluate(
     batch_size: int | None = None,
     workers: int = 2,
     max_pixels: int | None = None,
+    cache: CacheSettings | None = None,
     done: Mapping[str, ClassResult] | None = None,
     on_image: Callable[[ImageRow], object] | None = None,
     on_class: Callable[[ClassResult], object] | None = None,
@@ -62,12 +64,15 @@ def evaluate(
         batch_size: images per forward pass; None: 1 on a CPU, 8 elsewhere.
         workers: threads that read images, and as many that compare maps with masks.
         max_pixels: larger images are refused; None takes the default of `anomalyclip.io`.
+        cache: keep the encoder's features and use those that are there: judging the same images by other prompts then
+            runs no encoder. None encodes every image.
         done: results of classes that were evaluated before, which are taken over as they are.
         on_image, on_class: called after each image and each finished class, in order.
 
     Raises:
         InputError: the data set is empty.
         ConfigError: a number outside its range, or no model for a class.
+        OutputError: the cache cannot be written.
 
     A file that cannot be read, a mask that contradicts its image and a score that is no number are told in the image's
     row (`Evaluation.problems`), and the metrics are those of the rest.
@@ -84,15 +89,17 @@ def evaluate(
         if result is None:
             model = model_for(models, name)
             chosen = batch_size or _BATCH.get(model.device.type, _BATCH_ELSEWHERE)
-            result = _evaluate_class(model, dataset, name, settings, on_image, batch_size=chosen, **options)
+            predictor = Predictor(model, cache)
+            result = _evaluate_class(predictor, dataset, name, settings, on_image, batch_size=chosen, **options)
             if on_class is not None:
                 on_class(result)
         results.append(result)
-    return Evaluation(_describe(dataset), tuple(results), provenance_of(models), asdict(settings), library_versions())
+    told = asdict(settings) | recorded(cache)
+    return Evaluation(_describe(dataset), tuple(results), provenance_of(models), told, library_versions())
 
 
 def _evaluate_class(
-    model: Detector,
+    predictor: Predictor,
     dataset: Dataset,
     name: str,
     settings: EvaluationSettings,
@@ -100,7 +107,7 @@ def _evaluate_class(
     **options: Any,
 ) -> ClassResult:
     pixels, compared, rows = settings.pixel_metrics(), 0, []
-    with closing(measure_items(model, dataset.of_class(name), dataset.root, settings, **options)) as stream:
+    with closing(measure_items(predictor, dataset.of_class(name), dataset.root, settings, **options)) as stream:
         for measured in stream:
             rows.append(measured.row)
             if measured.pixels is not None:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from anomalyclip.data.dataset import ANOMALOUS, Item
-from anomalyclip.errors import AnomalyClipError
-from anomalyclip.evaluation.models import Detector
+from anomalyclip.errors import AnomalyClipError, OutputError
+from anomalyclip.evaluation.predictor import Loaded, Predictor
 from anomalyclip.evaluation.result import ImageRow
 from anomalyclip.evaluation.settings import EvaluationSettings
 from anomalyclip.evaluation.truth import Size, read_truth
@@ -25,7 +25,6 @@ from anomalyclip.io.names import printable
 from anomalyclip.metrics import PixelMetrics
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
 
     Map = NDArray[np.float32]
@@ -46,7 +45,7 @@ class Measured:
 class _Loaded:
     row: ImageRow
     size: Size = (0, 0)
-    values: torch.Tensor | None = None  # None: the image could not be read
+    input: Loaded | None = None  # None: the image could not be read
     truth: NDArray[np.bool_] | None = None
 
 
@@ -58,7 +57,7 @@ class _Predicted:
 
 
 def measure_items(
-    model: Detector,
+    predictor: Predictor,
     items: Iterable[Item],
     root: Path,
     settings: EvaluationSettings,
@@ -71,7 +70,7 @@ def measure_items(
 
     batch_size, workers: at least 1; `workers` threads read and as many measure.
     """
-    stages = _Stages(model, root, settings, max_pixels)
+    stages = _Stages(predictor, root, settings, max_pixels)
     readers = ThreadPoolExecutor(workers, thread_name_prefix="anomalyclip-read")
     measurers = ThreadPoolExecutor(workers, thread_name_prefix="anomalyclip-measure")
     try:
@@ -99,7 +98,7 @@ def _ahead(pool: ThreadPoolExecutor, work: Callable[[In], Out], source: Iterable
 class _Stages:
     """What happens to one image, stage by stage; stateless, so threads share it."""
 
-    model: Detector
+    predictor: Predictor
     root: Path
     settings: EvaluationSettings
     max_pixels: int | None
@@ -114,33 +113,31 @@ class _Stages:
                 if self.max_pixels is None
                 else read_image(item.image, max_pixels=self.max_pixels)
             )
-            values = self.model.preprocess(image)
+            given = self.predictor.load(item.image, image)
         except Exception as error:
             return _Loaded(replace(row, problem=reason(error, item.image)))
-        side = self.model.settings.image_size if self.settings.resolution == "model" else None
+        side = self.predictor.model.settings.image_size if self.settings.resolution == "model" else None
         try:
             truth = read_truth(item, image.size, side, max_pixels=self.max_pixels)
         except Exception as error:
-            return _Loaded(replace(row, problem=reason(error, item.image)), image.size, values)
-        return _Loaded(row, image.size, values, truth)
+            return _Loaded(replace(row, problem=reason(error, item.image)), image.size, given)
+        return _Loaded(row, image.size, given, truth)
 
     def predict(self, loaded: Iterable[_Loaded], batch_size: int) -> Iterator[_Predicted]:
         source = iter(loaded)
         while batch := [entry for _, entry in zip(range(batch_size), source, strict=False)]:
-            outcomes = iter(self._forward([entry for entry in batch if entry.values is not None]))
-            yield from (_Predicted(entry, 0.0, None) if entry.values is None else next(outcomes) for entry in batch)
+            outcomes = iter(self._forward([entry for entry in batch if entry.input is not None]))
+            yield from (_Predicted(entry, 0.0, None) if entry.input is None else next(outcomes) for entry in batch)
 
     def _forward(self, batch: Sequence[_Loaded]) -> list[_Predicted]:
         """A batch the model fails on is tried again image by image, so that only the image at fault fails."""
-        import torch
-
         if not batch:
             return []
         try:
-            scores, maps = self.model.predict(
-                torch.stack([entry.values for entry in batch if entry.values is not None])
-            )
+            scores, maps = self.predictor.predict([entry.input for entry in batch if entry.input is not None])
             return [_Predicted(*each) for each in zip(batch, scores.tolist(), maps.numpy(), strict=True)]
+        except OutputError:  # the cache's disk is full: no image is at fault
+            raise
         except Exception as error:
             if len(batch) == 1:
                 problem = f"the model failed on this image: {reason(error)}"

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from anomalyclip.data.dataset import ANOMALOUS, Item
+from anomalyclip.data.samples import same_area
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-# A mask may be stored smaller than its image, and rounding then shifts the ratio of its sides a little.
-RATIO_TOLERANCE = 0.02
 
 Size = tuple[int, int]
 
@@ -53,7 +51,7 @@ def read_truth(
 def _check(item: Item, mask: NDArray[np.bool_], image_size: Size) -> None:
     (mask_height, mask_width), (width, height) = mask.shape, image_size
     name = printable(item.mask or "")
-    if abs(mask_width * height - mask_height * width) > RATIO_TOLERANCE * mask_width * height:
+    if not same_area((mask_width, mask_height), image_size):
         raise InputError(
             f"the mask {name} has {mask_width} x {mask_height} pixels, the image {width} x {height}: they do not "
             "cover the same area; left out of the pixel metrics"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from anomalyclip.io.atomic import output_error, write_bytes
 from anomalyclip.io.names import printable
 
 FOLDER = "features"
+STALE = 6 * 3600  # seconds after which a temporary file has no owner
 _RESERVE = 64 * 2**20  # bytes of the disk that stay free
 _DTYPES: dict[str, np.dtype[Any]] = {"fp16": np.dtype("<f2"), "fp32": np.dtype("<f4")}
 
@@ -113,8 +115,12 @@ class FeatureCache:
             )
         return needed, free
 
-    def sweep(self, older_than: float) -> None:
-        """Remove temporary files that killed processes left, last touched before ``older_than`` (seconds, epoch)."""
+    def sweep(self, older_than: float | None = None) -> None:
+        """Remove temporary files that killed processes left, last touched before ``older_than`` (seconds, epoch).
+
+        None: older than :data:`STALE`.
+        """
+        older_than = time.time() - STALE if older_than is None else older_than
         for folder in (self.folder, self._masks):
             for leftover in folder.glob("*/.*.tmp"):
                 with contextlib.suppress(OSError):  # another process swept or finished it

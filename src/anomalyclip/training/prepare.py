@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,20 +14,20 @@ from torch import Tensor
 
 from anomalyclip.clip.vision import VisionTransformer
 from anomalyclip.data.dataset import Dataset, Item
+from anomalyclip.data.samples import same_area
 from anomalyclip.data.transforms import preprocess, preprocess_mask
 from anomalyclip.errors import ConfigError, ImageReadError, InputError
 from anomalyclip.features.cache import FeatureCache
 from anomalyclip.features.encoding import encode
 from anomalyclip.hub.digests import sha256
 from anomalyclip.hub.progress import human_size
-from anomalyclip.io import read_image, read_mask
+from anomalyclip.io import image_size, read_image, read_mask
 from anomalyclip.io.names import printable
 from anomalyclip.training.recipes import Level
 from anomalyclip.training.reporter import Reporter
 from anomalyclip.training.samples import Sample
 
 _READERS = 4  # threads that decode images ahead of the encoder
-_STALE = 6 * 3600  # seconds after which a temporary file has no owner
 
 R = TypeVar("R")
 
@@ -92,10 +91,24 @@ def _sample(item: Item, dataset: str, level: Level, masks: MaskStore, preparatio
         image_sha256=_content_hash(item.image),
         mask_sha256=_content_hash(item.mask) if known and item.mask is not None else None,
     )
-    if masks.prepare(sample) and sample.label == 1:
-        preparation.problem(f"no pixel is marked in {printable(str(sample.mask))}: only its image label is used")
+    if (doubt := _doubt(sample, masks)) is not None:
+        preparation.problem(f"{doubt}: only its image label is used")
         return replace(sample, mask=None, mask_sha256=None, known=False)
     return sample
+
+
+def _doubt(sample: Sample, masks: MaskStore) -> str | None:
+    """What keeps an anomalous image's mask from being its truth; None where nothing does."""
+    if sample.mask is None:
+        return None
+    name = printable(str(sample.mask))
+    if masks.prepare(sample) and sample.label == 1:
+        return f"no pixel is marked in {name}"
+    mask, image = image_size(sample.mask), image_size(sample.image)
+    if not same_area(mask, image):
+        sizes = f"{mask[0]} x {mask[1]} pixels, its image {image[0]} x {image[1]}"
+        return f"{name} has {sizes}: they do not cover the same area"
+    return None
 
 
 def _content_hash(path: object) -> str:
@@ -148,7 +161,7 @@ def fill(cache: FeatureCache, visual: VisionTransformer, device: torch.device, p
     Raises:
         ConfigError: the disk is too small; OutputError: it filled up.
     """
-    cache.sweep(time.time() - _STALE)
+    cache.sweep()
     reporter = preparation.reporter
     first = {sample.image_sha256: sample for sample in reversed(preparation.samples)}
     reporter.stage("verifying cache", len(first))
