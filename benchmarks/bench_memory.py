@@ -1,4 +1,4 @@
-"""Peak memory of `anomalyclip detect` on one image, per weight format and kind of prompts: the real command, one process each.
+"""Peak memory of `anomalyclip detect` on one image, per weight format and kind of prompts: the real command each time.
 
     python benchmarks/bench_memory.py                          # ViT-L/14@336 at 518 px, seeded random weights
     python benchmarks/bench_memory.py vit-b-16 --json memory.json
@@ -31,6 +31,7 @@ from anomalyclip.clip.weights import load_clip, save_clip
 from anomalyclip.prompts import PromptFile, PromptLearner, PromptMetadata, save_prompts
 
 FORMATS = ("fp32.safetensors", "fp16.safetensors", "fp16.torchscript.pt")
+MB = 1e6
 PROMPTS = ("learned", "clip", "winclip-ensemble")
 
 
@@ -91,7 +92,7 @@ def measure(command: list[str]) -> tuple[float, float]:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
-    return usage.ru_maxrss / 1024, time.perf_counter() - start
+    return usage.ru_maxrss * 1024 / MB, time.perf_counter() - start
 
 
 def main() -> None:
@@ -108,7 +109,7 @@ def main() -> None:
         paths = pool.submit(prepare, options.architecture, options.folder).result()
     image = options.folder / "image.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (600, 800, 3), dtype=np.uint8)).save(image)
-    vision_mb = sum(p.numel() for p in vision_parameters(options.architecture)) * 4 / 2**20
+    vision_mb = sum(p.numel() for p in vision_parameters(options.architecture)) * 4 / MB
     print(f"{options.architecture}: the vision tower holds {vision_mb:.0f} MB in fp32")
     rows = []
     for name in options.formats:

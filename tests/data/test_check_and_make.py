@@ -37,10 +37,18 @@ def test_check_reports_and_goes_on(tmp_path: Path, put) -> None:
     assert len(steps) == 8
     text = "\n".join(report.problems)
     assert "1_mask.png: the mask of an anomalous image is all black" in text
-    assert "2_mask.png: the mask has 4 x 6 pixels, its image 8 x 6" in text
+    assert "2_mask.png: the mask has 4 x 6 pixels, its image 8 x 6; they do not cover the same area" in text
     assert "good/3.png" in text
     assert "3_mask.png" in text
     assert len(report.problems) == 4
+
+
+def test_check_tells_a_smaller_mask_from_one_of_another_shape(tmp_path: Path, put) -> None:
+    put(tmp_path / "good/a.png")
+    put(tmp_path / "bent/b.png")
+    put(tmp_path / "ground_truth/bent/b.png", 255, (4, 3))
+    (problem,) = check_dataset(open_dataset(tmp_path)).problems
+    assert "4 x 3 pixels, its image 8 x 6; it is scaled to fit" in problem
 
 
 def test_samples(tmp_path: Path, put) -> None:
@@ -85,7 +93,8 @@ def test_make_resumes_to_the_same_set(tmp_path: Path) -> None:
 
 def test_make_into_a_relative_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert CliRunner().invoke(app, ["make", "aux", "--images", "2", "--size", "32", "--families", "wood"]).exit_code == 0
+    made = CliRunner().invoke(app, ["make", "aux", "--images", "2", "--size", "32", "--families", "wood"])
+    assert made.exit_code == 0
     assert json.loads((tmp_path / "aux/meta.json").read_text())["test"]["wood"][0]["img_path"].startswith("wood/test/")
 
 

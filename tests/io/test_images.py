@@ -11,7 +11,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from anomalyclip.io import SUFFIXES, read_image, read_image_bytes, read_mask
+from anomalyclip.errors import ImageReadError
+from anomalyclip.io import SUFFIXES, image_size, read_image, read_image_bytes, read_mask
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -122,6 +123,18 @@ TURNED = {  # EXIF orientation -> how the stored rows and columns become the upr
     7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
     8: lambda a: np.rot90(a, 1),
 }
+
+
+@pytest.mark.parametrize("orientation", TURNED)
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.webp"])
+def test_the_size_is_that_of_the_upright_picture(save, rgb, orientation, name):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save(rgb, name, exif=exif)
+    assert image_size(path) == read_image(path).size
+    (path.parent / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(ImageReadError, match=r"cut\.png"):
+        image_size(path.parent / "cut.png")
 
 
 @pytest.mark.parametrize("orientation", TURNED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -235,8 +236,6 @@ def test_bad_files_are_reported_and_the_rest_is_trained(config, dataset, tmp_pat
 
 @pytest.mark.parametrize("cache", [True, False])
 def test_an_all_black_mask_is_no_truth(config, dataset, tmp_path, cache):
-    import io
-
     black = io.BytesIO()
     Image.new("L", (64, 64)).save(black, "png")
     anomalous = next(index for index, item in enumerate(dataset.items) if item.label)
@@ -248,6 +247,23 @@ def test_an_all_black_mask_is_no_truth(config, dataset, tmp_path, cache):
         assert len(result.problems) == 1
         assert "no pixel is marked" in result.problems[0]
         assert load_prompts(result.prompts).metadata.training["images_with_pixel_truth"] == 11
+
+
+@pytest.mark.parametrize("cache", [True, False])
+@pytest.mark.parametrize(("size", "truths"), [((128, 128), 12), ((64, 32), 11)])
+def test_a_mask_of_another_size_is_scaled_and_of_other_proportions_no_truth(
+    config, dataset, tmp_path, cache, size, truths
+):
+    anomalous = next(index for index, item in enumerate(dataset.items) if item.label)
+    other = io.BytesIO()
+    with Image.open(dataset.items[anomalous].mask) as mask:
+        mask.resize(size, Image.Resampling.NEAREST).save(other, "png")
+    data = copy_of(dataset, tmp_path, anomalous, mask=other.getvalue())
+    for run in ("", "again"):  # the second time the mask comes out of the cache
+        config = replace(config, epochs=1, cache=cache, output=f"{config.output}{run}")
+        result = train(config, datasets=[data])
+        assert load_prompts(result.prompts).metadata.training["images_with_pixel_truth"] == truths
+        assert ["64 x 32 pixels, its image 64 x 64" in line for line in result.problems] == [True] * (12 - truths)
 
 
 def test_nothing_readable_is_an_error(config, dataset, tmp_path):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL, Dataset, Item, levels_of
+from anomalyclip.data.samples import same_area
 from anomalyclip.errors import ImageReadError
 from anomalyclip.io.names import printable
 
@@ -91,8 +92,10 @@ def _look(item: Item) -> tuple[Item, list[str], bool]:
     if not mask.any():
         findings.append(f"{printable(item.mask)}: the mask of an anomalous image is all black")
     if mask.shape != (height, width):
+        fits = same_area(mask.shape[::-1], (width, height))
+        then = "it is scaled to fit" if fits else "they do not cover the same area, and its pixels are not used"
         findings.append(
             f"{printable(item.mask)}: the mask has {mask.shape[1]} x {mask.shape[0]} pixels, its image "
-            f"{width} x {height}; it is stretched to fit"
+            f"{width} x {height}; {then}"
         )
     return item, findings, True

@@ -10,6 +10,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+# A mask may be stored smaller than its image, and rounding then shifts the ratio of its sides a little.
+RATIO_TOLERANCE = 0.02
+
+
+def same_area(mask: tuple[int, int], image: tuple[int, int]) -> bool:
+    """Whether a mask of (width, height) pixels can be an image's: the ratio of its sides is the same, but for rounding.
+
+    >>> same_area((50, 33), (1000, 667)), same_area((667, 1000), (1000, 667))
+    (True, False)
+    """
+    (mask_width, mask_height), (width, height) = mask, image
+    return abs(mask_width * height - mask_height * width) <= RATIO_TOLERANCE * mask_width * height
+
+
 def load_sample(item: Item, size: int) -> tuple[Tensor, Tensor | None]:
     """(pixel values (3, size, size) float32 normalised, mask as from `load_mask`). Raises ImageReadError."""
     from anomalyclip.data.transforms import preprocess

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from anomalyclip.io.atomic import atomic_write, write_bytes
-    from anomalyclip.io.images import read_image, read_image_bytes, read_mask
+    from anomalyclip.io.images import image_size, read_image, read_image_bytes, read_mask
     from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, SUFFIXES
     from anomalyclip.io.maps import read_map, write_map
     from anomalyclip.io.names import printable
@@ -21,6 +21,7 @@ _HOME = {
     "SUFFIXES": "limits",
     "atomic_write": "atomic",
     "draw_overlay": "overlay",
+    "image_size": "images",
     "printable": "names",
     "read_image": "images",
     "read_image_bytes": "images",
@@ -38,6 +39,7 @@ __all__ = [
     "SUFFIXES",
     "atomic_write",
     "draw_overlay",
+    "image_size",
     "printable",
     "read_image",
     "read_image_bytes",

@@ -32,7 +32,15 @@ from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, SUFFIXE
 from anomalyclip.io.names import StrPath, printable
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
 
-__all__ = ["DEFAULT_MAX_BYTES", "DEFAULT_MAX_PIXELS", "SUFFIXES", "read_image", "read_image_bytes", "read_mask"]
+__all__ = [
+    "DEFAULT_MAX_BYTES",
+    "DEFAULT_MAX_PIXELS",
+    "SUFFIXES",
+    "image_size",
+    "read_image",
+    "read_image_bytes",
+    "read_mask",
+]
 
 BACKGROUND = (255, 255, 255)
 
@@ -107,6 +115,13 @@ def read_mask(
     applied as to images, so that mask and image stay aligned. Raises `ImageReadError`.
     """
     return use_file(path, lambda file: _foreground(_decode(file, max_pixels, windowed=False)), max_bytes)
+
+
+def image_size(
+    path: StrPath, *, max_pixels: int = DEFAULT_MAX_PIXELS, max_bytes: int = DEFAULT_MAX_BYTES
+) -> tuple[int, int]:
+    """(width, height) of the upright image, from the header where that suffices. Raises `ImageReadError`."""
+    return use_file(path, lambda file: _upright_size(file, max_pixels), max_bytes)
 
 
 def _reported(name: StrPath, read: Callable[[], T]) -> T:
@@ -191,6 +206,15 @@ def _orientation(image: Image.Image) -> int:
         return int(image.getexif().get(0x0112, 1))
     except Exception:  # a broken note about the camera is no reason to lose the picture
         return 1
+
+
+def _upright_size(file: BinaryIO, max_pixels: int) -> tuple[int, int]:
+    kind = headers.sniff(file)
+    if kind in ("DICOM", "TIFF"):  # which way up they are is known to their decoders
+        return _rgb(_decode(file, max_pixels)).size
+    image = _PLUGINS[kind](file)
+    width, height = image.size
+    return (height, width) if _orientation(image) in (5, 6, 7, 8) else (width, height)
 
 
 def _turned(image: Image.Image, orientation: int) -> Image.Image:
