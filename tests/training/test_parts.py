@@ -146,6 +146,16 @@ def test_a_missing_logger_is_named_before_anything_is_done(config, dataset, monk
     assert not config.folder.exists()
 
 
+def test_a_logger_that_does_not_start_is_named(config, dataset, monkeypatch):
+    def fail(**options):
+        raise RuntimeError("api_key not\n configured")
+
+    monkeypatch.setattr(loggers_module, "find_spec", lambda _: True)
+    monkeypatch.setattr("lightning.pytorch.loggers.WandbLogger", fail)
+    with pytest.raises(ConfigError, match="the logger wandb does not start: api_key not configured"):
+        train(replace(config, loggers=("wandb",)), datasets=[dataset])
+
+
 def test_loggers_are_lightnings_and_get_every_step(config, dataset, monkeypatch):
     seen = []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
@@ -29,8 +30,13 @@ _KINDS: dict[str, _Kind] = {
     "mlflow": _Kind(
         ("mlflow", "mlflow_skinny"),
         "mlflow",
-        "MLFlowLogger",  # the server is MLFLOW_TRACKING_URI; without it a folder beside the run
-        lambda folder: {"experiment_name": "anomalyclip", "run_name": folder.name, "save_dir": str(folder / "mlruns")},
+        "MLFlowLogger",
+        lambda folder: {
+            "experiment_name": "anomalyclip",
+            "run_name": folder.name,
+            # MLflow itself refuses plain folders as a store by now
+            "tracking_uri": os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder.resolve() / 'mlflow.db'}",
+        },
     ),
     "wandb": _Kind(
         ("wandb",),
@@ -50,13 +56,21 @@ def check_loggers(names: tuple[str, ...]) -> None:
 
 
 def make_loggers(names: tuple[str, ...], folder: Path, settings: dict[str, Any]) -> list[Any]:
-    """The loggers, told the run's settings; empty for "csv" alone."""
+    """The loggers, told the run's settings; empty for "csv" alone.
+
+    Raises:
+        ConfigError: a package is missing, or its logger does not start (no login, no server ...).
+    """
     check_loggers(names)
     module = import_module("lightning.pytorch.loggers")
     loggers = []
     for name in dict.fromkeys(names):
         if name in _KINDS:
-            logger = getattr(module, _KINDS[name].class_name)(**_KINDS[name].options(folder))
-            logger.log_hyperparams(settings)
+            try:
+                logger = getattr(module, _KINDS[name].class_name)(**_KINDS[name].options(folder))
+                logger.log_hyperparams(settings)
+            except Exception as error:  # each package has its own kinds
+                reason = " ".join(str(error).split())[:300] or type(error).__name__
+                raise ConfigError(f"the logger {name} does not start: {reason}. Set it up, or leave it out") from error
             loggers.append(logger)
     return loggers

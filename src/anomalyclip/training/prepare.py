@@ -92,7 +92,8 @@ def _sample(item: Item, dataset: str, level: Level, masks: MaskStore, preparatio
         mask_sha256=_content_hash(item.mask) if known and item.mask is not None else None,
     )
     if (doubt := _doubt(sample, masks)) is not None:
-        preparation.problem(f"{doubt}: only its image label is used")
+        then = "left out" if level == "pixel" else "only its image label is used"
+        preparation.problem(f"{doubt}: {then}")
         return replace(sample, mask=None, mask_sha256=None, known=False)
     return sample
 
