@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from anomalyclip.io.atomic import output_error
+from anomalyclip.reproduction.plan import DEPTH
 from anomalyclip.training import TrainConfig
-
-_PAPER_DEPTH = 9
 
 
 def write_initial_prompts(path: Path, config: TrainConfig) -> None:
@@ -24,7 +23,7 @@ def write_initial_prompts(path: Path, config: TrainConfig) -> None:
     files = resolve_model(config.model, offline=config.offline)
     clip = load_clip(files.weights)
     text = clip.text_tower()
-    settings = PromptSettings(depth=min(_PAPER_DEPTH, clip.config.text.layers))
+    settings = PromptSettings(depth=min(DEPTH, clip.config.text.layers))
     learner = PromptLearner(text, clip.tokenizer(), settings, seed=config.seed)
     with torch.no_grad():
         features = learner.text_features(text)

@@ -57,7 +57,7 @@ class Report:
         table, backbone, config: what was asked of which model.
         rows: in the order of the paper. entries: the cells behind them.
         missing: data sets that do not lie below the root. skipped: cells that were not run.
-        reasons: why figures are not compared -> the data sets (and variants) concerned; "" concerns all.
+        reasons: why figures are not compared -> the cells concerned, as (data set, variant); none for all of them.
         left_out: data set -> images without a result, over all variants the most.
     """
 
@@ -68,22 +68,21 @@ class Report:
     entries: tuple[Entry, ...]
     missing: tuple[Known, ...]
     skipped: tuple[Skipped, ...]
-    reasons: Mapping[str, tuple[str, ...]]
+    reasons: Mapping[str, tuple[tuple[str, str], ...]]
     left_out: Mapping[str, int]
 
 
 def make_report(page: Page, entries: Sequence[Entry], backbone: Backbone, config: ReproduceConfig) -> Report:
     """Rows, reasons and gaps of one table from its finished cells."""
-    reasons: dict[str, list[str]] = {}
+    reasons: dict[str, list[tuple[str, str]]] = {}
     if not backbone.is_the_papers:
         reasons[f"the backbone is {Path(backbone.name).name}, the paper's is ViT-L/14@336"] = []
-    many = len({entry.cell.variant.label for entry in entries}) > 1
     rows: list[Row] = []
     left_out: dict[str, int] = {}
     for entry in entries:
         found = _departures(entry, config)
         for reason in found:
-            reasons.setdefault(reason, []).append(_who(entry, many=many))
+            reasons.setdefault(reason, []).append((entry.cell.target, entry.cell.variant.label))
         rows += _rows(entry, page.table, comparable=backbone.is_the_papers and not found)
         problems = len(entry.result.get("problems", []))
         if problems:
@@ -96,13 +95,9 @@ def make_report(page: Page, entries: Sequence[Entry], backbone: Backbone, config
         tuple(entries),
         tuple(KNOWN[name] for name in page.missing),
         page.skipped,
-        {reason: tuple(dict.fromkeys(who)) for reason, who in reasons.items()},
+        {reason: tuple(who) for reason, who in reasons.items()},
         left_out,
     )
-
-
-def _who(entry: Entry, *, many: bool) -> str:
-    return f"{entry.cell.target} ({entry.cell.variant.label})" if many else entry.cell.target
 
 
 def metrics_of(target: str) -> list[str]:

@@ -17,6 +17,7 @@ COLON = "CVC-ColonDB"
 INDUSTRIAL = tuple(name for name, known in KNOWN.items() if known.domain == "industrial")
 MEDICAL = tuple(name for name, known in KNOWN.items() if known.domain == "medical")
 _ABLATED = (MVTEC, VISA)
+LENGTH, DEPTH = 12, 9  # METHOD section 4
 
 
 @dataclass(frozen=True)
@@ -142,16 +143,21 @@ def _contexts(_: Towers) -> Sequence[Variant]:
 
 def _attentions(_: Towers) -> Sequence[Variant]:
     words = {"qk": "Q-K (no DPAM)", "qq": "Q-Q", "kk": "K-K", "vv": "V-V (the method's)"}
-    return [Variant(label, None, TRAINED, {"dpam": mode}) for mode, label in words.items()]
+    return [_study(label, "dpam", mode, "vv") for mode, label in words.items()]
 
 
 def _lengths(_: Towers) -> Sequence[Variant]:
-    return [Variant(f"length {length}", None, TRAINED, {"n_ctx": length}) for length in (4, 8, 12, 16)]
+    return [_study(f"length {length}", "n_ctx", length, LENGTH) for length in (4, 8, 12, 16)]
 
 
 def _depths(towers: Towers) -> Sequence[Variant]:
     depths = sorted({min(depth, towers.text_layers) for depth in (1, 3, 5, 7, 9, 11)})
-    return [Variant(f"depth {depth}", None, TRAINED, {"depth": depth}) for depth in depths]
+    return [_study(f"depth {depth}", "depth", depth, min(DEPTH, towers.text_layers)) for depth in depths]
+
+
+def _study(label: str, setting: str, value: Any, published: Any) -> Variant:
+    """The published value is left unsaid, so that all studies share its training and its cells."""
+    return Variant(label, None, TRAINED, {} if value == published else {setting: value})
 
 
 def _object_words(_: Towers) -> Sequence[Variant]:

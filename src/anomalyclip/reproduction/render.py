@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -65,18 +65,20 @@ def introduction(report: Report) -> list[str]:
 
 
 def _prompts(report: Report) -> list[str]:
-    """Which prompts judged what; variants are named where they differ in it."""
-    lines = [entry.cell.variant.label for entry in report.entries]
-    shared: dict[str, tuple[list[str], list[str]]] = {}
+    """Which prompts judged what."""
+    shared: dict[str, list[tuple[str, str]]] = {}
     for entry in report.entries:
-        targets, variants = shared.setdefault(entry.judge.words, ([], []))
-        targets.append(entry.cell.target)
-        variants.append(entry.cell.variant.label)
-    said = []
-    for words, (targets, variants) in shared.items():
-        which = "" if set(variants) == set(lines) else f", {', '.join(dict.fromkeys(variants))}"
-        said.append(f"{words} ({', '.join(dict.fromkeys(targets))}{which})")
-    return said
+        shared.setdefault(entry.judge.words, []).append((entry.cell.target, entry.cell.variant.label))
+    return [f"{words} ({_which(who, report)})" for words, who in shared.items()]
+
+
+def _which(who: Sequence[tuple[str, str]], report: Report) -> str:
+    """Cells in words: their data sets, and their variants where those are not all."""
+    if len(who) == len(report.entries) > 1:
+        return "all"
+    targets, variants = (tuple(dict.fromkeys(names)) for names in zip(*who, strict=True))
+    every = {entry.cell.variant.label for entry in report.entries}
+    return ", ".join(targets) + ("" if set(variants) == every else f": {', '.join(variants)}")
 
 
 def remarks(report: Report) -> list[str]:
@@ -86,17 +88,13 @@ def remarks(report: Report) -> list[str]:
     if any(row.verdict for row in report.rows):
         lines.append(f"Tolerance in points, the spread of published reruns: {tolerances}.")
     for reason, who in report.reasons.items():
-        concerned = f" ({_short(who, report)})" if who else ""
+        concerned = f" ({_which(who, report)})" if who else ""
         lines.append(f"Not held against the paper: {reason}{concerned}.")
-    lines += [f"{count} images of {name} were left out; see its cell." for name, count in report.left_out.items()]
+    for name, count in report.left_out.items():
+        lines.append(f"{count} image{'s' * (count != 1)} of {name} left out; see problems in its cell.")
     lines += [f"Not found: {known.name} ({known.source})." for known in report.missing]
     lines += [f"Not run: {one.target}, {one.variant}: {one.reason}." for one in report.skipped]
     return [printable(line) for line in lines]
-
-
-def _short(who: tuple[str, ...], report: Report) -> str:
-    everyone = len(who) == len(report.entries) > 1
-    return "all" if everyone else "; ".join(who)
 
 
 def as_markdown(report: Report) -> str:
@@ -144,7 +142,7 @@ def to_dict(report: Report) -> dict[str, Any]:
         "versions": library_versions(),
         "rows": [asdict(row) for row in report.rows],
         "cells": [_cell(entry) for entry in report.entries],
-        "not_compared": {reason: list(who) for reason, who in report.reasons.items()},
+        "not_compared": {reason: [list(one) for one in who] for reason, who in report.reasons.items()},
         "left_out": dict(report.left_out),
         "missing": [{"dataset": known.name, "source": known.source} for known in report.missing],
         "not_run": [asdict(one) for one in report.skipped],

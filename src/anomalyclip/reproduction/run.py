@@ -98,7 +98,7 @@ class _Run:
             "settings": asdict(self.settings),
             "data": fingerprint(self.shelf.get(cell.target)),
         }
-        return _Job(cell, judge, self.store.cell_name(cell.target, cell.variant.label, digest_of(identity)))
+        return _Job(cell, judge, self.store.cell_name(cell.target, digest_of(identity)))
 
     def announce(self, jobs: list[_Job]) -> None:
         """Tell what is left, in images; and refuse early where training is needed and its packages are missing."""

@@ -47,9 +47,9 @@ class Store:
             )
         write_bytes(self.path / RECORD, json.dumps(settings, indent=1).encode("utf-8", "backslashreplace"))
 
-    def cell_name(self, target: str, label: str, digest: str) -> str:
-        """Folder of a cell, relative to the output folder."""
-        return f"{CELLS}/{slug(target)}-{slug(label)}-{digest[:DIGITS]}"
+    def cell_name(self, target: str, digest: str) -> str:
+        """Folder of a cell, relative to the output folder; lines of several tables that are the same share one."""
+        return f"{CELLS}/{slug(target)}-{digest[:DIGITS]}"
 
     def result(self, cell: str) -> dict[str, Any] | None:
         """A finished cell's metrics.json; None if it is not finished (or was damaged: it is then done again)."""

@@ -1,0 +1,191 @@
+"""Whole runs on stand-ins with the small CLIP: means, resuming, kill -9, bad data, baselines, the command."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from anomalyclip.cli.reproduce import app
+from anomalyclip.data import make_standin
+from anomalyclip.errors import ConfigError
+from anomalyclip.reproduction import ReproduceConfig, Watcher, reproduce
+
+Call = Callable[..., ReproduceConfig]
+
+
+class Heard(Watcher):
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.images = self.total = self.cells = 0
+        self.finished: list[str] = []
+        self.notes: list[str] = []
+
+    def begin(self, images: int, cells: int) -> None:
+        self.total, self.cells = images, cells
+
+    def advance(self, images: int = 1) -> None:
+        self.images += images
+
+    def cell(self, words: str) -> None:
+        self.finished.append(words)
+
+    def note(self, line: str) -> None:
+        self.notes.append(line)
+
+
+@pytest.fixture
+def two_classes(tmp_path: Path) -> Path:
+    """BTAD with 3 classes, MPDD with 2, MVTec AD and VisA with 1."""
+    for name, classes in (("btad", 3), ("mpdd", 2), ("mvtec", 1), ("visa", 1)):
+        make_standin(tmp_path / "data", name, 4, classes=classes, size=32)
+    return tmp_path / "data"
+
+
+def test_means_are_over_classes(call: Call, two_classes: Path) -> None:
+    """Recomputed from the page's own JSON and from the cell's."""
+    heard = Heard()
+    config = call(root=two_classes, tables=("1",), methods=("anomalyclip", "clip"), datasets=("btad", "mpdd"))
+    reproduce(config, heard)
+    page = json.loads((config.output / "table_1.json").read_text())
+    assert [len(cell["classes"]) for cell in page["cells"]] == [3, 3, 2, 2]
+    for cell in page["cells"]:
+        kept = json.loads((config.output / cell["folder"] / "metrics.json").read_text())
+        shown = [row for row in page["rows"] if (row["dataset"], row["variant"]) == (cell["dataset"], cell["variant"])]
+        assert len(shown) == 4
+        for row in shown:
+            values = [one[row["metric"]] for one in cell["classes"].values()]
+            assert values == [one[row["metric"]] for one in kept["classes"].values()]
+            assert row["ours"] == pytest.approx(100 * sum(values) / len(values), abs=1e-9)
+    assert page["missing"] == []
+    assert heard.cells == len(heard.finished) == 4
+    assert heard.images == heard.total == 2 * (12 + 8) + 4  # two methods, and one epoch on MVTec AD
+
+
+def test_a_rerun_does_nothing_and_a_wider_one_the_rest(call: Call, two_classes: Path) -> None:
+    first = call(root=two_classes, tables=("1",), datasets=("btad",))
+    reproduce(first, Heard())
+    page = (first.output / "table_1.json").read_bytes()
+    again = Heard()
+    reproduce(first, again)
+    assert (again.total, again.cells, again.finished) == (0, 0, [])
+    assert (first.output / "table_1.json").read_bytes() == page
+    wider, heard = call(root=two_classes, tables=("1", "5"), datasets=("btad",)), Heard()
+    reproduce(wider, heard)
+    assert len(heard.finished) == 3  # "global and local loss" is Table 1's cell
+    assert len(list((first.output / "training").iterdir())) == 4
+    assert len(list((first.output / "cells").iterdir())) == 4
+
+
+_CHILD = """
+import os, pickle, signal, sys
+from pathlib import Path
+from anomalyclip.evaluation.folder import EvaluationFolder
+from anomalyclip.training.module import PromptTraining
+from anomalyclip.reproduction import reproduce
+
+def die_at(owner, name, count):
+    calls, original = [], getattr(owner, name)
+    def counted(self, *arguments, **options):
+        calls.append(1)
+        return original(self, *arguments, **options) if len(calls) < count else os.kill(os.getpid(), signal.SIGKILL)
+    setattr(owner, name, counted)
+
+config = pickle.loads(Path(sys.argv[2]).read_bytes())  # our own test's file
+{"training": lambda: die_at(PromptTraining, "training_step", 3), "cell": lambda: die_at(EvaluationFolder, "append", 2)}[
+    sys.argv[1]
+]()
+reproduce(config)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
+@pytest.mark.parametrize("where", ["training", "cell"])
+def test_killed_and_run_again(call: Call, two_classes: Path, tmp_path: Path, where: str) -> None:
+    """kill -9 in the third training step, or after one of BTAD's three classes: the rerun ends like a run unharmed."""
+    config = call(root=two_classes, tables=("1",), datasets=("btad",), epochs=4)
+    (tmp_path / "job").write_bytes(pickle.dumps(config))
+    killed = subprocess.run(
+        [sys.executable, "-c", _CHILD, where, str(tmp_path / "job")],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert not list(config.output.glob("table_*"))
+    assert bool(list(config.output.glob("training/*/prompts.safetensors"))) == (where == "cell")
+    heard = Heard()
+    reproduce(config, heard)
+    assert heard.images == heard.total == 12 + 4 * 4 * (where == "training")
+    untouched = call(root=two_classes, tables=("1",), datasets=("btad",), epochs=4, output=tmp_path / "untouched")
+    reproduce(untouched)
+    pages = [json.loads((one.output / "table_1.json").read_text()) for one in (config, untouched)]
+    assert pages[0]["rows"] == pages[1]["rows"]
+    assert pages[0]["cells"][0]["model"]["prompts_sha256"] == pages[1]["cells"][0]["model"]["prompts_sha256"]
+
+
+def test_a_damaged_cell_is_done_again(call: Call, two_classes: Path) -> None:
+    config = call(root=two_classes, tables=("1",), datasets=("btad",))
+    reproduce(config)
+    page = json.loads((config.output / "table_1.json").read_text())
+    metrics = config.output / page["cells"][0]["folder"] / "metrics.json"
+    metrics.write_bytes(metrics.read_bytes()[:100])
+    heard = Heard()
+    reproduce(config, heard)
+    assert len(heard.finished) == 1
+    assert json.loads((config.output / "table_1.json").read_text())["rows"] == page["rows"]
+
+
+def test_changed_data_is_measured_again(call: Call, two_classes: Path) -> None:
+    config = call(root=two_classes, tables=("1",), datasets=("btad",), train=False, prompts="clip")
+    reproduce(config)
+    (two_classes / "BTech_Dataset_transformed/01/test/ko/000.bmp").unlink()
+    (two_classes / "BTech_Dataset_transformed/01/ground_truth/ko/000.png").unlink()
+    heard = Heard()
+    reproduce(config, heard)
+    assert heard.total == 11
+
+
+def test_bad_data_is_told_and_the_rest_goes_on(call: Call, two_classes: Path) -> None:
+    """A set whose masks are gone is not run, an image that cannot be read is left out; both are on the page."""
+    (two_classes / "MPDD/bracket_black/ground_truth/defect/000_mask.png").unlink()
+    (two_classes / "BTech_Dataset_transformed/02/test/ok/001.png").write_bytes(b"no picture")
+    config = call(root=two_classes, tables=("1",), datasets=("mpdd", "btad"), train=False, prompts="clip")
+    (report,) = reproduce(config)
+    assert {row.dataset for row in report.rows} == {"BTAD"}
+    assert [(one.target, "no mask" in one.reason) for one in report.skipped] == [("MPDD", True)]
+    assert dict(report.left_out) == {"BTAD": 1}
+    assert "1 image of BTAD left out" in (config.output / "table_1.md").read_text()
+    shutil.rmtree(config.output)
+    config.output.mkdir()
+    (config.output / "holiday.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="not empty"):
+        reproduce(config)
+
+
+def test_the_command(call: Call, two_classes: Path, tmp_path: Path) -> None:
+    config = call()
+    options = ["--model", config.model, "--prompts", "clip", "--datasets", "btad,tn3k", "--device", "cpu", "--quiet"]
+    run = CliRunner().invoke(app, [str(two_classes), "-o", str(tmp_path / "out"), *options, "--format", "markdown"])
+    assert run.exit_code == 0, run.output
+    pages = [(tmp_path / "out" / f"table_{name}.md").read_text() for name in ("1", "2")]
+    assert run.stdout == "".join(pages)
+    assert "ours: clip_small_openai.safetensors" in pages[0]
+    assert "Not found: TN3K" in pages[0]
+    table = CliRunner().invoke(app, [str(two_classes), "-o", str(tmp_path / "out"), *options, "--table", "1"])
+    assert table.exit_code == 0
+    assert "BTAD (rendered)" in table.stdout
+    assert (tmp_path / "out/table_1.tex").is_file()
+    wrong = CliRunner().invoke(app, [str(two_classes), "-o", str(tmp_path / "out"), "--table", "7"])
+    assert isinstance(wrong.exception, ConfigError)
