@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,10 +10,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from anomalyclip.baselines.detector import FeatureDetector
-from anomalyclip.clip.plain import window_count
+from anomalyclip.clip.plain import window_count, window_patches
+from anomalyclip.clip.vision import VisionTransformer
 from anomalyclip.features.encoding import Features
 from anomalyclip.features.key import CacheKey, window_key
+from anomalyclip.model_settings import ModelSettings
 from anomalyclip.scoring import ABNORMAL, gaussian_filter, image_score, similarity, upsample
+from anomalyclip.text_embeddings import TextEmbeddings
 
 SCALES = (2, 3)
 """Sides of the small and the middle windows, in patches; the third scale is the whole image."""
@@ -35,6 +37,20 @@ class WinCLIP(FeatureDetector):
 
     method = "winclip"
 
+    def __init__(
+        self,
+        visual: VisionTransformer,
+        embeddings: TextEmbeddings,
+        settings: ModelSettings,
+        *,
+        name: str,
+        weights_sha256: str,
+    ) -> None:
+        super().__init__(visual, embeddings, settings, name=name, weights_sha256=weights_sha256)
+        self.grid = settings.image_size // visual.config.patch_size
+        for scale in SCALES:
+            window_patches(self.grid, scale)  # refuses a grid that is too small
+
     def feature_key(self, dtype: str = "fp32") -> CacheKey:
         """The class token of the image and of every window."""
         return window_key(
@@ -48,10 +64,9 @@ class WinCLIP(FeatureDetector):
 
     def scores_and_maps(self, features: Features) -> tuple[Tensor, Tensor]:
         settings = self.settings
-        grid = math.isqrt(self.feature_key().patches)
         scores = image_score(features.image, self.text_features, settings.tau)
         windows = similarity(features.patches[:, 0], self.text_features, settings.tau)[..., ABNORMAL]
-        maps = winclip_map(scores, windows, grid, SCALES)
+        maps = winclip_map(scores, windows, self.grid, SCALES)
         return scores, gaussian_filter(upsample(maps.unsqueeze(1), settings.image_size).squeeze(1), settings.sigma)
 
     def provenance(self) -> dict[str, Any]:
