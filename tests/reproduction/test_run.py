@@ -135,6 +135,22 @@ def test_killed_and_run_again(call: Call, two_classes: Path, tmp_path: Path, whe
     assert pages[0]["cells"][0]["model"]["prompts_sha256"] == pages[1]["cells"][0]["model"]["prompts_sha256"]
 
 
+def test_features_are_shared_between_cells(call: Call, two_classes: Path, tmp_path: Path) -> None:
+    """BTAD's 12 images: 12 records of plain CLIP for `clip` and `clip-ac`, 12 of the two-path tower for AnomalyCLIP."""
+    options = {"root": two_classes, "tables": ("1",), "datasets": ("btad",), "methods": ("anomalyclip", "clip")}
+    features = tmp_path / "features"
+    (plain,) = reproduce(call(**options, output=tmp_path / "plain"))
+    before = set(features.rglob("*"))
+    (cached,) = reproduce(call(**options, cache=True))
+    added = [path for path in set(features.rglob("*")) - before if len(path.name) == 64]
+    assert len(added) == 24
+    assert [row.ours for row in cached.rows] == pytest.approx([row.ours for row in plain.rows], abs=1.0)
+    heard = Heard()
+    reproduce(call(**options | {"methods": ("anomalyclip", "clip", "clip-ac")}, cache=True), heard)
+    assert len(heard.finished) == 1
+    assert len([p for p in set(features.rglob("*")) - before if len(p.name) == 64]) == 24
+
+
 def test_a_damaged_cell_is_done_again(call: Call, two_classes: Path) -> None:
     config = call(root=two_classes, tables=("1",), datasets=("btad",))
     reproduce(config)

@@ -29,7 +29,8 @@ class ReproduceConfig:
         epochs, seed, batch_size: of training; published values by default.
         image_size: None takes the model's default.
         missing_masks: as for `anomalyclip.data.open_dataset`.
-        cache, cache_dir: keep the encoder's features of test images too, and where; those of training always are kept.
+        cache: keep the encoder's features of test images too (fp16, as training does), for the cells that share them.
+        cache_dir: where features are kept, those of training in any case.
         device, threads, workers, offline: as for `anomalyclip evaluate`.
 
     Raises:

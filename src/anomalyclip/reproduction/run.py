@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomalyclip.errors import ConfigError, InputError
-from anomalyclip.evaluation import ClassResult, Evaluation, EvaluationSettings, evaluate, load_for
+from anomalyclip.evaluation import CacheSettings, ClassResult, Evaluation, EvaluationSettings, evaluate, load_for
 from anomalyclip.evaluation.folder import RUN, EvaluationFolder, fingerprint
+from anomalyclip.evaluation.predictor import recorded
 from anomalyclip.reproduction.cells import Cell, Page, Shelf, Skipped, lay_out
 from anomalyclip.reproduction.config import ReproduceConfig
 from anomalyclip.reproduction.finding import find_datasets
@@ -82,6 +83,7 @@ class _Run:
     def __init__(self, config: ReproduceConfig, backbone: Backbone, shelf: Shelf, watcher: Watcher) -> None:
         self.config, self.backbone, self.shelf, self.watcher = config, backbone, shelf, watcher
         self.settings = EvaluationSettings()
+        self.cache = CacheSettings(config.cache_dir) if config.cache else None
         self.store = Store(config.output)
 
     def jobs(self, page: Page) -> list[_Job]:
@@ -95,7 +97,7 @@ class _Run:
             "judge": dict(judge.identity),
             "load": {name: list(v) if isinstance(v, tuple) else v for name, v in cell.variant.load.items()},
             "image_size": self.config.image_size,
-            "settings": asdict(self.settings),
+            "settings": asdict(self.settings) | recorded(self.cache),
             "data": fingerprint(self.shelf.get(cell.target)),
         }
         return _Job(cell, judge, self.store.cell_name(cell.target, digest_of(identity)))
@@ -155,7 +157,7 @@ class _Run:
         folder = config.output / job.name
         run = {
             "model": models.provenance(),
-            "settings": asdict(self.settings),
+            "settings": asdict(self.settings) | recorded(self.cache),
             "data": {"root": str(dataset.root), "split": dataset.split},
             "files": fingerprint(dataset),
         }
@@ -169,18 +171,11 @@ class _Run:
                 done=done,
                 on_image=lambda _: self.watcher.advance(),
                 on_class=kept.append,
-                **self._cache(),
+                cache=self.cache,
             )
             result.save(folder)
         self.watcher.cell(f"{words}: {_figures(result)}")
         return result.to_dict()
-
-    def _cache(self) -> dict[str, Any]:
-        if not self.config.cache:
-            return {}
-        from anomalyclip.evaluation import CacheSettings
-
-        return {"cache": CacheSettings(folder=self.config.cache_dir)}
 
     def _spec(self, judge: Judge, words: str) -> str | None:
         """The prompts, learned first where they must be."""
