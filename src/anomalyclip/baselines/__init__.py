@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         check_linear,
         is_linear_file,
         load_linear,
+        read_metadata,
         save_linear,
     )
     from anomalyclip.baselines.vand import VAND
@@ -30,6 +31,7 @@ __all__ = [
     "check_linear",
     "is_linear_file",
     "load_linear",
+    "read_metadata",
     "save_linear",
 ]
 
@@ -42,6 +44,7 @@ _HOME = {
     "check_linear": "linear",
     "is_linear_file": "linear",
     "load_linear": "linear",
+    "read_metadata": "linear",
     "save_linear": "linear",
 }
 

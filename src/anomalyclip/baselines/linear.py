@@ -18,8 +18,8 @@ from anomalyclip.errors import PromptError
 from anomalyclip.prompts.backbone import Backbone
 from anomalyclip.prompts.bounded import read_bounded, write_atomic
 from anomalyclip.prompts.content import PromptMetadata
+from anomalyclip.prompts.files import LINEAR_KEY, load_prompts
 
-METADATA_KEY = "anomalyclip.vand"
 FORMAT_VERSION = 1
 _MAX_HEADER = 2**20
 
@@ -129,7 +129,7 @@ def save_linear(path: str | Path, file: LinearFile) -> None:
 
     header = {"format": FORMAT_VERSION, "ensemble": file.ensemble, "metadata": asdict(file.metadata)}
     text = json.dumps(header, sort_keys=True, allow_nan=False)
-    write_atomic(path, save({name: value.contiguous() for name, value in file.tensors.items()}, {METADATA_KEY: text}))
+    write_atomic(path, save({name: value.contiguous() for name, value in file.tensors.items()}, {LINEAR_KEY: text}))
 
 
 def load_linear(path: str | Path) -> LinearFile:
@@ -153,6 +153,11 @@ def load_linear(path: str | Path) -> LinearFile:
         raise PromptError(f"the file {path} is damaged ({reason}); save or fetch it again") from error
 
 
+def read_metadata(path: str | Path) -> PromptMetadata:
+    """What a file of any method says about itself. Raises :class:`PromptError`."""
+    return load_linear(path).metadata if is_linear_file(path) else load_prompts(path).metadata
+
+
 def is_linear_file(path: str | Path) -> bool:
     """Whether a file says it holds VAND's linear layers. Raises :class:`PromptError` where it cannot be read."""
     return _header(read_bounded(path)) is not None
@@ -164,7 +169,7 @@ def _header(data: bytes) -> str | None:
     if not 2 <= length <= min(_MAX_HEADER, len(data) - 8):
         return None
     try:
-        text = json.loads(data[8 : 8 + length])["__metadata__"][METADATA_KEY]
+        text = json.loads(data[8 : 8 + length])["__metadata__"][LINEAR_KEY]
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return text if isinstance(text, str) else None

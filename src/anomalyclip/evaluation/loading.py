@@ -27,7 +27,7 @@ PREFIXES: dict[str, str | None] = {
     "vand:": "vand",
     "object-aware:": "object-aware",
 }
-WINCLIP, VAND = "winclip", "vand"
+WINCLIP = "winclip"
 OBJECT = "object"
 
 
@@ -141,16 +141,14 @@ def _split(wanted: str) -> tuple[str, str]:
 
 
 def _from_file(call: _Call, path: Path, method: str | None) -> _Built:
-    from anomalyclip.baselines import is_linear_file
-    from anomalyclip.prompts import load_prompts
+    from anomalyclip.baselines import is_linear_file, read_metadata
 
-    linear = is_linear_file(path)
-    found = VAND if linear else load_prompts(path).metadata.method
+    found = read_metadata(path).method
     if method is not None and found != method:
         raise PromptError(
             f"{printable(path)} was learned by the method {found}, not {method}; name it {found}:PATH, or just PATH"
         )
-    return _vand(call, path) if linear else _prompts(call, path)
+    return _vand(call, path) if is_linear_file(path) else _prompts(call, path)
 
 
 def _words(call: _Call, ensemble: str) -> _Built:

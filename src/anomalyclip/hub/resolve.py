@@ -139,9 +139,9 @@ def _holds_weights(folder: Path) -> bool:
 
 def _backbone_of(run: Path) -> str:
     """The model a run's prompts were learned on, as their metadata records it."""
-    from anomalyclip.prompts import load_prompts
+    from anomalyclip.baselines import read_metadata
 
-    backbone = load_prompts(run / RUN_PROMPTS).metadata.backbone
+    backbone = read_metadata(run / RUN_PROMPTS).backbone
     if not backbone:
         raise HubError(f"{run / RUN_PROMPTS} does not record its model; name the model and pass {run} as the prompts")
     if backbone not in MODELS and not Path(backbone).exists():

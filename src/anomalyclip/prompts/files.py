@@ -21,6 +21,7 @@ from anomalyclip.prompts.settings import PromptSettings
 
 FORMAT_VERSION = 1
 METADATA_KEY = "anomalyclip.prompts"
+LINEAR_KEY = "anomalyclip.vand"  # where files of the baseline VAND, which hold no prompts, keep their metadata
 _ZIP_MAGIC = b"PK\x03\x04"
 _MAX_HEADER = 2**20
 
@@ -98,6 +99,11 @@ def _metadata_text(data: bytes, path: str) -> str:
         header: Any = json.loads(data[8 : 8 + length])
         text = header["__metadata__"][METADATA_KEY]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
+        if LINEAR_KEY.encode() in data[8 : 8 + length]:
+            raise PromptError(
+                f"{path} holds the linear layers of VAND, not prompts; that baseline is judged by"
+                f" anomalyclip evaluate DATA --prompts vand:{path}"
+            ) from error
         raise PromptError(
             f"{path} is no prompt file: its header lacks {METADATA_KEY!r};"
             " a plain safetensors file holds weights, pass it as the model instead"
