@@ -173,6 +173,27 @@ def test_changed_data_is_measured_again(call: Call, two_classes: Path) -> None:
     assert heard.total == 11
 
 
+def test_auxiliary_files_that_cannot_be_read(call: Call, two_classes: Path) -> None:
+    """Prompts learned on less than the whole set are not the paper's."""
+    (two_classes / "mvtec_anomaly_detection/bottle/test/good/001.png").write_bytes(b"no picture")
+    heard = Heard()
+    (report,) = reproduce(call(root=two_classes, tables=("1",), datasets=("btad",)), heard)
+    assert any("good/001.png" in line for line in heard.notes)
+    assert "files of the auxiliary data were left out" in report.reasons
+
+
+def test_one_run_at_a_time(call: Call, two_classes: Path) -> None:
+    config = call(root=two_classes, tables=("1",), datasets=("btad",), train=False, prompts="clip")
+
+    class Second(Watcher):
+        def cell(self, words: str) -> None:
+            with pytest.raises(ConfigError, match="another process reproduces into"):
+                reproduce(config)
+
+    reproduce(config, Second())
+    reproduce(config)  # the folder is free again
+
+
 def test_bad_data_is_told_and_the_rest_goes_on(call: Call, two_classes: Path) -> None:
     """A set whose masks are gone is not run, an image that cannot be read is left out; both are on the page."""
     (two_classes / "MPDD/bracket_black/ground_truth/defect/000_mask.png").unlink()
@@ -203,5 +224,8 @@ def test_the_command(call: Call, two_classes: Path, tmp_path: Path) -> None:
     assert table.exit_code == 0
     assert "BTAD (rendered)" in table.stdout
     assert (tmp_path / "out/table_1.tex").is_file()
+    told = CliRunner().invoke(app, [str(two_classes), "-o", str(tmp_path / "told"), *options[:-1], "--table", "1"])
+    assert "[1 of 1, none left] table 1, BTAD, AnomalyCLIP: image AUROC" in told.stderr
+    assert f"Results: {tmp_path / 'told'}" in told.stderr
     wrong = CliRunner().invoke(app, [str(two_classes), "-o", str(tmp_path / "out"), "--table", "7"])
     assert isinstance(wrong.exception, ConfigError)

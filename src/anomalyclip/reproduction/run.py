@@ -59,11 +59,11 @@ def reproduce(config: ReproduceConfig, watcher: Watcher | None = None) -> list[R
         watcher.note(line)
     shelf = Shelf(found, config)
     run = _Run(config, read_backbone(config), shelf, watcher)
-    run.store.claim(_plain(config))
-    pages = lay_out(config, shelf, run.backbone.towers)
-    jobs = [run.jobs(page) for page in pages]  # all checked before the first is run
-    run.announce([job for page in jobs for job in page])
-    return [run.finish(page, page_jobs) for page, page_jobs in zip(pages, jobs, strict=True)]
+    with run.store.claim(_plain(config)):
+        pages = lay_out(config, shelf, run.backbone.towers)
+        jobs = [run.jobs(page) for page in pages]  # all checked before the first is run
+        run.announce([job for page in jobs for job in page])
+        return [run.finish(page, page_jobs) for page, page_jobs in zip(pages, jobs, strict=True)]
 
 
 def read_backbone(config: ReproduceConfig) -> Backbone:
@@ -136,7 +136,10 @@ class _Run:
         except (InputError, ConfigError) as error:  # of this cell alone: the model was loaded before
             self.watcher.note(f"{page.table.name}, {cell.target}: not run: {error}")
             return Skipped(cell.variant.label, cell.target, str(error))
-        return Entry(cell, job.judge, job.name, self.shelf.path(cell.target), result)
+        judge = job.judge
+        if judge.training is not None and self.store.left_out(judge.training):
+            judge = replace(judge, deviations=(*judge.deviations, "files of the auxiliary data were left out"))
+        return Entry(cell, judge, job.name, self.shelf.path(cell.target), result)
 
     def _evaluate(self, page: Page, job: _Job) -> dict[str, Any]:
         cell, config = job.cell, self.config

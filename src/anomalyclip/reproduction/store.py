@@ -9,19 +9,23 @@ table_NAME.md, .tex, .json
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import filelock
 
 from anomalyclip.errors import ConfigError
 from anomalyclip.evaluation.files import METRICS_FILE
 from anomalyclip.io.atomic import output_error, write_bytes
 from anomalyclip.io.names import printable
 from anomalyclip.reproduction.judges import DIGITS, Training, slug
-from anomalyclip.training.outputs import PROMPTS
+from anomalyclip.training.outputs import PROBLEMS, PROMPTS
 
 RECORD, CELLS, TRAINING = "reproduce.json", "cells", "training"
+_LOCK = ".reproduce.lock"
 
 
 @dataclass(frozen=True)
@@ -30,22 +34,36 @@ class Store:
 
     path: Path
 
-    def claim(self, settings: Mapping[str, Any]) -> None:
-        """Make the folder and record the call's settings.
+    @contextmanager
+    def claim(self, settings: Mapping[str, Any]) -> Iterator[None]:
+        """Make the folder, hold it against other processes, and record the call's settings.
 
-        Raises ConfigError for a folder that holds other things, OutputError where it cannot be written.
+        Raises ConfigError for a folder that is in use or holds other things, OutputError where it cannot be written.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            names = {entry.name for entry in self.path.iterdir() if not entry.name.startswith(".")}
+            guard = filelock.FileLock(str(self.path / _LOCK))
+            guard.acquire(timeout=0)
+        except filelock.Timeout:
+            raise ConfigError(
+                f"another process reproduces into {printable(self.path)}; wait for it, or name another folder"
+            ) from None
         except OSError as error:
             raise output_error(self.path, error) from error
+        try:
+            self._refuse_foreign()
+            write_bytes(self.path / RECORD, json.dumps(settings, indent=1).encode("utf-8", "backslashreplace"))
+            yield
+        finally:
+            guard.release()
+
+    def _refuse_foreign(self) -> None:
+        names = {entry.name for entry in self.path.iterdir() if not entry.name.startswith(".")}
         if names and RECORD not in names:
             raise ConfigError(
                 f"{printable(self.path)} is not empty and holds no {RECORD}, so it is no folder of anomalyclip "
                 "reproduce; name a new one"
             )
-        write_bytes(self.path / RECORD, json.dumps(settings, indent=1).encode("utf-8", "backslashreplace"))
 
     def cell_name(self, target: str, digest: str) -> str:
         """Folder of a cell, relative to the output folder; lines of several tables that are the same share one."""
@@ -67,6 +85,10 @@ class Store:
         """A finished training's prompts."""
         prompts = self.training_folder(training) / PROMPTS
         return prompts if prompts.is_file() else None
+
+    def left_out(self, training: Training) -> bool:
+        """Whether a training went without some of its files."""
+        return (self.training_folder(training) / PROBLEMS).is_file()
 
     def write_page(self, name: str, contents: Mapping[str, str]) -> None:
         """A table in several formats: suffix -> text. Raises OutputError."""
