@@ -41,7 +41,7 @@ class ModelFiles:
         if self.default_prompts is None:
             raise HubError(
                 f"nobody published prompts learned on {self.name}: give a prompt file of your own (anomalyclip train),"
-                " a hand-written ensemble (--prompts clip-ac), or use the model vit-l-14-336 or pocket"
+                " hand-written words (--prompts winclip-ensemble), or use the model vit-l-14-336 or pocket"
             )
         return self.default_prompts
 
