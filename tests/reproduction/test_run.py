@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from anomalyclip.cli.reproduce import app
 from anomalyclip.data import make_standin
 from anomalyclip.errors import ConfigError
+from anomalyclip.prompts import load_prompts
 from anomalyclip.reproduction import ReproduceConfig, Watcher, reproduce
 
 Call = Callable[..., ReproduceConfig]
@@ -180,6 +181,23 @@ def test_auxiliary_files_that_cannot_be_read(call: Call, two_classes: Path) -> N
     (report,) = reproduce(call(root=two_classes, tables=("1",), datasets=("btad",)), heard)
     assert any("good/001.png" in line for line in heard.notes)
     assert "files of the auxiliary data were left out" in report.reasons
+
+
+def test_no_loss_is_where_training_starts(call: Call, two_classes: Path) -> None:
+    """One batch, one step: Adam moves every learned number by the learning rate, 1e-3, from its initial value."""
+    config = call(root=two_classes, tables=("5",), datasets=("btad",))
+    (report,) = reproduce(config)
+    by_label = {entry.cell.variant.label: entry.judge.training for entry in report.entries}
+    folders = {label: config.output / "training" / training.folder for label, training in by_label.items() if training}
+    initial, trained = (
+        load_prompts(folders[label] / "prompts.safetensors").tensors
+        for label in ("no loss (prompts as initialised)", "global and local loss")
+    )
+    assert initial.keys() == trained.keys()
+    for name, before in initial.items():
+        moved = (trained[name] - before).abs()
+        assert moved.max().item() == pytest.approx(1e-3, rel=1e-2), name
+        assert moved.median().item() == pytest.approx(1e-3, rel=2e-2), name
 
 
 def test_one_run_at_a_time(call: Call, two_classes: Path) -> None:
