@@ -6,10 +6,11 @@
     python benchmarks/bench_training.py --random tiny --image-size 64          # seconds; to see that it works
 
 Images are noise, features go to a temporary folder, everything runs through `anomalyclip.training.train`, so files,
-checksums, checkpoints and a start-up of about 0.1 s are paid for as in a real run (take more images for the steady
-cost). Needs the extra `train`.
+checksums, checkpoints and a start-up of about 0.1 s are paid for as in a real run. Costs are measured on --images and
+multiplied up to --target-images and to MVTec AD; take more images for the steady cost. Needs the extra `train`.
 
 encoder pass   reading, encoding and writing every image's features once
+records        one record written, verified and read, by themselves
 cached epoch   prompt steps on cached features; streamed epoch: the encoder runs in every step
 overhead       a cached run of --target-epochs as a multiple of one encoder pass plus the bare prompt steps
 """
@@ -129,7 +130,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--target-images", type=int, default=200)
     parser.add_argument("--target-epochs", type=int, default=15)
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON too")
+    parser.add_argument("--output", type=Path, help="write training.json and training.md there")
     args = parser.parse_args()
 
     import anomalyclip.training.module  # noqa: F401  seconds of imports that no stage should pay for
@@ -152,10 +153,14 @@ def main() -> None:
         dataset = noise_images(folder, args.images, args.image_size or 518)
         cached = timed(train, config, dataset)
         streamed = timed(train, changed(config, folder), dataset)
-        step = bare_step(config, dataset, config.batch_size)
-    figures = summarise(args, cached, streamed, step, config.batch_size)
-    if args.json:
-        print(json.dumps(figures))
+        step, records = bare_step(config, dataset, config.batch_size), record_costs(config)
+    figures, report = summarise(args, cached, streamed, step, config.batch_size, records)
+    print(f"\n{report}", end="")
+    if args.output is not None:
+        args.output.mkdir(parents=True, exist_ok=True)
+        facts = {name: str(value) for name, value in vars(args).items()} | {"torch": torch.__version__}
+        (args.output / "training.json").write_text(json.dumps(facts | figures, indent=2) + "\n")
+        (args.output / "training.md").write_text(report)
 
 
 def changed(config, folder: Path):
@@ -172,36 +177,77 @@ def timed(train, config, dataset) -> dict[str, float]:
     return clock.seconds | {"whole": time.perf_counter() - start}
 
 
-def summarise(args, cached: dict[str, float], streamed: dict[str, float], step: float, batch: int) -> dict[str, float]:
-    n = args.images
+def record_costs(config, cache_images: int = 8) -> dict[str, float]:
+    """Seconds per image of writing a record, of verifying its checksum, and of reading it into memory."""
+    from anomalyclip.clip.weights import load_clip
+    from anomalyclip.features import FeatureCache
+    from anomalyclip.hub import resolve_model
+    from anomalyclip.training.encoder import encoder_settings, features_of
+
+    clip = load_clip(resolve_model(config.model).weights)
+    key = features_of(config, encoder_settings(config, clip), clip, dtype=config.cache_dtype)
+    cache = FeatureCache.open(Path(config.cache_dir) / "records", key)
+    random, names = np.random.default_rng(0), [f"{index:064x}" for index in range(cache_images)]
+    image = random.normal(size=key.embed_dim).astype(np.float32)
+    patches = random.normal(size=key.local_shape).astype(np.float32)
+    start = time.perf_counter()
+    for name in names:
+        cache.put(name, image, patches)
+    written = time.perf_counter()
+    verified = [cache.has(name) for name in names]
+    checked = time.perf_counter()
+    for name in names:
+        np.array(cache.get(name), dtype=np.float32)
+    read = time.perf_counter()
+    assert all(verified)
+    seconds = {"write": written - start, "verify": checked - written, "read": read - checked}
+    return {name: value / cache_images for name, value in seconds.items()} | {"bytes": float(cache.record_bytes())}
+
+
+def summarise(
+    args, cached: dict[str, float], streamed: dict[str, float], step: float, batch: int, records: dict[str, float]
+) -> tuple[dict[str, float], str]:
+    """The figures, per image, and the report in Markdown: what was measured, and what follows from it by counting."""
+    n, epochs = args.images, args.target_epochs
     encode, per_cached = cached["encoding"] / n, cached["training"] / args.epochs / n
     per_streamed, bare = streamed["training"] / n, step / batch
     fixed = (cached["checking files"] + cached["verifying cache"]) / n
-    epochs = args.target_epochs
-    overhead = (fixed + encode + epochs * per_cached) / (encode + epochs * bare)
-    title = args.random or args.model
-    print(f"\n{title}, {n} images, {torch.get_num_threads()} threads; seconds")
-    print(f"{'':34}{'per image':>12}{f'{args.target_images} images':>14}{f'{MVTEC_IMAGES} (MVTec AD)':>18}")
+    whole, ideal = fixed + encode + epochs * per_cached, encode + epochs * bare
     rows = {
         "encoder pass into the cache": encode,
+        "of which: write a record": records["write"],
+        "verify a record (once per run)": records["verify"],
+        "read a record (every epoch)": records["read"],
+        "bare prompt step": bare,
         "epoch, cached": per_cached,
         "epoch, streamed": per_streamed,
-        f"{epochs} epochs, cached (all in)": fixed + encode + epochs * per_cached,
+        f"{epochs} epochs, cached (all in)": whole,
         f"{epochs} epochs, streamed": epochs * per_streamed,
     }
-    for label, value in rows.items():
-        print(f"{label:34}{value:12.4f}{value * args.target_images:14.1f}{value * MVTEC_IMAGES:18.1f}")
-    print(f"one epoch: streamed / cached = {per_streamed / per_cached:.1f}x")
-    whole = rows[f"{epochs} epochs, streamed"] / rows[f"{epochs} epochs, cached (all in)"]
-    print(f"{epochs} epochs: streamed / cached = {whole:.1f}x")
-    print(f"{epochs} cached epochs cost {overhead:.2f}x (one encoder pass + {epochs} epochs of bare prompt steps)")
-    return {
+    lines = [
+        f"{args.random or args.model}{' (random weights)' if args.random else ''}, measured on {n} images,"
+        f" {torch.get_num_threads()} threads; a record has {records['bytes'] / 1e6:.2f} MB ({args.cache_dtype})."
+        f" Seconds; the last two columns are the first times the number of images.",
+        "",
+        f"| | per image | {args.target_images} images | {MVTEC_IMAGES:,} images (MVTec AD) |",
+        "|---|---:|---:|---:|",
+        *(
+            f"| {label} | {value:.4f} | {value * args.target_images:,.1f} | {value * MVTEC_IMAGES:,.1f} |"
+            for label, value in rows.items()
+        ),
+        "",
+        f"One epoch: streamed / cached = {per_streamed / per_cached:.1f}. {epochs} epochs with the encoder pass:"
+        f" streamed / cached = {epochs * per_streamed / whole:.1f}. {epochs} cached epochs, all in, cost"
+        f" {whole / ideal:.2f} times (one encoder pass + {epochs} epochs of bare prompt steps).",
+    ]
+    figures = {
         "encode": encode,
         "cached": per_cached,
         "streamed": per_streamed,
         "bare": bare,
-        "overhead": overhead,
+        "overhead": whole / ideal,
     }
+    return figures | {f"record_{name}": value for name, value in records.items()}, "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
