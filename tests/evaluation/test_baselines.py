@@ -161,9 +161,13 @@ def test_another_kind_and_another_backbone_are_refused(
         load_for(CLASSES, tmp_path / "other.safetensors", prompts=spec(method, runs), **SETTINGS)
 
 
-def test_stages_of_vand_are_not_a_choice(clip_file: Path, runs: Path) -> None:
-    with pytest.raises(ConfigError, match="trained on the blocks"):
-        load_for(CLASSES, clip_file, prompts=runs / "vand", layers=[6], **SETTINGS)
+@pytest.mark.parametrize("given", [{"layers": [6]}, {"dpam": "vv"}])
+@pytest.mark.parametrize("method", ["winclip", "vand"])
+def test_what_a_baseline_does_not_have_is_no_choice(
+    method: str, given: dict[str, Any], clip_file: Path, runs: Path
+) -> None:
+    with pytest.raises(ConfigError, match=f"{method} has no {next(iter(given))} to choose"):
+        load_for(CLASSES, clip_file, prompts=spec(method, runs), **given, **SETTINGS)
 
 
 def test_detect_fills_object_aware_prompts_too(clip_file: Path, runs: Path, picture: Image.Image) -> None:

@@ -192,6 +192,7 @@ def test_a_method_has_its_own_defaults_and_what_is_given_wins():
     [
         ({"method": "clip"}, "method must be one of anomalyclip, coop, vand, object-aware"),
         ({"method": "vand", "level": "both"}, "trains on pixels alone"),
+        ({"method": "vand", "dpam": "vv"}, "reads plain CLIP's one path"),
         ({"method": "vand", "n_ctx": 4}, "learns no prompts, so n_ctx means nothing"),
         ({"method": "vand", "pixel_weight": 0.0}, "leaves nothing to train"),
     ],

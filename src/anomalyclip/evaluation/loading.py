@@ -41,6 +41,12 @@ class _Options:
     sigma: float | None
     dpam: DPAMMode | None
 
+    def refuse(self, method: str, *names: str) -> None:
+        """Raise ConfigError for a setting that this method does not have."""
+        for name in names:
+            if (value := getattr(self, name)) is not None:
+                raise ConfigError(f"{method} has no {name} to choose, got {value!r}; leave it out")
+
     def on(self) -> torch.device:
         from anomalyclip.model import pick_device
 
@@ -167,6 +173,7 @@ def _prompts(call: _Call, path: Path) -> _Built:
 def _winclip(call: _Call) -> _Built:
     from anomalyclip.baselines.winclip import ENSEMBLE, WinCLIP
 
+    call.options.refuse(WINCLIP, "layers", "dpam")
     embeddings, clip, preset = _embeddings(call, ENSEMBLE)
     preset = replace(preset, image_size=clip.config.vision.image_size, dpam="qk", sigma=0.0)
     first, settings = _first(embeddings), call.options.settings(clip, preset)
@@ -179,11 +186,10 @@ def _vand(call: _Call, path: Path) -> _Built:
     from anomalyclip.prompts import Backbone
     from anomalyclip.text_embeddings import preset_of
 
+    call.options.refuse("vand", "layers", "dpam")
     file = load_linear(path)
     embeddings, clip, _ = _embeddings(call, file.ensemble)
     check_linear(file, Backbone.of(clip, call.name))
-    if call.options.layers is not None and tuple(call.options.layers) != file.metadata.layers:
-        raise ConfigError(f"{printable(path)} was trained on the blocks {file.metadata.layers}; leave --layers out")
     first, settings = _first(embeddings), call.options.settings(clip, preset_of(file.metadata))
     base = VAND(clip.visual, file, first, settings, name=call.name, weights_sha256=clip.weights_sha256)
     return _Built(base.to(call.options.on()), embeddings, f"{path} with {file.ensemble}")

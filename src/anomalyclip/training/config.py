@@ -208,6 +208,8 @@ def _check_recipe(config: TrainConfig) -> None:
         return
     if recipe.level != "pixel":
         raise ConfigError(f"method {config.method} trains on pixels alone, got level {config.level!r}; leave level out")
+    if recipe.dpam != "qk":
+        raise ConfigError(f"method {config.method} reads plain CLIP's one path, got dpam {config.dpam!r}; leave it out")
     given = [name for name in ("n_ctx", "depth") if getattr(config, name) is not None]
     if given:
         raise ConfigError(f"method {config.method} learns no prompts, so {given[0]} means nothing; leave it out")
