@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from anomalyclip.baselines import load_linear
+from anomalyclip import scoring
+from anomalyclip.baselines import load_linear, vand
 from anomalyclip.clip.plain import stage_tokens
 from anomalyclip.clip.weights import load_clip
 from anomalyclip.errors import ConfigError
@@ -185,6 +186,7 @@ def test_a_method_has_its_own_defaults_and_what_is_given_wins():
     assert (coop.level, coop.dpam, coop.n_ctx, coop.depth) == ("image", "qk", 16, 1)
     assert recipe(method="coop", level="both", n_ctx=4).level == "both"
     assert recipe(method="vand").pixel_weight == 1
+    assert (recipe().tau, recipe(method="vand").tau) == (scoring.TAU, vand.TAU)
 
 
 @pytest.mark.parametrize(

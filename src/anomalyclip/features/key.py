@@ -8,8 +8,6 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
-from anomalyclip.clip.plain import window_count
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -60,6 +58,8 @@ class CacheKey:
     def local_shape(self) -> tuple[int, int, int]:
         """Of one image's local features: (L, N, width), or (1, windows, E)."""
         if self.kind == "windows":
+            from anomalyclip.clip.plain import window_count
+
             return 1, sum(window_count(math.isqrt(self.patches), scale) for scale in self.scales), self.embed_dim
         return len(self.layers), self.patches, self.width or self.embed_dim
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from anomalyclip.baselines import vand
 from anomalyclip.features.key import FeatureKind
 from anomalyclip.prompts.settings import PromptSettings
-from anomalyclip.scoring import TAU
 
 Method = Literal["anomalyclip", "coop", "vand", "object-aware"]
 Level = Literal["both", "image", "pixel"]
@@ -37,7 +35,7 @@ class Recipe:
     plain: bool = False
     features: FeatureKind = "patches"
     sigma: float = 4.0
-    tau: float = TAU
+    tau: float = 0.07  # literal, here and below: a configuration is read without torch
     n_ctx: int = 12
     depth: int = 9
     words: tuple[str, str] = (PromptSettings.normal_words, PromptSettings.abnormal_words)
@@ -72,7 +70,7 @@ RECIPES: dict[Method, Recipe] = {
         plain=True,
         features="tokens",
         sigma=0.0,
-        tau=vand.TAU,
+        tau=0.01,
         trains_prompts=False,
     ),
 }
