@@ -7,6 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
+
+# On a busy machine any example can take long; time limits belong to benchmarks.
+settings.register_profile("anomalyclip", deadline=None)
+settings.load_profile("anomalyclip")
 
 GOLDEN = Path(__file__).parent / "golden"
 
