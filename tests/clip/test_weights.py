@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from anomalyclip.clip.config import CLIPConfig, StemConfig, TextConfig, VisionConfig
+from anomalyclip.clip.config import CLIPConfig, StemConfig, StemStage, TextConfig, VisionConfig
 from anomalyclip.clip.model import CLIP, random_clip
 from anomalyclip.clip.weights import load_clip, load_vision, save_clip, weights_hash
 from anomalyclip.errors import WeightsError
@@ -151,8 +151,8 @@ def test_hugging_face_and_plain_clip_parity(tmp_path, huggingface, layout):
 
 
 def test_our_own_file_keeps_the_configuration(tmp_path):
-    stem = StemConfig(stages=((8,), (12, 12)), taps=(1, 2))
-    config = CLIPConfig(24, VisionConfig(16, 2, 36, 2, 3, stem=stem), TextConfig(16, 600, 32, 2, 4), "gelu")
+    stem = StemConfig(first=8, stages=(StemStage(3, 1, 2, 12, 1), StemStage(3, 2, 2, 12, 2)), taps=(1, 2), stride=4)
+    config = CLIPConfig(24, VisionConfig(16, 4, 36, 2, 3, stem=stem), TextConfig(16, 600, 32, 2, 4), "gelu")
     clip = random_clip(config, seed=3)
     save_clip(tmp_path / "model.safetensors", clip)
     loaded = load_clip(tmp_path / "model.safetensors")

@@ -11,34 +11,59 @@ Activation = Literal["quick_gelu", "gelu"]
 
 
 @dataclass(frozen=True)
+class StemStage:
+    """``repeats`` inverted residuals of one width; the first of them takes the stride."""
+
+    kernel: int
+    stride: int
+    expand: int
+    channels: int
+    repeats: int
+
+
+@dataclass(frozen=True)
 class StemConfig:
-    """A convolutional stem in place of the patch embedding: 3x3 convolutions in stages, halving between stages.
+    """A convolutional stem in place of the patch embedding.
 
     Attributes:
-        stages: output channels of every convolution, stage by stage, e.g. ``((64, 64), (128, 128))``.
-        taps: 1-based stages whose outputs (brought to the last stage's grid by average pooling) are concatenated.
-        contrast: also project how every patch deviates from the mean patch of its own image.
+        first: channels of the first convolution (3x3, stride 2).
+        stages: what follows it.
+        taps: 1-based stages, ascending, whose outputs become tokens.
+        stride: pixels per token. Taps twice as fine are folded into channels, finer ones pooled to that first,
+            coarser ones resized.
     """
 
-    stages: tuple[tuple[int, ...], ...]
+    first: int
+    stages: tuple[StemStage, ...]
     taps: tuple[int, ...]
-    contrast: bool = False
+    stride: int
 
     def __post_init__(self) -> None:
-        if not self.stages or not all(self.stages):
-            raise ConfigError(f"stem.stages must name at least one convolution per stage, got {self.stages}")
         if not self.taps or not all(1 <= tap <= len(self.stages) for tap in self.taps):
             raise ConfigError(f"stem.taps must lie in 1..{len(self.stages)}, got {self.taps}")
+        if list(self.taps) != sorted(set(self.taps)) or self.cells_of(self.taps[0]) < 1:
+            raise ConfigError(f"stem.taps must ascend from a stage at least as fine as the tokens, got {self.taps}")
+
+    def stride_of(self, stage: int) -> int:
+        """Pixels per cell of a 1-based stage's output."""
+        stride = 2
+        for each in self.stages[:stage]:
+            stride *= each.stride
+        return stride
+
+    def cells_of(self, stage: int) -> int:
+        """Cells of a tapped stage per token and direction, after pooling: 2, 1, or 0 where it is coarser."""
+        return min(2, self.stride // self.stride_of(stage))
 
     @property
-    def stride(self) -> int:
-        """Pixels per grid cell: one halving between consecutive stages."""
-        return int(2 ** (len(self.stages) - 1))
+    def tapped_channels(self) -> int:
+        """Channels of all taps."""
+        return sum(self.stages[tap - 1].channels for tap in self.taps)
 
     @property
-    def out_channels(self) -> int:
-        """Channels of the concatenated taps."""
-        return sum(self.stages[tap - 1][-1] for tap in self.taps)
+    def token_channels(self) -> int:
+        """Channels of all taps on the token grid."""
+        return sum(self.stages[tap - 1].channels * max(1, self.cells_of(tap)) ** 2 for tap in self.taps)
 
 
 @dataclass(frozen=True)
@@ -99,9 +124,8 @@ class CLIPConfig:
             vision = dict(data["vision"])
             if vision.get("stem") is not None:
                 stem = vision["stem"]
-                vision["stem"] = StemConfig(
-                    tuple(tuple(stage) for stage in stem["stages"]), tuple(stem["taps"]), bool(stem.get("contrast"))
-                )
+                stages = tuple(StemStage(**stage) for stage in stem["stages"])
+                vision["stem"] = StemConfig(**stem | {"stages": stages, "taps": tuple(stem["taps"])})
             return cls(
                 embed_dim=int(data["embed_dim"]),
                 vision=VisionConfig(**vision),
@@ -121,23 +145,30 @@ def _openai(embed_dim: int, vision: VisionConfig, text_width: int) -> CLIPConfig
     return CLIPConfig(embed_dim, vision, TextConfig(77, 49408, text_width, 12, text_width // 64))
 
 
+_LITE2 = StemConfig(
+    first=32,
+    stages=(
+        StemStage(kernel=3, stride=1, expand=1, channels=16, repeats=1),
+        StemStage(kernel=3, stride=2, expand=6, channels=24, repeats=3),
+        StemStage(kernel=5, stride=2, expand=6, channels=48, repeats=3),
+        StemStage(kernel=3, stride=2, expand=6, channels=88, repeats=4),
+        StemStage(kernel=5, stride=1, expand=6, channels=120, repeats=4),
+        StemStage(kernel=5, stride=2, expand=6, channels=208, repeats=5),
+    ),
+    taps=(2, 3, 4, 5, 6),
+    stride=16,
+)
+
 PRESETS: dict[str, CLIPConfig] = {
     "vit-b-32": _openai(512, VisionConfig(224, 32, 768, 12, 12), 512),
     "vit-b-16": _openai(512, VisionConfig(224, 16, 768, 12, 12), 512),
     "vit-l-14": _openai(768, VisionConfig(224, 14, 1024, 24, 16), 768),
     "vit-l-14-336": _openai(768, VisionConfig(336, 14, 1024, 24, 16), 768),
-    # VGG16's first four blocks as stem (stride 8), then a narrow transformer: the embedded model.
+    # EfficientNet-Lite2 up to its sixth stage as stem, then a narrow transformer: the embedded model.
     "pocket": CLIPConfig(
         embed_dim=192,
-        vision=VisionConfig(
-            image_size=224,
-            patch_size=8,
-            width=192,
-            layers=4,
-            heads=3,
-            stem=StemConfig(((64, 64), (128, 128), (256, 256, 256), (512, 512, 512)), taps=(3, 4), contrast=True),
-        ),
-        text=TextConfig(context_length=48, vocab_size=8192, width=192, layers=4, heads=3),
+        vision=VisionConfig(image_size=320, patch_size=16, width=192, layers=4, heads=3, stem=_LITE2),
+        text=TextConfig(context_length=48, vocab_size=4096, width=192, layers=4, heads=3),
     ),
 }
 """Architectures by name. OpenAI's four, and ``pocket``."""

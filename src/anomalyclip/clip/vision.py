@@ -99,8 +99,7 @@ class VisionTransformer(nn.Module):
         if self.config.stem is None:
             maps = self.conv1(pixel_values)
             return self.add_positions(maps.flatten(2).transpose(1, 2), (maps.shape[2], maps.shape[3]))
-        features = self.stem.features(pixel_values)
-        return self.add_positions(self.stem.project(features), (features.shape[2], features.shape[3]))
+        return self.add_positions(*self.stem(pixel_values))
 
     def add_positions(self, patches: Tensor, grid: tuple[int, int]) -> Tensor:
         """Prepend the class token to patch tokens (B, h*w, D), add positions, apply LN_pre."""

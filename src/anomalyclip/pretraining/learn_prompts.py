@@ -17,7 +17,7 @@ from anomalyclip.data.synthetic import render
 from anomalyclip.data.transforms import normalise, preprocess_mask
 from anomalyclip.losses import glocal_loss
 from anomalyclip.pretraining.recipe import PROMPT_SEED, PromptRecipe
-from anomalyclip.pretraining.stream import SEEN_FAMILIES
+from anomalyclip.pretraining.shards import SEEN_FAMILIES
 from anomalyclip.prompts import PromptFile, PromptLearner, PromptMetadata, PromptSettings, save_prompts
 
 

@@ -17,10 +17,10 @@ from anomalyclip.clip.config import PRESETS
 from anomalyclip.clip.model import CLIP, random_clip
 from anomalyclip.errors import ConfigError
 from anomalyclip.io import atomic_write
+from anomalyclip.pretraining.lite import fill_stem
 from anomalyclip.pretraining.objective import Terms, pretraining_loss
 from anomalyclip.pretraining.recipe import Recipe
-from anomalyclip.pretraining.stream import standardise_stem, stream
-from anomalyclip.pretraining.vgg import fill_stem
+from anomalyclip.pretraining.shards import batches, make_shards, standardise_stem
 
 _SAVE_EVERY = 100
 _LOG_EVERY = 20
@@ -37,24 +37,29 @@ class State:
     seconds: float
 
 
-def pretrain(recipe: Recipe, folder: Path, *, workers: int = 1) -> CLIP:
+def pretrain(recipe: Recipe, folder: Path, *, shards: Path, workers: int = 1) -> CLIP:
     """Run (or go on with) ``recipe`` in ``folder`` and return the averaged CLIP.
 
-    ``folder`` gets ``checkpoint.pt`` every 100 steps and ``log.csv``. Every batch and every random phrase follows from
-    the step number, so a resumed run sees what an uninterrupted one would have seen.
+    ``folder`` gets ``checkpoint.pt`` every 100 steps and ``log.csv``; ``shards`` the renders, which runs may share.
+    Every batch and every random phrase follows from the step number, so a resumed run sees what an uninterrupted one
+    would have seen.
     """
     folder.mkdir(parents=True, exist_ok=True)
     state = _start(recipe, folder / "checkpoint.pt")
+    make_shards(shards, recipe, state.clip.visual.stem, workers)
     tokenizer = state.clip.tokenizer()
     started = time.monotonic() - state.seconds
     with _progress() as progress, (folder / "log.csv").open("a", newline="") as log:
         task = progress.add_task("pretraining", total=recipe.steps, completed=state.step)
         writer = csv.writer(log)
         recent: list[Terms] = []
-        for batch in stream(recipe, state.clip.visual.stem, state.step, workers):
+        for batch in batches(recipe, shards, state.clip.visual.stem, state.step):
             rng = np.random.default_rng([recipe.seed, state.step])
             _set_rate(state.optimiser, recipe, state.step)
-            terms = pretraining_loss(state.clip, tokenizer, batch, rng, weights=recipe.loss, phrases=recipe.phrases)
+            text = state.step % recipe.text_every == 0
+            terms = pretraining_loss(
+                state.clip, tokenizer, batch, rng, weights=recipe.loss, phrases=recipe.phrases, text=text
+            )
             _update(state, terms.total, recipe)
             recent.append(Terms(*(value.detach() for value in terms)))
             state.step += 1
@@ -73,8 +78,10 @@ def pretrain(recipe: Recipe, folder: Path, *, workers: int = 1) -> CLIP:
 def _start(recipe: Recipe, checkpoint: Path) -> State:
     clip = random_clip(PRESETS[recipe.architecture], recipe.seed)
     fill_stem(clip.visual.stem)
-    standardise_stem(clip.visual.stem, recipe)
-    clip.visual.stem.stages.requires_grad_(False)
+    for frozen in (clip.visual.stem.first, clip.visual.stem.stages):
+        frozen.requires_grad_(False)
+    if not checkpoint.is_file():
+        standardise_stem(clip.visual.stem, recipe)
     average = random_clip(PRESETS[recipe.architecture], recipe.seed)
     average.load_state_dict(clip.state_dict())
     state = State(clip, average, _optimiser(clip, recipe), 0, 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from anomalyclip.clip.tokenizer import Tokenizer
 from anomalyclip.losses import dice_loss, image_loss
 from anomalyclip.pretraining.phrases import state_phrases
 from anomalyclip.pretraining.recipe import LossWeights
-from anomalyclip.pretraining.stream import Batch
+from anomalyclip.pretraining.shards import Batch
 from anomalyclip.scoring import ABNORMAL, TAU, on_grid, upsample
 
 _COVER = 0.3  # share of a cell that a defect must cover to count
@@ -35,49 +36,71 @@ class Terms(NamedTuple):
 
 
 def pretraining_loss(
-    clip: CLIP, tokenizer: Tokenizer, batch: Batch, rng: np.random.Generator, *, weights: LossWeights, phrases: int
+    clip: CLIP,
+    tokenizer: Tokenizer,
+    batch: Batch,
+    rng: np.random.Generator,
+    *,
+    weights: LossWeights,
+    phrases: int,
+    text: bool = True,
 ) -> Terms:
-    """All terms of one batch.
+    """All terms of one batch; those of the text tower (caption, region, state) only with ``text``.
 
     - caption: CLIP's contrastive loss, with the flawless caption of each damaged image as a hard negative;
     - region: local (V-V) features pooled over each defect against the defects' words;
-    - state: sentences for the two states point at two fixed,
-      orthogonal directions. A young text tower puts both states nearly on one point; fixed anchors give the image tower
-      a target that is far apart and stands still from the first step;
+    - state: sentences for the two states point at two fixed, orthogonal directions. A young text tower puts both
+      states nearly on one point; fixed anchors give the image tower a target that is far apart and stands still from
+      the first step;
     - image: cross entropy of the class token against the two anchors;
     - pixel: balanced cross entropy and dice over the whole batch. The method's own pixel loss (dice per image) has a
       flat optimum where everything is normal, and an encoder that knows nothing yet falls into it;
     - top: the hottest patches of a normal image must stay cool, those of a damaged one must not.
     """
     image, patches = _encode(clip, batch)
-    normal, abnormal = state_phrases(rng, phrases, batch.subjects)
+    states = anchors(clip.config.embed_dim, image.device)
+    logits = F.normalize(patches, dim=-1) @ states.T / TAU  # (B, N, 2)
+    contrast = on_grid((logits[..., ABNORMAL] - logits[..., 1 - ABNORMAL]).unsqueeze(-1))  # (B, 1, h, w)
+    nothing = image.new_zeros(())
+    caption, region, state = (
+        _text_terms(clip, tokenizer, batch, image, patches, states, *state_phrases(rng, phrases, batch.subjects))
+        if text
+        else (nothing, nothing, nothing)
+    )
+    parts = Terms(
+        total=nothing,
+        caption=caption,
+        region=region,
+        image=image_loss(image, batch.labels, states),
+        pixel=_pixel_loss(contrast, batch.regions),
+        top=_top_loss(contrast, batch.labels),
+        state=state,
+    )
+    total = sum(getattr(weights, field.name) * getattr(parts, field.name) for field in fields(weights))
+    return parts._replace(total=total)
+
+
+def _text_terms(
+    clip: CLIP,
+    tokenizer: Tokenizer,
+    batch: Batch,
+    image: Tensor,
+    patches: Tensor,
+    states: Tensor,
+    normal: list[str],
+    abnormal: list[str],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The caption, region and state terms."""
     negatives = [text for text, label in zip(batch.normal_captions, batch.labels.tolist(), strict=True) if label]
     region_words = [caption for captions in batch.region_captions for caption in captions]
     groups = [batch.captions, negatives, region_words, normal, abnormal]
     texts = [text for group in groups for text in group]
-    encoded = F.normalize(_encode_text(clip, tokenizer, texts), dim=-1)
+    encoded = F.normalize(clip.encode_text(tokenizer.encode_batch(texts, truncate=True)), dim=-1)
     captions, hard, regions, t_normal, t_abnormal = torch.split(encoded, [len(group) for group in groups])
-
     scale = clip.logit_scale.exp().clamp(max=100.0)
     caption = _contrast(image, torch.cat([captions, hard]), batch.captions, batch.captions + negatives, scale)
     region = _region_loss(patches, batch, regions, region_words, scale)
-    states = F.normalize(torch.stack([t_normal.mean(0), t_abnormal.mean(0)]), dim=-1)
-    states = anchors(clip.config.embed_dim, image.device)
-    global_term = image_loss(image, batch.labels, states)
-    logits = F.normalize(patches, dim=-1) @ states.T / TAU  # (B, N, 2)
-    contrast = on_grid((logits[..., ABNORMAL] - logits[..., 1 - ABNORMAL]).unsqueeze(-1))  # (B, 1, h, w)
-    pixel = _pixel_loss(contrast, batch.regions)
-    top = _top_loss(contrast, batch.labels)
-    state = _state_loss(t_normal, t_abnormal, states)
-    total = (
-        weights.caption * caption
-        + weights.region * region
-        + weights.image * global_term
-        + weights.pixel * pixel
-        + weights.top * top
-        + weights.state * state
-    )
-    return Terms(total, caption, region, global_term, pixel, top, state)
+    return caption, region, _state_loss(t_normal, t_abnormal, states)
 
 
 def anchors(width: int, device: torch.device | None = None) -> Tensor:
@@ -92,19 +115,12 @@ def _state_loss(normal: Tensor, abnormal: Tensor, states: Tensor) -> Tensor:
 
 
 def _encode(clip: CLIP, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Global (B, E) and last-layer patch features (B, N, E) in fp32, from stem features."""
+    """Global (B, E) and last-layer patch features (B, N, E), from stem features."""
     visual = clip.visual
-    grid = (batch.features.shape[2], batch.features.shape[3])
     last = clip.config.vision.layers
-    with torch.autocast("cpu", torch.bfloat16):
-        tokens = visual.add_positions(visual.stem.project(batch.features), grid)
-        out = visual.encode_tokens(tokens, layers=[last], dpam="vv", dpam_blocks=None, post_norm_class=False)
-    return out.image.float(), out.patches[last].float()
-
-
-def _encode_text(clip: CLIP, tokenizer: Tokenizer, texts: list[str]) -> Tensor:
-    with torch.autocast("cpu", torch.bfloat16):
-        return clip.encode_text(tokenizer.encode_batch(texts, truncate=True)).float()
+    tokens = visual.add_positions(*visual.stem.project(batch.features))
+    out = visual.encode_tokens(tokens, layers=[last], dpam="vv", dpam_blocks=None, post_norm_class=False)
+    return out.image, out.patches[last]
 
 
 def _contrast(a: Tensor, b: Tensor, a_words: list[str], b_words: list[str], scale: Tensor) -> Tensor:

@@ -5,14 +5,28 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+SHARD = 256
+"""Renders per shard, the unit that is made, kept and resumed."""
+
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of training at one image size (a curriculum goes from small to native)."""
+    """A stretch of training at one image size: ``epochs`` passes over ``shards`` shards (a curriculum grows)."""
 
-    steps: int
     image_size: int
+    shards: int
+    epochs: int
     batch_size: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Full batches only."""
+        return self.shards * SHARD // self.batch_size
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of the phase."""
+        return self.epochs * self.steps_per_epoch
 
 
 @dataclass(frozen=True)
@@ -43,21 +57,25 @@ class PromptRecipe:
 
 @dataclass(frozen=True)
 class Recipe:
-    """One reproducible pretraining: architecture preset, data seeds, curriculum, optimiser, weights of the loss."""
+    """One reproducible pretraining: architecture preset, data seeds, curriculum, optimiser, weights of the loss.
+
+    ``text_every``: the text tower's terms enter every so many steps; they cost as much as all the rest.
+    """
 
     architecture: str = "pocket"
     seed: int = 0
     phases: tuple[Phase, ...] = (
-        Phase(steps=1600, image_size=128, batch_size=16),
-        Phase(steps=500, image_size=160, batch_size=16),
-        Phase(steps=150, image_size=224, batch_size=16),
+        Phase(image_size=224, shards=40, epochs=2, batch_size=32),
+        Phase(image_size=224, shards=64, epochs=2, batch_size=32),
+        Phase(image_size=320, shards=24, epochs=2, batch_size=32),
     )
-    learning_rate: float = 8e-4
+    learning_rate: float = 1e-3
     weight_decay: float = 0.05
     warmup: int = 200
     ema: float = 0.998
     loss: LossWeights = field(default_factory=LossWeights)
     phrases: int = 6
+    text_every: int = 3
     prompts: PromptRecipe = field(default_factory=PromptRecipe)
 
     @property
@@ -65,11 +83,11 @@ class Recipe:
         """Optimiser steps of all phases."""
         return sum(phase.steps for phase in self.phases)
 
-    def phase_at(self, step: int) -> Phase:
-        """The phase of a 0-based step."""
+    def at(self, step: int) -> tuple[Phase, int]:
+        """Phase and number of the batch within its epoch, both of a 0-based step."""
         for phase in self.phases:
             if step < phase.steps:
-                return phase
+                return phase, step % phase.steps_per_epoch
             step -= phase.steps
         raise IndexError("step beyond the last phase")
 

@@ -18,7 +18,7 @@ from anomalyclip.io import read_image, read_mask
 from anomalyclip.metrics import AUROC, auroc
 from anomalyclip.model import AnomalyCLIP
 from anomalyclip.pretraining.recipe import UNSEEN_SEED, VALIDATION_SEED
-from anomalyclip.pretraining.stream import SEEN_FAMILIES
+from anomalyclip.pretraining.shards import SEEN_FAMILIES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

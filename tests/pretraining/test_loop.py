@@ -1,0 +1,85 @@
+"""The whole recipe in miniature: it learns, and a run that was cut goes on as if it had not been."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from anomalyclip.clip.config import PRESETS
+from anomalyclip.clip.weights import load_clip, save_clip
+from anomalyclip.errors import ConfigError
+from anomalyclip.pretraining import loop, shards
+from anomalyclip.pretraining.learn_prompts import learn_prompts, render_features, save_pocket_prompts
+from anomalyclip.pretraining.recipe import Phase, PromptRecipe, Recipe
+from anomalyclip.pretraining.validate import report
+
+
+@pytest.fixture
+def recipe(tiny: str, monkeypatch: pytest.MonkeyPatch) -> Recipe:
+    monkeypatch.setattr(shards, "SHARD", 24)
+    monkeypatch.setattr("anomalyclip.pretraining.recipe.SHARD", 24)
+    monkeypatch.setattr(loop, "_LOG_EVERY", 3)
+    monkeypatch.setattr(loop, "_SAVE_EVERY", 6)
+
+    def in_process(root: Path, recipe: Recipe, stem: torch.nn.Module, workers: int) -> None:
+        """Worker processes would not see this test's shard size."""
+        for phase in recipe.phases:
+            for number in range(phase.shards):
+                folder = shards.shard_folder(root, recipe, phase.image_size, number)
+                if not folder.is_dir():
+                    shards._make_shard((stem, recipe.seed, phase.image_size, number, folder))
+
+    monkeypatch.setattr(loop, "make_shards", in_process)
+    return Recipe(architecture=tiny, phases=(Phase(32, 1, 4, 8), Phase(64, 1, 4, 8)), warmup=2, ema=0.5)
+
+
+def parameters(clip: torch.nn.Module) -> torch.Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in clip.parameters()])
+
+
+def test_a_cut_run_goes_on_as_if_it_had_not_been_cut(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = loop.pretrain(recipe, tmp_path / "whole", shards=tmp_path / "shards")
+
+    def stop_after_eight(*arguments: object, **options: object) -> object:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+        return pretraining_loss(*arguments, **options)  # type: ignore[arg-type]
+
+    left, pretraining_loss = 8, loop.pretraining_loss
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(loop, "pretraining_loss", stop_after_eight)
+        loop.pretrain(recipe, tmp_path / "cut", shards=tmp_path / "shards")
+    cut = loop.pretrain(recipe, tmp_path / "cut", shards=tmp_path / "shards")
+    torch.testing.assert_close(parameters(cut), parameters(whole), rtol=0, atol=1e-6)
+
+    with pytest.raises(ConfigError, match="another recipe"):
+        loop.pretrain(replace(recipe, ema=0.9), tmp_path / "cut", shards=tmp_path / "shards")
+
+
+def test_from_renders_to_a_model_that_detects(recipe: Recipe, tmp_path: Path) -> None:
+    save_clip(tmp_path / "model.safetensors", loop.pretrain(recipe, tmp_path, shards=tmp_path / "shards"))
+    with (tmp_path / "log.csv").open() as file:
+        losses = [float(row[2]) for row in csv.reader(file)]
+    assert len(losses) == recipe.steps // 3
+    assert losses[-1] < losses[0]
+    stem = PRESETS[recipe.architecture].vision.stem
+    assert stem is not None
+    clip = load_clip(tmp_path / "model.safetensors")
+    prompts = PromptRecipe(images=16, epochs=3, depth=1)
+    learner, curve = learn_prompts(clip, render_features(clip, prompts.images), prompts)
+    assert curve[-1] < curve[0]
+    save_pocket_prompts(tmp_path / "prompts.safetensors", clip, learner, prompts)
+    results = report(tmp_path / "model.safetensors", tmp_path / "prompts.safetensors", tmp_path / "v.json", count=12)
+    assert {name: row["images"] for name, row in results.items()} == {
+        "renders_unseen_seeds": 12,
+        "renders_unseen_families": 12,
+    }
+    assert all(0 <= row["image_auroc"] <= 1 and 0 <= row["pixel_auroc"] <= 1 for row in results.values())
