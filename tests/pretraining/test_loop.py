@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from anomalyclip.pretraining.validate import report
 def recipe(tiny: str, monkeypatch: pytest.MonkeyPatch) -> Recipe:
     monkeypatch.setattr(shards, "SHARD", 24)
     monkeypatch.setattr("anomalyclip.pretraining.recipe.SHARD", 24)
+    monkeypatch.setattr(loop, "standardise_stem", partial(shards.standardise_stem, count=16))
     monkeypatch.setattr(loop, "_LOG_EVERY", 3)
     monkeypatch.setattr(loop, "_SAVE_EVERY", 6)
 
@@ -54,9 +56,10 @@ def test_a_cut_run_goes_on_as_if_it_had_not_been_cut(
         return pretraining_loss(*arguments, **options)  # type: ignore[arg-type]
 
     left, pretraining_loss = 8, loop.pretraining_loss
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(loop, "pretraining_loss", stop_after_eight)
+    monkeypatch.setattr(loop, "pretraining_loss", stop_after_eight)
+    with pytest.raises(KeyboardInterrupt):
         loop.pretrain(recipe, tmp_path / "cut", shards=tmp_path / "shards")
+    monkeypatch.setattr(loop, "pretraining_loss", pretraining_loss)
     cut = loop.pretrain(recipe, tmp_path / "cut", shards=tmp_path / "shards")
     torch.testing.assert_close(parameters(cut), parameters(whole), rtol=0, atol=1e-6)
 

@@ -69,7 +69,7 @@ def test_every_epoch_sees_every_render_once_in_its_own_order(
     make(tmp_path, recipe, stem)
     seen = [batch.captions for batch in shards.batches(recipe, tmp_path, stem, 0)]
     assert len(seen) == recipe.steps == 6
-    first, second = [sum(seen[i : i + 3], []) for i in (0, 3)]
+    first, second = ([caption for captions in seen[i : i + 3] for caption in captions] for i in (0, 3))
     assert sorted(first) == sorted(second)
     assert first != second
     resumed = [batch.captions for batch in shards.batches(recipe, tmp_path, stem, 4)]

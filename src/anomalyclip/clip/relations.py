@@ -28,7 +28,7 @@ def relations(maps: Tensor) -> Tensor:
     ``-t log mean_{j in J} exp(-d_ij / t)``: it lies between the nearest and the mean distance.
     """
     grid = (maps.shape[2], maps.shape[3])
-    tokens = F.normalize(maps.flatten(2).transpose(1, 2), dim=-1)
+    tokens = F.normalize(maps.float().flatten(2).transpose(1, 2), dim=-1)
     distance = 1 - tokens @ tokens.transpose(1, 2)  # (B, N, N)
     others = 1 - torch.eye(distance.shape[1], device=maps.device)
     near, opposite = _neighbours(*grid, maps.device), _opposite(*grid, maps.device)
@@ -38,11 +38,12 @@ def relations(maps: Tensor) -> Tensor:
     columns.append(_soft_distance(distance, opposite, TEMPERATURES[1]))
     raw = torch.stack(columns, dim=-1)
     centred = raw - raw.mean(dim=1, keepdim=True)
-    return torch.cat([raw, centred / (centred.square().mean(dim=1, keepdim=True).sqrt() + _FLOOR)], dim=-1)
+    relative = centred / (centred.square().mean(dim=1, keepdim=True).sqrt() + _FLOOR)
+    return torch.cat([raw, relative], dim=-1).to(maps.dtype)
 
 
 def _soft_distance(distance: Tensor, among: Tensor, temperature: float) -> Tensor:
-    """(B, N): over the patches j where ``among[i, j]`` is 1; distances are at most 2, so nothing underflows to log 0."""
+    """(B, N): over the patches j where ``among[i, j]`` is 1. Distances are at most 2: no likeness falls to 0 in fp32."""
     likeness = (torch.exp(-distance / temperature) * among).sum(dim=-1) / among.sum(dim=-1).clamp(min=1)
     return -temperature * torch.log(likeness + 1e-30)
 

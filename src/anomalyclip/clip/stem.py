@@ -79,7 +79,7 @@ class ConvStem(nn.Module):
 
     def _standardise(self, features: list[Tensor]) -> list[Tensor]:
         sizes = [values.shape[1] for values in features]
-        means, deviations = self.mean.split(sizes), self.deviation.split(sizes)
+        means, deviations = torch.split(self.mean, sizes), torch.split(self.deviation, sizes)
         return [
             ((values - mean[:, None, None]) / deviation[:, None, None]).clamp(-_SPREAD, _SPREAD)
             for values, mean, deviation in zip(features, means, deviations, strict=True)

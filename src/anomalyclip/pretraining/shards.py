@@ -148,7 +148,7 @@ class ShardReader:
         )
 
     def _unpack(self, rows: Tensor) -> list[Tensor]:
-        parts = rows.split([channels * height * width for channels, height, width in self._shapes], dim=1)
+        parts = torch.split(rows, [channels * height * width for channels, height, width in self._shapes], dim=1)
         return [part.unflatten(1, shape) for part, shape in zip(parts, self._shapes, strict=True)]
 
 
