@@ -43,7 +43,7 @@ def relations(maps: Tensor) -> Tensor:
 
 
 def _soft_distance(distance: Tensor, among: Tensor, temperature: float) -> Tensor:
-    """(B, N): over the patches j where ``among[i, j]`` is 1. Distances are at most 2: no likeness falls to 0 in fp32."""
+    """(B, N): over the patches j where ``among[i, j]`` is 1. Distances end at 2: no likeness falls to 0 in fp32."""
     likeness = (torch.exp(-distance / temperature) * among).sum(dim=-1) / among.sum(dim=-1).clamp(min=1)
     return -temperature * torch.log(likeness + 1e-30)
 

@@ -149,7 +149,7 @@ class ShardReader:
 
     def _unpack(self, rows: Tensor) -> list[Tensor]:
         parts = torch.split(rows, [channels * height * width for channels, height, width in self._shapes], dim=1)
-        return [part.unflatten(1, shape) for part, shape in zip(parts, self._shapes, strict=True)]
+        return [part.view(-1, *shape) for part, shape in zip(parts, self._shapes, strict=True)]
 
 
 @torch.inference_mode()
