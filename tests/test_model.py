@@ -45,6 +45,16 @@ def test_every_output_equals_the_reference(model, golden):
     close(3 * out.anomaly_maps, golden["anomaly_map_sigma4"])  # ours is the mean over the three layers
 
 
+@pytest.mark.parametrize("weight", [0.25, 1.0])
+def test_map_weight_mixes_the_peak_of_the_map_into_the_score(files, golden, weight):
+    pixels = torch.from_numpy(golden["images"])
+    mixed = AnomalyCLIP.from_files(*files, **OPTIONS, map_weight=weight)
+    peaks = golden["anomaly_map_sigma4"].reshape(3, -1).max(axis=1) / 3
+    expected = (1 - weight) * golden["image_score"] + weight * peaks
+    np.testing.assert_allclose(mixed.predict(pixels)[0].numpy(), expected, rtol=1e-5, atol=1e-5)
+    assert mixed.provenance()["settings"]["map_weight"] == weight
+
+
 def test_predict_is_forward_without_gradients(model, golden):
     pixels = torch.from_numpy(golden["images"])
     scores, maps = model.predict(pixels)
@@ -130,6 +140,7 @@ def test_provenance_says_what_decided_the_score(model, files):
         ({"dpam": "zz"}, "dpam must be one of"),
         ({"dpam_blocks": 9}, r"dpam_blocks must lie in 0\.\.6"),
         ({"sigma": -1.0}, "sigma must be 0 or more"),
+        ({"map_weight": 1.5}, "map_weight must lie in 0..1"),
     ],
 )
 def test_impossible_settings_name_the_setting(files, options, message):

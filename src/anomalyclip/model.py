@@ -19,7 +19,7 @@ from anomalyclip.features.encoding import Features
 from anomalyclip.features.key import CacheKey, patch_key
 from anomalyclip.model_settings import ModelSettings, check_settings, settings_for
 from anomalyclip.prediction import Prediction, decide
-from anomalyclip.scoring import anomaly_map, image_score
+from anomalyclip.scoring import anomaly_map, image_score, with_map_peak
 from anomalyclip.text_embeddings import TextEmbeddings, text_embeddings
 from anomalyclip.version import __version__
 
@@ -93,6 +93,7 @@ class AnomalyCLIP(nn.Module):
         sigma: float | None = None,
         tau: float | None = None,
         post_norm_class: bool | None = None,
+        map_weight: float | None = None,
         class_name: str = "object",
         device: str | torch.device = "cpu",
         name: str | None = None,
@@ -103,8 +104,8 @@ class AnomalyCLIP(nn.Module):
             clip: weights in any format of :func:`anomalyclip.clip.weights.load_clip`.
             prompts: a prompt file (ours or the authors' ``.pth``), or the name of a hand-written ensemble
                 (``clip``, ``clip-ac``, ``winclip-ensemble``), which is filled with ``class_name``.
-            layers, image_size, dpam, dpam_blocks, sigma, tau, post_norm_class: None takes what comes with the prompts
-                (see :class:`anomalyclip.text_embeddings.Preset`), then the method's default (last layer; 518 px for
+            layers, image_size, dpam, dpam_blocks, sigma, tau, post_norm_class, map_weight: None takes what comes with
+                the prompts (see :class:`anomalyclip.text_embeddings.Preset`), then the method's default (last layer; 518 px for
                 14-pixel patches, else the size the weights were trained at; "vv" over 19 of 24 blocks in proportion;
                 sigma 4; tau 0.07; no LN_post on the class token, but for hand-written prompts). ``clip`` and
                 ``clip-ac`` are baselines of plain CLIP and come with ``dpam`` "qk".
@@ -128,6 +129,7 @@ class AnomalyCLIP(nn.Module):
             sigma=sigma,
             tau=tau,
             post_norm_class=post_norm_class,
+            map_weight=map_weight,
         )
         model = cls(tower.visual, embeddings, settings, name=name, weights_sha256=tower.weights_sha256)
         return model.to(device)
@@ -159,9 +161,8 @@ class AnomalyCLIP(nn.Module):
             tau=settings.tau,
             sigma=settings.sigma,
         )
-        return AnomalyOutput(
-            image, patches, image_score(image, self.text_features, settings.tau), maps, self.text_features
-        )
+        scores = with_map_peak(image_score(image, self.text_features, settings.tau), maps, settings.map_weight)
+        return AnomalyOutput(image, patches, scores, maps, self.text_features)
 
     def preprocess(self, image: Image) -> Tensor:
         """An RGB PIL image as this model wants it: float32 (3, S, S), on the CPU."""
@@ -198,7 +199,8 @@ class AnomalyCLIP(nn.Module):
             tau=settings.tau,
             sigma=settings.sigma,
         )
-        return image_score(features.image, self.text_features, settings.tau).float().cpu(), maps.float().cpu()
+        scores = with_map_peak(image_score(features.image, self.text_features, settings.tau), maps, settings.map_weight)
+        return scores.float().cpu(), maps.float().cpu()
 
     @overload
     def detect(self, inputs: Source, *, batch_size: int = 1, threshold: float | None = None) -> Prediction: ...
@@ -265,6 +267,7 @@ def load(
     layers: Sequence[int] | None = None,
     image_size: int | None = None,
     sigma: float | None = None,
+    map_weight: float | None = None,
     dpam: DPAMMode | None = None,
     threads: int | None = None,
     offline: bool = False,
@@ -276,7 +279,7 @@ def load(
         model: ``pocket`` (embedded), ``vit-l-14-336`` and the other names of ``anomalyclip models list``, or a path.
         prompts: a prompt name, a hand-written ensemble's name or a path; None takes the model's default.
         device: ``auto`` (CUDA, then Apple's MPS, then CPU), or torch's name of one.
-        layers, image_size, sigma, dpam: override what comes with the prompts.
+        layers, image_size, sigma, map_weight, dpam: override what comes with the prompts.
         threads: CPU threads of torch; None leaves them as they are.
         offline: never touch the network.
         class_name: fills hand-written and object-aware prompts.
@@ -299,6 +302,7 @@ def load(
         layers=layers,
         image_size=image_size,
         sigma=sigma,
+        map_weight=map_weight,
         dpam=dpam,
         class_name=class_name,
         device=pick_device(device),

@@ -27,6 +27,7 @@ class ModelSettings:
         sigma: of the Gaussian over the anomaly map, in pixels of ``image_size``.
         tau: temperature.
         post_norm_class: LN_post on the class token, as plain CLIP does and the reference does not.
+        map_weight: share of the anomaly map's peak in the image score, 0 (the paper's) to 1.
     """
 
     image_size: int
@@ -36,6 +37,7 @@ class ModelSettings:
     sigma: float = 4.0
     tau: float = TAU
     post_norm_class: bool = False
+    map_weight: float = 0.0
 
 
 def settings_for(
@@ -49,6 +51,7 @@ def settings_for(
     sigma: float | None = None,
     tau: float | None = None,
     post_norm_class: bool | None = None,
+    map_weight: float | None = None,
 ) -> ModelSettings:
     """What is given, else what comes with the prompts, else the method's default for this encoder."""
     blocks = dpam_blocks if dpam_blocks is not None else preset.dpam_blocks
@@ -60,6 +63,7 @@ def settings_for(
         sigma=preset.sigma if sigma is None else sigma,
         tau=tau or preset.tau,
         post_norm_class=preset.post_norm_class if post_norm_class is None else post_norm_class,
+        map_weight=preset.map_weight if map_weight is None else map_weight,
     )
 
 
@@ -81,3 +85,5 @@ def check_settings(settings: ModelSettings, vision: VisionConfig) -> None:
         raise ConfigError(f"dpam_blocks must lie in 0..{vision.layers}, got {settings.dpam_blocks}")
     if settings.sigma < 0 or settings.tau <= 0:
         raise ConfigError(f"sigma must be 0 or more and tau above 0, got sigma {settings.sigma}, tau {settings.tau}")
+    if not 0 <= settings.map_weight <= 1:
+        raise ConfigError(f"map_weight must lie in 0..1, got {settings.map_weight}")

@@ -39,6 +39,16 @@ def image_score(image_features: Tensor, text_features: Tensor, tau: float = TAU)
     return similarity(image_features, text_features, tau)[..., ABNORMAL]
 
 
+def with_map_peak(image_scores: Tensor, anomaly_maps: Tensor, weight: float) -> Tensor:
+    """Image scores (B,) in which the hottest pixel of the maps (B, S, S) has its share: (1 - w) score + w peak.
+
+    The paper's score is weight 0. A class token sees the whole, a small defect shows in the map first.
+    """
+    if weight == 0:
+        return image_scores
+    return (1 - weight) * image_scores + weight * anomaly_maps.flatten(1).amax(dim=1)
+
+
 def similarity_map(patch_features: Tensor, text_features: Tensor, size: int, tau: float = TAU) -> Tensor:
     """Per-pixel probabilities (B, 2, size, size) of patch features (B, N, E) on a square grid, upsampled bilinearly."""
     return upsample(on_grid(similarity(patch_features, text_features, tau)), size)

@@ -53,6 +53,7 @@ class Preset:
     sigma: float = 4.0
     tau: float = TAU
     post_norm_class: bool = False
+    map_weight: float = 0.0
 
 
 def text_embeddings(
@@ -146,4 +147,5 @@ def preset_of(recorded: PromptMetadata) -> Preset:
         sigma=recorded.sigma,
         tau=recorded.tau,
         post_norm_class=recorded.post_norm_class,
+        map_weight=recorded.map_weight,
     )

@@ -60,6 +60,7 @@ def prompts(learner: PromptLearner, small_clip: CLIP) -> PromptFile:
         dpam_blocks=2,
         sigma=2.5,
         tau=0.05,
+        map_weight=0.25,
         created="2026-11-24T04:00:00+00:00",
     )
     return PromptFile.from_learner(learner, learner.text_features(small_clip.text_tower()), metadata)

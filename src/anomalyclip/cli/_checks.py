@@ -19,6 +19,7 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "--batch-size": (1, 1024, "images"),
     "--image-size": (1, 8192, "pixels"),
     "--sigma": (0, 256, "pixels"),
+    "--map-weight": (0, 1, "a share"),
     "--workers": (1, 256, "threads"),
     "--threads": (1, 1024, "threads"),
     "--max-pixels": (1, 10**12, "pixels"),

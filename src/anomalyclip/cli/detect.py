@@ -76,6 +76,14 @@ def detect(
             help="Smoothing of the map in pixels of --image-size.", rich_help_panel=_MODEL, show_default=False
         ),
     ] = None,
+    map_weight: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of the map's peak in the image score, 0 to 1 (the paper's score: 0).",
+            rich_help_panel=_MODEL,
+            show_default=False,
+        ),
+    ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never use the network.", rich_help_panel=_MODEL)] = False,
     output: Annotated[
         Path | None,
@@ -169,6 +177,7 @@ def detect(
             "--batch-size": batch_size,
             "--image-size": image_size,
             "--sigma": sigma,
+            "--map-weight": map_weight,
             "--workers": workers,
             "--threads": threads,
             "--max-pixels": max_pixels,
@@ -191,6 +200,7 @@ def detect(
             "layers": parse_layers(layers),
             "image_size": image_size,
             "sigma": sigma,
+            "map_weight": map_weight,
             "threads": threads,
             "offline": offline,
         },

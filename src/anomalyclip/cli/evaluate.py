@@ -105,6 +105,14 @@ def evaluate(
             help="Smoothing of the map in pixels of --image-size.", rich_help_panel=_MODEL, show_default=False
         ),
     ] = None,
+    map_weight: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of the map's peak in the image score, 0 to 1 (the paper's score: 0).",
+            rich_help_panel=_MODEL,
+            show_default=False,
+        ),
+    ] = None,
     dpam: Annotated[
         Dpam | None,
         typer.Option(
@@ -217,6 +225,7 @@ def evaluate(
             "--batch-size": batch_size,
             "--image-size": image_size,
             "--sigma": sigma,
+            "--map-weight": map_weight,
             "--workers": workers,
             "--threads": threads,
             "--max-pixels": max_pixels,
@@ -235,6 +244,7 @@ def evaluate(
             "layers": parse_layers(layers),
             "image_size": image_size,
             "sigma": sigma,
+            "map_weight": map_weight,
             "dpam": dpam.value if dpam is not None else None,
             "threads": threads,
             "offline": offline,

@@ -40,6 +40,7 @@ class _Options:
     image_size: int | None
     sigma: float | None
     dpam: DPAMMode | None
+    map_weight: float | None
 
     def refuse(self, method: str, *names: str) -> None:
         """Raise ConfigError for a setting that this method does not have."""
@@ -62,6 +63,7 @@ class _Options:
             image_size=self.image_size,
             dpam=self.dpam,
             sigma=self.sigma,
+            map_weight=self.map_weight,
         )
 
 
@@ -96,6 +98,7 @@ def load_for(
     image_size: int | None = None,
     sigma: float | None = None,
     dpam: DPAMMode | None = None,
+    map_weight: float | None = None,
     threads: int | None = None,
     offline: bool = False,
 ) -> Detector | PerClass:
@@ -109,7 +112,7 @@ def load_for(
             `vand:PATH`, `object-aware:PATH`, `learned:PATH`, where the word before the path must be the file's method.
             None takes the model's own.
         class_agnostic: fill what names the object with "object" for every class.
-        device, layers, image_size, sigma, dpam, threads, offline: as for `anomalyclip.load`.
+        device, layers, image_size, sigma, dpam, map_weight, threads, offline: as for `anomalyclip.load`.
 
     Raises:
         HubError, WeightsError, ConfigError: as `anomalyclip.load`.
@@ -124,7 +127,7 @@ def load_for(
     wanted = str(prompts) if prompts is not None else files.prompts_or_error()
     if threads is not None:
         torch.set_num_threads(threads)
-    options = _Options(device, layers, image_size, sigma, dpam)
+    options = _Options(device, layers, image_size, sigma, dpam, map_weight)
     call = _Call(files.weights, files.name, (OBJECT,) if class_agnostic else tuple(classes), options)
     if wanted == WINCLIP:
         built = _winclip(call)

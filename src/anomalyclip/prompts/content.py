@@ -45,6 +45,7 @@ class PromptMetadata:
         sigma: of the Gaussian filter over the anomaly map, pixels.
         tau: temperature of the scores.
         post_norm_class: LN_post on the class token, as plain CLIP does.
+        map_weight: share of the anomaly map's peak in the image score, 0 to 1.
         method: how they were learned: "anomalyclip", or a baseline's name.
         version: of the package that wrote the file.
         created: ISO 8601 time, given by the caller so that files can be reproduced.
@@ -62,6 +63,7 @@ class PromptMetadata:
     sigma: float = 4.0
     tau: float = 0.07
     post_norm_class: bool = False
+    map_weight: float = 0.0
     method: str = "anomalyclip"
     version: str = __version__
     created: str | None = None

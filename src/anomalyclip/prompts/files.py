@@ -152,6 +152,7 @@ def _check_ranges(metadata: PromptMetadata, path: str) -> None:
             ("dpam", metadata.dpam, metadata.dpam in ("vv", "qq", "kk", "qk"), "vv, qq, kk or qk"),
             ("dpam_blocks", metadata.dpam_blocks, (metadata.dpam_blocks or 0) >= 0, "at least 0"),
             ("sigma", metadata.sigma, 0 <= metadata.sigma <= 1000, "0..1000 pixels"),
+            ("map_weight", metadata.map_weight, 0 <= metadata.map_weight <= 1, "0..1"),
             ("tau", metadata.tau, 0 < metadata.tau <= 100, "above 0, at most 100"),
         )
         if not ok

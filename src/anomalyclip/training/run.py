@@ -269,6 +269,7 @@ class _Run:
             sigma=self.settings.sigma,
             tau=self.settings.tau,
             post_norm_class=self.settings.post_norm_class,
+            map_weight=self.settings.map_weight,
             method=config.method,
         )
 
