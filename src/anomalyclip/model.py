@@ -105,10 +105,10 @@ class AnomalyCLIP(nn.Module):
             prompts: a prompt file (ours or the authors' ``.pth``), or the name of a hand-written ensemble
                 (``clip``, ``clip-ac``, ``winclip-ensemble``), which is filled with ``class_name``.
             layers, image_size, dpam, dpam_blocks, sigma, tau, post_norm_class, map_weight: None takes what comes with
-                the prompts (see :class:`anomalyclip.text_embeddings.Preset`), then the method's default (last layer; 518 px for
-                14-pixel patches, else the size the weights were trained at; "vv" over 19 of 24 blocks in proportion;
-                sigma 4; tau 0.07; no LN_post on the class token, but for hand-written prompts). ``clip`` and
-                ``clip-ac`` are baselines of plain CLIP and come with ``dpam`` "qk".
+                the prompts (see :class:`anomalyclip.text_embeddings.Preset`), then the method's default (last layer;
+                518 px for 14-pixel patches, else the size the weights were trained at; "vv" over 19 of 24 blocks in
+                proportion; sigma 4; tau 0.07; no LN_post on the class token, but for hand-written prompts; no share of
+                the map in the score). ``clip`` and ``clip-ac`` are baselines of plain CLIP and come with ``dpam`` "qk".
             class_name: for hand-written and object-aware prompts.
             device: where to run.
             name: what to call the weights in results; default is the path.
