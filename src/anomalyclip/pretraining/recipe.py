@@ -66,8 +66,8 @@ class Recipe:
     seed: int = 0
     phases: tuple[Phase, ...] = (
         Phase(image_size=224, shards=40, epochs=2, batch_size=32),
-        Phase(image_size=224, shards=64, epochs=2, batch_size=32),
-        Phase(image_size=320, shards=24, epochs=2, batch_size=32),
+        Phase(image_size=224, shards=56, epochs=2, batch_size=32),
+        Phase(image_size=320, shards=20, epochs=2, batch_size=32),
     )
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
