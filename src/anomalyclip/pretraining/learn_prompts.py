@@ -97,5 +97,6 @@ def save_pocket_prompts(path: Path, clip: CLIP, learner: PromptLearner, recipe: 
         layers=(vision.layers,),
         image_size=vision.image_size,
         dpam_blocks=default_dpam_blocks(vision.layers),
+        map_weight=recipe.map_weight,
     )
     save_prompts(path, PromptFile.from_learner(learner, features, metadata))

@@ -7,6 +7,7 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -87,13 +88,18 @@ def _start(recipe: Recipe, checkpoint: Path) -> State:
     state = State(clip, average, _optimiser(clip, recipe), 0, 0.0)
     if checkpoint.is_file():
         saved = torch.load(checkpoint, weights_only=True)
-        if saved["recipe"] != recipe.to_dict():
+        if _decisive(saved["recipe"]) != _decisive(recipe.to_dict()):
             raise ConfigError(f"{checkpoint} belongs to another recipe; choose another folder or remove it")
         clip.load_state_dict(saved["clip"])
         average.load_state_dict(saved["average"])
         state.optimiser.load_state_dict(saved["optimiser"])
         state.step, state.seconds = saved["step"], saved["seconds"]
     return state
+
+
+def _decisive(recipe: dict[str, Any]) -> dict[str, Any]:
+    """The part of a recipe that pretraining follows; prompts are learned after it."""
+    return {name: value for name, value in recipe.items() if name != "prompts"}
 
 
 def _save(state: State, recipe: Recipe, path: Path) -> None:

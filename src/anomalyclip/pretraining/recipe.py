@@ -43,7 +43,10 @@ class LossWeights:
 
 @dataclass(frozen=True)
 class PromptRecipe:
-    """Learning the prompts on the finished CLIP, with the method's own loss (METHOD section 6)."""
+    """Learning the prompts on the finished CLIP, with the method's own loss (METHOD section 6).
+
+    ``map_weight``: share of the map's peak in the image score; a small class token overlooks what the map sees.
+    """
 
     images: int = 1600
     epochs: int = 15
@@ -53,6 +56,7 @@ class PromptRecipe:
     depth: int = 4
     deep_length: int = 4
     context_length: int = 12
+    map_weight: float = 0.5
 
 
 @dataclass(frozen=True)
