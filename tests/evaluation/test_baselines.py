@@ -161,7 +161,7 @@ def test_another_kind_and_another_backbone_are_refused(
         load_for(CLASSES, tmp_path / "other.safetensors", prompts=spec(method, runs), **SETTINGS)
 
 
-@pytest.mark.parametrize("given", [{"layers": [6]}, {"dpam": "vv"}])
+@pytest.mark.parametrize("given", [{"layers": [6]}, {"dpam": "vv"}, {"map_weight": 0.5}])
 @pytest.mark.parametrize("method", ["winclip", "vand"])
 def test_what_a_baseline_does_not_have_is_no_choice(
     method: str, given: dict[str, Any], clip_file: Path, runs: Path

@@ -176,7 +176,7 @@ def _prompts(call: _Call, path: Path) -> _Built:
 def _winclip(call: _Call) -> _Built:
     from anomalyclip.baselines.winclip import ENSEMBLE, WinCLIP
 
-    call.options.refuse(WINCLIP, "layers", "dpam")
+    call.options.refuse(WINCLIP, "layers", "dpam", "map_weight")
     embeddings, clip, preset = _embeddings(call, ENSEMBLE)
     preset = replace(preset, image_size=clip.config.vision.image_size, dpam="qk", sigma=0.0)
     first, settings = _first(embeddings), call.options.settings(clip, preset)
@@ -189,7 +189,7 @@ def _vand(call: _Call, path: Path) -> _Built:
     from anomalyclip.prompts import Backbone
     from anomalyclip.text_embeddings import preset_of
 
-    call.options.refuse("vand", "layers", "dpam")
+    call.options.refuse("vand", "layers", "dpam", "map_weight")
     file = load_linear(path)
     embeddings, clip, _ = _embeddings(call, file.ensemble)
     check_linear(file, Backbone.of(clip, call.name))
