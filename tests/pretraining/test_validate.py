@@ -53,6 +53,15 @@ def test_values_are_those_of_scikit_learn() -> None:
         assert 0 < high - low < 0.6
 
 
+def test_values_crowded_at_zero_keep_their_order() -> None:
+    class Sure(Brightness):
+        def predict(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return pixel_values.flatten(1).mean(dim=1), 1e-5 * pixel_values
+
+    found, plain = measure(Sure(), samples()), measure(Brightness(), samples())
+    assert found["pixel_auroc"] == pytest.approx(plain["pixel_auroc"], abs=2e-3)
+
+
 def test_more_images_narrow_the_interval() -> None:
     few, many = measure(Brightness(), samples(8)), measure(Brightness(), samples(200))
     width = [row["pixel_interval"][1] - row["pixel_interval"][0] for row in (few, many)]
