@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from anomalyclip.clip.config import CLIPConfig, StemConfig, TextConfig, VisionConfig
+from anomalyclip.clip.config import CLIPConfig, StemConfig, StemStage, TextConfig, VisionConfig
 from anomalyclip.clip.model import CLIP, random_clip
 from anomalyclip.clip.vision import default_dpam_blocks, interpolate_positions
 from anomalyclip.clip.weights import load_clip
@@ -103,16 +103,15 @@ def test_settings_outside_the_depth_are_refused(clip, options):
         clip.visual(torch.zeros(1, 3, 56, 56), **options)
 
 
-def test_convolutional_stem_equals_plain_convolutions():
-    stem = StemConfig(stages=((8,), (12, 12), (16,)), taps=(2, 3))
-    clip = random_clip(CLIPConfig(24, VisionConfig(32, 4, 32, 2, 2, stem=stem), TEXT))
+def test_a_stem_takes_the_place_of_the_patch_embedding():
+    """Tokens of the stem (its own arithmetic: test_stem.py) enter as CLIP's patches do: class, positions, LN_pre."""
+    stem = StemConfig(first=8, stages=(StemStage(3, 1, 2, 12, 1), StemStage(3, 2, 2, 16, 2)), taps=(1, 2), stride=4)
+    visual = random_clip(CLIPConfig(24, VisionConfig(32, 4, 32, 2, 2, stem=stem), TEXT)).visual
     x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
-    convolutions = [convolution for stage in clip.visual.stem.stages for convolution in stage]
-    a = convolutions[0](x).relu()
-    b = torch.nn.functional.max_pool2d(a, 2)
-    b = convolutions[2](convolutions[1](b).relu()).relu()
-    c = convolutions[3](torch.nn.functional.max_pool2d(b, 2)).relu()
-    expected = torch.cat([torch.nn.functional.avg_pool2d(b, 2), c], 1)
-    torch.testing.assert_close(clip.visual.stem.features(x), expected, rtol=1e-5, atol=1e-6)
-    out = clip.visual(torch.zeros(1, 3, 48, 48), layers=[2])
+    patches, grid = visual.stem(x)
+    assert grid == (8, 8)
+    tokens = torch.cat([visual.class_embedding.expand(2, 1, 32), patches], 1) + visual.positional_embedding
+    expected = torch.nn.functional.layer_norm(tokens, (32,), visual.ln_pre.weight, visual.ln_pre.bias)
+    torch.testing.assert_close(visual.embed(x), expected)
+    out = visual(torch.zeros(1, 3, 48, 48), layers=[2])
     assert out.patches[2].shape == (1, 144, 24)
