@@ -61,3 +61,13 @@ def test_bad_shapes_and_values_are_refused():
         anomaly_map([], torch.zeros(2, 4), 8)
     with pytest.raises(ConfigError, match="sigma must be 0 or more"):
         gaussian_filter(torch.zeros(1, 4, 4), -1)
+
+
+def test_tiny_anomaly_values_keep_their_order():
+    """Far on the normal side fp32 cannot tell 1 - S_normal apart any more; the map still can."""
+    text = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
+    angles = torch.linspace(0.0, 0.8, 25)
+    patches = torch.stack([angles.cos(), angles.sin()], dim=-1).unsqueeze(0)
+    values = anomaly_map([patches], text, 5, sigma=0.0).flatten()
+    assert values.max() < 1e-7
+    assert (values.diff() > 0).all()

@@ -2,6 +2,7 @@
 
 REALVAL holds folders with a ``meta.json``; the solar cells come from PyPI's ``elpv-dataset`` if it is installed. Writes
 ``card.json`` and ``card.md`` (the tables of docs/models/pocket.md), and ``failures.png``: the images it judged worst.
+Every finished row is kept in ``rows/``; the same command goes on with the others.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ import typer
 from PIL import Image
 from rich.progress import track
 
+import anomalyclip
 from anomalyclip.clip.config import PRESETS
 from anomalyclip.clip.model import random_clip
 from anomalyclip.clip.weights import save_clip
-from anomalyclip.hub import resolve_model
+from anomalyclip.hub import resolve_model, resolve_prompts
 from anomalyclip.io import draw_overlay, read_image
 from anomalyclip.model import AnomalyCLIP
 from anomalyclip.pretraining.validate import Judge, Labelled, measure, real
@@ -66,16 +68,16 @@ def untrained(folder: Path) -> AnomalyCLIP:
 def judges(folder: Path) -> dict[str, Callable[[], Judge]]:
     """The rows of the comparison, by name."""
     files = resolve_model("pocket", offline=True)
-    learned = files.prompts_or_error()
+    learned = resolve_prompts(files.prompts_or_error(), offline=True)
     return {
+        "pocket": lambda: AnomalyCLIP.from_files(files.weights, learned, name="pocket"),
+        "pocket without DPAM": lambda: AnomalyCLIP.from_files(files.weights, learned, dpam="qk"),
         "untrained network of the same shape": lambda: untrained(folder),
         "spectral residual saliency": SpectralResidual,
         "pocket, hand-written prompts (clip)": lambda: AnomalyCLIP.from_files(files.weights, "clip", dpam="vv"),
         "pocket, hand-written prompts (winclip-ensemble)": lambda: AnomalyCLIP.from_files(
             files.weights, "winclip-ensemble", dpam="vv"
         ),
-        "pocket without DPAM": lambda: AnomalyCLIP.from_files(files.weights, learned, dpam="qk"),
-        "pocket": lambda: AnomalyCLIP.from_files(files.weights, learned),
     }
 
 
@@ -103,14 +105,13 @@ def main(
     with tempfile.TemporaryDirectory() as scratch:
         table: dict[str, dict[str, Any]] = {}
         for name, build in track(judges(Path(scratch)).items(), description="measuring"):
-            judge = build()
-            table[name] = {data: measure(judge, source()) for data, source in sets.items()}
-            print(
-                name, {data: (row["image_auroc"], row["pixel_auroc"]) for data, row in table[name].items()}, flush=True
-            )
-    pocket = AnomalyCLIP.from_files(
-        resolve_model("pocket", offline=True).weights, resolve_model("pocket", offline=True).prompts_or_error()
-    )
+            kept = output / "rows" / f"{name}.json"
+            if not kept.is_file():
+                judge = build()
+                kept.parent.mkdir(exist_ok=True)
+                kept.write_text(json.dumps({data: measure(judge, source()) for data, source in sets.items()}))
+            table[name] = json.loads(kept.read_text())
+    pocket = anomalyclip.load("pocket")
     record = pocket.provenance() | {"torch": torch.__version__, "version": __version__, "elpv_images": ELPV_IMAGES}
     (output / "card.json").write_text(json.dumps(record | {"rows": table}, indent=2) + "\n")
     (output / "card.md").write_text(markdown(table))

@@ -76,15 +76,13 @@ def anomaly_map(
     The reference sums over layers; the mean keeps one scale whatever the number of layers.
     Upsampling and averaging are linear, so they are exchanged: one upsampling in place of one per layer.
     """
-    layers = [_contrast(similarity(features, text_features, tau)) for features in patch_features]
+    # S_abnormal and S_normal sum to 1, so that the mean is S_abnormal; written so, a sure model's tiny values keep the
+    # digits (and the order) that 1 - S_normal would round away.
+    layers = [similarity(features, text_features, tau)[..., ABNORMAL] for features in patch_features]
     if not layers:
         raise ConfigError("an anomaly map needs the patch features of at least one layer")
     mean = torch.stack(layers).mean(dim=0)
     return gaussian_filter(upsample(on_grid(mean.unsqueeze(-1)), size).squeeze(1), sigma)
-
-
-def _contrast(probabilities: Tensor) -> Tensor:
-    return (probabilities[..., ABNORMAL] + 1 - probabilities[..., 1 - ABNORMAL]) / 2
 
 
 def gaussian_kernel(sigma: float, truncate: float = 4.0) -> Tensor:
