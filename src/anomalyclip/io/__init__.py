@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from anomalyclip.io.atomic import atomic_write, write_bytes
     from anomalyclip.io.images import image_size, read_image, read_image_bytes, read_mask
     from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, SUFFIXES
-    from anomalyclip.io.maps import read_map, write_map
+    from anomalyclip.io.map_bytes import half_tiff, heat_png
+    from anomalyclip.io.maps import encode_map, read_map, write_map
     from anomalyclip.io.names import printable
     from anomalyclip.io.overlay import draw_overlay
     from anomalyclip.io.pictures import thumbnail_data_uri, write_image
@@ -21,6 +22,9 @@ _HOME = {
     "SUFFIXES": "limits",
     "atomic_write": "atomic",
     "draw_overlay": "overlay",
+    "encode_map": "maps",
+    "half_tiff": "map_bytes",
+    "heat_png": "map_bytes",
     "image_size": "images",
     "printable": "names",
     "read_image": "images",
@@ -39,6 +43,9 @@ __all__ = [
     "SUFFIXES",
     "atomic_write",
     "draw_overlay",
+    "encode_map",
+    "half_tiff",
+    "heat_png",
     "image_size",
     "printable",
     "read_image",

@@ -35,24 +35,30 @@ def write_map(path: StrPath, anomaly_map: npt.ArrayLike, fmt: MapFormat = "tiff"
         InputError: not a two-dimensional map, or an unknown format.
         OutputError: the file cannot be written.
     """
+    # Encoded in memory, so that a full disk is an error of our own write and not of a codec.
+    write_bytes(path, encode_map(anomaly_map, fmt, name=printable(path)))
+
+
+def encode_map(anomaly_map: npt.ArrayLike, fmt: MapFormat = "tiff", *, name: str = "the map") -> bytes:
+    """The bytes that `write_map` writes; `name` stands in the messages. Raises InputError, OutputError as it does."""
     if fmt not in get_args(MapFormat):
         raise InputError(f"map format {fmt!r}: expected one of {', '.join(get_args(MapFormat))}")
     values = np.ascontiguousarray(anomaly_map, dtype=np.float32)
     if values.ndim != 2 or not values.size:
         raise InputError(f"an anomaly map has shape (height, width), got {values.shape}; pass one map at a time")
-    buffer = io.BytesIO()  # encoded in memory, so that a full disk is an error of our own write and not of a codec
+    buffer = io.BytesIO()
     if fmt == "npz":
         np.savez_compressed(buffer, anomaly_map=values)
     else:
-        _encode_tiff(values, buffer, path)
-    write_bytes(path, buffer.getvalue())
+        _encode_tiff(values, buffer, name)
+    return buffer.getvalue()
 
 
-def _encode_tiff(values: npt.NDArray[np.float32], buffer: io.BytesIO, path: StrPath) -> None:
+def _encode_tiff(values: npt.NDArray[np.float32], buffer: io.BytesIO, name: str) -> None:
     try:
         Image.fromarray(values).save(buffer, "TIFF", compression="tiff_adobe_deflate")
     except (OSError, ValueError) as error:
-        raise OutputError(f"cannot write {printable(path)} as TIFF: {error}; use the npz format") from error
+        raise OutputError(f"cannot write {name} as TIFF: {error}; use the npz format") from error
 
 
 def read_map(path: StrPath, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> npt.NDArray[np.float32]:
@@ -91,4 +97,4 @@ def _read_npz(file: Any, max_pixels: int) -> npt.NDArray[Any]:
     return values
 
 
-__all__ = ["KEY", "MapFormat", "read_map", "write_map"]
+__all__ = ["KEY", "MapFormat", "encode_map", "read_map", "write_map"]
