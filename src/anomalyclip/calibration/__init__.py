@@ -1,0 +1,45 @@
+"""Calibration: from normal images to thresholds with a known false-positive rate, p-values and drift warnings.
+
+>>> from anomalyclip.calibration import read_profile
+>>> profile = read_profile("profile.json")  # doctest: +SKIP
+>>> profile.decide(0.7), profile.p_value(0.7)  # doctest: +SKIP
+('anomalous', 0.01)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anomalyclip.calibration.conformal import conformal_threshold, images_needed, p_values, smallest_rate
+    from anomalyclip.calibration.files import read_profile, read_profiles, write_profiles
+    from anomalyclip.calibration.profile import Profile
+
+_HOME = {
+    "Profile": "profile",
+    "conformal_threshold": "conformal",
+    "images_needed": "conformal",
+    "p_values": "conformal",
+    "read_profile": "files",
+    "read_profiles": "files",
+    "smallest_rate": "conformal",
+    "write_profiles": "files",
+}
+
+__all__ = [
+    "Profile",
+    "conformal_threshold",
+    "images_needed",
+    "p_values",
+    "read_profile",
+    "read_profiles",
+    "smallest_rate",
+    "write_profiles",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

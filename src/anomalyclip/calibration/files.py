@@ -1,0 +1,105 @@
+"""Profiles on disk: one JSON file holds one profile or several; a folder of such files holds them all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from anomalyclip.calibration.profile import Profile
+from anomalyclip.errors import ConfigError, InputError
+from anomalyclip.io.atomic import write_bytes
+from anomalyclip.io.names import printable
+
+FORMAT, VERSION = "anomalyclip-profiles", 1
+MAX_BYTES = 64 * 2**20  # two numbers per image: enough for more than a million
+_SHOWN = 3
+
+
+def read_profile(path: str | Path) -> Profile:
+    """One profile: `FILE` or `FOLDER` where it holds a single one, else `FILE:NAME` or `FOLDER:NAME`.
+
+    Raises InputError for a file that is missing, too large or no profile, ConfigError for an ambiguous or unknown name.
+    """
+    place, name = _split(str(path))
+    profiles = read_profiles(place)
+    if name is None and len(profiles) == 1:
+        return next(iter(profiles.values()))
+    if name in profiles:
+        return profiles[name]
+    names = ", ".join(sorted(profiles))
+    wanted = "no name was given" if name is None else f"there is no profile {name!r}"
+    raise ConfigError(f"{printable(place)} holds the profiles {names}, and {wanted}: choose one, as {place}:NAME")
+
+
+def read_profiles(path: str | Path) -> dict[str, Profile]:
+    """All profiles of a file, or of every `*.json` in a folder, by name. Raises InputError, also for a name twice."""
+    place = Path(path)
+    found: dict[str, Profile] = {}
+    for file in sorted(place.glob("*.json")) if place.is_dir() else [place]:
+        for profile in _read_file(file):
+            if profile.name in found:
+                raise InputError(f"{printable(path)} holds two profiles named {profile.name!r}; rename or remove one")
+            found[profile.name] = profile
+    if not found:
+        raise InputError(f"{printable(path)} holds no profile; make one with `anomalyclip calibrate`")
+    return found
+
+
+def write_profiles(path: str | Path, profiles: Iterable[Profile]) -> None:
+    """Write a file of profiles atomically. Raises OutputError."""
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "profiles": [profile.model_dump(mode="json") for profile in profiles],
+    }
+    write_bytes(path, json.dumps(content, indent=1, allow_nan=False, default=str).encode() + b"\n")
+
+
+def _split(given: str) -> tuple[str, str | None]:
+    """`a.json:name` -> (a.json, name); a path that exists is taken as it is (`C:\\a.json`, names with colons)."""
+    place, colon, name = given.rpartition(":")
+    return (given, None) if not colon or not place or Path(given).exists() else (place, name)
+
+
+def _read_file(path: Path) -> list[Profile]:
+    content = _json(path)
+    if (
+        not isinstance(content, dict)
+        or content.get("format") != FORMAT
+        or not isinstance(content.get("profiles"), list)
+    ):
+        raise InputError(f"{printable(path)} is no file of profiles; make one with `anomalyclip calibrate`")
+    if content.get("version") != VERSION:
+        raise InputError(
+            f"{printable(path)} has version {content.get('version')!r}, this program reads version {VERSION}; "
+            "update anomalyclip, or calibrate again"
+        )
+    try:
+        return [Profile.model_validate(one) for one in content["profiles"]]
+    except ValidationError as error:
+        reasons = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:_SHOWN]]
+        raise InputError(f"{printable(path)} is damaged ({'; '.join(reasons)}); calibrate again") from error
+
+
+def _json(path: Path) -> Any:
+    try:
+        if path.exists() and not path.is_file():  # a pipe would block, a device has no end
+            raise InputError(f"the profile {printable(path)} is a pipe or device; give a file")
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        raise InputError(
+            f"no profile at {printable(path)}; check the path, or make one with `anomalyclip calibrate`"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read the profile {printable(path)}: {error}; check the path") from error
+    if len(data) > MAX_BYTES:
+        raise InputError(f"{printable(path)} is larger than {MAX_BYTES // 2**20} MiB; no profile is, check the path")
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{printable(path)} is no JSON ({error}); check the path, or calibrate again") from error

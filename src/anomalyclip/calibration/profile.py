@@ -1,0 +1,172 @@
+"""A profile: what normal images of one camera or product score with one model, and the decisions that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from anomalyclip.calibration.conformal import conformal_threshold, p_values
+from anomalyclip.errors import ConfigError, InputError
+from anomalyclip.prediction import Decision
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from anomalyclip.calibration.binomial import Interval
+
+#: Parts of a model's provenance that do not change its scores.
+_NAMES_ONLY = ("model", "prompts", "version")
+
+#: "image": at most `rate` of normal images show any pixel above the threshold. "pixel": at most `rate` of the pixels
+#: of normal images lie above it, on average over images.
+PixelRule = Literal["image", "pixel"]
+
+
+def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:
+    if any(later < earlier for earlier, later in pairwise(values)):
+        raise ValueError("the values must ascend")
+    return values
+
+
+Value = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Threshold = Annotated[float, Field(ge=0, le=1.000001, allow_inf_nan=False)]  # just above 1: nothing reaches it
+Rate = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+Values = Annotated[tuple[Value, ...], Field(min_length=1), AfterValidator(_ascending)]
+Name = Annotated[str, StringConstraints(pattern=r"^[\w.@+-]{1,100}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ImageLevel(_Part):
+    """The conformal threshold for image scores. scores: of the normal images, ascending."""
+
+    rate: Rate
+    threshold: Threshold
+    scores: Values
+
+
+class PixelLevel(_Part):
+    """The threshold for anomaly maps. peaks: the highest map value of every normal image, ascending."""
+
+    rule: PixelRule
+    rate: Rate
+    threshold: Threshold
+    peaks: Values
+
+
+class OperatingPoint(_Part):
+    """A threshold chosen with labelled anomalies; it takes the place of the conformal one for decisions.
+
+    by: "recall" (wanted: share of anomalies to find) or "cost" (wanted: the expected cost per image there).
+    recall, false_positive_rate: (estimate, lower end, upper end), the interval at 95%.
+    guaranteed: whether the anomalies are many enough for the wanted recall to be more than an estimate.
+    """
+
+    by: Literal["recall", "cost"]
+    wanted: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    threshold: Threshold
+    anomalies: Annotated[int, Field(ge=1)]
+    recall: tuple[Value, Value, Value]
+    false_positive_rate: tuple[Value, Value, Value]
+    guaranteed: bool
+
+
+class Profile(_Part):
+    """Calibration of one model on the normal images of one camera or product; plain JSON on disk.
+
+    name: letters, digits and `_ . @ + -`. made: ISO 8601, UTC. provenance: `model.provenance()` of the model it belongs
+    to: names, hashes of weights and prompts, settings.
+    """
+
+    name: Name = "default"
+    made: str
+    provenance: dict[str, Any]
+    image: ImageLevel
+    pixel: PixelLevel
+    operating: OperatingPoint | None = None
+
+    @model_validator(mode="after")
+    def _same_images(self) -> Profile:
+        if len(self.image.scores) != len(self.pixel.peaks):
+            raise ValueError(
+                f"{len(self.image.scores)} scores but {len(self.pixel.peaks)} peaks; one of each per image"
+            )
+        return self
+
+    @property
+    def count(self) -> int:
+        """Number of normal images, n."""
+        return len(self.image.scores)
+
+    @property
+    def image_threshold(self) -> float:
+        """Scores from here on are anomalous: the operating point's, else the conformal threshold."""
+        return self.operating.threshold if self.operating is not None else self.image.threshold
+
+    @property
+    def pixel_threshold(self) -> float:
+        """Map values from here on belong to a region."""
+        return self.pixel.threshold
+
+    def decide(self, score: float) -> Decision:
+        """ "anomalous" from `image_threshold` on, else "normal"; a score that is no number is refused (InputError)."""
+        if not np.isfinite(score):
+            raise InputError(f"the score {score} is not a number; an image that failed has no decision")
+        return "anomalous" if score >= self.image_threshold else "normal"
+
+    def p_value(self, score: float) -> float:
+        """Conformal p-value in [1 / (n + 1), 1]: normal images reach a p-value of x or less with probability <= x."""
+        return float(p_values(self.calibration_scores, score))
+
+    def threshold_at(self, rate: float) -> float:
+        """The conformal image threshold for another false-positive rate; raises ConfigError if n is too small."""
+        return conformal_threshold(self.calibration_scores, rate)
+
+    def rate_interval(self) -> Interval:
+        """Where the true false-positive rate of `image.threshold` lies in 95% of calibrations."""
+        from anomalyclip.calibration.conformal import rate_interval
+
+        return rate_interval(self.count, self.image.rate)
+
+    def check_model(self, provenance: Mapping[str, Any]) -> None:
+        """Raises ConfigError that names every difference where `provenance` is not of the model calibrated with."""
+        then, now = (dict(_flat(_scoring(given))) for given in (self.provenance, provenance))
+        different = [key for key in {**then, **now} if then.get(key) != now.get(key)]
+        if different:
+            listed = "; ".join(f"{key} {_show(then.get(key))} then, {_show(now.get(key))} now" for key in different)
+            raise ConfigError(
+                f"the profile {self.name!r} was calibrated with another model or other settings, so its thresholds "
+                f"mean nothing here: {listed}. Use the model it was made with ({self.provenance.get('model')}), or run "
+                "`anomalyclip calibrate` again with this one"
+            )
+
+    @cached_property
+    def calibration_scores(self) -> NDArray[np.float32]:
+        """`image.scores` as an array (n,), ascending."""
+        return np.array(self.image.scores, dtype=np.float32)
+
+
+def _scoring(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in provenance.items() if key not in _NAMES_ONLY}
+
+
+def _flat(tree: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Settings beside hashes, tuples as JSON gives them back."""
+    flat: list[tuple[str, Any]] = []
+    for key, value in tree.items():
+        flat += (
+            _flat(value) if isinstance(value, Mapping) else [(key, list(value) if isinstance(value, tuple) else value)]
+        )
+    return flat
+
+
+def _show(value: object) -> str:
+    text = str(value)
+    return f"{text[:12]}..." if len(text) == 64 else text
