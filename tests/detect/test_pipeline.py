@@ -178,3 +178,10 @@ def test_images_above_the_pixel_limit_fail(model: Any, png: Callable[..., Path])
 def test_no_items_no_results(model: Any) -> None:
     assert list(detect_stream(model, [])) == []
     assert isinstance(Result(InputItem("a", "a", b"a")).regions, list)
+
+
+def test_items_that_are_no_files_are_read_by_the_given_reader(model: Any) -> None:
+    frames = {f"camera#{i}": Image.new("RGB", (6, 4), (50 * i,) * 3) for i in range(4)}
+    results = list(detect_stream(model, items(*frames), read=lambda item: frames[item.path], batch_size=3))
+    assert [r.score for r in results] == pytest.approx([50 * i / 255 for i in range(4)], abs=1e-6)
+    assert {(r.width, r.height, r.error) for r in results} == {(6, 4, None)}

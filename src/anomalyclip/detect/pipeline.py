@@ -91,6 +91,7 @@ def detect_stream(
     max_pixels: int | None = None,
     rules: Rules | None = None,
     sink: Sink | None = None,
+    read: Callable[[InputItem], Image] | None = None,
 ) -> Generator[Result, None, None]:
     """Detect on any number of images; yields one Result per item, in the order of `items`.
 
@@ -99,9 +100,11 @@ def detect_stream(
     interrupt stops at once: waiting tasks are dropped, running ones are waited for, no thread stays behind.
 
     batch_size, workers: at least 1; `workers` threads decode and as many write. max_pixels: larger images are refused
-    (None: the default of `anomalyclip.io`). sink: see `Sink`.
+    (None: the default of `anomalyclip.io`). sink: see `Sink`. read: gives an item's RGB image where it is no file (a
+    camera's frame); called from several threads, for large images twice; may raise ImageReadError.
     """
-    stages = _Stages(model, rules or Rules(), sink, max_pixels, KEPT_BYTES // (4 * batch_size + workers))
+    keep_bytes = KEPT_BYTES // (4 * batch_size + workers)
+    stages = _Stages(model, rules or Rules(), sink, read or _file_reader(max_pixels), keep_bytes)
     source = iter(items)
     waiting: deque[tuple[InputItem, Future[_Ready]]] = deque()
     finishing: deque[Future[Result]] = deque()
@@ -124,6 +127,13 @@ def detect_stream(
             pool.shutdown(wait=False, cancel_futures=True)
         for pool in (readers, writers):
             pool.shutdown(wait=True)
+
+
+def _file_reader(max_pixels: int | None) -> Callable[[InputItem], Image]:
+    from anomalyclip.io import read_image
+
+    options: dict[str, Any] = {} if max_pixels is None else {"max_pixels": max_pixels}
+    return lambda item: read_image(item.path, **options)
 
 
 def _read_ahead(
@@ -164,13 +174,13 @@ class _Stages:
     model: Detector
     rules: Rules
     sink: Sink | None
-    max_pixels: int | None
+    open: Callable[[InputItem], Image]
     keep_bytes: int
 
     def read(self, item: InputItem) -> _Ready:
         if item.problem is not None:
             raise ImageReadError(item.problem)
-        image = self._open(item)
+        image = self.open(item)
         thumbnail = image.copy()
         thumbnail.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), reducing_gap=2.0)
         kept = image if image.width * image.height * 3 <= self.keep_bytes else None
@@ -225,16 +235,10 @@ class _Stages:
             return replace(result, error=_reason(error, entry.item))
 
     def _original(self, entry: _Ready) -> Image:
-        image = entry.kept or self._open(entry.item)
+        image = entry.kept or self.open(entry.item)
         if image.size != (entry.width, entry.height):
             raise ImageReadError(f"{entry.item.path}: changed while it was being read; run again on it.")
         return image
-
-    def _open(self, item: InputItem) -> Image:
-        from anomalyclip.io import read_image
-
-        options: dict[str, Any] = {} if self.max_pixels is None else {"max_pixels": self.max_pixels}
-        return read_image(item.path, **options)
 
     def _failed(self, entry: _Ready, reason: str) -> Result:
         return Result(entry.item, entry.width, entry.height, error=one_line(reason))
