@@ -17,6 +17,7 @@ from anomalyclip.data.transforms import preprocess
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.features.encoding import Features
 from anomalyclip.features.key import CacheKey, patch_key
+from anomalyclip.geometry.resize import resize_map as resize_map
 from anomalyclip.model_settings import ModelSettings, check_settings, settings_for
 from anomalyclip.prediction import Prediction, decide
 from anomalyclip.scoring import anomaly_map, image_score, with_map_peak
@@ -145,8 +146,13 @@ class AnomalyCLIP(nn.Module):
         return self.text_features.device
 
     def forward(self, pixel_values: Tensor) -> AnomalyOutput:
-        """Features, scores and maps of normalised images (B, 3, S, S); differentiable in ``pixel_values``."""
+        """Features, scores and maps of normalised images (B, 3, S, S); differentiable in ``pixel_values``.
+
+        Other sizes (B, 3, H, W) of at least one patch work too: the positions are interpolated to their grid of
+        patches, and the maps are (B, H, W).
+        """
         settings = self.settings
+        height, width = pixel_values.shape[-2:]
         image, patches = self.visual(
             pixel_values,
             layers=settings.layers,
@@ -157,20 +163,31 @@ class AnomalyCLIP(nn.Module):
         maps = anomaly_map(
             [patches[layer] for layer in settings.layers],
             self.text_features,
-            settings.image_size,
+            (height, width),
             tau=settings.tau,
             sigma=settings.sigma,
+            grid=(height // self.patch_size, width // self.patch_size),
         )
         scores = with_map_peak(image_score(image, self.text_features, settings.tau), maps, settings.map_weight)
         return AnomalyOutput(image, patches, scores, maps, self.text_features)
 
-    def preprocess(self, image: Image) -> Tensor:
-        """An RGB PIL image as this model wants it: float32 (3, S, S), on the CPU."""
-        return preprocess(image, self.settings.image_size)
+    @property
+    def image_size(self) -> int:
+        """Side S in pixels of the square input that images are resized to."""
+        return self.settings.image_size
+
+    @property
+    def patch_size(self) -> int:
+        """Side in pixels of a patch; other inputs than S x S have sides that are multiples of it."""
+        return self.visual.config.patch_size
+
+    def preprocess(self, image: Image, size: tuple[int, int] | None = None) -> Tensor:
+        """An RGB PIL image as this model wants it: float32 (3, S, S), or (3, H, W) for ``size`` (H, W), on the CPU."""
+        return preprocess(image, size or self.image_size)
 
     @torch.inference_mode()
     def predict(self, pixel_values: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores (B,) and maps (B, S, S), float32 on the CPU, of normalised images (B, 3, S, S)."""
+        """Scores (B,) and maps (B, H, W), float32 on the CPU, of normalised images (B, 3, H, W)."""
         out = self(pixel_values.to(self.device))
         return out.image_scores.float().cpu(), out.anomaly_maps.float().cpu()
 
@@ -338,11 +355,3 @@ def as_image(source: Any) -> Image:
             return Image.fromarray(source).convert("RGB")
         raise InputError(f"an image array must be uint8 (H, W) or (H, W, 3) RGB, got {source.dtype} {source.shape}")
     raise InputError(f"cannot read an image from {type(source).__name__}; give a path, a PIL image or a uint8 array")
-
-
-def resize_map(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-    """An anomaly map (S, S) at ``size`` = (width, height): float32 (height, width), bilinear, so it stays in range."""
-    import cv2
-
-    resized = cv2.resize(np.ascontiguousarray(values), size, interpolation=cv2.INTER_LINEAR)
-    return np.asarray(resized, dtype=np.float32)

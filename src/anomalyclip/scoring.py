@@ -54,24 +54,37 @@ def similarity_map(patch_features: Tensor, text_features: Tensor, size: int, tau
     return upsample(on_grid(similarity(patch_features, text_features, tau)), size)
 
 
-def on_grid(patches: Tensor) -> Tensor:
-    """Patch values (B, N, C) as maps (B, C, sqrt(N), sqrt(N)); :class:`ConfigError` if N is no square number."""
+def on_grid(patches: Tensor, grid: tuple[int, int] | None = None) -> Tensor:
+    """Patch values (B, N, C) as maps (B, C, h, w) on ``grid`` = (h, w); None is a square.
+
+    Raises :class:`ConfigError` where N patches do not fill it.
+    """
     B, N, C = patches.shape
-    side = math.isqrt(N)
-    if side * side != N:
-        raise ConfigError(f"{N} patches do not form a square grid; give square images")
-    return patches.transpose(1, 2).reshape(B, C, side, side)
+    rows, columns = grid or (math.isqrt(N), math.isqrt(N))
+    if rows * columns != N:
+        what = "a square grid; give square images" if grid is None else f"a grid of {rows} x {columns}"
+        raise ConfigError(f"{N} patches do not form {what}")
+    return patches.transpose(1, 2).reshape(B, C, rows, columns)
 
 
-def upsample(maps: Tensor, size: int) -> Tensor:
-    """Bilinear, half-pixel centres (align_corners=False), to (B, C, size, size)."""
-    return F.interpolate(maps, size=(size, size), mode="bilinear", align_corners=False)
+def upsample(maps: Tensor, size: int | tuple[int, int]) -> Tensor:
+    """Bilinear, half-pixel centres (align_corners=False), to (B, C, size, size), or to ``size`` = (H, W)."""
+    shape = (size, size) if isinstance(size, int) else size
+    return F.interpolate(maps, size=shape, mode="bilinear", align_corners=False)
 
 
 def anomaly_map(
-    patch_features: Iterable[Tensor], text_features: Tensor, size: int, *, tau: float = TAU, sigma: float = 4.0
+    patch_features: Iterable[Tensor],
+    text_features: Tensor,
+    size: int | tuple[int, int],
+    *,
+    tau: float = TAU,
+    sigma: float = 4.0,
+    grid: tuple[int, int] | None = None,
 ) -> Tensor:
     """Anomaly maps (B, size, size) in [0, 1]: mean over layers of (S_abnormal + 1 - S_normal) / 2, then a Gaussian.
+
+    ``size`` may be (H, W), and ``grid`` (rows, columns) says how the patches of an image that is not square lie.
 
     The reference sums over layers; the mean keeps one scale whatever the number of layers.
     Upsampling and averaging are linear, so they are exchanged: one upsampling in place of one per layer.
@@ -82,7 +95,7 @@ def anomaly_map(
     if not layers:
         raise ConfigError("an anomaly map needs the patch features of at least one layer")
     mean = torch.stack(layers).mean(dim=0)
-    return gaussian_filter(upsample(on_grid(mean.unsqueeze(-1)), size).squeeze(1), sigma)
+    return gaussian_filter(upsample(on_grid(mean.unsqueeze(-1), grid), size).squeeze(1), sigma)
 
 
 def gaussian_kernel(sigma: float, truncate: float = 4.0) -> Tensor:

@@ -16,11 +16,15 @@ MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 
 
-def preprocess(image: Image, size: int) -> Tensor:
-    """An RGB image as CLIP wants it: float32 (3, size, size), normalised. Resized without crop or padding."""
+def preprocess(image: Image, size: int | tuple[int, int]) -> Tensor:
+    """An RGB image as CLIP wants it: float32 (3, size, size), normalised. Resized without crop or padding.
+
+    ``size`` may also be (height, width).
+    """
     from PIL.Image import Resampling
 
-    resized = image if image.size == (size, size) else image.resize((size, size), Resampling.BICUBIC)
+    height, width = (size, size) if isinstance(size, int) else size
+    resized = image if image.size == (width, height) else image.resize((width, height), Resampling.BICUBIC)
     return normalise(torch.from_numpy(np.array(resized, dtype=np.uint8)))
 
 

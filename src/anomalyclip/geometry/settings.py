@@ -1,0 +1,74 @@
+"""How an image is laid out before the model: tiles, scales, proportions. Values, defaults and limits."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from anomalyclip.errors import ConfigError
+
+DEFAULT_OVERLAP = 0.25
+SMALLEST_TILE = 16
+_MOST_OVERLAP = 0.75  # beyond, the tiles' number grows and nothing is gained
+_SCALES = (1 / 16, 16.0)
+
+
+class Box(NamedTuple):
+    """A rectangle in whole pixels of the upright image."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Layout of an image before the model; the default is one view of the whole image, squeezed to the model's square.
+
+    Attributes:
+        tile: side in pixels of the image that one view covers at scale 1; None is the whole image.
+        overlap: least share of a tile that it has in common with the next one, 0 to 0.75.
+        scales: magnifications whose maps and scores are averaged. With tiles, scale s cuts tiles of ``tile / s``
+            pixels; without, the image is fed at s times the model's own input size.
+        keep_aspect: feed views that are not square as whole patches in (nearly) their own proportions.
+
+    Raises:
+        ConfigError: a value is out of range; the message names it.
+    """
+
+    tile: int | None = None
+    overlap: float = DEFAULT_OVERLAP
+    scales: tuple[float, ...] = (1.0,)
+    keep_aspect: bool = False
+
+    def __post_init__(self) -> None:
+        if self.tile is not None and self.tile < SMALLEST_TILE:
+            raise ConfigError(f"tile {self.tile}: expected a side in pixels of the image, at least {SMALLEST_TILE}")
+        if not 0 <= self.overlap <= _MOST_OVERLAP:
+            raise ConfigError(f"overlap {self.overlap}: expected a share of the tile from 0 to {_MOST_OVERLAP}")
+        low, high = _SCALES
+        if not self.scales or not all(math.isfinite(s) and low <= s <= high for s in self.scales):
+            raise ConfigError(f"scales {list(self.scales)}: expected magnifications from {low:g} to {high:g}")
+        if len(set(self.scales)) < len(self.scales):
+            raise ConfigError(f"scales {list(self.scales)} name one twice; give each scale once")
+
+    @property
+    def plain(self) -> bool:
+        """Whether every image goes through the model once, as a square."""
+        return self == Geometry(overlap=self.overlap)
+
+    @property
+    def resizes(self) -> bool:
+        """Whether the model is fed other input sizes than its own."""
+        return self.keep_aspect or (self.tile is None and self.scales != (1.0,))
+
+    def settings(self) -> dict[str, Any]:
+        """What differs from the plain layout, JSON-ready; {} where nothing does."""
+        told: dict[str, Any] = {}
+        if self.tile is not None:
+            told |= {"tile": self.tile, "overlap": self.overlap}
+        if self.scales != (1.0,):
+            told["scales"] = list(self.scales)
+        return told | ({"keep_aspect": True} if self.keep_aspect else {})
