@@ -13,13 +13,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from anomalyclip.calibration.conformal import conformal_threshold, images_needed, p_values, smallest_rate
+    from anomalyclip.calibration.drift import DriftMonitor
     from anomalyclip.calibration.files import read_profile, read_profiles, write_profiles
+    from anomalyclip.calibration.fitting import calibrate
+    from anomalyclip.calibration.measured import Measured, measure
+    from anomalyclip.calibration.operating import CostWish, RecallWish
     from anomalyclip.calibration.profile import Profile
 
 _HOME = {
+    "CostWish": "operating",
+    "DriftMonitor": "drift",
+    "Measured": "measured",
     "Profile": "profile",
+    "RecallWish": "operating",
+    "calibrate": "fitting",
     "conformal_threshold": "conformal",
     "images_needed": "conformal",
+    "measure": "measured",
     "p_values": "conformal",
     "read_profile": "files",
     "read_profiles": "files",
@@ -28,9 +38,15 @@ _HOME = {
 }
 
 __all__ = [
+    "CostWish",
+    "DriftMonitor",
+    "Measured",
     "Profile",
+    "RecallWish",
+    "calibrate",
     "conformal_threshold",
     "images_needed",
+    "measure",
     "p_values",
     "read_profile",
     "read_profiles",
