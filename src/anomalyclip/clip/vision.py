@@ -121,13 +121,14 @@ class VisionTransformer(nn.Module):
         depth = self.config.layers
         first_dual = self._first_dual_block(dpam, dpam_blocks)
         wanted = check_layers(layers, depth)
+        last_wanted = max(wanted, default=0)
         original, local = tokens, tokens
         patches: dict[int, Tensor] = {}
         for number, block in enumerate(self._blocks(), start=1):
-            if number < first_dual:
-                original = local = block(original)
-            else:
-                original, local = block.dual(original, local, dpam)
+            if first_dual <= number <= last_wanted:
+                original, local = block.dual(original, local, dpam, class_only=number == depth)
+            else:  # one path: before the dual blocks, or after the last layer whose patches anyone asked for
+                original = local = block(original, class_only=number == depth and depth not in wanted)
             if number in wanted:
                 patches[number] = self.ln_post(local[:, 1:]) @ self.proj
         first = original[:, 0]
