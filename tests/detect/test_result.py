@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from anomalyclip.detect import InputItem, Provenance, Result
 from anomalyclip.detect.result import COLUMNS, csv_header, csv_line, json_line, one_line, to_row
 
-KEYS = ["path", "width", "height", "score", "decision", "regions", "error", "model", "prompts", "settings"]
+KEYS = ["path", "width", "height", "score", "p_value", "decision", "regions", "error", "model", "prompts", "settings"]
 STUB = Provenance("stub", "none", {"layers": [1, 2], "threshold": None})
 BYTES = st.binary(min_size=1, max_size=40).filter(lambda b: b"\0" not in b)
 
@@ -37,7 +37,8 @@ def test_the_keys_are_those_of_the_issue(result_of: Callable[..., Result]) -> No
 
 def test_a_failed_row_has_nulls(result_of: Callable[..., Result]) -> None:
     row = to_row(Result(InputItem("a", "a", b"a"), error="why"), STUB)
-    assert [row[k] for k in ("width", "height", "score", "decision", "regions", "error")] == [None] * 4 + [[], "why"]
+    nulls = ("width", "height", "score", "p_value", "decision")
+    assert [row[k] for k in (*nulls, "regions", "error")] == [*[None] * len(nulls), [], "why"]
     assert json.loads(json_line(row))["score"] is None
     (cells,) = table(csv_header(), csv_line(row))
     assert (cells["score"], cells["regions"]) == ("", "[]")

@@ -48,6 +48,21 @@ def absolute(result_of: Callable[..., Result], name: str, *args: Any, **kwargs: 
     return result_of(f"/data/{name}", *args, **kwargs)
 
 
+def test_rows_of_a_folder_older_than_p_values_are_kept(
+    start: Callable[..., OutputFolder], result_of: Callable[..., Result], tmp_path: Path
+) -> None:
+    with start() as folder:
+        row = folder.append(absolute(result_of, "a.png", 0.5))
+    del row["p_value"]
+    (tmp_path / "out/results.jsonl").write_text(json.dumps(row) + "\n")
+    with start("resume") as folder:
+        assert folder.done_count == 1
+        folder.append(absolute(result_of, "b.png", 0.5, p_value=0.25))
+    assert [row.get("p_value") for row in rows(tmp_path / "out")] == [None, 0.25]
+    with (tmp_path / "out/results.csv").open(newline="") as file:
+        assert [cells["p_value"] for cells in csv.DictReader(file)] == ["", "0.25"]
+
+
 def test_a_new_run(start: Callable[..., OutputFolder], result_of: Callable[..., Result], tmp_path: Path) -> None:
     with start() as folder:
         for i in range(3):

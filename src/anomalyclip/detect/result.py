@@ -15,7 +15,21 @@ from anomalyclip.detect.regions import Region
 from anomalyclip.prediction import Decision
 
 #: Keys of a JSON row and columns of the CSV, in this order.
-COLUMNS = ("path", "width", "height", "score", "decision", "regions", "error", "model", "prompts", "settings")
+COLUMNS = (
+    "path",
+    "width",
+    "height",
+    "score",
+    "p_value",
+    "decision",
+    "regions",
+    "error",
+    "model",
+    "prompts",
+    "settings",
+)
+#: Rows of older output folders lack these keys.
+LATER_KEYS = frozenset({"p_value"})
 _NESTED = ("regions", "settings")
 _FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -33,8 +47,9 @@ class Result:
     """Outcome for one input.
 
     width, height: pixels of the upright image, None where it could not be read. score: in [0, 1].
-    decision: None without a threshold. error: None, or one line that says why it failed; a result whose files could
-    not be written has both a score and an error.
+    decision: None without a threshold. p_value: conformal, None without a profile. error: None, or one line that says why it failed; a result whose files could
+    not be written has both a score and an error. geometry: None for one plain view of the whole image, else how many
+    views it took, the box the model saw and the share of pixels that count (`anomalyclip.geometry.survey`).
     """
 
     item: InputItem
@@ -43,8 +58,10 @@ class Result:
     score: float | None = None
     decision: Decision | None = None
     regions: list[Region] = field(default_factory=list)
+    geometry: Mapping[str, Any] | None = None
     error: str | None = None
     thumbnails: Thumbnails | None = None
+    p_value: float | None = None
 
 
 @dataclass(frozen=True)
@@ -78,8 +95,10 @@ def to_row(result: Result, provenance: Provenance) -> dict[str, Any]:
         "width": result.width,
         "height": result.height,
         "score": result.score if finite else None,
+        "p_value": result.p_value,
         "decision": result.decision,
         "regions": result.regions,
+        "geometry": result.geometry,
         "error": result.error,
         "model": provenance.model,
         "prompts": provenance.prompts,
@@ -95,12 +114,12 @@ def json_line(row: Mapping[str, Any]) -> bytes:
 
 
 def csv_line(row: Mapping[str, Any]) -> bytes:
-    """A row as CSV (UTF-8, RFC 4180 quoting, `\\n`); null is empty, regions and settings are JSON in one cell.
+    """A row as CSV (UTF-8, RFC 4180 quoting, `\\n`); null is empty, nested values are JSON in one cell.
 
     A text that a spreadsheet would run as a formula gets a leading apostrophe. Paths never need it: `formula_safe`
     put `./` in front of such names, so the column can be read back as it is.
     """
-    return _csv([_cell(name, row[name]) for name in COLUMNS])
+    return _csv([_cell(name, row.get(name)) for name in COLUMNS])
 
 
 def csv_header() -> bytes:

@@ -13,7 +13,7 @@ from typing import IO, Any, Literal
 from anomalyclip.detect import folder
 from anomalyclip.detect.journal import LineFile, Row, compact, read_rows
 from anomalyclip.detect.names import NameRegistry, path_key
-from anomalyclip.detect.result import COLUMNS, Provenance, Result, csv_header, csv_line, json_line, to_row
+from anomalyclip.detect.result import COLUMNS, LATER_KEYS, Provenance, Result, csv_header, csv_line, json_line, to_row
 from anomalyclip.errors import OutputError
 from anomalyclip.io.atomic import atomic_write, write_bytes
 
@@ -109,7 +109,7 @@ class OutputFolder:
 
     def key_of(self, row: Row) -> bytes | None:
         """The input's key of a row read back; None for a row that is not one of ours."""
-        return path_key(row["path"], cwd=self.cwd) if row.keys() >= set(COLUMNS) else None
+        return path_key(row["path"], cwd=self.cwd) if row.keys() >= set(COLUMNS) - LATER_KEYS else None
 
     def _start(self, run: bytes) -> None:
         path = self.path / folder.RUN
