@@ -23,6 +23,13 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "--workers": (1, 256, "threads"),
     "--threads": (1, 1024, "threads"),
     "--max-pixels": (1, 10**12, "pixels"),
+    "--port": (0, 65535, "a port number"),
+    "--batch-wait": (0, 60_000, "milliseconds"),
+    "--queue": (1, 100_000, "images"),
+    "--max-files": (1, 10_000, "images"),
+    "--max-bytes": (1024, 2**40, "bytes"),
+    "--max-seconds": (0.1, 86_400, "seconds"),
+    "--drain": (0, 3600, "seconds"),
 }
 
 

@@ -13,6 +13,7 @@ VERBS = {
     "detect": "Score images, draw heat maps, write tables and a report.",
     "train": "Learn prompts on data sets with anomalies; the encoder runs once.",
     "evaluate": "Measure a model on labelled images, as the paper does.",
+    "serve": "Answer over HTTP, with a web page to look at.",
     "reproduce": "Rerun the paper's tables on the data sets at hand.",
     "data": "List, check, describe and render data sets.",
     "models": "List, fetch, verify and locate models and prompts.",

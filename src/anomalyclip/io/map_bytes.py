@@ -1,4 +1,4 @@
-"""Anomaly maps as bytes to send over a network: half the size of the files on disk, or a picture to lay over the image."""
+"""Anomaly maps as bytes for a network: half the size of the files on disk, or a picture to lay over the image."""
 
 from __future__ import annotations
 

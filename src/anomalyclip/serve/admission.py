@@ -1,0 +1,58 @@
+"""The door: how much is inside already, and whether more may come in. Used on the event loop's thread only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from anomalyclip.serve.config import Limits
+from anomalyclip.serve.refusals import Refused
+
+
+class Admission:
+    """Counts requests, images and bytes inside and refuses what would exceed a limit, with a time to come back.
+
+    pace: seconds the model lately took per image, for Retry-After.
+    """
+
+    def __init__(self, limits: Limits, pace: Callable[[], float] = lambda: 0.1) -> None:
+        self.limits, self._pace = limits, pace
+        self.requests = self.images = self.bytes = 0
+
+    def _busy(self, what: str) -> Refused:
+        seconds = min(self.images * self._pace(), self.limits.work_seconds)
+        return Refused("busy", f"the server is busy: {what}; try again after the time in Retry-After",
+                       retry_after=seconds)  # fmt: skip
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Hold one place for a request, before its body is read. Raises Refused (429)."""
+        if self.requests >= self.limits.max_requests:
+            raise self._busy(f"{self.requests} requests are being worked on")
+        if self.images >= self.limits.queue:
+            raise self._busy(f"{self.images} images wait")
+        self.requests += 1
+        try:
+            yield
+        finally:
+            self.requests -= 1
+
+    @contextmanager
+    def accepted(self, images: int) -> Iterator[None]:
+        """Hold places for the images of a request: all of them or none. Raises Refused (429)."""
+        if self.images + images > self.limits.queue:
+            raise self._busy(f"{self.images} of {self.limits.queue} places are taken, {images} are needed")
+        self.images += images
+        try:
+            yield
+        finally:
+            self.images -= images
+
+    def receive(self, size: int) -> None:
+        """Count bytes of a body that came in; `release` them when its request ends. Raises Refused (429)."""
+        self.bytes += size
+        if self.bytes > self.limits.bytes_in_flight:
+            raise self._busy("the bodies of other requests fill its memory")
+
+    def release(self, size: int) -> None:
+        self.bytes -= size

@@ -1,0 +1,63 @@
+"""The application: routes, page, and the layers around them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from anomalyclip.serve.config import ServeConfig
+from anomalyclip.serve.guard import Guard
+from anomalyclip.serve.refusals import error_answer, kind_of
+from anomalyclip.serve.routes import probes, v1
+from anomalyclip.serve.service import Service
+from anomalyclip.serve.static import mount_page
+from anomalyclip.version import __version__
+
+_ABOUT = """Find defects in images. Send image files to `POST /v1/detect`; the web page at `/` does so for you.
+
+Rows have the keys of `results.jsonl` as `anomalyclip detect` writes it. Every answer that is no success has the body
+`{"error": {"kind": ..., "message": ...}}`."""
+
+
+def create_app(model: Any, config: ServeConfig | None = None) -> FastAPI:
+    """The ASGI application around a loaded `anomalyclip.detect.Detector`, which it owns from here on."""
+    service = Service(model, config or ServeConfig())
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await run_in_threadpool(service.close)
+
+    app = FastAPI(
+        title="anomalyclip", version=__version__, description=_ABOUT, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
+    app.state.service = service
+    app.add_middleware(Guard, config=service.config, admission=service.admission, metrics=service.metrics)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.include_router(v1)
+    app.include_router(probes)
+    mount_page(app)
+    return app
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part != "query")
+    return error_answer("invalid", f"{where}: {first['msg']}; see /openapi.json for what is taken")
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    kind = kind_of(error.status_code)
+    words = {"not_found": "there is no such path; see /openapi.json for those there are"}
+    return error_answer(kind, words.get(kind, error.detail), error.headers)

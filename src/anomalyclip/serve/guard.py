@@ -1,0 +1,126 @@
+"""The outermost layer: identity, limits, the log line and the counts of every exchange."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import secrets
+import time
+from contextlib import AbstractContextManager, nullcontext
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from anomalyclip.serve.admission import Admission
+from anomalyclip.serve.body import Incoming, Outgoing, too_large
+from anomalyclip.serve.config import ServeConfig
+from anomalyclip.serve.metrics import Metrics
+from anomalyclip.serve.refusals import Refused, error_answer
+
+logger = logging.getLogger("anomalyclip.serve")
+
+_GUARDED = "/v1/"
+_GONE = 499  # what proxies log for a client that left
+_HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
+class Guard:
+    """ASGI middleware; see the module. `draining()` says whether the server is going down."""
+
+    def __init__(self, app: ASGIApp, config: ServeConfig, admission: Admission, metrics: Metrics) -> None:
+        self.app, self.config, self.admission, self.metrics = app, config, admission, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        start = time.monotonic()
+        request_id = secrets.token_hex(8)
+        incoming = Incoming(scope, receive, self.admission)
+        outgoing = Outgoing(_with_headers(send, request_id), incoming, scope["app"].state.service.draining)
+        try:
+            await self._exchange(scope, incoming, outgoing, request_id)
+        finally:
+            self.admission.release(incoming.held)
+            self._record(scope, incoming, outgoing, request_id, time.monotonic() - start)
+
+    async def _exchange(self, scope: Scope, incoming: Incoming, outgoing: Outgoing, request_id: str) -> None:
+        try:
+            self._check(scope, incoming)
+            with self._place(scope):
+                await self.app(scope, incoming.receive, outgoing.send)
+        except ClientDisconnect:
+            incoming.gone = True
+        except Refused as refused:
+            self.metrics.refused.labels(refused.kind).inc()
+            await refused.answer()(scope, incoming.receive, outgoing.send)
+        except Exception:
+            logger.exception("request failed", extra={"id": request_id})
+            if outgoing.status is not None:
+                raise
+            answer = error_answer("failed", f"the server failed on this request; its log says more under {request_id}")
+            await answer(scope, incoming.receive, outgoing.send)
+
+    def _check(self, scope: Scope, incoming: Incoming) -> None:
+        headers = Headers(scope=scope)
+        if scope["method"] != "GET" and headers.get("sec-fetch-site") == "cross-site":
+            raise Refused("cross_site", "a page of another site sent this; open this server's own page")
+        if scope["path"].startswith(_GUARDED) and not self._knows(headers):
+            raise Refused(
+                "unauthorized",
+                "send the server's API key as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'",
+                www_authenticate="Bearer",
+            )
+        if incoming.declared > self.config.limits.max_bytes:
+            raise too_large(self.config.limits.max_bytes)
+
+    def _knows(self, headers: Headers) -> bool:
+        if self.config.api_key is None:
+            return True
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        given = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
+        return hmac.compare_digest(given.encode("latin-1", "replace"), self.config.api_key.encode("ascii"))
+
+    def _place(self, scope: Scope) -> AbstractContextManager[None]:
+        working = scope["method"] == "POST" and scope["path"].startswith(_GUARDED)
+        return self.admission.request() if working else nullcontext()
+
+    def _record(self, scope: Scope, incoming: Incoming, outgoing: Outgoing, request_id: str, seconds: float) -> None:
+        status = outgoing.status or (_GONE if incoming.gone else 500)
+        route = getattr(scope.get("route"), "path", None) or "other"
+        self.metrics.requests.labels(route, scope["method"] if route != "other" else "any", str(status)).inc()
+        self.metrics.request_seconds.labels(route).observe(seconds)
+        logger.info(
+            "request",
+            extra={
+                "id": request_id,
+                "client": (scope.get("client") or ("",))[0],
+                "method": scope["method"][:16],
+                "route": route,
+                "status": status,
+                "ms": round(seconds * 1000, 1),
+                "bytes_in": incoming.size,
+                "bytes_out": outgoing.size,
+            },
+        )
+
+
+def _with_headers(send: Send, request_id: str) -> Send:
+    async def forward(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+            headers["x-request-id"] = request_id
+        await send(message)
+
+    return forward

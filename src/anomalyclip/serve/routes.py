@@ -1,0 +1,134 @@
+"""The paths of the server. What decides about images lies in `service` and `work`; here is HTTP only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from functools import partial
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Query, Request
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from anomalyclip.detect.pipeline import Rules
+from anomalyclip.serve import openapi
+from anomalyclip.serve.refusals import Refused, json_answer
+from anomalyclip.serve.schemas import DetectAnswer, DetectOptions, ModelEntry, ModelsAnswer, State
+from anomalyclip.serve.service import Service
+from anomalyclip.serve.uploads import read_uploads
+from anomalyclip.serve.work import Wishes
+
+T = TypeVar("T")
+
+v1 = APIRouter(prefix="/v1")
+probes = APIRouter()
+
+
+def service_of(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+@v1.post(
+    "/detect",
+    summary="Score images",
+    tags=["detect"],
+    openapi_extra=openapi.IMAGES,
+    responses=openapi.answers(DetectAnswer, *openapi.UPLOAD),
+)
+async def detect(request: Request, options: Annotated[DetectOptions, Query()]) -> Response:
+    """Score one or many images: image score, regions and, with a threshold, a decision.
+
+    A file that cannot be read gives a row with `error`, and the others go on. Thresholds are taken from the query,
+    else from the profile, else from the server's own options.
+    """
+    service = service_of(request)
+    rules = _rules(service, options)
+    uploads = await read_uploads(request, service.config.limits.max_files)
+    wishes = Wishes(
+        options.maps, options.map_side, service.config.limits.max_map_values // len(uploads), options.preview
+    )
+    with service.admission.accepted(len(uploads)):
+        rows = await finished(request, service.detect(uploads, rules, wishes))
+    return await run_in_threadpool(partial(json_answer, {"results": rows}))
+
+
+@v1.get("/models", summary="What is served", tags=["models"], responses=openapi.answers(ModelsAnswer))
+async def models(request: Request) -> Response:
+    """The model, its prompts and every setting that decides a score."""
+    given = service_of(request).provenance(Rules())
+    entry = ModelEntry(name=given.model, prompts=given.prompts, settings=dict(given.settings))
+    return json_answer(ModelsAnswer(models=[entry]).model_dump())
+
+
+@probes.get("/healthz", summary="Is the process alive", tags=["probes"], responses=openapi.plain(State))
+async def healthz() -> Response:
+    """200 as long as the event loop turns."""
+    return json_answer({"status": "ok"})
+
+
+@probes.get("/readyz", summary="Are new requests welcome", tags=["probes"], responses=openapi.plain(State, 503))
+async def readyz(request: Request) -> Response:
+    """503 from SIGTERM on, or where the model's thread has ended."""
+    service = service_of(request)
+    if service.ready:
+        return json_answer({"status": "ready"})
+    return json_answer({"status": "draining" if service.draining else "failed"}, 503)
+
+
+@probes.get(
+    "/metrics",
+    summary="For Prometheus",
+    tags=["probes"],
+    response_class=Response,
+    responses={200: {"description": "Prometheus text format.", "content": {"text/plain": {}}}},
+)
+async def metrics(request: Request) -> Response:
+    """Requests, images, batches, queue, process."""
+    return Response(
+        generate_latest(service_of(request).metrics.registry), headers={"content-type": CONTENT_TYPE_LATEST}
+    )
+
+
+async def finished(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """The outcome of `work`, unless the client leaves or the time is up first: then it is cancelled.
+
+    Raises ClientDisconnect, Refused (503).
+    """
+    seconds = service_of(request).config.limits.work_seconds
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_disconnected(request))
+    try:
+        await asyncio.wait({task, gone}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        if gone.done():
+            raise ClientDisconnect
+        raise Refused("unavailable", f"the work took longer than {seconds:g} s; send fewer images", retry_after=seconds)
+    finally:
+        for each in (task, gone):
+            each.cancel()
+        await asyncio.gather(task, gone, return_exceptions=True)
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _rules(service: Service, options: DetectOptions) -> Rules:
+    """The query first, then the server's own options; the pixel threshold follows the image threshold as in detect."""
+    config = service.config
+    threshold = _first(options.threshold, config.threshold)
+    return Rules(
+        threshold,
+        _first(options.pixel_threshold, config.pixel_threshold, threshold),
+        _first(options.min_area, config.min_area) or 1,
+    )
+
+
+def _first(*values: T | None) -> T | None:
+    return next((value for value in values if value is not None), None)

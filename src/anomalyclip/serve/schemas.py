@@ -1,0 +1,117 @@
+"""The shapes of bodies and answers, as the OpenAPI description shows them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MapFormat = Literal["png", "tiff16", "npz"]
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+# A 1 x 1 pixel PNG: the smallest body that works.
+_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
+
+
+class EncodedImage(BaseModel):
+    """One image file as text."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str | None = Field(None, max_length=4096, description="Comes back as `path`.", examples=["part-0001.png"])
+    data: str = Field(description="The file's bytes in base64, or a `data:` URI.", examples=[_PIXEL])
+
+
+class ImagesBody(BaseModel):
+    """The JSON body of a request with images."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    images: list[EncodedImage] = Field(min_length=1)
+
+
+class DetectOptions(BaseModel):
+    """Query parameters of `POST /v1/detect`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    threshold: float | None = Field(None, ge=0, le=1, description="Anomalous from this image score on.")
+    pixel_threshold: float | None = Field(None, ge=0, le=1, description="Report regions from this map value on.")
+    min_area: int | None = Field(None, ge=1, le=10**9, description="Leave out regions with fewer pixels.")
+    profile: str | None = Field(
+        None, pattern=NAME_PATTERN, description="Take the thresholds of this calibration profile."
+    )
+    maps: MapFormat | None = Field(None, description="Send the anomaly maps along, in this format.")
+    map_side: int | None = Field(
+        None, ge=1, le=16384, description="Longest side of the maps in pixels; default: the image's own size."
+    )
+    preview: int | None = Field(
+        None, ge=1, le=2048, description="Send each image back as a JPEG with at most this longest side."
+    )
+
+
+class EncodedMap(BaseModel):
+    """An anomaly map as text."""
+
+    format: MapFormat
+    width: int
+    height: int
+    data: str = Field(description="The file's bytes in base64.")
+
+
+class Row(BaseModel):
+    """One image: the keys of a line of `results.jsonl`, and what was asked for besides."""
+
+    model_config = ConfigDict(extra="allow")
+
+    path: str = Field(description="The name the image was sent under.")
+    width: int | None
+    height: int | None
+    score: float | None = Field(description="Image score in [0, 1]; null where the image could not be read.")
+    decision: Literal["anomalous", "normal"] | None = Field(description="Null without a threshold.")
+    regions: list[dict[str, Any]]
+    error: str | None = Field(description="Null, or one line that says why this image failed.")
+    model: str
+    prompts: str
+    settings: dict[str, Any]
+    map: EncodedMap | None = None
+    preview: str | None = Field(None, description="A `data:` URI.")
+
+
+class DetectAnswer(BaseModel):
+    """One row per image, in the order they were sent."""
+
+    results: list[Row]
+
+
+class ModelEntry(BaseModel):
+    """The model that is served, with everything that decides a score."""
+
+    name: str
+    prompts: str
+    settings: dict[str, Any]
+
+
+class ModelsAnswer(BaseModel):
+    """What is served."""
+
+    models: list[ModelEntry]
+
+
+class State(BaseModel):
+    """Of the server."""
+
+    status: Literal["ok", "ready", "draining", "failed"]
+
+
+class ErrorDetail(BaseModel):
+    """kind is stable and meant for programs, message for people."""
+
+    kind: str
+    message: str
+
+
+class ErrorAnswer(BaseModel):
+    """Every answer that is no success."""
+
+    error: ErrorDetail

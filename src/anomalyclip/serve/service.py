@@ -1,0 +1,104 @@
+"""The work behind the routes: one model, its queue, and the threads around it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from anomalyclip.detect.pipeline import Rules
+from anomalyclip.detect.result import Provenance
+from anomalyclip.serve.admission import Admission
+from anomalyclip.serve.batching import Batcher
+from anomalyclip.serve.config import ServeConfig
+from anomalyclip.serve.metrics import Metrics
+from anomalyclip.serve.uploads import Upload
+from anomalyclip.serve.work import Decoded, Wishes, decode, failed_row, finish
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Map = npt.NDArray[np.float32]
+
+T = TypeVar("T")
+
+
+class Service:
+    """Scores uploads. Create and use it on the event loop's thread; `close` finishes what was accepted.
+
+    model: see `anomalyclip.detect.Detector`; only the batcher's thread runs its `predict`.
+    draining: set by the server on SIGTERM.
+    """
+
+    def __init__(self, model: Any, config: ServeConfig) -> None:
+        self.model, self.config = model, config
+        self.draining = False
+        self.metrics = Metrics()
+        self.batcher = Batcher(
+            model.predict,
+            batch_size=config.batch_size,
+            batch_wait=config.batch_wait,
+            on_batch=self.metrics.on_batch,
+        )
+        self.admission = Admission(config.limits, lambda: self.batcher.seconds_per_image)
+        self._readers = ThreadPoolExecutor(config.workers, thread_name_prefix="anomalyclip-read")
+        self._writers = ThreadPoolExecutor(config.workers, thread_name_prefix="anomalyclip-write")
+        self._describe()
+
+    @property
+    def ready(self) -> bool:
+        return not self.draining and self.batcher.alive
+
+    def provenance(self, rules: Rules) -> Provenance:
+        """What the rows of a request record."""
+        return Provenance.of(
+            self.model, threshold=rules.threshold, pixel_threshold=rules.pixel_threshold, min_area=rules.min_area
+        )
+
+    async def detect(self, uploads: Sequence[Upload], rules: Rules, wishes: Wishes) -> list[dict[str, Any]]:
+        """One row per upload, in order; an upload that fails has a row with the reason."""
+        provenance = self.provenance(rules)
+        return await asyncio.gather(*(self._row(upload, rules, wishes, provenance) for upload in uploads))
+
+    async def score(self, upload: Upload, preview: int | None = None) -> tuple[Decoded, float, Map]:
+        """Decode one upload and give it its turn. Raises what reading or the model raises."""
+        limits = self.config.limits
+        image = await self._in(
+            self._readers, partial(decode, upload, self.model, max_pixels=limits.max_pixels, preview=preview)
+        )
+        score, small_map = await asyncio.wrap_future(self.batcher.submit(image.pixels))
+        return image, score, small_map
+
+    def close(self) -> None:
+        """Finish what was submitted; blocks."""
+        self._readers.shutdown(wait=True)
+        self.batcher.close()
+        self._writers.shutdown(wait=True)
+
+    async def _row(self, upload: Upload, rules: Rules, wishes: Wishes, provenance: Provenance) -> dict[str, Any]:
+        try:
+            image, score, small_map = await self.score(upload, wishes.preview)
+            work = partial(finish, upload.name, image, score, small_map, rules, wishes, provenance)
+            row = await self._in(self._writers, work)
+        except Exception as error:  # every failure is this image's alone
+            row = failed_row(upload.name, error, provenance)
+        self.metrics.images.labels("failed" if row["error"] else "scored").inc()
+        if row["decision"] is not None:
+            self.metrics.decisions.labels(row["decision"]).inc()
+        return row
+
+    async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(pool, work)
+
+    def _describe(self) -> None:
+        given = self.provenance(Rules())
+        version = str(given.settings.get("version", ""))
+        self.metrics.model.info({"model": given.model, "prompts": given.prompts, "version": version})
+        watch = self.metrics.watch
+        watch("images_waiting", "Images accepted and not yet answered.", lambda: self.admission.images)
+        watch("requests_in_flight", "Requests being worked on.", lambda: self.admission.requests)
+        watch("body_bytes_in_flight", "Bytes of the bodies held.", lambda: self.admission.bytes)
+        watch("ready", "1 where new requests are welcome.", lambda: float(self.ready))

@@ -1,0 +1,103 @@
+"""The body of a request -> images still encoded, each with the name it was sent under."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from anomalyclip.errors import ImageReadError
+from anomalyclip.io.names import printable
+from anomalyclip.serve.refusals import Refused
+from anomalyclip.serve.schemas import ImagesBody
+
+FIELD = "files"
+_LONGEST_NAME = 255
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One image of a request. name: as the client called it, on one line; never used as a path on this machine.
+    read: gives the bytes; may block, may raise ImageReadError."""
+
+    name: str
+    read: Callable[[], bytes]
+
+
+async def read_uploads(request: Request, max_files: int) -> list[Upload]:
+    """All images of the body, at least one.
+
+    The middleware counts the bytes and the time; parts of a multipart body beyond a megabyte lie on disk meanwhile.
+    Raises Refused for a body of another type, a malformed or an empty one, and for more than `max_files`.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type == "multipart/form-data":
+        return await _from_form(request, max_files)
+    if media_type == "application/json":
+        body = await request.body()
+        return await run_in_threadpool(_from_json, body, max_files)
+    raise Refused(
+        "media_type",
+        f"the content type is {printable(media_type) or 'missing'}; send multipart/form-data with the field "
+        f"'{FIELD}', or application/json",
+    )
+
+
+async def _from_form(request: Request, max_files: int) -> list[Upload]:
+    try:
+        form = await request.form(max_files=max_files, max_fields=0)
+    except HTTPException as error:
+        if error.detail.startswith("Too many f"):
+            raise Refused("invalid", _too_many(f"{error.detail.rstrip('.')}", max_files)) from error
+        raise Refused("malformed", f"the multipart body cannot be read: {error.detail}") from error
+    parts = form.multi_items()
+    strange = [name for name, value in parts if name != FIELD or not isinstance(value, UploadFile)]
+    if strange:
+        raise Refused("invalid", f"the field {printable(strange[0])!r} is unknown; images are files in '{FIELD}'")
+    files = [value for _, value in parts if isinstance(value, UploadFile)]
+    if not files:
+        raise Refused("invalid", f"the body holds no file; send at least one in the field '{FIELD}'")
+    return [Upload(_shown(file.filename, i), file.file.read) for i, file in enumerate(files, 1)]
+
+
+def _from_json(body: bytes, max_files: int) -> list[Upload]:
+    try:
+        images = ImagesBody.model_validate_json(body).images
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        kind = "malformed" if first["type"] == "json_invalid" else "invalid"
+        raise Refused(kind, f"the JSON body cannot be used: {where or 'the body'}: {first['msg']}") from error
+    if len(images) > max_files:
+        raise Refused("invalid", _too_many(f"{len(images)} images", max_files))
+    return [Upload(_shown(image.name, i), _Base64(image.data)) for i, image in enumerate(images, 1)]
+
+
+@dataclass(frozen=True)
+class _Base64:
+    text: str
+
+    def __call__(self) -> bytes:
+        _, comma, data = self.text.partition(",") if self.text.startswith("data:") else ("", "", self.text)
+        if self.text.startswith("data:") and not comma:
+            raise ImageReadError("the data URI has no comma; send base64, or data:image/png;base64,...")
+        try:
+            return base64.b64decode(data, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise ImageReadError(f"the data is no base64 ({error}); encode the file's bytes with base64") from error
+
+
+def _too_many(found: str, max_files: int) -> str:
+    return f"{found} in one request, the limit is {max_files}; send the images in several requests"
+
+
+def _shown(name: str | None, number: int) -> str:
+    cleaned = printable((name or "").encode("utf-8", "backslashreplace"))
+    return cleaned[:_LONGEST_NAME] or f"image-{number}"

@@ -1,0 +1,105 @@
+"""One image through the server: bytes -> pixels -> (the model's turn) -> row, map and preview. Runs in threads."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from anomalyclip.detect.inputs import InputItem
+from anomalyclip.detect.pipeline import Rules
+from anomalyclip.detect.regions import find_regions
+from anomalyclip.detect.result import Provenance, Result, one_line, to_row
+from anomalyclip.errors import AnomalyClipError
+from anomalyclip.io import encode_map, half_tiff, heat_png, read_image_bytes, thumbnail_data_uri
+from anomalyclip.model import resize_map
+from anomalyclip.prediction import decide
+from anomalyclip.serve.schemas import MapFormat
+from anomalyclip.serve.uploads import Upload
+
+if TYPE_CHECKING:
+    import torch
+
+    from anomalyclip.detect.pipeline import Detector
+
+    Map = npt.NDArray[np.float32]
+
+_ENCODERS: dict[MapFormat, Callable[[Map], bytes]] = {
+    "png": heat_png,
+    "tiff16": half_tiff,
+    "npz": lambda values: encode_map(values, "npz"),
+}
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a request wants besides scores. map_side: longest side; map_values: at most, per image."""
+
+    maps: MapFormat | None = None
+    map_side: int | None = None
+    map_values: int = 2**24
+    preview: int | None = None
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An image that is ready for the model: its own size in pixels, (3, S, S) float32, a JPEG data URI."""
+
+    width: int
+    height: int
+    pixels: torch.Tensor
+    preview: str | None
+
+
+def decode(upload: Upload, model: Detector, *, max_pixels: int, preview: int | None) -> Decoded:
+    """Raises ImageReadError; the message does not repeat the name."""
+    image = read_image_bytes(upload.read(), "image", max_pixels=max_pixels)
+    shown = thumbnail_data_uri(image, preview, quality=88) if preview else None
+    return Decoded(image.width, image.height, model.preprocess(image), shown)
+
+
+def finish(
+    name: str, image: Decoded, score: float, small_map: Map, rules: Rules, wishes: Wishes, provenance: Provenance
+) -> dict[str, Any]:
+    """The row of a scored image, JSON-ready."""
+    if not math.isfinite(score):
+        return failed_row(name, ValueError(f"the model gave the score {score}, which is not a number"), provenance)
+    result = Result(_item(name), image.width, image.height, score, decide(score, rules.threshold))
+    if rules.pixel_threshold is not None:
+        native = resize_map(small_map, (image.width, image.height))
+        result = replace(result, regions=find_regions(native, rules.pixel_threshold, min_area=rules.min_area))
+    row = to_row(result, provenance)
+    if wishes.maps is not None:
+        row["map"] = _encoded(small_map, _map_size(image.width, image.height, wishes), wishes.maps)
+    if image.preview is not None:
+        row["preview"] = image.preview
+    return row
+
+
+def failed_row(name: str, error: BaseException, provenance: Provenance) -> dict[str, Any]:
+    """The row of an image that could not be scored: our own messages stand alone, others say their kind."""
+    ours = isinstance(error, AnomalyClipError)
+    reason = one_line(error).removeprefix("image: ") if ours else one_line(f"{type(error).__name__}: {error}")
+    return to_row(Result(_item(name), error=reason), provenance)
+
+
+def _item(name: str) -> InputItem:
+    return InputItem(name, name, b"")
+
+
+def _map_size(width: int, height: int, wishes: Wishes) -> tuple[int, int]:
+    """The image's size, scaled down (never up) to the wanted side and to what one answer may hold."""
+    scale = min(
+        1.0, (wishes.map_side or math.inf) / max(width, height), math.sqrt(wishes.map_values / (width * height))
+    )
+    return max(1, math.floor(width * scale + 1e-9)), max(1, math.floor(height * scale + 1e-9))
+
+
+def _encoded(small_map: Map, size: tuple[int, int], fmt: MapFormat) -> Mapping[str, Any]:
+    data = _ENCODERS[fmt](resize_map(small_map, size))
+    return {"format": fmt, "width": size[0], "height": size[1], "data": base64.b64encode(data).decode("ascii")}
