@@ -23,14 +23,15 @@ COLUMNS = (
     "p_value",
     "decision",
     "regions",
+    "geometry",
     "error",
     "model",
     "prompts",
     "settings",
 )
 #: Rows of older output folders lack these keys.
-LATER_KEYS = frozenset({"p_value"})
-_NESTED = ("regions", "settings")
+LATER_KEYS = frozenset({"p_value", "geometry"})
+_NESTED = ("regions", "geometry", "settings")
 _FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -47,9 +48,10 @@ class Result:
     """Outcome for one input.
 
     width, height: pixels of the upright image, None where it could not be read. score: in [0, 1].
-    decision: None without a threshold. p_value: conformal, None without a profile. error: None, or one line that says why it failed; a result whose files could
-    not be written has both a score and an error. geometry: None for one plain view of the whole image, else how many
-    views it took, the box the model saw and the share of pixels that count (`anomalyclip.geometry.survey`).
+    decision: None without a threshold. error: None, or one line that says why it failed; a result whose files could
+    not be written has both a score and an error. p_value: conformal, in (0, 1], None without a profile.
+    geometry: None for one plain view of the whole image, else how many views it took, the box the model saw and the
+    share of pixels that count (`anomalyclip.geometry.survey`).
     """
 
     item: InputItem
