@@ -63,3 +63,12 @@ def test_the_odd_patch_is_the_loneliest() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (1, 3)])
 def test_tiny_grids_are_finite(size: tuple[int, int]) -> None:
     assert torch.isfinite(relations(torch.ones(1, 3, *size))).all()
+
+
+def test_what_inference_caches_training_can_use() -> None:
+    features = maps(3, 7)
+    with torch.inference_mode():
+        found = relations(features)
+    trained = relations(features.clone().requires_grad_())
+    torch.testing.assert_close(trained, found.clone())
+    trained.sum().backward()  # saves the window's cells for backward: refused where they were inference tensors

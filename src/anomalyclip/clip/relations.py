@@ -7,9 +7,16 @@ mirror image; a learned projection then decides what each of them is worth.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 TEMPERATURES = (0.03, 0.1, 0.3)
 """Of the soft distance to the nearest patches: small ones see the nearest few, large ones the whole image."""
@@ -30,37 +37,45 @@ def relations(maps: Tensor) -> Tensor:
     grid = (maps.shape[2], maps.shape[3])
     tokens = F.normalize(maps.float().flatten(2).transpose(1, 2), dim=-1)
     distance = 1 - tokens @ tokens.transpose(1, 2)  # (B, N, N)
-    others = 1 - torch.eye(distance.shape[1], device=maps.device)
-    near, opposite = _neighbours(*grid, maps.device), _opposite(*grid, maps.device)
-    columns = [_soft_distance(distance, others, temperature) for temperature in TEMPERATURES]
+    itself = torch.eye(distance.shape[1], dtype=torch.bool, device=maps.device)
+    to_others, others = distance.masked_fill(itself, torch.inf), max(distance.shape[1] - 1, 1)
+    near, near_weight = _distances_within(distance, grid, _RADIUS, mirrored=False)
+    opposite, opposite_weight = _distances_within(distance, grid, 1, mirrored=True)
+    columns = [_soft_distance(to_others, 1 / others, temperature) for temperature in TEMPERATURES]
     columns.append(distance.mean(dim=-1))
-    columns.append((distance * near).sum(dim=-1) / near.sum(dim=-1).clamp(min=1))
-    columns.append(_soft_distance(distance, opposite, TEMPERATURES[1]))
+    columns.append((near * near_weight).sum(dim=-1))
+    columns.append(_soft_distance(opposite, opposite_weight, TEMPERATURES[1]))
     raw = torch.stack(columns, dim=-1)
     centred = raw - raw.mean(dim=1, keepdim=True)
     relative = centred / (centred.square().mean(dim=1, keepdim=True).sqrt() + _FLOOR)
     return torch.cat([raw, relative], dim=-1).to(maps.dtype)
 
 
-def _soft_distance(distance: Tensor, among: Tensor, temperature: float) -> Tensor:
-    """(B, N): over the patches j where ``among[i, j]`` is 1. Distances end at 2: no likeness falls to 0 in fp32."""
-    likeness = (torch.exp(-distance / temperature) * among).sum(dim=-1) / among.sum(dim=-1).clamp(min=1)
+def _soft_distance(distance: Tensor, weight: Tensor | float, temperature: float) -> Tensor:
+    """(B, N): over the last axis, whose weights sum to 1. Distances end at 2: no likeness falls to 0 in fp32."""
+    likeness = (torch.exp(-distance / temperature) * weight).sum(dim=-1)
     return -temperature * torch.log(likeness + 1e-30)
 
 
-def _cells(h: int, w: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    index = torch.arange(h * w, device=device)
-    return index // w, index % w
+def _distances_within(distance: Tensor, grid: tuple[int, int], radius: int, *, mirrored: bool) -> tuple[Tensor, Tensor]:
+    """Of each patch to the cells of a window: distances (B, N, K) and weights (N, K), see :func:`_window`."""
+    cells, weight = (torch.from_numpy(values).to(distance.device) for values in _window(*grid, radius, mirrored))
+    return distance.gather(-1, cells.expand(distance.shape[0], -1, -1)), weight
 
 
-def _neighbours(h: int, w: int, device: torch.device) -> Tensor:
-    """(N, N) 1.0 where two different cells lie within the radius of each other."""
-    y, x = _cells(h, w, device)
-    apart = torch.maximum((y[:, None] - y).abs(), (x[:, None] - x).abs())
-    return ((apart <= _RADIUS) & (apart > 0)).float()
+@lru_cache(maxsize=16)  # arrays, not tensors: those made under inference mode could not be used for training later
+def _window(h: int, w: int, radius: int, mirrored: bool) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Cells within ``radius`` of each other cell, or of its left-right mirror image (which itself counts).
 
-
-def _opposite(h: int, w: int, device: torch.device) -> Tensor:
-    """(N, N) 1.0 where the second cell lies within one cell of the first one's left-right mirror image."""
-    y, x = _cells(h, w, device)
-    return (((y[:, None] - y).abs() <= 1) & (((w - 1 - x)[:, None] - x).abs() <= 1)).float()
+    Index (N, K) of the cells, and weights (N, K): equal over those inside the grid, 0 outside, sum 1 (0 if none is).
+    """
+    y, x = np.divmod(np.arange(h * w), w)
+    span = np.arange(-radius, radius + 1)
+    down, right = (offsets.ravel() for offsets in np.meshgrid(span, span, indexing="ij"))
+    rows, columns = y[:, None] + down, (w - 1 - x if mirrored else x)[:, None] + right
+    inside = (rows >= 0) & (rows < h) & (columns >= 0) & (columns < w)
+    if not mirrored:
+        inside &= (down != 0) | (right != 0)
+    cells = np.where(inside, rows * w + columns, 0)
+    weight = inside / np.maximum(inside.sum(axis=1, keepdims=True), 1)
+    return cells.astype(np.int64), weight.astype(np.float32)
