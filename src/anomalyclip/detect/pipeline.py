@@ -1,85 +1,37 @@
 """The stream: decode ahead in threads, predict in batches, finish and write behind in threads, results in input order.
 
 All bookkeeping is done by the one thread that iterates; the threads only run single tasks. So memory is bounded by
-construction: at most `2 * batch_size` images wait decoded, `batch_size` are in the model and `batch_size + workers`
-wait to be finished, whatever the number of inputs.
+construction: at most `2 * batch_size` images wait decoded, as the model's input, `2 * batch_size` views are in or
+before the model and `batch_size + workers` images wait to be finished, whatever the number of inputs. An image in
+several views is held in full (7 bytes per pixel) until its result is out; together such images take KEPT_BYTES at most,
+or one image where that is larger.
 """
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from anomalyclip.detect.inputs import InputItem
-from anomalyclip.detect.regions import find_regions
-from anomalyclip.detect.result import Result, Thumbnails, one_line
-from anomalyclip.errors import AnomalyClipError, ImageReadError
-from anomalyclip.io.names import printable
-from anomalyclip.prediction import decide
+from anomalyclip.detect.result import Result
+from anomalyclip.detect.stages import THUMBNAIL_SIDE as THUMBNAIL_SIDE
+from anomalyclip.detect.stages import Finished as Finished
+from anomalyclip.detect.stages import Job, Ready, Stages, reason
+from anomalyclip.detect.stages import Rules as Rules
+from anomalyclip.detect.stages import Sink as Sink
+from anomalyclip.geometry import Areas, Geometry, View, check_detector
+from anomalyclip.geometry import Detector as Detector
+from anomalyclip.geometry.detector import peak_share
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import torch
     from PIL.Image import Image
 
-    Map = npt.NDArray[np.float32]
-
-THUMBNAIL_SIDE = 320  # pixels, longest side
 # Decoded originals kept between reading and drawing may take this much together; larger ones are read a second time.
 KEPT_BYTES = 256 * 2**20
-
-
-class Detector(Protocol):
-    """The part of `anomalyclip.model.AnomalyCLIP` the stream needs."""
-
-    def preprocess(self, image: Image) -> torch.Tensor:
-        """RGB image -> (3, S, S) float32."""
-
-    def predict(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, 3, S, S) -> scores (B,), maps (B, S, S), both in [0, 1]."""
-
-
-@dataclass(frozen=True)
-class Finished:
-    """One scored image as handed to the sink.
-
-    result: everything but the thumbnails. thumbnail: RGB, longest side at most THUMBNAIL_SIDE.
-    anomaly_map: (H, W) float32 in [0, 1] at the image's size.
-    original: gives the full RGB image (kept, or read again when it is large); may raise ImageReadError.
-    """
-
-    result: Result
-    thumbnail: Image
-    anomaly_map: Map
-    original: Callable[[], Image]
-
-
-#: Writes the files of one image; called from several threads at once. May return thumbnails for the report.
-Sink = Callable[[Finished], "Thumbnails | None"]
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How scores and maps become decisions and regions (see `decide` and `find_regions`)."""
-
-    threshold: float | None = None
-    pixel_threshold: float | None = None
-    min_area: int = 1
-
-
-@dataclass(frozen=True)
-class _Ready:
-    item: InputItem
-    width: int
-    height: int
-    pixels: torch.Tensor
-    thumbnail: Image
-    kept: Image | None
 
 
 def detect_stream(
@@ -92,36 +44,54 @@ def detect_stream(
     rules: Rules | None = None,
     sink: Sink | None = None,
     read: Callable[[InputItem], Image] | None = None,
+    geometry: Geometry | None = None,
+    areas: Areas | None = None,
+    on_view: Callable[[int, int], object] | None = None,
 ) -> Generator[Result, None, None]:
     """Detect on any number of images; yields one Result per item, in the order of `items`.
 
     An image that cannot be read, predicted or written gives a Result with `error` and the others go on. A batch the
-    model fails on is tried again image by image, so that only the image at fault fails. Closing the iterator or an
+    model fails on is tried again view by view, so that only the image at fault fails. Closing the iterator or an
     interrupt stops at once: waiting tasks are dropped, running ones are waited for, no thread stays behind.
 
     batch_size, workers: at least 1; `workers` threads decode and as many write. max_pixels: larger images are refused
     (None: the default of `anomalyclip.io`). sink: see `Sink`. read: gives an item's RGB image where it is no file (a
     camera's frame); called from several threads, for large images twice; may raise ImageReadError.
+    geometry: tiles, scales, proportions; None is one view of the whole image. areas: which pixels count.
+    on_view: called with (views done, all views) of an image in several views.
+
+    Raises ConfigError where the geometry needs input sizes that the model does not take.
     """
-    keep_bytes = KEPT_BYTES // (4 * batch_size + workers)
-    stages = _Stages(model, rules or Rules(), sink, read or _file_reader(max_pixels), keep_bytes)
-    source = iter(items)
-    waiting: deque[tuple[InputItem, Future[_Ready]]] = deque()
-    finishing: deque[Future[Result]] = deque()
+    geometry, areas = geometry or Geometry(), areas or Areas()
+    check_detector(model, geometry)
+    stages = Stages(
+        model,
+        rules or Rules(),
+        sink,
+        read or _file_reader(max_pixels),
+        KEPT_BYTES // (4 * batch_size + workers),
+        geometry,
+        areas,
+        0.0 if areas.everything else peak_share(model),
+    )
     readers = ThreadPoolExecutor(workers, thread_name_prefix="anomalyclip-read")
     writers = ThreadPoolExecutor(workers, thread_name_prefix="anomalyclip-write")
+    ahead = _Ahead(stages, iter(items), readers, batch_size)
+    finishing: deque[tuple[Job, Future[Result]]] = deque()
     try:
         while True:
-            _read_ahead(waiting, source, readers, stages, 2 * batch_size)
-            batch = [_collect(*waiting.popleft()) for _ in range(min(batch_size, len(waiting)))]
-            if not batch:
+            ahead.fill()
+            batch = ahead.take()
+            if not batch and not finishing:
                 break
-            _read_ahead(waiting, source, readers, stages, 2 * batch_size)  # decoding goes on while the model runs
-            finishing.extend(stages.score(batch, writers))
-            while finishing and (finishing[0].done() or len(finishing) > batch_size + workers):
-                yield finishing.popleft().result()
-        while finishing:
-            yield finishing.popleft().result()
+            ahead.look_ahead()  # decoding and cutting go on while the model runs
+            finishing.extend((job, _last_stage(stages, job, writers)) for job in _judge(stages, batch, on_view))
+            while finishing and (finishing[0][1].done() or not batch or len(finishing) > batch_size + workers):
+                job, future = finishing.popleft()
+                result = future.result()
+                ahead.held -= job.bytes
+                del job, future
+                yield result
     finally:
         for pool in (readers, writers):
             pool.shutdown(wait=False, cancel_futures=True)
@@ -136,109 +106,154 @@ def _file_reader(max_pixels: int | None) -> Callable[[InputItem], Image]:
     return lambda item: read_image(item.path, **options)
 
 
-def _read_ahead(
-    waiting: deque[tuple[InputItem, Future[_Ready]]],
-    source: Iterator[InputItem],
-    readers: ThreadPoolExecutor,
-    stages: _Stages,
-    depth: int,
-) -> None:
-    while len(waiting) < depth and (item := next(source, None)) is not None:
-        waiting.append((item, readers.submit(stages.read, item)))
-
-
-def _collect(item: InputItem, future: Future[_Ready]) -> _Ready | Result:
-    try:
-        return future.result()
-    except Exception as error:
-        return Result(item, error=_reason(error, item))
-
-
-def _reason(error: Exception, item: InputItem) -> str:
-    """Our own messages stand alone, less the path that the row gives already; others say what kind of error it is."""
-    if isinstance(error, AnomalyClipError):
-        return one_line(error).removeprefix(f"{printable(item.path)}: ")
-    return one_line(f"{type(error).__name__}: {error}")
-
-
-def _settled(result: Result) -> Future[Result]:
-    future: Future[Result] = Future()
-    future.set_result(result)
-    return future
-
-
 @dataclass(frozen=True)
-class _Stages:
-    """What happens to one image, stage by stage; stateless, so threads share it."""
+class _Task:
+    """One view on its way into the model; a failed image passes through as a task without a view."""
 
-    model: Detector
-    rules: Rules
-    sink: Sink | None
-    open: Callable[[InputItem], Image]
-    keep_bytes: int
+    job: Job
+    view: View | None = None
+    pixels: Future[torch.Tensor] | None = None
 
-    def read(self, item: InputItem) -> _Ready:
-        if item.problem is not None:
-            raise ImageReadError(item.problem)
-        image = self.open(item)
-        thumbnail = image.copy()
-        thumbnail.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), reducing_gap=2.0)
-        kept = image if image.width * image.height * 3 <= self.keep_bytes else None
-        return _Ready(item, image.width, image.height, self.model.preprocess(image), thumbnail, kept)
 
-    def score(self, batch: list[_Ready | Result], writers: ThreadPoolExecutor) -> list[Future[Result]]:
-        """Predict the readable images of a batch and hand every one on; failed ones pass through in their place."""
-        outcomes = iter(self._predict([entry for entry in batch if isinstance(entry, _Ready)]))
-        futures = []
-        for entry in batch:
-            outcome = entry if isinstance(entry, Result) else next(outcomes)
-            if isinstance(outcome, Result):
-                futures.append(_settled(outcome))
-            elif isinstance(entry, _Ready):
-                futures.append(writers.submit(self._finish, entry, *outcome))
-        return futures
+class _Ahead:
+    """Inputs -> decoded images -> views, each a bounded number ahead of the model, in order.
 
-    def _predict(self, ready: list[_Ready]) -> list[tuple[float, Map] | Result]:
-        if not ready:
-            return []
+    held: bytes of the images in several views that have been started and whose results are not out yet.
+    """
+
+    def __init__(
+        self, stages: Stages, source: Iterator[InputItem], readers: ThreadPoolExecutor, batch_size: int
+    ) -> None:
+        self.held = 0
+        self._stages, self._source, self._readers, self._batch_size = stages, source, readers, batch_size
+        self._waiting: deque[tuple[InputItem, Future[Ready]]] = deque()
+        self._tasks: deque[_Task] = deque()
+        self._cutting: tuple[Job, Iterator[View]] | None = None
+
+    def fill(self) -> None:
+        """Bring a batch of views together, waiting for images where need be."""
+        self._read()
+        while len(self._tasks) < self._batch_size and (self._cut_next() or self._start_next()):
+            self._read()
+
+    def take(self) -> list[_Task]:
+        """The next views that fit into one forward pass: of one input size, `batch_size` at most."""
+        batch: list[_Task] = []
+        sizes = set()
+        while self._tasks and len(batch) < self._batch_size:
+            task = self._tasks[0]
+            if task.view is not None:
+                if task.job.failure is not None:
+                    self._tasks.popleft()
+                    continue
+                sizes.add(task.view.size)
+                if len(sizes) > 1:
+                    break
+            batch.append(self._tasks.popleft())
+        return batch
+
+    def look_ahead(self) -> None:
+        """Start decoding, and cutting the image under way."""
+        self._read()
+        while len(self._tasks) < self._batch_size and self._cut_next():
+            pass
+
+    def _read(self) -> None:
+        while len(self._waiting) < 2 * self._batch_size and (item := next(self._source, None)) is not None:
+            self._waiting.append((item, self._readers.submit(self._stages.read, item)))
+
+    def _cut_next(self) -> bool:
+        if self._cutting is None:
+            return False
+        job, views = self._cutting
+        view = None if job.failure is not None else next(views, None)
+        if view is None:
+            self._cutting = None
+            return False
+        self._tasks.append(_Task(job, view, self._readers.submit(self._stages.cut, job, view)))
+        return True
+
+    def _start_next(self) -> bool:
+        """The next image; False where there is none, or no memory for it until another one is finished."""
+        if not self._waiting:
+            return False
+        item, future = self._waiting[0]
         try:
-            return list(self._forward(ready))
+            job = self._stages.job(future.result())
         except Exception as error:
-            if len(ready) == 1:
-                one = ready[0]
-                return [self._failed(one, f"the model failed on this image: {_reason(error, one.item)}")]
-        return [outcome for one in ready for outcome in self._predict([one])]
+            job = Job(item, failure=Result(item, error=reason(error, item)))
+        if self.held and job.bytes and self.held + job.bytes > KEPT_BYTES:
+            return False
+        self._waiting.popleft()
+        self.held += job.bytes
+        ready = job.ready
+        if ready is None:
+            self._tasks.append(_Task(job))
+        elif job.several:
+            # Submitted before the views that wait for it, so it runs before them even with one thread.
+            job.image = self._readers.submit(self._stages.original, ready)
+            self._cutting = job, iter(ready.views)
+        else:
+            assert ready.pixels is not None
+            pixels: Future[torch.Tensor] = Future()
+            pixels.set_result(ready.pixels)
+            self._tasks.append(_Task(job, ready.views[0], pixels))
+        return True
 
-    def _forward(self, ready: list[_Ready]) -> Iterator[tuple[float, Map]]:
-        import torch
 
-        scores, maps = self.model.predict(torch.stack([entry.pixels for entry in ready]))
-        return zip(scores.tolist(), maps.float().cpu().numpy(), strict=True)
+def _judge(stages: Stages, batch: list[_Task], on_view: Callable[[int, int], object] | None) -> list[Job]:
+    """Run the model on a batch; gives the jobs that ended with it, well or not, in order."""
+    _forward(stages, [(task, pixels) for task in batch if (pixels := _pixels(task)) is not None])
+    return [job for job in dict.fromkeys(task.job for task in batch) if _is_over(job, on_view)]
 
-    def _finish(self, entry: _Ready, score: float, small_map: Map) -> Result:
-        if not math.isfinite(score):
-            return self._failed(entry, f"the model gave the score {score}, which is not a number")
-        from anomalyclip.model import resize_map
 
-        result = Result(entry.item, entry.width, entry.height, score, decide(score, self.rules.threshold))
-        if self.sink is None and self.rules.pixel_threshold is None:
-            return result
-        try:
-            native = resize_map(small_map, (entry.width, entry.height))
-            regions = find_regions(native, self.rules.pixel_threshold, min_area=self.rules.min_area)
-            result = replace(result, regions=regions)
-            if self.sink is None:
-                return result
-            finished = Finished(result, entry.thumbnail, native, lambda: self._original(entry))
-            return replace(result, thumbnails=self.sink(finished))
-        except Exception as error:  # the score is kept: only its files are missing
-            return replace(result, error=_reason(error, entry.item))
+def _pixels(task: _Task) -> torch.Tensor | None:
+    try:
+        return None if task.pixels is None else task.pixels.result()
+    except Exception as error:  # of an image that is read a second time
+        task.job.fail(reason(error, task.job.item))
+        return None
 
-    def _original(self, entry: _Ready) -> Image:
-        image = entry.kept or self.open(entry.item)
-        if image.size != (entry.width, entry.height):
-            raise ImageReadError(f"{entry.item.path}: changed while it was being read; run again on it.")
-        return image
 
-    def _failed(self, entry: _Ready, reason: str) -> Result:
-        return Result(entry.item, entry.width, entry.height, error=one_line(reason))
+def _forward(stages: Stages, pixels: list[tuple[_Task, torch.Tensor]]) -> None:
+    if not pixels:
+        return
+    try:
+        outcomes = stages.predict([values for _, values in pixels])
+    except Exception as error:
+        if len(pixels) == 1:
+            job = pixels[0][0].job
+            job.fail(f"the model failed on this image: {reason(error, job.item)}")
+            return
+        for one in pixels:
+            if one[0].job.failure is None:
+                _forward(stages, [one])
+        return
+    for (task, _), (score, small_map) in zip(pixels, outcomes, strict=True):
+        assert task.view is not None
+        task.job.outcomes.append((task.view, score, small_map))
+
+
+def _is_over(job: Job, on_view: Callable[[int, int], object] | None) -> bool:
+    """Assemble an image of several views as they come, so that their maps need not be held; others wait for `finish`.
+
+    It is done here, in order, because sums of floats depend on it and views overlap.
+    """
+    if job.failure is not None or not job.several:
+        return True
+    try:
+        over = job.absorb()
+    except Exception as error:  # no memory for the map
+        job.fail(reason(error, job.item))
+        return True
+    if on_view is not None:
+        on_view(*job.progress)
+    return over
+
+
+def _last_stage(stages: Stages, job: Job, writers: ThreadPoolExecutor) -> Future[Result]:
+    if job.failure is None:
+        return writers.submit(stages.finish, job)
+    settled: Future[Result] = Future()
+    settled.set_result(job.failure)
+    return settled

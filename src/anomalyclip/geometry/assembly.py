@@ -29,6 +29,9 @@ class Assembly:
         peak_share: see `anomalyclip.geometry.detector.peak_share`.
         keep_map: False saves the map's memory where only the score is wanted.
 
+    Attributes:
+        left: views that have not been added yet.
+
     Memory: 4 bytes per pixel of the image for the map, besides one view.
     """
 
@@ -42,7 +45,7 @@ class Assembly:
         keep_map: bool = True,
     ) -> None:
         self._size, self._area, self._peak_share = size, area, peak_share
-        self._left = len(views)
+        self.left = len(views)
         self._best = dict.fromkeys(sorted({view.scale for view in views}), -math.inf)
         self._map: NDArray[np.float32] | None = None
         self._keep_map = keep_map
@@ -60,25 +63,20 @@ class Assembly:
         # A score that is no number must come through: max() would drop it.
         best = self._best[view.scale]
         self._best[view.scale] = score if math.isnan(score) or score > best else best
-        self._left -= 1
-        if self._map is not None and not self._left:
+        self.left -= 1
+        if self._map is not None and not self.left:
             np.clip(self._map, 0, 1, out=self._map)  # weights sum to 1 within float32's rounding
 
     def _lay(self, view: View, native: NDArray[np.float32]) -> None:
         x, y, width, height = view.box
         if self._map is None:
-            if self._left == 1 and (width, height) == self._size:
+            if self.left == 1 and (width, height) == self._size:
                 self._map = native  # the only view
                 return
             self._map = np.zeros((self._size[1], self._size[0]), np.float32)
         native *= view.rows[:, None]
         native *= view.columns / np.float32(len(self._best))
         self._map[y : y + height, x : x + width] += native
-
-    @property
-    def complete(self) -> bool:
-        """Whether every view has been added."""
-        return self._left == 0
 
     @property
     def score(self) -> float:

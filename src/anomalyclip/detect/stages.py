@@ -1,0 +1,229 @@
+"""What happens to one image of a stream, stage by stage: read, cut into views, judged, finished. See `pipeline`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anomalyclip.detect.inputs import InputItem
+from anomalyclip.detect.regions import find_regions
+from anomalyclip.detect.result import Result, Thumbnails, one_line
+from anomalyclip.errors import AnomalyClipError, ImageReadError
+from anomalyclip.geometry import Area, Areas, Assembly, Detector, Geometry, View, plan_views, view_pixels
+from anomalyclip.geometry.survey import geometry_record
+from anomalyclip.io.names import printable
+from anomalyclip.prediction import decide
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import torch
+    from PIL.Image import Image
+
+    Map = npt.NDArray[np.float32]
+
+THUMBNAIL_SIDE = 320  # pixels, longest side
+_BYTES_PER_PIXEL = 7  # of an image in several views: RGB and its float32 map
+
+
+@dataclass(frozen=True)
+class Finished:
+    """One scored image as handed to the sink.
+
+    result: everything but the thumbnails. thumbnail: RGB, longest side at most THUMBNAIL_SIDE.
+    anomaly_map: (H, W) float32 in [0, 1] at the image's size, 0 outside the area.
+    original: gives the full RGB image (kept, or read again when it is large); may raise ImageReadError.
+    area: which pixels count; None is all.
+    """
+
+    result: Result
+    thumbnail: Image
+    anomaly_map: Map
+    original: Callable[[], Image]
+    area: Area | None = None
+
+
+#: Writes the files of one image; called from several threads at once. May return thumbnails for the report.
+Sink = Callable[[Finished], "Thumbnails | None"]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How scores and maps become decisions and regions (see `decide` and `find_regions`)."""
+
+    threshold: float | None = None
+    pixel_threshold: float | None = None
+    min_area: int = 1
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A read image. pixels: of its only view; None where it has several, which are cut when their turn comes."""
+
+    item: InputItem
+    size: tuple[int, int]
+    views: Sequence[View]
+    area: Area | None
+    record: dict[str, Any] | None
+    pixels: torch.Tensor | None
+    thumbnail: Image
+    kept: Image | None
+
+
+@dataclass(eq=False)
+class Job:
+    """One image on its way from reading to its result.
+
+    ready: None where reading failed. outcomes: (view, score, map) that wait to be assembled. image: of an image in
+    several views, for cutting them.
+    """
+
+    item: InputItem
+    ready: Ready | None = None
+    assembly: Assembly | None = None
+    failure: Result | None = None
+    image: Future[Image] | None = None
+    outcomes: list[tuple[View, float, Map]] = field(default_factory=list)
+
+    @property
+    def several(self) -> bool:
+        """Whether the image goes through the model in more than one view."""
+        return self.ready is not None and len(self.ready.views) > 1
+
+    @property
+    def bytes(self) -> int:
+        """What the image holds in memory from its first view to its result."""
+        return 0 if self.ready is None or not self.several else _BYTES_PER_PIXEL * math.prod(self.ready.size)
+
+    def absorb(self) -> bool:
+        """Assemble what waits; whether the last view is in."""
+        assert self.assembly is not None
+        for outcome in self.outcomes:
+            self.assembly.add(*outcome)
+        self.outcomes = []
+        return self.assembly.left == 0
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Views assembled, and all of them."""
+        assert self.ready is not None
+        assert self.assembly is not None
+        count = len(self.ready.views)
+        return count - self.assembly.left, count
+
+    def fail(self, reason: str) -> None:
+        """The first reason stands."""
+        if self.ready is not None and self.failure is None:
+            self.failure = Result(self.ready.item, *self.ready.size, error=one_line(reason))
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Stateless, so threads share it. peak_share: see `Assembly`. keep_bytes: largest original kept after reading."""
+
+    model: Detector
+    rules: Rules
+    sink: Sink | None
+    open: Callable[[InputItem], Image]
+    keep_bytes: int
+    geometry: Geometry
+    areas: Areas
+    peak_share: float
+
+    def read(self, item: InputItem) -> Ready:
+        if item.problem is not None:
+            raise ImageReadError(item.problem)
+        image = self.open(item)
+        area, own = self.areas.of(image.size, _mask_name(item))
+        views = plan_views(image.size, self.geometry, self.model, area)
+        pixels = view_pixels(self.model, image, views[0]) if len(views) == 1 else None
+        record = geometry_record(views, area)
+        if self.areas.folder is not None:
+            record = {**(record or {}), "ignore_mask": None if own is None else str(own)}
+        thumbnail = image.copy()
+        thumbnail.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), reducing_gap=2.0)
+        kept = image if image.width * image.height * 3 <= self.keep_bytes else None
+        return Ready(item, image.size, views, area, record, pixels, thumbnail, kept)
+
+    def job(self, ready: Ready) -> Job:
+        """An image that is about to go through the model."""
+        keep_map = self.sink is not None or self.rules.pixel_threshold is not None
+        return Job(
+            ready.item,
+            ready,
+            Assembly(ready.size, ready.views, area=ready.area, peak_share=self.peak_share, keep_map=keep_map),
+        )
+
+    def original(self, ready: Ready) -> Image:
+        """The full image: kept, or read again."""
+        image = ready.kept or self.open(ready.item)
+        if image.size != ready.size:
+            raise ImageReadError(f"{ready.item.path}: changed while it was being read; run again on it.")
+        return image
+
+    def cut(self, job: Job, view: View) -> torch.Tensor:
+        """The pixels of one of several views."""
+        assert job.image is not None
+        return view_pixels(self.model, job.image.result(), view)
+
+    def predict(self, pixels: Sequence[torch.Tensor]) -> list[tuple[float, Map]]:
+        import torch
+
+        scores, maps = self.model.predict(torch.stack(list(pixels)))
+        return list(zip(scores.tolist(), maps.float().cpu().numpy(), strict=True))
+
+    def finish(self, job: Job) -> Result:
+        """The result of a job whose views are all judged; its files are written by the sink."""
+        ready, assembly = job.ready, job.assembly
+        assert ready is not None
+        assert assembly is not None
+        try:
+            job.absorb()
+        except Exception as error:
+            job.fail(reason(error, ready.item))
+        if job.failure is None and not math.isfinite(assembly.score):
+            job.fail(f"the model gave the score {assembly.score}, which is not a number")
+        if job.failure is not None:
+            return job.failure
+        score = assembly.score
+        result = Result(ready.item, *ready.size, score, decide(score, self.rules.threshold), geometry=ready.record)
+        if self.sink is None and self.rules.pixel_threshold is None:
+            return result
+        try:
+            return self._with_map(job, ready, result, assembly.anomaly_map)
+        except Exception as error:  # the score is kept: only its files are missing
+            return replace(result, error=reason(error, ready.item))
+
+    def _with_map(self, job: Job, ready: Ready, result: Result, native: Map) -> Result:
+        regions = find_regions(_counted(native, ready.area), self.rules.pixel_threshold, min_area=self.rules.min_area)
+        result = replace(result, regions=regions)
+        if self.sink is None:
+            return result
+
+        def original() -> Image:
+            return self.original(ready) if job.image is None else job.image.result()
+
+        return replace(result, thumbnails=self.sink(Finished(result, ready.thumbnail, native, original, ready.area)))
+
+
+def reason(error: Exception, item: InputItem) -> str:
+    """Our own messages stand alone, less the path that the row gives already; others say what kind of error it is."""
+    if isinstance(error, AnomalyClipError):
+        return one_line(error).removeprefix(f"{printable(item.path)}: ")
+    return one_line(f"{type(error).__name__}: {error}")
+
+
+def _counted(native: Map, area: Area | None) -> Map:
+    """Regions lie inside the area whatever the threshold: outside is below every one, 0 included."""
+    import numpy as np
+
+    return native if area is None else np.where(area.mask(), native, np.float32(-1))
+
+
+def _mask_name(item: InputItem) -> str:
+    """The image's file name in the subfolder it came from; output names may have lost the suffix."""
+    return str(Path(item.name).parent / Path(item.path).name)
