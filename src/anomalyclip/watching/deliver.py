@@ -1,0 +1,151 @@
+"""One attempt to tell one receiver: an HTTP POST, or a command. Neither follows a shell or a redirect."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+from http.client import HTTPException, HTTPMessage
+from typing import IO, Any, Protocol
+
+from anomalyclip.errors import ConfigError
+from anomalyclip.version import __version__
+from anomalyclip.watching.queue import Message
+
+TOKEN_VARIABLE = "ANOMALYCLIP_WEBHOOK_TOKEN"
+PLACEHOLDERS = ("id", "time", "source", "path", "score", "evidence")
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_OUTPUT_SHOWN = 200  # characters of a failed command's last words
+_BUSY = (408, 425, 429)
+
+
+class DeliveryError(Exception):
+    """The receiver did not take the message.
+
+    away: it takes nothing at all for now, so that the fault is not this message's. after: seconds it asks us to wait,
+    None if it does not say.
+    """
+
+    def __init__(self, reason: str, *, away: bool = False, after: float | None = None) -> None:
+        super().__init__(" ".join(reason.split()))
+        self.away, self.after = away, after
+
+
+class Receiver(Protocol):
+    """Somebody to tell."""
+
+    def __call__(self, message: Message) -> None:
+        """Tell it; returns when it has taken the message. Raises DeliveryError."""
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """POST of the payload as JSON; any 2xx answer counts as taken. timeout: seconds for connecting and for answering.
+
+    The header `Idempotency-Key` is the event's id. A token in the environment variable ANOMALYCLIP_WEBHOOK_TOKEN is
+    sent as `Authorization: Bearer`. Proxy variables and system certificates are honoured.
+    """
+
+    url: str
+    timeout: float = 10.0
+
+    def __post_init__(self) -> None:
+        parts = urllib.parse.urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigError(f"--webhook {self.url!r}: expected an address such as https://factory.example/alarm")
+
+    def __call__(self, message: Message) -> None:
+        headers = {
+            "Content-Type": "application/json",
+            "Idempotency-Key": message.event,
+            "User-Agent": f"anomalyclip/{__version__}",
+        }
+        token = os.environ.get(TOKEN_VARIABLE)
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        request = urllib.request.Request(self.url, message.payload, headers, method="POST")
+        try:
+            with urllib.request.build_opener(_NoRedirects).open(request, timeout=self.timeout) as response:
+                response.read(1 << 16)
+        except urllib.error.HTTPError as error:
+            with error:
+                away = error.code >= 500 or error.code in _BUSY
+                after = _seconds(error.headers.get("Retry-After"))
+                raise DeliveryError(f"HTTP {error.code} {error.reason}", away=away, after=after) from error
+        except (OSError, HTTPException) as error:
+            reason = str(getattr(error, "reason", error)) or type(error).__name__
+            raise DeliveryError(reason, away=True) from error
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirected POST would arrive as a GET without its payload: it counts as a failure that names the status."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class Command:
+    """Runs a program, without a shell; exit code 0 counts as taken. timeout: seconds until it is ended.
+
+    template: program and arguments, in which `{path}` and the like (PLACEHOLDERS) are filled in, each value staying
+    within its argument. The same values are in the environment as ANOMALYCLIP_PATH and so on; the payload is on stdin.
+    """
+
+    template: tuple[str, ...]
+    timeout: float = 60.0
+
+    @classmethod
+    def parse(cls, line: str, timeout: float = 60.0) -> Command:
+        """Split a line as a shell would, quotes included. Raises ConfigError."""
+        try:
+            template = tuple(shlex.split(line, posix=os.name != "nt"))
+        except ValueError as error:
+            raise ConfigError(f"--command {line!r}: {error}; balance the quotes") from error
+        unknown = {name for part in template for name in _PLACEHOLDER.findall(part)} - set(PLACEHOLDERS)
+        if not template or unknown:
+            known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+            what = f"unknown placeholder {{{min(unknown)}}}" if unknown else "no program is named"
+            raise ConfigError(f"--command {line!r}: {what}; expected a program, its arguments, and of these {known}")
+        return cls(template, timeout)
+
+    def __call__(self, message: Message) -> None:
+        values = _values(json.loads(message.payload))
+        args = [_PLACEHOLDER.sub(lambda found: values[found[1]], part) for part in self.template]
+        variables = {f"ANOMALYCLIP_{name.upper()}": value for name, value in values.items()}
+        try:
+            done = subprocess.run(
+                args,
+                input=message.payload,
+                env={**os.environ, **variables},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=self.timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise DeliveryError(f"{args[0]} did not end within {self.timeout:g} s") from None
+        except (OSError, ValueError) as error:  # ValueError: NUL in an argument
+            raise DeliveryError(f"{args[0]}: {getattr(error, 'strerror', None) or error}") from error
+        if done.returncode:
+            said = done.stdout.decode(errors="replace").strip()[-_OUTPUT_SHOWN:]
+            raise DeliveryError(f"{args[0]} ended with code {done.returncode}{f': {said}' if said else ''}")
+
+
+def _values(payload: dict[str, Any]) -> dict[str, str]:
+    flat = {**payload["row"], **payload}
+    return {name: "" if flat[name] is None else str(flat[name]) for name in PLACEHOLDERS}
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """The header's form in seconds; its other form, a date, is left to the usual waiting time."""
+    value = (retry_after or "").strip()
+    return float(value) if value.isascii() and value.isdecimal() else None

@@ -1,0 +1,145 @@
+"""The ring buffer of evidence: the pictures of the latest anomalies, never more than a given number and size.
+
+evidence/TIME-NAME-KEY/   image.png: what was scored; overlay.png: its heat map; row.json: its row, without the model
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import shutil
+import threading
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from anomalyclip.detect.pipeline import Finished
+from anomalyclip.errors import OutputError
+from anomalyclip.io.atomic import output_error
+from anomalyclip.watching.journal import Journal
+
+EVIDENCE = "evidence"
+_OURS = re.compile(r"\.?\d{8}T\d{6}\.\d{3}Z-.*-[0-9a-f]{8}(\.tmp)?", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What the ring may hold. count: anomalies, 0 for none at all. size: bytes of all their files together."""
+
+    count: int = 1000
+    size: int = 10**9
+
+
+class EvidenceRing:
+    """A `Sink` of `detect_stream` for the anomalous images, and the bookkeeping that keeps it within its bounds.
+
+    The sink writes a folder as a whole or not at all; `keep` enters it in the journal and drops the oldest ones.
+    Folders that the journal does not know (a watcher killed in between) are swept when the ring is opened.
+    """
+
+    def __init__(self, folder: Path, journal: Journal, bounds: Bounds, pixel_threshold: float | None) -> None:
+        self.path = folder / EVIDENCE
+        self._journal, self._bounds, self._pixel_threshold = journal, bounds, pixel_threshold
+        self._written: dict[bytes, str] = {}
+        self._guard = threading.Lock()
+        try:
+            self.path.mkdir(exist_ok=True)
+            self._sweep()
+        except OSError as error:
+            raise output_error(self.path, error) from error
+        self._kept = deque(journal.evidence())
+        self._bytes = sum(size for _, size in self._kept)
+        self._bound()
+
+    def __call__(self, finished: Finished) -> None:
+        """Write the evidence of one image, if it is anomalous. Called from several threads. Raises OutputError."""
+        from anomalyclip.io import draw_overlay, write_image
+
+        result = finished.result
+        if result.decision != "anomalous" or self._bounds.count < 1:
+            return
+        name = _folder_name(result.item.name)
+        aside = self.path / f".{name}.tmp"
+        try:
+            aside.mkdir()
+            image = finished.original()
+            write_image(aside / "image.png", image)
+            overlay = draw_overlay(
+                image,
+                finished.anomaly_map,
+                threshold=self._pixel_threshold,
+                score=result.score,
+                decision=result.decision,
+            )
+            write_image(aside / "overlay.png", overlay)
+            said = {"path": result.item.path, "score": result.score, "regions": result.regions}
+            (aside / "row.json").write_bytes(json.dumps(said, indent=2).encode())
+            aside.rename(self.path / name)
+        except OSError as error:
+            raise output_error(self.path / name, error) from error
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        with self._guard:
+            self._written[result.item.key] = name
+
+    def keep(self, key: bytes) -> Path | None:
+        """Enter what the sink wrote for this image; gives its folder, or None without one (it may be the next to go).
+
+        Raises OutputError.
+        """
+        with self._guard:
+            name = self._written.pop(key, None)
+        if name is None:
+            return None
+        size = _bytes_below(self.path / name)
+        self._journal.keep_evidence(name, size)
+        self._kept.append((name, size))
+        self._bytes += size
+        self._bound()
+        return self.path / name if self._kept else None
+
+    def discard(self, key: bytes) -> None:
+        """Remove what the sink wrote for an image that does not count."""
+        with self._guard:
+            name = self._written.pop(key, None)
+        if name is not None:
+            _remove(self.path / name)
+
+    def _bound(self) -> None:
+        while len(self._kept) > self._bounds.count or self._bytes > self._bounds.size:
+            name, size = self._kept.popleft()
+            self._bytes -= size
+            with suppress(FileNotFoundError):  # cleared away by hand
+                _remove(self.path / name)
+            self._journal.drop_evidence(name)
+
+    def _sweep(self) -> None:
+        known = {name for name, _ in self._journal.evidence()}
+        for entry in self.path.iterdir():
+            if entry.name not in known and _OURS.fullmatch(entry.name) and entry.is_dir():
+                _remove(entry)
+
+
+def _folder_name(name: str) -> str:
+    now = datetime.now(timezone.utc)
+    stem = re.sub(r"[^A-Za-z0-9_.-]+", "_", name)[-60:].lstrip(".") or "image"
+    return f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z-{stem}-{secrets.token_hex(4)}"
+
+
+def _bytes_below(folder: Path) -> int:
+    try:
+        return sum(file.stat().st_size for file in folder.iterdir())
+    except OSError as error:
+        raise output_error(folder, error) from error
+
+
+def _remove(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot remove old evidence {folder}: {error.strerror or error}; check its owner") from error

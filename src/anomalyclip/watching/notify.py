@@ -1,0 +1,130 @@
+"""The courier: a thread per receiver that takes messages from the journal and tries until each has arrived.
+
+At least once: a message leaves the journal after the receiver took it, so a kill in between delivers it twice, under
+the same event id. Scoring never waits for it.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from anomalyclip.errors import OutputError
+from anomalyclip.watching.deliver import DeliveryError, Receiver
+from anomalyclip.watching.queue import Delivery, DeliveryQueue
+
+_LONGEST_ASKED = 3600.0  # seconds; whatever a receiver's Retry-After says
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to try: waits of `first` seconds, doubled to `longest` (with up to half added at random, so that many
+    watchers do not come back together), until `attempts` were made or `age` seconds went by."""
+
+    first: float = 1.0
+    longest: float = 300.0
+    attempts: int | None = None
+    age: float | None = None
+
+    def wait(self, attempts: int) -> float:
+        """Seconds to wait after so many failed attempts."""
+        return min(self.longest, self.first * 2.0 ** min(attempts - 1, 30)) * random.uniform(1, 1.5)
+
+    def over(self, attempts: int, age: float) -> bool:
+        return (self.attempts is not None and attempts >= self.attempts) or (self.age is not None and age >= self.age)
+
+
+#: A receiver that is away for a weekend still gets everything.
+WEBHOOK_PATIENCE = Patience(age=7 * 86400)
+#: A command that fails five times has a fault that waiting does not mend.
+COMMAND_PATIENCE = Patience(attempts=5, longest=60)
+
+
+class Courier:
+    """Serves one channel of the queue from a thread of its own, from `start` to `close`.
+
+    tell: gets one line for people when a message fails or is given up, and when the receiver answers again.
+    """
+
+    def __init__(
+        self,
+        queue: DeliveryQueue,
+        channel: str,
+        receiver: Receiver,
+        patience: Patience,
+        tell: Callable[[str], None],
+    ) -> None:
+        self.channel = channel
+        self._queue, self._receiver, self._patience, self._tell = queue, receiver, patience, tell
+        self._change = threading.Condition()
+        self._stopping = False
+        self._away = False
+        self._thread = threading.Thread(target=self._run, name=f"anomalyclip-{channel}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Something was queued."""
+        with self._change:
+            self._change.notify_all()
+
+    def drain(self, stop: threading.Event) -> None:
+        """Wait until nothing is due any more: every message was delivered or failed at least once."""
+        while not stop.is_set() and self._thread.is_alive():
+            due = self._queue.next_due(self.channel)
+            if due is None or due > time.time():
+                return
+            stop.wait(0.02)
+
+    def close(self, grace: float) -> None:
+        """Finish the attempt under way, for at most `grace` seconds; what waits stays in the journal."""
+        with self._change:
+            self._stopping = True
+            self._change.notify_all()
+        self._thread.join(grace)
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                delivery = self._queue.due(self.channel, time.time())
+                if delivery is None:
+                    self._sleep()
+                else:
+                    self._attempt(delivery)
+        except OutputError as error:  # the journal is gone; the loop meets the same and ends the run
+            self._tell(f"{self.channel}: {error}")
+
+    def _sleep(self) -> None:
+        with self._change:
+            if self._stopping:
+                return
+            due = self._queue.next_due(self.channel)
+            self._change.wait(None if due is None else max(0.0, due - time.time()))
+
+    def _attempt(self, delivery: Delivery) -> None:
+        try:
+            self._receiver(delivery.message)
+        except DeliveryError as error:
+            self._failed(delivery, error)
+            return
+        self._queue.delivered(delivery)
+        if self._away:
+            self._away = False
+            self._queue.hurry(self.channel, time.time())
+            self._tell(f"{self.channel}: answers again")
+
+    def _failed(self, delivery: Delivery, error: DeliveryError) -> None:
+        now, attempts = time.time(), delivery.attempts + 1
+        if self._patience.over(attempts, now - delivery.since):
+            self._queue.failed(delivery, None, str(error))
+            self._tell(f"{self.channel}: gave up on {delivery.message.event} after {attempts} attempts: {error}")
+            return
+        wait = max(self._patience.wait(attempts), min(error.after or 0.0, _LONGEST_ASKED))
+        self._queue.failed(delivery, now + wait, str(error))
+        if not self._away:  # once, not at every attempt of a long night
+            self._tell(f"{self.channel}: {error}; it will be tried again, scoring goes on")
+        self._away = self._away or error.away

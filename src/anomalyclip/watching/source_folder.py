@@ -1,0 +1,236 @@
+"""New images in a folder, found by listing it again and again.
+
+Listing works on every system and on network shares, where change events are not sent at all, and events that overflow
+need a listing anyway. It costs about 2 us per file, far less than a model.
+"""
+
+# os.path and scandir keep undecodable names and stay cheap in folders of a million files.
+# ruff: noqa: PTH112, PTH119, PTH122, PTH123
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING, NamedTuple
+
+from anomalyclip.detect.inputs import InputItem, formula_safe
+from anomalyclip.detect.names import path_key
+from anomalyclip.errors import ImageReadError, InputError
+from anomalyclip.io.limits import SUFFIXES
+from anomalyclip.io.names import printable
+from anomalyclip.watching.arrival import FileMark
+from anomalyclip.watching.journal import Journal
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+EMPTY_PATIENCE = 10  # an empty file is one whose writer has not begun: it may take so many times longer to settle
+_TRIES = 5
+# What passes by itself: the writer still holds the file (Windows), or a share is away for a moment.
+_PASSING = {errno.EACCES, errno.EPERM, errno.EBUSY, errno.EAGAIN, errno.EIO, errno.ETIMEDOUT, errno.EHOSTDOWN}
+_PASSING |= {getattr(errno, name) for name in ("ESTALE", "EREMOTEIO") if hasattr(errno, name)}
+
+
+class Stat(NamedTuple):
+    """Size in bytes and time of the last change in nanoseconds: what tells a file from its later versions."""
+
+    size: int
+    mtime_ns: int
+
+
+_GONE = Stat(-1, -1)  # should it come back, it is new
+
+
+@dataclass
+class _Pending:
+    """A file that is not known to be complete. since: when it was last seen to change (monotonic seconds)."""
+
+    stat: Stat
+    since: float
+    tries: int = 0
+
+
+@dataclass(frozen=True)
+class FolderOptions:
+    """recursive: subfolders too. settle: seconds without a change after which a file counts as complete.
+
+    once: only what is there at the first look. max_pixels: larger images are refused. leave_out: a folder of our own.
+    """
+
+    recursive: bool = False
+    settle: float = 1.0
+    once: bool = False
+    max_pixels: int | None = None
+    leave_out: str | None = None
+
+
+class FolderSource:
+    """A `Source` over the image files of a folder; a file arrives when it stopped changing.
+
+    A file that is rewritten arrives again, unless its content is what was scored. One that vanishes before it settled
+    is forgotten; one that vanishes after gets a row with the reason. `clock` gives monotonic seconds.
+    """
+
+    def __init__(
+        self, folder: str, journal: Journal, options: FolderOptions, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        if not os.path.isdir(folder):
+            raise InputError(f"{printable(folder)} is not a folder; watch takes a folder, a video file or a camera")
+        self.label = printable(folder)
+        self._folder, self._journal, self._options, self._clock = folder, journal, options, clock
+        self._known: dict[str, Stat] = {}  # done, in this run or an earlier one
+        self._pending: dict[str, _Pending] = {}
+        self._read: dict[bytes, tuple[Stat, bytes | None]] = {}  # arrivals under way: what was read of them
+        self._later: set[bytes] = set()
+        self._guard = threading.Lock()
+        self._first = True
+
+    @property
+    def finished(self) -> bool:
+        return self._options.once and not self._first and not self._pending
+
+    def arrivals(self) -> list[InputItem]:
+        """Look once. Raises InputError where the folder can never be listed; a folder that is away holds nothing."""
+        seen = dict(self._scan(self._folder))
+        now = self._clock()
+        for path in self._pending.keys() - seen.keys():
+            del self._pending[path]
+        for path in self._known.keys() - seen.keys():
+            del self._known[path]  # the journal still knows it
+        for path, stat in seen.items():
+            if self._known.get(path) != stat and (self._first or not self._options.once or path in self._pending):
+                self._notice(path, stat, now)
+        self._first = False
+        settled = [path for path, pending in self._pending.items() if self._settled(pending, now)]
+        settled.sort(key=lambda path: (seen[path].mtime_ns, path))
+        return [item for path in settled if (item := self._arrive(path, seen[path])) is not None]
+
+    def read(self, item: InputItem) -> Image:
+        from anomalyclip.io import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, read_image, read_image_bytes
+
+        stat, _ = self._read[item.key]
+        if stat.size > DEFAULT_MAX_BYTES:
+            return read_image(item.path)  # refuses it without reading
+        data = self._bytes(item)
+        self._note(item, stat, _digest(data))
+        return read_image_bytes(data, item.path, max_pixels=self._options.max_pixels or DEFAULT_MAX_PIXELS)
+
+    def settle(self, item: InputItem) -> FileMark | None:
+        with self._guard:
+            stat, digest = self._read.pop(item.key)
+            later = item.key in self._later
+            self._later.discard(item.key)
+        path = item.path
+        if later:
+            return None
+        self._known[path] = stat
+        self._pending.pop(path, None)
+        return FileMark(item.key, stat.size, stat.mtime_ns, digest)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _scan(self, folder: str) -> Iterator[tuple[str, Stat]]:
+        entered: set[str] = set()
+        stack = [folder]
+        while stack:
+            here = stack.pop()
+            real = os.path.realpath(here)
+            if real in entered or real == self._options.leave_out:  # a link that leads back up, or our own output
+                continue
+            entered.add(real)
+            with suppress(OSError), os.scandir(here) as entries:  # a folder that is away: the next look will tell
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if os.path.splitext(entry.name)[1].lower() in SUFFIXES:
+                        yield from _stat_of(entry)
+                    elif self._options.recursive and entry.is_dir():
+                        stack.append(entry.path)
+
+    def _notice(self, path: str, stat: Stat, now: float) -> None:
+        pending = self._pending.get(path)
+        if pending is None:
+            self._pending[path] = _Pending(stat, now)
+        elif pending.stat != stat:
+            pending.stat, pending.since = stat, now
+
+    def _settled(self, pending: _Pending, now: float) -> bool:
+        patience = self._options.settle * (1 if pending.stat.size else EMPTY_PATIENCE) * 2.0**pending.tries
+        return now - pending.since >= patience
+
+    def _arrive(self, path: str, stat: Stat) -> InputItem | None:
+        """An item for a settled file that the journal does not know; None for one that it does."""
+        key = path_key(path)
+        mark = self._journal.file(key)
+        if mark is not None and ((mark.size == stat.size and mark.mtime_ns == stat.mtime_ns) or self._same(path, mark)):
+            if (mark.size, mark.mtime_ns) != stat:
+                self._journal.remember(FileMark(key, stat.size, stat.mtime_ns, mark.digest))
+            self._known[path] = stat
+            del self._pending[path]
+            return None
+        if key in self._read:  # another name of a file that is under way
+            return None
+        self._read[key] = stat, None
+        return InputItem(path, os.path.splitext(os.path.basename(path))[0], key)
+
+    def _same(self, path: str, mark: FileMark) -> bool:
+        """Whether a file that was touched or written again holds what was scored."""
+        try:
+            with open(path, "rb") as file:
+                same_size = os.fstat(file.fileno()).st_size == mark.size
+                return bool(same_size and _digest(file.read()) == mark.digest)
+        except OSError:
+            return False
+
+    def _bytes(self, item: InputItem) -> bytes:
+        """The whole content of an arrival. Raises ImageReadError; notes who is to come again later."""
+        expected, _ = self._read[item.key]
+        try:
+            with open(item.path, "rb") as file:
+                before = _stat(os.fstat(file.fileno()))
+                data = file.read()
+                after = _stat(os.fstat(file.fileno()))
+        except FileNotFoundError:
+            self._note(item, _GONE, None)
+            raise ImageReadError(
+                "the file vanished before it was scored; move files away later, or score faster"
+            ) from None
+        except OSError as error:
+            pending = self._pending[item.path]
+            pending.tries, pending.since = pending.tries + 1, self._clock()
+            if error.errno in _PASSING and pending.tries < _TRIES:
+                self._come_again(item)
+            raise ImageReadError(f"cannot read the file: {error.strerror or error}; make it readable") from error
+        if not expected == before == after or len(data) != after.size:
+            self._come_again(item)
+            raise ImageReadError("the file is still being written")
+        return data
+
+    def _note(self, item: InputItem, stat: Stat, digest: bytes | None) -> None:
+        with self._guard:
+            self._read[item.key] = stat, digest
+
+    def _come_again(self, item: InputItem) -> None:
+        with self._guard:
+            self._later.add(item.key)
+
+
+def _stat_of(entry: os.DirEntry[str]) -> Iterator[tuple[str, Stat]]:
+    with suppress(OSError):  # it vanished under our eyes
+        if entry.is_file():
+            yield formula_safe(entry.path), _stat(entry.stat())
+
+
+def _stat(status: os.stat_result) -> Stat:
+    return Stat(status.st_size, status.st_mtime_ns)
+
+
+def _digest(data: bytes) -> bytes:
+    return blake2b(data, digest_size=16).digest()
