@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from anomalyclip.calibration.fitting import calibrate
     from anomalyclip.calibration.measured import Measured, measure
     from anomalyclip.calibration.operating import CostWish, RecallWish
-    from anomalyclip.calibration.profile import Profile
+    from anomalyclip.calibration.profile import Profile, check_name
 
 _HOME = {
     "CostWish": "operating",
@@ -27,6 +27,7 @@ _HOME = {
     "Profile": "profile",
     "RecallWish": "operating",
     "calibrate": "fitting",
+    "check_name": "profile",
     "conformal_threshold": "conformal",
     "images_needed": "conformal",
     "measure": "measured",
@@ -44,6 +45,7 @@ __all__ = [
     "Profile",
     "RecallWish",
     "calibrate",
+    "check_name",
     "conformal_threshold",
     "images_needed",
     "measure",

@@ -8,7 +8,16 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from anomalyclip.calibration.conformal import conformal_threshold, p_values
 from anomalyclip.errors import ConfigError, InputError
@@ -37,7 +46,17 @@ Value = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Threshold = Annotated[float, Field(ge=0, le=1.000001, allow_inf_nan=False)]  # just above 1: nothing reaches it
 Rate = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 Values = Annotated[tuple[Value, ...], Field(min_length=1), AfterValidator(_ascending)]
-Name = Annotated[str, StringConstraints(pattern=r"^[\w.@+-]{1,100}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.@+-]{1,100}$")]
+
+
+def check_name(name: str) -> str:
+    """Raises ConfigError for what cannot be a profile's name."""
+    try:
+        return TypeAdapter(Name).validate_python(name)
+    except ValidationError as error:
+        raise ConfigError(
+            f"--name {name!r}: expected up to 100 letters, digits and _ . @ + -, such as camera-3"
+        ) from error
 
 
 class _Part(BaseModel):

@@ -11,6 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 #: verb -> its line in `anomalyclip --help`; `anomalyclip.cli.<verb>` holds a Typer `app`.
 VERBS = {
     "detect": "Score images, draw heat maps, write tables and a report.",
+    "calibrate": "Learn thresholds from normal images, at a false-positive rate that holds.",
     "train": "Learn prompts on data sets with anomalies; the encoder runs once.",
     "evaluate": "Measure a model on labelled images, as the paper does.",
     "serve": "Answer over HTTP, with a web page to look at.",

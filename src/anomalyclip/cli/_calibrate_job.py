@@ -1,0 +1,202 @@
+"""One run of `anomalyclip calibrate`: normal images -> model -> thresholds -> a profile and its picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anomalyclip.cli._console import note, progress_bar
+from anomalyclip.errors import ConfigError
+from anomalyclip.io.names import printable
+
+if TYPE_CHECKING:
+    from anomalyclip.calibration import CostWish, Measured, Profile, RecallWish
+    from anomalyclip.calibration.profile import PixelRule
+    from anomalyclip.model import AnomalyCLIP
+
+DONE, SOME_SKIPPED, INTERRUPTED = 0, 3, 130
+_SHOWN = 10
+_FEW_ANOMALIES = 20
+
+
+@dataclass
+class CalibrateJob:
+    """The checked options of one run; `run` returns the exit code. costs: (miss, false alarm, share of anomalies)."""
+
+    normals: Sequence[str]
+    anomalies: Sequence[str]
+    recursive: bool
+    rate: float
+    pixel_rate: float | None
+    pixel_rule: PixelRule
+    recall: float | None
+    costs: tuple[float, ...]
+    name: str
+    output: Path
+    add: bool
+    overwrite: bool
+    plot: bool
+    quiet: bool
+    loading: Mapping[str, Any]
+    batch_size: int | None
+    workers: int
+    max_pixels: int | None
+
+    def run(self) -> int:
+        """Everything that can be refused is refused before the model is loaded."""
+        from anomalyclip.calibration.conformal import allowed
+        from anomalyclip.detect import survey_inputs
+
+        wish = self._wish()
+        others = self._others()
+        total = survey_inputs(self.normals, recursive=self.recursive)
+        for rate in (self.rate, self.rate if self.pixel_rate is None else self.pixel_rate):
+            allowed(total, rate)
+        extra = survey_inputs(self.anomalies, recursive=self.recursive) if self.anomalies else 0
+        try:
+            return self._process(self._load(), others, wish, total + extra)
+        except KeyboardInterrupt:
+            note("Interrupted; nothing was written.", style="yellow")
+            return INTERRUPTED
+
+    def _wish(self) -> RecallWish | CostWish | None:
+        from anomalyclip.calibration import CostWish, RecallWish
+
+        if self.recall is not None:
+            return RecallWish(self.recall)
+        return CostWish(*self.costs) if self.costs else None
+
+    def _others(self) -> list[Profile]:
+        """Profiles that stay in the file. Raises ConfigError where something would be lost without being asked for."""
+        from anomalyclip.calibration import check_name, read_profiles
+
+        check_name(self.name)
+        if not self.output.exists():
+            return []
+        place = printable(self.output)
+        if not self.add:
+            if self.overwrite:
+                return []
+            raise ConfigError(
+                f"--output {place} exists: --add puts this profile beside its own, --overwrite replaces it"
+            )
+        profiles = read_profiles(self.output)
+        if self.name in profiles and not self.overwrite:
+            raise ConfigError(
+                f"{place} has a profile {self.name!r}: choose another --name, or replace it with --overwrite"
+            )
+        return [profile for profile in profiles.values() if profile.name != self.name]
+
+    def _load(self) -> AnomalyCLIP:
+        import cv2
+
+        from anomalyclip.model import load
+
+        cv2.setNumThreads(1)  # see `_detect_job`
+        return load(**self.loading)
+
+    def _process(
+        self, model: AnomalyCLIP, others: list[Profile], wish: RecallWish | CostWish | None, total: int
+    ) -> int:
+        from anomalyclip.calibration import calibrate, write_profiles
+
+        with progress_bar(shown=not self.quiet) as bar:
+            task = bar.add_task("calibrate", total=total)
+            normals = self._measure(model, self.normals, None, lambda: bar.update(task, advance=1))
+            anomalous = None
+            if self.anomalies:
+                anomalous = self._measure(model, self.anomalies, normals, lambda: bar.update(task, advance=1))
+        skipped = normals.skipped + (anomalous.skipped if anomalous is not None else [])
+        _tell_skipped(skipped)
+        profile = calibrate(
+            normals,
+            model.provenance(),
+            name=self.name,
+            rate=self.rate,
+            pixel_rate=self.pixel_rate,
+            pixel_rule=self.pixel_rule,
+            anomalies=anomalous,
+            wish=wish,
+        )
+        write_profiles(self.output, [*others, profile])
+        picture = self._draw(profile, anomalous)
+        self._tell(profile, picture)
+        return SOME_SKIPPED if skipped else DONE
+
+    def _measure(self, model: AnomalyCLIP, inputs: Sequence[str], known: Measured | None, advance: Any) -> Measured:
+        from anomalyclip.calibration import measure
+        from anomalyclip.detect import iter_inputs
+
+        return measure(
+            model,
+            iter_inputs(inputs, recursive=self.recursive),
+            batch_size=self.batch_size or (1 if model.device.type == "cpu" else 8),
+            workers=self.workers,
+            max_pixels=self.max_pixels,
+            known=known,
+            advance=advance,
+        )
+
+    def _draw(self, profile: Profile, anomalous: Measured | None) -> Path | None:
+        if not self.plot:
+            return None
+        from anomalyclip.calibration.plot import draw_profile
+        from anomalyclip.io import write_image
+
+        named = f"{self.output.stem}.{self.name}.png" if self.add else f"{self.output.stem}.png"
+        path = self.output.with_name(named)
+        write_image(path, draw_profile(profile, anomalous.scores if anomalous is not None else None))
+        return path
+
+    def _tell(self, profile: Profile, picture: Path | None) -> None:
+        if self.quiet:
+            return
+        for line in summary_lines(profile):
+            note(line)
+        if any(part.lower() == "test" for given in (*self.normals, *self.anomalies) for part in Path(given).parts):
+            note(
+                "These images lie in a folder `test`: whatever is reported on them from now on has been tuned on them.",
+                style="yellow",
+            )
+        pictured = f"; picture: {printable(picture)}" if picture is not None else ""
+        note(f"Profile: {printable(self.output)}{pictured}")
+
+
+def _tell_skipped(skipped: Sequence[tuple[str, str]]) -> None:
+    for path, reason in skipped[:_SHOWN]:
+        note(f"skipped: {printable(path)}: {printable(reason)}", style="yellow")
+    if len(skipped) > _SHOWN:
+        note(f"and {len(skipped) - _SHOWN:,} more skipped", style="yellow")
+
+
+def summary_lines(profile: Profile) -> list[str]:
+    """What was learned, for people; honest about how little few images say."""
+    from anomalyclip.calibration.conformal import images_needed, smallest_rate
+
+    low, high = profile.rate_interval()
+    kind = "of normal images show a region" if profile.pixel.rule == "image" else "of the pixels of normal images"
+    lines = [
+        f"{profile.name}: {profile.count:,} normal images; they support false-positive rates from "
+        f"{smallest_rate(profile.count):.3g} on",
+        f"image threshold {profile.image.threshold:.6g}: {profile.image.rate:.3g} of normal images at most, on average "
+        f"over calibrations; this one lies between {low:.2g} and {high:.2g} with a confidence of 95%",
+        f"pixel threshold {profile.pixel.threshold:.6g}: {profile.pixel.rate:.3g} {kind}, at most",
+    ]
+    if profile.image.threshold > 1:
+        lines.append(
+            "no score can reach the image threshold: normal images score 1 already, so nothing will be anomalous"
+        )
+    point = profile.operating
+    if point is None:
+        return lines
+    recall, alarms = (f"{a:.3g} ({b:.2g} to {c:.2g})" for a, b, c in (point.recall, point.false_positive_rate))
+    wanted = f"recall {point.wanted:g}" if point.by == "recall" else f"least cost ({point.wanted:.3g} per image)"
+    lines.append(f"decisions at {point.threshold:.6g}, for {wanted}: recall {recall}, false positives {alarms}; 95%")
+    if point.by == "recall" and not point.guaranteed:
+        needed = images_needed(round(1 - point.wanted, 12))
+        lines.append(f"{point.anomalies:,} anomalies cannot guarantee that recall; {needed:,} could")
+    elif point.anomalies < _FEW_ANOMALIES:
+        lines.append(f"{point.anomalies:,} anomalies say little: collect more before you rely on these figures")
+    return lines
