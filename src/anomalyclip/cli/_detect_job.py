@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from anomalyclip.detect.artifacts import MapsChoice
     from anomalyclip.detect.pipeline import Sink
     from anomalyclip.detect.writers import Mode
+    from anomalyclip.geometry import Areas, Geometry
     from anomalyclip.model import AnomalyCLIP
 
 DONE, SOME_FAILED, INTERRUPTED = 0, 3, 130
@@ -37,6 +38,8 @@ class DetectJob:
     pixel_threshold: float | None
     min_area: int
     loading: Mapping[str, Any]
+    geometry: Geometry
+    areas: Areas
     output: Path | None
     mode: Mode
     overlay: bool
@@ -51,11 +54,13 @@ class DetectJob:
     def run(self) -> int:
         """Cheap checks first: no folder is made before an input is found, no model loaded before the folder fits."""
         from anomalyclip.detect import OutputFolder, survey_inputs
+        from anomalyclip.geometry import check_detector
 
         try:
             total = survey_inputs(self.inputs, recursive=self.recursive)
             folder = OutputFolder(self.output, self.mode) if self.output is not None else None
             model = self._load()
+            check_detector(model, self.geometry)
         except KeyboardInterrupt:
             return INTERRUPTED
         return self._process(model, folder, total)
@@ -73,7 +78,12 @@ class DetectJob:
         from anomalyclip.detect import Provenance
 
         provenance = Provenance.of(
-            model, threshold=self.threshold, pixel_threshold=self.pixel_threshold, min_area=self.min_area
+            model,
+            threshold=self.threshold,
+            pixel_threshold=self.pixel_threshold,
+            min_area=self.min_area,
+            **self.geometry.settings(),
+            **self.areas.settings(),
         )
         if folder is not None:
             folder.begin(provenance, files={"overlay": self.overlay, "maps": self.maps}, cwd=self._cwd())
@@ -110,11 +120,18 @@ class DetectJob:
                 max_pixels=self.max_pixels,
                 rules=Rules(self.threshold, self.pixel_threshold, self.min_area),
                 sink=self._sink(folder),
+                geometry=self.geometry,
+                areas=self.areas,
+                on_view=lambda done, views: bar.update(task, description=f"detect (view {done:,} of {views:,})"),
             )
+            unmasked = 0
             with closing(results):
                 for result in results:
                     printer.add(to_row(result, provenance) if folder is None else folder.append(result))
                     bar.update(task, advance=1)
+                    unmasked += "ignore_mask" in (told := result.geometry or {}) and told["ignore_mask"] is None
+        if unmasked and not self.quiet:
+            note(f"No mask of its name for {_images(unmasked)}: nothing was ignored there.", style="yellow")
 
     def _items(self, folder: OutputFolder | None, skipped: Callable[[], object]) -> Iterator[InputItem]:
         from anomalyclip.detect import iter_inputs

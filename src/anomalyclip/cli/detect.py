@@ -10,6 +10,16 @@ import typer
 
 from anomalyclip.cli._checks import check_device, check_output, check_ranges, parse_layers
 from anomalyclip.cli._detect_job import DetectJob
+from anomalyclip.cli._geometry_options import (
+    IgnoreMask,
+    KeepAspect,
+    Overlap,
+    Roi,
+    Scales,
+    Tile,
+    open_areas,
+    parse_geometry,
+)
 
 
 class Maps(str, Enum):
@@ -85,6 +95,12 @@ def detect(
         ),
     ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never use the network.", rich_help_panel=_MODEL)] = False,
+    tile: Tile = None,
+    overlap: Overlap = None,
+    scales: Scales = None,
+    keep_aspect: KeepAspect = False,
+    roi: Roi = None,
+    ignore_mask: IgnoreMask = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -204,6 +220,8 @@ def detect(
             "threads": threads,
             "offline": offline,
         },
+        geometry=parse_geometry(tile, overlap, scales, keep_aspect),
+        areas=open_areas(roi, ignore_mask),
         output=output,
         mode="resume" if resume else "overwrite" if overwrite else "new",
         overlay=overlay is not False,
