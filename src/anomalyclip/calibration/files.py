@@ -51,12 +51,12 @@ def read_profiles(path: str | Path) -> dict[str, Profile]:
 
 def write_profiles(path: str | Path, profiles: Iterable[Profile]) -> None:
     """Write a file of profiles atomically. Raises OutputError."""
-    content = {
-        "format": FORMAT,
-        "version": VERSION,
-        "profiles": [profile.model_dump(mode="json") for profile in profiles],
-    }
-    write_bytes(path, json.dumps(content, indent=1, allow_nan=False, default=str).encode() + b"\n")
+    write_bytes(path, json.dumps(as_content(profiles), indent=1, allow_nan=False, default=str).encode() + b"\n")
+
+
+def as_content(profiles: Iterable[Profile]) -> dict[str, Any]:
+    """What a file of profiles holds, as JSON values."""
+    return {"format": FORMAT, "version": VERSION, "profiles": [one.model_dump(mode="json") for one in profiles]}
 
 
 def _split(given: str) -> tuple[str, str | None]:

@@ -17,6 +17,8 @@ from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from anomalyclip.detect.result import Result
 
 
@@ -35,6 +37,15 @@ class Measured:
     pictures: dict[bytes, str] = field(default_factory=dict)
     shares: PixelShares = field(default_factory=PixelShares)
 
+    def extend(self, later: Measured) -> None:
+        """Take over what was measured with `known=self`: images that came later."""
+        self.scores += later.scores
+        self.peaks += later.peaks
+        self.paths += later.paths
+        self.skipped += later.skipped
+        self.pictures |= later.pictures
+        self.shares.extend(later.shares)
+
 
 def measure(
     model: Detector,
@@ -44,24 +55,52 @@ def measure(
     workers: int = 2,
     max_pixels: int | None = None,
     known: Measured | None = None,
+    read: Callable[[InputItem], Image] | None = None,
     advance: Callable[[], object] = lambda: None,
 ) -> Measured:
     """Run the model over images in the same stream as `anomalyclip detect` does.
 
     An image that cannot be read or scored is skipped with the reason, and so is one with the same pixels as an earlier
-    one (a repeated picture is no further evidence), or as one of `known`. advance: called once per image.
-    Raises InputError where no image is left.
+    one (a repeated picture is no further evidence), or as one of `known`. read: see `detect_stream`. advance: called
+    once per image. Raises InputError where no image is left.
     """
+    measured = collect(
+        model,
+        items,
+        batch_size=batch_size,
+        workers=workers,
+        max_pixels=max_pixels,
+        known=known,
+        read=read,
+        advance=advance,
+    )
+    if not measured.scores:
+        reasons = "; ".join(f"{printable(path)}: {reason}" for path, reason in measured.skipped[:3])
+        raise InputError(f"no image could be measured ({reasons}); give images that can be read")
+    return measured
+
+
+def collect(
+    model: Detector,
+    items: Iterable[InputItem],
+    *,
+    batch_size: int = 1,
+    workers: int = 2,
+    max_pixels: int | None = None,
+    known: Measured | None = None,
+    read: Callable[[InputItem], Image] | None = None,
+    advance: Callable[[], object] = lambda: None,
+) -> Measured:
+    """`measure`, for images that come in parts: it may find none to measure."""
     gauge = _Gauge(set(known.pictures) if known is not None else set())
     measured = Measured(shares=gauge.shares)
-    results = detect_stream(model, items, batch_size=batch_size, workers=workers, max_pixels=max_pixels, sink=gauge)
+    results = detect_stream(
+        model, items, batch_size=batch_size, workers=workers, max_pixels=max_pixels, sink=gauge, read=read
+    )
     with closing(results):
         for result in results:
             _take(result, gauge, measured, known)
             advance()
-    if not measured.scores:
-        reasons = "; ".join(f"{printable(path)}: {reason}" for path, reason in measured.skipped[:3])
-        raise InputError(f"no image could be measured ({reasons}); give images that can be read")
     return measured
 
 

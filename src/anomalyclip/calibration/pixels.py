@@ -44,6 +44,11 @@ class PixelShares:
         self._mass += np.bincount(bits, minlength=_BINS) / values.size
         self.count += 1
 
+    def extend(self, other: PixelShares) -> None:
+        """Count the maps that `other` counted, too."""
+        self._mass += other._mass
+        self.count += other.count
+
     def threshold(self, rate: float) -> float:
         """The smallest bin edge t that keeps the share of normal pixels with `value >= t` at `rate` or below.
 
