@@ -30,6 +30,13 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "--max-bytes": (1024, 2**40, "bytes"),
     "--max-seconds": (0.1, 86_400, "seconds"),
     "--drain": (0, 3600, "seconds"),
+    "--interval": (0.01, 86_400, "seconds"),
+    "--settle": (0, 86_400, "seconds"),
+    "--every": (1, 10**9, "frames"),
+    "--fps": (0.0001, 1000, "frames per second"),
+    "--timeout": (0.1, 3600, "seconds"),
+    "--keep": (0, 10**6, "anomalies"),
+    "--keep-mb": (0, 10**9, "megabytes"),
 }
 
 

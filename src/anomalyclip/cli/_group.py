@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 VERBS = {
     "detect": "Score images, draw heat maps, write tables and a report.",
     "calibrate": "Learn thresholds from normal images, at a false-positive rate that holds.",
+    "watch": "Score new images of a folder or camera as they appear; tell of anomalies.",
     "train": "Learn prompts on data sets with anomalies; the encoder runs once.",
     "evaluate": "Measure a model on labelled images, as the paper does.",
     "serve": "Answer over HTTP, with a web page to look at.",

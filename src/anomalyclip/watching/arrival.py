@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from threading import Event
 from typing import TYPE_CHECKING, Protocol
 
 from anomalyclip.detect.inputs import InputItem
@@ -61,6 +62,9 @@ class Source(Protocol):
 
     def settle(self, item: InputItem) -> Mark | None:
         """What to remember of an arrival that was scored, or failed; None: leave it, it will arrive again."""
+
+    def wait(self, seconds: float, stop: Event) -> None:
+        """Until it is worth another look: at most so long, less when `stop` is set or an arrival can be felt."""
 
     def close(self) -> None:
         """Let go of devices and threads."""

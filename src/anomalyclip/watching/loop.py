@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -37,7 +37,7 @@ class Pace:
 class Watcher:
     """Everything one watch needs, wired together; `run` is the watch.
 
-    show: gets every row once it is safe in the journal and the results files.
+    show: gets every row once it is safe in the journal and the results files. p_value: of a score, from a profile.
     """
 
     source: Source
@@ -50,17 +50,18 @@ class Watcher:
     couriers: Sequence[Courier]
     show: Callable[[Row], None]
     pace: Pace
-    wait: Callable[[float], None]
+    p_value: Callable[[float], float] | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Watch until `stop` is set, or the source is finished. Raises OutputError where results cannot be kept."""
         for courier in self.couriers:
             courier.start()
         while not stop.is_set():
-            if not self._round(stop):
-                if self.source.finished:
-                    return
-                self.wait(self.pace.interval)
+            count = self._round(stop)
+            if self.source.finished:
+                return
+            if not count:
+                self.source.wait(self.pace.interval, stop)
 
     def _round(self, stop: threading.Event) -> int:
         """Score all that has arrived; how many results there were. A stop lets the image under way be finished."""
@@ -94,6 +95,8 @@ class Watcher:
             self.evidence.discard(result.item.key)
             return
         folder = self.evidence.keep(result.item.key)
+        if self.p_value is not None and result.score is not None:
+            result = replace(result, p_value=self.p_value(result.score))
         row = to_row(result, self.provenance)
         now = time.time()
         anomalous = result.decision == "anomalous"

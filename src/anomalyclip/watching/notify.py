@@ -80,6 +80,10 @@ class Courier:
                 return
             stop.wait(0.02)
 
+    def count(self) -> tuple[int, int]:
+        """(messages that wait, messages that were given up)."""
+        return self._queue.count(self.channel)
+
     def close(self, grace: float) -> None:
         """Finish the attempt under way, for at most `grace` seconds; what waits stays in the journal."""
         with self._change:

@@ -133,6 +133,9 @@ class FolderSource:
         self._pending.pop(path, None)
         return FileMark(item.key, stat.size, stat.mtime_ns, digest)
 
+    def wait(self, seconds: float, stop: threading.Event) -> None:
+        stop.wait(seconds)
+
     def close(self) -> None:
         """Nothing is held."""
 

@@ -36,16 +36,24 @@ class _Newest:
 class LiveSource:
     """A `Source` over `camera:N` or a stream's address; a row's path is the address with the time after `#`.
 
-    tell: gets a line when the connection is lost and when it is back. Raises InputError where it cannot be opened at
+    tell: gets a line when the connection is lost. once: a single frame. Raises InputError where it cannot be opened at
     the start: that is more often a wrong address than a camera that will come.
 
     Attributes:
         missed: wanted frames that came while the model was busy.
     """
 
-    finished = False
-
-    def __init__(self, target: str, rate: Rate, tell: Callable[[str], None], reconnect: Patience = RECONNECT) -> None:
+    def __init__(
+        self,
+        target: str,
+        rate: Rate,
+        tell: Callable[[str], None],
+        *,
+        once: bool = False,
+        reconnect: Patience = RECONNECT,
+    ) -> None:
+        self.finished = False
+        self._once = once
         self.label = printable(without_password(target))
         self.missed = 0
         self._target, self._rate, self._tell, self._reconnect = target, rate, tell, reconnect
@@ -62,12 +70,12 @@ class LiveSource:
         """The newest frame, if there is one since the last look."""
         with self._arrived:
             newest, self._newest = self._newest, None
+        self.finished = self.finished or (self._once and newest is not None)
         return [] if newest is None else [self._item(newest)]
 
-    def wait(self, seconds: float) -> None:
-        """Until there is a frame, but no longer than this."""
+    def wait(self, seconds: float, stop: threading.Event) -> None:
         with self._arrived:
-            self._arrived.wait_for(lambda: self._newest is not None, seconds)
+            self._arrived.wait_for(lambda: self._newest is not None or stop.is_set(), seconds)
 
     def read(self, item: InputItem) -> Image:
         return self._images[item.key]

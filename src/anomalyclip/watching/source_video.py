@@ -66,6 +66,9 @@ class VideoSource:
             index, _ = self._frames.pop(item.key)
         return FrameMark(self._key, index + 1)
 
+    def wait(self, seconds: float, stop: threading.Event) -> None:
+        stop.wait(seconds)
+
     def close(self) -> None:
         self._capture.release()
 
