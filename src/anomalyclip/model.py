@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from anomalyclip.clip.attention import DPAMMode
-from anomalyclip.clip.vision import VisionTransformer
+from anomalyclip.clip.vision import VisionFeatures, VisionTransformer
 from anomalyclip.data.transforms import preprocess
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.features.encoding import Features
@@ -151,25 +151,36 @@ class AnomalyCLIP(nn.Module):
         Other sizes (B, 3, H, W) of at least one patch work too: the positions are interpolated to their grid of
         patches, and the maps are (B, H, W).
         """
-        settings = self.settings
         height, width = pixel_values.shape[-2:]
-        image, patches = self.visual(
+        features = self.encode(pixel_values)
+        scores, maps = self.judge(features, (height, width))
+        return AnomalyOutput(features.image, features.patches, scores, maps, self.text_features)
+
+    def encode(self, pixel_values: Tensor) -> VisionFeatures:
+        """What the encoder gives for normalised images (B, 3, H, W), with this model's layers and attention."""
+        settings = self.settings
+        features: VisionFeatures = self.visual(
             pixel_values,
             layers=settings.layers,
             dpam=settings.dpam,
             dpam_blocks=settings.dpam_blocks,
             post_norm_class=settings.post_norm_class,
         )
+        return features
+
+    def judge(self, features: VisionFeatures, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Scores (B,) and maps (B, H, W) for ``size`` (H, W) of what :meth:`encode` gives for images of that size."""
+        settings = self.settings
         maps = anomaly_map(
-            [patches[layer] for layer in settings.layers],
+            [features.patches[layer] for layer in settings.layers],
             self.text_features,
-            (height, width),
+            size,
             tau=settings.tau,
             sigma=settings.sigma,
-            grid=(height // self.patch_size, width // self.patch_size),
+            grid=(size[0] // self.patch_size, size[1] // self.patch_size),
         )
-        scores = with_map_peak(image_score(image, self.text_features, settings.tau), maps, settings.map_weight)
-        return AnomalyOutput(image, patches, scores, maps, self.text_features)
+        scores = image_score(features.image, self.text_features, settings.tau)
+        return with_map_peak(scores, maps, settings.map_weight), maps
 
     @property
     def image_size(self) -> int:

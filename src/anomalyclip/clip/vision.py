@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -34,7 +35,7 @@ def default_dpam_blocks(layers: int) -> int:
 
 def interpolate_positions(table: Tensor, grid: tuple[int, int]) -> Tensor:
     """Resize a positional table (1 + g*g, D) to (1 + h*w, D): bilinear, half-pixel centres; the class row stays."""
-    side = round((table.shape[0] - 1) ** 0.5)
+    side = math.isqrt(table.shape[0] - 1)
     if grid == (side, side):
         return table
     spatial = table[1:].T.reshape(1, -1, side, side)
