@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from anomalyclip.geometry.tiling import tile_starts, tile_weights
 
-LENGTHS = st.integers(1, 3000)
-TILES = st.integers(16, 700)
+LENGTHS = st.integers(1, 1200)
+TILES = st.integers(16, 300)
 OVERLAPS = st.floats(0, 0.75)
 
 

@@ -13,6 +13,8 @@ from anomalyclip.errors import InputError
 from anomalyclip.io.atomic import output_error
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from PIL.Image import Image
 
 MapsChoice = Literal["tiff", "npz", "none"]
@@ -50,6 +52,7 @@ class ImageFiles:
             finished.original(),
             finished.anomaly_map,
             threshold=self.pixel_threshold,
+            valid=None if finished.area is None else finished.area.mask(),
             score=result.score,
             decision=result.decision,
         )
@@ -74,5 +77,15 @@ def _thumbnails(finished: Finished) -> Thumbnails:
 
     image = finished.thumbnail
     small = cv2.resize(finished.anomaly_map, image.size, interpolation=cv2.INTER_AREA)
-    heat = draw_overlay(image, small, colour_bar=False)
+    heat = draw_overlay(image, small, valid=_small_mask(finished), colour_bar=False)
     return Thumbnails(thumbnail_data_uri(image, THUMBNAIL_SIDE), thumbnail_data_uri(heat, THUMBNAIL_SIDE))
+
+
+def _small_mask(finished: Finished) -> npt.NDArray[np.bool_] | None:
+    import cv2
+    import numpy as np
+
+    if finished.area is None:
+        return None
+    mask = finished.area.mask().view(np.uint8)
+    return np.asarray(cv2.resize(mask, finished.thumbnail.size, interpolation=cv2.INTER_NEAREST)) > 0

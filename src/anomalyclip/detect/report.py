@@ -217,6 +217,7 @@ def _card(card: _Card) -> str:
     problem = f'<p class="problem">{_text(row["error"])}</p>' if row["error"] else ""
     regions = len(row["regions"])
     detail = f"{row['width']} × {row['height']}" + (f", {regions} region{'s' * (regions != 1)}" if regions else "")
+    detail += _geometry_words(row.get("geometry") or {})
     link = f' · <a href="{card.overlay}" target="_blank" rel="noopener">overlay</a>' if card.overlay else ""
     return f"""<article data-score="{score:.9g}" data-decision="{decision or ""}" data-name="{name}">
 {_pictures(card, name)}
@@ -225,6 +226,14 @@ def _card(card: _Card) -> str:
 <p class="detail">{detail}{link}</p>{problem}
 </article>
 """
+
+
+def _geometry_words(geometry: Mapping[str, Any]) -> str:
+    """How the image was laid out, where that is not plain: ", 12 views, 83% counted"."""
+    views, inside = geometry.get("views", 1), geometry.get("inside", 1)
+    told = [f"{views:,} views"] if views > 1 else []
+    told += [f"{100 * inside:.3g}% counted"] if inside < 1 else []
+    return "".join(f", {words}" for words in told)
 
 
 def _pictures(card: _Card, name: str) -> str:

@@ -51,7 +51,7 @@ class Result:
     decision: None without a threshold. error: None, or one line that says why it failed; a result whose files could
     not be written has both a score and an error. p_value: conformal, in (0, 1], None without a profile.
     geometry: None for one plain view of the whole image, else how many views it took, the box the model saw and the
-    share of pixels that count (`anomalyclip.geometry.survey`).
+    share of pixels that count (`anomalyclip.geometry.surveying`).
     """
 
     item: InputItem

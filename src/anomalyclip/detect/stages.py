@@ -14,7 +14,7 @@ from anomalyclip.detect.regions import find_regions
 from anomalyclip.detect.result import Result, Thumbnails, one_line
 from anomalyclip.errors import AnomalyClipError, ImageReadError
 from anomalyclip.geometry import Area, Areas, Assembly, Detector, Geometry, View, plan_views, view_pixels
-from anomalyclip.geometry.survey import geometry_record
+from anomalyclip.geometry.surveying import geometry_record
 from anomalyclip.io.names import printable
 from anomalyclip.prediction import decide
 

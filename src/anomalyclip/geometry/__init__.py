@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from anomalyclip.geometry.assembly import Assembly
     from anomalyclip.geometry.detector import Detector, ResizingDetector, check_detector
     from anomalyclip.geometry.settings import Box, Geometry
-    from anomalyclip.geometry.survey import Survey, survey
+    from anomalyclip.geometry.surveying import Survey, survey
     from anomalyclip.geometry.views import View, plan_views, view_pixels
 
 _HOME = {
@@ -29,11 +29,11 @@ _HOME = {
     "Detector": "detector",
     "Geometry": "settings",
     "ResizingDetector": "detector",
-    "Survey": "survey",
+    "Survey": "surveying",
     "View": "views",
     "check_detector": "detector",
     "plan_views": "views",
-    "survey": "survey",
+    "survey": "surveying",
     "view_pixels": "views",
 }
 

@@ -78,8 +78,9 @@ def _input_size(box: Box, geometry: Geometry, magnification: float, model: Detec
     stretched = geometry.keep_aspect and box.width != box.height
     if (magnified == 1 and not stretched) or not isinstance(model, ResizingDetector):
         return None
-    side = model.image_size if magnified == 1 else round(model.image_size * magnified)
+    side = round(model.image_size * magnified)
     if stretched:
-        return fitted_size(box.width, box.height, side, model.patch_size)
+        size = fitted_size(box.width, box.height, side, model.patch_size)
+        return None if size == (model.image_size, model.image_size) else size
     patches = max(1, round(side / model.patch_size))
     return patches * model.patch_size, patches * model.patch_size
