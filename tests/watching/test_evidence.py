@@ -1,0 +1,95 @@
+"""The ring stays within its bounds, whatever comes, and forgets what a killed watcher left half done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from anomalyclip.detect import Finished, InputItem, Result
+from anomalyclip.errors import OutputError
+from anomalyclip.watching.evidence import Bounds, EvidenceRing
+from anomalyclip.watching.journal import Journal
+
+Make = Callable[..., Finished]
+
+
+@pytest.fixture
+def finished() -> Make:
+    """finished(3) is an anomalous image of noise number 3, 32 x 24."""
+
+    def make(number: int, decision: str = "anomalous", name: str = "part", side: int = 32) -> Finished:
+        pixels = np.random.default_rng(number).integers(0, 256, (side * 3 // 4, side, 3), dtype=np.uint8)
+        image = Image.fromarray(pixels)
+        item = InputItem(f"{name}.png", name, number.to_bytes(16, "big"))
+        result = Result(item, image.width, image.height, 0.75, decision)  # type: ignore[arg-type]
+        return Finished(result, image, np.full(pixels.shape[:2], 0.5, np.float32), lambda: image)
+
+    return make
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def test_an_anomaly_is_kept_whole_and_a_normal_image_is_not(output: Path, journal: Journal, finished: Make) -> None:
+    ring = EvidenceRing(output, journal, Bounds(), 0.4)
+    for one in (finished(1), finished(2, "normal")):
+        ring(one)
+    assert ring.keep((2).to_bytes(16, "big")) is None
+    folder = ring.keep((1).to_bytes(16, "big"))
+    assert folder is not None
+    assert list((output / "evidence").iterdir()) == [folder]
+    with Image.open(folder / "image.png") as image:
+        assert np.array_equal(image, finished(1).original())
+    with Image.open(folder / "overlay.png") as overlay:
+        assert overlay.width > 32
+    assert json.loads((folder / "row.json").read_bytes()) == {"path": "part.png", "score": 0.75, "regions": []}
+
+
+def test_the_oldest_go_first_by_count_and_by_size(output: Path, journal: Journal, finished: Make) -> None:
+    ring = EvidenceRing(output, journal, Bounds(count=3), None)
+    kept = []
+    for number in range(6):
+        ring(finished(number))
+        kept.append(ring.keep(number.to_bytes(16, "big")))
+        assert len(list(ring.path.iterdir())) <= 3
+    assert sorted(ring.path.iterdir()) == sorted(folder for folder in kept[3:] if folder is not None)
+    limit = _size(ring.path) - 1
+    ring = EvidenceRing(output, journal, Bounds(count=3, size=limit), None)
+    assert len(list(ring.path.iterdir())) == 2, "lower bounds hold from the start"
+    ring(finished(7, side=640))
+    assert _size(ring.path) > limit
+    assert ring.keep((7).to_bytes(16, "big")) is None, "one that is too large by itself is not kept"
+    assert list(ring.path.iterdir()) == []
+    assert journal.evidence() == []
+
+
+def test_leftovers_are_swept_and_other_files_stay(output: Path, journal: Journal, finished: Make) -> None:
+    ring = EvidenceRing(output, journal, Bounds(), None)
+    for number in (1, 2):
+        ring(finished(number, name="sub=dir/../\udce9 \n.x" * 20))
+    kept = ring.keep((1).to_bytes(16, "big"))  # number 2 was written, and the watcher killed
+    assert kept is not None
+    (ring.path / f".{kept.name}.tmp").mkdir()
+    (ring.path / "notes").mkdir()
+    EvidenceRing(output, journal, Bounds(), None)
+    assert sorted(entry.name for entry in ring.path.iterdir()) == sorted([kept.name, "notes"])
+    ring = EvidenceRing(output, journal, Bounds(count=0), None)
+    ring(finished(3))
+    assert [entry.name for entry in ring.path.iterdir()] == ["notes"]
+
+
+def test_evidence_that_cannot_be_written_says_so(output: Path, journal: Journal, finished: Make) -> None:
+    ring = EvidenceRing(output, journal, Bounds(), None)
+    ring.path.rmdir()
+    with pytest.raises(OutputError, match=r"cannot write .*evidence"):
+        ring(finished(1))
+    ring.path.mkdir()
+    ring(finished(1))
+    ring.discard((1).to_bytes(16, "big"))
+    assert list(ring.path.iterdir()) == []
