@@ -1,0 +1,273 @@
+"""What counts as new, complete, rewritten, gone: with a clock in the test's hand."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from anomalyclip.errors import ImageReadError, InputError
+from anomalyclip.watching import source_folder
+from anomalyclip.watching.arrival import FileMark
+from anomalyclip.watching.journal import Journal
+from anomalyclip.watching.source_folder import EMPTY_PATIENCE, FolderOptions, FolderSource
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "in").mkdir()
+    return tmp_path / "in"
+
+
+@pytest.fixture
+def source(folder: Path, journal: Journal, clock: Clock) -> FolderSource:
+    return FolderSource(str(folder), journal, FolderOptions(settle=1.0), clock)
+
+
+def _png(path: Path, grey: int = 100) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 6), (grey,) * 3).save(path)
+    return path
+
+
+def _score(source: FolderSource, journal: Journal) -> list[str]:
+    """What the loop does with the arrivals; gives their names."""
+    names = []
+    for item in source.arrivals():
+        source.read(item)
+        mark = source.settle(item)
+        assert mark is not None
+        journal.record(mark, b"{}\n", [], 0.0)
+        names.append(Path(item.path).name)
+    return names
+
+
+def test_files_arrive_once_and_oldest_first(source: FolderSource, folder: Path, journal: Journal, clock: Clock) -> None:
+    for i, name in enumerate(["b.png", "a.png", "c.jpg"]):
+        os.utime(_png(folder / name), ns=(0, 10**9 * (i + 1)))
+    for name in ("notes.txt", ".hidden.png", "part.png.tmp"):
+        (folder / name).write_bytes(b"x")
+    _png(folder / "sub" / "d.png")
+    assert source.arrivals() == []
+    clock.now += 0.9
+    assert source.arrivals() == []
+    clock.now += 0.1
+    assert _score(source, journal) == ["b.png", "a.png", "c.jpg"]
+    clock.now += 100
+    assert source.arrivals() == []
+    again = FolderSource(str(folder), journal, FolderOptions(settle=1.0), clock)
+    assert again.arrivals() == []
+    clock.now += 100
+    assert again.arrivals() == [], "the journal knows them"
+
+
+def test_a_file_that_grows_waits_until_it_is_left_alone(
+    source: FolderSource, folder: Path, journal: Journal, clock: Clock
+) -> None:
+    data = _png(folder / "whole.png").read_bytes()
+    (folder / "whole.png").unlink()
+    for end in (0, 10, 20, len(data)):
+        (folder / "a.png").write_bytes(data[:end])
+        for _ in range(3):
+            assert source.arrivals() == []
+            clock.now += 0.3
+    clock.now += 1
+    assert _score(source, journal) == ["a.png"]
+
+
+def test_an_empty_file_waits_longer_then_fails(source: FolderSource, folder: Path, clock: Clock) -> None:
+    (folder / "a.png").touch()
+    source.arrivals()
+    clock.now += EMPTY_PATIENCE - 0.1
+    assert source.arrivals() == []
+    clock.now += 0.1
+    (item,) = source.arrivals()
+    with pytest.raises(ImageReadError, match="0 bytes"):
+        source.read(item)
+    assert source.settle(item) is not None
+    clock.now += 100
+    assert source.arrivals() == []
+
+
+def test_renamed_into_place_needs_no_waiting(folder: Path, journal: Journal, clock: Clock) -> None:
+    source = FolderSource(str(folder), journal, FolderOptions(settle=0), clock)
+    _png(folder / "a.png")
+    assert _score(source, journal) == ["a.png"]
+
+
+def test_rewritten_files_arrive_again_only_with_another_content(
+    source: FolderSource, folder: Path, journal: Journal, clock: Clock
+) -> None:
+    path = _png(folder / "a.png")
+
+    def after_a_while() -> list[str]:
+        source.arrivals()
+        clock.now += 2
+        return _score(source, journal)
+
+    assert after_a_while() == ["a.png"]
+    os.utime(path)
+    assert after_a_while() == [], "touched"
+    path.write_bytes(path.read_bytes())
+    assert after_a_while() == [], "copied again"
+    assert _fresh(folder, journal, clock) == [], "another watcher sees nothing new either"
+    _png(path, grey=200)
+    assert after_a_while() == ["a.png"]
+    path.unlink()
+    assert after_a_while() == []
+    _png(path, grey=200)
+    assert after_a_while() == [], "it went and came back as it was"
+
+
+def _fresh(folder: Path, journal: Journal, clock: Clock) -> list[Any]:
+    source = FolderSource(str(folder), journal, FolderOptions(settle=0), clock)
+    return source.arrivals()
+
+
+def test_a_file_that_changes_under_the_reader_comes_again_without_a_row(
+    source: FolderSource, folder: Path, journal: Journal, clock: Clock
+) -> None:
+    path = _png(folder / "a.png")
+    source.arrivals()
+    clock.now += 1
+    (item,) = source.arrivals()
+    _png(path, grey=7)
+    with pytest.raises(ImageReadError, match="still being written"):
+        source.read(item)
+    assert source.settle(item) is None
+    assert source.arrivals() == []
+    clock.now += 1
+    assert _score(source, journal) == ["a.png"]
+
+
+def test_gone_before_it_settled_is_forgotten_and_after_is_told(
+    source: FolderSource, folder: Path, journal: Journal, clock: Clock
+) -> None:
+    for name in ("early.png", "late.png"):
+        _png(folder / name)
+    source.arrivals()
+    (folder / "early.png").unlink()
+    clock.now += 1
+    (item,) = source.arrivals()
+    stat = (folder / "late.png").stat()
+    (folder / "late.png").rename(folder / "away")
+    with pytest.raises(ImageReadError, match="vanished"):
+        source.read(item)
+    mark = source.settle(item)
+    assert mark is not None
+    journal.record(mark, b"{}\n", [], 0.0)
+    assert source.arrivals() == []
+    (folder / "away").rename(folder / "late.png")
+    assert (folder / "late.png").stat().st_mtime_ns == stat.st_mtime_ns
+    source.arrivals()
+    clock.now += 1
+    assert _score(source, journal) == ["late.png"], "it came back, and it was never scored"
+
+
+@pytest.mark.parametrize(("code", "tries"), [(errno.EACCES, 5), (errno.EISDIR, 1)])
+def test_unreadable_files_are_tried_again_where_it_may_pass_and_then_fail_once(
+    source: FolderSource, folder: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, code: int, tries: int
+) -> None:
+    _png(folder / "a.png")
+
+    def refuse(*args: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    # Permissions do not bind root, under whom tests may run.
+    monkeypatch.setattr(source_folder, "open", refuse, raising=False)
+    marks: list[FileMark | None] = []
+    source.arrivals()
+    for _ in range(100):
+        clock.now += 1
+        for item in source.arrivals():
+            with pytest.raises(ImageReadError, match=os.strerror(code)):
+                source.read(item)
+            marks.append(source.settle(item))
+    assert [mark is not None for mark in marks] == [False] * (tries - 1) + [True]
+
+
+def test_once_takes_what_is_there_and_waits_for_it_to_be_whole(folder: Path, journal: Journal, clock: Clock) -> None:
+    source = FolderSource(str(folder), journal, FolderOptions(settle=1.0, once=True), clock)
+    assert not source.finished
+    _png(folder / "a.png")
+    source.arrivals()
+    assert not source.finished
+    _png(folder / "later.png")
+    clock.now += 1
+    assert _score(source, journal) == ["a.png"]
+    assert source.finished
+
+
+def test_subfolders_links_and_our_own_output(tmp_path: Path, folder: Path, journal: Journal, clock: Clock) -> None:
+    _png(folder / "a.png")
+    _png(folder / "sub" / "b.png")
+    _png(folder / "out" / "evidence" / "x" / "image.png")
+    try:
+        (folder / "again.png").symlink_to(folder / "a.png")
+        (folder / "sub" / "up").symlink_to(folder)
+        (folder / "dangling.png").symlink_to(tmp_path / "nothing")
+    except OSError:
+        pytest.skip("no links here")
+    options = FolderOptions(recursive=True, settle=0, leave_out=os.path.realpath(folder / "out"))
+    source = FolderSource(str(folder), journal, options, clock)
+    assert sorted(_score(source, journal))[-1] == "b.png"
+    assert source.arrivals() == [], "one file under two names is one"
+
+
+def test_undecodable_names(folder: Path, journal: Journal, clock: Clock) -> None:
+    source = FolderSource(str(folder), journal, FolderOptions(settle=0), clock)
+    try:
+        _png(folder / os.fsdecode(b"caf\xe9.png"))
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    assert _score(source, journal) == [os.fsdecode(b"caf\xe9.png")]
+
+
+def test_a_folder_that_is_away_for_a_moment_changes_nothing(
+    source: FolderSource, folder: Path, journal: Journal, clock: Clock
+) -> None:
+    _png(folder / "a.png")
+    source.arrivals()
+    clock.now += 1
+    assert _score(source, journal) == ["a.png"]
+    folder.rename(folder.with_name("unmounted"))
+    assert source.arrivals() == []
+    folder.with_name("unmounted").rename(folder)
+    source.arrivals()
+    clock.now += 1
+    assert source.arrivals() == []
+
+
+def test_a_missing_folder_is_refused(tmp_path: Path, journal: Journal) -> None:
+    with pytest.raises(InputError, match="is not a folder"):
+        FolderSource(str(tmp_path / "nothing"), journal, FolderOptions())
+
+
+def test_images_are_read_as_anywhere_else(folder: Path, journal: Journal, clock: Clock) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 9, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(folder / "a.png")
+    options = FolderOptions(settle=0, max_pixels=12 * 9)
+    (item,) = (source := FolderSource(str(folder), journal, options, clock)).arrivals()
+    assert np.array_equal(source.read(item), pixels)
+    Image.fromarray(np.zeros((12, 10, 3), np.uint8)).save(folder / "b.png")
+    source.settle(item)
+    (item,) = source.arrivals()
+    with pytest.raises(ImageReadError, match="megapixels"):
+        source.read(item)
