@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from anomalyclip.calibration import Profile
 from anomalyclip.serve.config import ServeConfig
 from anomalyclip.serve.guard import Guard
 from anomalyclip.serve.refusals import error_answer, kind_of
@@ -27,9 +28,12 @@ Rows have the keys of `results.jsonl` as `anomalyclip detect` writes it. Every a
 `{"error": {"kind": ..., "message": ...}}`."""
 
 
-def create_app(model: Any, config: ServeConfig | None = None) -> FastAPI:
-    """The ASGI application around a loaded `anomalyclip.detect.Detector`, which it owns from here on."""
-    service = Service(model, config or ServeConfig())
+def create_app(model: Any, config: ServeConfig | None = None, profiles: Sequence[Profile] = ()) -> FastAPI:
+    """The ASGI application around a loaded `anomalyclip.detect.Detector`, which it owns from here on.
+
+    profiles: of files, ready for use. Raises ConfigError for a profile of another model.
+    """
+    service = Service(model, config or ServeConfig(), profiles)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -44,7 +44,12 @@ IMAGES: dict[str, Any] = {
 
 def answers(model: type[BaseModel], *kinds: str) -> dict[int | str, dict[str, Any]]:
     """The responses of a path below /v1: its own, the missing key, and the refusals of `kinds`."""
-    described: dict[int | str, dict[str, Any]] = {200: {"model": model}}
+    return {200: {"model": model}, **refusals(*kinds)}
+
+
+def refusals(*kinds: str) -> dict[int | str, dict[str, Any]]:
+    """The answers of a path below /v1 that are no success."""
+    described: dict[int | str, dict[str, Any]] = {}
     for kind in ("unauthorized", *kinds):
         status, what = KINDS[kind]
         described[status] = {"model": ErrorAnswer, "description": what}

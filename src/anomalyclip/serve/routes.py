@@ -7,21 +7,35 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from anomalyclip.calibration.files import as_content
 from anomalyclip.detect.pipeline import Rules
 from anomalyclip.serve import openapi
+from anomalyclip.serve.profiles import Aim, summary
 from anomalyclip.serve.refusals import Refused, json_answer
-from anomalyclip.serve.schemas import DetectAnswer, DetectOptions, ModelEntry, ModelsAnswer, State
+from anomalyclip.serve.schemas import (
+    NAME_PATTERN,
+    CalibrateAnswer,
+    CalibrateOptions,
+    DetectAnswer,
+    DetectOptions,
+    ModelEntry,
+    ModelsAnswer,
+    ProfileFile,
+    ProfilesAnswer,
+    State,
+)
 from anomalyclip.serve.service import Service
 from anomalyclip.serve.uploads import read_uploads
-from anomalyclip.serve.work import Wishes
+from anomalyclip.serve.work import Deciding, Wishes
 
 T = TypeVar("T")
+ProfileName = Annotated[str, Path(pattern=NAME_PATTERN, examples=["camera-3"])]
 
 v1 = APIRouter(prefix="/v1")
 probes = APIRouter()
@@ -46,20 +60,73 @@ async def detect(request: Request, options: Annotated[DetectOptions, Query()]) -
     else from the profile, else from the server's own options.
     """
     service = service_of(request)
-    rules = _rules(service, options)
+    deciding = _deciding(service, options)
     uploads = await read_uploads(request, service.config.limits.max_files)
     wishes = Wishes(
         options.maps, options.map_side, service.config.limits.max_map_values // len(uploads), options.preview
     )
     with service.admission.accepted(len(uploads)):
-        rows = await finished(request, service.detect(uploads, rules, wishes))
+        rows = await finished(request, service.detect(uploads, deciding, wishes))
     return await run_in_threadpool(partial(json_answer, {"results": rows}))
+
+
+@v1.post(
+    "/calibrate",
+    summary="Make a profile from normal images",
+    tags=["profiles"],
+    openapi_extra=openapi.IMAGES,
+    responses=openapi.answers(CalibrateAnswer, *openapi.UPLOAD),
+)
+async def calibrate(request: Request, options: Annotated[CalibrateOptions, Query()]) -> Response:
+    """Thresholds with a known false-positive rate from images without anomalies.
+
+    Many images come in several requests: `append=true` adds to the profile. `profile` is null while the images are too
+    few for the rate. Images that cannot be read, and pictures that came before, are named in `skipped`. Profiles live
+    as long as the server; `GET /v1/profiles/{name}` gives a file that `--profile` takes.
+    """
+    service = service_of(request)
+    uploads = await read_uploads(request, service.config.limits.max_files)
+    aim = Aim(options.rate, options.pixel_rate, options.pixel_rule)
+    with service.admission.accepted(len(uploads)):
+        work = service.calibrate(uploads, options.name, aim, append=options.append)
+        return json_answer(await finished(request, work))
+
+
+@v1.get("/profiles", summary="All profiles", tags=["profiles"], responses=openapi.answers(ProfilesAnswer))
+async def profiles(request: Request) -> Response:
+    """Those the server was started with, and those made since."""
+    return json_answer({"profiles": [summary(profile) for profile in service_of(request).profiles.all()]})
+
+
+@v1.get(
+    "/profiles/{name}",
+    summary="One profile as a file",
+    tags=["profiles"],
+    responses=openapi.answers(ProfileFile, "not_found", "invalid"),
+)
+async def profile(request: Request, name: ProfileName) -> Response:
+    """The content of a file for `--profile`, with the scores of its normal images."""
+    return json_answer(as_content([service_of(request).profiles.get(name)]))
+
+
+@v1.delete(
+    "/profiles/{name}",
+    summary="Forget a profile",
+    tags=["profiles"],
+    status_code=204,
+    responses=openapi.refusals("not_found", "invalid", "cross_site"),
+)
+async def forget(request: Request, name: ProfileName) -> Response:
+    """Only profiles that clients made; those of files stay."""
+    service_of(request).profiles.remove(name)
+    return Response(status_code=204)
 
 
 @v1.get("/models", summary="What is served", tags=["models"], responses=openapi.answers(ModelsAnswer))
 async def models(request: Request) -> Response:
     """The model, its prompts and every setting that decides a score."""
-    given = service_of(request).provenance(Rules())
+    service = service_of(request)
+    given = service.provenance(_deciding(service, DetectOptions()))
     entry = ModelEntry(name=given.model, prompts=given.prompts, settings=dict(given.settings))
     return json_answer(ModelsAnswer(models=[entry]).model_dump())
 
@@ -119,15 +186,16 @@ async def _disconnected(request: Request) -> None:
         pass
 
 
-def _rules(service: Service, options: DetectOptions) -> Rules:
-    """The query first, then the server's own options; the pixel threshold follows the image threshold as in detect."""
+def _deciding(service: Service, options: DetectOptions) -> Deciding:
+    """The query first, then the profile, then the server's own options. Without a profile the pixel threshold follows
+    the image threshold, as in `anomalyclip detect`. Raises Refused (404) for an unknown profile."""
     config = service.config
-    threshold = _first(options.threshold, config.threshold)
-    return Rules(
-        threshold,
-        _first(options.pixel_threshold, config.pixel_threshold, threshold),
-        _first(options.min_area, config.min_area) or 1,
-    )
+    name = _first(options.profile, config.profile)
+    profile = None if name is None else service.profiles.get(name)
+    calibrated = (None, None) if profile is None else (profile.image_threshold, profile.pixel_threshold)
+    threshold = _first(options.threshold, calibrated[0], config.threshold)
+    pixel_threshold = _first(options.pixel_threshold, calibrated[1], config.pixel_threshold, threshold)
+    return Deciding(Rules(threshold, pixel_threshold, options.min_area or config.min_area), profile)
 
 
 def _first(*values: T | None) -> T | None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 MapFormat = Literal["png", "tiff16", "npz"]
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+NAME_PATTERN = r"^[A-Za-z0-9_.@+-]{1,100}$"
 
 # A 1 x 1 pixel PNG: the smallest body that works.
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
@@ -18,7 +18,9 @@ class EncodedImage(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str | None = Field(None, max_length=4096, description="Comes back as `path`.", examples=["part-0001.png"])
+    name: str | None = Field(
+        default=None, max_length=4096, description="Comes back as `path`.", examples=["part-0001.png"]
+    )
     data: str = Field(description="The file's bytes in base64, or a `data:` URI.", examples=[_PIXEL])
 
 
@@ -35,19 +37,36 @@ class DetectOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    threshold: float | None = Field(None, ge=0, le=1, description="Anomalous from this image score on.")
-    pixel_threshold: float | None = Field(None, ge=0, le=1, description="Report regions from this map value on.")
-    min_area: int | None = Field(None, ge=1, le=10**9, description="Leave out regions with fewer pixels.")
-    profile: str | None = Field(
-        None, pattern=NAME_PATTERN, description="Take the thresholds of this calibration profile."
+    threshold: float | None = Field(default=None, ge=0, le=1, description="Anomalous from this image score on.")
+    pixel_threshold: float | None = Field(
+        default=None, ge=0, le=1, description="Report regions from this map value on."
     )
-    maps: MapFormat | None = Field(None, description="Send the anomaly maps along, in this format.")
+    min_area: int | None = Field(default=None, ge=1, le=10**9, description="Leave out regions with fewer pixels.")
+    profile: str | None = Field(
+        default=None, pattern=NAME_PATTERN, description="Take the thresholds of this calibration profile."
+    )
+    maps: MapFormat | None = Field(default=None, description="Send the anomaly maps along, in this format.")
     map_side: int | None = Field(
-        None, ge=1, le=16384, description="Longest side of the maps in pixels; default: the image's own size."
+        default=None, ge=1, le=16384, description="Longest side of the maps in pixels; default: the image's own size."
     )
     preview: int | None = Field(
-        None, ge=1, le=2048, description="Send each image back as a JPEG with at most this longest side."
+        default=None, ge=1, le=2048, description="Send each image back as a JPEG with at most this longest side."
     )
+
+
+class CalibrateOptions(BaseModel):
+    """Query parameters of `POST /v1/calibrate`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(pattern=NAME_PATTERN, description="Of the profile.", examples=["camera-3"])
+    rate: float = Field(default=0.01, gt=0, lt=1, description="False-positive rate of image decisions.")
+    pixel_rate: float | None = Field(default=None, gt=0, lt=1, description="Of regions; default: `rate`.")
+    pixel_rule: Literal["image", "pixel"] = Field(
+        default="image",
+        description="image: so many normal images show any region at most. pixel: so many of their pixels do.",
+    )
+    append: bool = Field(default=False, description="Add to the images of earlier requests instead of starting anew.")
 
 
 class EncodedMap(BaseModel):
@@ -68,6 +87,7 @@ class Row(BaseModel):
     width: int | None
     height: int | None
     score: float | None = Field(description="Image score in [0, 1]; null where the image could not be read.")
+    p_value: float | None = Field(description="Share of normal images that score as high; null without a profile.")
     decision: Literal["anomalous", "normal"] | None = Field(description="Null without a threshold.")
     regions: list[dict[str, Any]]
     error: str | None = Field(description="Null, or one line that says why this image failed.")
@@ -75,13 +95,58 @@ class Row(BaseModel):
     prompts: str
     settings: dict[str, Any]
     map: EncodedMap | None = None
-    preview: str | None = Field(None, description="A `data:` URI.")
+    preview: str | None = Field(default=None, description="A `data:` URI.")
 
 
 class DetectAnswer(BaseModel):
     """One row per image, in the order they were sent."""
 
     results: list[Row]
+
+
+class ProfileSummary(BaseModel):
+    """A profile without its images' scores."""
+
+    name: str
+    made: str
+    images: int
+    rate: float
+    rate_interval: tuple[float, float] = Field(description="Where the true rate of this calibration lies, 95%.")
+    image_threshold: float
+    pixel_threshold: float
+    pixel_rate: float
+    pixel_rule: Literal["image", "pixel"]
+
+
+class ProfilesAnswer(BaseModel):
+    """All profiles, by name."""
+
+    profiles: list[ProfileSummary]
+
+
+class ProfileFile(BaseModel):
+    """The content of a file for `--profile`."""
+
+    format: str
+    version: int
+    profiles: list[dict[str, Any]]
+
+
+class Skipped(BaseModel):
+    """A normal image that does not count."""
+
+    path: str
+    reason: str
+
+
+class CalibrateAnswer(BaseModel):
+    """What the images so far come to."""
+
+    images: int
+    skipped: list[Skipped] = Field(description="Of this request.")
+    smallest_rate: float = Field(description="The smallest false-positive rate that so many images support.")
+    images_needed: int = Field(description="For the rate that was asked for.")
+    profile: ProfileSummary | None = Field(description="Null while the images are too few.")
 
 
 class ModelEntry(BaseModel):

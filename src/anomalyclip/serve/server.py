@@ -5,13 +5,14 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
+from anomalyclip.calibration import Profile
 from anomalyclip.serve.app import create_app
 from anomalyclip.serve.config import ServeConfig
 from anomalyclip.serve.logs import log_config
@@ -57,6 +58,7 @@ class DrainingServer(uvicorn.Server):
 def serve(
     model: Any,
     config: ServeConfig,
+    profiles: Sequence[Profile] = (),
     *,
     host: str = "127.0.0.1",
     port: int = 8000,
@@ -64,7 +66,7 @@ def serve(
     on_started: Callable[[int], object] = lambda port: None,
 ) -> None:
     """Serve a loaded model until SIGTERM or Ctrl-C. Exits with status 1 where the address cannot be had."""
-    app: FastAPI = create_app(model, config)
+    app: FastAPI = create_app(model, config, profiles)
     service: Service = app.state.service
     limits = config.limits
     settings = uvicorn.Config(

@@ -8,14 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from anomalyclip.calibration import Profile
 from anomalyclip.detect.pipeline import Rules
 from anomalyclip.detect.result import Provenance
 from anomalyclip.serve.admission import Admission
 from anomalyclip.serve.batching import Batcher
 from anomalyclip.serve.config import ServeConfig
 from anomalyclip.serve.metrics import Metrics
+from anomalyclip.serve.profiles import Aim, Profiles, measure_uploads
 from anomalyclip.serve.uploads import Upload
-from anomalyclip.serve.work import Decoded, Wishes, decode, failed_row, finish
+from anomalyclip.serve.work import Deciding, Decoded, Wishes, decode, failed_row, finish
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,12 +32,15 @@ class Service:
     """Scores uploads. Create and use it on the event loop's thread; `close` finishes what was accepted.
 
     model: see `anomalyclip.detect.Detector`; only the batcher's thread runs its `predict`.
-    draining: set by the server on SIGTERM.
+    draining: set by the server on SIGTERM. profiles: of files, see `Profiles`.
     """
 
-    def __init__(self, model: Any, config: ServeConfig) -> None:
+    def __init__(self, model: Any, config: ServeConfig, profiles: Sequence[Profile] = ()) -> None:
         self.model, self.config = model, config
         self.draining = False
+        self.profiles = Profiles(profiles, model.provenance(), config.limits.max_profiles)
+        if config.profile is not None:
+            self.profiles.get(config.profile)
         self.metrics = Metrics()
         self.batcher = Batcher(
             model.predict,
@@ -46,22 +51,45 @@ class Service:
         self.admission = Admission(config.limits, lambda: self.batcher.seconds_per_image)
         self._readers = ThreadPoolExecutor(config.workers, thread_name_prefix="anomalyclip-read")
         self._writers = ThreadPoolExecutor(config.workers, thread_name_prefix="anomalyclip-write")
+        self._calibrator = ThreadPoolExecutor(1, thread_name_prefix="anomalyclip-calibrate")
         self._describe()
 
     @property
     def ready(self) -> bool:
         return not self.draining and self.batcher.alive
 
-    def provenance(self, rules: Rules) -> Provenance:
+    def provenance(self, deciding: Deciding) -> Provenance:
         """What the rows of a request record."""
+        rules, profile = deciding.rules, deciding.profile
         return Provenance.of(
-            self.model, threshold=rules.threshold, pixel_threshold=rules.pixel_threshold, min_area=rules.min_area
+            self.model,
+            threshold=rules.threshold,
+            pixel_threshold=rules.pixel_threshold,
+            min_area=rules.min_area,
+            profile=None if profile is None else profile.name,
         )
 
-    async def detect(self, uploads: Sequence[Upload], rules: Rules, wishes: Wishes) -> list[dict[str, Any]]:
+    async def detect(self, uploads: Sequence[Upload], deciding: Deciding, wishes: Wishes) -> list[dict[str, Any]]:
         """One row per upload, in order; an upload that fails has a row with the reason."""
-        provenance = self.provenance(rules)
-        return await asyncio.gather(*(self._row(upload, rules, wishes, provenance) for upload in uploads))
+        provenance = self.provenance(deciding)
+        return await asyncio.gather(*(self._row(upload, deciding, wishes, provenance) for upload in uploads))
+
+    async def calibrate(self, uploads: Sequence[Upload], name: str, aim: Aim, *, append: bool) -> dict[str, Any]:
+        """Measure normal images and (re)make a profile; one calibration at a time. See `Profiles.calibrate`."""
+        self.profiles.refuse_given(name)
+
+        def run() -> dict[str, Any]:
+            normals = measure_uploads(
+                uploads,
+                self.model,
+                self.batcher,
+                self.profiles.known(name, append=append),
+                batch_size=self.config.batch_size,
+                max_pixels=self.config.limits.max_pixels,
+            )
+            return self.profiles.calibrate(name, normals, aim, append=append)
+
+        return await self._in(self._calibrator, run)
 
     async def score(self, upload: Upload, preview: int | None = None) -> tuple[Decoded, float, Map]:
         """Decode one upload and give it its turn. Raises what reading or the model raises."""
@@ -74,14 +102,15 @@ class Service:
 
     def close(self) -> None:
         """Finish what was submitted; blocks."""
+        self._calibrator.shutdown(wait=True)
         self._readers.shutdown(wait=True)
         self.batcher.close()
         self._writers.shutdown(wait=True)
 
-    async def _row(self, upload: Upload, rules: Rules, wishes: Wishes, provenance: Provenance) -> dict[str, Any]:
+    async def _row(self, upload: Upload, deciding: Deciding, wishes: Wishes, provenance: Provenance) -> dict[str, Any]:
         try:
             image, score, small_map = await self.score(upload, wishes.preview)
-            work = partial(finish, upload.name, image, score, small_map, rules, wishes, provenance)
+            work = partial(finish, upload.name, image, score, small_map, deciding, wishes, provenance)
             row = await self._in(self._writers, work)
         except Exception as error:  # every failure is this image's alone
             row = failed_row(upload.name, error, provenance)
@@ -94,7 +123,7 @@ class Service:
         return await asyncio.get_running_loop().run_in_executor(pool, work)
 
     def _describe(self) -> None:
-        given = self.provenance(Rules())
+        given = self.provenance(Deciding(Rules()))
         version = str(given.settings.get("version", ""))
         self.metrics.model.info({"model": given.model, "prompts": given.prompts, "version": version})
         watch = self.metrics.watch

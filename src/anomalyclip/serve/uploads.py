@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
@@ -25,7 +26,7 @@ _LONGEST_NAME = 255
 @dataclass(frozen=True)
 class Upload:
     """One image of a request. name: as the client called it, on one line; never used as a path on this machine.
-    read: gives the bytes; may block, may raise ImageReadError."""
+    read: gives the bytes, again at every call; may block, may raise ImageReadError."""
 
     name: str
     read: Callable[[], bytes]
@@ -64,7 +65,7 @@ async def _from_form(request: Request, max_files: int) -> list[Upload]:
     files = [value for _, value in parts if isinstance(value, UploadFile)]
     if not files:
         raise Refused("invalid", f"the body holds no file; send at least one in the field '{FIELD}'")
-    return [Upload(_shown(file.filename, i), file.file.read) for i, file in enumerate(files, 1)]
+    return [Upload(_shown(file.filename, i), _Spooled(file.file)) for i, file in enumerate(files, 1)]
 
 
 def _from_json(body: bytes, max_files: int) -> list[Upload]:
@@ -78,6 +79,15 @@ def _from_json(body: bytes, max_files: int) -> list[Upload]:
     if len(images) > max_files:
         raise Refused("invalid", _too_many(f"{len(images)} images", max_files))
     return [Upload(_shown(image.name, i), _Base64(image.data)) for i, image in enumerate(images, 1)]
+
+
+@dataclass(frozen=True)
+class _Spooled:
+    file: BinaryIO
+
+    def __call__(self) -> bytes:
+        self.file.seek(0)
+        return self.file.read()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from anomalyclip.calibration import Profile
 from anomalyclip.detect.inputs import InputItem
 from anomalyclip.detect.pipeline import Rules
 from anomalyclip.detect.regions import find_regions
@@ -47,6 +48,14 @@ class Wishes:
 
 
 @dataclass(frozen=True)
+class Deciding:
+    """What turns scores into decisions. profile: gives p-values; its thresholds are in `rules` already."""
+
+    rules: Rules
+    profile: Profile | None = None
+
+
+@dataclass(frozen=True)
 class Decoded:
     """An image that is ready for the model: its own size in pixels, (3, S, S) float32, a JPEG data URI."""
 
@@ -64,12 +73,15 @@ def decode(upload: Upload, model: Detector, *, max_pixels: int, preview: int | N
 
 
 def finish(
-    name: str, image: Decoded, score: float, small_map: Map, rules: Rules, wishes: Wishes, provenance: Provenance
+    name: str, image: Decoded, score: float, small_map: Map, deciding: Deciding, wishes: Wishes, provenance: Provenance
 ) -> dict[str, Any]:
     """The row of a scored image, JSON-ready."""
     if not math.isfinite(score):
         return failed_row(name, ValueError(f"the model gave the score {score}, which is not a number"), provenance)
-    result = Result(_item(name), image.width, image.height, score, decide(score, rules.threshold))
+    rules, profile = deciding.rules, deciding.profile
+    p_value = profile.p_value(score) if profile is not None else None
+    decision = decide(score, rules.threshold)
+    result = Result(_item(name), image.width, image.height, score, decision, p_value=p_value)
     if rules.pixel_threshold is not None:
         native = resize_map(small_map, (image.width, image.height))
         result = replace(result, regions=find_regions(native, rules.pixel_threshold, min_area=rules.min_area))

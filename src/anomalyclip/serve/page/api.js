@@ -1,0 +1,66 @@
+// The server's paths, as functions. Waits where it is busy, asks for the key where it wants one.
+const PATIENCE = 40; // times that a busy server is asked again
+let key = "";
+
+export class ServerError extends Error {
+  constructor(status, kind, message) {
+    super(message);
+    this.status = status;
+    this.kind = kind;
+  }
+}
+
+/** Score one file; gives its row, with a float16 TIFF map and a JPEG preview. */
+export async function detect(file, side) {
+  const query = new URLSearchParams({ maps: "tiff16", map_side: side, preview: side });
+  return (await send(`v1/detect?${query}`, [file])).results[0];
+}
+
+/** Add normal images to a profile of this page's making; `append` keeps those of earlier calls. */
+export const calibrate = (files, options) => send(`v1/calibrate?${new URLSearchParams(options)}`, files);
+
+export const models = () => ask("v1/models");
+export const profiles = () => ask("v1/profiles");
+export const profile = (name) => ask(`v1/profiles/${encodeURIComponent(name)}`);
+
+function send(path, files) {
+  const body = new FormData();
+  for (const file of files) body.append("files", file, file.name);
+  return ask(path, { method: "POST", body });
+}
+
+async function ask(path, options = {}, tries = 0) {
+  const headers = key ? { "X-API-Key": key } : {};
+  let response;
+  try {
+    response = await fetch(path, { ...options, headers });
+  } catch {
+    throw new ServerError(0, "unreachable", "The server does not answer. Is it still running?");
+  }
+  if (response.ok) return response.json();
+  if (response.status === 429 && tries < PATIENCE) {
+    const seconds = Number(response.headers.get("retry-after")) || 1;
+    await new Promise((resolve) => setTimeout(resolve, 1000 * seconds * (0.7 + 0.6 * Math.random())));
+    return ask(path, options, tries + 1);
+  }
+  if (response.status === 401 && (await askForKey())) return ask(path, options, tries);
+  const { error } = await response.json().catch(() => ({ error: {} }));
+  throw new ServerError(response.status, error.kind ?? "failed", error.message ?? `The server answered ${response.status}.`);
+}
+
+let asking = null;
+
+/** One dialog for all requests that wait for a key; false where the person closes it. */
+function askForKey() {
+  asking ??= new Promise((resolve) => {
+    const dialog = document.getElementById("key-dialog");
+    dialog.returnValue = "";
+    dialog.showModal();
+    dialog.addEventListener("close", () => {
+      key = document.getElementById("key").value.trim();
+      asking = null;
+      resolve(dialog.returnValue === "use" && key !== "");
+    }, { once: true });
+  });
+  return asking;
+}

@@ -1,0 +1,97 @@
+// From normal images to thresholds: sends them a few at a time, says what came of it, offers the profile.
+import * as api from "./api.js";
+import { takeFiles } from "./drop.js";
+import { saveProfile } from "./save.js";
+import { change, onChange, state, useProfile } from "./state.js";
+
+const AT_ONCE = 8;
+const $ = (id) => document.getElementById(id);
+const percent = (share) => `${Number((100 * share).toPrecision(2))}%`;
+let normals = [];
+
+export function setUpCalibration(report) {
+  takeFiles($("normals-drop"), $("normals-choose"), $("normals"), (files) => {
+    normals = [...normals, ...files];
+    showCount();
+  });
+  $("rate").addEventListener("change", showCount);
+  $("calibration").addEventListener("submit", (event) => {
+    event.preventDefault();
+    run().catch((error) => note(error.message, "bad"));
+  });
+  $("save-profile").addEventListener("click", async () => saveProfile(await api.profile(state.profile.name), state.profile.name));
+  $("profile").addEventListener("change", () => choose($("profile").value).catch((error) => report(error.message)));
+  onChange(showProfile);
+  listProfiles().catch((error) => report(error.message));
+}
+
+function showCount() {
+  const needed = Math.ceil(1 / Number($("rate").value)) - 1;
+  const count = normals.length;
+  const few = count < needed ? ` ${percent(Number($("rate").value))} needs at least ${needed}.` : "";
+  $("normals-count").textContent = (count ? `${count} normal image${count === 1 ? "" : "s"}.` : "No normal images yet.") + few;
+  $("calibrate").disabled = count === 0;
+}
+
+async function run() {
+  const [name, rate] = [$("profile-name").value, $("rate").value];
+  const bar = Object.assign($("calibrating"), { hidden: false, value: 0, max: normals.length });
+  $("calibrate").disabled = true;
+  let answer;
+  let skipped = 0;
+  try {
+    for (let i = 0; i < normals.length; i += AT_ONCE) {
+      answer = await api.calibrate(normals.slice(i, i + AT_ONCE), { name, rate, append: i > 0 });
+      skipped += answer.skipped.length;
+      bar.value = i + AT_ONCE;
+    }
+  } finally {
+    bar.hidden = true;
+    $("calibrate").disabled = false;
+  }
+  const left = skipped ? ` ${skipped} left out (unreadable or the same picture twice).` : "";
+  if (answer.profile === null) {
+    const best = percent(answer.smallest_rate);
+    note(`${answer.images} images support ${best} at best; ${percent(Number(rate))} needs ${answer.images_needed}.${left} ` +
+      "Drop more, or allow more false alarms.", "bad");
+    return;
+  }
+  await listProfiles();
+  await choose(name);
+  note(`${answer.images} normal images measured.${left} Thresholds are set.`);
+}
+
+async function listProfiles() {
+  const { profiles } = await api.profiles();
+  const first = $("profile").options[0];
+  $("profile").replaceChildren(first, ...profiles.map(({ name, images }) => new Option(`${name} (${images} images)`, name)));
+}
+
+async function choose(name) {
+  if (name === "") return useProfile(null);
+  const { profiles } = await api.profiles();
+  const summary = profiles.find((one) => one.name === name);
+  const file = await api.profile(name);
+  useProfile({ ...summary, scores: file.profiles[0].image.scores });
+}
+
+function showProfile() {
+  const profile = state.profile;
+  $("profile").value = profile?.name ?? "";
+  $("save-profile").hidden = profile === null;
+  $("guarantee").textContent = profile === null ? "" : guarantee(profile);
+  if (profile === null && $("calibrated").dataset.kind !== "bad") $("calibrated").hidden = true;
+}
+
+function guarantee({ rate, images, rate_interval: [low, high] }) {
+  return `At most ${percent(rate)} of normal images are called anomalous, averaged over calibrations; ` +
+    `with these ${images} images it is ${percent(low)} to ${percent(high)} (95%).`;
+}
+
+function note(text, kind = "") {
+  const line = $("calibrated");
+  line.textContent = text;
+  line.dataset.kind = kind;
+  line.hidden = false;
+  change();
+}

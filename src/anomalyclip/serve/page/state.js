@@ -1,0 +1,72 @@
+// What the page knows. Views read it; changes go through `change`, which redraws once per frame.
+import { findRegions } from "./map.js";
+
+export const state = {
+  items: [], // {id, file, name, status: waiting|running|done|failed, row, map, preview, error}
+  selected: null,
+  mode: "side",
+  opacity: 0.75,
+  threshold: 0.5,
+  pixelThreshold: 0.5,
+  pixelFollows: true, // until it is moved by itself, as in `anomalyclip detect`
+  profile: null, // the profile whose thresholds hold, with its calibration scores
+  hovered: null, // a region under the pointer or focus
+  sort: "given",
+};
+
+const views = [];
+let pending = false;
+
+export const onChange = (view) => views.push(view);
+
+export function change(values = {}) {
+  Object.assign(state, values);
+  if (pending) return;
+  pending = true;
+  requestAnimationFrame(() => {
+    pending = false;
+    for (const view of views) view();
+  });
+}
+
+/** Thresholds moved by hand are no profile's any more. */
+export function setThreshold(value) {
+  change({ threshold: value, profile: null, ...(state.pixelFollows ? { pixelThreshold: value } : {}) });
+}
+
+export const setPixelThreshold = (value) => change({ pixelThreshold: value, pixelFollows: false, profile: null });
+
+export function useProfile(profile) {
+  if (profile === null) return change({ profile: null });
+  change({
+    profile,
+    threshold: profile.image_threshold,
+    pixelThreshold: profile.pixel_threshold,
+    pixelFollows: false,
+  });
+}
+
+export function decisionOf(item) {
+  if (item.status !== "done") return null;
+  return item.row.score >= state.threshold ? "anomalous" : "normal";
+}
+
+/** Share of normal images that score as high or higher, as `Profile.p_value` gives it; null without a profile. */
+export function pValueOf(item) {
+  if (item.status !== "done" || state.profile === null) return null;
+  const scores = state.profile.scores;
+  return (1 + scores.filter((score) => score >= item.row.score).length) / (scores.length + 1);
+}
+
+export function regionsOf(item) {
+  if (item.status !== "done") return [];
+  if (item.regions?.at !== state.pixelThreshold) {
+    item.regions = { at: state.pixelThreshold, found: findRegions(item.map, state.pixelThreshold, item.row) };
+  }
+  return item.regions.found;
+}
+
+export function ordered() {
+  if (state.sort === "given") return state.items;
+  return [...state.items].sort((a, b) => (b.row?.score ?? -1) - (a.row?.score ?? -1));
+}
