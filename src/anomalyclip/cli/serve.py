@@ -75,6 +75,15 @@ def serve(
             help="Regions from this map value on; default: --threshold.", rich_help_panel=_DECIDING, show_default=False
         ),
     ] = None,
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A file or folder of `anomalyclip calibrate`; may be given several times. A single profile is used "
+            "where a request names none.",
+            rich_help_panel=_DECIDING,
+            show_default=False,
+        ),
+    ] = None,
     min_area: Annotated[int, typer.Option(help="Leave out regions with fewer pixels.", rich_help_panel=_DECIDING)] = 1,
     batch_size: Annotated[
         int | None,
@@ -133,9 +142,11 @@ def serve(
     )
     key = _api_key(api_key_file)
     _need_extra()
+    from anomalyclip.calibration import read_profiles
     from anomalyclip.serve import Limits, ServeConfig
     from anomalyclip.serve import serve as run
 
+    profiles = [found for path in profile or () for found in read_profiles(path).values()]
     limits = Limits(
         max_bytes=max_bytes, max_pixels=max_pixels, max_files=max_files, queue=queue, work_seconds=max_seconds
     )
@@ -160,8 +171,17 @@ def serve(
         threshold=threshold,
         pixel_threshold=pixel_threshold,
         min_area=min_area,
+        profile=profiles[0].name if len(profiles) == 1 else None,
     )
-    run(detector, config, host=host, port=port, log_level=log_level.value, on_started=lambda at: _greet(host, at))
+    run(
+        detector,
+        config,
+        profiles,
+        host=host,
+        port=port,
+        log_level=log_level.value,
+        on_started=lambda at: _greet(host, at),
+    )
 
 
 def _load(model: str, **options: Any) -> Any:
