@@ -44,3 +44,10 @@ def test_loading_peaks_near_the_larger_tower(weights: tuple[Path, float]) -> Non
     peak = int(run.stdout) / 1024
     # Both towers and the mapped file would be 4 times the vision tower.
     assert peak < 1.7 * vision, f"peak {peak:.0f} MB for a vision tower of {vision:.0f} MB"
+
+
+def test_loading_imports_no_compiler() -> None:
+    """Half a second and 50 MB: what one random number on torch's meta device costs."""
+    script = "import sys, anomalyclip; anomalyclip.load('pocket', device='cpu'); print('sympy' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout == "False\n"

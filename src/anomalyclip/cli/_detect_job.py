@@ -68,10 +68,13 @@ class DetectJob:
     def _load(self) -> AnomalyCLIP:
         import cv2
 
+        from anomalyclip.cli._heap import trim_heap_for
         from anomalyclip.model import load
 
         cv2.setNumThreads(1)  # the worker threads are the parallelism; OpenCV's own pool would only fight them
-        return load(**self.loading)
+        model = load(**self.loading)
+        trim_heap_for(model)
+        return model
 
     def _process(self, model: AnomalyCLIP, folder: OutputFolder | None, total: int) -> int:
         from anomalyclip.cli._table import RowPrinter

@@ -39,9 +39,8 @@ class SelfAttention(nn.Module):
         """
         q, k, v = self._qkv(x)
         own = {"vv": v, "qq": q, "kk": k}[mode]
-        plain = F.scaled_dot_product_attention(q[:, :, :1] if class_only else q, k, v)
-        local = F.scaled_dot_product_attention(own, own, v)
-        return self._merge(plain), self._merge(local)
+        plain = self._merge(F.scaled_dot_product_attention(q[:, :, :1] if class_only else q, k, v))
+        return plain, self._merge(F.scaled_dot_product_attention(own, own, v))
 
     def _qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         B, N, D = x.shape

@@ -19,7 +19,9 @@ class TextTransformer(nn.Module):
         super().__init__()
         text = config.text
         self.config = text
-        self.token_embedding = nn.Embedding(text.vocab_size, text.width)
+        # Not nn.Embedding(...): its own random start, drawn on the meta device, imports torch._dynamo and sympy,
+        # which costs every run of the program half a second and 50 MB.
+        self.token_embedding = nn.Embedding.from_pretrained(torch.empty(text.vocab_size, text.width), freeze=False)
         self.positional_embedding = nn.Parameter(torch.empty(text.context_length, text.width))
         self.transformer = Transformer(text.width, text.layers, text.heads, config.activation)
         self.ln_final = nn.LayerNorm(text.width)
