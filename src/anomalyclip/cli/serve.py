@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from anomalyclip.cli import _model_options as options
 from anomalyclip.cli._checks import check_device, check_ranges, parse_layers
 from anomalyclip.cli._console import note
 from anomalyclip.errors import ConfigError, InputError
@@ -28,7 +29,7 @@ class LogLevel(str, Enum):
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
-_MODEL, _DECIDING, _LIMITS = "Model", "Decisions", "Speed and limits"
+_DECIDING, _LIMITS = "Decisions", options.SPEED
 
 
 @app.command(epilog=f"The API key comes from --api-key-file or the variable {KEY_VARIABLE}; without one all may ask.")
@@ -39,28 +40,15 @@ def serve(
         Path | None, typer.Option(help="Ask everything below /v1 for the key in this file.", show_default=False)
     ] = None,
     log_level: Annotated[LogLevel, typer.Option(help="Logs are JSON lines on stderr.")] = LogLevel.info,
-    model: Annotated[
-        str, typer.Option(help="A name of `anomalyclip models list`, or a weights file.", rich_help_panel=_MODEL)
-    ] = "pocket",
-    prompts: Annotated[
-        str | None,
-        typer.Option(
-            help="A prompt file or name; default: the model's own.", rich_help_panel=_MODEL, show_default=False
-        ),
-    ] = None,
-    class_name: Annotated[
-        str, typer.Option(help="Fills hand-written prompts such as `--prompts clip`.", rich_help_panel=_MODEL)
-    ] = "object",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.", rich_help_panel=_MODEL)] = "auto",
-    layers: Annotated[
-        str | None,
-        typer.Option(help="Blocks that make the map, such as 6,12,18,24.", rich_help_panel=_MODEL, show_default=False),
-    ] = None,
-    image_size: Annotated[
-        int | None,
-        typer.Option(help="Side in pixels that images are resized to.", rich_help_panel=_MODEL, show_default=False),
-    ] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Never use the network.", rich_help_panel=_MODEL)] = False,
+    model: options.Model = "pocket",
+    prompts: options.Prompts = None,
+    class_name: options.ClassName = "object",
+    device: options.Device = "auto",
+    layers: options.Layers = None,
+    image_size: options.ImageSize = None,
+    sigma: options.Sigma = None,
+    map_weight: options.MapWeight = None,
+    offline: options.Offline = False,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -96,13 +84,8 @@ def serve(
     batch_wait: Annotated[
         float, typer.Option(help="Milliseconds that an image waits for others.", rich_help_panel=_LIMITS)
     ] = 5.0,
-    workers: Annotated[
-        int, typer.Option(help="Threads that read images, and as many that write.", rich_help_panel=_LIMITS)
-    ] = 2,
-    threads: Annotated[
-        int | None,
-        typer.Option(help="CPU threads of the model (default: all).", rich_help_panel=_LIMITS, show_default=False),
-    ] = None,
+    workers: options.Workers = 2,
+    threads: options.Threads = None,
     queue: Annotated[int, typer.Option(help="Images waiting at once; beyond it 429.", rich_help_panel=_LIMITS)] = 64,
     max_files: Annotated[int, typer.Option(help="Images in one request.", rich_help_panel=_LIMITS)] = 32,
     max_bytes: Annotated[int, typer.Option(help="Bytes of one request's body.", rich_help_panel=_LIMITS)] = 64 * 2**20,
@@ -127,6 +110,8 @@ def serve(
             "--pixel-threshold": pixel_threshold,
             "--min-area": min_area,
             "--image-size": image_size,
+            "--sigma": sigma,
+            "--map-weight": map_weight,
             "--batch-size": batch_size,
             "--batch-wait": batch_wait,
             "--workers": workers,
@@ -157,6 +142,8 @@ def serve(
         device=check_device(device),
         layers=parse_layers(layers),
         image_size=image_size,
+        sigma=sigma,
+        map_weight=map_weight,
         threads=threads,
         offline=offline,
     )
@@ -184,13 +171,13 @@ def serve(
     )
 
 
-def _load(model: str, **options: Any) -> Any:
+def _load(model: str, **loading: Any) -> Any:
     import cv2
 
     from anomalyclip.model import load
 
     cv2.setNumThreads(1)  # the worker threads are the parallelism
-    return load(model, **options)
+    return load(model, **loading)
 
 
 def _greet(host: str, port: int) -> None:
