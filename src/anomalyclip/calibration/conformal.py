@@ -72,7 +72,7 @@ def conformal_threshold(scores: ArrayLike, rate: float) -> float:
     >>> float(conformal_threshold(scores, 0.1) > 18 / 32), float(conformal_threshold(scores, 0.05) > 19 / 32)
     (1.0, 1.0)
     """
-    ascending = np.sort(np.asarray(scores, dtype=np.float64))
+    ascending = np.sort(np.asarray(scores, dtype=np.float32))  # or a score equal to one of them could round above it
     return just_above(float(ascending[ascending.size - allowed(ascending.size, rate)]))
 
 

@@ -41,7 +41,9 @@ class PixelShares:
         if not np.isfinite(values).all():
             raise InputError("the anomaly map holds values that are no number")
         bits = np.clip(values, 0, 1).view(np.uint32) >> _SHIFT
-        self._mass += np.bincount(bits, minlength=_BINS) / values.size
+        lowest = int(bits.min())
+        counts = np.bincount(bits - lowest)  # of the bins between the lowest and the highest value only
+        self._mass[lowest : lowest + counts.size] += counts / values.size
         self.count += 1
 
     def extend(self, other: PixelShares) -> None:

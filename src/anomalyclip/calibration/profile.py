@@ -115,7 +115,7 @@ class Profile(_Part):
     def _same_images(self) -> Profile:
         if len(self.image.scores) != len(self.pixel.peaks):
             raise ValueError(
-                f"{len(self.image.scores)} scores but {len(self.pixel.peaks)} peaks; one of each per image"
+                f"{len(self.image.scores)} scores and {len(self.pixel.peaks)} peaks; expected one per image"
             )
         return self
 
