@@ -19,7 +19,9 @@ from anomalyclip.io.names import printable
 if TYPE_CHECKING:
     from anomalyclip.calibration import Profile
     from anomalyclip.cli._table import RowPrinter
+    from anomalyclip.detect import Rules
     from anomalyclip.detect.journal import Row
+    from anomalyclip.geometry import Areas, Geometry
     from anomalyclip.model import AnomalyCLIP
     from anomalyclip.watching.arrival import Source
     from anomalyclip.watching.database import Database
@@ -58,6 +60,8 @@ class WatchJob:
     fmt: str
     quiet: bool
     loading: Mapping[str, Any]
+    geometry: Geometry
+    areas: Areas
     batch_size: int | None
     workers: int
     max_pixels: int | None
@@ -145,10 +149,12 @@ class WatchJob:
         stop: threading.Event,
     ) -> Watcher:
         from anomalyclip.detect import Provenance
+        from anomalyclip.geometry import check_detector
         from anomalyclip.watching.evidence import Bounds, EvidenceRing
         from anomalyclip.watching.loop import Pace, Watcher
         from anomalyclip.watching.results import ResultFiles
 
+        check_detector(model, self.geometry)
         if profile is not None:
             profile.check_model(model.provenance())
         rules = self._rules(profile)
@@ -156,8 +162,15 @@ class WatchJob:
             source=source,
             model=model,
             rules=rules,
+            geometry=self.geometry,
+            areas=self.areas,
             provenance=Provenance.of(
-                model, threshold=rules.threshold, pixel_threshold=rules.pixel_threshold, min_area=rules.min_area
+                model,
+                threshold=rules.threshold,
+                pixel_threshold=rules.pixel_threshold,
+                min_area=rules.min_area,
+                **self.geometry.settings(),
+                **self.areas.settings(),
             ),
             p_value=None if profile is None else profile.p_value,
             journal=journal,
@@ -168,7 +181,7 @@ class WatchJob:
             pace=Pace(self.interval, self.batch_size or _BATCH.get(model.device.type, _BATCH_ELSEWHERE), self.workers),
         )
 
-    def _rules(self, profile: Profile | None) -> Any:
+    def _rules(self, profile: Profile | None) -> Rules:
         """Thresholds given by hand come before the profile's."""
         from anomalyclip.detect import Rules
 

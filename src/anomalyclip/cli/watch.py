@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from anomalyclip.cli import _geometry_options as layout
 from anomalyclip.cli import _model_options as common
 from anomalyclip.cli._checks import check_device, check_ranges, parse_layers
 from anomalyclip.cli._watch_job import WatchJob
@@ -133,6 +134,12 @@ def watch(
     sigma: common.Sigma = None,
     map_weight: common.MapWeight = None,
     offline: common.Offline = False,
+    tile: layout.Tile = None,
+    overlap: layout.Overlap = None,
+    scales: layout.Scales = None,
+    keep_aspect: layout.KeepAspect = False,
+    roi: layout.Roi = None,
+    ignore_mask: layout.IgnoreMask = None,
     batch_size: common.BatchSize = None,
     workers: common.Workers = 2,
     threads: common.Threads = None,
@@ -199,6 +206,8 @@ def watch(
             "threads": threads,
             "offline": offline,
         },
+        geometry=layout.parse_geometry(tile, overlap, scales, keep_aspect),
+        areas=layout.open_areas(roi, ignore_mask),
         batch_size=batch_size,
         workers=workers,
         max_pixels=max_pixels,

@@ -41,21 +41,23 @@ class ImageFiles:
         if self.maps != "none":
             write_map(_target(self.folder / MAPS, f"{name}.{self.maps}"), finished.anomaly_map, self.maps)
         if self.overlay:
-            write_image(_target(self.folder / OVERLAYS, f"{name}.png"), self._draw(finished))
+            write_image(_target(self.folder / OVERLAYS, f"{name}.png"), draw_finished(finished, self.pixel_threshold))
         return _thumbnails(finished) if self.thumbnails else None
 
-    def _draw(self, finished: Finished) -> Image:
-        from anomalyclip.io import draw_overlay
 
-        result: Result = finished.result
-        return draw_overlay(
-            finished.original(),
-            finished.anomaly_map,
-            threshold=self.pixel_threshold,
-            valid=None if finished.area is None else finished.area.mask(),
-            score=result.score,
-            decision=result.decision,
-        )
+def draw_finished(finished: Finished, pixel_threshold: float | None) -> Image:
+    """The image under its heat map, with score and decision, outlined at the threshold. May raise ImageReadError."""
+    from anomalyclip.io import draw_overlay
+
+    result: Result = finished.result
+    return draw_overlay(
+        finished.original(),
+        finished.anomaly_map,
+        threshold=pixel_threshold,
+        valid=None if finished.area is None else finished.area.mask(),
+        score=result.score,
+        decision=result.decision,
+    )
 
 
 def _target(root: Path, name: str) -> Path:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+from anomalyclip.detect.artifacts import draw_finished
 from anomalyclip.detect.pipeline import Finished
 from anomalyclip.errors import OutputError
 from anomalyclip.io.atomic import output_error
@@ -56,7 +57,7 @@ class EvidenceRing:
 
     def __call__(self, finished: Finished) -> None:
         """Write the evidence of one image, if it is anomalous. Called from several threads. Raises OutputError."""
-        from anomalyclip.io import draw_overlay, write_image
+        from anomalyclip.io import write_image
 
         result = finished.result
         if result.decision != "anomalous" or self._bounds.count < 1:
@@ -65,16 +66,8 @@ class EvidenceRing:
         aside = self.path / f".{name}.tmp"
         try:
             aside.mkdir()
-            image = finished.original()
-            write_image(aside / "image.png", image)
-            overlay = draw_overlay(
-                image,
-                finished.anomaly_map,
-                threshold=self._pixel_threshold,
-                score=result.score,
-                decision=result.decision,
-            )
-            write_image(aside / "overlay.png", overlay)
+            write_image(aside / "image.png", finished.original())
+            write_image(aside / "overlay.png", draw_finished(finished, self._pixel_threshold))
             said = {"path": result.item.path, "score": result.score, "regions": result.regions}
             (aside / "row.json").write_bytes(json.dumps(said, indent=2).encode())
             aside.rename(self.path / name)

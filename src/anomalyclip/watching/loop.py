@@ -16,6 +16,7 @@ from anomalyclip.detect.inputs import InputItem
 from anomalyclip.detect.journal import Row
 from anomalyclip.detect.pipeline import Detector, Rules, detect_stream
 from anomalyclip.detect.result import Provenance, Result, json_line, to_row
+from anomalyclip.geometry import Areas, Geometry
 from anomalyclip.watching.arrival import Source
 from anomalyclip.watching.evidence import EvidenceRing
 from anomalyclip.watching.journal import Journal
@@ -43,6 +44,8 @@ class Watcher:
     source: Source
     model: Detector
     rules: Rules
+    geometry: Geometry
+    areas: Areas
     provenance: Provenance
     journal: Journal
     results: ResultFiles
@@ -74,6 +77,8 @@ class Watcher:
             rules=self.rules,
             sink=self.evidence,
             read=self.source.read,
+            geometry=self.geometry,
+            areas=self.areas,
         )
         with closing(results):
             for result in results:
