@@ -17,6 +17,7 @@ from anomalyclip.data.transforms import preprocess
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.features.encoding import Features
 from anomalyclip.features.key import CacheKey, patch_key
+from anomalyclip.geometry import Areas, Geometry, parse_layout, survey
 from anomalyclip.geometry.resize import resize_map as resize_map
 from anomalyclip.model_settings import ModelSettings, check_settings, settings_for
 from anomalyclip.prediction import Prediction, decide
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from PIL.Image import Image
+    from typing_extensions import Unpack
+
+    from anomalyclip.geometry import Layout
 
     Source: TypeAlias = str | Path | Image | NDArray[np.uint8]
 
@@ -231,18 +235,29 @@ class AnomalyCLIP(nn.Module):
         return scores.float().cpu(), maps.float().cpu()
 
     @overload
-    def detect(self, inputs: Source, *, batch_size: int = 1, threshold: float | None = None) -> Prediction: ...
+    def detect(
+        self, inputs: Source, *, batch_size: int = 1, threshold: float | None = None, **layout: Unpack[Layout]
+    ) -> Prediction: ...
     @overload
     def detect(
-        self, inputs: list[Source] | tuple[Source, ...], *, batch_size: int = 1, threshold: float | None = None
+        self,
+        inputs: list[Source] | tuple[Source, ...],
+        *,
+        batch_size: int = 1,
+        threshold: float | None = None,
+        **layout: Unpack[Layout],
     ) -> list[Prediction]: ...
-    def detect(self, inputs: Any, *, batch_size: int = 1, threshold: float | None = None) -> Any:
+    def detect(
+        self, inputs: Any, *, batch_size: int = 1, threshold: float | None = None, **layout: Unpack[Layout]
+    ) -> Any:
         """Score one image or a list of them.
 
         Args:
             inputs: a path, a PIL image or a uint8 RGB/grey array (H, W[, 3]); or a list of these.
-            batch_size: images per forward pass.
+            batch_size: images, or tiles of one image, per forward pass.
             threshold: image score from which the decision is "anomalous"; None gives no decision.
+            layout: for large and odd images: ``tile``, ``overlap``, ``scales``, ``keep_aspect``, ``roi`` and
+                ``ignore_mask``, see :class:`anomalyclip.geometry.Geometry` and :class:`anomalyclip.geometry.Layout`.
 
         Returns:
             A :class:`Prediction`, or a list of them in the order of the inputs.
@@ -250,13 +265,37 @@ class AnomalyCLIP(nn.Module):
         Raises:
             ImageReadError, InputError: an input cannot be read. For folders of unknown files use ``anomalyclip detect``
                 or :mod:`anomalyclip.detect`, which report a bad file and go on.
+            ConfigError: a value of the layout is out of range.
         """
-        if not isinstance(inputs, list | tuple):
-            return self._detect_batch([inputs], threshold)[0]
         if batch_size < 1:
             raise ConfigError(f"batch_size must be 1 or more, got {batch_size}")
-        starts = range(0, len(inputs), batch_size)
-        return [p for start in starts for p in self._detect_batch(inputs[start : start + batch_size], threshold)]
+        sources = inputs if isinstance(inputs, list | tuple) else [inputs]
+        if any(value is not None for value in layout.values()):
+            geometry, areas = parse_layout(layout)
+            found = [self._detect_laid_out(one, geometry, areas, batch_size, threshold) for one in sources]
+        else:
+            starts = range(0, len(sources), batch_size)
+            found = [p for start in starts for p in self._detect_batch(sources[start : start + batch_size], threshold)]
+        return found if isinstance(inputs, list | tuple) else found[0]
+
+    def _detect_laid_out(
+        self, source: Any, geometry: Geometry, areas: Areas, batch_size: int, threshold: float | None
+    ) -> Prediction:
+        image = as_image(source)
+        path = str(source) if isinstance(source, str | Path) else None
+        area, _ = areas.of(image.size, "" if path is None else Path(path).name)
+        found = survey(self, image, geometry, area=area, batch_size=batch_size)
+        return Prediction(
+            score=found.score,
+            anomaly_map=found.anomaly_map,
+            width=image.width,
+            height=image.height,
+            path=path,
+            decision=decide(found.score, threshold),
+            image=image,
+            geometry=found.record,
+            valid=None if area is None else area.mask(),
+        )
 
     def _detect_batch(self, inputs: Sequence[Any], threshold: float | None) -> list[Prediction]:
         images = [as_image(source) for source in inputs]

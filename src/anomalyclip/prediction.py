@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -27,6 +28,10 @@ class Prediction:
         path: where the image came from, if it was a file.
         decision: "anomalous" if score >= threshold, else "normal"; None without a threshold.
         image: the RGB image the map belongs to, for overlays.
+        geometry: None for one plain view of the whole image, else how many views it took, the box the model saw and the
+            share of pixels that count, see :mod:`anomalyclip.geometry`.
+        valid: (height, width) False where pixels do not count: outside the region of interest, or ignored; None if all
+            do. The map is 0 there.
     """
 
     score: float
@@ -36,6 +41,8 @@ class Prediction:
     path: str | None = None
     decision: Decision | None = None
     image: Image | None = field(default=None, repr=False, compare=False)
+    geometry: Mapping[str, Any] | None = None
+    valid: NDArray[np.bool_] | None = field(default=None, repr=False, compare=False)
 
     def overlay(self) -> Image:
         """The image with its heat map on the fixed colour scale and a colour bar."""
@@ -44,7 +51,7 @@ class Prediction:
         from anomalyclip.io import draw_overlay
 
         base = self.image if self.image is not None else Image.new("RGB", (self.width, self.height), "white")
-        return draw_overlay(base, self.anomaly_map, score=self.score, decision=self.decision)
+        return draw_overlay(base, self.anomaly_map, score=self.score, decision=self.decision, valid=self.valid)
 
     def save_overlay(self, path: str | Path) -> None:
         """Write :meth:`overlay` as PNG or JPEG; raises :class:`~anomalyclip.errors.OutputError` if it cannot."""

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from anomalyclip.geometry.area import Area
-    from anomalyclip.geometry.areas import Areas
+    from anomalyclip.geometry.areas import Areas, parse_layout
     from anomalyclip.geometry.assembly import Assembly
     from anomalyclip.geometry.detector import Detector, ResizingDetector, check_detector
-    from anomalyclip.geometry.settings import Box, Geometry
+    from anomalyclip.geometry.settings import Box, Geometry, Layout
     from anomalyclip.geometry.surveying import Survey, survey
     from anomalyclip.geometry.views import View, plan_views, view_pixels
 
@@ -28,10 +28,12 @@ _HOME = {
     "Box": "settings",
     "Detector": "detector",
     "Geometry": "settings",
+    "Layout": "settings",
     "ResizingDetector": "detector",
     "Survey": "surveying",
     "View": "views",
     "check_detector": "detector",
+    "parse_layout": "areas",
     "plan_views": "views",
     "survey": "surveying",
     "view_pixels": "views",
@@ -44,10 +46,12 @@ __all__ = [
     "Box",
     "Detector",
     "Geometry",
+    "Layout",
     "ResizingDetector",
     "Survey",
     "View",
     "check_detector",
+    "parse_layout",
     "plan_views",
     "survey",
     "view_pixels",

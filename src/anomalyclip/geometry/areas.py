@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from anomalyclip.data.pairing import CONVENTIONS, pictures
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.geometry.area import Area, Mask, bounding_box
-from anomalyclip.geometry.settings import Box
+from anomalyclip.geometry.settings import Box, Geometry, Layout
 from anomalyclip.io.names import printable
 
 _BOX = re.compile(r"\s*-?\d+\s*(,\s*-?\d+\s*){3}")
@@ -73,6 +73,15 @@ class Areas:
         if self.ignore is not None:
             told["ignore_mask"] = _digest(self.ignore)
         return told | ({"ignore_mask": "by name"} if self.folder is not None else {})
+
+
+def parse_layout(layout: Layout) -> tuple[Geometry, Areas]:
+    """The geometry and the areas of keywords. Raises ConfigError, InputError; TypeError for unknown keywords."""
+    rest: dict[str, Any] = {key: value for key, value in layout.items() if value is not None}
+    areas = Areas.open(rest.pop("roi", None), rest.pop("ignore_mask", None))
+    if "scales" in rest:
+        rest["scales"] = tuple(rest["scales"])
+    return Geometry(**rest), areas
 
 
 class MaskFolder:

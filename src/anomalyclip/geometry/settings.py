@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 from anomalyclip.errors import ConfigError
 
@@ -21,6 +21,21 @@ class Box(NamedTuple):
     y: int
     width: int
     height: int
+
+
+class Layout(TypedDict, total=False):
+    """The keywords by which Python code lays images out: those of `Geometry`, and of `Areas.open` for a whole run.
+
+    roi: a box (x, y, width, height), a mask (bool or uint8 (height, width), true inside) or its file.
+    ignore_mask: a mask that is true where to ignore, its file, or a folder of masks by the images' names.
+    """
+
+    tile: int | None
+    overlap: float
+    scales: tuple[float, ...]
+    keep_aspect: bool
+    roi: Any
+    ignore_mask: Any
 
 
 @dataclass(frozen=True)
