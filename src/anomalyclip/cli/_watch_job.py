@@ -78,6 +78,8 @@ class WatchJob:
             database = self._open_output()
             stack.callback(database.close)
             couriers = self._couriers(database)
+            for courier in couriers:
+                stack.callback(courier.close, _GRACE)
             journal = Journal(database)
             source = self._source(journal)
             stack.callback(source.close)

@@ -24,6 +24,8 @@ from anomalyclip.watching.notify import Courier
 from anomalyclip.watching.queue import Message
 from anomalyclip.watching.results import ResultFiles
 
+_REST = 10  # times as long as a look took that found nothing
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -60,11 +62,12 @@ class Watcher:
         for courier in self.couriers:
             courier.start()
         while not stop.is_set():
+            began = time.monotonic()
             count = self._round(stop)
             if self.source.finished:
                 return
-            if not count:
-                self.source.wait(self.pace.interval, stop)
+            if not count:  # looking through a huge folder must not eat the machine
+                self.source.wait(max(self.pace.interval, _REST * (time.monotonic() - began)), stop)
 
     def _round(self, stop: threading.Event) -> int:
         """Score all that has arrived; how many results there were. A stop lets the image under way be finished."""

@@ -89,7 +89,8 @@ class Courier:
         with self._change:
             self._stopping = True
             self._change.notify_all()
-        self._thread.join(grace)
+        if self._thread.is_alive():
+            self._thread.join(grace)
 
     def _run(self) -> None:
         try:
