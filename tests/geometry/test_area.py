@@ -99,6 +99,9 @@ def test_a_region_of_interest_is_a_box_or_a_mask_file(tmp_path: Path) -> None:
     [
         ("1,2,3,0", InputError, "width,height from 1"),
         ("-1,2,3,4", InputError, "x,y from 0"),
+        ("1,2,3", InputError, "1,2,3: expected four whole numbers"),
+        ("1,2,3,4.5", InputError, "four whole numbers"),
+        ("1,2,,4", InputError, "four whole numbers"),
         ((1, 2, 3), InputError, "four whole numbers"),
         ((1.5, 2, 3, 4), InputError, "four whole numbers"),
         ("gone.png", ImageReadError, "no such file"),

@@ -17,7 +17,8 @@ from anomalyclip.geometry.area import Area, Mask, bounding_box
 from anomalyclip.geometry.settings import Box, Geometry, Layout
 from anomalyclip.io.names import printable
 
-_BOX = re.compile(r"\s*-?\d+\s*(,\s*-?\d+\s*){3}")
+_NUMBERS = re.compile(r"[-+.,\s0-9]*,[-+.,\s0-9]*", re.ASCII)  # meant as a box
+_WHOLE = re.compile(r"\s*-?\d+\s*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -116,11 +117,12 @@ class MaskFolder:
 def _roi(given: Any) -> Box | Mask | None:
     if given is None:
         return None
-    if isinstance(given, str) and _BOX.fullmatch(given):
-        given = tuple(int(part) for part in given.split(","))
+    if isinstance(given, str) and _NUMBERS.fullmatch(given) and not Path(given).exists():
+        given = tuple(int(part) if _WHOLE.fullmatch(part) else part for part in given.split(","))
     if isinstance(given, tuple | list):
         if len(given) != 4 or not all(isinstance(v, int | np.integer) for v in given):
-            raise InputError(f"region of interest {given}: expected four whole numbers, x, y, width, height")
+            text = ",".join(map(str, given))
+            raise InputError(f"region of interest {text}: expected four whole numbers x,y,width,height, or a mask file")
         box = Box(*(int(v) for v in given))
         if min(box.width, box.height) < 1 or min(box.x, box.y) < 0:
             raise InputError(f"region of interest {','.join(map(str, box))}: expected x,y from 0, width,height from 1")
