@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from anomalyclip.calibration.conformal import conformal_threshold, images_needed, p_values, smallest_rate
     from anomalyclip.calibration.drift import DriftMonitor
     from anomalyclip.calibration.files import read_profile, read_profiles, write_profiles
-    from anomalyclip.calibration.fitting import calibrate
+    from anomalyclip.calibration.fitting import calibrate, provenance_of
     from anomalyclip.calibration.measured import Measured, measure
     from anomalyclip.calibration.operating import CostWish, RecallWish
     from anomalyclip.calibration.profile import Profile, check_name
@@ -32,6 +32,7 @@ _HOME = {
     "images_needed": "conformal",
     "measure": "measured",
     "p_values": "conformal",
+    "provenance_of": "fitting",
     "read_profile": "files",
     "read_profiles": "files",
     "smallest_rate": "conformal",
@@ -50,6 +51,7 @@ __all__ = [
     "images_needed",
     "measure",
     "p_values",
+    "provenance_of",
     "read_profile",
     "read_profiles",
     "smallest_rate",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from anomalyclip.calibration.measured import Measured
 from anomalyclip.calibration.operating import Wish, choose
 from anomalyclip.calibration.profile import ImageLevel, PixelLevel, PixelRule, Profile
 from anomalyclip.errors import ConfigError
+
+if TYPE_CHECKING:
+    from anomalyclip.geometry import Areas, Geometry
 
 DEFAULT_RATE = 0.01
 
@@ -29,7 +32,7 @@ def calibrate(
     anomalies: Measured | None = None,
     wish: Wish | None = None,
 ) -> Profile:
-    """A profile of the model with this `provenance` (`model.provenance()`).
+    """A profile of the model with this `provenance`, see :func:`provenance_of`.
 
     rate: false-positive rate of image decisions. pixel_rate: of regions (None: `rate`), see
     :mod:`anomalyclip.calibration.pixels` for the two rules. anomalies, wish: choose the operating point, see
@@ -54,6 +57,13 @@ def calibrate(
         pixel=PixelLevel(rule=pixel_rule, rate=pixel_rate, threshold=pixel, peaks=_kept(normals.peaks)),
         operating=point,
     )
+
+
+def provenance_of(model: Any, geometry: Geometry | None = None, areas: Areas | None = None) -> dict[str, Any]:
+    """What a profile is bound to: `model.provenance()`, with the layout of images among its settings."""
+    told = dict(model.provenance())
+    layout = (geometry.settings() if geometry is not None else {}) | (areas.settings() if areas is not None else {})
+    return told | {"settings": {**told["settings"], **layout}}
 
 
 def _kept(values: Iterable[float]) -> tuple[float, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anomalyclip.calibration.pixels import PixelShares
 from anomalyclip.detect.inputs import InputItem
@@ -17,8 +17,6 @@ from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from anomalyclip.detect.result import Result
 
 
@@ -51,29 +49,17 @@ def measure(
     model: Detector,
     items: Iterable[InputItem],
     *,
-    batch_size: int = 1,
-    workers: int = 2,
-    max_pixels: int | None = None,
     known: Measured | None = None,
-    read: Callable[[InputItem], Image] | None = None,
     advance: Callable[[], object] = lambda: None,
+    **stream: Any,
 ) -> Measured:
     """Run the model over images in the same stream as `anomalyclip detect` does.
 
     An image that cannot be read or scored is skipped with the reason, and so is one with the same pixels as an earlier
-    one (a repeated picture is no further evidence), or as one of `known`. read: see `detect_stream`. advance: called
-    once per image. Raises InputError where no image is left.
+    one (a repeated picture is no further evidence), or as one of `known`. advance: called once per image. stream:
+    further arguments of `detect_stream`, such as batch_size and geometry. Raises InputError where no image is left.
     """
-    measured = collect(
-        model,
-        items,
-        batch_size=batch_size,
-        workers=workers,
-        max_pixels=max_pixels,
-        known=known,
-        read=read,
-        advance=advance,
-    )
+    measured = collect(model, items, known=known, advance=advance, **stream)
     if not measured.scores:
         reasons = "; ".join(f"{printable(path)}: {reason}" for path, reason in measured.skipped[:3])
         raise InputError(f"no image could be measured ({reasons}); give images that can be read")
@@ -84,20 +70,14 @@ def collect(
     model: Detector,
     items: Iterable[InputItem],
     *,
-    batch_size: int = 1,
-    workers: int = 2,
-    max_pixels: int | None = None,
     known: Measured | None = None,
-    read: Callable[[InputItem], Image] | None = None,
     advance: Callable[[], object] = lambda: None,
+    **stream: Any,
 ) -> Measured:
     """`measure`, for images that come in parts: it may find none to measure."""
     gauge = _Gauge(set(known.pictures) if known is not None else set())
     measured = Measured(shares=gauge.shares)
-    results = detect_stream(
-        model, items, batch_size=batch_size, workers=workers, max_pixels=max_pixels, sink=gauge, read=read
-    )
-    with closing(results):
+    with closing(detect_stream(model, items, sink=gauge, **stream)) as results:
         for result in results:
             _take(result, gauge, measured, known)
             advance()
@@ -138,6 +118,7 @@ class _Gauge:
             raise InputError("the model gave an anomaly map with values that are no number")
         with self._lock:
             if digest not in self._counted:
-                self.shares.add(finished.anomaly_map)
+                counted = finished.anomaly_map if finished.area is None else finished.anomaly_map[finished.area.mask()]
+                self.shares.add(counted)
                 self._counted.add(digest)
             self.seen[finished.result.item.key] = (peak, digest)

@@ -36,7 +36,7 @@ class PixelShares:
         self._mass = np.zeros(_BINS)  # sum over images of the share of their pixels in each bin
 
     def add(self, anomaly_map: NDArray[np.float32]) -> None:
-        """Count one map (H, W) float32 in [0, 1]. Raises InputError for values that are no number."""
+        """Count the values of one map, float32 in [0, 1]. Raises InputError for values that are no number."""
         values = np.ascontiguousarray(anomaly_map, dtype=np.float32).ravel()
         if not np.isfinite(values).all():
             raise InputError("the anomaly map holds values that are no number")

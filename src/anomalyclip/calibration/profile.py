@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from anomalyclip.calibration.binomial import Interval
 
 #: Parts of a model's provenance that do not change its scores.
-_NAMES_ONLY = ("model", "prompts", "version")
+_NAMES_ONLY = ("model", "prompts", "version", "runtime")
 
 #: "image": at most `rate` of normal images show any pixel above the threshold. "pixel": at most `rate` of the pixels
 #: of normal images lie above it, on average over images.

@@ -14,6 +14,7 @@ from anomalyclip.io.names import printable
 if TYPE_CHECKING:
     from anomalyclip.calibration import CostWish, Measured, Profile, RecallWish
     from anomalyclip.calibration.profile import PixelRule
+    from anomalyclip.geometry import Areas, Geometry
     from anomalyclip.model import AnomalyCLIP
 
 DONE, SOME_SKIPPED, INTERRUPTED = 0, 3, 130
@@ -40,6 +41,8 @@ class CalibrateJob:
     plot: bool
     quiet: bool
     loading: Mapping[str, Any]
+    geometry: Geometry
+    areas: Areas
     batch_size: int | None
     workers: int
     max_pixels: int | None
@@ -92,15 +95,18 @@ class CalibrateJob:
     def _load(self) -> AnomalyCLIP:
         import cv2
 
+        from anomalyclip.cli._heap import trim_heap_for
         from anomalyclip.model import load
 
         cv2.setNumThreads(1)  # see `_detect_job`
-        return load(**self.loading)
+        model = load(**self.loading)
+        trim_heap_for(model)
+        return model
 
     def _process(
         self, model: AnomalyCLIP, others: list[Profile], wish: RecallWish | CostWish | None, total: int
     ) -> int:
-        from anomalyclip.calibration import calibrate, write_profiles
+        from anomalyclip.calibration import calibrate, provenance_of, write_profiles
 
         with progress_bar(shown=not self.quiet) as bar:
             task = bar.add_task("calibrate", total=total)
@@ -112,7 +118,7 @@ class CalibrateJob:
         _tell_skipped(skipped)
         profile = calibrate(
             normals,
-            model.provenance(),
+            provenance_of(model, self.geometry, self.areas),
             name=self.name,
             rate=self.rate,
             pixel_rate=self.pixel_rate,
@@ -135,6 +141,8 @@ class CalibrateJob:
             batch_size=self.batch_size or (1 if model.device.type == "cpu" else 8),
             workers=self.workers,
             max_pixels=self.max_pixels,
+            geometry=self.geometry,
+            areas=self.areas,
             known=known,
             advance=advance,
         )

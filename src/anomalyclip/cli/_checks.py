@@ -6,8 +6,12 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from anomalyclip.errors import ConfigError
+
+if TYPE_CHECKING:
+    from anomalyclip.calibration import Profile
 
 _DEVICE = re.compile(r"auto|cpu|(cuda|mps|xpu)(:\d+)?")
 
@@ -67,6 +71,23 @@ def parse_layers(text: str | None) -> tuple[int, ...] | None:
     if len(set(layers)) < len(layers):
         raise ConfigError(f"--layers {text!r} names a block twice; give each block once")
     return layers
+
+
+def open_profile(place: str | None, thresholds: Mapping[str, float | None]) -> Profile | None:
+    """The profile of --profile FILE[:NAME], None without one; it brings the thresholds, so they may not be given.
+
+    Raises ConfigError, InputError.
+    """
+    if place is None:
+        return None
+    given = [option for option, value in thresholds.items() if value is not None]
+    if given:
+        raise ConfigError(
+            f"--profile brings the thresholds that {' and '.join(given)} would set: give one or the other"
+        )
+    from anomalyclip.calibration import read_profile
+
+    return read_profile(place)
 
 
 def check_output(output: Path | None, contradiction: bool, needing: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,9 @@ from anomalyclip.detect.folder import TABLE
 from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
+    from anomalyclip.calibration import DriftMonitor, Profile
     from anomalyclip.cli._table import RowPrinter
-    from anomalyclip.detect import InputItem, OutputFolder, Provenance
+    from anomalyclip.detect import InputItem, OutputFolder, Provenance, Result
     from anomalyclip.detect.artifacts import MapsChoice
     from anomalyclip.detect.pipeline import Sink
     from anomalyclip.detect.writers import Mode
@@ -36,6 +37,7 @@ class DetectJob:
     recursive: bool
     threshold: float | None
     pixel_threshold: float | None
+    profile: Profile | None
     min_area: int
     loading: Mapping[str, Any]
     geometry: Geometry
@@ -53,6 +55,7 @@ class DetectJob:
 
     def run(self) -> int:
         """Cheap checks first: no folder is made before an input is found, no model loaded before the folder fits."""
+        from anomalyclip.calibration import provenance_of
         from anomalyclip.detect import OutputFolder, survey_inputs
         from anomalyclip.geometry import check_detector
 
@@ -61,6 +64,8 @@ class DetectJob:
             folder = OutputFolder(self.output, self.mode) if self.output is not None else None
             model = self._load()
             check_detector(model, self.geometry)
+            if self.profile is not None:
+                self.profile.check_model(provenance_of(model, self.geometry, self.areas))
         except KeyboardInterrupt:
             return INTERRUPTED
         return self._process(model, folder, total)
@@ -85,6 +90,7 @@ class DetectJob:
             threshold=self.threshold,
             pixel_threshold=self.pixel_threshold,
             min_area=self.min_area,
+            **({"profile": self.profile.name, "profile_made": self.profile.made} if self.profile is not None else {}),
             **self.geometry.settings(),
             **self.areas.settings(),
         )
@@ -127,14 +133,29 @@ class DetectJob:
                 areas=self.areas,
                 on_view=lambda done, views: bar.update(task, description=f"detect (view {done:,} of {views:,})"),
             )
-            unmasked = 0
+            unmasked, monitor = 0, self._monitor()
             with closing(results):
                 for result in results:
+                    result = self._judged(result, monitor)
                     printer.add(to_row(result, provenance) if folder is None else folder.append(result))
                     bar.update(task, advance=1)
                     unmasked += "ignore_mask" in (told := result.geometry or {}) and told["ignore_mask"] is None
         if unmasked and not self.quiet:
             note(f"No mask of its name for {_images(unmasked)}: nothing was ignored there.", style="yellow")
+        if monitor is not None and not self.quiet and (warning := monitor.warning()) is not None:
+            note(warning, style="yellow")
+
+    def _monitor(self) -> DriftMonitor | None:
+        from anomalyclip.calibration import DriftMonitor
+
+        return DriftMonitor(self.profile) if self.profile is not None else None
+
+    def _judged(self, result: Result, monitor: DriftMonitor | None) -> Result:
+        """With its p-value, and counted for drift."""
+        if self.profile is None or monitor is None or result.score is None:
+            return result
+        monitor.add(result.score)
+        return replace(result, p_value=self.profile.p_value(result.score))
 
     def _items(self, folder: OutputFolder | None, skipped: Callable[[], object]) -> Iterator[InputItem]:
         from anomalyclip.detect import iter_inputs

@@ -11,6 +11,16 @@ import typer
 from anomalyclip.cli import _model_options as common
 from anomalyclip.cli._calibrate_job import CalibrateJob
 from anomalyclip.cli._checks import check_device, check_ranges, parse_layers
+from anomalyclip.cli._geometry_options import (
+    IgnoreMask,
+    KeepAspect,
+    Overlap,
+    Roi,
+    Scales,
+    Tile,
+    open_areas,
+    parse_geometry,
+)
 from anomalyclip.errors import ConfigError
 
 
@@ -101,6 +111,12 @@ def calibrate(
     sigma: common.Sigma = None,
     map_weight: common.MapWeight = None,
     offline: common.Offline = False,
+    tile: Tile = None,
+    overlap: Overlap = None,
+    scales: Scales = None,
+    keep_aspect: KeepAspect = False,
+    roi: Roi = None,
+    ignore_mask: IgnoreMask = None,
     batch_size: common.BatchSize = None,
     workers: common.Workers = 2,
     threads: common.Threads = None,
@@ -150,6 +166,8 @@ def calibrate(
             "threads": threads,
             "offline": offline,
         },
+        geometry=parse_geometry(tile, overlap, scales, keep_aspect),
+        areas=open_areas(roi, ignore_mask),
         batch_size=batch_size,
         workers=workers,
         max_pixels=max_pixels,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from anomalyclip.cli._checks import check_device, check_output, check_ranges, parse_layers
+from anomalyclip.cli._checks import check_device, check_output, check_ranges, open_profile, parse_layers
 from anomalyclip.cli._detect_job import DetectJob
 from anomalyclip.cli._geometry_options import (
     IgnoreMask,
@@ -56,6 +56,14 @@ def detect(
         float | None,
         typer.Option(
             help="Report regions where the map reaches this value (0 to 1); default: --threshold.", show_default=False
+        ),
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE[:NAME]",
+            help="Take both thresholds from `anomalyclip calibrate`, add p-values, warn of drift.",
+            show_default=False,
         ),
     ] = None,
     min_area: Annotated[int, typer.Option(help="Leave out regions with fewer pixels.")] = 1,
@@ -202,11 +210,15 @@ def detect(
     needing = {"--overlay": overlay, "--maps": maps and maps is not Maps.none, "--report": report}
     needing |= {"--resume": resume, "--overwrite": overwrite}
     check_output(output, resume and overwrite, [option for option, given in needing.items() if given])
+    calibrated = open_profile(profile, {"--threshold": threshold, "--pixel-threshold": pixel_threshold})
+    if calibrated is not None:
+        threshold, pixel_threshold = calibrated.image_threshold, calibrated.pixel_threshold
     job = DetectJob(
         inputs=inputs,
         recursive=recursive,
         threshold=threshold,
         pixel_threshold=threshold if pixel_threshold is None else pixel_threshold,
+        profile=calibrated,
         min_area=min_area,
         loading={
             "model": model,

@@ -218,6 +218,8 @@ def _card(card: _Card) -> str:
     regions = len(row["regions"])
     detail = f"{row['width']} × {row['height']}" + (f", {regions} region{'s' * (regions != 1)}" if regions else "")
     detail += _geometry_words(row.get("geometry") or {})
+    if row.get("p_value") is not None:
+        detail += f", p = {row['p_value']:.3g}"
     link = f' · <a href="{card.overlay}" target="_blank" rel="noopener">overlay</a>' if card.overlay else ""
     return f"""<article data-score="{score:.9g}" data-decision="{decision or ""}" data-name="{name}">
 {_pictures(card, name)}
