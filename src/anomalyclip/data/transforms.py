@@ -21,11 +21,16 @@ def preprocess(image: Image, size: int | tuple[int, int]) -> Tensor:
 
     ``size`` may also be (height, width).
     """
+    return normalise(torch.from_numpy(resize(image, size)))
+
+
+def resize(image: Image, size: int | tuple[int, int]) -> NDArray[np.uint8]:
+    """An RGB image at ``size``, a side or (height, width): uint8 (H, W, 3), PIL's bicubic filter."""
     from PIL.Image import Resampling
 
     height, width = (size, size) if isinstance(size, int) else size
     resized = image if image.size == (width, height) else image.resize((width, height), Resampling.BICUBIC)
-    return normalise(torch.from_numpy(np.array(resized, dtype=np.uint8)))
+    return np.array(resized, dtype=np.uint8)
 
 
 def normalise(pixels: Tensor) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,21 +10,15 @@ from torch import Tensor, nn
 from anomalyclip.clip.vision import VisionFeatures
 from anomalyclip.data.transforms import MEAN, STD
 from anomalyclip.model import AnomalyCLIP
-
-Pixels = Literal["uint8", "normalised"]
-"""What the graph takes: uint8 RGB (B, S, S, 3), or float32 (B, 3, S, S) as :func:`anomalyclip.data.transforms.preprocess`
-gives."""
-
-INPUT = "images"
-OUTPUTS = ("score", "anomaly_map")
+from anomalyclip.runtime.graph_io import Pixels
 
 
 class DetectorGraph(nn.Module):
-    """Images of ``pixels`` to scores (B,) and maps (B, S, S), float32 in [0, 1] (METHOD sections 2 to 5, less the resize).
+    """Images to scores (B,) and maps (B, S, S), float32 in [0, 1]: METHOD sections 2 to 5, less the resize.
 
     Args:
         model: what is exported; it is not changed.
-        pixels: the input, see :data:`Pixels`.
+        pixels: the input, see :data:`anomalyclip.runtime.graph_io.Pixels`.
         half: compute the encoder in float16. Normalisation, softmax and Gaussian stay in float32.
     """
 
