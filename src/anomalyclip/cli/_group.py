@@ -17,6 +17,8 @@ VERBS = {
     "evaluate": "Measure a model on labelled images, as the paper does.",
     "serve": "Answer over HTTP, with a web page to look at.",
     "reproduce": "Rerun the paper's tables on the data sets at hand.",
+    "bench": "Time every way to run a model side by side, with its cost in accuracy.",
+    "export": "Write a model as ONNX, OpenVINO or TorchScript, verified against torch.",
     "data": "List, check, describe and render data sets.",
     "models": "List, fetch, verify and locate models and prompts.",
 }

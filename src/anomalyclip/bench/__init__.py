@@ -1,0 +1,1 @@
+"""How fast, how exact and how large: every way of running a model, measured side by side in one run."""

@@ -1,0 +1,73 @@
+"""What the machine could do at best: the speed of its matrix product, and the operations that one image needs."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from anomalyclip.bench.timing import alternate
+from anomalyclip.model import AnomalyCLIP
+
+_SHAPE = (1370, 1024, 4096)  # rows, inner, columns: the larger products of ViT-L/14 at 518 pixels
+_INT8_ENGINE = "onednn"
+
+
+def gemm_ceiling(rounds: int = 10) -> dict[str, float]:
+    """GFLOP/s (int8: giga-operations) of one large matrix product with torch's threads, {"fp32": ..., "int8": ...}.
+
+    The best of several, not the median: it is a ceiling. int8 is left out where torch was built without oneDNN.
+    """
+    rows, inner, columns = _SHAPE
+    x, weight = torch.randn(rows, inner), torch.randn(columns, inner)
+    calls: dict[str, Any] = {"fp32": lambda: torch.nn.functional.linear(x, weight)}
+    if _INT8_ENGINE in torch.backends.quantized.supported_engines:
+        calls["int8"] = _int8_product(x, weight)
+    with torch.inference_mode():
+        best = {
+            name: min(alternate({name: call}, 1)[name].median for _ in range(rounds)) for name, call in calls.items()
+        }
+    return {name: 2 * rows * inner * columns / seconds / 1e9 for name, seconds in best.items()}
+
+
+def _int8_product(x: Tensor, weight: Tensor) -> Any:
+    """A closure over quantised copies: unsigned activations, weights per channel, int8 out, as int8 networks run it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch announces that these will move to another package
+        before = torch.backends.quantized.engine
+        torch.backends.quantized.engine = _INT8_ENGINE
+        try:
+            zeros = torch.zeros(len(weight), dtype=torch.int64)
+            scales = torch.full((len(weight),), 0.02)
+            prepared = torch.ops.quantized.linear_prepack(
+                torch.quantize_per_channel(weight, scales, zeros, 0, torch.qint8), None
+            )
+            given = torch.quantize_per_tensor(x, 0.05, 64, torch.quint8)
+        finally:
+            torch.backends.quantized.engine = before
+    return lambda: torch.ops.quantized.linear(given, prepared, 1.0, 64)
+
+
+def flops(model: AnomalyCLIP) -> dict[str, float]:
+    """GFLOP of one image (2 per multiply-add): "products", "attention", "convolutions" and their "total"."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    aten = torch.ops.aten
+    fused = aten._scaled_dot_product_flash_attention_for_cpu
+    counter = FlopCounterMode(display=False, custom_mapping={fused: _attention_flops})
+    side = model.settings.image_size
+    with counter, torch.no_grad():
+        model(torch.zeros(1, 3, side, side, device=model.device))
+    counts = counter.get_flop_counts()["Global"]
+    attention, convolutions = counts.get(fused, 0), counts.get(aten.convolution, 0)
+    total = sum(counts.values())
+    parts = {"products": total - attention - convolutions, "attention": attention, "convolutions": convolutions}
+    return {name: value / 1e9 for name, value in (parts | {"total": total}).items()}
+
+
+def _attention_flops(query: Any, key: Any, value: Any, *args: Any, out_shape: Any = None, **kwargs: Any) -> int:
+    """Two products per head: Q K^T, and the probabilities times V."""
+    batch, heads, rows, width = query
+    return int(2 * batch * heads * rows * key[2] * (width + value[3]))

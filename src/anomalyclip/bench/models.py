@@ -1,0 +1,50 @@
+"""What is measured: a model by name or path, or a true architecture with seeded random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from anomalyclip.clip.config import PRESETS
+from anomalyclip.clip.model import random_clip
+from anomalyclip.clip.vision import default_dpam_blocks
+from anomalyclip.errors import ConfigError
+from anomalyclip.model import AnomalyCLIP, load
+from anomalyclip.model_settings import ModelSettings, default_image_size
+from anomalyclip.text_embeddings import TextEmbeddings
+
+RANDOM = "random:"
+
+
+def bench_model(name: str, *, image_size: int | None = None, layers: Sequence[int] | None = None) -> AnomalyCLIP:
+    """``random:ARCHITECTURE`` or whatever :func:`anomalyclip.model.load` takes, on the CPU.
+
+    Raises:
+        ConfigError: an unknown architecture. And what ``load`` raises.
+    """
+    if not name.startswith(RANDOM):
+        return load(name, device="cpu", image_size=image_size, layers=layers)
+    return random_model(name.removeprefix(RANDOM), image_size=image_size, layers=layers)
+
+
+def random_model(
+    architecture: str, *, image_size: int | None = None, layers: Sequence[int] | None = None, seed: int = 0
+) -> AnomalyCLIP:
+    """The true architecture with seeded random weights and text embeddings: speed does not depend on the values.
+
+    Its scores mean nothing, and its drift under quantisation says little about trained weights.
+    """
+    if architecture not in PRESETS:
+        raise ConfigError(f"no architecture {architecture!r} to draw random weights for; known: {', '.join(PRESETS)}")
+    config = PRESETS[architecture]
+    visual = random_clip(config, seed).visual
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.nn.functional.normalize(torch.randn(2, config.embed_dim, generator=generator), dim=-1)
+    settings = ModelSettings(
+        image_size=image_size or default_image_size(config.vision),
+        layers=tuple(layers) if layers else (config.vision.layers,),
+        dpam_blocks=default_dpam_blocks(config.vision.layers),
+    )
+    embeddings = TextEmbeddings(features, "random", "")
+    return AnomalyCLIP(visual, embeddings, settings, name=f"{RANDOM}{architecture}", weights_sha256="")

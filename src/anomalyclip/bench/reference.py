@@ -1,0 +1,102 @@
+"""The yardstick: the authors' computation restated, so that ratios come from one run (METHOD sections 3 and 5).
+
+Per dual block both attention matrices are written out, every token goes through every block, each selected layer's map
+is upsampled on its own, and SciPy filters image after image. The single-path blocks use torch's own multi-head
+attention, as CLIP's do. Same numbers as :class:`anomalyclip.model.AnomalyCLIP` but for rounding.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from anomalyclip.clip.blocks import Block, QuickGELU
+from anomalyclip.scoring import image_score, on_grid, similarity, upsample, with_map_peak
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from anomalyclip.clip.attention import SelfAttention
+    from anomalyclip.model import AnomalyCLIP
+
+
+class Reference:
+    """A detector over the weights and settings of ``model``; nothing is copied. Needs SciPy."""
+
+    def __init__(self, model: AnomalyCLIP) -> None:
+        self.model = model
+
+    def preprocess(self, image: Image) -> Tensor:
+        """As the model's own."""
+        return self.model.preprocess(image)
+
+    @torch.inference_mode()
+    def predict(self, pixel_values: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores (B,) and maps (B, S, S) of normalised images (B, 3, S, S)."""
+        from scipy.ndimage import gaussian_filter
+
+        model, settings = self.model, self.model.settings
+        image, patches = self._encode(pixel_values)
+        total = torch.zeros(len(pixel_values), settings.image_size, settings.image_size)
+        for features in patches:
+            both = upsample(on_grid(similarity(features, model.text_features, settings.tau)), settings.image_size)
+            total += (both[:, 1] + 1 - both[:, 0]) / 2
+        mean = (total / len(patches)).numpy()
+        maps = torch.stack([torch.from_numpy(gaussian_filter(one, sigma=settings.sigma)) for one in mean])
+        scores = image_score(image, model.text_features, settings.tau)
+        return with_map_peak(scores, maps, settings.map_weight), maps
+
+    def _encode(self, pixel_values: Tensor) -> tuple[Tensor, list[Tensor]]:
+        visual, settings = self.model.visual, self.model.settings
+        depth = visual.config.layers
+        first_dual = depth + 1 if settings.dpam == "qk" else depth - settings.dpam_blocks + 1
+        x = local = visual.embed(pixel_values)
+        found: dict[int, Tensor] = {}
+        for number, block in enumerate(cast("list[Block]", visual.transformer.resblocks), start=1):
+            attention = block.attn
+            normed = block.ln_1(x)
+            if number < first_dual:
+                x = x + _library_attention(attention, normed)
+                x = local = x + _mlp(block, x)
+            else:
+                plain, own = _explicit_attention(attention, normed, settings.dpam)
+                x = x + plain
+                x = x + _mlp(block, x)
+                local = local + own
+            if number in settings.layers:
+                found[number] = visual.ln_post(local)[:, 1:] @ visual.proj
+        first = visual.ln_post(x[:, 0]) if settings.post_norm_class else x[:, 0]
+        return first @ visual.proj, [found[layer] for layer in settings.layers]
+
+
+def _explicit_attention(attention: SelfAttention, x: Tensor, mode: str) -> tuple[Tensor, Tensor]:
+    """Plain and self-similarity attention with both (B, heads, N, N) matrices in memory."""
+    B, N, D = x.shape
+    packed = F.linear(x, attention.in_proj_weight, attention.in_proj_bias)
+    q, k, v = packed.reshape(B, N, 3, attention.heads, D // attention.heads).permute(2, 0, 3, 1, 4)
+    scale = (D // attention.heads) ** -0.5
+    own = {"vv": v, "qq": q, "kk": k}[mode]
+    plain = ((q @ k.transpose(-2, -1)) * scale).softmax(dim=-1)
+    local = ((own @ own.transpose(-2, -1)) * scale).softmax(dim=-1)
+    joined = [(matrix @ v).transpose(1, 2).reshape(B, N, D) for matrix in (plain, local)]
+    return attention.out_proj(joined[0]), attention.out_proj(joined[1])
+
+
+def _library_attention(attention: SelfAttention, x: Tensor) -> Tensor:
+    rows = x.transpose(0, 1)  # torch's function wants (N, B, D)
+    out, _ = F.multi_head_attention_forward(
+        rows, rows, rows, x.shape[2], attention.heads, attention.in_proj_weight, attention.in_proj_bias,
+        None, None, False, 0.0, attention.out_proj.weight, attention.out_proj.bias, training=False, need_weights=False,
+    )  # fmt: skip
+    return out.transpose(0, 1)
+
+
+def _mlp(block: Block, x: Tensor) -> Tensor:
+    fc, activation, projection = cast("list[nn.Module]", block.mlp)
+    inner = fc(block.ln_2(x))
+    inner = inner * torch.sigmoid(1.702 * inner) if isinstance(activation, QuickGELU) else F.gelu(inner)
+    out: Tensor = projection(inner)
+    return out

@@ -1,0 +1,120 @@
+"""The ways to run a model, as one table, and how each is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anomalyclip.bench.reference import Reference
+from anomalyclip.errors import ConfigError
+from anomalyclip.runtime.formats import FormatName, Precision, installed
+
+if TYPE_CHECKING:
+    from anomalyclip.detect.pipeline import Detector
+    from anomalyclip.model import AnomalyCLIP
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to run a model.
+
+    Attributes:
+        name: in tables and on the command line.
+        label: for people.
+        format: what has to be exported first; None runs the model in torch.
+        precision: of the export.
+    """
+
+    name: str
+    label: str
+    format: FormatName | None = None
+    precision: Precision = "fp32"
+
+    @property
+    def available(self) -> bool:
+        """Whether what runs it is installed."""
+        return self.format is None or installed("openvino" if self.format == "openvino" else "onnx")
+
+
+VARIANTS: dict[str, Variant] = {
+    each.name: each
+    for each in (
+        Variant("reference", "the authors' computation, torch"),
+        Variant("torch", "torch fp32"),
+        Variant("onnx", "onnxruntime fp32", "onnx"),
+        Variant("openvino", "OpenVINO fp32", "openvino"),
+        Variant("onnx-int8", "onnxruntime int8", "onnx", "int8"),
+        Variant("openvino-int8", "OpenVINO int8", "openvino", "int8"),
+    )
+}
+
+
+def parse_variants(given: str | None) -> tuple[Variant, ...]:
+    """Names separated by commas, in the order given; None takes every variant whose runtime is installed.
+
+    Raises:
+        ConfigError: an unknown name, or one whose runtime is missing.
+    """
+    if given is None:
+        return tuple(each for each in VARIANTS.values() if each.available)
+    names = [name.strip() for name in given.split(",") if name.strip()]
+    unknown = [name for name in names if name not in VARIANTS]
+    if unknown or not names:
+        raise ConfigError(f"unknown variants {unknown or given!r}; expected some of {','.join(VARIANTS)}")
+    missing = [name for name in names if not VARIANTS[name].available]
+    if missing:
+        raise ConfigError(
+            f"{', '.join(missing)} cannot run here: install 'anomalyclip[openvino]' or 'anomalyclip[onnx]'"
+        )
+    return tuple(VARIANTS[name] for name in dict.fromkeys(names))
+
+
+def open_variant(
+    variant: Variant,
+    model: AnomalyCLIP,
+    exports: Path,
+    *,
+    threads: int,
+    calibration: Path | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Detector:
+    """The detector; a missing export is made in ``exports`` and kept there for the next time.
+
+    Raises:
+        ConfigError, OutputError, InputError: see :func:`anomalyclip.runtime.export.export_model`.
+    """
+    if variant.format is None:
+        return Reference(model) if variant.name == "reference" else model
+    from anomalyclip.runtime.detector import ExportedDetector
+
+    folder = artefact(variant, model, exports, calibration=calibration, tell=tell)
+    return ExportedDetector(folder, device="cpu", threads=threads)
+
+
+def artefact(
+    variant: Variant,
+    model: AnomalyCLIP,
+    exports: Path,
+    *,
+    calibration: Path | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Path:
+    """Folder of the variant's export, made where it is missing or was made of another model or other settings."""
+    from anomalyclip.runtime.export import ExportOptions, export_model
+    from anomalyclip.runtime.sidecar import find_artefact, read_artefact
+
+    if variant.format is None:
+        raise ConfigError(f"{variant.name} runs without an export")
+    name = "".join(c if c.isalnum() or c in "-_." else "-" for c in model.name)
+    folder = exports / f"{name}-{model.settings.image_size}-{variant.name}"
+    if find_artefact(folder) is not None and read_artefact(folder).provenance == model.provenance():
+        return folder
+    precise = variant.precision != "int8"
+    options = ExportOptions(
+        format=variant.format, precision=variant.precision, calibration=None if precise else calibration
+    )
+    exports.mkdir(parents=True, exist_ok=True)
+    export_model(model, folder, options, overwrite=True, tell=lambda line: tell(f"{variant.name}: {line}"))
+    return folder

@@ -1,0 +1,44 @@
+"""FLOPs against the textbook's count, the ceiling against its meaning, the profile against what must be in it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from anomalyclip.bench.ceiling import flops, gemm_ceiling
+from anomalyclip.bench.operators import profile_operators
+from anomalyclip.model import AnomalyCLIP
+
+
+def test_flops_of_the_tiny_model(tiny: AnomalyCLIP) -> None:
+    """2 blocks with one path and 4 with two, of which the last needs its original path for the class token only."""
+    n, d, heads_width, e, patch = 26, 128, 128, 64, 14
+    linear = lambda rows, inner, outer: 2 * rows * inner * outer  # noqa: E731
+    attention = lambda rows: 2 * rows * n * heads_width * 2  # noqa: E731
+    mlp = lambda rows: 2 * linear(rows, d, 4 * d)  # noqa: E731
+    single = linear(n, d, 3 * d) + linear(n, d, d) + mlp(n)
+    dual = single + linear(n, d, d)
+    last = linear(n, d, 3 * d) + linear(n, d, d) + linear(1, d, d) + mlp(1)
+    found = flops(tiny)
+    assert found["attention"] * 1e9 == pytest.approx(
+        2 * attention(n) + 3 * 2 * attention(n) + attention(n) + attention(1)
+    )
+    assert found["convolutions"] * 1e9 == pytest.approx(linear(25, 3 * patch**2, d) + 2 * 70 * 70 * 33 * 2)  # and Gauss
+    heads = 3 * linear(25, d, e) + linear(1, d, e) + 3 * linear(25, e, 2) + linear(1, e, 2)
+    assert found["products"] * 1e9 == pytest.approx(2 * single + 3 * dual + last + heads)
+    assert found["total"] == pytest.approx(sum(found[part] for part in ("products", "attention", "convolutions")))
+
+
+def test_the_ceiling_is_what_a_product_takes() -> None:
+    before = torch.backends.quantized.engine
+    found = gemm_ceiling(rounds=1)
+    assert torch.backends.quantized.engine == before
+    assert 0.5 < found["fp32"] < 100_000
+    assert found.get("int8", 1.0) > 0.5
+
+
+def test_the_profile_names_where_time_goes(tiny: AnomalyCLIP) -> None:
+    found = profile_operators(tiny, runs=1)
+    assert {"addmm", "native_layer_norm"} <= {one.name for one in found}
+    assert 0.8 < sum(one.share for one in found) <= 1.0001
+    assert [one.seconds for one in found] == sorted((one.seconds for one in found), reverse=True)

@@ -1,0 +1,41 @@
+"""The yardstick gives the reference implementation's recorded numbers, and ours."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from anomalyclip.bench.reference import Reference
+from anomalyclip.model import AnomalyCLIP
+from anomalyclip.text_embeddings import TextEmbeddings
+
+
+def test_equal_to_the_recorded_numbers(tiny: AnomalyCLIP, golden: dict[str, np.ndarray]) -> None:
+    scores, maps = Reference(tiny).predict(torch.from_numpy(golden["images"]))
+    np.testing.assert_allclose(scores, golden["image_score"], atol=1e-5)
+    np.testing.assert_allclose(3 * maps, golden["anomaly_map_sigma4"], atol=1e-5)  # the reference sums the layers
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"layers": (2, 6)},
+        {"dpam": "qk"},
+        {"dpam": "kk", "dpam_blocks": 2},
+        {"post_norm_class": True, "map_weight": 0.5, "sigma": 2.0},
+    ],
+)
+def test_equal_to_ours(tiny: AnomalyCLIP, golden: dict[str, np.ndarray], changed: dict[str, object]) -> None:
+    model = _with(tiny, changed)
+    pixels = torch.from_numpy(golden["images"])
+    for theirs, ours in zip(Reference(model).predict(pixels), model.predict(pixels), strict=True):
+        torch.testing.assert_close(theirs, ours, rtol=0, atol=1e-5)
+
+
+def _with(model: AnomalyCLIP, changed: dict[str, object]) -> AnomalyCLIP:
+    settings = replace(model.settings, **changed)  # type: ignore[arg-type]
+    embeddings = TextEmbeddings(model.text_features, "golden", "")
+    return AnomalyCLIP(model.visual, embeddings, settings, name="tiny", weights_sha256="")
