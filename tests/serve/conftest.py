@@ -23,6 +23,7 @@ from anomalyclip.serve.protocol import guarded_protocol
 from anomalyclip.serve.server import DrainingServer
 
 BOUNDARY = "anomalyclip-test"
+Files = list[tuple[str, bytes]]
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Running:
         finally:
             connection.close()
 
-    def send_files(self, files: list[tuple[str, bytes]], path: str = "/v1/detect", **headers: str) -> Answer:
+    def send_files(self, files: Files, path: str = "/v1/detect", **headers: str) -> Answer:
         kind = f"multipart/form-data; boundary={BOUNDARY}"
         return self.ask("POST", path, form(files), **{"content_type": kind, **headers})
 
@@ -64,7 +65,7 @@ class Running:
         return self.ask("POST", path, json.dumps(content).encode(), content_type="application/json", **headers)
 
 
-def form(files: list[tuple[str, bytes]], field: str = "files") -> bytes:
+def form(files: Files, field: str = "files") -> bytes:
     """A multipart body, written by hand."""
     parts = [
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n\r\n'.encode()
@@ -81,6 +82,18 @@ def png(seed: int = 0, size: tuple[int, int] = (64, 48)) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
+
+
+@pytest.fixture(scope="session", name="png")
+def _png() -> Callable[..., bytes]:
+    """png(seed, size=(64, 48)): noise as a PNG file."""
+    return png
+
+
+@pytest.fixture(scope="session", name="form")
+def _form() -> Callable[..., bytes]:
+    """form([(name, bytes), ...]): a multipart body with the boundary `anomalyclip-test`."""
+    return form
 
 
 @pytest.fixture(scope="session")
@@ -122,8 +135,8 @@ def serve(small_clip: AnomalyCLIP) -> Callable[..., Any]:
     return lambda config=None, model=None: running(model or small_clip, config or ServeConfig())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(serve: Callable[..., Any]) -> Iterator[Running]:
-    """One server with the default limits for all tests that only ask."""
+    """One server with the default limits for all tests of a file that only ask."""
     with serve() as up:
         yield up

@@ -22,7 +22,7 @@ class Incoming:
         headers = Headers(scope=scope)
         self._receive, self._admission, self._limits = receive, admission, admission.limits
         self._started: float | None = None
-        self._asks_first = "expect" in headers
+        self._pointless = "expect" in headers  # waiting for the rest of a body that will not come
         self.held = self.size = 0
         self.declared = int(headers.get("content-length") or 0)
         self.complete = not self.declared and "transfer-encoding" not in headers
@@ -41,10 +41,11 @@ class Incoming:
     async def discard(self) -> None:
         """Read on to the end and keep nothing: a client that is cut off while it sends may never see the answer.
 
-        Bounded: a few seconds, and as much as a body may have. A client that waits for `100 Continue` sends nothing.
+        Bounded: a few seconds, and as much as a body may have. A client that waits for `100 Continue` sends nothing, and
+        one that was too slow has had its time.
         """
         deadline, left = time.monotonic() + _DISCARD_SECONDS, self._limits.max_bytes
-        while not (self.complete or self.gone or self._asks_first) and left > 0:
+        while not (self.complete or self.gone or self._pointless) and left > 0:
             try:
                 message = await asyncio.wait_for(self._receive(), max(0.0, deadline - time.monotonic()))
             except asyncio.TimeoutError:
@@ -60,6 +61,7 @@ class Incoming:
         try:
             message = await asyncio.wait_for(self._receive(), max(0.0, left))
         except asyncio.TimeoutError:
+            self._pointless = True
             raise Refused(
                 "too_slow",
                 f"the body did not arrive within {self._limits.body_seconds:g} s, or paused for "

@@ -31,7 +31,7 @@ from anomalyclip.serve.schemas import (
     State,
 )
 from anomalyclip.serve.service import Service
-from anomalyclip.serve.uploads import read_uploads
+from anomalyclip.serve.uploads import uploads_of
 from anomalyclip.serve.work import Deciding, Wishes
 
 T = TypeVar("T")
@@ -61,12 +61,11 @@ async def detect(request: Request, options: Annotated[DetectOptions, Query()]) -
     """
     service = service_of(request)
     deciding = _deciding(service, options)
-    uploads = await read_uploads(request, service.config.limits.max_files)
-    wishes = Wishes(
-        options.maps, options.map_side, service.config.limits.max_map_values // len(uploads), options.preview
-    )
-    with service.admission.accepted(len(uploads)):
-        rows = await finished(request, service.detect(uploads, deciding, wishes))
+    limits = service.config.limits
+    async with uploads_of(request, limits.max_files) as uploads:
+        wishes = Wishes(options.maps, options.map_side, limits.max_map_values // len(uploads), options.preview)
+        with service.admission.accepted(len(uploads)):
+            rows = await finished(request, service.detect(uploads, deciding, wishes))
     return await run_in_threadpool(partial(json_answer, {"results": rows}))
 
 
@@ -85,11 +84,11 @@ async def calibrate(request: Request, options: Annotated[CalibrateOptions, Query
     as long as the server; `GET /v1/profiles/{name}` gives a file that `--profile` takes.
     """
     service = service_of(request)
-    uploads = await read_uploads(request, service.config.limits.max_files)
     aim = Aim(options.rate, options.pixel_rate, options.pixel_rule)
-    with service.admission.accepted(len(uploads)):
-        work = service.calibrate(uploads, options.name, aim, append=options.append)
-        return json_answer(await finished(request, work))
+    async with uploads_of(request, service.config.limits.max_files) as uploads:
+        with service.admission.accepted(len(uploads)):
+            work = service.calibrate(uploads, options.name, aim, append=options.append)
+            return json_answer(await finished(request, work))
 
 
 @v1.get("/profiles", summary="All profiles", tags=["profiles"], responses=openapi.answers(ProfilesAnswer))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -32,32 +33,40 @@ class Upload:
     read: Callable[[], bytes]
 
 
-async def read_uploads(request: Request, max_files: int) -> list[Upload]:
-    """All images of the body, at least one.
+@asynccontextmanager
+async def uploads_of(request: Request, max_files: int) -> AsyncIterator[list[Upload]]:
+    """All images of the body, at least one; their bytes are gone when the block ends.
 
     The middleware counts the bytes and the time; parts of a multipart body beyond a megabyte lie on disk meanwhile.
     Raises Refused for a body of another type, a malformed or an empty one, and for more than `max_files`.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == "multipart/form-data":
-        return await _from_form(request, max_files)
-    if media_type == "application/json":
-        body = await request.body()
-        return await run_in_threadpool(_from_json, body, max_files)
-    raise Refused(
-        "media_type",
-        f"the content type is {printable(media_type) or 'missing'}; send multipart/form-data with the field "
-        f"'{FIELD}', or application/json",
-    )
+        form = await _form_of(request, max_files)
+        try:
+            yield _from_form(form)
+        finally:
+            await form.close()
+    elif media_type == "application/json":
+        yield await run_in_threadpool(_from_json, await request.body(), max_files)
+    else:
+        raise Refused(
+            "media_type",
+            f"the content type is {printable(media_type) or 'missing'}; send multipart/form-data with the field "
+            f"'{FIELD}', or application/json",
+        )
 
 
-async def _from_form(request: Request, max_files: int) -> list[Upload]:
+async def _form_of(request: Request, max_files: int) -> FormData:
     try:
-        form = await request.form(max_files=max_files, max_fields=0)
+        return await request.form(max_files=max_files, max_fields=0)
     except HTTPException as error:
         if error.detail.startswith("Too many f"):
             raise Refused("invalid", _too_many(f"{error.detail.rstrip('.')}", max_files)) from error
         raise Refused("malformed", f"the multipart body cannot be read: {error.detail}") from error
+
+
+def _from_form(form: FormData) -> list[Upload]:
     parts = form.multi_items()
     strange = [name for name, value in parts if name != FIELD or not isinstance(value, UploadFile)]
     if strange:

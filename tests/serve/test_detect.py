@@ -1,0 +1,159 @@
+"""`POST /v1/detect`: the same numbers as Python's `detect`, whatever the body; one bad file fails alone."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from anomalyclip.detect.regions import find_regions
+from anomalyclip.detect.result import COLUMNS
+
+FAR = "../../../etc/passwd"
+
+
+def _expected(small_clip, data):
+    return small_clip.detect(Image.open(io.BytesIO(data)))
+
+
+def test_rows_are_those_of_the_python_face(server, small_clip, png) -> None:
+    files = [(f"{i}.png", png(i, size)) for i, size in enumerate([(64, 48), (30, 90), (1, 1)])]
+    answer = server.send_files(files, "/v1/detect?threshold=0.26&pixel_threshold=0.6&min_area=5")
+    assert answer.status == 200
+    rows = answer.json["results"]
+    assert [row["path"] for row in rows] == ["0.png", "1.png", "2.png"]
+    for row, (_, data) in zip(rows, files, strict=True):
+        wanted = _expected(small_clip, data)
+        assert tuple(row) == COLUMNS
+        assert row["score"] == pytest.approx(wanted.score, abs=1e-5)
+        assert (row["width"], row["height"]) == (wanted.width, wanted.height)
+        assert row["decision"] == ("anomalous" if wanted.score >= 0.26 else "normal")
+        regions = find_regions(wanted.anomaly_map, 0.6, min_area=5)
+        assert [r["box"] for r in row["regions"]] == [r["box"] for r in regions]
+        assert {"threshold": 0.26, "pixel_threshold": 0.6, "min_area": 5, "image_size": 70}.items() <= row[
+            "settings"
+        ].items()
+
+
+def test_json_and_form_agree(server, png) -> None:
+    data = png(3)
+    encoded = base64.b64encode(data).decode()
+    by_form = server.send_files([("a.png", data)]).json["results"]
+    images = [{"name": "a.png", "data": encoded}, {"data": f"data:image/png;base64,{encoded}"}]
+    by_json = server.send_json({"images": images}).json["results"]
+    score = pytest.approx(by_form[0]["score"], abs=1e-6)  # another batch size, another order of sums
+    assert by_json == [{**by_form[0], "score": score}, {**by_form[0], "score": score, "path": "image-2"}]
+
+
+@pytest.mark.parametrize("query", ["maps=tiff16", "maps=npz", "maps=png"])
+def test_maps_are_the_models(query, server, small_clip, png) -> None:
+    data = png(4, (50, 40))
+    row = server.send_files([("a.png", data)], f"/v1/detect?{query}").json["results"][0]
+    wanted = _expected(small_clip, data).anomaly_map
+    assert (row["map"]["width"], row["map"]["height"], row["map"]["format"]) == (50, 40, query[5:])
+    file = io.BytesIO(base64.b64decode(row["map"]["data"]))
+    if query == "maps=tiff16":
+        np.testing.assert_allclose(tifffile.imread(file).astype(np.float32), wanted, atol=5e-4)
+    elif query == "maps=npz":
+        np.testing.assert_allclose(np.load(file)["anomaly_map"], wanted, atol=1e-5)
+    else:
+        np.testing.assert_allclose(np.asarray(Image.open(file))[..., 3], wanted * 255, atol=0.6)
+
+
+def test_maps_and_previews_keep_to_their_bounds(serve, png) -> None:
+    from anomalyclip.serve import Limits, ServeConfig
+
+    with serve(ServeConfig(limits=Limits(max_map_values=600))) as up:
+        files = [("a.png", png(0, (90, 30)))] * 2
+        rows = up.send_files(files, "/v1/detect?maps=tiff16").json["results"]
+        sizes = [(row["map"]["width"], row["map"]["height"]) for row in rows]
+        assert sizes == [(30, 10), (30, 10)], "600 numbers for two maps, in the image's proportions"
+        row = up.send_files(files[:1], "/v1/detect?maps=tiff16&map_side=9&preview=45").json["results"][0]
+        assert (row["map"]["width"], row["map"]["height"]) == (9, 3)
+        preview = base64.b64decode(row["preview"].removeprefix("data:image/jpeg;base64,"))
+        assert Image.open(io.BytesIO(preview)).size == (45, 15)
+
+
+def test_a_bad_file_fails_alone(server, png) -> None:
+    cut = png(0)[:500]
+    files = [("text.png", b"no image"), ("good.png", png(0)), ("cut.png", cut), ("empty", b"")]
+    rows = server.send_files(files, "/v1/detect?threshold=0.5&maps=png&preview=9").json["results"]
+    assert [row["error"] is None for row in rows] == [False, True, False, False]
+    for row, words in zip((rows[0], rows[2], rows[3]), ("not an image", "truncated", "0 bytes"), strict=True):
+        assert words in row["error"]
+        assert [row[key] for key in ("width", "height", "score", "decision", "regions")] == [None] * 4 + [[]]
+        assert "map" not in row
+    bad = server.send_json({"images": [{"data": "%%%"}, {"data": "data:nothing"}]}).json["results"]
+    assert ["no base64" in bad[0]["error"], "no comma" in bad[1]["error"]] == [True, True]
+
+
+@pytest.mark.parametrize(
+    "name", [FAR, "/etc/passwd", "C:\\boot.ini", "a/../../b.png", "%2e%2e/x", "nul\x00", "x" * 999]
+)
+def test_names_are_words_and_never_paths(name, server, png) -> None:
+    row = server.send_json({"images": [{"name": name, "data": base64.b64encode(png(0)).decode()}]}).json["results"][0]
+    assert row["error"] is None
+    assert row["path"] == name.replace("\x00", "\\x00")[:255]
+    assert "root:" not in json.dumps(row)
+
+
+def test_undecodable_names_come_back_as_escapes(server, png, form) -> None:
+    body = form([("caf.png", png(0))]).replace(b"caf.png", b"caf\xe9.png")
+    kind = "multipart/form-data; boundary=anomalyclip-test"
+    row = server.ask("POST", "/v1/detect", body, content_type=kind).json["results"][0]
+    assert row["path"] in ("café.png", "caf\\xe9.png")
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "kind", "status", "error"),
+    [
+        ("/v1/detect", b"x", "text/plain", 415, "media_type"),
+        ("/v1/detect", b"x", "", 415, "media_type"),
+        ("/v1/detect", b"not json", "application/json", 400, "malformed"),
+        ("/v1/detect", b"[]", "application/json", 422, "invalid"),
+        ("/v1/detect", b'{"images": []}', "application/json", 422, "invalid"),
+        ("/v1/detect", b'{"images": [{"data": 5}]}', "application/json", 422, "invalid"),
+        ("/v1/detect", b"x", "multipart/form-data", 400, "malformed"),
+        ("/v1/detect", b"--b\r\nno end", "multipart/form-data; boundary=b", 400, "malformed"),
+        ("/v1/detect", b"--b--\r\n", "multipart/form-data; boundary=b", 422, "invalid"),
+        ("/v1/detect?threshold=2", b"{}", "application/json", 422, "invalid"),
+        ("/v1/detect?threshold=nan", b"{}", "application/json", 422, "invalid"),
+        ("/v1/detect?treshold=0.5", b"{}", "application/json", 422, "invalid"),
+        ("/v1/detect?profile=none", b"{}", "application/json", 404, "not_found"),
+        ("/v1/nothing", b"{}", "application/json", 404, "not_found"),
+        ("/healthz", b"", "", 405, "method"),
+    ],
+)
+def test_refusals_say_what_is_wrong(path, content, kind, status, error, server) -> None:
+    answer = server.ask("POST", path, content, **({"content_type": kind} if kind else {}))
+    assert (answer.status, answer.json["error"]["kind"]) == (status, error)
+    assert "\n" not in answer.json["error"]["message"]
+    assert answer.headers["content-type"] == "application/json"
+
+
+def test_a_wrong_field_is_named(server, png, form) -> None:
+    kind = "multipart/form-data; boundary=anomalyclip-test"
+    answer = server.ask("POST", "/v1/detect", form([("a.png", png(0))], field="file"), content_type=kind)
+    assert answer.status == 422
+    assert "'file' is unknown" in answer.json["error"]["message"]
+    assert "'files'" in answer.json["error"]["message"]
+
+
+def test_too_many_files(server, png) -> None:
+    small = png(0, (2, 2))
+    answer = server.send_files([("a.png", small)] * 33)
+    assert (answer.status, answer.json["error"]["kind"]) == (422, "invalid")
+    assert "32" in answer.json["error"]["message"]
+    answer = server.send_json({"images": [{"data": base64.b64encode(small).decode()}] * 33})
+    assert (answer.status, answer.json["error"]["kind"]) == (422, "invalid")
+
+
+def test_models_say_what_is_served(server, small_clip) -> None:
+    (entry,) = server.ask("GET", "/v1/models").json["models"]
+    assert entry["name"] == small_clip.name
+    assert entry["settings"]["weights_sha256"] == small_clip.weights_sha256
