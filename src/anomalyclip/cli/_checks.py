@@ -26,6 +26,7 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "--map-weight": (0, 1, "a share"),
     "--workers": (1, 256, "threads"),
     "--threads": (1, 1024, "threads"),
+    "--calibration-images": (1, 4096, "images"),
     "--max-pixels": (1, 10**12, "pixels"),
     "--port": (0, 65535, "a port number"),
     "--batch-wait": (0, 60_000, "milliseconds"),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from anomalyclip.detect.pipeline import Sink
     from anomalyclip.detect.writers import Mode
     from anomalyclip.geometry import Areas, Geometry
-    from anomalyclip.model import AnomalyCLIP
+    from anomalyclip.runtime.opening import AnyDetector
 
 DONE, SOME_FAILED, INTERRUPTED = 0, 3, 130
 _BATCH = {"cpu": 1}  # larger batches do not help a CPU and cost memory
@@ -70,18 +70,15 @@ class DetectJob:
             return INTERRUPTED
         return self._process(model, folder, total)
 
-    def _load(self) -> AnomalyCLIP:
+    def _load(self) -> AnyDetector:
         import cv2
 
-        from anomalyclip.cli._heap import trim_heap_for
-        from anomalyclip.model import load
+        from anomalyclip.cli._runtime_options import load_detector
 
         cv2.setNumThreads(1)  # the worker threads are the parallelism; OpenCV's own pool would only fight them
-        model = load(**self.loading)
-        trim_heap_for(model)
-        return model
+        return load_detector(self.loading, quiet=self.quiet)
 
-    def _process(self, model: AnomalyCLIP, folder: OutputFolder | None, total: int) -> int:
+    def _process(self, model: AnyDetector, folder: OutputFolder | None, total: int) -> int:
         from anomalyclip.cli._table import RowPrinter
         from anomalyclip.detect import Provenance
 
@@ -113,7 +110,7 @@ class DetectJob:
         return INTERRUPTED if interrupted else SOME_FAILED if printer.summary.failed else DONE
 
     def _stream(
-        self, model: AnomalyCLIP, folder: OutputFolder | None, printer: RowPrinter, provenance: Provenance, total: int
+        self, model: AnyDetector, folder: OutputFolder | None, printer: RowPrinter, provenance: Provenance, total: int
     ) -> None:
         from anomalyclip.detect import Rules, detect_stream
         from anomalyclip.detect.result import to_row

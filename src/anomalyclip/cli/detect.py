@@ -20,6 +20,7 @@ from anomalyclip.cli._geometry_options import (
     open_areas,
     parse_geometry,
 )
+from anomalyclip.cli._runtime_options import PrecisionOption, Runtime, RuntimeOption, chosen
 
 
 class Maps(str, Enum):
@@ -68,7 +69,8 @@ def detect(
     ] = None,
     min_area: Annotated[int, typer.Option(help="Leave out regions with fewer pixels.")] = 1,
     model: Annotated[
-        str, typer.Option(help="A name of `anomalyclip models list`, or a weights file.", rich_help_panel=_MODEL)
+        str,
+        typer.Option(help="A name of `anomalyclip models list`, a weights file, an export.", rich_help_panel=_MODEL),
     ] = "pocket",
     prompts: Annotated[
         str | None,
@@ -182,6 +184,8 @@ def detect(
         int | None,
         typer.Option(help="CPU threads of the model (default: all).", rich_help_panel=_SPEED, show_default=False),
     ] = None,
+    runtime: RuntimeOption = Runtime.auto,
+    precision: PrecisionOption = None,
     max_pixels: Annotated[
         int | None,
         typer.Option(
@@ -230,6 +234,7 @@ def detect(
             "sigma": sigma,
             "map_weight": map_weight,
             "threads": threads,
+            **chosen(runtime, precision),
             "offline": offline,
         },
         geometry=parse_geometry(tile, overlap, scales, keep_aspect),

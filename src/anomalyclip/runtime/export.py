@@ -51,7 +51,7 @@ class ExportOptions:
     calibration: Path | None = None
     calibration_images: int = 32
     verification_images: int = 4
-    profile: Path | None = None
+    profile: str | Path | None = None
 
     @property
     def spec(self) -> ExportFormat:
