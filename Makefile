@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs bench pretrain clean
+.PHONY: help demo test lint format docs bench pretrain wheel-check licences clean
 
 help: ## Show the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -24,6 +24,14 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.docs: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) -e '.[docs]'
+	@touch $@
+
+$(VENV)/.release: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e '.[release]'
+	@touch $@
+
+$(VENV)/.all: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e '.[all,release]'
 	@touch $@
 
 demo: $(VENV)/.demo ## Install, then detect defects in real solar cells with the embedded model
@@ -51,6 +59,12 @@ bench: $(VENV)/.dev ## Time the model on this machine and print tables
 pretrain: $(VENV)/.dev ## Rebuild the embedded model from nothing (hours; interrupt and repeat at will)
 	$(PIP) -e '.[pretrain]'
 	$(BIN)/python -m anomalyclip.pretraining --folder runs/pocket
+
+wheel-check: $(VENV)/.release ## Build sdist and wheel, install into a fresh environment, run offline (TAG=v1.2.3 to release)
+	$(BIN)/python tools/check_wheel.py $(if $(TAG),--tag $(TAG))
+
+licences: $(VENV)/.all ## Rewrite docs/licences.md from the installed packages
+	$(BIN)/python tools/licences.py --check
 
 clean: ## Remove build products, not the environment
 	rm -rf build dist site .pytest_cache .mypy_cache .ruff_cache demo-results

@@ -1,0 +1,136 @@
+"""Build sdist and wheel and prove that what users install works: clean metadata, small, and running without a network.
+
+    python tools/check_wheel.py [--tag v0.1.0]
+
+The wheel is built from the sdist, so a file that the sdist lacks is found, too. It is installed into a fresh virtual
+environment (PyTorch's CPU build: a minute or several), and scores an image in an empty folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUDGET = 60 * 10**6
+"""Bytes that a distribution may have: PyPI takes 100 MB, and people install over poor connections."""
+
+NEEDED = (
+    "anomalyclip/py.typed", "anomalyclip/assets/bpe_merges.txt.gz", "anomalyclip/assets/pocket/model.safetensors",
+    "anomalyclip/detect/report.css", "dist-info/licenses/LICENSE", "dist-info/licenses/NOTICE.md",
+    "dist-info/licenses/LICENSES/Apache-2.0.txt",
+)  # fmt: skip
+UNWANTED = re.compile(r"(^|/)(tests|benchmarks|docs|runs|__pycache__)/|\.pyc$|\.tmp$")
+SMOKE = """
+from pathlib import Path
+from PIL import Image
+import anomalyclip
+Image.effect_noise((200, 150), 40).convert("RGB").save("part.png")
+prediction = anomalyclip.load("pocket", offline=True).detect("part.png", threshold=0.5)
+assert 0 <= prediction.score <= 1 and prediction.anomaly_map.shape == (150, 200)
+assert "site-packages" in anomalyclip.__file__, anomalyclip.__file__
+"""
+DEAD_END = "http://127.0.0.1:9"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tag", help="the git tag that is to be released; must be v and the package's version")
+    parser.add_argument("--dist", type=Path, default=ROOT / "dist", help="where the distributions go")
+    given = parser.parse_args()
+    if given.tag is not None:
+        check_tag(given.tag)
+    with tempfile.TemporaryDirectory(prefix="anomalyclip-wheel-") as folder:
+        wheel = build(Path(folder), given.dist)
+        check_contents(wheel)
+        check_installed(wheel, Path(folder))
+    print("The wheel is fine.")
+
+
+def check_tag(tag: str) -> None:
+    """The tag names the version in version.py, and the changelog has a section for it."""
+    version = re.search(r'__version__ = "(.+)"', (ROOT / "src/anomalyclip/version.py").read_text())
+    expect(version is not None and tag == f"v{version[1]}", f"tag {tag}, but version.py says {version and version[1]}")
+    heading = f"## [{tag.removeprefix('v')}]"
+    expect(heading in (ROOT / "CHANGELOG.md").read_text(), f"CHANGELOG.md has no section {heading}")
+
+
+def build(folder: Path, dist: Path) -> Path:
+    """Build both, check metadata and size, keep them in `dist`; gives the wheel."""
+    run([sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)])
+    made = sorted([*folder.glob("*.whl"), *folder.glob("*.tar.gz")])
+    expect(len(made) == 2, f"expected a wheel and an sdist, found {[file.name for file in made]}")
+    run([sys.executable, "-m", "twine", "check", "--strict", *map(str, made)])
+    for file in made:
+        size = file.stat().st_size
+        print(f"{file.name}: {size / 1e6:.1f} MB of {BUDGET / 1e6:.0f} MB")
+        expect(size <= BUDGET, f"{file.name} has {size:,} bytes, the budget is {BUDGET:,}")
+    dist.mkdir(exist_ok=True)
+    kept = {file.suffix: Path(shutil.copy(file, dist)) for file in made}
+    return kept[".whl"]
+
+
+def check_contents(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    missing = [end for end in NEEDED if not any(name.endswith(end) for name in names)]
+    expect(not missing, f"{wheel.name} lacks {missing}")
+    unwanted = [name for name in names if UNWANTED.search(name)]
+    expect(not unwanted, f"{wheel.name} holds {unwanted[:5]}")
+    print(f"{wheel.name}: {len(names)} files, nothing missing, nothing foreign")
+
+
+def check_installed(wheel: Path, folder: Path) -> None:
+    """Install the wheel alone, then use it as a user would, in a folder without our sources."""
+    home, work = folder / "venv", folder / "work"
+    venv.create(home, with_pip=True)
+    work.mkdir()
+    binaries = home / ("Scripts" if os.name == "nt" else "bin")
+    python = str(binaries / "python")
+    run([python, "-m", "pip", "install", "--quiet", "-c", str(ROOT / "constraints.txt"), str(wheel)])
+    run([python, "-m", "pip", "check"])
+    alone, environment = no_network(), offline_environment()
+    run([*alone, python, "-I", "-W", "error::DeprecationWarning:anomalyclip", "-c", SMOKE], cwd=work, env=environment)
+    command = str(binaries / "anomalyclip")
+    run([*alone, command, "--version"], cwd=work, env=environment)
+    run([*alone, command, "detect", "part.png", "--output", "out", "--offline"], cwd=work, env=environment)
+    for name in ("results.csv", "report.html", "overlays/part.png", "maps/part.tiff"):
+        expect((work / "out" / name).is_file(), f"detect did not write {name}")
+
+
+def no_network() -> list[str]:
+    """A prefix that takes the network away, where this machine lets us (Linux as root)."""
+    alone = ["unshare", "--net"]
+    if shutil.which("unshare") and subprocess.run([*alone, "true"], capture_output=True, check=False).returncode == 0:
+        return alone
+    print("No network namespaces here: proxies that lead nowhere must do.")
+    return []
+
+
+def offline_environment() -> Mapping[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "ANOMALYCLIP"))}
+    return {**kept, "http_proxy": DEAD_END, "https_proxy": DEAD_END, "no_proxy": "", "HF_HUB_OFFLINE": "1"}
+
+
+def run(line: Sequence[str], cwd: Path | None = None, env: Mapping[str, str] | None = None) -> None:
+    print("$", " ".join(part if "\n" not in part else "'...'" for part in line), flush=True)
+    code = subprocess.run(line, cwd=cwd, env=env, check=False).returncode
+    expect(code == 0, f"ended with code {code}: {line[0]}")
+
+
+def expect(true: bool, otherwise: str) -> None:
+    if not true:
+        sys.exit(f"error: {otherwise}")
+
+
+if __name__ == "__main__":
+    main()
