@@ -34,7 +34,7 @@ def relations(maps: Tensor) -> Tensor:
     With d_ij the distance of patches i and j, the soft distance at temperature t over a set J is
     ``-t log mean_{j in J} exp(-d_ij / t)``: it lies between the nearest and the mean distance.
     """
-    grid = (maps.shape[2], maps.shape[3])
+    grid = (int(maps.shape[2]), int(maps.shape[3]))  # numbers also where an exporter traces
     tokens = F.normalize(maps.float().flatten(2).transpose(1, 2), dim=-1)
     distance = 1 - tokens @ tokens.transpose(1, 2)  # (B, N, N)
     itself = torch.eye(distance.shape[1], dtype=torch.bool, device=maps.device)
