@@ -1,0 +1,29 @@
+"""Run an export without anomalyclip or torch: `anomalyclip export pocket -f onnx -o export`, then
+
+pip install numpy pillow onnxruntime
+python onnx_standalone.py export part.png heat.png
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+folder, picture, heat_map = sys.argv[1:4]
+sidecar = json.loads((Path(folder) / "anomalyclip.json").read_text(encoding="utf-8"))
+model = onnxruntime.InferenceSession(str(Path(folder) / "model.onnx"), providers=["CPUExecutionProvider"])
+
+image = Image.open(picture).convert("RGB")
+side = sidecar["image_size"]
+pixels = np.asarray(image.resize((side, side), Image.Resampling.BICUBIC))[None]  # uint8 (1, S, S, 3)
+if sidecar["pixels"] == "normalised":  # a graph that was exported without its normalisation
+    scaled = (pixels / 255 - sidecar["input"]["mean"]) / sidecar["input"]["std"]
+    pixels = scaled.transpose(0, 3, 1, 2).astype(np.float32)
+score, anomaly_map = model.run(["score", "anomaly_map"], {sidecar["input"]["name"]: pixels})
+
+strength = Image.fromarray(np.uint8(255 * anomaly_map[0])).resize(image.size, Image.Resampling.BILINEAR)
+Image.composite(Image.new("RGB", image.size, "red"), image, strength).save(heat_map)
+print(f"{picture}: score {score[0]:.4f}, highest pixel {anomaly_map.max():.4f}, heat map {heat_map}")
