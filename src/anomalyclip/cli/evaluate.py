@@ -10,6 +10,7 @@ import typer
 
 from anomalyclip.cli._checks import check_device, check_output, check_ranges, parse_layers
 from anomalyclip.cli._evaluate_job import EvaluateJob
+from anomalyclip.cli._runtime_options import PrecisionOption, Runtime, RuntimeOption, chosen
 from anomalyclip.errors import ConfigError
 
 
@@ -73,7 +74,8 @@ def evaluate(
         Missing, typer.Option(help="Anomalous images without a mask: refuse, or leave out of pixel metrics.")
     ] = Missing.error,
     model: Annotated[
-        str, typer.Option(help="A name of `anomalyclip models list`, or a weights file.", rich_help_panel=_MODEL)
+        str,
+        typer.Option(help="A name of `anomalyclip models list`, a weights file, an export.", rich_help_panel=_MODEL),
     ] = "pocket",
     prompts: Annotated[
         str | None,
@@ -191,6 +193,8 @@ def evaluate(
         int | None,
         typer.Option(help="CPU threads of the model (default: all).", rich_help_panel=_SPEED, show_default=False),
     ] = None,
+    runtime: RuntimeOption = Runtime.auto,
+    precision: PrecisionOption = None,
     cache: Annotated[
         bool | None,
         typer.Option(
@@ -247,6 +251,7 @@ def evaluate(
             "map_weight": map_weight,
             "dpam": dpam.value if dpam is not None else None,
             "threads": threads,
+            **chosen(runtime, precision),
             "offline": offline,
         },
         measuring={

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomalyclip.errors import ConfigError, PromptError
-from anomalyclip.evaluation.models import Detector, PerClass
+from anomalyclip.evaluation.exported import open_elsewhere, runs_elsewhere
+from anomalyclip.evaluation.models import Detector, EncoderDetector, PerClass
 from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from anomalyclip.clip.model import CLIP
     from anomalyclip.model import AnomalyCLIP
     from anomalyclip.model_settings import ModelSettings
+    from anomalyclip.runtime.formats import Precision, RuntimeChoice
     from anomalyclip.text_embeddings import Preset, TextEmbeddings
 
 #: what may stand before a path, and the method its file must then be of (None: any)
@@ -81,7 +83,7 @@ class _Call:
 class _Built:
     """A detector for the first class, everyone's embeddings, and what the prompts are called in results."""
 
-    base: Detector
+    base: EncoderDetector
     embeddings: Mapping[str, TextEmbeddings]
     prompts: str
     names_classes: bool = True
@@ -101,6 +103,8 @@ def load_for(
     map_weight: float | None = None,
     threads: int | None = None,
     offline: bool = False,
+    runtime: RuntimeChoice = "auto",
+    precision: Precision | None = None,
 ) -> Detector | PerClass:
     """Load what judges images of `classes`; the encoder is in memory once, whatever the number of classes.
 
@@ -113,6 +117,8 @@ def load_for(
             None takes the model's own.
         class_agnostic: fill what names the object with "object" for every class.
         device, layers, image_size, sigma, dpam, map_weight, threads, offline: as for `anomalyclip.load`.
+        runtime, precision: as for `anomalyclip.runtime.open_detector`, but "auto" is torch unless `model` is an export;
+            elsewhere than in torch float32 there are neither baselines nor prompts that name the class.
 
     Raises:
         HubError, WeightsError, ConfigError: as `anomalyclip.load`.
@@ -123,6 +129,23 @@ def load_for(
     from anomalyclip.hub import meter, resolve_model, resolve_prompts
     from anomalyclip.prompts import NAMES
 
+    if runs_elsewhere(model, runtime, precision):
+        return open_elsewhere(
+            model,
+            prompts,
+            class_agnostic=class_agnostic,
+            baselines=tuple(PREFIXES),
+            device=device,
+            layers=layers,
+            image_size=image_size,
+            sigma=sigma,
+            dpam=dpam,
+            map_weight=map_weight,
+            threads=threads,
+            offline=offline,
+            runtime=runtime,
+            precision=precision,
+        )
     files = resolve_model(model, offline=offline, meter=meter)
     wanted = str(prompts) if prompts is not None else files.prompts_or_error()
     if threads is not None:

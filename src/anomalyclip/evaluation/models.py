@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from anomalyclip.errors import ConfigError
 
@@ -23,20 +23,29 @@ if TYPE_CHECKING:
 
 
 class Detector(Protocol):
-    """The part of `anomalyclip.model.AnomalyCLIP` that evaluation needs; the baselines have it too."""
+    """The part of `anomalyclip.model.AnomalyCLIP` that evaluation needs; the baselines and other runtimes have it."""
 
     @property
     def settings(self) -> ModelSettings: ...
     @property
     def device(self) -> torch.device: ...
-    @property
-    def visual(self) -> VisionTransformer: ...
 
     def preprocess(self, image: Image) -> torch.Tensor:
-        """RGB image -> (3, S, S) float32."""
+        """RGB image -> (3, S, S)."""
 
     def predict(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(B, 3, S, S) -> scores (B,), maps (B, S, S), on the CPU, maps in [0, 1]."""
+
+    def provenance(self) -> dict[str, Any]:
+        """What made the results, JSON-ready."""
+
+
+@runtime_checkable
+class EncoderDetector(Detector, Protocol):
+    """One whose encoder can be reached: its features can be kept, and its text embeddings replaced."""
+
+    @property
+    def visual(self) -> VisionTransformer: ...
 
     def feature_key(self, dtype: str = "fp32") -> CacheKey:
         """Which features `score` takes."""
@@ -44,11 +53,8 @@ class Detector(Protocol):
     def score(self, features: Features) -> tuple[torch.Tensor, torch.Tensor]:
         """What `predict` gives, from features that were encoded before."""
 
-    def with_text(self, embeddings: TextEmbeddings) -> Detector:
+    def with_text(self, embeddings: TextEmbeddings) -> EncoderDetector:
         """The same with another pair of text embeddings."""
-
-    def provenance(self) -> dict[str, Any]:
-        """What made the results, JSON-ready."""
 
 
 class PerClass:
@@ -60,10 +66,10 @@ class PerClass:
         embeddings: class name -> its pair of text embeddings.
     """
 
-    def __init__(self, base: Detector, prompts: str, embeddings: Mapping[str, TextEmbeddings]) -> None:
+    def __init__(self, base: EncoderDetector, prompts: str, embeddings: Mapping[str, TextEmbeddings]) -> None:
         self._base, self._prompts, self._embeddings = base, prompts, dict(embeddings)
 
-    def for_class(self, name: str) -> Detector:
+    def for_class(self, name: str) -> EncoderDetector:
         """The model that judges images of this class; ConfigError for a class without embeddings."""
         if name not in self._embeddings:
             raise ConfigError(f"no prompts were made for the class {name!r}; known: {', '.join(self._embeddings)}")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from anomalyclip.evaluation.models import Detector
+from anomalyclip.errors import ConfigError
+from anomalyclip.evaluation.models import Detector, EncoderDetector
 from anomalyclip.features.key import CacheDtype
 
 if TYPE_CHECKING:
@@ -50,15 +51,16 @@ class Predictor:
     """One model with its cache, if any. `load` may be called from several threads, `predict` from one.
 
     Raises:
-        OutputError: the cache's folder cannot be made.
+        OutputError: the cache's folder cannot be made. ConfigError: a cache for a model that gives no features.
     """
 
     def __init__(self, model: Detector, cache: CacheSettings | None = None) -> None:
         from anomalyclip.features import FeatureCache
 
         self.model = model
-        self.cache = FeatureCache.open(cache.folder, model.feature_key(cache.dtype)) if cache is not None else None
-        if self.cache is not None:
+        self.cache = None
+        if cache is not None:
+            self.cache = FeatureCache.open(cache.folder, _encoder(model).feature_key(cache.dtype))
             self.cache.sweep()
 
     def load(self, path: Path, image: Image) -> Loaded:
@@ -87,7 +89,7 @@ class Predictor:
         self._encode([one for one in batch if one.record is None])
         rows = [self.cache.get(str(one.sha256)) if one.record is None else one.record for one in batch]
         stacked = torch.from_numpy(np.stack(rows)).to(self.model.device)
-        return self.model.score(from_records(stacked, self.cache.key))
+        return _encoder(self.model).score(from_records(stacked, self.cache.key))
 
     def _encode(self, batch: Sequence[Loaded]) -> None:
         """What is kept is also what is scored, so that the first run and all later ones give the same numbers."""
@@ -98,7 +100,13 @@ class Predictor:
         if not batch or self.cache is None:
             return
         pixels = torch.stack([one.pixels for one in batch if one.pixels is not None])
-        found = encode(self.model.visual, pixels.to(self.model.device), self.cache.key)
+        found = encode(_encoder(self.model).visual, pixels.to(self.model.device), self.cache.key)
         arrays = (part.float().cpu().numpy() for part in found)
         for one, image, patches in zip(batch, *arrays, strict=True):
             self.cache.put(str(one.sha256), image, patches)
+
+
+def _encoder(model: Detector) -> EncoderDetector:
+    if isinstance(model, EncoderDetector):
+        return model
+    raise ConfigError(f"{type(model).__name__} gives no features to keep; leave --cache out, or use --runtime torch")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _FIRST_SEED = 700_000  # far from the seeds that pocket was trained and validated with
-_RENDERED_SIDE = 320  # renders are drawn this large and then resized as any photo is
+_RENDERED_SIDE, _SMALLEST = 320, 32  # renders are drawn within these and then resized as any photo is
 
 
 def folder_images(folder: Path, side: int, count: int) -> list[NDArray[np.uint8]]:
@@ -49,5 +49,5 @@ def rendered_images(side: int, count: int, *, skip: int = 0) -> Iterator[NDArray
     from anomalyclip.data.transforms import resize
 
     for number in range(skip, skip + count):
-        sample = render(_FIRST_SEED + number, min(side, _RENDERED_SIDE), anomalous=bool(number % 2))
+        sample = render(_FIRST_SEED + number, max(_SMALLEST, min(side, _RENDERED_SIDE)), anomalous=bool(number % 2))
         yield resize(Image.fromarray(sample.image), side)
