@@ -19,32 +19,18 @@ from pathlib import Path
 import torch
 
 import anomalyclip
+from anomalyclip.bench.models import random_model
 from anomalyclip.clip.config import PRESETS
-from anomalyclip.clip.model import random_clip
-from anomalyclip.clip.vision import default_dpam_blocks
 from anomalyclip.model import AnomalyCLIP
-from anomalyclip.model_settings import ModelSettings, default_image_size
-from anomalyclip.text_embeddings import TextEmbeddings
-
-
-def random_model(name: str, image_size: int | None) -> AnomalyCLIP:
-    """The true architecture with seeded random weights and random text embeddings."""
-    config = PRESETS[name]
-    visual = random_clip(config).visual
-    vision = config.vision
-    features = torch.nn.functional.normalize(torch.randn(2, config.embed_dim), dim=-1)
-    settings = ModelSettings(
-        image_size=image_size or default_image_size(vision),
-        layers=(vision.layers,),
-        dpam_blocks=default_dpam_blocks(vision.layers),
-    )
-    embeddings = TextEmbeddings(features, "random", "")
-    return AnomalyCLIP(visual, embeddings, settings, name=f"{name} (random weights)", weights_sha256="")
 
 
 def build(name: str, image_size: int | None) -> AnomalyCLIP:
     """``pocket`` with its real weights, everything else with random ones (speed does not depend on the values)."""
-    return anomalyclip.load("pocket", image_size=image_size) if name == "pocket" else random_model(name, image_size)
+    return (
+        anomalyclip.load("pocket", image_size=image_size)
+        if name == "pocket"
+        else random_model(name, image_size=image_size)
+    )
 
 
 def main() -> None:
