@@ -70,15 +70,16 @@ def tiled(model: AnomalyCLIP, image: Image.Image) -> tuple[float, Map]:
     return found.score, found.anomaly_map
 
 
-def aspect(model: AnomalyCLIP, count: int) -> None:
+def aspect(model: AnomalyCLIP, count: int, ratios: list[int]) -> None:
     """Strips of textures, with a defect and the same without."""
     print(f"{count} pairs of strips each; pixel AP is the mean over strips with a defect\n")
     print("| strip | how | image AUROC | pixel AP | s/image |\n|---|---|---|---|---|")
-    for ratio in (2, 4, 8):
+    for ratio in ratios:
+        pairs = [strips(i, ratio) for i in range(count)]
         for name, judge in {"squeezed": squeezed, "padded": padded, "patches": patches, "tiles": tiled}.items():
             scores, truths, precisions, start = [], [], [], time.perf_counter()
-            for i in range(count):
-                for strip, labels in strips(i, ratio):
+            for pair in pairs:
+                for strip, labels in pair:
                     score, values = judge(model, strip)
                     scores.append(score)
                     truths.append(labels.any())
@@ -186,13 +187,14 @@ def main() -> None:
     parser.add_argument("what", choices=("aspect", "tiles", "picture"))
     parser.add_argument("file", nargs="?", type=Path, default=Path("docs/images/large-image.png"))
     parser.add_argument("--count", type=int, default=24)
+    parser.add_argument("--ratios", type=int, nargs="+", default=[2, 4, 8], help="of the strips of `aspect`")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     model = anomalyclip.load("pocket", device="cpu")
     tables: dict[str, Callable[[], None]] = {
-        "aspect": lambda: aspect(model, options.count),
+        "aspect": lambda: aspect(model, options.count, options.ratios),
         "tiles": lambda: tiles(model, options.count),
         "picture": lambda: picture(model, options.file, options.seed),
     }
