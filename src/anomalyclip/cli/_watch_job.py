@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +13,16 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from anomalyclip.cli._console import note
+from anomalyclip.cli._watch_lines import shower, summarise, trouble
 from anomalyclip.errors import ConfigError
 from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
     from anomalyclip.calibration import Profile
     from anomalyclip.cli._table import RowPrinter
-    from anomalyclip.detect import Rules
-    from anomalyclip.detect.journal import Row
+    from anomalyclip.detect import Provenance
     from anomalyclip.geometry import Areas, Geometry
-    from anomalyclip.model import AnomalyCLIP
+    from anomalyclip.runtime.opening import AnyDetector
     from anomalyclip.watching.arrival import Source
     from anomalyclip.watching.database import Database
     from anomalyclip.watching.journal import Journal
@@ -33,7 +33,6 @@ DONE, SOME_FAILED = 0, 3
 _BATCH = {"cpu": 1}  # larger batches do not help a CPU and cost memory
 _BATCH_ELSEWHERE = 8
 _GRACE = 5.0  # seconds that a message under way may take when we stop; it would be sent again
-_STYLES = {"anomalous": "red", "failed": "yellow"}
 
 
 @dataclass
@@ -45,7 +44,7 @@ class WatchJob:
     threshold: float | None
     pixel_threshold: float | None
     min_area: int
-    profile: str | None
+    profile: Profile | None
     recursive: bool
     once: bool
     interval: float
@@ -68,11 +67,9 @@ class WatchJob:
 
     def run(self) -> int:
         """Everything that can be refused is refused before the model is loaded."""
-        from anomalyclip.calibration import read_profile
         from anomalyclip.cli._table import RowPrinter
         from anomalyclip.watching.journal import Journal
 
-        profile = None if self.profile is None else read_profile(self.profile)
         with ExitStack() as stack:
             stop = stack.enter_context(_stopped_by_signals())
             database = self._open_output()
@@ -84,13 +81,14 @@ class WatchJob:
             source = self._source(journal)
             stack.callback(source.close)
             printer = RowPrinter(self.fmt, quiet=True, outlives_pipe=True)
-            watcher = self._watcher(self._load(), profile, source, journal, couriers, printer, stop)
-            self._note(f"Watching {source.label}; results in {printable(self.output)}. Ctrl-C ends it.")
+            watcher = self._watcher(self._load(), source, journal, couriers, printer)
+            if not self.quiet:
+                note(f"Watching {source.label}; results in {printable(self.output)}. Ctrl-C ends it.")
             watcher.run(stop)
             for courier in couriers:
                 courier.drain(stop)
                 courier.close(_GRACE)
-            self._summarise(printer, couriers, source)
+            summarise(printer, couriers, source, quiet=self.quiet)
         return SOME_FAILED if printer.summary.failed and not stop.is_set() else DONE
 
     def _open_output(self) -> Database:
@@ -115,7 +113,7 @@ class WatchJob:
         if self.command is not None:
             wanted.append(("command", Command.parse(self.command, self.timeout), COMMAND_PATIENCE))
         queue = DeliveryQueue(database)
-        return [Courier(queue, channel, receiver, patience, _trouble) for channel, receiver, patience in wanted]
+        return [Courier(queue, channel, receiver, patience, trouble) for channel, receiver, patience in wanted]
 
     def _source(self, journal: Journal) -> Source:
         from anomalyclip.watching.capture import Rate, is_live
@@ -125,108 +123,70 @@ class WatchJob:
 
         rate = Rate(self.every, self.fps)
         if is_live(self.target):
-            return LiveSource(self.target, rate, _trouble, once=self.once)
+            return LiveSource(self.target, rate, trouble, once=self.once)
         if Path(self.target).is_dir():
             own = os.path.realpath(self.output)
             options = FolderOptions(self.recursive, self.settle, self.once, self.max_pixels, leave_out=own)
             return FolderSource(self.target, journal, options)
         return VideoSource(self.target, journal, rate)
 
-    def _load(self) -> AnomalyCLIP:
+    def _load(self) -> AnyDetector:
         import cv2
 
-        from anomalyclip.model import load
+        from anomalyclip.calibration import provenance_of
+        from anomalyclip.cli._runtime_options import load_detector
+        from anomalyclip.geometry import check_detector
 
         cv2.setNumThreads(1)  # the worker threads are the parallelism; OpenCV's own pool would only fight them
-        return load(**self.loading)
+        model = load_detector(self.loading, quiet=self.quiet)
+        check_detector(model, self.geometry)
+        if self.profile is not None:
+            self.profile.check_model(provenance_of(model, self.geometry, self.areas))
+        return model
 
     def _watcher(
         self,
-        model: AnomalyCLIP,
-        profile: Profile | None,
+        model: AnyDetector,
         source: Source,
         journal: Journal,
         couriers: list[Courier],
         printer: RowPrinter,
-        stop: threading.Event,
     ) -> Watcher:
-        from anomalyclip.detect import Provenance
-        from anomalyclip.geometry import check_detector
+        from anomalyclip.detect import Rules
         from anomalyclip.watching.evidence import Bounds, EvidenceRing
         from anomalyclip.watching.loop import Pace, Watcher
         from anomalyclip.watching.results import ResultFiles
 
-        check_detector(model, self.geometry)
-        if profile is not None:
-            profile.check_model(model.provenance())
-        rules = self._rules(profile)
+        batch = self.batch_size or _BATCH.get(model.device.type, _BATCH_ELSEWHERE)
         return Watcher(
             source=source,
             model=model,
-            rules=rules,
+            rules=Rules(self.threshold, self.pixel_threshold, self.min_area),
             geometry=self.geometry,
             areas=self.areas,
-            provenance=Provenance.of(
-                model,
-                threshold=rules.threshold,
-                pixel_threshold=rules.pixel_threshold,
-                min_area=rules.min_area,
-                **self.geometry.settings(),
-                **self.areas.settings(),
-            ),
-            p_value=None if profile is None else profile.p_value,
+            provenance=self._provenance(model),
+            p_value=None if self.profile is None else self.profile.p_value,
             journal=journal,
             results=ResultFiles(self.output, journal),
-            evidence=EvidenceRing(self.output, journal, Bounds(self.keep, self.keep_bytes), rules.pixel_threshold),
+            evidence=EvidenceRing(self.output, journal, Bounds(self.keep, self.keep_bytes), self.pixel_threshold),
             couriers=couriers,
-            show=self._show(printer),
-            pace=Pace(self.interval, self.batch_size or _BATCH.get(model.device.type, _BATCH_ELSEWHERE), self.workers),
+            show=shower(printer, self.profile, lines=self.fmt == "lines" and not self.quiet),
+            pace=Pace(self.interval, batch, self.workers),
         )
 
-    def _rules(self, profile: Profile | None) -> Rules:
-        """Thresholds given by hand come before the profile's."""
-        from anomalyclip.detect import Rules
+    def _provenance(self, model: AnyDetector) -> Provenance:
+        from anomalyclip.detect import Provenance
 
-        threshold, pixel = self.threshold, self.pixel_threshold
-        if profile is not None:
-            threshold = profile.image_threshold if threshold is None else threshold
-            pixel = profile.pixel_threshold if pixel is None else pixel
-        return Rules(threshold, threshold if pixel is None else pixel, self.min_area)
-
-    def _show(self, printer: RowPrinter) -> Callable[[Row], None]:
-        def show(row: Row) -> None:
-            printer.add(row)
-            if self.fmt == "lines":
-                self._note(*_line(row))
-
-        return show
-
-    def _note(self, line: str, style: str = "") -> None:
-        if not self.quiet:
-            note(line, style=style)
-
-    def _summarise(self, printer: RowPrinter, couriers: list[Courier], source: Source) -> None:
-        summary = printer.summary
-        counts = {"anomalous": summary.anomalous, "failed": summary.failed, "missed": getattr(source, "missed", 0)}
-        listed = "".join(f", {n:,} {label}" for label, n in counts.items() if n)
-        self._note(f"{summary.count:,} scored{listed}. Continue with the same command.")
-        for courier in couriers:
-            waiting, given_up = courier.count()
-            if waiting or given_up:
-                more = f", {given_up:,} were given up" if given_up else ""
-                note(f"{courier.channel}: {waiting:,} messages wait for the next run{more}", style="yellow")
-
-
-def _line(row: Row) -> tuple[str, str]:
-    if row["error"] is not None and row["score"] is None:
-        return f"failed  {printable(row['path'])}: {row['error']}", _STYLES["failed"]
-    decision = row["decision"] or ""
-    more = f": {row['error']}" if row["error"] is not None else ""
-    return f"{row['score']:.4f}  {decision:9}  {printable(row['path'])}{more}", _STYLES.get(decision, "")
-
-
-def _trouble(line: str) -> None:
-    note(line, style="yellow")
+        profile = self.profile
+        return Provenance.of(
+            model,
+            threshold=self.threshold,
+            pixel_threshold=self.pixel_threshold,
+            min_area=self.min_area,
+            **self.geometry.settings(),
+            **self.areas.settings(),
+            **({} if profile is None else {"profile": profile.name, "profile_made": profile.made}),
+        )
 
 
 @contextmanager

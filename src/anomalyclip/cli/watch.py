@@ -10,7 +10,8 @@ import typer
 
 from anomalyclip.cli import _geometry_options as layout
 from anomalyclip.cli import _model_options as common
-from anomalyclip.cli._checks import check_device, check_ranges, parse_layers
+from anomalyclip.cli._checks import check_device, check_ranges, open_profile, parse_layers
+from anomalyclip.cli._runtime_options import PrecisionOption, Runtime, RuntimeOption, chosen
 from anomalyclip.cli._watch_job import WatchJob
 from anomalyclip.errors import ConfigError
 
@@ -60,7 +61,11 @@ def watch(
     min_area: Annotated[int, typer.Option(help="Leave out regions with fewer pixels.")] = 1,
     profile: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Thresholds of `anomalyclip calibrate`, or FILE:NAME.", show_default=False),
+        typer.Option(
+            metavar="FILE[:NAME]",
+            help="Take both thresholds from `anomalyclip calibrate`, add p-values, warn of drift.",
+            show_default=False,
+        ),
     ] = None,
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Subfolders too.", rich_help_panel=_LOOKING)
@@ -143,6 +148,8 @@ def watch(
     batch_size: common.BatchSize = None,
     workers: common.Workers = 2,
     threads: common.Threads = None,
+    runtime: RuntimeOption = Runtime.auto,
+    precision: PrecisionOption = None,
     max_pixels: common.MaxPixels = None,
 ) -> None:
     """Score new images of a folder, or frames of a video or camera, as they appear; tell of anomalies.
@@ -174,13 +181,16 @@ def watch(
     _check_sense(deciding=threshold is not None or profile is not None, telling=bool(webhook or command))
     if fps is not None and every != 1:
         raise ConfigError("--every counts frames and --fps seconds: give only one of them")
+    calibrated = open_profile(profile, {"--threshold": threshold, "--pixel-threshold": pixel_threshold})
+    if calibrated is not None:
+        threshold, pixel_threshold = calibrated.image_threshold, calibrated.pixel_threshold
     job = WatchJob(
         target=target,
         output=output,
         threshold=threshold,
-        pixel_threshold=pixel_threshold,
+        pixel_threshold=threshold if pixel_threshold is None else pixel_threshold,
         min_area=min_area,
-        profile=profile,
+        profile=calibrated,
         recursive=recursive,
         once=once,
         interval=interval,
@@ -205,6 +215,7 @@ def watch(
             "map_weight": map_weight,
             "threads": threads,
             "offline": offline,
+            **chosen(runtime, precision),
         },
         geometry=layout.parse_geometry(tile, overlap, scales, keep_aspect),
         areas=layout.open_areas(roi, ignore_mask),
