@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs bench pretrain wheel-check licences clean
+.PHONY: help demo test browser screenshots soak lint format docs bench pretrain wheel-check licences clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,8 +37,22 @@ $(VENV)/.all: pyproject.toml constraints.txt | $(BIN)/python
 demo: $(VENV)/.demo ## Install, then detect defects in real solar cells with the embedded model
 	$(BIN)/python examples/solar_cells.py demo-results
 
-test: $(VENV)/.dev ## Install, then run all tests
+test: $(VENV)/.dev browser ## Install, then run all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# Playwright's own download of a browser is not used: the system's Chromium is one package away.
+browser: ## Install Chromium for the tests of the web page, where it is missing
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || { \
+	  if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	    apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
+	  else echo "Chromium is missing: install it (Debian: sudo apt-get install chromium), then run make again" >&2; exit 1; fi; }
+
+screenshots: $(VENV)/.dev browser ## Redraw the pictures of docs/serve.md with the browser test
+	mkdir -p docs/images/serve
+	ANOMALYCLIP_SCREENSHOTS=docs/images/serve $(BIN)/python -m pytest tests/e2e/test_serve_browser.py -p no:xdist
+
+soak: $(VENV)/.dev ## Load the server with 50 clients for a minute; print latencies and memory
+	$(BIN)/python benchmarks/soak.py
 
 lint: $(VENV)/.dev ## Ruff, strict types, and the floors contract
 	$(BIN)/ruff check .

@@ -54,8 +54,9 @@ export function decisionOf(item) {
 /** Share of normal images that score as high or higher, as `Profile.p_value` gives it; null without a profile. */
 export function pValueOf(item) {
   if (item.status !== "done" || state.profile === null) return null;
+  const own = Math.fround(item.row.score); // compared in the precision that scores are made in
   const scores = state.profile.scores;
-  return (1 + scores.filter((score) => score >= item.row.score).length) / (scores.length + 1);
+  return (1 + scores.filter((score) => Math.fround(score) >= own).length) / (scores.length + 1);
 }
 
 export function regionsOf(item) {
