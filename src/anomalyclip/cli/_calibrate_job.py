@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from anomalyclip.calibration import CostWish, Measured, Profile, RecallWish
     from anomalyclip.calibration.profile import PixelRule
     from anomalyclip.geometry import Areas, Geometry
-    from anomalyclip.model import AnomalyCLIP
+    from anomalyclip.runtime.opening import AnyDetector
 
 DONE, SOME_SKIPPED, INTERRUPTED = 0, 3, 130
 _SHOWN = 10
@@ -92,19 +92,16 @@ class CalibrateJob:
             )
         return [profile for profile in profiles.values() if profile.name != self.name]
 
-    def _load(self) -> AnomalyCLIP:
+    def _load(self) -> AnyDetector:
         import cv2
 
-        from anomalyclip.cli._heap import trim_heap_for
-        from anomalyclip.model import load
+        from anomalyclip.cli._runtime_options import load_detector
 
         cv2.setNumThreads(1)  # see `_detect_job`
-        model = load(**self.loading)
-        trim_heap_for(model)
-        return model
+        return load_detector(self.loading)
 
     def _process(
-        self, model: AnomalyCLIP, others: list[Profile], wish: RecallWish | CostWish | None, total: int
+        self, model: AnyDetector, others: list[Profile], wish: RecallWish | CostWish | None, total: int
     ) -> int:
         from anomalyclip.calibration import calibrate, provenance_of, write_profiles
 
@@ -131,7 +128,7 @@ class CalibrateJob:
         self._tell(profile, picture)
         return SOME_SKIPPED if skipped else DONE
 
-    def _measure(self, model: AnomalyCLIP, inputs: Sequence[str], known: Measured | None, advance: Any) -> Measured:
+    def _measure(self, model: AnyDetector, inputs: Sequence[str], known: Measured | None, advance: Any) -> Measured:
         from anomalyclip.calibration import measure
         from anomalyclip.detect import iter_inputs
 

@@ -21,6 +21,7 @@ from anomalyclip.cli._geometry_options import (
     open_areas,
     parse_geometry,
 )
+from anomalyclip.cli._runtime_options import PrecisionOption, Runtime, RuntimeOption, chosen
 from anomalyclip.errors import ConfigError
 
 
@@ -120,6 +121,8 @@ def calibrate(
     batch_size: common.BatchSize = None,
     workers: common.Workers = 2,
     threads: common.Threads = None,
+    runtime: RuntimeOption = Runtime.auto,
+    precision: PrecisionOption = None,
     max_pixels: common.MaxPixels = None,
 ) -> None:
     """Learn from normal images where to draw the line, with a false-positive rate that holds.
@@ -164,6 +167,7 @@ def calibrate(
             "sigma": sigma,
             "map_weight": map_weight,
             "threads": threads,
+            **chosen(runtime, precision),
             "offline": offline,
         },
         geometry=parse_geometry(tile, overlap, scales, keep_aspect),

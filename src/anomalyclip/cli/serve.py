@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from anomalyclip.cli import _model_options as options
 from anomalyclip.cli._checks import check_device, check_ranges, parse_layers
 from anomalyclip.cli._console import note
+from anomalyclip.cli._runtime_options import PrecisionOption, Runtime, RuntimeOption, chosen, load_detector
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.io.names import printable
+
+if TYPE_CHECKING:
+    from anomalyclip.runtime.opening import AnyDetector
 
 KEY_VARIABLE = "ANOMALYCLIP_API_KEY"
 
@@ -86,6 +90,8 @@ def serve(
     ] = 5.0,
     workers: options.Workers = 2,
     threads: options.Threads = None,
+    runtime: RuntimeOption = Runtime.auto,
+    precision: PrecisionOption = None,
     queue: Annotated[int, typer.Option(help="Images waiting at once; beyond it 429.", rich_help_panel=_LIMITS)] = 64,
     max_files: Annotated[int, typer.Option(help="Images in one request.", rich_help_panel=_LIMITS)] = 32,
     max_bytes: Annotated[int, typer.Option(help="Bytes of one request's body.", rich_help_panel=_LIMITS)] = 64 * 2**20,
@@ -136,7 +142,7 @@ def serve(
         max_bytes=max_bytes, max_pixels=max_pixels, max_files=max_files, queue=queue, work_seconds=max_seconds
     )
     detector = _load(
-        model,
+        model=model,
         prompts=prompts,
         class_name=class_name,
         device=check_device(device),
@@ -145,6 +151,7 @@ def serve(
         sigma=sigma,
         map_weight=map_weight,
         threads=threads,
+        **chosen(runtime, precision),
         offline=offline,
     )
     on_gpu = detector.device.type != "cpu"
@@ -171,13 +178,11 @@ def serve(
     )
 
 
-def _load(model: str, **loading: Any) -> Any:
+def _load(**loading: Any) -> AnyDetector:
     import cv2
 
-    from anomalyclip.model import load
-
     cv2.setNumThreads(1)  # the worker threads are the parallelism
-    return load(model, **loading)
+    return load_detector(loading)
 
 
 def _greet(host: str, port: int) -> None:
