@@ -36,6 +36,8 @@ def test_equals_scipy(anomaly_map: np.ndarray, threshold: float, min_area: int) 
     assert sorted(r["mean"] for r in found) == pytest.approx(sorted(e[3] for e in expected))
     assert [r["peak"] for r in found] == sorted((r["peak"] for r in found), reverse=True)
     for region in found:
+        centre = ndimage.center_of_mass(labels == labels[region["peak_xy"][1], region["peak_xy"][0]])
+        assert region["centroid"] == pytest.approx(centre[::-1], abs=0.006)
         x, y = region["peak_xy"]
         assert float(anomaly_map[y, x]) == region["peak"]
         assert labels[y, x] > 0
@@ -50,6 +52,7 @@ def test_diagonal_neighbours_are_one_region_and_the_threshold_itself_counts() ->
         "peak": pytest.approx(0.9),
         "peak_xy": [1, 1],
         "mean": pytest.approx(0.6),
+        "centroid": [0.5, 0.5],
     }
 
 

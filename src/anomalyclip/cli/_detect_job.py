@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from anomalyclip.cli._table import RowPrinter
     from anomalyclip.detect import InputItem, OutputFolder, Provenance, Result
     from anomalyclip.detect.artifacts import MapsChoice
+    from anomalyclip.detect.findings import FindingsFormat
     from anomalyclip.detect.pipeline import Sink
     from anomalyclip.detect.writers import Mode
     from anomalyclip.geometry import Areas, Geometry
@@ -46,6 +47,7 @@ class DetectJob:
     mode: Mode
     overlay: bool
     maps: MapsChoice
+    findings: FindingsFormat | None
     report: bool
     fmt: str
     quiet: bool
@@ -80,7 +82,7 @@ class DetectJob:
 
     def _process(self, model: AnyDetector, folder: OutputFolder | None, total: int) -> int:
         from anomalyclip.cli._table import RowPrinter
-        from anomalyclip.detect import Provenance
+        from anomalyclip.detect import Provenance, write_findings
 
         provenance = Provenance.of(
             model,
@@ -92,7 +94,9 @@ class DetectJob:
             **self.areas.settings(),
         )
         if folder is not None:
-            folder.begin(provenance, files={"overlay": self.overlay, "maps": self.maps}, cwd=self._cwd())
+            files: dict[str, Any] = {"overlay": self.overlay, "maps": self.maps}
+            files |= {"findings": self.findings} if self.findings is not None else {}
+            folder.begin(provenance, files=files, cwd=self._cwd())
         printer = RowPrinter(self.fmt, quiet=self.quiet, outlives_pipe=folder is not None)
         start, interrupted = time.monotonic(), False
         try:
@@ -102,6 +106,8 @@ class DetectJob:
             interrupted = True
         seconds = time.monotonic() - start
         report = self._write_report(folder)
+        if folder is not None and self.findings is not None:
+            write_findings(folder.path, self.findings)
         printer.finish()
         self._summarise(printer, folder, report, seconds)
         if interrupted:
@@ -124,7 +130,7 @@ class DetectJob:
                 batch_size=self.batch_size or _BATCH.get(model.device.type, _BATCH_ELSEWHERE),
                 workers=self.workers,
                 max_pixels=self.max_pixels,
-                rules=Rules(self.threshold, self.pixel_threshold, self.min_area),
+                rules=Rules(self.threshold, self.pixel_threshold, self.min_area, outlines=self.findings is not None),
                 sink=self._sink(folder),
                 geometry=self.geometry,
                 areas=self.areas,

@@ -20,7 +20,9 @@ from anomalyclip.cli._geometry_options import (
     open_areas,
     parse_geometry,
 )
+from anomalyclip.cli._ray_options import Address, BlockSize, Engine, EngineOption, check_engine, ray_job
 from anomalyclip.cli._runtime_options import PrecisionOption, Runtime, RuntimeOption, chosen
+from anomalyclip.errors import ConfigError
 
 
 class Maps(str, Enum):
@@ -29,6 +31,13 @@ class Maps(str, Enum):
     tiff = "tiff"
     npz = "npz"
     none = "none"
+
+
+class Findings(str, Enum):
+    """Formats of regions with their outlines."""
+
+    coco = "coco"
+    geojson = "geojson"
 
 
 class Format(str, Enum):
@@ -137,6 +146,14 @@ def detect(
             help="Raw float32 maps at the image's size (default: tiff).", rich_help_panel=_FILES, show_default=False
         ),
     ] = None,
+    findings: Annotated[
+        Findings | None,
+        typer.Option(
+            help="Regions with their outlines, for other tools (default: none).",
+            rich_help_panel=_FILES,
+            show_default=False,
+        ),
+    ] = None,
     report: Annotated[
         bool | None,
         typer.Option(
@@ -178,8 +195,14 @@ def detect(
         ),
     ] = None,
     workers: Annotated[
-        int, typer.Option(help="Threads that read images, and as many that write.", rich_help_panel=_SPEED)
-    ] = 2,
+        int | None,
+        typer.Option(
+            help="Threads that read images, and as many that write (default: 2); with --engine ray: workers, each with "
+            "a model (default: as many as have room).",
+            rich_help_panel=_SPEED,
+            show_default=False,
+        ),
+    ] = None,
     threads: Annotated[
         int | None,
         typer.Option(help="CPU threads of the model (default: all).", rich_help_panel=_SPEED, show_default=False),
@@ -192,6 +215,9 @@ def detect(
             help="Refuse larger images (default: 89 million pixels).", rich_help_panel=_SPEED, show_default=False
         ),
     ] = None,
+    engine: EngineOption = Engine.local,
+    address: Address = None,
+    block_size: BlockSize = None,
 ) -> None:
     """Score images for anomalies: image score, heat map, regions and, with a threshold, a decision.
 
@@ -209,14 +235,21 @@ def detect(
             "--workers": workers,
             "--threads": threads,
             "--max-pixels": max_pixels,
+            "--block-size": block_size,
         }
     )
     needing = {"--overlay": overlay, "--maps": maps and maps is not Maps.none, "--report": report}
+    needing |= {"--findings": findings is not None}
+    check_engine(engine, output, needing, {"--address": address, "--block-size": block_size})
     needing |= {"--resume": resume, "--overwrite": overwrite}
     check_output(output, resume and overwrite, [option for option, given in needing.items() if given])
     calibrated = open_profile(profile, {"--threshold": threshold, "--pixel-threshold": pixel_threshold})
     if calibrated is not None:
         threshold, pixel_threshold = calibrated.image_threshold, calibrated.pixel_threshold
+    if findings is not None and threshold is None and pixel_threshold is None:
+        raise ConfigError(
+            "--findings needs to know where regions begin: add --pixel-threshold, --threshold or --profile"
+        )
     job = DetectJob(
         inputs=inputs,
         recursive=recursive,
@@ -243,11 +276,14 @@ def detect(
         mode="resume" if resume else "overwrite" if overwrite else "new",
         overlay=overlay is not False,
         maps=(maps or Maps.tiff).value,
+        findings=findings.value if findings is not None else None,
         report=report is not False,
         fmt=fmt.value,
         quiet=quiet,
         batch_size=batch_size,
-        workers=workers,
+        workers=workers or 2,
         max_pixels=max_pixels,
     )
+    if engine is Engine.ray:
+        raise typer.Exit(ray_job(job, address, block_size, workers).run())
     raise typer.Exit(job.run())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from anomalyclip.detect.artifacts import ImageFiles
+    from anomalyclip.detect.findings import write_findings
     from anomalyclip.detect.inputs import InputItem, iter_inputs, survey_inputs
     from anomalyclip.detect.pipeline import Detector, Finished, Rules, detect_stream
     from anomalyclip.detect.regions import Region, find_regions
@@ -36,6 +37,7 @@ _HOME = {
     "find_regions": "regions",
     "iter_inputs": "inputs",
     "survey_inputs": "inputs",
+    "write_findings": "findings",
     "write_report": "report",
 }
 
@@ -55,6 +57,7 @@ __all__ = [
     "find_regions",
     "iter_inputs",
     "survey_inputs",
+    "write_findings",
     "write_report",
 ]
 

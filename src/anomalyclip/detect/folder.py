@@ -5,6 +5,7 @@ results.csv     the same as a table
 report.html     the gallery
 overlays/       heat map over image, PNG
 maps/           anomaly maps at the image's size, float32
+findings.*      regions with outlines, COCO or GeoJSON
 run.json        what made the results: compared on --resume
 cards.jsonl     per image: its output name and its thumbnails, needed to rebuild the report
 """
@@ -19,9 +20,10 @@ from typing import IO, Any
 
 from anomalyclip.errors import ConfigError, OutputError
 from anomalyclip.io.atomic import output_error
-from anomalyclip.io.names import printable
+from anomalyclip.io.names import StrPath, printable
 
 RESULTS, TABLE, REPORT, RUN, CARDS = "results.jsonl", "results.csv", "report.html", "run.json", "cards.jsonl"
+FINDINGS = {"coco": "findings.coco.json", "geojson": "findings.geojson"}
 OVERLAYS, MAPS = "overlays", "maps"
 OUTPUT_FOLDERS = (OVERLAYS, MAPS)
 
@@ -65,7 +67,7 @@ def clear(path: Path) -> None:
             for file in (path / folder).rglob("*"):
                 if file.suffix in suffixes and file.is_file():
                     file.unlink()
-    for name in (RESULTS, TABLE, REPORT, CARDS, RUN):
+    for name in (RESULTS, TABLE, REPORT, CARDS, *FINDINGS.values(), RUN):
         (path / name).unlink(missing_ok=True)
 
 
@@ -81,13 +83,19 @@ def compare_run(path: Path, now: Mapping[str, Any]) -> None:
     """Raises ConfigError that names every difference between the recorded run and this one."""
     try:
         before = json.loads((path / RUN).read_bytes())
-        then = dict(_flat(before))
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError):
+        before = None
+    check_same_run(before, now, path)
+
+
+def check_same_run(before: Any, now: Mapping[str, Any], path: StrPath) -> None:
+    """The same for a record read from anywhere; `path` is where the results lie. Raises ConfigError."""
+    if not isinstance(before, Mapping):
         raise ConfigError(
-            f"--resume: {printable(path / RUN)} is missing or damaged, so it is not known what made the results there. "
+            f"--resume: {printable(path)}/{RUN} is missing or damaged, so it is not known what made the results there. "
             "Start again with --overwrite, or name another folder"
-        ) from error
-    present = dict(_flat(now))
+        )
+    then, present = dict(_flat(before)), dict(_flat(now))
     different = [key for key in {**then, **present} if then.get(key, _ABSENT) != present.get(key, _ABSENT)]
     if different:
         listed = "; ".join(f"{key} {_show(then, key)} then, {_show(present, key)} now" for key in different)

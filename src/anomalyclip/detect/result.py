@@ -137,6 +137,8 @@ def _csv(cells: list[str]) -> bytes:
 def _cell(name: str, value: Any) -> str:
     if value is None:
         return ""
+    if name == "regions":  # outlines stay in the JSON: a cell of a spreadsheet does not hold them
+        value = [{key: part for key, part in region.items() if key != "polygons"} for region in value]
     if name in _NESTED:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     if isinstance(value, str) and value.startswith(_FORMULA_START):

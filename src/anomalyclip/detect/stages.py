@@ -58,11 +58,16 @@ class Rules:
     threshold: float | None = None
     pixel_threshold: float | None = None
     min_area: int = 1
+    outlines: bool = False
 
 
 @dataclass(frozen=True)
 class Ready:
-    """A read image. pixels: of its only view; None where it has several, which are cut when their turn comes."""
+    """A read image.
+
+    pixels: of its only view; None where it has several, which are cut when their turn comes. thumbnail, kept: None
+    where no sink will ask for them.
+    """
 
     item: InputItem
     size: tuple[int, int]
@@ -70,7 +75,7 @@ class Ready:
     area: Area | None
     record: dict[str, Any] | None
     pixels: torch.Tensor | None
-    thumbnail: Image
+    thumbnail: Image | None
     kept: Image | None
 
 
@@ -144,9 +149,9 @@ class Stages:
         record = geometry_record(views, area)
         if self.areas.folder is not None:
             record = {**(record or {}), "ignore_mask": None if own is None else str(own)}
-        thumbnail = image.copy()
-        thumbnail.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), reducing_gap=2.0)
-        kept = image if image.width * image.height * 3 <= self.keep_bytes else None
+        small = image.width * image.height * 3 <= self.keep_bytes
+        kept = image if small and (self.sink is not None or len(views) > 1) else None
+        thumbnail = None if self.sink is None else _thumbnail(image)
         return Ready(item, image.size, views, area, record, pixels, thumbnail, kept)
 
     def job(self, ready: Ready) -> Job:
@@ -199,10 +204,12 @@ class Stages:
             return replace(result, error=reason(error, ready.item))
 
     def _with_map(self, job: Job, ready: Ready, result: Result, native: Map) -> Result:
-        regions = find_regions(_counted(native, ready.area), self.rules.pixel_threshold, min_area=self.rules.min_area)
+        rules, counted = self.rules, _counted(native, ready.area)
+        regions = find_regions(counted, rules.pixel_threshold, min_area=rules.min_area, outlines=rules.outlines)
         result = replace(result, regions=regions)
         if self.sink is None:
             return result
+        assert ready.thumbnail is not None
 
         def original() -> Image:
             return self.original(ready) if job.image is None else job.image.result()
@@ -222,6 +229,12 @@ def _counted(native: Map, area: Area | None) -> Map:
     import numpy as np
 
     return native if area is None else np.where(area.mask(), native, np.float32(-1))
+
+
+def _thumbnail(image: Image) -> Image:
+    small = image.copy()
+    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), reducing_gap=2.0)
+    return small
 
 
 def _mask_name(item: InputItem) -> str:
