@@ -125,6 +125,19 @@ def test_a_command_that_fails_holds_nothing_up_and_is_tried_again_in_the_next_ru
     assert len(rows_of(tmp_path / "out")) == 3
 
 
+def test_results_that_cannot_be_written_end_the_run_and_lose_nothing(
+    watch: Watch, photos: Callable[..., Path], tmp_path: Path, rows_of: Rows, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder, output = photos(tmp_path / "in", 3), tmp_path / "out"
+    (output / "results.csv").mkdir(parents=True)  # as good as a full disk: this file cannot be written
+    (output / "journal.sqlite").touch()
+    assert watch(folder, "--output", output) == 1
+    assert "cannot write" in " ".join(capfd.readouterr().err.split())
+    (output / "results.csv").rmdir()
+    assert watch(folder, "--output", output) == 0
+    assert sorted(Path(row["path"]).name for row in rows_of(output)) == ["0000.png", "0001.png", "0002.png"]
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [

@@ -96,7 +96,7 @@ def _lines(path: Path) -> int:
 
 
 def _until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 250
     while not condition():
         assert process.poll() is None, process.stderr and process.stderr.read().decode()
         assert time.monotonic() < deadline, "nothing happens any more"
@@ -120,7 +120,7 @@ def test_killed_watchers_skip_nothing_and_score_nothing_twice(
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
     process = watch(*options, "--once")
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=250)
     assert process.returncode == 0, errors.decode()
     rows = rows_of(output)
     assert sorted(Path(row["path"]).name for row in rows) == [f"{i:03d}.png" for i in range(arrivals.count)]
@@ -141,11 +141,11 @@ def test_sigterm_ends_it_cleanly_and_a_second_watcher_is_refused(
     arrivals.add()
     _until(lambda: _lines(output / "results.jsonl") == 1, process)
     other = watch(arrivals.folder, "--output", output)
-    _, errors = other.communicate(timeout=120)
+    _, errors = other.communicate(timeout=250)
     assert other.returncode == 1
     assert b"another watcher is writing" in errors
     process.terminate()
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=250)
     assert process.returncode == 0, errors.decode()
     assert b"1 scored" in errors
     assert len(rows_of(output)) == 1
