@@ -28,6 +28,7 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "--threads": (1, 1024, "threads"),
     "--calibration-images": (1, 4096, "images"),
     "--max-pixels": (1, 10**12, "pixels"),
+    "--block-size": (1, 10**6, "images"),
     "--port": (0, 65535, "a port number"),
     "--batch-wait": (0, 60_000, "milliseconds"),
     "--queue": (1, 100_000, "images"),

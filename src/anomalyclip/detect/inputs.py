@@ -34,9 +34,11 @@ class InputItem:
 
 
 @dataclass(frozen=True)
-class _Found:
+class Found:
+    """A file as it was found, before it has a name: `relative` is its path below the input that it came from."""
+
     path: str
-    relative: str  # below the input it came from; the output name is made of it
+    relative: str
     problem: str | None = None
 
 
@@ -62,9 +64,7 @@ def iter_inputs(
 
     names: hands out output names; pass the one of the output folder when continuing a run.
     """
-    from anomalyclip.io import SUFFIXES
-
-    scan = _Scan(recursive, frozenset(SUFFIXES))
+    scan = _scan(recursive)
     names = names if names is not None else NameRegistry()
     prefixed = sum(os.path.isdir(p) for p in inputs) > 1
     seen: set[bytes] = set()
@@ -76,6 +76,11 @@ def iter_inputs(
             seen.add(key)
             path = formula_safe(found.path)
             yield InputItem(path, names.claim(found.relative, path=found.path, key=key), key, found.problem)
+
+
+def find_files(given: str, *, recursive: bool = False) -> Iterator[Found]:
+    """What one argument stands for, as `iter_inputs` expands it; nothing is remembered, so its number is no matter."""
+    return _expand(given, _scan(recursive), prefixed=False)
 
 
 def survey_inputs(inputs: Sequence[str], *, recursive: bool = False) -> int:
@@ -103,25 +108,31 @@ def formula_safe(path: str) -> str:
     return f".{os.sep}{path}" if path[:1] in {"=", "+", "-", "@", "\t", "\r", "\n"} else path
 
 
-def _expand(given: str, scan: _Scan, *, prefixed: bool) -> Iterator[_Found]:
+def _scan(recursive: bool) -> _Scan:
+    from anomalyclip.io import SUFFIXES
+
+    return _Scan(recursive, frozenset(SUFFIXES))
+
+
+def _expand(given: str, scan: _Scan, *, prefixed: bool) -> Iterator[Found]:
     """One argument of the user: a literal path first (names may hold brackets), then a glob, then missing."""
     if os.path.lexists(given):
         base = os.path.basename(os.path.abspath(given)) if prefixed else ""
         yield from _expand_existing(given, base if os.path.isdir(given) else "", scan)
         return
     if not glob.has_magic(given):
-        yield _Found(given, os.path.basename(given), "no such file or folder")
+        yield Found(given, os.path.basename(given), "no such file or folder")
         return
     matches = sorted(glob.glob(given, recursive=True))
     if not matches:
-        yield _Found(given, "glob", "no such file, and none matches it as a pattern")
+        yield Found(given, "glob", "no such file, and none matches it as a pattern")
     root = _glob_root(given)
     for match in matches:
         below = os.path.relpath(match, root) if root else match.lstrip(os.sep)
         yield from _expand_existing(match, below, scan)
 
 
-def _expand_existing(path: str, relative: str, scan: _Scan) -> Iterator[_Found]:
+def _expand_existing(path: str, relative: str, scan: _Scan) -> Iterator[Found]:
     """A folder gives its images; anything else is attempted: the reader refuses what is no regular file."""
     if os.path.isdir(path):
         empty = True
@@ -131,12 +142,12 @@ def _expand_existing(path: str, relative: str, scan: _Scan) -> Iterator[_Found]:
         if empty:
             hint = "" if scan.recursive else "; add --recursive to look into its subfolders"
             known = " ".join(sorted(scan.suffixes))
-            yield _Found(path, relative or os.path.basename(path), f"no image in this folder ({known}){hint}")
+            yield Found(path, relative or os.path.basename(path), f"no image in this folder ({known}){hint}")
         return
-    yield _Found(path, relative or os.path.basename(path))
+    yield Found(path, relative or os.path.basename(path))
 
 
-def _walk(folder: str, relative: str, scan: _Scan, entered: set[str]) -> Iterator[_Found]:
+def _walk(folder: str, relative: str, scan: _Scan, entered: set[str]) -> Iterator[Found]:
     real = os.path.realpath(folder)
     if real in entered:  # a link that leads back up
         return
@@ -149,7 +160,7 @@ def _walk(folder: str, relative: str, scan: _Scan, entered: set[str]) -> Iterato
                 if not entry.name.startswith(".") and _wanted(entry, scan)
             )
     except OSError as error:
-        yield _Found(folder, relative or os.path.basename(folder), f"cannot list this folder: {error.strerror}")
+        yield Found(folder, relative or os.path.basename(folder), f"cannot list this folder: {error.strerror}")
         return
     # Pictures that detect wrote are no inputs, even where its output folder lies inside an input folder.
     ours = OUTPUT_FOLDERS if all(os.path.exists(os.path.join(folder, name)) for name in (RUN, RESULTS)) else ()
@@ -160,7 +171,7 @@ def _walk(folder: str, relative: str, scan: _Scan, entered: set[str]) -> Iterato
         if is_folder:
             yield from _walk(path, below, scan, entered)
         else:
-            yield _Found(path, below)
+            yield Found(path, below)
 
 
 def _wanted(entry: os.DirEntry[str], scan: _Scan) -> bool:

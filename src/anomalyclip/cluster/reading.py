@@ -1,0 +1,42 @@
+"""An image from a path or URL; what the network does wrong is tried again, what the server refuses is not."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from anomalyclip.cluster.places import is_url, open_place
+from anomalyclip.errors import ImageReadError
+from anomalyclip.io import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, printable, read_image, read_image_bytes
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_PAUSES = (0.2, 1.0, 5.0)  # seconds before another try
+_FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+
+
+def read_source(place: str, *, max_pixels: int | None = None) -> Image:
+    """One image as 8-bit RGB, upright. Raises ImageReadError, ConfigError (for a scheme that cannot be read here)."""
+    limit = DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels
+    if not is_url(place):
+        return read_image(place, max_pixels=limit)
+    return read_image_bytes(_fetch(place), place, max_pixels=limit)
+
+
+def _fetch(place: str) -> bytes:
+    system, path = open_place(place)
+    pauses = iter(_PAUSES)
+    while True:
+        try:
+            # One byte more than is accepted, so that a larger file is refused and not cut.
+            data: bytes = system.cat_file(path, start=0, end=DEFAULT_MAX_BYTES + 1)
+            return data
+        except _FINAL as error:  # noqa: PERF203 - one try is the rule
+            raise ImageReadError(f"{printable(place)}: it is not there or may not be read; check the URL") from error
+        except Exception as error:
+            pause = next(pauses, None)
+            if pause is None or getattr(error, "status", 500) < 500:
+                reason = " ".join(str(error).split()) or type(error).__name__
+                raise ImageReadError(f"{printable(place)}: cannot fetch it ({reason}); try again later") from error
+            time.sleep(pause)

@@ -1,0 +1,170 @@
+"""What runs in a Ray actor: one model, one block after another, each block's rows written as one file."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anomalyclip.cluster.manifest import Block
+from anomalyclip.cluster.reading import read_source
+from anomalyclip.cluster.rows import decode_rows, encode_rows
+from anomalyclip.cluster.store import SUSPECTS, Store
+from anomalyclip.detect import InputItem, Provenance, Result, Rules, detect_stream
+from anomalyclip.detect.result import to_row
+from anomalyclip.geometry import Areas, Geometry
+
+if TYPE_CHECKING:
+    from anomalyclip.calibration import Profile
+
+_BATCH = {"cpu": 1}  # larger batches do not help a CPU and cost memory
+_BATCH_ELSEWHERE = 8
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What every worker of a run needs; travels to the nodes, so paths in it must mean the same everywhere.
+
+    loading: keywords of `anomalyclip.runtime.open_detector`. readers: threads that fetch and decode. profile: gives
+    p-values; its thresholds are in `rules` already.
+    """
+
+    store: Store
+    loading: Mapping[str, Any]
+    rules: Rules = field(default_factory=Rules)
+    geometry: Geometry = field(default_factory=Geometry)
+    areas: Areas = field(default_factory=Areas)
+    profile: Profile | None = None
+    batch_size: int | None = None
+    readers: int = 2
+    max_pixels: int | None = None
+
+    def open_detector(self) -> Any:
+        """Load the model; in the worker."""
+        from anomalyclip.runtime import open_detector
+
+        return open_detector(**self.loading)
+
+    def read(self, item: InputItem) -> Any:
+        """An item's image; in the worker, from several threads."""
+        return read_source(item.path, max_pixels=self.max_pixels)
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a finished block came to. seconds: of work. node: where."""
+
+    block: int
+    rows: int
+    failed: int
+    anomalous: int
+    seconds: float
+    node: str
+
+
+class Worker:
+    """The actor. `start` loads the model: apart from the constructor, so that its errors arrive as they were raised."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+
+    def start(self) -> Provenance:
+        """Load the model; gives what every row of this worker records. Raises AnomalyClipError."""
+        import cv2
+
+        from anomalyclip.geometry import check_detector
+
+        cv2.setNumThreads(1)
+        plan = self.plan
+        self.detector = plan.open_detector()
+        check_detector(self.detector, plan.geometry)
+        thresholds = {"threshold": plan.rules.threshold, "pixel_threshold": plan.rules.pixel_threshold}
+        extra = {**thresholds, "min_area": plan.rules.min_area, **plan.geometry.settings(), **plan.areas.settings()}
+        if plan.profile is not None:
+            from anomalyclip.calibration import provenance_of
+
+            plan.profile.check_model(provenance_of(self.detector, plan.geometry, plan.areas))
+            extra |= {"profile": plan.profile.name, "profile_made": plan.profile.made}
+        self.provenance = Provenance.of(self.detector, **extra)
+        return self.provenance
+
+    def score(self, block: Block, *, careful: bool = False, retry: bool = False) -> Receipt:
+        """Score a block and write its file; the same block again gives the same file.
+
+        careful: one image at a time, keeping a note of which, because the block has killed workers before.
+        retry: keep the rows of the file that is there, but for those with an error.
+
+        Raises OutputError.
+        """
+        start = time.monotonic()
+        rows = self._kept(block) if retry else {}
+        left = [number for number in range(len(block.sources)) if block.first + number not in rows]
+        scored = self._carefully(block, left) if careful else self._stream(block, left)
+        for number, result in scored:
+            rows[block.first + number] = {"input": block.first + number, **to_row(result, self.provenance)}
+        ordered = [rows[number] for number in sorted(rows)]
+        self.plan.store.write(block.file, encode_rows(ordered, self.provenance))
+        return receipt_of(block.index, ordered, time.monotonic() - start)
+
+    def _stream(self, block: Block, numbers: Sequence[int], *, alone: bool = False) -> Iterator[tuple[int, Result]]:
+        plan, device = self.plan, getattr(self.detector, "device", None)
+        usual = _BATCH.get(getattr(device, "type", "cpu"), _BATCH_ELSEWHERE)
+        results = detect_stream(
+            self.detector,
+            (_item(block, number) for number in numbers),
+            batch_size=1 if alone else plan.batch_size or usual,
+            workers=1 if alone else plan.readers,
+            max_pixels=plan.max_pixels,
+            rules=plan.rules,
+            read=plan.read,
+            geometry=plan.geometry,
+            areas=plan.areas,
+        )
+        with closing(results):
+            for number, result in zip(numbers, results, strict=True):
+                yield number, self._judged(result)
+
+    def _judged(self, result: Result) -> Result:
+        profile = self.plan.profile
+        if profile is None or result.score is None:
+            return result
+        return replace(result, p_value=profile.p_value(result.score))
+
+    def _carefully(self, block: Block, numbers: Sequence[int]) -> Iterator[tuple[int, Result]]:
+        """A worker that dies leaves the note behind; the next one takes the noted image for the cause and passes it."""
+        store, note = self.plan.store, f"{SUSPECTS}/block-{block.index:08d}.json"
+        told = store.read_json(note) or {"fatal": [], "at": None}
+        fatal = [*told["fatal"], *([] if told["at"] is None else [told["at"]])]
+        for number in numbers:
+            if number in fatal:
+                why = "the worker died on this image each time; it may need more memory than there is"
+                yield number, Result(_item(block, number), error=why)
+                continue
+            store.write(note, json.dumps({"fatal": fatal, "at": number}).encode())
+            yield from self._stream(block, [number], alone=True)
+        store.remove(note)
+
+    def _kept(self, block: Block) -> dict[int, dict[str, Any]]:
+        return {row["input"]: row for row in decode_rows(self.plan.store.read(block.file)) if row["error"] is None}
+
+
+def receipt_of(block: int, rows: Sequence[Mapping[str, Any]], seconds: float) -> Receipt:
+    """Count a block's rows."""
+    return Receipt(
+        block,
+        rows=len(rows),
+        failed=sum(row["error"] is not None for row in rows),
+        anomalous=sum(row["decision"] == "anomalous" for row in rows),
+        seconds=seconds,
+        node=f"{os.uname().nodename}:{os.getpid()}",
+    )
+
+
+def _item(block: Block, number: int) -> InputItem:
+    source = block.sources[number]
+    return InputItem(source.path, Path(source.path).name, b"", source.problem)
