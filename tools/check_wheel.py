@@ -103,8 +103,16 @@ def check_installed(wheel: Path, folder: Path) -> None:
     command = str(binaries / "anomalyclip")
     run([*alone, command, "--version"], cwd=work, env=environment)
     run([*alone, command, "detect", "part.png", "--output", "out", "--offline"], cwd=work, env=environment)
-    for name in ("results.csv", "report.html", "overlays/part.png", "maps/part.tiff"):
-        expect((work / "out" / name).is_file(), f"detect did not write {name}")
+    watch = ["watch", ".", "--output", "watched", "--once", "--offline"]
+    run([*alone, command, *watch], cwd=work, env=environment)
+    for name in (
+        "out/results.csv",
+        "out/report.html",
+        "out/overlays/part.png",
+        "out/maps/part.tiff",
+        "watched/results.csv",
+    ):
+        expect((work / name).is_file(), f"{name} was not written")
 
 
 def no_network() -> list[str]:
