@@ -81,6 +81,8 @@ def test_detect_decides_by_the_profile(
         "--no-overlay",
         "--maps",
         "none",
+        "--findings",
+        "coco",
     )
     done = anomalyclip("detect", *given, "--profile", f"{calibrated[0]}:camera-3")
     assert done.returncode == 0, done.stderr.decode()
@@ -93,6 +95,9 @@ def test_detect_decides_by_the_profile(
         assert row["settings"]["profile"] == "camera-3"
         assert row["settings"]["threshold"] == profile.image_threshold
         assert all(region["peak"] >= profile.pixel_threshold for region in row["regions"])
+    found = json.loads((tmp_path / "out" / "findings.coco.json").read_text())
+    assert len(found["images"]) == 7
+    assert [one["bbox"] for one in found["annotations"]] == [region["box"] for row in rows for region in row["regions"]]
     assert rows[0]["decision"] == "normal", "a calibration image lies at or below the highest"
     assert rows[0]["regions"] == [], "so does its peak"
     assert f"p = {rows[0]['p_value']:.3g}" in (tmp_path / "out" / "report.html").read_text()
@@ -168,6 +173,13 @@ def test_refused_before_a_model_is_loaded(
     assert _main(*call, *rate, *options) == 2
     assert what in _joined(capsys)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_findings_need_a_threshold(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call = ["detect", str(folder / "normal"), "--output", str(tmp_path / "out"), "--findings", "geojson"]
+    assert _main(*call) == 2
+    assert "--findings needs to know where regions begin" in _joined(capsys)
+    assert not (tmp_path / "out").exists()
 
 
 def test_thresholds_of_two_masters(
