@@ -1,0 +1,123 @@
+"""One door: which runtime opens what, what is converted once, and what is refused."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+
+from anomalyclip.errors import ConfigError, InputError
+from anomalyclip.geometry.detector import ResizingDetector
+from anomalyclip.model import AnomalyCLIP
+from anomalyclip.runtime import ExportedDetector, TorchDetector, faster_runtime, open_detector
+from anomalyclip.runtime.conversions import known_conversion
+
+OPTIONS = {"layers": [2, 4, 6], "image_size": 70, "map_weight": 0.25, "device": "cpu", "threads": 1}
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """An empty cache."""
+    monkeypatch.setenv("ANOMALYCLIP_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def test_auto_is_torch_until_the_model_was_converted(home, clip_files, photos, capsys, monkeypatch):
+    before = open_detector(**clip_files, **OPTIONS)
+    assert isinstance(before, AnomalyCLIP)
+    first = open_detector(**clip_files, **OPTIONS, runtime="openvino")
+    assert "once; it is kept in" in capsys.readouterr().err
+    monkeypatch.setattr("anomalyclip.model.load", None)  # from here on, nothing may load the weights
+    later = open_detector(**clip_files, **OPTIONS)
+    assert isinstance(later, ExportedDetector)
+    assert later.runtime == "openvino"
+    assert later.folder == first.folder
+    assert capsys.readouterr().err == ""
+    expected, _ = before.predict(before.preprocess(photos[0])[None])
+    found, _ = later.predict(later.preprocess(photos[0])[None])
+    torch.testing.assert_close(found, expected, rtol=0, atol=2e-5)
+
+
+def test_another_setting_or_file_is_another_conversion(home, clip_files, golden_folder, tmp_path):
+    import shutil
+
+    copy = tmp_path / "clip.safetensors"
+    shutil.copy(clip_files["model"], copy)
+    asked = {"model": str(copy), "prompts": clip_files["prompts"], **OPTIONS}
+    loading = {name: value for name, value in asked.items() if name not in ("device", "threads")}
+    opened = open_detector(**asked, runtime="openvino")
+    assert known_conversion("openvino", "fp32", loading) == opened.folder
+    assert known_conversion("openvino", "fp32", loading | {"sigma": 2.0}) is None
+    assert known_conversion("openvino", "int8", loading) is None
+    os.utime(copy, ns=(1, 1))  # as a new file of the same name would have
+    assert known_conversion("openvino", "fp32", loading) is None
+    again = open_detector(**asked, runtime="openvino")
+    assert again.folder == opened.folder  # the content decides: nothing was converted again
+    (opened.folder / "model.bin").write_bytes(b"damaged")
+    assert known_conversion("openvino", "fp32", loading) is None
+
+
+@pytest.mark.parametrize("main_file", [False, True])
+def test_an_artefact_runs_on_its_own_runtime(exported, main_file):
+    folder = exported("onnx", "fp32")
+    detector = open_detector(folder / "model.onnx" if main_file else str(folder), threads=1)
+    assert isinstance(detector, ExportedDetector)
+    assert detector.runtime == "onnx"
+    assert detector.settings.layers == (1, 2)
+    assert detector.image_size == 42
+    assert not isinstance(detector, ResizingDetector)  # one input size: geometry must know
+    assert detector.provenance()["runtime"] == "onnx"
+    assert "precision" not in detector.provenance()  # fp32: a profile made with torch stays valid
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"runtime": "openvino"}, ConfigError, "runs on onnx, not on openvino"),
+        ({"precision": "int8"}, ConfigError, "was exported in fp32"),
+        ({"sigma": 2.0}, ConfigError, "sigma of the export .* cannot be changed"),
+        ({"device": "mps"}, ConfigError, "onnx runtime runs on auto, cpu, cuda"),
+        ({"runtime": "tensorrt"}, ConfigError, "unknown runtime 'tensorrt'"),
+    ],
+)
+def test_what_an_artefact_cannot_do_is_refused(exported, options, error, message):
+    with pytest.raises(error, match=message):
+        open_detector(exported("onnx", "fp32"), **options)
+
+
+def test_files_that_can_run_code_are_opened_on_request_only(exported):
+    folder = exported("torchscript", "fp32")
+    with pytest.raises(ConfigError, match="can run code that is in it"):
+        open_detector(folder)
+    assert open_detector(folder, runtime="torch", device="cpu").runtime == "torch"
+
+
+def test_an_export_refuses_pixels_it_was_not_made_for(exported, model, photos):
+    detector = open_detector(exported("onnx", "fp32"), threads=1)
+    with pytest.raises(InputError, match=r"takes uint8 \(B, 3, 42, 42\), got float32"):
+        detector.predict(model.preprocess(photos[0])[None])
+
+
+def test_half_precision_on_a_cpu_is_bf16(clip_files, photos):
+    detector = open_detector(**clip_files, **OPTIONS, runtime="torch", precision="bf16")
+    plain = open_detector(**clip_files, **OPTIONS, runtime="torch")
+    assert isinstance(detector, TorchDetector)
+    assert isinstance(detector, ResizingDetector)
+    scores, maps = detector.predict(detector.preprocess(photos[0])[None])
+    expected_scores, expected_maps = plain.predict(plain.preprocess(photos[0])[None])
+    assert (scores.dtype, maps.dtype) == (torch.float32, torch.float32)
+    assert 0 < (maps - expected_maps).abs().max() < 0.1
+    assert abs(scores - expected_scores).max() < 0.1
+    assert detector.provenance()["precision"] == "bf16"
+    with pytest.raises(ConfigError, match="fp16 needs a GPU"):
+        open_detector(**clip_files, **OPTIONS, runtime="torch", precision="fp16")
+    with pytest.raises(ConfigError, match="not in 'int8'"):
+        open_detector(**clip_files, **OPTIONS, runtime="torch", precision="int8")
+
+
+def test_the_hint_is_for_those_it_helps(exported):
+    assert "--runtime openvino" in str(faster_runtime("auto", "pocket", "cpu"))
+    assert faster_runtime("torch", "pocket", "cpu") is None
+    assert faster_runtime("auto", "pocket", "cuda") is None
+    assert faster_runtime("auto", exported("onnx", "fp32"), "cpu") is None
