@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 DONE, SOME_FAILED, INTERRUPTED = 0, 3, 130
 _BATCH = {"cpu": 1}  # larger batches do not help a CPU and cost memory
 _BATCH_ELSEWHERE = 8
+_IN_STREAM = 3  # images per stream and batch: the streams wait for each other only at a batch's end
 
 
 @dataclass
@@ -64,7 +65,7 @@ class DetectJob:
         try:
             total = survey_inputs(self.inputs, recursive=self.recursive)
             folder = OutputFolder(self.output, self.mode) if self.output is not None else None
-            model = self._load()
+            model = self._load(total)
             check_detector(model, self.geometry)
             if self.profile is not None:
                 self.profile.check_model(provenance_of(model, self.geometry, self.areas))
@@ -72,13 +73,15 @@ class DetectJob:
             return INTERRUPTED
         return self._process(model, folder, total)
 
-    def _load(self) -> AnyDetector:
+    def _load(self, images: int) -> AnyDetector:
         import cv2
 
         from anomalyclip.cli._runtime_options import load_detector
 
         cv2.setNumThreads(1)  # the worker threads are the parallelism; OpenCV's own pool would only fight them
-        return load_detector(self.loading, quiet=self.quiet)
+        # One image: all threads on it. Many: each thread on its own, which loses no time to waiting for the others.
+        streams = (self.loading.get("threads") or os.cpu_count() or 1) if images > 1 else 1
+        return load_detector({**self.loading, "streams": streams}, quiet=self.quiet)
 
     def _process(self, model: AnyDetector, folder: OutputFolder | None, total: int) -> int:
         from anomalyclip.cli._table import RowPrinter
@@ -127,7 +130,7 @@ class DetectJob:
             results = detect_stream(
                 model,
                 self._items(folder, lambda: bar.update(task, advance=1)),
-                batch_size=self.batch_size or _BATCH.get(model.device.type, _BATCH_ELSEWHERE),
+                batch_size=self.batch_size or _batch_for(model),
                 workers=self.workers,
                 max_pixels=self.max_pixels,
                 rules=Rules(self.threshold, self.pixel_threshold, self.min_area, outlines=self.findings is not None),
@@ -199,6 +202,11 @@ class DetectJob:
         else:
             where = f"; report: {printable(report)}" if report is not None else ""
             note(f"Results: {printable(folder.path / TABLE)}{where}")
+
+
+def _batch_for(model: AnyDetector) -> int:
+    streams: int = getattr(model, "streams", 1)
+    return _IN_STREAM * streams if streams > 1 else _BATCH.get(model.device.type, _BATCH_ELSEWHERE)
 
 
 def _images(count: int) -> str:

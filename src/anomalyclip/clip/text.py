@@ -19,9 +19,11 @@ class TextTransformer(nn.Module):
         super().__init__()
         text = config.text
         self.config = text
-        # Not nn.Embedding(...): its own random start, drawn on the meta device, imports torch._dynamo and sympy,
-        # which costs every run of the program half a second and 50 MB.
-        self.token_embedding = nn.Embedding.from_pretrained(torch.empty(text.vocab_size, text.width), freeze=False)
+        # Its own random start, drawn on the meta device, would import torch._dynamo and sympy:
+        # half a second and 50 MB in every run of the program.
+        self.token_embedding = nn.Embedding(
+            text.vocab_size, text.width, _weight=torch.empty(text.vocab_size, text.width)
+        )
         self.positional_embedding = nn.Parameter(torch.empty(text.context_length, text.width))
         self.transformer = Transformer(text.width, text.layers, text.heads, config.activation)
         self.ln_final = nn.LayerNorm(text.width)

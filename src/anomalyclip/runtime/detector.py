@@ -25,19 +25,21 @@ class ExportedDetector:
     Args:
         folder: the artefact.
         device, threads: where it runs; `auto` is the CPU for OpenVINO and onnxruntime.
+        streams: images of a batch that OpenVINO works on at once, see `open_session`.
 
     Raises:
         InputError: the artefact is damaged, or its runtime cannot read it.
         ConfigError: its runtime is not installed, or cannot use the device.
     """
 
-    def __init__(self, folder: Path, *, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(self, folder: Path, *, device: str = "auto", threads: int | None = None, streams: int = 1) -> None:
         import torch
 
         self.folder = folder
         self.artefact: Artefact = read_artefact(folder)
         self.runtime = FORMATS[self.artefact.format].runtime
-        self._run, where = open_session(self.artefact.format, folder, device=device, threads=threads)
+        self._run, where = open_session(self.artefact.format, folder, device=device, threads=threads, streams=streams)
+        self.streams = streams if self.runtime == "openvino" else 1
         self.device = torch.device(where)
 
     @property

@@ -41,6 +41,7 @@ def open_detector(
     compiled: bool = False,
     device: str = "auto",
     threads: int | None = None,
+    streams: int = 1,
     **loading: Any,
 ) -> AnyDetector:
     """A detector for a model or an exported artefact, on one of the runtimes.
@@ -58,6 +59,7 @@ def open_detector(
         compiled: `torch.compile` the encoder (torch only).
         device: ``auto``, ``cpu``, ``cuda``, ``mps``; ``xpu`` is OpenVINO's GPU.
         threads: CPU threads of the runtime; None leaves it to the runtime.
+        streams: images of a batch that OpenVINO works on at once, for throughput; the others have one stream.
         loading: the other keywords of :func:`anomalyclip.load`.
 
     Raises:
@@ -69,10 +71,12 @@ def open_detector(
     where: dict[str, Any] = {"device": device, "threads": threads}
     artefact = find_artefact(model)
     if artefact is not None:
-        return _open_artefact(artefact, runtime, precision, loading, **where)
+        return _open_artefact(artefact, runtime, precision, loading, streams=streams, **where)
     chosen = _choose(runtime, precision, {"model": model, **loading}, device)
     if chosen != "torch":
-        return _open_converted(chosen, precision or "fp32", {"model": model, **loading}, compiled, **where)
+        return _open_converted(
+            chosen, precision or "fp32", {"model": model, **loading}, compiled, streams=streams, **where
+        )
     from anomalyclip.model import load
 
     plain = load(model, **where, **loading)
