@@ -1,4 +1,4 @@
-"""Load a server with many clients for a while: what they were answered, how long they waited, whether memory stays flat.
+"""Load a server with many clients for a while: what they were answered, how long they waited, how memory went.
 
     python benchmarks/soak.py                    # 50 clients, 60 s, pocket on two threads, otherwise as it comes
     python benchmarks/soak.py --seconds 600 --clients 200 --json soak.json

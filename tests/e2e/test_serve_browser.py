@@ -1,8 +1,8 @@
 """A new user's way through the page, in a real browser: look, calibrate, decide, save; phone, dark and keys.
 
-With ANOMALYCLIP_SCREENSHOTS=FOLDER (`make screenshots`) it runs on rendered boards with `pocket` and leaves the pictures of
-docs/serve.md there; otherwise on drawn images with the small CLIP of tests/golden. The state of the page is compared,
-never its pixels.
+With ANOMALYCLIP_SCREENSHOTS=FOLDER (`make screenshots`) it runs on rendered boards with `pocket` and leaves the
+pictures of docs/serve.md there; otherwise on drawn images with the small CLIP of tests/golden. The state of the page is
+compared, never its pixels.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _drawn(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def _rendered(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Renders that no model learned from: photographs would need their owners' consent to stand in the documentation."""
+    """Renders that no model learned from: photographs in the documentation would need their owners' consent."""
     from anomalyclip.data.synthetic import render
     from anomalyclip.pretraining.recipe import UNSEEN_SEED
 

@@ -134,13 +134,14 @@ def serve(
     key = _api_key(api_key_file)
     _need_extra()
     from anomalyclip.calibration import read_profiles
-    from anomalyclip.serve import Limits, ServeConfig
+    from anomalyclip.serve import Limits, ServeConfig, bind
     from anomalyclip.serve import serve as run
 
     profiles = [found for path in profile or () for found in read_profiles(path).values()]
     limits = Limits(
         max_bytes=max_bytes, max_pixels=max_pixels, max_files=max_files, queue=queue, work_seconds=max_seconds
     )
+    door = bind(host, port)
     detector = _load(
         model=model,
         prompts=prompts,
@@ -171,8 +172,7 @@ def serve(
         detector,
         config,
         profiles,
-        host=host,
-        port=port,
+        door=door,
         log_level=log_level.value,
         on_started=lambda at: _greet(host, at),
     )

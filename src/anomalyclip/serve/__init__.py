@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from anomalyclip.serve.app import create_app
     from anomalyclip.serve.config import Limits, ServeConfig
-    from anomalyclip.serve.server import serve
+    from anomalyclip.serve.server import bind, serve
 
-_HOME = {"Limits": "config", "ServeConfig": "config", "create_app": "app", "serve": "server"}
+_HOME = {"Limits": "config", "ServeConfig": "config", "create_app": "app", "bind": "server", "serve": "server"}
 
-__all__ = ["Limits", "ServeConfig", "create_app", "serve"]
+__all__ = ["Limits", "ServeConfig", "bind", "create_app", "serve"]
 
 
 def __getattr__(name: str) -> Any:

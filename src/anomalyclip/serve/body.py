@@ -41,7 +41,7 @@ class Incoming:
     async def discard(self) -> None:
         """Read on to the end and keep nothing: a client that is cut off while it sends may never see the answer.
 
-        Bounded: a few seconds, and as much as a body may have. A client that waits for `100 Continue` sends nothing, and
+        Bounded: a few seconds, and as much as a body may have. A client that waits for `100 Continue` sends nothing;
         one that was too slow has had its time.
         """
         deadline, left = time.monotonic() + _DISCARD_SECONDS, self._limits.max_bytes

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from anomalyclip.serve.refusals import KINDS
-from anomalyclip.serve.schemas import ErrorAnswer, ImagesBody
+from anomalyclip.serve.schemas import PIXEL, ErrorAnswer, ImagesBody
 
 #: Refusals that a path with uploads may answer with, besides those of every path below /v1.
 UPLOAD = ("malformed", "cross_site", "too_slow", "too_large", "media_type", "invalid", "busy", "failed", "unavailable")
@@ -37,7 +37,13 @@ def _images_body() -> dict[str, Any]:
 IMAGES: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {"multipart/form-data": {"schema": _FORM}, "application/json": {"schema": _images_body()}},
+        "content": {
+            "multipart/form-data": {"schema": _FORM},
+            "application/json": {
+                "schema": _images_body(),
+                "example": {"images": [{"name": "part-0001.png", "data": PIXEL}]},
+            },
+        },
     }
 }
 

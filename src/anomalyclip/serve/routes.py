@@ -51,7 +51,7 @@ def service_of(request: Request) -> Service:
     summary="Score images",
     tags=["detect"],
     openapi_extra=openapi.IMAGES,
-    responses=openapi.answers(DetectAnswer, *openapi.UPLOAD),
+    responses=openapi.answers(DetectAnswer, "not_found", *openapi.UPLOAD),
 )
 async def detect(request: Request, options: Annotated[DetectOptions, Query()]) -> Response:
     """Score one or many images: image score, regions and, with a threshold, a decision.

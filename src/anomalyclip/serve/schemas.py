@@ -10,7 +10,7 @@ MapFormat = Literal["png", "tiff16", "npz"]
 NAME_PATTERN = r"^[A-Za-z0-9_.@+-]{1,100}$"
 
 # A 1 x 1 pixel PNG: the smallest body that works.
-_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
 
 
 class EncodedImage(BaseModel):
@@ -21,7 +21,7 @@ class EncodedImage(BaseModel):
     name: str | None = Field(
         default=None, max_length=4096, description="Comes back as `path`.", examples=["part-0001.png"]
     )
-    data: str = Field(description="The file's bytes in base64, or a `data:` URI.", examples=[_PIXEL])
+    data: str = Field(description="The file's bytes in base64, or a `data:` URI.", examples=[PIXEL])
 
 
 class ImagesBody(BaseModel):

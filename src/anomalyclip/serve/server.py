@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-import sys
+import socket
 import time
 from collections.abc import Callable, Sequence
 from types import FrameType
@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from anomalyclip.calibration import Profile
+from anomalyclip.errors import ConfigError
 from anomalyclip.serve.app import create_app
 from anomalyclip.serve.config import ServeConfig
 from anomalyclip.serve.logs import log_config
@@ -55,24 +56,38 @@ class DrainingServer(uvicorn.Server):
         return await super().on_tick(counter)
 
 
+def bind(host: str, port: int) -> socket.socket:
+    """Take an address before anything heavy is loaded; it answers once `serve` has it. Raises ConfigError."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
+            0
+        ]
+        door = socket.socket(family, kind)
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        door.bind(address)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {host} port {port}: {error.strerror or error}; end what uses it, or choose another "
+            "--port (0 takes a free one) or --host"
+        ) from error
+    return door
+
+
 def serve(
     model: Any,
     config: ServeConfig,
     profiles: Sequence[Profile] = (),
     *,
-    host: str = "127.0.0.1",
-    port: int = 8000,
+    door: socket.socket,
     log_level: str = "info",
     on_started: Callable[[int], object] = lambda port: None,
 ) -> None:
-    """Serve a loaded model until SIGTERM or Ctrl-C. Exits with status 1 where the address cannot be had."""
+    """Serve a loaded model on the socket `door` (see `bind`) until SIGTERM or Ctrl-C."""
     app: FastAPI = create_app(model, config, profiles)
     service: Service = app.state.service
     limits = config.limits
     settings = uvicorn.Config(
         app,
-        host=host,
-        port=port,
         http=guarded_protocol(limits),
         ws="none",
         lifespan="on",
@@ -84,6 +99,4 @@ def serve(
         timeout_graceful_shutdown=round(limits.body_seconds + limits.work_seconds + limits.write_seconds),
     )
     server = DrainingServer(settings, service, config.drain_seconds, on_started)
-    server.run()
-    if not server.started:
-        sys.exit(1)
+    server.run([door])
