@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,8 +15,9 @@ from anomalyclip.clip.config import PRESETS
 from anomalyclip.clip.weights import load_clip, save_clip
 from anomalyclip.errors import ConfigError
 from anomalyclip.pretraining import loop, shards
+from anomalyclip.pretraining.language import encode_pictures, learn_language
 from anomalyclip.pretraining.learn_prompts import learn_prompts, render_features, save_pocket_prompts
-from anomalyclip.pretraining.recipe import Phase, PromptRecipe, Recipe
+from anomalyclip.pretraining.recipe import Cycle, LanguageRecipe, Phase, PromptRecipe, Recipe, Source
 from anomalyclip.pretraining.validate import report
 
 
@@ -30,13 +32,14 @@ def recipe(tiny: str, monkeypatch: pytest.MonkeyPatch) -> Recipe:
     def in_process(root: Path, recipe: Recipe, stem: torch.nn.Module, workers: int) -> None:
         """Worker processes would not see this test's shard size."""
         for phase in recipe.phases:
-            for number in range(phase.shards):
-                folder = shards.shard_folder(root, recipe, phase.image_size, number)
+            for *job, folder in shards.shard_jobs(root, recipe, phase):
                 if not folder.is_dir():
-                    shards._make_shard((stem, recipe.seed, phase.image_size, number, folder))
+                    shards._make_shard((stem, recipe.seed, *job, folder))
 
     monkeypatch.setattr(loop, "make_shards", in_process)
-    return Recipe(architecture=tiny, phases=(Phase(32, 1, 4, 8), Phase(64, 1, 4, 8)), warmup=2, ema=0.5)
+    first = Cycle((Phase(32, (Source(1),), 4, 8),), learning_rate=1e-3, warmup=2)
+    second = Cycle((Phase(64, (Source(1, world=2), Source(1)), 2, 8),), learning_rate=1e-3, warmup=2)
+    return Recipe(architecture=tiny, cycles=(first, second), ema=0.5)
 
 
 def parameters(clip: torch.nn.Module) -> torch.Tensor:
@@ -76,6 +79,10 @@ def test_from_renders_to_a_model_that_detects(recipe: Recipe, tmp_path: Path) ->
     stem = PRESETS[recipe.architecture].vision.stem
     assert stem is not None
     clip = load_clip(tmp_path / "model.safetensors")
+    shapes = shards.tap_shapes(clip.visual.stem, 64)
+    reader = shards.ShardReader(tmp_path / "shards", recipe, recipe.phases[-1], shapes)
+    spoken = learn_language(clip, encode_pictures(clip, reader), LanguageRecipe(steps=120, batch_size=16), seed=0)
+    assert np.mean(spoken[-10:]) < 0.9 * np.mean(spoken[:10])
     prompts = PromptRecipe(images=16, epochs=3, depth=1)
     learner, curve = learn_prompts(clip, render_features(clip, prompts.images), prompts)
     assert curve[-1] < curve[0]

@@ -21,7 +21,7 @@ def test_contrast_counts_equal_words_as_partners() -> None:
     torch.manual_seed(0)
     images, texts = torch.randn(3, 4), F.normalize(torch.randn(4, 4), dim=-1)
     image_words, text_words = ["a", "b", "a"], ["a", "b", "a", "c"]
-    got = objective._contrast(images, texts, image_words, text_words, torch.tensor(5.0))
+    got = objective.contrastive(images, texts, image_words, text_words, torch.tensor(5.0))
     logits = (5 * F.normalize(images, dim=-1) @ texts.T).double().numpy()
 
     def entropy(row: np.ndarray, partners: list[int]) -> float:

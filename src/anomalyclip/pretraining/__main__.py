@@ -16,9 +16,10 @@ import torch
 import typer
 
 from anomalyclip.clip.weights import load_clip, save_clip
+from anomalyclip.pretraining.language import speak
 from anomalyclip.pretraining.learn_prompts import learn_prompts, render_features, save_curve, save_pocket_prompts
 from anomalyclip.pretraining.loop import pretrain
-from anomalyclip.pretraining.recipe import Recipe
+from anomalyclip.pretraining.recipe import Phase, Recipe
 from anomalyclip.pretraining.validate import report
 from anomalyclip.version import __version__
 
@@ -42,7 +43,10 @@ def main(
     recipe = _scaled(Recipe(seed=seed), renders_scale)
     weights = folder / "model.safetensors"
     if not (prompts_only and weights.is_file()):
-        save_clip(weights, pretrain(recipe, folder, shards=shards or folder / "shards", workers=workers))
+        rendered = shards or folder / "shards"
+        clip = pretrain(recipe, folder, shards=rendered, workers=workers)
+        speak(clip, recipe, folder / "language_log.csv", shards=rendered)
+        save_clip(weights, clip)
     torch.set_num_threads(os.cpu_count() or 1)
     clip = load_clip(weights)  # the fp16 file is what users run, so the prompts are learned on it
     learner, curve = learn_prompts(clip, render_features(clip, recipe.prompts.images), recipe.prompts)
@@ -55,9 +59,14 @@ def main(
 def _scaled(recipe: Recipe, scale: float) -> Recipe:
     if scale == 1.0:
         return recipe
-    phases = tuple(replace(phase, shards=max(1, round(phase.shards * scale))) for phase in recipe.phases)
-    images = max(32, round(recipe.prompts.images * scale))
-    return replace(recipe, phases=phases, prompts=replace(recipe.prompts, images=images))
+
+    def shrunk(phase: Phase) -> Phase:
+        return replace(phase, sources=tuple(replace(s, shards=max(1, round(s.shards * scale))) for s in phase.sources))
+
+    cycles = tuple(replace(cycle, phases=tuple(map(shrunk, cycle.phases))) for cycle in recipe.cycles)
+    language = replace(recipe.language, steps=max(10, round(recipe.language.steps * scale)))
+    prompts = replace(recipe.prompts, images=max(32, round(recipe.prompts.images * scale)))
+    return replace(recipe, cycles=cycles, language=language, prompts=prompts)
 
 
 if __name__ == "__main__":

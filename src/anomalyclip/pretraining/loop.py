@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +55,7 @@ def pretrain(recipe: Recipe, folder: Path, *, shards: Path, workers: int = 1) ->
         recent: list[Terms] = []
         for batch in batches(recipe, shards, state.clip.visual.stem, state.step):
             rng = np.random.default_rng([recipe.seed, state.step])
-            _set_rate(state.optimiser, recipe, state.step)
+            _prepare(state, recipe)
             text = state.step % recipe.text_every == 0
             terms = pretraining_loss(
                 state.clip, tokenizer, batch, rng, weights=recipe.loss, phrases=recipe.phrases, text=text
@@ -98,8 +97,8 @@ def _start(recipe: Recipe, checkpoint: Path) -> State:
 
 
 def _decisive(recipe: dict[str, Any]) -> dict[str, Any]:
-    """The part of a recipe that pretraining follows; prompts are learned after it."""
-    return {name: value for name, value in recipe.items() if name != "prompts"}
+    """The part of a recipe that pretraining follows; language and prompts are learned after it."""
+    return {name: value for name, value in recipe.items() if name not in ("language", "prompts")}
 
 
 def _save(state: State, recipe: Recipe, path: Path) -> None:
@@ -122,15 +121,16 @@ def _optimiser(clip: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     decayed = [parameter for parameter in trained if parameter.ndim > 1]
     plain = [parameter for parameter in trained if parameter.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98))
+    return torch.optim.AdamW(groups, lr=recipe.cycles[0].learning_rate, betas=(0.9, 0.98))
 
 
-def _set_rate(optimiser: torch.optim.Optimizer, recipe: Recipe, step: int) -> None:
-    """Linear warm-up, then cosine to 2% of the peak."""
-    warm = min(1.0, (step + 1) / recipe.warmup)
-    cosine = 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
-    for group in optimiser.param_groups:
-        group["lr"] = recipe.learning_rate * warm * (0.02 + 0.98 * cosine)
+def _prepare(state: State, recipe: Recipe) -> None:
+    """Set the step's learning rate; a new cycle goes on from the average, which is better than the last step."""
+    cycle, step = recipe.cycle_at(state.step)
+    if step == 0 and state.step > 0:
+        state.clip.load_state_dict(state.average.state_dict())
+    for group in state.optimiser.param_groups:
+        group["lr"] = cycle.rate(step)
 
 
 def _update(state: State, loss: Tensor, recipe: Recipe) -> None:

@@ -57,7 +57,7 @@ def pretraining_loss(
       flat optimum where everything is normal, and an encoder that knows nothing yet falls into it;
     - top: the hottest patches of a normal image must stay cool, those of a damaged one must not.
     """
-    image, patches = _encode(clip, batch)
+    image, patches = encode(clip, batch)
     states = anchors(clip.config.embed_dim, image.device)
     logits = F.normalize(patches, dim=-1) @ states.T / TAU  # (B, N, 2)
     contrast = on_grid((logits[..., ABNORMAL] - logits[..., 1 - ABNORMAL]).unsqueeze(-1))  # (B, 1, h, w)
@@ -98,7 +98,7 @@ def _text_terms(
     encoded = F.normalize(clip.encode_text(tokenizer.encode_batch(texts, truncate=True)), dim=-1)
     captions, hard, regions, t_normal, t_abnormal = torch.split(encoded, [len(group) for group in groups])
     scale = clip.logit_scale.exp().clamp(max=100.0)
-    caption = _contrast(image, torch.cat([captions, hard]), batch.captions, batch.captions + negatives, scale)
+    caption = contrastive(image, torch.cat([captions, hard]), batch.captions, batch.captions + negatives, scale)
     region = _region_loss(patches, batch, regions, region_words, scale)
     return caption, region, _state_loss(t_normal, t_abnormal, states)
 
@@ -114,7 +114,7 @@ def _state_loss(normal: Tensor, abnormal: Tensor, states: Tensor) -> Tensor:
     return 1 - (normal @ states[1 - ABNORMAL]).mean() / 2 - (abnormal @ states[ABNORMAL]).mean() / 2
 
 
-def _encode(clip: CLIP, batch: Batch) -> tuple[Tensor, Tensor]:
+def encode(clip: CLIP, batch: Batch) -> tuple[Tensor, Tensor]:
     """Global (B, E) and last-layer patch features (B, N, E), from stem features."""
     visual = clip.visual
     last = clip.config.vision.layers
@@ -123,7 +123,7 @@ def _encode(clip: CLIP, batch: Batch) -> tuple[Tensor, Tensor]:
     return out.image, out.patches[last]
 
 
-def _contrast(a: Tensor, b: Tensor, a_words: list[str], b_words: list[str], scale: Tensor) -> Tensor:
+def contrastive(a: Tensor, b: Tensor, a_words: list[str], b_words: list[str], scale: Tensor) -> Tensor:
     """Symmetric InfoNCE, equal words sharing the target; ``b`` is normalised and may have rows without partner."""
     logits = scale * F.normalize(a, dim=-1) @ b.T
     same = torch.tensor([[float(x == y) for y in b_words] for x in a_words])
@@ -137,17 +137,18 @@ def _region_loss(patches: Tensor, batch: Batch, words: Tensor, texts: list[str],
     """Pooled local features of every defect against the words of all defects in the batch."""
     if len(texts) < 2:
         return patches.new_zeros(())
-    side = _side(patches)
-    pooled = []
+    return contrastive(pool_regions(patches, batch), words, texts, texts, scale)
+
+
+def pool_regions(patches: Tensor, batch: Batch) -> Tensor:
+    """Local features (B, N, E) averaged over every defect of the batch, in its order: (K, E)."""
+    side = math.isqrt(patches.shape[1])
+    pooled = [patches.new_empty(0, patches.shape[2])]
     for row, captions in enumerate(batch.region_captions):
         for index in range(1, len(captions) + 1):
             cover = F.adaptive_avg_pool2d((batch.regions[row] == index).float()[None, None], side).flatten()
-            pooled.append((cover / cover.sum().clamp(min=1e-6)) @ patches[row])
-    return _contrast(torch.stack(pooled), words, texts, texts, scale)
-
-
-def _side(patches: Tensor) -> int:
-    return math.isqrt(patches.shape[1])
+            pooled.append((cover / cover.sum().clamp(min=1e-6)) @ patches[row][None])
+    return torch.cat(pooled)
 
 
 def _pixel_loss(contrast: Tensor, regions: Tensor) -> Tensor:

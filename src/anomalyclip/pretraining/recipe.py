@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import zlib
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -9,24 +11,83 @@ SHARD = 256
 """Renders per shard, the unit that is made, kept and resumed."""
 
 
+HARD = (
+    "colon",
+    "endoscopy",
+    "head_mri",
+    "skin",
+    "ultrasound",
+    "body_ct",
+    "magnetic_tile",
+    "brushed_metal",
+    "machined_metal",
+    "painted_metal",
+    "wood",
+    "fabric",
+    "leather",
+    "concrete",
+    "solar_cell",
+    "bottle",
+    "capsule",
+    "food",
+    "circuit_board",
+)
+"""Families in which the model of the second cycle still erred most, and some that it must not forget."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """So many shards of a world (a version of the renderer's tables), of all its seen families or of ``families``."""
+
+    shards: int
+    world: int = 1
+    families: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Tells the folders of different sources apart."""
+        chosen = f"-{zlib.crc32(' '.join(self.families).encode()):08x}" if self.families else ""
+        return (f"-world{self.world}" if self.world > 1 else "") + chosen
+
+
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of training at one image size: ``epochs`` passes over ``shards`` shards (a curriculum grows)."""
+    """A stretch of training at one image size: ``epochs`` passes over the shards of all ``sources``, mixed."""
 
     image_size: int
-    shards: int
-    epochs: int
-    batch_size: int
+    sources: tuple[Source, ...]
+    epochs: int = 1
+    batch_size: int = 32
 
     @property
     def steps_per_epoch(self) -> int:
         """Full batches only."""
-        return self.shards * SHARD // self.batch_size
+        return sum(source.shards for source in self.sources) * SHARD // self.batch_size
 
     @property
     def steps(self) -> int:
         """Optimiser steps of the phase."""
         return self.epochs * self.steps_per_epoch
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """Phases under one rise and fall of the learning rate; a later cycle starts from the averaged weights."""
+
+    phases: tuple[Phase, ...]
+    learning_rate: float
+    warmup: int = 200
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of all phases."""
+        return sum(phase.steps for phase in self.phases)
+
+    def rate(self, step: int) -> float:
+        """Learning rate at a 0-based step of the cycle: linear warm-up, then cosine to 2% of the peak."""
+        warm = min(1.0, (step + 1) / self.warmup)
+        cosine = 0.5 * (1 + math.cos(math.pi * step / self.steps))
+        return self.learning_rate * warm * (0.02 + 0.98 * cosine)
 
 
 @dataclass(frozen=True)
@@ -39,6 +100,19 @@ class LossWeights:
     pixel: float = 1.0
     top: float = 0.5
     state: float = 1.0
+
+
+@dataclass(frozen=True)
+class LanguageRecipe:
+    """The text tower's own phase on the renders of the last phase; see :mod:`anomalyclip.pretraining.language`.
+
+    ``region``: weight of the defects' words beside the captions.
+    """
+
+    steps: int = 600
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    region: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -68,24 +142,46 @@ class Recipe:
 
     architecture: str = "pocket"
     seed: int = 0
-    phases: tuple[Phase, ...] = (
-        Phase(image_size=224, shards=40, epochs=2, batch_size=32),
-        Phase(image_size=224, shards=56, epochs=2, batch_size=32),
-        Phase(image_size=320, shards=20, epochs=2, batch_size=32),
+    cycles: tuple[Cycle, ...] = (
+        Cycle(
+            (
+                Phase(224, (Source(40),), epochs=2),
+                Phase(224, (Source(56),), epochs=2),
+                Phase(320, (Source(20),), epochs=2),
+            ),
+            learning_rate=1e-3,
+        ),
+        Cycle(
+            (
+                Phase(224, (Source(24, world=2), Source(12))),
+                Phase(320, (Source(24, world=2), Source(12))),
+            ),
+            learning_rate=6e-4,
+            warmup=60,
+        ),
+        Cycle(
+            (Phase(320, (Source(16, world=3, families=HARD), Source(8, world=2), Source(4))),),
+            learning_rate=4e-4,
+            warmup=40,
+        ),
     )
-    learning_rate: float = 1e-3
     weight_decay: float = 0.05
-    warmup: int = 200
     ema: float = 0.998
     loss: LossWeights = field(default_factory=LossWeights)
     phrases: int = 6
     text_every: int = 3
+    language: LanguageRecipe = field(default_factory=LanguageRecipe)
     prompts: PromptRecipe = field(default_factory=PromptRecipe)
 
     @property
     def steps(self) -> int:
-        """Optimiser steps of all phases."""
-        return sum(phase.steps for phase in self.phases)
+        """Optimiser steps of all cycles."""
+        return sum(cycle.steps for cycle in self.cycles)
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The phases of all cycles, in order."""
+        return tuple(phase for cycle in self.cycles for phase in cycle.phases)
 
     def at(self, step: int) -> tuple[Phase, int]:
         """Phase and number of the batch within its epoch, both of a 0-based step."""
@@ -94,6 +190,14 @@ class Recipe:
                 return phase, step % phase.steps_per_epoch
             step -= phase.steps
         raise IndexError("step beyond the last phase")
+
+    def cycle_at(self, step: int) -> tuple[Cycle, int]:
+        """Cycle and the step within it, of a 0-based step."""
+        for cycle in self.cycles:
+            if step < cycle.steps:
+                return cycle, step
+            step -= cycle.steps
+        raise IndexError("step beyond the last cycle")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested types for JSON."""

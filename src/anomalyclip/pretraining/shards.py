@@ -20,34 +20,49 @@ from rich.progress import track
 from torch import Tensor
 
 from anomalyclip.clip.stem import ConvStem
-from anomalyclip.data.synthetic import FAMILIES, UNSEEN_FAMILIES, Sample, render
+from anomalyclip.data.synthetic import UNSEEN_FAMILIES, Sample, render
+from anomalyclip.data.synthetic.catalogue import WORLD, inhabitants
 from anomalyclip.data.transforms import normalise
-from anomalyclip.pretraining.recipe import SHARD, STATISTICS_SEED, Recipe
+from anomalyclip.pretraining.recipe import SHARD, STATISTICS_SEED, Phase, Recipe, Source
 
-SEEN_FAMILIES = tuple(name for name in FAMILIES if name not in UNSEEN_FAMILIES)
-_SEEDS_PER_PIXEL = 100_000  # so many seeds for every image size
+_SEEDS_PER_PIXEL = 100_000  # image sizes are multiples of 16, so later worlds find room between them
+_SEEDS_PER_WORLD = 50_000
 _BATCH = 8
 
 
-def shard_folder(root: Path, recipe: Recipe, size: int, number: int) -> Path:
+def shard_folder(root: Path, recipe: Recipe, size: int, source: Source, number: int) -> Path:
     """Where a shard lies."""
-    return root / f"seed{recipe.seed}-{size}" / f"{number:05d}"
+    return root / f"seed{recipe.seed}-{size}{source.name}" / f"{number:05d}"
+
+
+def shard_jobs(root: Path, recipe: Recipe, phase: Phase) -> list[tuple[int, Source, int, Path]]:
+    """Size, source, number and folder of every shard of a phase."""
+    size = phase.image_size
+    return [
+        (size, source, number, shard_folder(root, recipe, size, source, number))
+        for source in phase.sources
+        for number in range(source.shards)
+    ]
+
+
+def seen_families(world: int) -> tuple[str, ...]:
+    """The families of a world that pretraining may see."""
+    return tuple(family.name for family in inhabitants(world) if family.name not in UNSEEN_FAMILIES)
+
+
+SEEN_FAMILIES = seen_families(WORLD)
 
 
 def make_shards(root: Path, recipe: Recipe, stem: ConvStem, workers: int) -> None:
     """Make the shards that ``recipe`` needs and that are not there yet, in ``workers`` processes."""
-    wanted = {
-        (phase.image_size, number, shard_folder(root, recipe, phase.image_size, number))
-        for phase in recipe.phases
-        for number in range(phase.shards)
-    }
-    missing = sorted(item for item in wanted if not item[2].is_dir())
+    jobs = {job[-1]: job for phase in recipe.phases for job in shard_jobs(root, recipe, phase)}
+    missing = sorted(folder for folder in jobs if not folder.is_dir())
     if not missing:
         return
-    jobs = [(stem, recipe.seed, *item) for item in missing]
+    todo = [(stem, recipe.seed, *jobs[folder]) for folder in missing]
     context = torch.multiprocessing.get_context("spawn")  # a forked child hangs once OpenMP has run here
     with context.Pool(workers, initializer=_one_thread) as pool:
-        for _ in track(pool.imap_unordered(_make_shard, jobs), total=len(jobs), description="rendering shards"):
+        for _ in track(pool.imap_unordered(_make_shard, todo), total=len(todo), description="rendering shards"):
             pass
 
 
@@ -58,10 +73,11 @@ def _one_thread() -> None:
     cv2.setNumThreads(1)
 
 
-def _make_shard(job: tuple[ConvStem, int, int, int, Path]) -> None:
-    stem, seed, size, number, folder = job
-    first = seed * 100_000_000 + size * _SEEDS_PER_PIXEL + number * SHARD
-    samples = [render(first + index, size, families=SEEN_FAMILIES) for index in range(SHARD)]
+def _make_shard(job: tuple[ConvStem, int, int, Source, int, Path]) -> None:
+    stem, seed, size, source, number, folder = job
+    first = seed * 100_000_000 + size * _SEEDS_PER_PIXEL + (source.world - 1) * _SEEDS_PER_WORLD + number * SHARD
+    families = source.families or seen_families(source.world)
+    samples = [render(first + index, size, families=families, world=source.world) for index in range(SHARD)]
     scratch = folder.with_name(f".{folder.name}.{os.getpid()}")
     scratch.mkdir(parents=True)
     np.save(scratch / "features.npy", np.concatenate([_rows(stem, part) for part in _parts(samples)]))
@@ -118,10 +134,10 @@ class Batch:
 
 
 class ShardReader:
-    """Random access to the shards of one size, memory-mapped."""
+    """Random access to the shards of one phase, memory-mapped."""
 
-    def __init__(self, root: Path, recipe: Recipe, size: int, shards: int, shapes: Sequence[tuple[int, int, int]]):
-        folders = [shard_folder(root, recipe, size, number) for number in range(shards)]
+    def __init__(self, root: Path, recipe: Recipe, phase: Phase, shapes: Sequence[tuple[int, int, int]]):
+        folders = [folder for *_, folder in shard_jobs(root, recipe, phase)]
         self._shapes = shapes
         self._features = [np.load(folder / "features.npy", mmap_mode="r") for folder in folders]
         self._regions = [np.load(folder / "regions.npy", mmap_mode="r") for folder in folders]
@@ -167,7 +183,7 @@ def batches(recipe: Recipe, root: Path, stem: ConvStem, start: int) -> Iterator[
         phase, number = recipe.at(step)
         if phase is not opened or reader is None:
             shapes = tap_shapes(stem, phase.image_size)
-            reader, opened = ShardReader(root, recipe, phase.image_size, phase.shards, shapes), phase
+            reader, opened = ShardReader(root, recipe, phase, shapes), phase
         epoch_start = step - number  # tells the epochs of all phases apart
         order = np.random.default_rng([recipe.seed, 2, epoch_start]).permutation(len(reader))
         chosen = order[number * phase.batch_size : (number + 1) * phase.batch_size]
@@ -179,7 +195,9 @@ def batches(recipe: Recipe, root: Path, stem: ConvStem, start: int) -> Iterator[
 def standardise_stem(stem: ConvStem, recipe: Recipe, count: int = 192) -> None:
     """Set the stem's statistics: mean and deviation of every tapped channel over normal renders."""
     size = recipe.phases[0].image_size
-    samples = [render(STATISTICS_SEED + i, size, anomalous=False, families=SEEN_FAMILIES) for i in range(count)]
+    samples = [
+        render(STATISTICS_SEED + i, size, anomalous=False, families=seen_families(1), world=1) for i in range(count)
+    ]
     parts = [stem_features(stem, part) for part in _parts(samples)]
     values = [torch.cat(tap).transpose(0, 1).flatten(1) for tap in zip(*parts, strict=True)]  # (C, M) per tap
     stem.mean.copy_(torch.cat([tap.mean(dim=1) for tap in values]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import cv2
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from anomalyclip.data.synthetic import DEFECTS, FAMILIES, UNSEEN_FAMILIES, render
 from anomalyclip.data.synthetic.captions import article
+from anomalyclip.data.synthetic.catalogue import inhabitants
 from anomalyclip.errors import ConfigError
 
 
@@ -63,6 +66,23 @@ def test_every_family_renders_at_every_size(family: str, size: int) -> None:
         s = render(seed, size, anomalous=wanted, families=[family])
         assert s.family == family
         assert s.image.std() > 0.5
+
+
+# SHA-256 over the label maps of the first world: the first phases of pocket's recipe are rendered from it.
+_FIRST_WORLD = "ab8d6edd5b45ed09"
+
+
+def test_the_first_world_stays_as_it_was() -> None:
+    first = [family.name for family in inhabitants(1)]
+    labels = b"".join(render(seed, 64, families=first, world=1).labels.tobytes() for seed in range(40))
+    assert hashlib.sha256(labels).hexdigest()[:16] == _FIRST_WORLD
+
+
+def test_a_family_of_the_second_world_is_unknown_in_the_first() -> None:
+    with pytest.raises(ConfigError, match="head_mri"):
+        render(0, 64, families=["head_mri"], world=1)
+    with pytest.raises(ConfigError, match="world 4"):
+        render(0, 64, world=4)
 
 
 def test_captions_tell_normal_from_damaged() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from . import (
     arrays,
+    colon,
     electronics,
+    heads,
     materials_fabric,
     materials_metal,
     materials_soft,
@@ -19,6 +21,7 @@ from . import defects_lines as lines
 from . import defects_medical as findings
 from . import defects_spots as spots
 from . import defects_structure as structure
+from . import defects_wide as wide
 from .scene import Family, Renderer
 from .spot import Defect, Maker
 
@@ -31,8 +34,9 @@ def _family(
     camera: str = "photo",
     free: bool = False,
     weight: float = 1.0,
+    world: int = 1,
 ) -> Family:
-    return Family(name, renderer, domain, frozenset(traits.split()), camera, free, weight)
+    return Family(name, renderer, domain, frozenset(traits.split()), camera, free, weight, world)
 
 
 _HARD, _SOFT, _OBJECT = "surface hard", "surface soft", "surface hard edge"
@@ -112,15 +116,23 @@ FAMILIES: dict[str, Family] = {
         _family("chip", electronics.chip, "electronics", "edge parts print surface hard"),
         _family("wafer", electronics.wafer, "electronics", "surface hard periodic", "inspection", weight=0.8),
         _family("battery", electronics.battery, "electronics", _OBJECT + " parts print metal", weight=0.8),
+        _family("colon", colon.colon, "medical", "tissue", "scope", weight=4.0, world=2),
+        _family("head_mri", heads.head_mri, "medical", "scan head", "scan", weight=4.0, world=2),
     )
 }
 UNSEEN_FAMILIES: tuple[str, ...] = ("denim", "rough_wood", "gear", "toothbrush", "retina", "wafer", "rods")
 
 
 def _defect(
-    name: str, maker: Maker, noun: str, needs: str, area: tuple[float, float] = (0.002, 0.08), weight: float = 1.0
+    name: str,
+    maker: Maker,
+    noun: str,
+    needs: str,
+    area: tuple[float, float] = (0.002, 0.08),
+    weight: float = 1.0,
+    world: int = 1,
 ) -> Defect:
-    return Defect(name, maker, noun, frozenset(needs.split()), area, weight)
+    return Defect(name, maker, noun, frozenset(needs.split()), area, weight, world)
 
 
 DEFECTS: dict[str, Defect] = {
@@ -177,10 +189,24 @@ DEFECTS: dict[str, Defect] = {
         _defect("dark_area", findings.dark_area, "dark area", "solar", (0.01, 0.3), 3.0),
         _defect("cell_crack", findings.cell_crack, "crack", "solar", (0.004, 0.2), 4.0),
         _defect("finger_fault", findings.finger_fault, "finger interruption", "solar", (0.004, 0.1), 2.0),
+        _defect("protrusion", wide.protrusion, "growth", "tissue", (0.008, 0.4), 8.0, 2),
+        _defect("mass", wide.mass, "mass", "head", (0.004, 0.12), 12.0, 2),
+        _defect("zone", wide.zone, "uneven area", "surface", (0.03, 0.4), 2.5, 2),
+        _defect("coarse", wide.coarse, "coarse area", "grain", (0.03, 0.4), 8.0, 3),
+        _defect("groove", wide.groove, "faint line", "surface solar", (0.002, 0.1), 2.5, 2),
     )
 }
 
 
-def applicable(traits: frozenset[str]) -> list[Defect]:
-    """The defects a scene with these traits can have."""
-    return [d for d in DEFECTS.values() if d.needs & traits]
+WORLD = 3
+"""The whole table. Worlds 1 and 2 are what it was when the earlier phases of `pocket`'s recipe were rendered."""
+
+
+def inhabitants(world: int) -> list[Family]:
+    """The families of a world, in the table's order."""
+    return [family for family in FAMILIES.values() if family.world <= world]
+
+
+def applicable(traits: frozenset[str], world: int = WORLD) -> list[Defect]:
+    """The defects a scene with these traits can have in a world."""
+    return [d for d in DEFECTS.values() if d.needs & traits and d.world <= world]

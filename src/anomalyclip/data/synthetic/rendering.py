@@ -15,7 +15,7 @@ from anomalyclip.errors import ConfigError
 from . import camera as cameras
 from .benign import benign
 from .captions import damaged_caption, normal_caption
-from .catalogue import FAMILIES, applicable
+from .catalogue import WORLD, applicable, inhabitants
 from .noise import Array, Rng, blur, chance, log_uniform
 from .sample import Region, Sample
 from .scene import Family, Scene
@@ -27,14 +27,20 @@ _TRIES = 14
 
 
 def render(
-    seed: int, size: int = 192, *, anomalous: bool | None = None, families: Sequence[str] | None = None
+    seed: int,
+    size: int = 192,
+    *,
+    anomalous: bool | None = None,
+    families: Sequence[str] | None = None,
+    world: int = WORLD,
 ) -> Sample:
     """Render one picture; the same seed and arguments give the same bytes (same numpy and OpenCV).
 
     size: side in pixels, 32..1024. anomalous: None tosses a coin. families: restrict to these keys of FAMILIES.
+    world: version of the tables of families and defects, 1 to 3; the same seed shows another picture in each.
     Raises ConfigError for an unknown family or a size out of range.
     """
-    table = _allowed(families)
+    table = _allowed(families, world)
     if not 32 <= size <= 1024:
         raise ConfigError(f"size {size} is out of range: expected 32..1024 pixels. Render at up to 1024 and resize.")
     choice, scene_rng, defect_rng, lens_rng, photo_rng, words_rng = (
@@ -50,7 +56,7 @@ def render(
     benign(scene, family.traits, scene_rng)
     lens = cameras.set_up(lens_rng, family, n, size)
     gain = cameras.auto_exposure(family, scene.image)
-    image, labels, regions = _damage(scene, family, lens, defect_rng) if wanted else (scene.image, None, ())
+    image, labels, regions = _damage(scene, family, lens, defect_rng, world) if wanted else (scene.image, None, ())
     shot, flat = cameras.shoot_geometry(lens, image, labels)
     picture = cameras.expose(lens, photo_rng, shot * gain)
     flat = np.zeros((size, size), np.uint8) if flat is None else flat
@@ -65,18 +71,23 @@ def render(
     return Sample(picture, flat, caption, normal, regions, scene.subject, family.name, family.domain, wanted)
 
 
-def _allowed(families: Sequence[str] | None) -> list[Family]:
+def _allowed(families: Sequence[str] | None, world: int) -> list[Family]:
+    if not 1 <= world <= WORLD:
+        raise ConfigError(f"world {world} is unknown: expected 1 to {WORLD}.")
+    known = {family.name: family for family in inhabitants(world)}
     if families is None:
-        return list(FAMILIES.values())
-    unknown = [f for f in families if f not in FAMILIES]
+        return list(known.values())
+    unknown = [f for f in families if f not in known]
     if unknown or not families:
-        raise ConfigError(f"unknown families {unknown}: expected at least one of {', '.join(FAMILIES)}.")
-    return [FAMILIES[f] for f in families]
+        raise ConfigError(f"unknown families {unknown}: expected at least one of {', '.join(known)}.")
+    return [known[f] for f in families]
 
 
-def _damage(scene: Scene, family: Family, lens: cameras.Camera, rng: Rng) -> tuple[Array, Array, tuple[Region, ...]]:
+def _damage(
+    scene: Scene, family: Family, lens: cameras.Camera, rng: Rng, world: int
+) -> tuple[Array, Array, tuple[Region, ...]]:
     """Apply one to three defects, mostly of one kind; at least one is visible in the picture."""
-    options = applicable(family.traits)
+    options = applicable(family.traits, world)
     weights = np.array([d.weight for d in options])
     weights /= weights.sum()
     count = int(rng.choice([1, 2, 3], p=[0.68, 0.21, 0.11]))
@@ -117,8 +128,10 @@ def _try(
     new = np.clip(edit.image, 0, 1).astype(np.float32)
     if defect.name not in _BEYOND:
         new = np.where(scene.where[..., None], new, scene.image)
-    mask = changed(scene.image, new, defect.name in _FILLED)
-    if not _visible(scene.image, new, mask, lens) or (defect.name in _REARRANGED and not _odd(scene, new, mask)):
+    mask = changed(scene.image, new, defect.name in _FILLED) if edit.mask is None else edit.mask & scene.where
+    if not _visible(scene.image, new, mask, lens, faint=defect.name in _FAINT):
+        return None
+    if defect.name in _REARRANGED and not _odd(scene, new, mask):
         return None
     old = labels.copy()
     labels[mask] = index
@@ -154,6 +167,9 @@ _FILLED = frozenset(
 )
 
 
+_FAINT = frozenset(
+    {"protrusion", "mass", "zone", "coarse", "groove"}
+)  # large or long enough to be seen at half the contrast
 _REARRANGED = frozenset({"paste", "turned", "bend"})  # the same stuff in another place
 
 
@@ -175,7 +191,7 @@ def changed(old: Array, new: Array, filled: bool) -> Array:
     return cv2.dilate(mask, np.ones((3, 3), np.uint8)) > 0
 
 
-def _visible(old: Array, new: Array, mask: Array, lens: cameras.Camera) -> bool:
+def _visible(old: Array, new: Array, mask: Array, lens: cameras.Camera, faint: bool) -> bool:
     """Would a person see it? Enough pixels in the picture, changed enough against the local texture."""
     n = old.shape[0]
     if mask.sum() < max(12, 0.0005 * n * n) or mask.mean() > 0.45:
@@ -189,4 +205,4 @@ def _visible(old: Array, new: Array, mask: Array, lens: cameras.Camera) -> bool:
     grey = old.mean(2)
     ring = cv2.dilate(mask.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
     rough = float((grey - blur(grey, 3.0))[ring].std())
-    return core > 0.035 + 0.45 * rough
+    return core > (0.035 + 0.45 * rough) * (0.5 if faint else 1.0)

@@ -57,6 +57,7 @@ class Family:
 
     domain: "texture", "object", "assembly", "medical", "electronics" or "print". traits: keys that defects ask for.
     camera: name of a camera profile. free: the picture may be turned to any angle. weight: relative frequency.
+    world: the first version of the table that has it; pretraining begins in world 1 and ends in the whole one.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Family:
     camera: str = "photo"
     free: bool = False
     weight: float = 1.0
+    world: int = 1
 
 
 def anywhere(n: int) -> Array:

@@ -23,11 +23,15 @@ class Spot:
 
 @dataclass
 class Edit:
-    """What a defect did: the new picture and words for it. Only pixels inside `support` may have changed."""
+    """What a defect did: the new picture and words for it. Only pixels inside `support` may have changed.
+
+    mask: bool (n, n), the defect as an annotator outlines it; None takes the pixels that changed visibly.
+    """
 
     image: Array
     support: Array
     words: str
+    mask: Array | None = None
 
 
 Maker = Callable[[Scene, Spot, Rng], "Edit | None"]
@@ -38,7 +42,7 @@ class Defect:
     """One row of the table of defects.
 
     noun: how captions call it. needs: a scene qualifies if it has any of these traits. area: range of the nominal share
-    of the picture. weight: relative frequency where it applies.
+    of the picture. weight: relative frequency where it applies. world: the first version of the table that has it.
     """
 
     name: str
@@ -47,6 +51,7 @@ class Defect:
     needs: frozenset[str]
     area: tuple[float, float] = (0.001, 0.1)
     weight: float = 1.0
+    world: int = 1
 
 
 def distance(s: Scene, spot: Spot, aspect: float = 1.0, angle: float = 0.0) -> Array:
