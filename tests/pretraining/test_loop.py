@@ -81,7 +81,7 @@ def test_from_renders_to_a_model_that_detects(recipe: Recipe, tmp_path: Path) ->
     clip = load_clip(tmp_path / "model.safetensors")
     shapes = shards.tap_shapes(clip.visual.stem, 64)
     reader = shards.ShardReader(tmp_path / "shards", recipe, recipe.phases[-1], shapes)
-    spoken = learn_language(clip, encode_pictures(clip, reader), LanguageRecipe(steps=120, batch_size=16), seed=0)
+    spoken = learn_language(clip, encode_pictures(clip, reader, 48), LanguageRecipe(steps=120, batch_size=16), seed=0)
     assert np.mean(spoken[-10:]) < 0.9 * np.mean(spoken[:10])
     prompts = PromptRecipe(images=16, epochs=3, depth=1)
     learner, curve = learn_prompts(clip, render_features(clip, prompts.images), prompts)

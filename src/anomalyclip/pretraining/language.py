@@ -42,12 +42,13 @@ class Pictures:
 
 
 @torch.inference_mode()
-def encode_pictures(clip: CLIP, reader: ShardReader) -> Pictures:
-    """Run the image tower once over every render of a reader."""
+def encode_pictures(clip: CLIP, reader: ShardReader, count: int) -> Pictures:
+    """Run the image tower once over ``count`` renders of a reader, or all of fewer, spread over its sources."""
     seen = Pictures(torch.empty(0), [], [], [], [])
     parts = []
-    for first in track(range(0, len(reader), _BATCH), description="encoding captioned renders"):
-        batch = reader.batch(range(first, min(first + _BATCH, len(reader))))
+    indices = np.linspace(0, len(reader) - 1, min(count, len(reader))).astype(int)
+    for first in track(range(0, len(indices), _BATCH), description="encoding captioned renders"):
+        batch = reader.batch(indices[first : first + _BATCH])
         image, patches = encode(clip, batch)
         parts.append(image)
         counts = [len(words) for words in batch.region_captions]
@@ -96,7 +97,7 @@ def learn_language(clip: CLIP, pictures: Pictures, recipe: LanguageRecipe, seed:
 def speak(clip: CLIP, recipe: Recipe, log: Path, *, shards: Path) -> None:
     """Give ``clip`` its language: :func:`learn_language` on the renders of the last phase; the losses go to ``log``."""
     shapes = tap_shapes(clip.visual.stem, recipe.phases[-1].image_size)
-    pictures = encode_pictures(clip, ShardReader(shards, recipe, recipe.phases[-1], shapes))
+    pictures = encode_pictures(clip, ShardReader(shards, recipe, recipe.phases[-1], shapes), recipe.language.images)
     curve = learn_language(clip, pictures, recipe.language, recipe.seed)
     log.write_text("step,loss\n" + "".join(f"{i},{v:.4f}\n" for i, v in enumerate(curve, start=1)))
 

@@ -109,6 +109,7 @@ class LanguageRecipe:
     ``region``: weight of the defects' words beside the captions.
     """
 
+    images: int = 4096
     steps: int = 600
     batch_size: int = 64
     learning_rate: float = 1e-3
