@@ -161,7 +161,7 @@ class Recipe:
             warmup=60,
         ),
         Cycle(
-            (Phase(320, (Source(16, world=3, families=HARD), Source(8, world=2), Source(4))),),
+            (Phase(320, (Source(24, world=3, families=HARD), Source(8, world=2), Source(4))),),
             learning_rate=4e-4,
             warmup=40,
         ),
