@@ -48,7 +48,7 @@ def render_features(clip: CLIP, count: int, *, batch_size: int = 16) -> Features
 
 
 def learn_prompts(clip: CLIP, features: Features, recipe: PromptRecipe) -> tuple[PromptLearner, list[float]]:
-    """Adam on the glocal loss with the published hyper-parameters; returns the learner and the loss of every epoch."""
+    """Adam on the glocal loss, with the settings of ``recipe``; returns the learner and the loss of every epoch."""
     settings = PromptSettings(n_ctx=recipe.context_length, depth=recipe.depth, deep_length=recipe.deep_length)
     text = clip.text_tower()
     learner = PromptLearner(text, clip.tokenizer(), settings, seed=recipe.seed)
