@@ -65,7 +65,7 @@ format: $(VENV)/.dev ## Format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 
 docs: $(VENV)/.docs ## Build the documentation, warnings are errors
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(VENV)/.dev ## Time the model on this machine and print tables
 	$(BIN)/python benchmarks/latency.py
