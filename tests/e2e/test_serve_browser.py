@@ -107,12 +107,15 @@ def address(small_model: list[str], tmp_path_factory: pytest.TempPathFactory) ->
             pytest.fail("the server did not start")
         drain = subprocess.Popen(["cat"], stdin=process.stderr, stdout=log)
         yield found.group(1).decode()
-    finally:
         process.terminate()
         assert process.wait(60) == 0
-        process.stderr.close()
         drain.wait(60)
+    finally:
+        process.kill()
+        process.wait(60)
         log.close()
+        if process.stderr is not None:
+            process.stderr.close()
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,8 @@ from anomalyclip.serve.refusals import Refused, error_answer
 logger = logging.getLogger("anomalyclip.serve")
 
 _GUARDED = "/v1/"
+_WORK = frozenset({"/v1/detect", "/v1/calibrate"})  # hold a place while they are carried out
+_METHODS = frozenset({"GET", "HEAD", "POST", "DELETE"})
 _GONE = 499  # what proxies log for a client that left
 _HEADERS = {
     "content-security-policy": (
@@ -91,20 +93,22 @@ class Guard:
         return hmac.compare_digest(given.encode("latin-1", "replace"), self.config.api_key.encode("ascii"))
 
     def _place(self, scope: Scope) -> AbstractContextManager[None]:
-        working = scope["method"] == "POST" and scope["path"].startswith(_GUARDED)
+        working = scope["method"] == "POST" and scope["path"] in _WORK
         return self.admission.request() if working else nullcontext()
 
     def _record(self, scope: Scope, incoming: Incoming, outgoing: Outgoing, request_id: str, seconds: float) -> None:
         status = outgoing.status or (_GONE if incoming.gone else 500)
-        route = getattr(scope.get("route"), "path", None) or "other"
-        self.metrics.requests.labels(route, scope["method"] if route != "other" else "any", str(status)).inc()
+        refused_early = scope["path"] if scope["path"] in _WORK else "other"  # no route was looked for
+        route = getattr(scope.get("route"), "path", None) or refused_early
+        method = scope["method"] if scope["method"] in _METHODS else "other"  # clients may send any word
+        self.metrics.requests.labels(route, method, str(status)).inc()
         self.metrics.request_seconds.labels(route).observe(seconds)
         logger.info(
             "request",
             extra={
                 "id": request_id,
                 "client": (scope.get("client") or ("",))[0],
-                "method": scope["method"][:16],
+                "method": method,
                 "route": route,
                 "status": status,
                 "ms": round(seconds * 1000, 1),

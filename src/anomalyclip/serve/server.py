@@ -58,6 +58,7 @@ class DrainingServer(uvicorn.Server):
 
 def bind(host: str, port: int) -> socket.socket:
     """Take an address before anything heavy is loaded; it answers once `serve` has it. Raises ConfigError."""
+    door = None
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
             0
@@ -66,6 +67,8 @@ def bind(host: str, port: int) -> socket.socket:
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         door.bind(address)
     except OSError as error:
+        if door is not None:
+            door.close()
         raise ConfigError(
             f"cannot listen on {host} port {port}: {error.strerror or error}; end what uses it, or choose another "
             "--port (0 takes a free one) or --host"
