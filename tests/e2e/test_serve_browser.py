@@ -7,6 +7,7 @@ compared, never its pixels.
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
 import os
@@ -253,6 +254,25 @@ def test_regions_of_the_page_are_those_of_detect(desk: Desk, golden_folder: Path
     assert [region["box"] for region in row["regions"]] == [region["box"] for region in wanted]
     assert [region["area"] for region in row["regions"]] == [region["area"] for region in wanted]
     assert [region["peak"] for region in row["regions"]] == pytest.approx([region["peak"] for region in wanted])
+
+
+@pytest.mark.parametrize("zone", ["#drop", "#viewer"])
+def test_files_dropped_from_the_desktop(desk: Desk, zone: str) -> None:
+    before = desk("#list .item").count()
+    content = base64.b64encode(desk.odd[1].read_bytes()).decode()
+    transfer = desk.page.evaluate_handle(
+        """([content, name]) => {
+            const transfer = new DataTransfer();
+            const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+            transfer.items.add(new File([bytes], name, { type: "image/png" }));
+            return transfer;
+        }""",
+        [content, "dropped.png"],
+    )
+    desk.page.dispatch_event(zone, "dragover", {"dataTransfer": transfer})
+    desk.page.dispatch_event(zone, "drop", {"dataTransfer": transfer})
+    expect(desk("#list .item")).to_have_count(before + 1)
+    expect(desk("#list .item .number").nth(before)).to_have_text(desk("#list .item .number").nth(1).inner_text())
 
 
 def test_the_picture_can_be_saved(desk: Desk) -> None:
