@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -23,7 +24,7 @@ _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_IMPORT_WARNING": "1", "RA
 class LocalCluster:
     """Nodes are separate `ray start` processes with `cpus` each, in sessions of their own; the first is the head.
 
-    Linux only: it finds a node's processes in /proc.
+    Linux only: it finds a node's processes in /proc. environment: what drivers need to be let in, a token of its own.
 
     >>> with LocalCluster(nodes=2) as cluster:  # doctest: +SKIP
     ...     print(cluster.address)
@@ -33,6 +34,7 @@ class LocalCluster:
         self._cpus = cpus
         # Short, because the sockets in there have names of 107 bytes at most.
         self.folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
+        self.environment = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
         self._nodes: list[subprocess.Popen[bytes]] = []
         try:
             self.address = self._start_head()
@@ -48,6 +50,11 @@ class LocalCluster:
         log = self._log(len(self._nodes) - 1)
         self._until(lambda: b"Ray runtime started" in log.read_bytes())
         return len(self._nodes) - 1
+
+    def is_running(self, number: int, title: str) -> bool:
+        """Whether a process of the node says so in its title, as Ray's workers do: `ray::Worker.score`."""
+        leader = self._nodes[number].pid
+        return any(_session(pid) == leader and title in _title(pid) for pid in _processes())
 
     def kill_node(self, number: int) -> None:
         """SIGKILL to every process of the node, as when its power fails."""
@@ -78,7 +85,7 @@ class LocalCluster:
 
     def _start(self, *options: str) -> None:
         resources = (f"--num-cpus={self._cpus}", "--num-gpus=0", f"--object-store-memory={_STORE_BYTES}")
-        command = [sys.executable, "-m", "ray.scripts.scripts", "start", *options, *resources]
+        command = [str(Path(sys.executable).with_name("ray")), "start", *options, *resources]
         with self._log(len(self._nodes)).open("wb") as log:
             node = subprocess.Popen(
                 [*command, "--disable-usage-stats", "--block"],
@@ -86,7 +93,7 @@ class LocalCluster:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env={**os.environ, **_QUIET},
+                env={**os.environ, **_QUIET, **self.environment},
             )
         self._nodes.append(node)
 
@@ -123,3 +130,10 @@ def _session(pid: int) -> int | None:
         return os.getsid(pid)
     except OSError:
         return None
+
+
+def _title(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+    except OSError:
+        return ""

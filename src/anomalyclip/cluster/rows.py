@@ -23,6 +23,7 @@ REGION = pa.struct(
         ("peak", pa.float64()),
         ("peak_xy", pa.list_(pa.int32())),
         ("mean", pa.float64()),
+        ("centroid", pa.list_(pa.float64())),
     ]
 )
 _TYPES = {
