@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser screenshots soak lint format docs bench pretrain wheel-check licences clean
+.PHONY: help demo test browser screenshots figures soak lint format docs bench pretrain wheel-check licences clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,6 +50,9 @@ browser: ## Install Chromium for the tests of the web page, where it is missing
 screenshots: $(VENV)/.dev browser ## Redraw the pictures of docs/serve.md with the browser test
 	mkdir -p docs/images/serve
 	ANOMALYCLIP_SCREENSHOTS=docs/images/serve $(BIN)/python -m pytest tests/e2e/test_serve_browser.py -p no:xdist
+
+figures: $(VENV)/.docs ## Redraw the figures of docs/method-pictures.md with the embedded model
+	$(BIN)/python tools/docs_figures.py
 
 soak: $(VENV)/.dev ## Load the server with 50 clients for a minute; print latencies and memory
 	$(BIN)/python benchmarks/soak.py

@@ -1,4 +1,4 @@
-"""Griffe extension: examples of a docstring (`>>>` up to an empty line) become code, which Markdown would take as quotes."""
+"""Griffe extension: examples of a docstring (`>>>` up to an empty line) become code; to Markdown they are quotes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """MkDocs hook: pages of the command-line reference, written from the Typer apps, and of the Python reference.
 
-Listed under `hooks` in mkdocs.yml. Nothing is written to disk: a page that is out of date cannot exist. The Python pages
-only name the modules; mkdocstrings reads their docstrings.
+Listed under `hooks` in mkdocs.yml. Nothing is written to disk: a page that is out of date cannot exist. The Python
+pages only name the modules; mkdocstrings reads their docstrings.
 """
 
 from __future__ import annotations
@@ -67,8 +67,7 @@ def cli_page(verb: str) -> str:
         parts.append(prose((command.help or "").replace(command.epilog or "\0", "")) + "\n")
         if command.epilog:
             parts.append(prose(command.epilog) + "\n")
-        for argument in arguments:
-            parts.append(f"**`{argument.metavar or argument.name.upper()}`** {prose(argument.help or '')}\n")
+        parts += [f"**`{one.metavar or one.name.upper()}`** {prose(one.help or '')}\n" for one in arguments]
         parts += options(path, command)
     return "\n".join(parts)
 
