@@ -11,14 +11,14 @@ from typer.core import TyperCommand, TyperGroup
 #: verb -> its line in `anomalyclip --help`; `anomalyclip.cli.<verb>` holds a Typer `app`.
 VERBS = {
     "detect": "Score images, draw heat maps, write tables and a report.",
-    "calibrate": "Learn thresholds from normal images, at a false-positive rate that holds.",
-    "watch": "Score new images of a folder or camera as they appear; tell of anomalies.",
+    "calibrate": "Learn thresholds from normal images, at a false-alarm rate.",
+    "watch": "Score new images of a folder or camera as they appear.",
     "train": "Learn prompts on data sets with anomalies; the encoder runs once.",
     "evaluate": "Measure a model on labelled images, as the paper does.",
     "serve": "Answer over HTTP, with a web page to look at.",
     "reproduce": "Rerun the paper's tables on the data sets at hand.",
-    "bench": "Time every way to run a model side by side, with its cost in accuracy.",
-    "export": "Write a model as ONNX, OpenVINO or TorchScript, verified against torch.",
+    "bench": "Time every way to run a model, and what it costs in accuracy.",
+    "export": "Write a model as ONNX, OpenVINO or TorchScript, verified.",
     "data": "List, check, describe and render data sets.",
     "models": "List, fetch, verify and locate models and prompts.",
 }
