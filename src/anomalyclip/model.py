@@ -5,36 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from anomalyclip.clip.attention import DPAMMode
 from anomalyclip.clip.vision import VisionFeatures, VisionTransformer
 from anomalyclip.data.transforms import preprocess
-from anomalyclip.errors import ConfigError, InputError
+from anomalyclip.detecting import Detecting
+from anomalyclip.errors import ConfigError
 from anomalyclip.features.encoding import Features
 from anomalyclip.features.key import CacheKey, patch_key
-from anomalyclip.geometry import Areas, Geometry, parse_layout, survey
 from anomalyclip.geometry.resize import resize_map as resize_map
 from anomalyclip.model_settings import ModelSettings, check_settings, settings_for
-from anomalyclip.prediction import Prediction, decide
 from anomalyclip.scoring import anomaly_map, image_score, with_map_peak
 from anomalyclip.text_embeddings import TextEmbeddings, text_embeddings
 from anomalyclip.version import __version__
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    from numpy.typing import NDArray
     from PIL.Image import Image
-    from typing_extensions import Unpack
-
-    from anomalyclip.geometry import Layout
-
-    Source: TypeAlias = str | Path | Image | NDArray[np.uint8]
 
 
 class AnomalyOutput(NamedTuple):
@@ -52,7 +42,7 @@ class AnomalyOutput(NamedTuple):
     text_features: Tensor
 
 
-class AnomalyCLIP(nn.Module):
+class AnomalyCLIP(nn.Module, Detecting):
     """Zero-shot anomaly detector over one frozen vision tower and one pair of text embeddings.
 
     Make one with :func:`load` (names and defaults) or :meth:`from_files` (every setting by hand).
@@ -234,85 +224,6 @@ class AnomalyCLIP(nn.Module):
         scores = with_map_peak(image_score(features.image, self.text_features, settings.tau), maps, settings.map_weight)
         return scores.float().cpu(), maps.float().cpu()
 
-    @overload
-    def detect(
-        self, inputs: Source, *, batch_size: int = 1, threshold: float | None = None, **layout: Unpack[Layout]
-    ) -> Prediction: ...
-    @overload
-    def detect(
-        self,
-        inputs: list[Source] | tuple[Source, ...],
-        *,
-        batch_size: int = 1,
-        threshold: float | None = None,
-        **layout: Unpack[Layout],
-    ) -> list[Prediction]: ...
-    def detect(
-        self, inputs: Any, *, batch_size: int = 1, threshold: float | None = None, **layout: Unpack[Layout]
-    ) -> Any:
-        """Score one image or a list of them.
-
-        Args:
-            inputs: a path, a PIL image or a uint8 RGB/grey array (H, W[, 3]); or a list of these.
-            batch_size: images, or tiles of one image, per forward pass.
-            threshold: image score from which the decision is "anomalous"; None gives no decision.
-            layout: for large and odd images: ``tile``, ``overlap``, ``scales``, ``keep_aspect``, ``roi`` and
-                ``ignore_mask``, see :class:`anomalyclip.geometry.Geometry` and :class:`anomalyclip.geometry.Layout`.
-
-        Returns:
-            A :class:`Prediction`, or a list of them in the order of the inputs.
-
-        Raises:
-            ImageReadError, InputError: an input cannot be read. For folders of unknown files use ``anomalyclip detect``
-                or :mod:`anomalyclip.detect`, which report a bad file and go on.
-            ConfigError: a value of the layout is out of range.
-        """
-        if batch_size < 1:
-            raise ConfigError(f"batch_size must be 1 or more, got {batch_size}")
-        sources = inputs if isinstance(inputs, list | tuple) else [inputs]
-        if any(value is not None for value in layout.values()):
-            geometry, areas = parse_layout(layout)
-            found = [self._detect_laid_out(one, geometry, areas, batch_size, threshold) for one in sources]
-        else:
-            starts = range(0, len(sources), batch_size)
-            found = [p for start in starts for p in self._detect_batch(sources[start : start + batch_size], threshold)]
-        return found if isinstance(inputs, list | tuple) else found[0]
-
-    def _detect_laid_out(
-        self, source: Any, geometry: Geometry, areas: Areas, batch_size: int, threshold: float | None
-    ) -> Prediction:
-        image = as_image(source)
-        path = str(source) if isinstance(source, str | Path) else None
-        area, _ = areas.of(image.size, "" if path is None else Path(path).name)
-        found = survey(self, image, geometry, area=area, batch_size=batch_size)
-        return Prediction(
-            score=found.score,
-            anomaly_map=found.anomaly_map,
-            width=image.width,
-            height=image.height,
-            path=path,
-            decision=decide(found.score, threshold),
-            image=image,
-            geometry=found.record,
-            valid=None if area is None else area.mask(),
-        )
-
-    def _detect_batch(self, inputs: Sequence[Any], threshold: float | None) -> list[Prediction]:
-        images = [as_image(source) for source in inputs]
-        scores, maps = self.predict(torch.stack([self.preprocess(image) for image in images]))
-        return [
-            Prediction(
-                score=score,
-                anomaly_map=resize_map(values, image.size),
-                width=image.width,
-                height=image.height,
-                path=str(source) if isinstance(source, str | Path) else None,
-                decision=decide(score, threshold),
-                image=image,
-            )
-            for source, image, score, values in zip(inputs, images, scores.tolist(), maps.numpy(), strict=True)
-        ]
-
     def provenance(self) -> dict[str, Any]:
         """What every result file records: model, weights and prompts with their hashes, settings, version."""
         return {
@@ -388,20 +299,3 @@ def pick_device(device: str) -> torch.device:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"the device {device!r} cannot be used here ({reason}); try --device cpu") from error
     return torch.device(device)
-
-
-def as_image(source: Any) -> Image:
-    """A path, PIL image or uint8 array (H, W) or (H, W, 3) as an RGB PIL image."""
-    from PIL import Image
-
-    from anomalyclip.io import read_image
-
-    if isinstance(source, str | Path):
-        return read_image(source)
-    if isinstance(source, Image.Image):
-        return source.convert("RGB")
-    if isinstance(source, np.ndarray):
-        if source.dtype == np.uint8 and (source.ndim == 2 or (source.ndim == 3 and source.shape[2] == 3)):
-            return Image.fromarray(source).convert("RGB")
-        raise InputError(f"an image array must be uint8 (H, W) or (H, W, 3) RGB, got {source.dtype} {source.shape}")
-    raise InputError(f"cannot read an image from {type(source).__name__}; give a path, a PIL image or a uint8 array")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from anomalyclip.detecting import Detecting
 from anomalyclip.errors import InputError
 from anomalyclip.runtime.formats import FORMATS
 from anomalyclip.runtime.sessions import open_session
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from anomalyclip.model_settings import ModelSettings
 
 
-class ExportedDetector:
+class ExportedDetector(Detecting):
     """Runs an artefact of `anomalyclip export`.
 
     Args:

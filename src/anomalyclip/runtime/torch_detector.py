@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from anomalyclip.clip.vision import VisionFeatures
+from anomalyclip.detecting import Detecting
 from anomalyclip.errors import ConfigError
 from anomalyclip.model import AnomalyCLIP
 from anomalyclip.runtime.formats import Precision
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
-class TorchDetector:
+class TorchDetector(Detecting):
     """A model whose encoder runs under autocast, compiled or both; scoring stays in float32.
 
     Args:
