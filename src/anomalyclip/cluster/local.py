@@ -19,6 +19,7 @@ from anomalyclip.errors import ConfigError
 _STORE_BYTES = 80_000_000  # the least that Ray takes is 75 MB
 _START_SECONDS = 180
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_IMPORT_WARNING": "1", "RAY_prestart_worker_first_driver": "0"}
+_FAIR = {"RAY_worker_niceness": "0"}  # Ray's 15 lets any other process of the machine starve the workers
 
 
 class LocalCluster:
@@ -93,7 +94,7 @@ class LocalCluster:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env={**os.environ, **_QUIET, **self.environment},
+                env={**os.environ, **_QUIET, **_FAIR, **self.environment},
             )
         self._nodes.append(node)
 
