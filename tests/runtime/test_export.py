@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +21,7 @@ from anomalyclip.runtime.formats import FORMATS
 from anomalyclip.runtime.sidecar import SIDECAR, read_artefact
 
 # precision -> (scores, map values) may differ by so much
-CLOSE = {"fp32": (1e-5, 1e-5), "fp16": (2e-3, 2e-3), "int8": (0.06, 0.15)}
+CLOSE = {"fp32": (1e-5, 1e-5), "fp16": (3e-4, 1e-3), "int8": (0.015, 0.1)}
 CASES = [(spec.name, precision) for spec in FORMATS.values() for precision in spec.precisions]
 
 
@@ -33,15 +35,9 @@ def test_every_export_computes_what_torch_computes(model, exported, photos, fmt,
     torch.testing.assert_close(maps, expected_maps, rtol=0, atol=map_gap)
     assert (scores.shape, maps.shape, scores.dtype, maps.dtype) == ((3,), (3, 42, 42), torch.float32, torch.float32)
     together = np.corrcoef(maps.numpy().ravel(), expected_maps.numpy().ravel())[0, 1]
-    assert together > (0.95 if precision == "int8" else 0.9999)
+    assert together > (0.98 if precision == "int8" else 0.9999)
     if precision != "fp32":
         assert not torch.equal(maps, expected_maps)  # the precision asked for is the one that ran
-
-
-@pytest.mark.parametrize("fmt", ["openvino", "onnx"])
-def test_int8_files_are_smaller_than_fp32(exported, fmt):
-    sizes = [sum(f.stat().st_size for f in exported(fmt, p).glob("model.*")) for p in ("int8", "fp32")]
-    assert sizes[0] < sizes[1] / 2
 
 
 def test_a_graph_of_normalised_pixels_equals_the_reference(clip_files, golden, tmp_path):
@@ -76,9 +72,8 @@ def test_the_onnx_file_is_well_formed_and_has_no_text_tower(exported):
     assert not any("token_embedding" in tensor.name for tensor in graph.graph.initializer)
 
 
-def test_a_changed_file_is_refused(model, tmp_path):
-    folder = tmp_path / "ir"
-    export_model(model, folder, ExportOptions("openvino", verification_images=1))
+def test_a_changed_file_is_refused(exported, tmp_path):
+    folder = shutil.copytree(exported("openvino", "fp32"), tmp_path / "ir")
     read_artefact(folder)
     content = bytearray((folder / "model.bin").read_bytes())
     content[len(content) // 2] ^= 1
@@ -182,7 +177,9 @@ def test_the_example_needs_neither_this_package_nor_torch(exported, model, photo
         [sys.executable, "-c", _LIGHT, *map(str, arguments)], capture_output=True, text=True, check=False, cwd=tmp_path
     )
     assert ran.returncode == 0, ran.stderr
-    assert f"score {model.detect(photos[0]).score:.3f}" in ran.stdout
+    told = re.search(r"score (\d\.\d+)", ran.stdout)
+    assert told is not None
+    assert float(told[1]) == pytest.approx(model.detect(photos[0]).score, abs=1e-4)
     with Image.open(tmp_path / "heat.png") as heat:
         assert heat.size == photos[0].size
     assert len(script.read_text().splitlines()) <= 40

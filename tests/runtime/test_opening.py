@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
 import pytest
 import torch
 
@@ -97,6 +98,19 @@ def test_an_export_refuses_pixels_it_was_not_made_for(exported, model, photos):
     detector = open_detector(exported("onnx", "fp32"), threads=1)
     with pytest.raises(InputError, match=r"takes uint8 \(B, 3, 42, 42\), got float32"):
         detector.predict(model.preprocess(photos[0])[None])
+
+
+def test_detect_is_the_same_whatever_runs_the_model(exported, model, photos):
+    detector = open_detector(exported("onnx", "fp32"), threads=1)
+    for layout in ({}, {"tile": 42, "overlap": 0.5}):
+        expected = model.detect(photos, threshold=0.5, **layout)
+        found = detector.detect(photos, batch_size=2, threshold=0.5, **layout)
+        for mine, theirs in zip(found, expected, strict=True):
+            assert mine.score == pytest.approx(theirs.score, abs=1e-5)
+            assert mine.decision == theirs.decision
+            np.testing.assert_allclose(mine.anomaly_map, theirs.anomaly_map, atol=1e-5)
+    with pytest.raises(ConfigError, match="takes one input size only"):
+        detector.detect(photos[0], keep_aspect=True)
 
 
 def test_half_precision_on_a_cpu_is_bf16(clip_files, photos):

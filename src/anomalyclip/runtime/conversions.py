@@ -26,7 +26,7 @@ from anomalyclip.runtime.sidecar import SIDECAR, read_artefact
 if TYPE_CHECKING:
     from anomalyclip.model import AnomalyCLIP
 
-_RECIPE = 1  # raised when the same model would be converted differently
+_RECIPE = 2  # raised when the same model would be converted differently
 _DECIDING = ("model", "prompts", "class_name", "layers", "image_size", "sigma", "map_weight", "dpam")
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from anomalyclip.runtime.convert import quietly
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 
 #: Module scopes that stay in float, with the reason; everything outside the encoder does, too (docs/export.md).
 KEPT: dict[str, str] = {
-    r"model\.visual\.stem$": "relations between patches: exponentials of small distances",
+    r"model\.visual\.stem(\.|$)": "what relations between patches are made of: exponentials of small distances",
 }
 _ENCODER = "model.visual"
 _NOT_COMPUTED = ("Constant", "Parameter", "Result")
@@ -45,9 +48,9 @@ def quantise_onnx(model: Any, images: Sequence[NDArray[np.uint8]], *, kept: Iter
 
 def _quantise(model: Any, images: Sequence[NDArray[np.uint8]], ignored: Sequence[str]) -> Any:
     require("nncf")
-    with quietly():
-        import nncf
+    import nncf  # sets its logger's level as it is imported, so it comes before quietly
 
+    with quietly(), _progress_on_stderr():
         return nncf.quantize(
             model,
             nncf.Dataset(images, lambda image: {INPUT: image[None]}),
@@ -55,6 +58,13 @@ def _quantise(model: Any, images: Sequence[NDArray[np.uint8]], ignored: Sequence
             model_type=nncf.ModelType.TRANSFORMER,
             ignored_scope=nncf.IgnoredScope(names=sorted(set(ignored)), validate=False),
         )
+
+
+@contextlib.contextmanager
+def _progress_on_stderr() -> Iterator[None]:
+    """NNCF draws its bars on stdout, which holds data only; where nobody watches there are none."""
+    with contextlib.redirect_stdout(sys.stderr if sys.stderr.isatty() else io.StringIO()):
+        yield
 
 
 def _outside(scopes: dict[str, str], kept: Iterable[str]) -> list[str]:
