@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+import anomalyclip
 from anomalyclip.clip.weights import load_clip
 from anomalyclip.data.transforms import MEAN, STD
 from anomalyclip.errors import ConfigError, InputError, PromptError
@@ -179,3 +180,8 @@ def test_resizing_a_map_stays_in_range():
 
 def test_decide_is_inclusive():
     assert decide(0.5, 0.5) == "anomalous"
+
+
+def test_named_prompts_are_recorded_by_name() -> None:
+    """A server's answers must not tell where its package lies."""
+    assert anomalyclip.load("pocket", device="cpu").provenance()["prompts"] == "pocket"

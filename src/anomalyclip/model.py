@@ -274,7 +274,7 @@ def load(
     if threads is not None:
         torch.set_num_threads(threads)
     found = wanted if str(wanted) in NAMES else resolve_prompts(wanted, offline=offline, meter=meter)
-    return AnomalyCLIP.from_files(
+    loaded = AnomalyCLIP.from_files(
         files.weights,
         found,
         layers=layers,
@@ -286,6 +286,9 @@ def load(
         device=pick_device(device),
         name=files.name,
     )
+    # Results name the prompts as the user did: where a package or cache lies is nobody's business.
+    loaded.prompts_name = loaded.prompts_name.replace(str(found), str(wanted))
+    return loaded
 
 
 def pick_device(device: str) -> torch.device:
