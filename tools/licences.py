@@ -117,7 +117,7 @@ def licence_of(name: str) -> str:
 def page(rows: list[tuple[str, str, str, str]]) -> str:
     """The whole page; NOTICE.md's own words about what is carried, then a table of what is installed."""
     notice = (ROOT / "NOTICE.md").read_text(encoding="utf-8").partition("\n")[2].strip()
-    notice = notice.replace("](LICENSES/Apache-2.0.txt)", "](https://www.apache.org/licenses/LICENSE-2.0)")
+    notice = re.sub(r"\[text\]\(LICENSES/([^)]*)\)", r"text: `LICENSES/\1`", notice)  # which the site does not carry
     lines = ["## What the package carries", "", notice, "", "## What it installs", ""]
     lines += ["`pip install anomalyclip` brings what is needed always; the others come with extras of their own.", ""]
     lines += ["| package | version seen | licence | for |", "|---|---|---|---|"]
