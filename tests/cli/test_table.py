@@ -69,7 +69,7 @@ def test_json_lines_and_csv_hold_data_only(capfdbinary: pytest.CaptureFixture[by
     lines = capfdbinary.readouterr().out.splitlines()
     assert os.fsencode(json.loads(lines[0])["path"]) == b"caf\xe9.png"
     assert lines[1].startswith(b"path,width,height,score")
-    assert lines[2].startswith(rb"caf\udce9.png,1,1,0.5,anomalous")
+    assert lines[2].startswith(rb"caf\udce9.png,1,1,0.5,,anomalous")
     assert len(lines) == 3
 
 
