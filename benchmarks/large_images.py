@@ -2,6 +2,7 @@
 
     python benchmarks/large_images.py aspect        # long images: squeezed, padded, as whole patches, in tiles
     python benchmarks/large_images.py tiles         # small defects in large scenes, whole and in tiles; seams; memory
+    python benchmarks/large_images.py seams         # flawless textures: do the tiles' borders show in the map?
     python benchmarks/large_images.py picture FILE  # one large scene, its map in one pass and in tiles
 
 Every table says how many images it is of; the same seeds give the same images.
@@ -164,6 +165,22 @@ def border_energy(values: Map, geometry: Geometry) -> tuple[float, float]:
     return float(steps[at].mean()), float(steps[~at].mean())
 
 
+def seams(model: AnomalyCLIP, count: int) -> None:
+    """Border energy of flawless textures in logits: a few defects, wherever they lie, would drown a seam."""
+    energies = []
+    for index in range(count):
+        family = TEXTURES[index % len(TEXTURES)]
+        sample = render(SEED + index, 1024, anomalous=False, families=[family])
+        values = survey(model, Image.fromarray(sample.image), geometry := Geometry(tile=512)).anomaly_map
+        chance = np.clip(values, 1e-7, 1 - 1e-7)
+        energies.append(border_energy(np.log(chance / (1 - chance)), geometry))
+    at, elsewhere = np.array(energies).T
+    print(f"{count} flawless textures of 1024 x 1024 pixels, tiles of 512, logits of the map")
+    print(
+        f"energy at borders / elsewhere: pooled {at.mean() / elsewhere.mean():.3f}, median {np.median(at / elsewhere):.3f}"
+    )
+
+
 # ---- picture ---------------------------------------------------------------------------------------------------------
 def picture(model: AnomalyCLIP, path: Path, seed: int) -> None:
     """Scene with outlined defects, map of one pass, map in tiles; a corner of each at full size below."""
@@ -184,7 +201,7 @@ def picture(model: AnomalyCLIP, path: Path, seed: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("aspect", "tiles", "picture"))
+    parser.add_argument("what", choices=("aspect", "tiles", "seams", "picture"))
     parser.add_argument("file", nargs="?", type=Path, default=Path("docs/images/large-image.png"))
     parser.add_argument("--count", type=int, default=24)
     parser.add_argument("--ratios", type=int, nargs="+", default=[2, 4, 8], help="of the strips of `aspect`")
@@ -196,6 +213,7 @@ def main() -> None:
     tables: dict[str, Callable[[], None]] = {
         "aspect": lambda: aspect(model, options.count, options.ratios),
         "tiles": lambda: tiles(model, options.count),
+        "seams": lambda: seams(model, options.count),
         "picture": lambda: picture(model, options.file, options.seed),
     }
     tables[options.what]()
