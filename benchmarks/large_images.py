@@ -175,10 +175,9 @@ def seams(model: AnomalyCLIP, count: int) -> None:
         chance = np.clip(values, 1e-7, 1 - 1e-7)
         energies.append(border_energy(np.log(chance / (1 - chance)), geometry))
     at, elsewhere = np.array(energies).T
+    pooled, median = at.mean() / elsewhere.mean(), np.median(at / elsewhere)
     print(f"{count} flawless textures of 1024 x 1024 pixels, tiles of 512, logits of the map")
-    print(
-        f"energy at borders / elsewhere: pooled {at.mean() / elsewhere.mean():.3f}, median {np.median(at / elsewhere):.3f}"
-    )
+    print(f"energy at borders / elsewhere: pooled {pooled:.3f}, median {median:.3f}")
 
 
 # ---- picture ---------------------------------------------------------------------------------------------------------
