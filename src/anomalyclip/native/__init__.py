@@ -1,0 +1,24 @@
+"""Compiled kernels: C for processors with AVX-512, built at installation where there is a compiler, never required.
+
+>>> from anomalyclip.native import why_not
+>>> why_not("vnni")   # doctest: +SKIP
+'this processor has no AVX-512 VNNI, which the kernels need: use another runtime here'
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anomalyclip.native.library import kernels, why_not
+
+_HOME = {"kernels": "library", "why_not": "library"}
+
+__all__ = ["kernels", "why_not"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,84 @@
+"""C sources to one shared library, with the system's compiler: ``python -m anomalyclip.native.compile``.
+
+The build hook (hatch_build.py) loads this file by its path, before the package exists: only the standard library here.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+SWITCH = "ANOMALYCLIP_KERNELS"
+FOLDER = Path(__file__).resolve().parent
+LIBRARY = "_kernels" + {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
+COMPILERS = ("cc", "gcc", "clang")
+# -O3 without -m: every file but cpu.c names its own instruction set, so that cpu.c runs anywhere.
+FLAGS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-fvisibility=hidden")
+PATIENCE = 600
+"""Seconds that one compiler may take."""
+
+
+class CannotCompileError(Exception):
+    """There will be no kernels; the message is one line that says why."""
+
+
+def main() -> None:
+    """Rebuild the library beside this file, whatever the switch says."""
+    try:
+        made = compile_kernels(FOLDER / LIBRARY)
+    except CannotCompileError as error:
+        sys.exit(f"error: no compiled kernels: {error}")
+    print(f"{made}: {made.stat().st_size / 1024:.0f} KiB")
+
+
+def compile_kernels(target: Path) -> Path:
+    """Compile ``csrc/*.c`` into ``target``, which is replaced only once the new one is whole; gives ``target``.
+
+    Raises:
+        CannotCompileError: another processor than x86-64, no C compiler, or none that can compile the sources.
+    """
+    if platform.machine().lower() not in ("x86_64", "amd64") or sys.maxsize < 2**32:
+        raise CannotCompileError(f"they are written for 64-bit x86, this Python runs on {platform.machine()}")
+    sources = sorted((FOLDER / "csrc").glob("*.c"))
+    reasons = []
+    with tempfile.TemporaryDirectory(prefix=".kernels-", dir=target.parent) as scratch:
+        fresh = Path(scratch) / target.name
+        for compiler in _compilers(os.environ):
+            reason = _run([*compiler, *FLAGS, "-o", str(fresh), *map(str, sources)])
+            if reason is None:
+                fresh.replace(target)
+                return target
+            reasons.append(reason)
+    raise CannotCompileError("; ".join(reasons) or f"no C compiler found (looked for {', '.join(COMPILERS)} and $CC)")
+
+
+def _compilers(environment: Mapping[str, str]) -> list[list[str]]:
+    """Command lines to try in turn: only ``$CC`` where it is set, as with make; a program with two names once."""
+    if chosen := shlex.split(environment.get("CC", "")):
+        return [chosen]
+    found = {Path(path).resolve(): [path] for name in reversed(COMPILERS) if (path := shutil.which(name))}
+    return list(reversed(found.values()))
+
+
+def _run(line: list[str]) -> str | None:
+    """None if the compiler did its work, else why not."""
+    try:
+        done = subprocess.run(line, capture_output=True, text=True, errors="replace", timeout=PATIENCE, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{line[0]} cannot be run ({error.__class__.__name__})"
+    if done.returncode == 0 and Path(line[line.index("-o") + 1]).is_file():
+        return None
+    said = [text.strip() for text in done.stderr.splitlines() if text.strip()]
+    first = next((text for text in said if "error" in text), said[0] if said else "no message")
+    return f"{line[0]} ended with code {done.returncode} ({first[:200]})"
+
+
+if __name__ == "__main__":
+    main()
