@@ -61,4 +61,4 @@ def platform_tag(library: Path) -> str:
     plain = next(tag for tag in here if not tag.startswith(("manylinux", "musllinux")))
     asked = [int(minor) for minor in re.findall(rb"GLIBC_2\.(\d+)", library.read_bytes())]
     wanted = f"manylinux_2_{max([17, *asked])}_{plain.removeprefix('linux_')}"
-    return wanted if asked and wanted in here else plain
+    return wanted if wanted in here else plain  # a system without glibc (musl) has no manylinux tags
