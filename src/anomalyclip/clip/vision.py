@@ -120,7 +120,7 @@ class VisionTransformer(nn.Module):
     ) -> VisionFeatures:
         """The blocks, from tokens (B, 1 + N, D) on; see :meth:`forward` for the options."""
         depth = self.config.layers
-        first_dual = self._first_dual_block(dpam, dpam_blocks)
+        first_dual = self.first_dual_block(dpam, dpam_blocks)
         wanted = check_layers(layers, depth)
         last_wanted = max(wanted, default=0)
         original, local = tokens, tokens
@@ -135,7 +135,7 @@ class VisionTransformer(nn.Module):
         first = original[:, 0]
         return VisionFeatures((self.ln_post(first) if post_norm_class else first) @ self.proj, patches)
 
-    def _first_dual_block(self, dpam: DPAMMode, dpam_blocks: int | None) -> int:
+    def first_dual_block(self, dpam: DPAMMode, dpam_blocks: int | None) -> int:
         depth = self.config.layers
         blocks = default_dpam_blocks(depth) if dpam_blocks is None else dpam_blocks
         if not 0 <= blocks <= depth:
