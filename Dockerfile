@@ -6,7 +6,12 @@ FROM python:3.11-slim-bookworm AS build
 ARG PIP_EXTRA_INDEX_URL
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE NOTICE.md constraints.txt ./
+# The compiler of the kernels stays behind in this stage. Any version of it will do.
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends gcc libc6-dev \
+ && rm -rf /var/lib/apt/lists/*
+COPY pyproject.toml README.md LICENSE NOTICE.md constraints.txt hatch_build.py ./
 COPY LICENSES ./LICENSES
 COPY src ./src
 RUN python -m venv /opt/anomalyclip \

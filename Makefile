@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser screenshots figures soak lint format docs bench pretrain wheel-check licences clean
+.PHONY: help demo test browser screenshots figures soak lint format docs bench pretrain wheel-check licences kernels clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -13,24 +13,27 @@ help: ## Show the targets
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-# One stamp per set of extras: reinstalled only when the metadata changes.
-$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+# One stamp per set of extras: reinstalled only when the metadata or what is compiled changes.
+SOURCES := pyproject.toml constraints.txt hatch_build.py src/anomalyclip/native/compile.py \
+  $(wildcard src/anomalyclip/native/csrc/*.[ch])
+
+$(VENV)/.demo: $(SOURCES) | $(BIN)/python
 	$(PIP) -e '.[demo]'
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.dev: $(SOURCES) | $(BIN)/python
 	$(PIP) -e '.[dev]'
 	@touch $@
 
-$(VENV)/.docs: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.docs: $(SOURCES) | $(BIN)/python
 	$(PIP) -e '.[docs]'
 	@touch $@
 
-$(VENV)/.release: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.release: $(SOURCES) | $(BIN)/python
 	$(PIP) -e '.[release]'
 	@touch $@
 
-$(VENV)/.all: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.all: $(SOURCES) | $(BIN)/python
 	$(PIP) -e '.[all,release]'
 	@touch $@
 
@@ -77,11 +80,14 @@ pretrain: $(VENV)/.dev ## Rebuild the embedded model from nothing (hours; interr
 	$(PIP) -e '.[pretrain]'
 	$(BIN)/python -m anomalyclip.pretraining --folder runs/pocket
 
-wheel-check: $(VENV)/.release ## Build sdist and wheel, install into a fresh environment, run offline (TAG=v1.2.3 to release)
+wheel-check: $(VENV)/.release ## Build sdist and wheels, install into a fresh environment, run offline (TAG=v1.2.3 to release)
 	$(BIN)/python tools/check_wheel.py $(if $(TAG),--tag $(TAG))
+
+kernels: $(BIN)/python ## Compile the C kernels again, beside their sources
+	PYTHONPATH=src $(BIN)/python -m anomalyclip.native.compile
 
 licences: $(VENV)/.all ## Rewrite docs/licences.md from the installed packages
 	$(BIN)/python tools/licences.py --check
 
 clean: ## Remove build products, not the environment
-	rm -rf build dist site .pytest_cache .mypy_cache .ruff_cache demo-results
+	rm -rf build dist site .pytest_cache .mypy_cache .ruff_cache demo-results src/anomalyclip/native/.kernels-*

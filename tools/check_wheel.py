@@ -1,9 +1,11 @@
-"""Build sdist and wheel and prove that what users install works: clean metadata, small, and running without a network.
+"""Build sdist and wheels and prove that what users install works: clean metadata, small, and running without a network.
 
     python tools/check_wheel.py [--tag v0.1.0]
 
-The wheel is built from the sdist, so a file that the sdist lacks is found, too. It is installed into a fresh virtual
-environment (PyTorch's CPU build: a minute or several), and scores an image in an empty folder.
+The first wheel is built from the sdist, so a file that the sdist lacks is found, too. Where there is a C compiler it
+has compiled kernels, and a second one, for all other machines, has none (ANOMALYCLIP_KERNELS=1 makes a missing first
+one an error). Both are installed into a fresh virtual environment in turn (PyTorch's CPU build: a minute or several),
+and score an image in an empty folder.
 """
 
 from __future__ import annotations
@@ -27,8 +29,9 @@ BUDGET = 60 * 10**6
 NEEDED = (
     "anomalyclip/py.typed", "anomalyclip/assets/bpe_merges.txt.gz", "anomalyclip/assets/pocket/model.safetensors",
     "anomalyclip/detect/report.css", "dist-info/licenses/LICENSE", "dist-info/licenses/NOTICE.md",
-    "dist-info/licenses/LICENSES/Apache-2.0.txt",
+    "dist-info/licenses/LICENSES/Apache-2.0.txt", "anomalyclip/native/csrc/cpu.c",
 )  # fmt: skip
+KERNELS = re.compile(r"anomalyclip/native/_kernels\.(so|dylib|dll)")
 UNWANTED = re.compile(r"(^|/)(tests|benchmarks|docs|runs|__pycache__)/|\.pyc$|\.tmp$")
 SMOKE = """
 from pathlib import Path
@@ -38,6 +41,11 @@ Image.effect_noise((200, 150), 40).convert("RGB").save("part.png")
 prediction = anomalyclip.load("pocket", offline=True).detect("part.png", threshold=0.5)
 assert 0 <= prediction.score <= 1 and prediction.anomaly_map.shape == (150, 200)
 assert "site-packages" in anomalyclip.__file__, anomalyclip.__file__
+from anomalyclip.native import why_not
+reason = why_not("avx512")
+print("compiled kernels:", reason or "in use")
+built = reason is None or reason.startswith("this processor")
+assert built == WITH_KERNELS, reason
 """
 DEAD_END = "http://127.0.0.1:9"
 
@@ -50,10 +58,11 @@ def main() -> None:
     if given.tag is not None:
         check_tag(given.tag)
     with tempfile.TemporaryDirectory(prefix="anomalyclip-wheel-") as folder:
-        wheel = build(Path(folder), given.dist)
-        check_contents(wheel)
-        check_installed(wheel, Path(folder))
-    print("The wheel is fine.")
+        wheels = build(Path(folder), given.dist)
+        for wheel in wheels:
+            check_contents(wheel)
+        check_installed(wheels, Path(folder))
+    print("The wheels are fine.")
 
 
 def check_tag(tag: str) -> None:
@@ -64,19 +73,29 @@ def check_tag(tag: str) -> None:
     expect(heading in (ROOT / "CHANGELOG.md").read_text(), f"CHANGELOG.md has no section {heading}")
 
 
-def build(folder: Path, dist: Path) -> Path:
-    """Build both, check metadata and size, keep them in `dist`; gives the wheel."""
-    run([sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)])
-    made = sorted([*folder.glob("*.whl"), *folder.glob("*.tar.gz")])
-    expect(len(made) == 2, f"expected a wheel and an sdist, found {[file.name for file in made]}")
+def build(folder: Path, dist: Path) -> list[Path]:
+    """Build all, check metadata and size, keep them in `dist`; gives the wheels, the one with kernels first."""
+    builder = [sys.executable, "-m", "build", "--outdir", str(folder)]
+    run([*builder, str(ROOT)])
+    if not list(folder.glob("*-none-any.whl")):
+        run([*builder, "--wheel", str(ROOT)], env={**os.environ, "ANOMALYCLIP_KERNELS": "0"})
+    wheels = sorted(folder.glob("*.whl"), key=is_pure)
+    made = [*wheels, *folder.glob("*.tar.gz")]
+    expect(len(made) == len(wheels) + 1, f"expected wheels and an sdist, found {[file.name for file in made]}")
+    expect(
+        sum(map(is_pure, wheels)) == 1, f"expected one wheel for any machine, found {[file.name for file in wheels]}"
+    )
     run([sys.executable, "-m", "twine", "check", "--strict", *map(str, made)])
     for file in made:
         size = file.stat().st_size
         print(f"{file.name}: {size / 1e6:.1f} MB of {BUDGET / 1e6:.0f} MB")
         expect(size <= BUDGET, f"{file.name} has {size:,} bytes, the budget is {BUDGET:,}")
     dist.mkdir(exist_ok=True)
-    kept = {file.suffix: Path(shutil.copy(file, dist)) for file in made}
-    return kept[".whl"]
+    return [kept for file in made if (kept := Path(shutil.copy(file, dist))).suffix == ".whl"]
+
+
+def is_pure(wheel: Path) -> bool:
+    return wheel.stem.endswith("-none-any")
 
 
 def check_contents(wheel: Path) -> None:
@@ -84,23 +103,36 @@ def check_contents(wheel: Path) -> None:
         names = archive.namelist()
     missing = [end for end in NEEDED if not any(name.endswith(end) for name in names)]
     expect(not missing, f"{wheel.name} lacks {missing}")
+    libraries = [name for name in names if KERNELS.fullmatch(name)]
+    expect(len(libraries) == (not is_pure(wheel)), f"{wheel.name} holds the libraries {libraries}")
+    tag = wheel.stem.rpartition("-")[2]
+    expect(not tag.startswith("linux"), f"package indexes refuse {wheel.name}: {tag} names no glibc")
     unwanted = [name for name in names if UNWANTED.search(name)]
     expect(not unwanted, f"{wheel.name} holds {unwanted[:5]}")
     print(f"{wheel.name}: {len(names)} files, nothing missing, nothing foreign")
 
 
-def check_installed(wheel: Path, folder: Path) -> None:
-    """Install the wheel alone, then use it as a user would, in a folder without our sources."""
-    home, work = folder / "venv", folder / "work"
+def check_installed(wheels: Sequence[Path], folder: Path) -> None:
+    """Install each wheel alone, then use it as a user would, in a folder without our sources."""
+    home = folder / "venv"
     venv.create(home, with_pip=True)
-    work.mkdir()
     binaries = home / ("Scripts" if os.name == "nt" else "bin")
     python = str(binaries / "python")
-    run([python, "-m", "pip", "install", "--quiet", "-c", str(ROOT / "constraints.txt"), str(wheel)])
+    install = [python, "-m", "pip", "install", "--quiet", "-c", str(ROOT / "constraints.txt")]
+    run([*install, str(wheels[0])])
     run([python, "-m", "pip", "check"])
+    for wheel in wheels:
+        run([*install, "--no-deps", "--force-reinstall", str(wheel)])
+        work = folder / f"work-{wheel.stem}"
+        work.mkdir()
+        check_use(python, str(binaries / "anomalyclip"), work, with_kernels=not is_pure(wheel))
+
+
+def check_use(python: str, command: str, work: Path, *, with_kernels: bool) -> None:
+    """Python and the command line, without a network, in the empty folder `work`."""
     alone, environment = no_network(), offline_environment()
-    run([*alone, python, "-I", "-W", "error::DeprecationWarning:anomalyclip", "-c", SMOKE], cwd=work, env=environment)
-    command = str(binaries / "anomalyclip")
+    smoke = f"WITH_KERNELS = {with_kernels}{SMOKE}"
+    run([*alone, python, "-I", "-W", "error::DeprecationWarning:anomalyclip", "-c", smoke], cwd=work, env=environment)
     run([*alone, command, "--version"], cwd=work, env=environment)
     run([*alone, command, "detect", "part.png", "--output", "out", "--offline"], cwd=work, env=environment)
     watch = ["watch", ".", "--output", "watched", "--once", "--offline"]
