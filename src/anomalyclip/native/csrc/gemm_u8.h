@@ -9,9 +9,12 @@
 
 #include "simd.h"
 
-/* The sums of TILE rows and PANEL columns over 4 * quads products each. Rows lie `stride` bytes apart. */
-INLINE void multiply_u8(__m512i sums[TILE][2], const uint8_t *rows, int64_t stride, const int8_t *panel, int64_t quads) {
-    UNROLL for (int r = 0; r < TILE; r++) sums[r][0] = sums[r][1] = _mm512_setzero_si512();
+/* The sums of TILE rows and PANEL columns over 4 * quads products each. Rows lie `stride` bytes apart.
+ * A function of its own, so that all 24 registers of sums stay registers: inlined, compilers spill them in the loop. */
+static __attribute__((noinline)) void multiply_u8(__m512i sums[TILE][2], const uint8_t *rows, int64_t stride,
+                                                  const int8_t *panel, int64_t quads) {
+    __m512i sum[TILE][2];
+    UNROLL for (int r = 0; r < TILE; r++) sum[r][0] = sum[r][1] = _mm512_setzero_si512();
     const uint8_t *a0 = rows, *a1 = rows + 3 * stride, *a2 = rows + 6 * stride, *a3 = rows + 9 * stride;
     for (int64_t k = 0; k < quads; k++) {
         const __m512i left = _mm512_load_si512(panel), right = _mm512_load_si512(panel + 64);
@@ -19,10 +22,11 @@ INLINE void multiply_u8(__m512i sums[TILE][2], const uint8_t *rows, int64_t stri
         UNROLL for (int r = 0; r < TILE; r++) {
             const uint8_t *base = r < 3 ? a0 : r < 6 ? a1 : r < 9 ? a2 : a3;
             const __m512i a = _mm512_set1_epi32(*(const int32_t *)(base + (r % 3) * stride + 4 * k));
-            sums[r][0] = _mm512_dpbusd_epi32(sums[r][0], a, left);
-            sums[r][1] = _mm512_dpbusd_epi32(sums[r][1], a, right);
+            sum[r][0] = _mm512_dpbusd_epi32(sum[r][0], a, left);
+            sum[r][1] = _mm512_dpbusd_epi32(sum[r][1], a, right);
         }
     }
+    UNROLL for (int r = 0; r < TILE; r++) sums[r][0] = sum[r][0], sums[r][1] = sum[r][1];
 }
 
 /* A matrix of weights: `panels` as above, and per column its scale, the sums of its q (one row per group of K), a bias. */
