@@ -48,6 +48,13 @@ def test_what_the_image_needs_is_not_ignored() -> None:
     assert {name for source in copied for name in source.split()} == kept
 
 
+def test_the_image_compiles_its_own_kernels() -> None:
+    build, _, final = (ROOT / "Dockerfile").read_text().partition("AS build")[2].partition("\nFROM ")
+    assert re.search(r"apt-get install .*\bgcc libc6-dev\b", build)
+    assert "apt-get" not in final
+    assert "**/_kernels.*" in (ROOT / ".dockerignore").read_text().splitlines()
+
+
 def test_compose_gives_the_server_time_to_finish(known_options: set[str]) -> None:
     service = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())["services"]["anomalyclip"]
     assert _options(service["command"]) <= known_options
