@@ -17,6 +17,7 @@
 #define TILE 12          /* rows that a kernel works on at once: 12 x 2 registers of sums, 8 left for operands */
 #define PANEL 32         /* columns of packed weights that lie together: two registers */
 #define API __attribute__((visibility("default")))
+#define APART static __attribute__((noinline))
 #define INLINE static inline __attribute__((always_inline))
 
 #define UNROLL _Pragma("GCC unroll 16")
