@@ -1,6 +1,6 @@
 /* softmax(A B^T / sqrt(d)) V of one head in 8 bits, without ever holding the N x N matrix.
  *
- * A is quantised row by row, B row by row (symmetric), V column by column. The probabilities of a row are quantised in blocks of
+ * A and B are quantised row by row, V column by column, all of them symmetrically. The probabilities of a row are quantised in blocks of
  * 256 keys, each against the block's own largest one: a single key that takes half of a row then leaves
  * the digits of all other blocks alone. Rows are normalised by the sum of what was quantised.
  */
@@ -17,7 +17,7 @@
 typedef struct {
     uint8_t *a;
     int8_t *b, *v;
-    float *a_scale, *a_zero, *b_scale, *b_sum, *v_scale;
+    float *a_scale, *b_scale, *b_shift, *v_scale; /* a score is a_scale (b_scale sum - b_shift) */
     int64_t tokens, keys, width;
 } Head;
 
@@ -25,41 +25,51 @@ INLINE __m512 half_to_float(const uint16_t *x) { return _mm512_cvtph_ps(_mm256_l
 
 INLINE int64_t rounded_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
-/* Rows of half floats, `stride` elements apart, as A. */
-INLINE void pack_a(Head *h, const uint16_t *x, int64_t stride, int64_t count) {
-    float row[256] __attribute__((aligned(64)));
+/* The step of a row of half floats whose largest magnitude is to become 127. */
+INLINE float step_of(const uint16_t *x, int64_t width) {
+    __m512 largest = _mm512_setzero_ps();
+    for (int64_t d = 0; d < width; d += LANES) largest = _mm512_max_ps(largest, _mm512_abs_ps(half_to_float(x + d)));
+    const float top = max_of(largest);
+    return top > 1e-30f ? top / 127.0f : 1.0f;
+}
+
+/* `count` rows of half floats as A: bytes of q + 128. The last tile is filled with the last row. */
+INLINE void pack_a(Head *h, const uint16_t *x, int64_t count) {
     for (int64_t i = 0; i < rounded_up(count, TILE); i++) {
-        const uint16_t *from = x + (i < count ? i : count - 1) * stride;
-        for (int64_t d = 0; d < h->width; d += LANES) _mm512_store_ps(row + d, half_to_float(from + d));
-        quantise_row(row, h->width, h->a + i * h->width, h->a_scale + i, h->a_zero + i);
+        const uint16_t *from = x + (i < count ? i : count - 1) * h->width;
+        const float step = h->a_scale[i] = step_of(from, h->width);
+        const __m512 factor = _mm512_set1_ps(1.0f / step), shift = _mm512_set1_ps(128.0f);
+        for (int64_t d = 0; d < h->width; d += LANES) {
+            const __m512i q = _mm512_cvtps_epi32(_mm512_fmadd_ps(half_to_float(from + d), factor, shift));
+            _mm_storeu_si128((__m128i *)(h->a + i * h->width + d), _mm512_cvtusepi32_epi8(q));
+        }
     }
 }
 
-/* The same rows as B, in panels of 32 keys: [keys / 32][d / 4][32][4]. */
-INLINE void pack_b(Head *h, const uint16_t *x, int64_t stride) {
+/* The tokens' rows as B, in panels of 32 keys: [keys / 32][d / 4][32][4]. */
+INLINE void pack_b(Head *h, const uint16_t *x) {
     const int64_t quads = h->width / 4;
     int32_t row[64] __attribute__((aligned(64)));
     for (int64_t i = 0; i < h->keys; i++) {
         int8_t *panel = h->b + i / PANEL * PANEL * h->width + i % PANEL * 4;
-        h->b_scale[i] = h->b_sum[i] = 0;
+        const uint16_t *from = x + i * h->width;
         if (i >= h->tokens) {
             for (int64_t k = 0; k < quads; k++) *(int32_t *)(panel + k * PANEL * 4) = 0;
+            h->b_scale[i] = 0;
+            h->b_shift[i] = 1e30f;
             continue;
         }
-        __m512 largest = _mm512_setzero_ps();
-        for (int64_t d = 0; d < h->width; d += LANES)
-            largest = _mm512_max_ps(largest, _mm512_abs_ps(half_to_float(x + i * stride + d)));
-        const float top = max_of(largest), step = top > 1e-30f ? top / 127.0f : 1.0f;
+        const float step = step_of(from, h->width);
         const __m512 factor = _mm512_set1_ps(1.0f / step);
         __m512i sum = _mm512_setzero_si512();
         for (int64_t d = 0; d < h->width; d += LANES) {
-            const __m512i q = _mm512_cvtps_epi32(_mm512_mul_ps(half_to_float(x + i * stride + d), factor));
+            const __m512i q = _mm512_cvtps_epi32(_mm512_mul_ps(half_to_float(from + d), factor));
             sum = _mm512_add_epi32(sum, q);
             _mm_store_si128((__m128i *)((int8_t *)row + d), _mm512_cvtsepi32_epi8(q));
         }
         for (int64_t k = 0; k < quads; k++) *(int32_t *)(panel + k * PANEL * 4) = row[k];
         h->b_scale[i] = step;
-        h->b_sum[i] = (float)_mm512_reduce_add_epi32(sum);
+        h->b_shift[i] = 128.0f * step * (float)_mm512_reduce_add_epi32(sum);
     }
 }
 
@@ -75,7 +85,8 @@ INLINE void interleave(const __m128i row[4], int8_t *to) {
 
 /* Rows as V, in panels of 32 columns: [d / 32][keys / 4][32][4], the quadruples of a GROUP of keys in the order in which
  * `quantise_probabilities` leaves them: 0, 4, 8, 12, 1, 5, ... */
-INLINE void pack_v(Head *h, const uint16_t *x, int64_t stride) {
+INLINE void pack_v(Head *h, const uint16_t *x) {
+    const int64_t stride = h->width;
     for (int64_t d = 0; d < h->width; d += LANES) {
         __m512 largest = _mm512_setzero_ps();
         for (int64_t i = 0; i < h->tokens; i++)
@@ -104,15 +115,12 @@ INLINE void scores_u8(const Head *h, int64_t row, int64_t first, int64_t count, 
         __m512i acc[TILE][2];
         multiply_u8(acc, h->a + row * h->width, h->width, h->b + (first + key) * h->width, h->width / 4);
         UNROLL for (int half = 0; half < 2; half++) {
-            const int64_t at = first + key + half * LANES, real = h->tokens - at;
-            const __mmask16 inside = real >= LANES ? 0xffff : real <= 0 ? 0 : (__mmask16)((1 << real) - 1);
-            const __m512 scale = _mm512_loadu_ps(h->b_scale + at), sum = _mm512_loadu_ps(h->b_sum + at);
+            const int64_t at = key + half * LANES;
+            const __m512 scale = _mm512_loadu_ps(h->b_scale + first + at), shift = _mm512_loadu_ps(h->b_shift + first + at);
             UNROLL for (int r = 0; r < TILE; r++) {
-                const __m512 zero = _mm512_set1_ps(h->a_zero[row + r]);
-                __m512 s = _mm512_mul_ps(_mm512_fnmadd_ps(zero, sum, _mm512_cvtepi32_ps(acc[r][half])), scale);
-                s = _mm512_mask_blend_ps(inside, _mm512_set1_ps(-1e30f), s);
+                const __m512 s = _mm512_fmsub_ps(_mm512_cvtepi32_ps(acc[r][half]), scale, shift);
                 largest[r] = _mm512_max_ps(largest[r], s);
-                _mm512_store_ps(scores[r] + key + half * LANES, s);
+                _mm512_store_ps(scores[r] + at, s);
             }
         }
     }

@@ -30,7 +30,7 @@ typedef struct {
     int32_t class_only;             /* the last block's original path serves the class token alone */
     int32_t own;                    /* which projection the local path compares with itself: 0 Q, 1 K, 2 V */
     float *original, *local;        /* (images * tokens, width): in, and out */
-    uint16_t *qkv;                  /* (images * tokens, 3 width), half floats */
+    uint16_t *qkv;                  /* (images, 3, heads, tokens, d), half floats: a head's rows lie together */
     float *attended, *attended_own; /* (images * tokens, width) */
     float *const *taps;             /* per block: where its local tokens are wanted, or null */
     char *const *benches;           /* per thread: ac_bench_bytes of memory */
@@ -57,9 +57,8 @@ static int64_t bench_layout(Bench *b, const Encoder *e, int64_t tokens, uintptr_
     PLACE(b->head.b, keys * d);
     PLACE(b->head.v, keys * d);
     PLACE(b->head.a_scale, 4 * rows + 64);
-    PLACE(b->head.a_zero, 4 * rows + 64);
     PLACE(b->head.b_scale, 4 * keys);
-    PLACE(b->head.b_sum, 4 * keys);
+    PLACE(b->head.b_shift, 4 * keys);
     PLACE(b->head.v_scale, 4 * d);
 #undef PLACE
     b->head.tokens = tokens;
@@ -80,13 +79,13 @@ static int class_only(const Job *job, int layer) { return job->class_only && lay
 
 /* One head of one image, for one of the two paths. */
 static void attend(const Job *job, Bench *b, int64_t image, int64_t head, int own, int64_t queries) {
-    const int64_t width = job->encoder->width, stride = 3 * width, d = b->head.width;
-    const uint16_t *q = job->qkv + image * job->tokens * stride + head * d, *k = q + width, *v = k + width;
-    const uint16_t *same = q + job->own * width;
+    const int64_t width = job->encoder->width, d = b->head.width, projection = job->tokens * width;
+    const uint16_t *q = job->qkv + image * 3 * projection + head * job->tokens * d, *k = q + projection, *v = k + projection;
+    const uint16_t *same = q + job->own * projection;
     float *to = (own ? job->attended_own : job->attended) + image * job->tokens * width + head * d;
-    pack_a(&b->head, own ? same : q, stride, queries);
-    pack_b(&b->head, own ? same : k, stride);
-    pack_v(&b->head, v, stride);
+    pack_a(&b->head, own ? same : q, queries);
+    pack_b(&b->head, own ? same : k);
+    pack_v(&b->head, v);
     for (int64_t row = 0; row < queries; row += TILE)
         attend_tile(&b->head, row, queries - row < TILE ? queries - row : TILE, to + row * width, width);
 }
@@ -147,12 +146,15 @@ static void feed_forward(const Job *job, Bench *b, const Layer *layer, float *x,
 
 /* Q, K and V of LN_1(x). */
 static void project(const Job *job, Bench *b, const Layer *layer, int64_t first, int64_t count) {
-    const int64_t width = job->encoder->width;
+    const int64_t width = job->encoder->width, d = b->head.width, tokens = job->tokens;
     Rows rows = empty_rows(b, b->q, width);
+    rows.part = d;
+    rows.jump = tokens * d;
     for (int64_t i = 0; i < count; i++) {
+        const int64_t image = (first + i) / tokens, token = (first + i) % tokens;
         normalise_row(job->original + (first + i) * width, width, layer->norm_1_weight, layer->norm_1_bias, b->row);
         add_rows(&rows, b->row, NULL, width, 1);
-        rows.to[i] = job->qkv + (first + i) * 3 * width;
+        rows.to[i] = job->qkv + image * 3 * width * tokens + token * d;
     }
     fill_rows(&rows);
     multiply_rows(&rows, &layer->qkv, 0, 3 * width, 0, width / 4, width / 4, layer->qkv.sums, layer->qkv.bias, STORE_HALF);

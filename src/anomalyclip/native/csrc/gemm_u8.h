@@ -39,10 +39,10 @@ typedef struct {
 } Weights;
 
 /* Quantised rows: `q` lies `stride` bytes apart, and row r goes `to[r]`, or nowhere where that is null.
- * Their number is a multiple of TILE. */
+ * Their number is a multiple of TILE. Where `part` is not 0, a row's parts of that length go `jump` elements apart. */
 typedef struct {
     uint8_t *q;
-    int64_t stride, count;
+    int64_t stride, count, part, jump;
     float *scale, *zero;
     void **to;
 } Rows;
@@ -93,14 +93,14 @@ INLINE void multiply_rows(const Rows *rows, const Weights *w, int64_t first, int
             __m512i acc[TILE][2];
             multiply_u8(acc, rows->q + row * rows->stride, rows->stride, panel, quads);
             UNROLL for (int half = 0; half < 2; half++) {
-                const int64_t at = column + half * LANES;
+                const int64_t at = column + half * LANES, place = rows->part ? at / rows->part * rows->jump + at % rows->part : at - first;
                 const __m512 scale = _mm512_loadu_ps(w->scale + at), sum = _mm512_loadu_ps(sums + at);
                 const __m512 plus = bias ? _mm512_loadu_ps(bias + at) : _mm512_setzero_ps();
                 UNROLL for (int r = 0; r < TILE; r++) {
                     if (!rows->to[row + r]) continue;
                     __m512 y = _mm512_fnmadd_ps(_mm512_set1_ps(rows->zero[row + r]), sum, _mm512_cvtepi32_ps(acc[r][half]));
                     y = _mm512_fmadd_ps(_mm512_mul_ps(y, _mm512_set1_ps(rows->scale[row + r])), scale, plus);
-                    finish(y, rows->to[row + r], at - first, how);
+                    finish(y, rows->to[row + r], place, how);
                 }
             }
         }
