@@ -127,23 +127,26 @@ INLINE void scores_u8(const Head *h, int64_t row, int64_t first, int64_t count, 
     UNROLL for (int r = 0; r < TILE; r++) top[r] = max_of(largest[r]);
 }
 
-/* 255 2^x for x <= 0, relative error 1e-4, as integers. */
-INLINE __m512i exp2_255(__m512 x) {
-    const __m512 f = _mm512_reduce_ps(x, 0);
-    __m512 p = _mm512_fmadd_ps(_mm512_set1_ps(255 * 5.5171651e-2f), f, _mm512_set1_ps(255 * 2.4261114e-1f));
-    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(255 * 6.9326099e-1f));
-    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(255 * 9.9992807e-1f));
-    return _mm512_cvtps_epi32(_mm512_scalef_ps(p, _mm512_sub_ps(x, f)));
+/* 255 2^x for x <= 0 as integers, relative error 7e-4, from t = 2^23 (x + 127). As a float's bits, round(t) is 2^floor(x) m
+ * with a mantissa m = 1 + x - floor(x); 2^(m - 1) / m is a cubic of m. Where t is negative, so is the outcome. */
+INLINE __m512i exp2_255(__m512 t) {
+    const __m512i bits = _mm512_cvtps_epi32(t);
+    const __m512i one = _mm512_set1_epi32(0x3f800000), mask = _mm512_set1_epi32(0x7fffff);
+    const __m512 m = _mm512_castsi512_ps(_mm512_ternarylogic_epi32(bits, mask, one, 0xea)); /* bits & mask | one */
+    __m512 g = _mm512_fmadd_ps(_mm512_set1_ps(255 * -0.1064487f), m, _mm512_set1_ps(255 * 0.7074866f));
+    g = _mm512_fmadd_ps(g, m, _mm512_set1_ps(255 * -1.3773197f));
+    g = _mm512_fmadd_ps(g, m, _mm512_set1_ps(255 * 1.7756188f));
+    return _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_castsi512_ps(bits), g));
 }
 
 /* One row's scores as bytes round(255 2^(factor (s - top))), GROUP by GROUP, and the sum of the bytes. */
 INLINE int32_t quantise_probabilities(const float *scores, int64_t count, float top, float factor, uint8_t *bytes) {
-    const __m512 f = _mm512_set1_ps(factor), t = _mm512_set1_ps(top * factor);
+    const __m512 f = _mm512_set1_ps(8388608.0f * factor), t = _mm512_set1_ps(8388608.0f * (127.0f - top * factor));
     __m512i sum = _mm512_setzero_si512();
     for (int64_t key = 0; key < count; key += GROUP) {
         __m512i p[4];
         UNROLL for (int i = 0; i < 4; i++)
-            p[i] = exp2_255(_mm512_fmsub_ps(_mm512_load_ps(scores + key + i * LANES), f, t));
+            p[i] = exp2_255(_mm512_fmadd_ps(_mm512_load_ps(scores + key + i * LANES), f, t));
         const __m512i packed = _mm512_packus_epi16(_mm512_packus_epi32(p[0], p[1]), _mm512_packus_epi32(p[2], p[3]));
         _mm512_store_si512(bytes + key, packed);
         sum = _mm512_dpbusd_epi32(sum, packed, _mm512_set1_epi8(1));
