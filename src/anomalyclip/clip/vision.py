@@ -97,16 +97,28 @@ class VisionTransformer(nn.Module):
 
     def embed(self, pixel_values: Tensor) -> Tensor:
         """Pixels to the tokens that enter block 1: (B, 1 + N, D), class token first, with positions and LN_pre."""
-        if self.config.stem is None:
-            maps = self.conv1(pixel_values)
-            return self.add_positions(maps.flatten(2).transpose(1, 2), (maps.shape[2], maps.shape[3]))
-        return self.add_positions(*self.stem(pixel_values))
+        return self.add_positions(*self.patch_tokens(pixel_values))
 
-    def add_positions(self, patches: Tensor, grid: tuple[int, int]) -> Tensor:
-        """Prepend the class token to patch tokens (B, h*w, D), add positions, apply LN_pre."""
+    def patch_tokens(self, pixel_values: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Pixels to patch tokens (B, h*w, D) without positions, and their grid (h, w)."""
+        if self.config.stem is not None:
+            return self.stem(pixel_values)  # type: ignore[no-any-return]
+        maps = self.conv1(pixel_values)
+        return maps.flatten(2).transpose(1, 2), (maps.shape[2], maps.shape[3])
+
+    def positions(self, grid: tuple[int, int]) -> Tensor:
+        """The positional table of a grid, (1 + h*w, D)."""
+        return interpolate_positions(self.positional_embedding, grid)
+
+    def add_positions(self, patches: Tensor, grid: tuple[int, int], positions: Tensor | None = None) -> Tensor:
+        """Prepend the class token to patch tokens (B, h*w, D), add positions, apply LN_pre.
+
+        ``positions`` is what :meth:`positions` gives for the grid, from a caller who keeps it.
+        """
         first = self.class_embedding.to(patches.dtype).expand(patches.shape[0], 1, -1)
         tokens = torch.cat([first, patches], dim=1)
-        out: Tensor = self.ln_pre(tokens + interpolate_positions(self.positional_embedding, grid).to(tokens.dtype))
+        table = self.positions(grid) if positions is None else positions
+        out: Tensor = self.ln_pre(tokens + table.to(tokens.dtype))
         return out
 
     def encode_tokens(

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from anomalyclip.clip.blocks import Block
+
 PANEL = 32
 """Outputs whose weights lie together; the kernels take multiples of it."""
 
 LARGEST = 127
+GROUP = 1024
+"""Hidden units that share a scale, at most: few enough for the second cache, and finer than a scale per row."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,49 @@ class PackedLinear:
     bias: Tensor
 
 
+@dataclass(frozen=True)
+class PackedBlock:
+    """A transformer block as the kernels read it.
+
+    Attributes:
+        norms: weight and bias of LN_1, then of LN_2, float32 (D,) each.
+        qkv, out, up, down: the projections of the attention and of the MLP.
+    """
+
+    norms: tuple[Tensor, ...]
+    qkv: PackedLinear
+    out: PackedLinear
+    up: PackedLinear
+    down: PackedLinear
+
+    @property
+    def linears(self) -> tuple[PackedLinear, ...]:
+        """In the order of the C structure."""
+        return self.qkv, self.out, self.up, self.down
+
+
+def group_of(hidden: int) -> int:
+    """How many of ``hidden`` units share a scale: the largest part in whole panels, up to :data:`GROUP`.
+
+    >>> group_of(4096), group_of(768), group_of(1280)
+    (1024, 768, 640)
+    """
+    return max(size for size in range(PANEL, min(GROUP, hidden) + 1, PANEL) if hidden % size == 0)
+
+
+def pack_block(block: Block) -> PackedBlock:
+    """Quantise and pack a block of a tower on the CPU; the block stays as it is."""
+    attention, mlp = block.attn, block.mlp
+    hidden = mlp.c_fc.out_features
+    return PackedBlock(
+        tuple(_plain(x) for norm in (block.ln_1, block.ln_2) for x in (norm.weight, norm.bias)),
+        pack_linear(attention.in_proj_weight, attention.in_proj_bias),
+        pack_linear(attention.out_proj.weight, attention.out_proj.bias),
+        pack_linear(mlp.c_fc.weight, mlp.c_fc.bias),
+        pack_linear(mlp.c_proj.weight, mlp.c_proj.bias, groups=hidden // group_of(hidden)),
+    )
+
+
 def pack_linear(weight: Tensor, bias: Tensor, groups: int = 1) -> PackedLinear:
     """Quantise and pack a weight (O, I): symmetric, per output, q in -127..127.
 
@@ -42,4 +89,9 @@ def pack_linear(weight: Tensor, bias: Tensor, groups: int = 1) -> PackedLinear:
     q = (weight / scale[:, None]).round_().to(torch.int8)
     sums = q.view(outputs, groups, inputs // groups).sum(dim=2, dtype=torch.int32).T
     panels = q.view(outputs // PANEL, PANEL, inputs // 4, 4).permute(0, 2, 1, 3)
-    return PackedLinear(panels.contiguous(), scale, sums.float().contiguous(), bias.detach().float().contiguous())
+    return PackedLinear(panels.contiguous(), scale, sums.float().contiguous(), _plain(bias))
+
+
+def _plain(x: Tensor) -> Tensor:
+    """A copy of its own, so that the tower may change or go."""
+    return x.detach().to(torch.float32, copy=True, memory_format=torch.contiguous_format)

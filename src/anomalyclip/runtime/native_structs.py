@@ -1,0 +1,62 @@
+"""The structures of `native/csrc/encoder_u8.c` as ctypes, field by field, and its functions with their arguments."""
+
+from __future__ import annotations
+
+import ctypes
+
+_POINTER, _INT = ctypes.c_void_p, ctypes.c_int32
+
+
+def _fields(kind: type, names: str) -> list[tuple[str, type]]:
+    return [(name, kind) for name in names.split()]
+
+
+class Weights(ctypes.Structure):
+    """A matrix of weights, see :class:`anomalyclip.runtime.native_weights.PackedLinear`."""
+
+    _fields_ = _fields(_POINTER, "panels scale sums bias")
+
+
+class Layer(ctypes.Structure):
+    """One block."""
+
+    _fields_ = [
+        *_fields(_POINTER, "norm_1_weight norm_1_bias norm_2_weight norm_2_bias"),
+        *_fields(Weights, "qkv out up down"),
+    ]
+
+
+class Encoder(ctypes.Structure):
+    """All blocks."""
+
+    _fields_ = [
+        ("layers", ctypes.POINTER(Layer)),
+        *_fields(_INT, "depth width heads hidden group quick"),
+    ]
+
+
+class Team(ctypes.Structure):
+    """What the threads of one call share; only ``size`` is set from here."""
+
+    _fields_ = _fields(_INT, "size waiting round next")
+
+
+class Job(ctypes.Structure):
+    """One call: which images go through the blocks, how, and the memory for it. Blocks are counted from 0 here."""
+
+    _fields_ = [
+        ("encoder", ctypes.POINTER(Encoder)),
+        ("team", ctypes.POINTER(Team)),
+        *_fields(_INT, "images tokens first_dual last_dual class_only own"),
+        *_fields(_POINTER, "original local qkv attended attended_own"),
+        *_fields(ctypes.POINTER(_POINTER), "taps benches"),
+    ]
+
+
+def declare(library: ctypes.CDLL) -> ctypes.CDLL:
+    """Tell ctypes the arguments and results of the encoder's functions."""
+    library.ac_bench_bytes.argtypes = [ctypes.POINTER(Encoder), ctypes.c_int64]
+    library.ac_bench_bytes.restype = ctypes.c_int64
+    library.ac_encode_u8.argtypes = [ctypes.POINTER(Job), ctypes.c_int32]
+    library.ac_encode_u8.restype = None
+    return library
