@@ -66,14 +66,14 @@ def group_of(hidden: int) -> int:
 
 def pack_block(block: Block) -> PackedBlock:
     """Quantise and pack a block of a tower on the CPU; the block stays as it is."""
-    attention, mlp = block.attn, block.mlp
-    hidden = mlp.c_fc.out_features
+    attention, mlp = block.attn, dict(block.mlp.named_parameters())
+    hidden = len(mlp["c_fc.bias"])
     return PackedBlock(
         tuple(_plain(x) for norm in (block.ln_1, block.ln_2) for x in (norm.weight, norm.bias)),
         pack_linear(attention.in_proj_weight, attention.in_proj_bias),
         pack_linear(attention.out_proj.weight, attention.out_proj.bias),
-        pack_linear(mlp.c_fc.weight, mlp.c_fc.bias),
-        pack_linear(mlp.c_proj.weight, mlp.c_proj.bias, groups=hidden // group_of(hidden)),
+        pack_linear(mlp["c_fc.weight"], mlp["c_fc.bias"]),
+        pack_linear(mlp["c_proj.weight"], mlp["c_proj.bias"], groups=hidden // group_of(hidden)),
     )
 
 
