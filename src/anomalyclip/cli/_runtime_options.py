@@ -19,6 +19,7 @@ class Runtime(str, Enum):
 
     auto = "auto"
     torch = "torch"
+    native = "native"
     openvino = "openvino"
     onnx = "onnx"
 
@@ -35,15 +36,15 @@ class Precision(str, Enum):
 RuntimeOption = Annotated[
     Runtime,
     typer.Option(
-        help="openvino and onnx convert the model once and keep it; auto: an export's own; torch on a GPU; on a CPU "
-        "OpenVINO where the model was converted before, else torch.",
+        help="native: int8 on our own kernels; openvino and onnx convert the model once and keep it; auto: an export's "
+        "own; torch on a GPU; on a CPU OpenVINO where the model was converted before, else torch.",
         rich_help_panel=SPEED,
     ),
 ]
 PrecisionOption = Annotated[
     Precision | None,
     typer.Option(
-        help="fp32; fp16, bf16: torch on a GPU; int8: OpenVINO or ONNX (default: fp32, or the export's).",
+        help="fp32; fp16, bf16: torch on a GPU; int8: native, OpenVINO or ONNX (default: fp32, or the export's).",
         rich_help_panel=SPEED,
         show_default=False,
     ),

@@ -1,4 +1,4 @@
-"""What runs a model: torch, OpenVINO or onnxruntime, behind one face; and exports for programs without this package.
+"""What runs a model: torch, our own kernels, OpenVINO or onnxruntime, behind one face; and exports for other programs.
 
 >>> from anomalyclip.runtime import open_detector
 >>> detector = open_detector("pocket", runtime="openvino")   # doctest: +SKIP
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from anomalyclip.runtime.detector import ExportedDetector
     from anomalyclip.runtime.export import ExportOptions, export_model
+    from anomalyclip.runtime.native_detector import NativeDetector
     from anomalyclip.runtime.opening import faster_runtime, open_detector
     from anomalyclip.runtime.sidecar import Artefact, find_artefact, read_artefact
     from anomalyclip.runtime.torch_detector import TorchDetector
@@ -21,6 +22,7 @@ _HOME = {
     "Artefact": "sidecar",
     "ExportOptions": "export",
     "ExportedDetector": "detector",
+    "NativeDetector": "native_detector",
     "TorchDetector": "torch_detector",
     "export_model": "export",
     "faster_runtime": "opening",
@@ -33,6 +35,7 @@ __all__ = [
     "Artefact",
     "ExportOptions",
     "ExportedDetector",
+    "NativeDetector",
     "TorchDetector",
     "export_model",
     "faster_runtime",

@@ -9,8 +9,8 @@ from typing import Literal, get_args
 from anomalyclip.errors import ConfigError
 
 FormatName = Literal["onnx", "openvino", "torchscript", "torch-export"]
-RuntimeName = Literal["torch", "openvino", "onnx"]
-RuntimeChoice = Literal["auto", "torch", "openvino", "onnx"]
+RuntimeName = Literal["torch", "native", "openvino", "onnx"]
+RuntimeChoice = Literal["auto", "torch", "native", "openvino", "onnx"]
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 
 OPSET = 18
@@ -51,6 +51,7 @@ FORMATS: dict[str, ExportFormat] = {
 #: runtime -> (import name of what runs it, extra that installs it, the format that it takes from a conversion)
 RUNTIMES: dict[RuntimeName, tuple[str, str, FormatName | None]] = {
     "torch": ("torch", "", None),
+    "native": ("torch", "", None),  # what surrounds the kernels; whether they can be used, anomalyclip.native knows
     "openvino": ("openvino", "openvino", "openvino"),
     "onnx": ("onnxruntime", "onnx", "onnx"),
 }

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
     from anomalyclip.model import AnomalyCLIP
     from anomalyclip.runtime.detector import ExportedDetector
+    from anomalyclip.runtime.native_detector import NativeDetector
     from anomalyclip.runtime.torch_detector import TorchDetector
 
-    AnyDetector: TypeAlias = "AnomalyCLIP | TorchDetector | ExportedDetector"
+    AnyDetector: TypeAlias = "AnomalyCLIP | TorchDetector | NativeDetector | ExportedDetector"
 
 #: Options that an artefact has built in: they cannot be chosen when it is opened.
 _BUILT_IN = ("prompts", "layers", "image_size", "sigma", "map_weight", "dpam")
@@ -48,14 +49,16 @@ def open_detector(
 
     Args:
         model: as for :func:`anomalyclip.load`; or the folder of an export, or its main file.
-        runtime: "torch", or "openvino" or "onnx", for which a model's name or weights are converted once and kept in
-            the cache. "auto" never converts and never changes numbers by more than rounding:
+        runtime: "torch"; "native", our own int8 kernels; or "openvino" or "onnx", for which a model's name or weights
+            are converted once and kept in the cache. "auto" never changes numbers by more than rounding, and converts
+            nothing unless int8 needs it:
 
             - an artefact runs on its own runtime;
             - on a GPU, torch;
             - on a CPU, OpenVINO where this very model was converted before (by ``runtime="openvino"``), else torch;
-            - with ``precision="int8"``, OpenVINO, else onnxruntime, whichever is installed.
-        precision: None is "fp32" for a model, and an artefact's own.
+            - with ``precision="int8"``, native for a model without a convolutional stem where the kernels can run,
+              else OpenVINO, else onnxruntime, whichever is installed.
+        precision: None is "fp32" for a model, "int8" for native, and an artefact's own.
         compiled: `torch.compile` the encoder (torch only).
         device: ``auto``, ``cpu``, ``cuda``, ``mps``; ``xpu`` is OpenVINO's GPU.
         threads: CPU threads of the runtime; None leaves it to the runtime.
@@ -73,6 +76,10 @@ def open_detector(
     if artefact is not None:
         return _open_artefact(artefact, runtime, precision, loading, streams=streams, **where)
     chosen = _choose(runtime, precision, {"model": model, **loading}, device)
+    if chosen == "native":
+        from anomalyclip.runtime.native_opening import open_native
+
+        return open_native({"model": model, **loading}, precision, compiled=compiled, **where)
     if chosen != "torch":
         return _open_converted(
             chosen, precision or "fp32", {"model": model, **loading}, compiled, streams=streams, **where
@@ -99,14 +106,20 @@ def _choose(
     runtime: RuntimeChoice, precision: Precision | None, loading: Mapping[str, Any], device: str
 ) -> RuntimeName:
     from anomalyclip.runtime.conversions import known_conversion
+    from anomalyclip.runtime.native_opening import prefers_native
 
     if runtime != "auto":
         return runtime
     if precision == "int8":
+        if device in ("auto", "cpu") and prefers_native(loading):
+            return "native"
         for name in ("openvino", "onnx"):
             if installed(name):
                 return name
-        raise ConfigError("int8 needs OpenVINO or onnxruntime: pip install 'anomalyclip[openvino]'")
+        raise ConfigError(
+            "int8 needs OpenVINO or onnxruntime: pip install 'anomalyclip[openvino]'; or --runtime native on a "
+            "processor with AVX-512 VNNI"
+        )
     if precision in ("fp16", "bf16") or not installed("openvino") or _device_type(device) != "cpu":
         return "torch"
     return "openvino" if known_conversion("openvino", "fp32", loading) is not None else "torch"
