@@ -1,0 +1,313 @@
+"""What fewer operations cost in accuracy, measured on `pocket`, and what they would save in ViT-L/14@336.
+
+    python benchmarks/fewer_operations.py ../shared/realval                  # every variant, 100 images of each set
+    python benchmarks/fewer_operations.py ../shared/realval --only "V-V"     # variants whose name contains a word
+    python benchmarks/fewer_operations.py --draw                             # picture and table again, from the JSON
+
+Every variant sees the same images (REALVAL/*/meta.json, as in tools/pocket_card.py, evenly thinned out; solar cells of
+`elpv-dataset` where it is installed). Accuracy is pocket's alone: pocket has 401 tokens, 4 blocks and a convolutional
+stem, ViT-L/14 has 1,370 tokens and 24 blocks, so that a loss here says which options deserve a trial there, no more.
+Operations are counted by torch on ViT-L/14@336 at 518 pixels (at the same share of the side, for image sizes).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from itertools import compress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from fewer_blocks import Fewer, encode
+from numpy.typing import NDArray
+from rich.progress import track
+
+import anomalyclip
+from anomalyclip.clip.config import PRESETS
+from anomalyclip.clip.vision import VisionTransformer
+from anomalyclip.data.transforms import preprocess_mask
+from anomalyclip.io.atomic import atomic_write
+from anomalyclip.model import AnomalyCLIP
+from anomalyclip.pretraining.validate import Labelled, real
+
+ROOT = Path(__file__).parents[1]
+SIDE, VIT_L_SIDE = 320, 518
+BASE = "nothing left out"
+_KV = "keys and values in cells"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A row: its group in the picture, pocket's image size, and what is left out."""
+
+    group: str
+    size: int = SIDE
+    fewer: Fewer = field(default_factory=Fewer)
+
+
+def _both(cell: int, *, weighed: bool = True, **options: Any) -> Fewer:
+    return Fewer(plain_cell=cell, local_cell=cell, weighed=weighed, **options)
+
+
+VARIANTS: dict[str, Variant] = {
+    BASE: Variant("image size"),
+    "288 px": Variant("image size", 288),
+    "256 px": Variant("image size", 256),
+    "224 px": Variant("image size", 224),
+    "192 px": Variant("image size", 192),
+    "2 of 3 dual blocks": Variant("dual blocks", fewer=Fewer(dpam_blocks=2)),
+    "1 of 3 dual blocks": Variant("dual blocks", fewer=Fewer(dpam_blocks=1)),
+    "no dual block": Variant("dual blocks", fewer=Fewer(dpam_blocks=0)),
+    "K, V 2x2, plain path": Variant(_KV, fewer=Fewer(plain_cell=2)),
+    "K, V 2x2, V-V path": Variant(_KV, fewer=Fewer(local_cell=2)),
+    "K, V 2x2, both": Variant(_KV, fewer=_both(2, weighed=False)),
+    "K, V 2x2, both, weighed": Variant(_KV, fewer=_both(2)),
+    "K, V 4x4, both, weighed": Variant(_KV, fewer=_both(4)),
+    "V-V every 2nd, else nothing": Variant("V-V in every 2nd block", fewer=Fewer(local_every=2)),
+    "V-V every 2nd, else the last": Variant("V-V in every 2nd block", fewer=Fewer(local_every=2, skipped="reused")),
+    "V-V every 2nd, else own value": Variant("V-V in every 2nd block", fewer=Fewer(local_every=2, skipped="own value")),
+    "MLP 2x2, all": Variant("MLP on fewer tokens", fewer=Fewer(mlp_cell=2)),
+    "MLP 2x2, even blocks": Variant("MLP on fewer tokens", fewer=Fewer(mlp_cell=2, mlp_blocks="even")),
+    "MLP 2x2, late blocks": Variant("MLP on fewer tokens", fewer=Fewer(mlp_cell=2, mlp_blocks="late")),
+    "MLP, 25% merged": Variant("MLP on fewer tokens", fewer=Fewer(mlp_merged=0.25)),
+    "MLP, 50% merged": Variant("MLP on fewer tokens", fewer=Fewer(mlp_merged=0.5)),
+    "K, V 2x2 + MLP 50% merged": Variant("together", fewer=_both(2, mlp_merged=0.5)),
+    "K, V 2x2 + MLP 2x2": Variant("together", fewer=_both(2, mlp_cell=2)),
+    "K, V 2x2 + 288 px": Variant("together", 288, _both(2)),
+    "K, V 2x2 + MLP 50% merged + 288 px": Variant("together", 288, _both(2, mlp_merged=0.5)),
+}
+
+
+# ---- operations ------------------------------------------------------------------------------------------------------
+def vit_l_gflop(side: int, fewer: Fewer) -> float:
+    """GFLOP (2 per multiply-add) of one image of ViT-L/14@336, last layer, counted on a network without memory."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.device("meta"):
+        visual = VisionTransformer(PRESETS["vit-l-14-336"])
+        pixels = torch.zeros(1, 3, side, side)
+    counter = FlopCounterMode(display=False)
+    share = None if fewer.dpam_blocks is None else round(fewer.dpam_blocks / 3 * 19)
+    with counter, torch.no_grad():
+        encode(visual, visual.embed(pixels), [24], Fewer(**asdict(fewer) | {"dpam_blocks": share}))
+    return float(counter.get_total_flops() / 1e9)
+
+
+def vit_l_side(size: int) -> int:
+    """The image size of ViT-L/14 with the same share of its 37 patches per side."""
+    return 14 * round(37 * size / SIDE)
+
+
+# ---- accuracy --------------------------------------------------------------------------------------------------------
+BINS, MOST_SURE = 4096, 21.0
+
+
+@dataclass
+class Seen:
+    """What one variant said about one set: a score per image, and a map's pixels (2, BINS) per image with a mask."""
+
+    scores: list[float] = field(default_factory=list)
+    pixels: list[NDArray[np.uint32]] = field(default_factory=list)
+
+
+def look(model: AnomalyCLIP, samples: list[Labelled], variants: dict[str, Variant], name: str) -> dict[str, Seen]:
+    """Run every variant on every image; the stem runs once per image size."""
+    settings, seen = model.settings, {each: Seen() for each in variants}
+    for sample in track(samples, description=f"{name:15}"):
+        for size in sorted({variant.size for variant in variants.values()}):
+            truth = None if sample.mask is None else preprocess_mask(sample.mask, size).numpy() > 0.5
+            with torch.inference_mode():
+                tokens = model.visual.embed(model.preprocess(sample.image, (size, size)).unsqueeze(0))
+                for each, variant in variants.items():
+                    if variant.size != size:
+                        continue
+                    found = encode(
+                        model.visual, tokens, settings.layers, variant.fewer, dpam_blocks=settings.dpam_blocks
+                    )
+                    score, values = model.judge(found, (size, size))
+                    seen[each].scores.append(float(score))
+                    if truth is not None:
+                        seen[each].pixels.append(histogram(values[0].numpy(), truth))
+    return seen
+
+
+def histogram(values: NDArray[np.float32], truth: NDArray[np.bool_]) -> NDArray[np.uint32]:
+    """Normal and anomalous pixels (2, BINS) by the logit of their value, as pocket's own validation counts them."""
+    chance = np.clip(values, 1e-9, 1 - 1e-7)
+    places = ((np.log(chance / (1 - chance)) / MOST_SURE + 1) / 2 * BINS).astype(np.int64).clip(0, BINS - 1)
+    return np.bincount((places + BINS * truth).ravel(), minlength=2 * BINS).reshape(2, BINS).astype(np.uint32)
+
+
+def image_aurocs(scores: list[float], labels: NDArray[np.int64], draws: NDArray[Any]) -> NDArray[np.float64]:
+    """AUROC under each of the draws (R, images), which say how often each image was drawn: P(a > n) + P(a = n) / 2."""
+    values, odd = np.array(scores), labels == 1
+    above = np.sign(values[odd][:, None] - values[~odd][None, :]) / 2 + 0.5
+    wins = np.einsum("ra,an,rn->r", draws[:, odd], above, draws[:, ~odd], optimize=True)
+    return np.asarray(wins / (draws[:, odd].sum(axis=1) * draws[:, ~odd].sum(axis=1)))
+
+
+def pixel_aurocs(pixels: list[NDArray[np.uint32]], draws: NDArray[Any]) -> NDArray[np.float64]:
+    """The same over pixels, of the images drawn."""
+    counts = np.stack(pixels).reshape(len(pixels), -1).astype(np.float64)
+    normal, anomalous = np.split(draws.astype(np.float64) @ counts, 2, axis=1)
+    wins = (anomalous * (np.cumsum(normal, axis=1) - normal / 2)).sum(axis=1)
+    return np.asarray(wins / (normal.sum(axis=1) * anomalous.sum(axis=1)))
+
+
+def judged(samples: list[Labelled], seen: dict[str, Seen], resamples: int) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """{"image" and "pixel", where defined: {variant: AUROC on the images as they are, then on each resample}}.
+
+    All variants share the draws, so that the interval of a difference is that of the same images.
+    """
+    rng, labels = np.random.default_rng(0), np.array([sample.label for sample in samples])
+    masked = np.array([sample.mask is not None for sample in samples])
+    draws = np.ones((1 + resamples, len(labels)), dtype=np.int64)
+    for kind in (labels == 1, labels == 0):
+        if kind.any():
+            draws[1:, kind] = rng.multinomial(kind.sum(), np.full(kind.sum(), 1 / kind.sum()), size=resamples)
+    found = {}
+    if len(set(labels)) == 2:
+        found["image"] = {name: image_aurocs(each.scores, labels, draws) for name, each in seen.items()}
+    if labels[masked].any():
+        found["pixel"] = {name: pixel_aurocs(each.pixels, draws[:, masked]) for name, each in seen.items()}
+    return found
+
+
+# ---- table -----------------------------------------------------------------------------------------------------------
+def rows(
+    variants: dict[str, Variant], sets: dict[str, dict[str, dict[str, NDArray[np.float64]]]]
+) -> list[dict[str, Any]]:
+    """One per variant: operations, AUROC of every set, their mean, and the mean's change with its 95% interval."""
+    whole, made = vit_l_gflop(VIT_L_SIDE, Fewer()), []
+    for name, variant in variants.items():
+        gflop = vit_l_gflop(vit_l_side(variant.size), variant.fewer)
+        row: dict[str, Any] = {"variant": name, "group": variant.group, "size": variant.size}
+        row |= {"options": asdict(variant.fewer), "vit_l_side": vit_l_side(variant.size)}
+        row |= {"vit_l_gflop": round(gflop, 1), "vit_l_share": round(gflop / whole, 4)}
+        for kind in ("image", "pixel"):
+            known = {data: found[kind] for data, found in sets.items() if kind in found}
+            mean = np.mean([each[name] for each in known.values()], axis=0)
+            change = mean - np.mean([each[BASE] for each in known.values()], axis=0)
+            row[kind] = {data: round(float(each[name][0]), 4) for data, each in known.items()}
+            row[kind] |= {"mean": round(float(mean[0]), 4), "change": round(float(change[0]), 4)}
+            row[kind]["interval"] = [round(float(end), 4) for end in np.percentile(change[1:], [2.5, 97.5])]
+        made.append(row)
+    return made
+
+
+def markdown(record: dict[str, Any]) -> str:
+    """Two tables: means, changes in points and operations; then every set."""
+    lines = ["| variant | ViT-L/14 GFLOP | share | image AUROC | change, points | pixel AUROC | change, points |"]
+    lines.append("|---|---:|---:|---:|---:|---:|---:|")
+    for row in record["rows"]:
+        cells = [f"{row['vit_l_gflop']:,.0f}", f"{row['vit_l_share']:.0%}"]
+        for kind in ("image", "pixel"):
+            low, high = (100 * end for end in row[kind]["interval"])
+            change = "" if row["variant"] == BASE else f"{100 * row[kind]['change']:+.1f} ({low:+.1f} to {high:+.1f})"
+            cells += [f"{row[kind]['mean']:.3f}", change]
+        lines.append(f"| {row['variant']} | " + " | ".join(cells) + " |")
+    names = [
+        (kind, data) for kind in ("image", "pixel") for data in record["images"] if data in record["rows"][0][kind]
+    ]
+    lines += ["", "| variant | " + " | ".join(f"{kind} {data}" for kind, data in names) + " |"]
+    lines.append("|---" + "|---:" * len(names) + "|")
+    for row in record["rows"]:
+        lines.append(f"| {row['variant']} | " + " | ".join(f"{row[kind][data]:.3f}" for kind, data in names) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def draw(record: dict[str, Any], path: Path) -> None:
+    """AUROC against the share of ViT-L/14's operations, one panel for images, one for pixels; rows are numbered."""
+    from matplotlib.figure import Figure
+
+    groups = list(dict.fromkeys(row["group"] for row in record["rows"]))
+    colours = dict(zip(groups, ("#444444", "#7b4fa3", "#31688e", "#1f9d76", "#d1741f", "#c0392b"), strict=False))
+    figure = Figure(figsize=(11, 8.2), layout="constrained")
+    axes = figure.subplots(2, 1, sharex=True)
+    for axis, kind in zip(axes, ("image", "pixel"), strict=True):
+        base = record["rows"][0][kind]["mean"]
+        axis.axhspan(base - 0.005, base, color="#e8e8e8", zorder=0)
+        for group in groups:
+            chosen = [(number, row) for number, row in enumerate(record["rows"]) if row["group"] == group]
+            x, y = [row["vit_l_share"] for _, row in chosen], [row[kind]["mean"] for _, row in chosen]
+            axis.plot(x, y, "o-" if group == "image size" else "o", color=colours[group], lw=1, ms=6)
+            for number, row in chosen:
+                place = (row["vit_l_share"], row[kind]["mean"])
+                axis.annotate(str(number), place, (4, 4), textcoords="offset points", fontsize=8, color=colours[group])
+        axis.set_ylabel(f"{kind} AUROC of pocket, mean over sets")
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[1].set_xlabel("share of the operations of ViT-L/14@336 at 518 px")
+    axes[1].xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes[0].set_title(
+        "Accuracy measured on pocket, operations counted on ViT-L/14; grey: at most half a point lost",
+        loc="left",
+        fontsize=10,
+    )
+    handles = [axes[0].plot([], [], "o", color=colours[row["group"]])[0] for row in record["rows"]]
+    names = [f"{number}  {row['variant']}" for number, row in enumerate(record["rows"])]
+    figure.legend(handles, names, loc="outside right center", fontsize=8, frameon=False)
+    figure.savefig(path, dpi=110)
+
+
+# ---- command ---------------------------------------------------------------------------------------------------------
+def data_sets(root: Path, limit: int) -> Iterator[tuple[str, list[Labelled]]]:
+    """Every set below ``root`` and the solar cells, at most ``limit`` images of each, evenly chosen."""
+    from importlib.util import find_spec
+
+    sources = [(meta.parent.name, lambda meta=meta: real(meta.parent)) for meta in sorted(root.glob("*/meta.json"))]
+    if find_spec("elpv_dataset"):
+        sys.path.insert(0, str(ROOT / "tools"))
+        from pocket_card import solar_cells
+
+        sources.append(("elpv", solar_cells))
+    for name, source in sources:
+        samples = list(source())
+        wanted = {index * len(samples) // limit for index in range(limit)} if len(samples) > limit else range(10**6)
+        yield name, list(compress(samples, (index in wanted for index in range(len(samples)))))
+
+
+def measure(root: Path, limit: int, resamples: int, variants: dict[str, Variant]) -> dict[str, Any]:
+    """The whole record: model, prompts, versions, settings, images, rows."""
+    model = anomalyclip.load("pocket", device="cpu")
+    sets, images = {}, {}
+    for name, samples in data_sets(root, limit):
+        sets[name] = judged(samples, look(model, samples, variants, name), resamples)
+        images[name] = len(samples)
+    versions = {"torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()}
+    record = model.provenance() | {"versions": versions, "resamples": resamples, "images": images}
+    return record | {"note": "AUROC of pocket, GFLOP of ViT-L/14@336", "rows": rows(variants, sets)}
+
+
+def main() -> None:
+    """Measure, print the table, write the JSON and the picture."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, nargs="?", help="a folder of data sets, each with a meta.json")
+    parser.add_argument("--images", type=int, default=100, help="at most so many of each set")
+    parser.add_argument("--only", default="", help="variants whose name contains this")
+    parser.add_argument("--resamples", type=int, default=500)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--json", type=Path, default=ROOT / "docs/performance/fewer-operations.json")
+    parser.add_argument("--picture", type=Path, default=ROOT / "docs/images/fewer-operations.png")
+    parser.add_argument("--draw", action="store_true", help="no measuring: picture and table from the JSON")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    if not options.draw:
+        if options.data is None or not list(options.data.glob("*/meta.json")):
+            parser.error(f"{options.data} holds no data set; give a folder whose subfolders have a meta.json")
+        variants = {name: each for name, each in VARIANTS.items() if options.only in name or name == BASE}
+        record = measure(options.data, options.images, options.resamples, variants)
+        with atomic_write(options.json) as temporary:
+            temporary.write_text(json.dumps(record, indent=1) + "\n")
+    record = json.loads(options.json.read_text())
+    print(markdown(record))
+    draw(record, options.picture)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""benchmarks/fewer_operations.py: with nothing switched on it is the plain model, and merging is what a loop gives."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+
+from anomalyclip.model import AnomalyCLIP
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def blocks() -> ModuleType:
+    sys.path.insert(0, str(FOLDER))
+    try:
+        return import_module("fewer_blocks")
+    finally:
+        sys.path.remove(str(FOLDER))
+
+
+@pytest.fixture(scope="module")
+def pixels() -> torch.Tensor:
+    return torch.randn(2, 3, 70, 70, generator=torch.Generator().manual_seed(3))
+
+
+@torch.inference_mode()
+def features(blocks: ModuleType, tiny: AnomalyCLIP, pixels: torch.Tensor, **options: object) -> list[torch.Tensor]:
+    tokens = tiny.visual.embed(pixels)
+    found = blocks.encode(tiny.visual, tokens, tiny.settings.layers, blocks.Fewer(**options), dpam_blocks=4)
+    return [found.image, *found.patches.values()]
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("dpam_blocks", [None, 0, 2])
+def test_nothing_switched_on_is_the_model(blocks, tiny, pixels, dpam_blocks) -> None:
+    expected = tiny.visual(pixels, layers=(2, 4, 6), dpam_blocks=4 if dpam_blocks is None else dpam_blocks)
+    given = features(blocks, tiny, pixels, dpam_blocks=dpam_blocks)
+    for ours, theirs in zip(given, [expected.image, *expected.patches.values()], strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+def test_every_option_changes_something(blocks, tiny, pixels) -> None:
+    plain = features(blocks, tiny, pixels)
+    image_only = {"plain_cell": 2}, {"mlp_cell": 2}, {"mlp_merged": 0.3}
+    local_only = {"local_cell": 2}, {"local_every": 2}, {"local_every": 2, "skipped": "own value"}
+    for options in (*image_only, *local_only, {"local_every": 2, "skipped": "reused"}):
+        changed = features(blocks, tiny, pixels, **options)
+        assert not torch.allclose(changed[-1], plain[-1], atol=1e-4), options
+        if options in local_only:  # the local path never feeds back
+            torch.testing.assert_close(changed[0], plain[0])
+
+
+@pytest.mark.parametrize(("side", "cell"), [(4, 2), (5, 2), (5, 3), (7, 4)])
+def test_cells_are_those_of_a_loop(blocks, side, cell) -> None:
+    tokens = torch.randn(2, 3, 1 + side * side, 6, dtype=torch.float64)
+    merged = blocks.merge_cells(tokens, cell)
+    back = blocks.spread_cells(merged, cell, side)
+    counts = blocks.log_counts(side, cell).exp().flatten()
+    row = 0
+    torch.testing.assert_close(merged[..., 0, :], tokens[..., 0, :])
+    for top in range(0, side, cell):
+        for left in range(0, side, cell):
+            row += 1
+            inside = [
+                1 + y * side + x for y in range(top, min(top + cell, side)) for x in range(left, min(left + cell, side))
+            ]
+            torch.testing.assert_close(merged[..., row, :], tokens[..., inside, :].mean(dim=-2))
+            assert counts[row].item() == pytest.approx(len(inside))
+            for one in inside:
+                torch.testing.assert_close(back[..., one, :], merged[..., row, :])
+    assert merged.shape[-2] == 1 + row
+
+
+def test_weighed_cells_of_equal_tokens_change_nothing(blocks) -> None:
+    """Softmax over a key that counts four times is softmax over four equal keys: exact where cells are uniform."""
+    side, cell = 5, 2
+    cells = torch.randn(1, 2, 1 + 9, 4)
+    k, q = blocks.spread_cells(cells, cell, side), torch.randn(1, 2, 26, 4)
+    exact = torch.nn.functional.scaled_dot_product_attention(q, k, k)
+    torch.testing.assert_close(blocks._attend(q, k, k, cell, weighed=True), exact, rtol=1e-5, atol=1e-5)
+    assert not torch.allclose(blocks._attend(q, k, k, cell, weighed=False), exact, atol=1e-3)
+
+
+def test_groups_are_those_of_a_loop(blocks) -> None:
+    tokens, merged = torch.randn(1, 11, 5, generator=torch.Generator().manual_seed(0)), 3
+    groups = blocks.alike(tokens, merged)[0].tolist()
+    unit = (tokens[0] / tokens[0].norm(dim=1, keepdim=True)).numpy()
+    pairs = sorted((max((float(unit[e] @ unit[o]), o) for o in range(1, 11, 2)), e) for e in range(0, 11, 2))
+    joined = {even: odd for (_, odd), even in pairs[-merged:]}
+    for even in range(0, 11, 2):
+        together = [other for other in range(11) if groups[other] == groups[even]]
+        if even in joined:
+            assert joined[even] in together
+        else:
+            assert together == [even]
+    assert sorted(set(groups)) == list(range(11 - merged))
+    means = blocks.merge_groups(tokens, torch.tensor([groups]), 11 - merged)[0].numpy()
+    for group in range(11 - merged):
+        expected = tokens[0, np.array(groups) == group].mean(dim=0).numpy()
+        np.testing.assert_allclose(means[group], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_operations_left_are_those_of_a_formula(blocks) -> None:
+    """Attention of N queries and M keys is 4 N M D operations: counted, not assumed."""
+    sys.path.insert(0, str(FOLDER))
+    try:
+        measuring = import_module("fewer_operations")
+    finally:
+        sys.path.remove(str(FOLDER))
+    whole = measuring.vit_l_gflop(518, blocks.Fewer())
+    merged = measuring.vit_l_gflop(518, blocks.Fewer(plain_cell=2))
+    keys, fewer_keys, width = 1 + 37**2, 1 + 19**2, 1024
+    assert whole == pytest.approx(1183, abs=1)
+    assert whole - merged == pytest.approx(4 * (23 * keys + 1) * (keys - fewer_keys) * width / 1e9, rel=1e-6)
