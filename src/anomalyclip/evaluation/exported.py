@@ -14,9 +14,8 @@ if TYPE_CHECKING:
 
 def runs_elsewhere(model: str | Path, runtime: str, precision: str | None) -> bool:
     """True for an export, or a runtime or precision that was asked for; measures of a name are torch's otherwise."""
-    return (
-        runtime in ("native", "openvino", "onnx") or precision not in (None, "fp32") or find_artefact(model) is not None
-    )
+    asked = runtime not in ("auto", "torch") or precision not in (None, "fp32")
+    return asked or find_artefact(model) is not None
 
 
 def open_elsewhere(

@@ -19,6 +19,7 @@ from anomalyclip.runtime.native_team import Team
 from anomalyclip.runtime.native_weights import PANEL, PackedBlock, PackedLinear, group_of, pack_block
 from anomalyclip.runtime.native_workspace import Workspace
 
+ELSEWHERE = "Every model runs with --runtime torch, or openvino"
 _WIDEST_HEAD = 256
 _OWN: dict[DPAMMode, int] = {"qq": 0, "kk": 1, "vv": 2, "qk": 2}  # with qk no block runs the local path
 
@@ -42,7 +43,7 @@ class NativeEncoder:
 
     def __init__(self, visual: VisionTransformer, threads: int | None = None, *, owned: bool = False) -> None:
         if reason := why_not_native(visual.config):
-            raise ConfigError(f"{reason}. Every model runs with --runtime torch, or openvino")
+            raise ConfigError(f"{reason}. {ELSEWHERE}")
         blocks: list[Block] = list(visual.transformer.resblocks)  # type: ignore[arg-type]
         _check_device(blocks)
         self.visual = visual

@@ -35,9 +35,10 @@ def open_native(
     from anomalyclip.model import load
     from anomalyclip.native import why_not
     from anomalyclip.runtime.native_detector import NativeDetector
+    from anomalyclip.runtime.native_encoder import ELSEWHERE
 
     if reason := why_not("vnni"):  # before a gigabyte is loaded
-        raise ConfigError(f"{reason}. Every model runs with --runtime torch, or openvino")
+        raise ConfigError(f"{reason}. {ELSEWHERE}")
     return NativeDetector(load(**loading, device="cpu", threads=threads), owned=True)
 
 
