@@ -8,16 +8,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from anomalyclip.native import attention as native
+
 DPAMMode = Literal["vv", "qq", "kk", "qk"]
 """Which projection attends to itself in the local path; ``qk`` switches the local path off (plain CLIP)."""
 
 DPAM_MODES: tuple[DPAMMode, ...] = ("vv", "qq", "kk", "qk")
 
 
+Q, K, V = 0, 1, 2
+"""Where the three lie in a packed projection."""
+
+
 class SelfAttention(nn.Module):
     """Self-attention with OpenAI's parameter names. Tokens ``(B, N, D)`` in, ``(B, N, D)`` out.
 
-    One product makes Q, K and V for every path, and no attention matrix is materialised (torch's SDPA).
+    One product makes Q, K and V for every path, and no attention matrix is materialised: torch's SDPA, or where it
+    fits our own kernel (:mod:`anomalyclip.native.attention`), which differs by rounding.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -29,7 +36,10 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, *, causal: bool = False, class_only: bool = False) -> Tensor:
         """softmax(Q K^T / sqrt(d)) V, optionally causal, or for the class token alone: ``(B, 1, D)``."""
-        q, k, v = self._qkv(x)
+        packed = F.linear(x, self.in_proj_weight, self.in_proj_bias)
+        if not causal and native.fits(packed, self.heads):
+            return self._out(native.attention(packed, self.heads, Q, K, 1 if class_only else x.shape[1]))
+        q, k, v = self._split(packed)
         return self._merge(F.scaled_dot_product_attention(q[:, :, :1] if class_only else q, k, v, is_causal=causal))
 
     def dual(self, x: Tensor, mode: DPAMMode, *, class_only: bool = False) -> tuple[Tensor, Tensor]:
@@ -37,19 +47,25 @@ class SelfAttention(nn.Module):
 
         ``class_only`` leaves the plain one to the class token, ``(B, 1, D)``: all that a last block's is needed for.
         """
-        q, k, v = self._qkv(x)
-        own = {"vv": v, "qq": q, "kk": k}[mode]
+        own = {"vv": V, "qq": Q, "kk": K}[mode]
+        packed = F.linear(x, self.in_proj_weight, self.in_proj_bias)
+        if native.fits(packed, self.heads):
+            plain = self._out(native.attention(packed, self.heads, Q, K, 1 if class_only else x.shape[1]))
+            return plain, self._out(native.attention(packed, self.heads, own, own, x.shape[1]))
+        q, k, v = qkv = self._split(packed)
         plain = self._merge(F.scaled_dot_product_attention(q[:, :, :1] if class_only else q, k, v))
-        return plain, self._merge(F.scaled_dot_product_attention(own, own, v))
+        return plain, self._merge(F.scaled_dot_product_attention(qkv[own], qkv[own], v))
 
-    def _qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        B, N, D = x.shape
-        packed = F.linear(x, self.in_proj_weight, self.in_proj_bias).view(B, N, 3, self.heads, D // self.heads)
+    def _split(self, packed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        B, N, D3 = packed.shape
         # A head's rows side by side: rows 12 KB apart cost the attention of ViT-L a tenth of its time on a CPU.
-        q, k, v = packed.permute(2, 0, 3, 1, 4).contiguous()  # each (B, heads, N, d)
-        return q, k, v
+        q, k, v = packed.view(B, N, 3, self.heads, D3 // 3 // self.heads).permute(2, 0, 3, 1, 4).contiguous()
+        return q, k, v  # each (B, heads, N, d)
 
     def _merge(self, x: Tensor) -> Tensor:
         """Join heads: (B, heads, N, d) to (B, N, D), then the output projection."""
-        out: Tensor = self.out_proj(x.transpose(1, 2).flatten(2))
+        return self._out(x.transpose(1, 2).flatten(2))
+
+    def _out(self, x: Tensor) -> Tensor:
+        out: Tensor = self.out_proj(x)
         return out

@@ -1,0 +1,88 @@
+"""Attention in single precision on our kernel (csrc/attention_f32.c): no copies of Q, K and V, no N x N matrix."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TYPE_CHECKING
+
+from anomalyclip.native.library import kernels, why_not
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LANES, WIDEST = 32, 256
+"""A head's width must be a multiple of the one and at most the other."""
+
+
+class Team(ctypes.Structure):
+    """Counters that the threads of one call share."""
+
+    _fields_ = tuple((name, ctypes.c_int32) for name in ("size", "waiting", "round", "next"))
+
+
+class _Attention(ctypes.Structure):
+    _fields_ = (
+        ("team", ctypes.POINTER(Team)),
+        *((name, ctypes.c_void_p) for name in ("qkv", "out", "benches")),
+        *((name, ctypes.c_int32) for name in ("images", "tokens", "heads", "width", "queries", "a", "b")),
+    )
+
+
+def fits(packed: Tensor, heads: int) -> bool:
+    """Whether :func:`attention` can take over: CPU, float32, no gradients, nobody tracing, a head it is made for."""
+    import torch
+
+    width = packed.shape[-1] // 3 // heads
+    return (
+        type(packed) is torch.Tensor
+        and not torch.is_grad_enabled()
+        and not torch._C._get_tracing_state()  # public only as the untyped torch.jit.is_tracing
+        and not torch.compiler.is_compiling()
+        and packed.device.type == "cpu"
+        and packed.dtype == torch.float32
+        and packed.is_contiguous()
+        and width % LANES == 0
+        and width <= WIDEST
+        and why_not("avx512") is None
+    )
+
+
+def attention(packed: Tensor, heads: int, a: int, b: int, queries: int) -> Tensor:
+    """softmax(A B^T / sqrt(d)) V for the first ``queries`` tokens, heads joined: (B, queries, D).
+
+    Args:
+        packed: (B, N, 3 D) float32 on the CPU, contiguous: Q, K, V, each of them head by head (see :func:`fits`).
+        a, b: which of Q, K and V (0, 1, 2) are compared.
+    """
+    import torch
+
+    library = kernels()
+    B, N, D3 = packed.shape
+    threads = max(1, min(torch.get_num_threads(), B * heads))
+    out = torch.empty(B, queries, D3 // 3)
+    size = library.ac_attention_bytes(ctypes.c_int64(N), ctypes.c_int64(D3 // 3 // heads))
+    bench = torch.empty(threads, size, dtype=torch.uint8)
+    places = (ctypes.c_void_p * threads)(*(bench[thread].data_ptr() for thread in range(threads)))
+    team = Team(threads)
+    job = _Attention(
+        ctypes.pointer(team),
+        packed.data_ptr(),
+        out.data_ptr(),
+        ctypes.addressof(places),
+        *(B, N, heads, D3 // 3 // heads, queries, a, b),
+    )
+    work = library.ac_attention_f32
+    others = [_pool(threads - 1, os.getpid()).submit(work, ctypes.byref(job), n) for n in range(1, threads)]
+    work(ctypes.byref(job), 0)
+    for other in others:
+        other.result()
+    return out
+
+
+@cache
+def _pool(threads: int, process: int) -> ThreadPoolExecutor:
+    """Helpers of the calling thread; a forked process has none of its parent's, hence ``process``."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="anomalyclip-attention")

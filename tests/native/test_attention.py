@@ -1,0 +1,137 @@
+"""The float32 attention kernel against the textbook in float64."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from anomalyclip.clip.attention import SelfAttention
+from anomalyclip.native import attention as native
+from anomalyclip.native.compile import SWITCH
+from anomalyclip.native.library import why_not
+
+pytestmark = pytest.mark.skipif(why_not("avx512") is not None, reason=f"no kernels here: {why_not('avx512')}")
+
+
+def packed(B: int, N: int, heads: int, width: int, scale: float = 1.0, seed: int = 0) -> Tensor:
+    return scale * torch.randn(B, N, 3 * heads * width, generator=torch.Generator().manual_seed(seed))
+
+
+def textbook(x: Tensor, heads: int, a: int, b: int, queries: int) -> Tensor:
+    """softmax(A B^T / sqrt(d)) V, written out in float64."""
+    B, N, D3 = x.shape
+    parts = x.double().view(B, N, 3, heads, D3 // 3 // heads).permute(2, 0, 3, 1, 4)
+    weights = (parts[a] @ parts[b].transpose(-1, -2) / (D3 // 3 // heads) ** 0.5).softmax(dim=-1)
+    return (weights @ parts[2]).transpose(1, 2).flatten(2)[:, :queries]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    B=st.integers(1, 3),
+    N=st.integers(1, 600),
+    heads=st.integers(1, 3),
+    width=st.sampled_from([32, 64, 96]),
+    a=st.integers(0, 2),
+    b=st.integers(0, 2),
+    few=st.booleans(),
+    scale=st.sampled_from([0.0, 0.1, 1.0, 3.0]),
+    threads=st.integers(1, 3),
+)
+def test_it_equals_the_textbook(
+    B: int, N: int, heads: int, width: int, a: int, b: int, few: bool, scale: float, threads: int
+) -> None:
+    x, queries = packed(B, N, heads, width, scale, seed=N), 1 if few else N
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with torch.no_grad():
+            assert native.fits(x, heads)
+            found = native.attention(x, heads, a, b, queries)
+    finally:
+        torch.set_num_threads(before)
+    # float32: scores up to scale^2 sqrt(d) |n|^2 lose their last digits before the exponential
+    torch.testing.assert_close(
+        found.double(), textbook(x, heads, a, b, queries), atol=2e-6 * max(1, scale**3 * 2), rtol=0
+    )
+
+
+def test_scores_far_apart_neither_overflow_nor_vanish() -> None:
+    x = packed(1, 700, 1, 32, scale=30.0)  # scores of thousands: each row is one key
+    x[0, 650, 32:64] *= 8  # the largest score comes in the last block, after earlier ones were summed
+    found = native.attention(x, 1, 0, 1, 700)
+    assert found.isfinite().all()
+    torch.testing.assert_close(found.double(), textbook(x, 1, 0, 1, 700), atol=2e-2, rtol=1e-3)
+
+
+def test_memory_that_was_used_before_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = packed(2, 45, 2, 32)
+    expected = native.attention(x, 2, 2, 2, 45)
+    plain = torch.empty
+    monkeypatch.setattr(torch, "empty", lambda *shape, **kw: plain(*shape, **kw).fill_(255 if kw else torch.nan))
+    assert torch.equal(native.attention(x, 2, 2, 2, 45), expected)
+
+
+def test_a_forked_process_makes_threads_of_its_own() -> None:
+    x = packed(1, 64, 4, 32)
+    torch.set_num_threads(2)
+    expected = native.attention(x, 4, 0, 1, 64)
+    assert native._pool(1, os.getpid()) is not native._pool(1, os.getpid() + 1)
+    assert torch.equal(native.attention(x, 4, 0, 1, 64), expected)
+
+
+class TestWhoTakesIt:
+    def attend(self, x: Tensor, heads: int = 2, causal: bool = False) -> tuple[Tensor, SelfAttention]:
+        torch.manual_seed(0)
+        layer = SelfAttention(x.shape[-1], heads)
+        torch.nn.init.normal_(layer.in_proj_weight, std=0.1)
+        return layer(x, causal=causal), layer
+
+    def test_the_layer_uses_it_and_says_the_same_without(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        x = packed(2, 70, 1, 32)[..., :64]
+        calls: list[int] = []
+        kernel = native.attention
+        monkeypatch.setattr(native, "attention", lambda *a: (calls.append(1), kernel(*a))[1])
+        with torch.inference_mode():
+            found, _ = self.attend(x)
+            monkeypatch.setenv(SWITCH, "0")
+            without, _ = self.attend(x)
+        assert calls == [1]
+        torch.testing.assert_close(found, without, atol=1e-6, rtol=0)
+
+    def test_gradients_come_from_torch(self) -> None:
+        assert not native.fits(packed(1, 8, 2, 32), 2)
+        with torch.no_grad():
+            assert native.fits(packed(1, 8, 2, 32), 2)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda x: x.double(),
+            lambda x: x.transpose(0, 1),
+            lambda x: torch.nn.Parameter(x, requires_grad=False),
+        ],
+        ids=["float64", "strided", "parameter"],
+    )
+    def test_the_rest_goes_to_torch(self, change: Callable[[Tensor], Tensor]) -> None:
+        with torch.no_grad():
+            assert not native.fits(change(packed(2, 8, 2, 32)), 2)
+
+    def test_heads_it_is_not_made_for_go_to_torch(self) -> None:
+        with torch.no_grad():
+            assert native.fits(packed(1, 8, 2, 32), 2)
+            assert not native.fits(packed(1, 8, 2, 32), 4)  # 16 wide
+            assert not native.fits(packed(1, 8, 1, 288), 1)
+
+    @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+    def test_a_trace_holds_operators_of_torch(self) -> None:
+        layer = SelfAttention(64, 2).eval().requires_grad_(False)
+        torch.nn.init.normal_(layer.in_proj_weight)
+        with torch.no_grad():
+            traced = torch.jit.trace(layer, packed(1, 8, 1, 64)[..., :64], check_trace=False)
+        assert "scaled_dot_product_attention" in str(traced.inlined_graph)
