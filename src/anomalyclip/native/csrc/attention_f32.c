@@ -148,4 +148,6 @@ API void ac_attention_f32(const Attention *job, int32_t thread) {
             attend_tile(&h, q, job->queries - q < TILE ? job->queries - q : TILE, out + q * row, row);
     }
 }
+
+SIMD_END
 #endif

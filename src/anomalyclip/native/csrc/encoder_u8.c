@@ -209,4 +209,6 @@ API void ac_encode_u8(const Job *job, int32_t thread) {
         advance_layer(job, &b, layer);
     }
 }
+
+SIMD_END
 #endif

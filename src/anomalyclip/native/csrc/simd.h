@@ -8,8 +8,10 @@
 #if defined(__clang__)
 #pragma clang attribute push( \
     __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c"))), apply_to = function)
+#define SIMD_END _Pragma("clang attribute pop") /* closes every file that includes this one */
 #elif defined(__GNUC__)
 #pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c,prefer-vector-width=512")
+#define SIMD_END
 #endif
 #include <immintrin.h>
 
