@@ -131,7 +131,8 @@ def _reduced_mlp(block: Block, h: Tensor, fewer: Fewer) -> Tensor:
         return spread_cells(added, fewer.mlp_cell, math.isqrt(h.shape[1] - 1))
     normed = block.ln_2(h)
     if not fewer.mlp_merged:
-        return block.mlp(normed)
+        out: Tensor = block.mlp(normed)
+        return out
     patches = h.shape[1] - 1
     merged_count = int(fewer.mlp_merged * patches)
     groups = alike(normed[:, 1:], merged_count)
@@ -167,7 +168,8 @@ def merge_groups(tokens: Tensor, groups: Tensor, count: int) -> Tensor:
 
 
 def _projections(attn: SelfAttention, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    packed = F.linear(x, attn.in_proj_weight, attn.in_proj_bias).unflatten(-1, (3, attn.heads, -1))
+    batch, count, width = x.shape
+    packed = F.linear(x, attn.in_proj_weight, attn.in_proj_bias).view(batch, count, 3, attn.heads, width // attn.heads)
     q, k, v = packed.permute(2, 0, 3, 1, 4).contiguous()  # each (B, heads, 1 + N, d)
     return q, k, v
 

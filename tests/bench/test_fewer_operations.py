@@ -10,19 +10,31 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from sklearn.metrics import roc_auc_score
 
 from anomalyclip.model import AnomalyCLIP
+from anomalyclip.pretraining.validate import Labelled
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
-@pytest.fixture(scope="module")
-def blocks() -> ModuleType:
+def benchmark(name: str) -> ModuleType:
     sys.path.insert(0, str(FOLDER))
     try:
-        return import_module("fewer_blocks")
+        return import_module(name)
     finally:
         sys.path.remove(str(FOLDER))
+
+
+@pytest.fixture(scope="module")
+def blocks() -> ModuleType:
+    return benchmark("fewer_blocks")
+
+
+@pytest.fixture(scope="module")
+def measuring() -> ModuleType:
+    return benchmark("fewer_operations")
 
 
 @pytest.fixture(scope="module")
@@ -107,15 +119,44 @@ def test_groups_are_those_of_a_loop(blocks) -> None:
         np.testing.assert_allclose(means[group], expected, rtol=1e-5, atol=1e-6)
 
 
-def test_operations_left_are_those_of_a_formula(blocks) -> None:
+def test_operations_left_are_those_of_a_formula(blocks, measuring) -> None:
     """Attention of N queries and M keys is 4 N M D operations: counted, not assumed."""
-    sys.path.insert(0, str(FOLDER))
-    try:
-        measuring = import_module("fewer_operations")
-    finally:
-        sys.path.remove(str(FOLDER))
     whole = measuring.vit_l_gflop(518, blocks.Fewer())
     merged = measuring.vit_l_gflop(518, blocks.Fewer(plain_cell=2))
     keys, fewer_keys, width = 1 + 37**2, 1 + 19**2, 1024
     assert whole == pytest.approx(1183, abs=1)
     assert whole - merged == pytest.approx(4 * (23 * keys + 1) * (keys - fewer_keys) * width / 1e9, rel=1e-6)
+
+
+def test_aurocs_are_those_of_scikit_learn_on_the_images_drawn(measuring) -> None:
+    rng = np.random.default_rng(5)
+    labels = np.array([0, 1, 0, 1, 1, 0, 0])
+    scores = rng.integers(0, 5, 7) / 5  # ties
+    maps, masks = rng.random((7, 6, 6), dtype=np.float32), rng.random((7, 6, 6)) < 0.3
+    draws = np.vstack([np.ones(7, dtype=np.int64), [2, 1, 0, 0, 3, 1, 0]])
+    image = measuring.image_aurocs(scores.tolist(), labels, draws)
+    pixel = measuring.pixel_aurocs([measuring.histogram(*pair) for pair in zip(maps, masks, strict=True)], draws)
+    for row, draw in enumerate(draws):
+        drawn = np.repeat(np.arange(7), draw)
+        assert image[row] == pytest.approx(roc_auc_score(labels[drawn], scores[drawn]))
+        assert pixel[row] == pytest.approx(roc_auc_score(masks[drawn].ravel(), maps[drawn].ravel()), abs=1e-3)
+    assert image[0] != image[1]
+
+
+def test_the_table_tells_changes_against_the_plain_model(measuring) -> None:
+    masks = [np.full((4, 4), False), np.eye(4, dtype=bool)] * 4
+    samples = [Labelled(Image.new("RGB", (4, 4)), index % 2, mask) for index, mask in enumerate(masks)]
+    pixels = [measuring.histogram(0.2 + 0.6 * mask, mask) for mask in masks]
+    seen = {
+        measuring.BASE: measuring.Seen([0.1, 0.9] * 4, pixels),
+        "K, V 2x2, both": measuring.Seen([0.1, 0.9] * 3 + [0.9, 0.1], pixels),
+    }
+    found = measuring.judged(samples, seen, resamples=20)
+    variants = {name: measuring.VARIANTS[name] for name in seen}
+    base, changed = table = measuring.rows(variants, {"one": found, "two": found})
+    assert (base["image"]["mean"], base["image"]["interval"], base["vit_l_share"]) == (1, [0, 0], 1)
+    lost = 3 * 0.5 + 3 * 0.5 + 1  # of 16 pairs: ties with the swapped two, and those two
+    assert changed["image"]["change"] == pytest.approx(-lost / 16, abs=1e-4)
+    assert (changed["pixel"]["mean"], changed["pixel"]["change"]) == (1, 0)
+    text = measuring.markdown({"rows": table, "images": {"one": 8, "two": 8}})
+    assert f"| K, V 2x2, both | 945 | 80% | {1 - lost / 16:.3f} | {-100 * lost / 16:+.1f} (" in text
