@@ -14,8 +14,8 @@ from anomalyclip.clip.config import VisionConfig
 from anomalyclip.clip.vision import VisionFeatures, VisionTransformer, check_layers
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.native import kernels, why_not
+from anomalyclip.native.team import Team
 from anomalyclip.runtime import native_structs as structs
-from anomalyclip.runtime.native_team import Team
 from anomalyclip.runtime.native_weights import PANEL, PackedBlock, PackedLinear, group_of, pack_block
 from anomalyclip.runtime.native_workspace import Workspace
 
