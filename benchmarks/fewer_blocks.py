@@ -67,12 +67,13 @@ def encode(
         assert isinstance(block, Block)
         dual = first_dual <= number <= last
         class_only = number == depth and (dual or depth not in layers)
-        q, k, v = _projections(block.attn, block.ln_1(original))
+        q, k, v, own = _projections(block.attn, block.ln_1(original), fewer.plain_cell, dual)
         if dual:
-            addition = _local(block.attn, v, fewer, attends=(last - number) % fewer.local_every == 0, before=addition)
+            addition = _local(block.attn, own, fewer, attends=(last - number) % fewer.local_every == 0, before=addition)
             local = local + addition
-        plain = _joined(block.attn, _attend(q[:, :, :1] if class_only else q, k, v, fewer.plain_cell, fewer.weighed))
-        h = (original[:, :1] if class_only else original) + plain
+        counts = _counts(q, fewer.plain_cell, fewer.weighed)
+        plain = F.scaled_dot_product_attention(q[:, :, :1] if class_only else q, k, v, attn_mask=counts)
+        h = (original[:, :1] if class_only else original) + _joined(block.attn, plain)
         reduced = {"all": True, "even": number % 2 == 0, "late": number > depth / 2}[fewer.mlp_blocks]
         original = h + (_reduced_mlp(block, h, fewer) if reduced and not class_only else block.mlp(block.ln_2(h)))
         if not dual:
@@ -84,18 +85,17 @@ def encode(
 
 def _local(attn: SelfAttention, v: Tensor, fewer: Fewer, *, attends: bool, before: Tensor) -> Tensor:
     if attends:
-        return _joined(attn, _attend(v, v, v, fewer.local_cell, fewer.weighed))
+        keys = merge_cells(v, fewer.local_cell)
+        counts = _counts(v, fewer.local_cell, fewer.weighed)
+        return _joined(attn, F.scaled_dot_product_attention(v, keys, keys, attn_mask=counts))
     if fewer.skipped == "own value":
         return _joined(attn, v)
     return before if fewer.skipped == "reused" else torch.zeros_like(before)
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor, cell: int, weighed: bool) -> Tensor:
-    """softmax(Q K^T / sqrt(d) + log counts) V over keys and values averaged in cells; all (B, heads, tokens, d)."""
-    if cell == 1:
-        return F.scaled_dot_product_attention(q, k, v)
-    mask = log_counts(math.isqrt(k.shape[2] - 1), cell).to(q) if weighed else None
-    return F.scaled_dot_product_attention(q, merge_cells(k, cell), merge_cells(v, cell), attn_mask=mask)
+def _counts(like: Tensor, cell: int, weighed: bool) -> Tensor | None:
+    """What is added to the scores of averaged keys, for queries (B, heads, 1 + N, d)."""
+    return log_counts(math.isqrt(like.shape[2] - 1), cell).to(like) if weighed and cell > 1 else None
 
 
 def merge_cells(x: Tensor, cell: int) -> Tensor:
@@ -103,6 +103,8 @@ def merge_cells(x: Tensor, cell: int) -> Tensor:
 
     Cells at the right and lower border hold what is left of the grid.
     """
+    if cell == 1:
+        return x
     *lead, count, width = x.shape
     side = math.isqrt(count - 1)
     maps = x[..., 1:, :].transpose(-1, -2).reshape(-1, width, side, side)
@@ -167,11 +169,26 @@ def merge_groups(tokens: Tensor, groups: Tensor, count: int) -> Tensor:
     return empty.scatter_reduce(1, index, tokens, "mean", include_self=False)
 
 
-def _projections(attn: SelfAttention, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _projections(attn: SelfAttention, x: Tensor, cell: int, dual: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Q, K and V of the plain path, and V of the V-V path (empty where there is none), each (B, heads, tokens, d).
+
+    The mean of projections is the projection of the mean: averaged keys cost a product of that many rows only.
+    """
+    if cell == 1:
+        q, k, v = _heads(attn, x, attn.in_proj_weight, attn.in_proj_bias)
+        return q, k, v, v
+    means = merge_cells(x, cell)
+    weights, biases = attn.in_proj_weight.chunk(3), attn.in_proj_bias.chunk(3)
+    q, k = _heads(attn, x, weights[0], biases[0])[0], _heads(attn, means, weights[1], biases[1])[0]
+    own = _heads(attn, x if dual else x[:, :0], weights[2], biases[2])[0]
+    return q, k, merge_cells(own, cell) if dual else _heads(attn, means, weights[2], biases[2])[0], own
+
+
+def _heads(attn: SelfAttention, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Projections of x (B, N, D) by P D x D matrices in one: (P, B, heads, N, d)."""
     batch, count, width = x.shape
-    packed = F.linear(x, attn.in_proj_weight, attn.in_proj_bias).view(batch, count, 3, attn.heads, width // attn.heads)
-    q, k, v = packed.permute(2, 0, 3, 1, 4).contiguous()  # each (B, heads, 1 + N, d)
-    return q, k, v
+    packed = F.linear(x, weight, bias).view(batch, count, len(weight) // width, attn.heads, width // attn.heads)
+    return packed.permute(2, 0, 3, 1, 4).contiguous()
 
 
 def _joined(attn: SelfAttention, x: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
     python benchmarks/fewer_operations.py ../shared/realval                  # every variant, 100 images of each set
     python benchmarks/fewer_operations.py ../shared/realval --only "V-V"     # variants whose name contains a word
-    python benchmarks/fewer_operations.py --draw                             # picture and table again, from the JSON
+    python benchmarks/fewer_operations.py --draw                             # operations, picture and table again
 
 Every variant sees the same images (REALVAL/*/meta.json, as in tools/pocket_card.py, evenly thinned out; solar cells of
 `elpv-dataset` where it is installed). Accuracy is pocket's alone: pocket has 401 tokens, 4 blocks and a convolutional
@@ -18,6 +18,7 @@ import platform
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from itertools import compress
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,7 @@ def judged(samples: list[Labelled], seen: dict[str, Seen], resamples: int) -> di
 
 
 # ---- operations ------------------------------------------------------------------------------------------------------
+@cache
 def vit_l_gflop(side: int, fewer: Fewer) -> float:
     """GFLOP (2 per multiply-add) of one image of ViT-L/14@336, last layer, counted on a network without memory."""
     from torch.utils.flop_counter import FlopCounterMode
@@ -148,21 +150,22 @@ def vit_l_gflop(side: int, fewer: Fewer) -> float:
     return float(counter.get_total_flops() / 1e9)
 
 
-def vit_l_side(size: int) -> int:
-    """The image size of ViT-L/14 with the same share of its 37 patches per side."""
-    return 14 * round(37 * size / SIDE)
+def operations(size: int, fewer: Fewer) -> dict[str, float]:
+    """ViT-L/14's image size with the same share of its 37 patches per side, its GFLOP, and their share of all."""
+    side = 14 * round(37 * size / SIDE)
+    gflop = vit_l_gflop(side, fewer)
+    share = gflop / vit_l_gflop(VIT_L_SIDE, Fewer())
+    return {"vit_l_side": side, "vit_l_gflop": round(gflop, 1), "vit_l_share": round(share, 4)}
 
 
 def rows(
     variants: dict[str, Variant], sets: dict[str, dict[str, dict[str, NDArray[np.float64]]]]
 ) -> list[dict[str, Any]]:
     """One per variant: operations, AUROC of every set, their mean, and the mean's change with its 95% interval."""
-    whole, made = vit_l_gflop(VIT_L_SIDE, Fewer()), []
+    made = []
     for name, variant in variants.items():
-        gflop = vit_l_gflop(vit_l_side(variant.size), variant.fewer)
         row: dict[str, Any] = {"variant": name, "group": variant.group, "size": variant.size}
-        row |= {"options": asdict(variant.fewer), "vit_l_side": vit_l_side(variant.size)}
-        row |= {"vit_l_gflop": round(gflop, 1), "vit_l_share": round(gflop / whole, 4)}
+        row |= {"options": asdict(variant.fewer)} | operations(variant.size, variant.fewer)
         for kind in ("image", "pixel"):
             known = {data: found[kind] for data, found in sets.items() if kind in found}
             mean = np.mean([each[name] for each in known.values()], axis=0)
@@ -213,17 +216,20 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path, default=ROOT / "docs/performance/fewer-operations.json")
     parser.add_argument("--picture", type=Path, default=ROOT / "docs/images/fewer-operations.png")
-    parser.add_argument("--draw", action="store_true", help="no measuring: picture and table from the JSON")
+    parser.add_argument("--draw", action="store_true", help="AUROC from the JSON; all else again")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    if not options.draw:
+    if options.draw:
+        record = json.loads(options.json.read_text())
+        for row in record["rows"]:
+            row |= operations(row["size"], Fewer(**row["options"]))
+    else:
         if options.data is None or not list(options.data.glob("*/meta.json")):
             parser.error(f"{options.data} holds no data set; give a folder whose subfolders have a meta.json")
         variants = {name: each for name, each in VARIANTS.items() if options.only in name or name == BASE}
         record = measure(options.data, options.images, options.resamples, variants)
-        with atomic_write(options.json) as temporary:
-            temporary.write_text(json.dumps(record, indent=1) + "\n")
-    record = json.loads(options.json.read_text())
+    with atomic_write(options.json) as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n")
     print(markdown(record))
     draw(record, options.picture)
 
