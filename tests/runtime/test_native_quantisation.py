@@ -140,9 +140,10 @@ def test_one_block_is_the_quantisation_that_the_sources_describe(width, heads, a
     visual, x = tower(width, heads, 1, activation), pixels(2, side)
     options = {"layers": [1], "dpam": dpam, "dpam_blocks": 1}
     found, expected = NativeEncoder(visual, 2).encode(x, **options), in_int8(visual)(x, **options)
-    plain = visual(x, **options)
-    assert 0.005 < distance(expected.patches[1], plain.patches[1]) < 0.05  # what 8 bits cost
-    # The local path has two quantisations less between itself and the input than the original one.
+    assert 0.005 < distance(expected.patches[1], visual(x, **options).patches[1]) < 0.05  # what 8 bits cost
+    # Of most tokens no value falls on the other side of a limit. The local path has the fewest limits to cross.
+    rows = (found.patches[1] - expected.patches[1]).norm(dim=-1) / expected.patches[1].norm(dim=-1)
+    assert rows.quantile(0.25) < 0.0005
     assert distance(found.patches[1], expected.patches[1]) < (0.006 if dpam == "qk" else 0.001)
     assert distance(found.image, expected.image) < 0.012  # two rows: one value off shows
 
