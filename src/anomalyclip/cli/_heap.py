@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from torch import nn
 
 _M_MMAP_THRESHOLD = -3  # of <malloc.h>
-_BLOCK = 4 * 2**20
+_BLOCK = 2**20
 _LARGE = 256 * 2**20
 
 
 def trim_heap_for(model: nn.Module) -> None:
-    """Before a large model runs, let every freed block of 4 MB or more go back to the system at once.
+    """Before a large model runs, let every freed block of 1 MB or more go back to the system at once.
 
     Without this glibc learns to keep such blocks and lays them out with holes, which costs detection with ViT-L/14
     60 MB. Small models live on the kept blocks: without them ``pocket`` takes a fifth longer. Only glibc has the call;

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from anomalyclip.clip.attention import DPAMMode, SelfAttention
+from anomalyclip.clip.attention import DPAMMode, SelfAttention, plain_inference
 from anomalyclip.clip.config import Activation
+
+_HIDDEN_NUMBERS = 2**20  # of the MLP at a time on a CPU: 4 MB, 256 rows of ViT-L
 
 
 class QuickGELU(nn.Module):
@@ -65,7 +67,13 @@ class Block(nn.Module):
         return self._feed_forward(_add(original[:, :1] if class_only else original, plain)), _add(local, own)
 
     def _feed_forward(self, x: Tensor) -> Tensor:
-        return _add(x, self.mlp(self.ln_2(x)))
+        """x + MLP(LN2(x)); ``x`` is the attention's fresh sum, and without gradients its memory is taken."""
+        if not plain_inference(x):
+            return _add(x, self.mlp(self.ln_2(x)))
+        # Row by row it is all the same; the hidden units of ViT-L's 1,370 tokens at once would take 22 MB.
+        for rows in torch.split(x.view(-1, x.shape[-1]), max(256, _HIDDEN_NUMBERS // (4 * x.shape[-1]))):
+            rows.add_(self.mlp(self.ln_2(rows)))
+        return x
 
 
 def _add(x: Tensor, fresh: Tensor) -> Tensor:

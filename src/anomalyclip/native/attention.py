@@ -32,17 +32,12 @@ class _Attention(ctypes.Structure):
 
 
 def fits(packed: Tensor, heads: int) -> bool:
-    """Whether :func:`attention` can take over: CPU, float32, no gradients, nobody tracing, a head it is made for."""
+    """Whether :func:`attention` takes a packed projection (B, N, 3 D): float32, contiguous, a head it is made for."""
     import torch
 
     width = packed.shape[-1] // 3 // heads
     return (
-        type(packed) is torch.Tensor
-        and not torch.is_grad_enabled()
-        and not torch._C._get_tracing_state()  # public only as the untyped torch.jit.is_tracing
-        and not torch.compiler.is_compiling()
-        and packed.device.type == "cpu"
-        and packed.dtype == torch.float32
+        packed.dtype == torch.float32
         and packed.is_contiguous()
         and width % LANES == 0
         and width <= WIDEST
@@ -52,6 +47,8 @@ def fits(packed: Tensor, heads: int) -> bool:
 
 def attention(packed: Tensor, heads: int, a: int, b: int, queries: int) -> Tensor:
     """softmax(A B^T / sqrt(d)) V for the first ``queries`` tokens, heads joined: (B, queries, D).
+
+    Not differentiable, and not to be traced.
 
     Args:
         packed: (B, N, 3 D) float32 on the CPU, contiguous: Q, K, V, each of them head by head (see :func:`fits`).
