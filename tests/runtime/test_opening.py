@@ -76,6 +76,7 @@ def test_an_artefact_runs_on_its_own_runtime(exported, main_file):
     ("options", "error", "message"),
     [
         ({"runtime": "openvino"}, ConfigError, "runs on onnx, not on openvino"),
+        ({"runtime": "native"}, ConfigError, "runs on onnx, not on native"),
         ({"precision": "int8"}, ConfigError, "was exported in fp32"),
         ({"sigma": 2.0}, ConfigError, "sigma of the export .* cannot be changed"),
         ({"device": "mps"}, ConfigError, "onnx runtime runs on auto, cpu, cuda"),
