@@ -12,6 +12,7 @@ from torch import Tensor
 
 from anomalyclip.clip.attention import SelfAttention, plain_inference
 from anomalyclip.native import attention as native
+from anomalyclip.native import threads
 from anomalyclip.native.compile import SWITCH
 from anomalyclip.native.library import why_not
 
@@ -40,14 +41,14 @@ def textbook(x: Tensor, heads: int, a: int, b: int, queries: int) -> Tensor:
     b=st.integers(0, 2),
     few=st.booleans(),
     scale=st.sampled_from([0.0, 0.1, 1.0, 3.0]),
-    threads=st.integers(1, 3),
+    team=st.integers(1, 3),
 )
 def test_it_equals_the_textbook(
-    B: int, N: int, heads: int, width: int, a: int, b: int, few: bool, scale: float, threads: int
+    B: int, N: int, heads: int, width: int, a: int, b: int, few: bool, scale: float, team: int
 ) -> None:
     x, queries = packed(B, N, heads, width, scale, seed=N), 1 if few else N
     before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(team)
     try:
         with torch.no_grad():
             assert native.fits(x, heads)
@@ -76,12 +77,24 @@ def test_memory_that_was_used_before_does_not_matter(monkeypatch: pytest.MonkeyP
     assert torch.equal(native.attention(x, 2, 2, 2, 45), expected)
 
 
+@pytest.mark.parametrize("team", [True, False], ids=["torch's threads", "our threads"])
+def test_both_kinds_of_threads_do_all_of_it(team: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, before = packed(1, 64, 5, 32), torch.get_num_threads()
+    if team and threads._torch_team() is None:
+        pytest.skip("torch does not run on libgomp here")
+    if not team:
+        monkeypatch.setattr(threads, "_torch_team", lambda: None)
+    torch.set_num_threads(3)
+    try:
+        found = native.attention(x, 5, 0, 1, 64)
+    finally:
+        torch.set_num_threads(before)
+    torch.testing.assert_close(found.double(), textbook(x, 5, 0, 1, 64), atol=2e-6, rtol=0)
+
+
 def test_a_forked_process_makes_threads_of_its_own() -> None:
-    x = packed(1, 64, 4, 32)
-    torch.set_num_threads(2)
-    expected = native.attention(x, 4, 0, 1, 64)
-    assert native._pool(1, os.getpid()) is not native._pool(1, os.getpid() + 1)
-    assert torch.equal(native.attention(x, 4, 0, 1, 64), expected)
+    assert threads._helpers(1, os.getpid()) is threads._helpers(1, os.getpid())
+    assert threads._helpers(1, os.getpid()) is not threads._helpers(1, os.getpid() + 1)
 
 
 class TestWhoTakesIt:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import os
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import TYPE_CHECKING
 
 from anomalyclip.native.library import kernels, why_not
+from anomalyclip.native.threads import run_on_threads
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,7 +25,7 @@ class _Attention(ctypes.Structure):
     _fields_ = (
         ("team", ctypes.POINTER(Team)),
         *((name, ctypes.c_void_p) for name in ("qkv", "out", "benches")),
-        *((name, ctypes.c_int32) for name in ("images", "tokens", "heads", "width", "queries", "a", "b")),
+        *((name, ctypes.c_int32) for name in ("images", "tokens", "heads", "width", "queries", "a", "b", "arrived")),
     )
 
 
@@ -71,15 +69,5 @@ def attention(packed: Tensor, heads: int, a: int, b: int, queries: int) -> Tenso
         ctypes.addressof(places),
         *(B, N, heads, D3 // 3 // heads, queries, a, b),
     )
-    work = library.ac_attention_f32
-    others = [_pool(threads - 1, os.getpid()).submit(work, ctypes.byref(job), n) for n in range(1, threads)]
-    work(ctypes.byref(job), 0)
-    for other in others:
-        other.result()
+    run_on_threads(library.ac_attention_f32, job, threads)
     return out
-
-
-@cache
-def _pool(threads: int, process: int) -> ThreadPoolExecutor:
-    """Helpers of the calling thread; a forked process has none of its parent's, hence ``process``."""
-    return ThreadPoolExecutor(threads, thread_name_prefix="anomalyclip-attention")

@@ -17,6 +17,7 @@ typedef struct {
     char *const *benches;
     int32_t images, tokens, heads, width, queries;
     int32_t a, b;      /* which of Q, K, V (0, 1, 2) are compared; V is what is summed */
+    atomic_int arrived; /* threads so far: each takes its number, and with it its bench */
 } Attention;
 
 /* One head: A scaled, row by row; B as [keys / 32][width][32]; V as [width / 32][keys][32]. */
@@ -135,8 +136,9 @@ static void attend_tile(const Head *h, int64_t row, int64_t valid, float *to, in
             _mm512_storeu_ps(to + r * stride + d, _mm512_div_ps(_mm512_load_ps(out + r * width + d), _mm512_set1_ps(total[r])));
 }
 
-/* What every thread of the team calls, each with its own number: one head of one image after another. */
-API void ac_attention_f32(const Attention *job, int32_t thread) {
+/* What every thread of the team calls: one head of one image after another. */
+API void ac_attention_f32(Attention *job) {
+    const int thread = atomic_fetch_add(&job->arrived, 1);
     const int64_t width = job->width, row = job->heads * width, image = job->tokens * 3 * row;
     Head h;
     head_layout(&h, job->tokens, width, (uintptr_t)job->benches[thread]);
