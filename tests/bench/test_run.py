@@ -14,6 +14,8 @@ from anomalyclip.bench.variants import VARIANTS, parse_variants
 from anomalyclip.cli import main
 from anomalyclip.clip.config import CLIPConfig, TextConfig, VisionConfig
 from anomalyclip.errors import ConfigError
+from anomalyclip.native import why_not
+from anomalyclip.native.compile import SWITCH
 
 TINY = CLIPConfig(16, VisionConfig(32, 8, 32, 3, 2), TextConfig(16, 600, 16, 1, 2))
 
@@ -73,7 +75,31 @@ def test_bad_calls_say_what_is_wrong(options: list[str], told: str, capsys: pyte
 def test_variants_keep_their_order_and_lose_doubles() -> None:
     assert [one.name for one in parse_variants("torch, reference,torch")] == ["torch", "reference"]
     assert {"reference", "torch"} <= {one.name for one in parse_variants(None)}
-    assert set(VARIANTS) == {"reference", "torch", "onnx", "openvino", "onnx-int8", "openvino-int8"}
+    assert set(VARIANTS) == {"reference", "torch", "onnx", "openvino", "onnx-int8", "openvino-int8", "native-int8"}
+
+
+@pytest.mark.skipif(why_not("vnni") is not None, reason=str(why_not("vnni")))
+def test_our_kernels_are_measured_beside_torch(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wide = CLIPConfig(16, VisionConfig(32, 8, 64, 3, 2), TextConfig(16, 600, 16, 1, 2))
+    monkeypatch.setitem(models.PRESETS, "wide", wide)
+    call = ["bench", "--model", "random:wide", "--variants", "torch,native-int8", "--rounds", "1", "--renders", "4"]
+    with pytest.raises(SystemExit) as ended:
+        main([*call, "--threads", "1", "--output", str(tmp_path / "out")])
+    assert ended.value.code == 0
+    record = json.loads((tmp_path / "out" / "bench.json").read_text())
+    (drift,) = (row for row in record["drift"] if row["variant"] == "native-int8")
+    assert 1e-6 < drift["map_change"] < 0.1  # the model that both share was left whole: torch's row is not an error
+    assert drift["map_correlation"] > 0.9
+    assert "our kernels, int8" in capsys.readouterr().out
+
+
+def test_what_is_missing_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SWITCH, "0")
+    assert "native-int8" not in [one.name for one in parse_variants(None)]
+    with pytest.raises(ConfigError, match=f"native-int8 cannot run here: .*unset {SWITCH}"):
+        parse_variants("torch,native-int8")
 
 
 def test_undefined_figures_are_null(tmp_path: Path) -> None:
@@ -95,7 +121,7 @@ def test_undefined_figures_are_null(tmp_path: Path) -> None:
 
 
 def test_the_command_is_run_as_people_run_it() -> None:
-    (row,) = measure_detect({"torch": "pocket"}, 2, threads=1, runs=1)
+    (row,) = measure_detect({"torch": ["--model", "pocket"]}, 2, threads=1, runs=1)
     assert row.images == 2
     assert min(row.total, row.first) > 0.2
     assert 150 < row.peak_mb < 3000

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,12 +43,12 @@ class Throughput:
 
 
 def measure_detect(
-    models: dict[str, str], images: int, *, threads: int, runs: int = 3, prompts: Sequence[str] = ()
+    asked: Mapping[str, Sequence[str]], images: int, *, threads: int, runs: int = 3, prompts: Sequence[str] = ()
 ) -> list[Throughput]:
     """Run the command for every variant in turn, ``runs`` times each; the fastest run of each counts.
 
     Args:
-        models: variant -> what follows `--model` (a name, a weights file or an export's folder).
+        asked: variant -> the options that choose it, such as ``["--model", "pocket", "--runtime", "native"]``.
         images: at least 2.
         threads: of the model.
         runs: how often.
@@ -63,7 +63,7 @@ def measure_detect(
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             pool.submit(_draw, folder / "many", images).result()
             pool.submit(_draw, folder / "one", 1).result()
-            measured = pool.submit(_alternate, models, folder, threads, runs, tuple(prompts)).result()
+            measured = pool.submit(_alternate, asked, folder, threads, runs, tuple(prompts)).result()
     return [
         Throughput(variant, images, first, total, (images - 1) / max(total - first, 1e-9), peak)
         for variant, (first, total, peak) in measured.items()
@@ -71,14 +71,14 @@ def measure_detect(
 
 
 def _alternate(
-    models: dict[str, str], folder: Path, threads: int, runs: int, options: tuple[str, ...]
+    asked: Mapping[str, Sequence[str]], folder: Path, threads: int, runs: int, options: tuple[str, ...]
 ) -> dict[str, tuple[float, float, float]]:
     best: dict[str, tuple[float, float, float]] = {}
     for _ in range(runs):
-        for variant, model in models.items():
-            asked = ("--model", model, "--threads", str(threads), *options)
-            first, _ = run_detect(folder / "one", asked)
-            total, peak = run_detect(folder / "many", asked)
+        for variant, choosing in asked.items():
+            call = (*choosing, "--threads", str(threads), *options)
+            first, _ = run_detect(folder / "one", call)
+            total, peak = run_detect(folder / "many", call)
             before = best.get(variant, (first, total, peak))
             best[variant] = min(before[0], first), min(before[1], total), max(before[2], peak)
     return best

@@ -178,13 +178,13 @@ def _speed_rows(
 
 def _detect(plan: Plan, model: AnomalyCLIP, exports: Path, threads: int, size: int) -> list[dict[str, Any]]:
     """The command knows no reference, and cannot make random weights: those rows are left out."""
-    models = {}
+    asked = {}
     for variant in plan.variants:
         if variant.format is not None:
-            models[variant.name] = str(artefact(variant, model, exports))
-        elif variant.name == BASE and not plan.model.startswith(RANDOM):
-            models[variant.name] = plan.model
-    measured = measure_detect(models, plan.detect_images, threads=threads)
+            asked[variant.name] = ["--model", str(artefact(variant, model, exports))]
+        elif variant.name != "reference" and not plan.model.startswith(RANDOM):
+            asked[variant.name] = ["--model", plan.model, "--runtime", variant.runtime]
+    measured = measure_detect(asked, plan.detect_images, threads=threads)
     return [{"image_size": size, "threads": threads, **asdict(one)} for one in measured]
 
 

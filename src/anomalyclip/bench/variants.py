@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from anomalyclip.bench.reference import Reference
 from anomalyclip.errors import ConfigError
-from anomalyclip.runtime.formats import FormatName, Precision, installed
+from anomalyclip.native import why_not
+from anomalyclip.runtime.formats import FormatName, Precision, RuntimeName, installed
 
 if TYPE_CHECKING:
     from anomalyclip.detect.pipeline import Detector
@@ -23,19 +24,23 @@ class Variant:
     Attributes:
         name: in tables and on the command line.
         label: for people.
-        format: what has to be exported first; None runs the model in torch.
-        precision: of the export.
+        runtime: what runs it.
+        precision: what it computes in.
+        format: what has to be exported first; None takes the model as it is.
     """
 
     name: str
     label: str
-    format: FormatName | None = None
+    runtime: RuntimeName = "torch"
     precision: Precision = "fp32"
+    format: FormatName | None = None
 
     @property
-    def available(self) -> bool:
-        """Whether what runs it is installed."""
-        return self.format is None or installed("openvino" if self.format == "openvino" else "onnx")
+    def missing(self) -> str | None:
+        """None if it can run here, else what to do about it."""
+        if self.runtime == "native":
+            return why_not("vnni")
+        return None if installed(self.runtime) else f"pip install 'anomalyclip[{self.runtime}]'"
 
 
 VARIANTS: dict[str, Variant] = {
@@ -43,10 +48,11 @@ VARIANTS: dict[str, Variant] = {
     for each in (
         Variant("reference", "the authors' computation, torch"),
         Variant("torch", "torch fp32"),
-        Variant("onnx", "onnxruntime fp32", "onnx"),
-        Variant("openvino", "OpenVINO fp32", "openvino"),
-        Variant("onnx-int8", "onnxruntime int8", "onnx", "int8"),
-        Variant("openvino-int8", "OpenVINO int8", "openvino", "int8"),
+        Variant("onnx", "onnxruntime fp32", "onnx", format="onnx"),
+        Variant("openvino", "OpenVINO fp32", "openvino", format="openvino"),
+        Variant("onnx-int8", "onnxruntime int8", "onnx", "int8", "onnx"),
+        Variant("openvino-int8", "OpenVINO int8", "openvino", "int8", "openvino"),
+        Variant("native-int8", "our kernels, int8", "native", "int8"),
     )
 }
 
@@ -58,16 +64,14 @@ def parse_variants(given: str | None) -> tuple[Variant, ...]:
         ConfigError: an unknown name, or one whose runtime is missing.
     """
     if given is None:
-        return tuple(each for each in VARIANTS.values() if each.available)
+        return tuple(each for each in VARIANTS.values() if each.missing is None)
     names = [name.strip() for name in given.split(",") if name.strip()]
     unknown = [name for name in names if name not in VARIANTS]
     if unknown or not names:
         raise ConfigError(f"unknown variants {unknown or given!r}; expected some of {','.join(VARIANTS)}")
-    missing = [name for name in names if not VARIANTS[name].available]
+    missing = [f"{name} cannot run here: {remedy}" for name in names if (remedy := VARIANTS[name].missing)]
     if missing:
-        raise ConfigError(
-            f"{', '.join(missing)} cannot run here: install 'anomalyclip[openvino]' or 'anomalyclip[onnx]'"
-        )
+        raise ConfigError("; ".join(missing))
     return tuple(VARIANTS[name] for name in dict.fromkeys(names))
 
 
@@ -85,6 +89,10 @@ def open_variant(
     Raises:
         ConfigError, OutputError, InputError: see :func:`anomalyclip.runtime.export.export_model`.
     """
+    if variant.runtime == "native":
+        from anomalyclip.runtime.native_detector import NativeDetector
+
+        return NativeDetector(model, threads)
     if variant.format is None:
         return Reference(model) if variant.name == "reference" else model
     from anomalyclip.runtime.detector import ExportedDetector
