@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from anomalyclip.clip.attention import DPAMMode, SelfAttention, plain_inference
 from anomalyclip.clip.config import Activation
 
-_HIDDEN_NUMBERS = 2**20  # of the MLP at a time on a CPU: 4 MB, 256 rows of ViT-L
+_HIDDEN_NUMBERS = 3 * 2**20  # of the MLP at a time on a CPU: 12 MB, 768 rows of ViT-L; no more than its attention holds
 
 
 class QuickGELU(nn.Module):
