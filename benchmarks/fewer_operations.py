@@ -1,7 +1,7 @@
 """What fewer operations cost in accuracy, measured on `pocket`, and what they would save in ViT-L/14@336.
 
     python benchmarks/fewer_operations.py ../shared/realval                  # every variant, 100 images of each set
-    python benchmarks/fewer_operations.py ../shared/realval --only "V-V"     # variants whose name contains a word
+    python benchmarks/fewer_operations.py ../shared/realval --only "V-V"     # only some; other rows are kept
     python benchmarks/fewer_operations.py --draw                             # operations, picture and table again
 
 Every variant sees the same images (REALVAL/*/meta.json, as in tools/pocket_card.py, evenly thinned out; solar cells of
@@ -78,6 +78,12 @@ VARIANTS: dict[str, Variant] = {
     "MLP 2x2, late blocks": Variant("MLP on fewer tokens", fewer=Fewer(mlp_cell=2, mlp_blocks="late")),
     "MLP, 25% merged": Variant("MLP on fewer tokens", fewer=Fewer(mlp_merged=0.25)),
     "MLP, 50% merged": Variant("MLP on fewer tokens", fewer=Fewer(mlp_merged=0.5)),
+    "V-V 2x2 + MLP 50% merged": Variant("together", fewer=Fewer(local_cell=2, mlp_merged=0.5)),
+    "V-V 2x2 + MLP 2x2": Variant("together", fewer=Fewer(local_cell=2, mlp_cell=2)),
+    "V-V 2x2 in every 2nd + MLP 2x2": Variant(
+        "together", fewer=Fewer(local_cell=2, mlp_cell=2, local_every=2, skipped="own value")
+    ),
+    "V-V 2x2 + MLP 2x2, late blocks": Variant("together", fewer=Fewer(local_cell=2, mlp_cell=2, mlp_blocks="late")),
     "K, V 2x2 + MLP 50% merged": Variant("together", fewer=_both(2, mlp_merged=0.5)),
     "K, V 2x2 + MLP 2x2": Variant("together", fewer=_both(2, mlp_cell=2)),
     "K, V 2x2 + 288 px": Variant("together", 288, _both(2)),
@@ -206,6 +212,16 @@ def measure(root: Path, limit: int, resamples: int, variants: dict[str, Variant]
     return record | {"note": "AUROC of pocket, GFLOP of ViT-L/14@336", "rows": rows(variants, sets)}
 
 
+def with_rows_of(record: dict[str, Any], before: Path) -> dict[str, Any]:
+    """The record, and the rows of an earlier one that is about the same weights, images and resamples."""
+    same = ("weights_sha256", "prompts_sha256", "settings", "images", "resamples")
+    old = json.loads(before.read_text()) if before.is_file() else {}
+    found = {row["variant"]: row for row in record["rows"]}
+    if all(old.get(key) == record[key] for key in same):
+        found = {row["variant"]: row for row in old["rows"]} | found
+    return record | {"rows": [found[name] for name in VARIANTS if name in found]}
+
+
 def main() -> None:
     """Measure, print the table, write the JSON and the picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -227,7 +243,7 @@ def main() -> None:
         if options.data is None or not list(options.data.glob("*/meta.json")):
             parser.error(f"{options.data} holds no data set; give a folder whose subfolders have a meta.json")
         variants = {name: each for name, each in VARIANTS.items() if options.only in name or name == BASE}
-        record = measure(options.data, options.images, options.resamples, variants)
+        record = with_rows_of(measure(options.data, options.images, options.resamples, variants), options.json)
     with atomic_write(options.json) as temporary:
         temporary.write_text(json.dumps(record, indent=1) + "\n")
     print(markdown(record))
