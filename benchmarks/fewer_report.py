@@ -38,23 +38,33 @@ def pixel_aurocs(pixels: list[NDArray[np.uint32]], draws: NDArray[Any]) -> NDArr
 
 def markdown(record: dict[str, Any]) -> str:
     """Two tables: means, changes in points and operations; then every set."""
-    lines = ["| variant | ViT-L/14 GFLOP | share | image AUROC | change, points | pixel AUROC | change, points |"]
-    lines.append("|---|---:|---:|---:|---:|---:|---:|")
+    lines = [
+        "| variant | ViT-L/14 GFLOP | share | image AUROC | change, points | worst set | pixel AUROC | change, points |"
+    ]
+    lines[0] += " worst set |"
+    lines.append("|---|" + "---:|" * (lines[0].count("|") - 2))
     for row in record["rows"]:
         cells = [f"{row['vit_l_gflop']:,.0f}", f"{row['vit_l_share']:.0%}"]
         for kind in ("image", "pixel"):
-            low, high = (100 * end for end in row[kind]["interval"])
-            change = "" if row["variant"] == BASE else f"{100 * row[kind]['change']:+.1f} ({low:+.1f} to {high:+.1f})"
-            cells += [f"{row[kind]['mean']:.3f}", change]
+            cells += [f"{row[kind]['mean']:.3f}", *_changes(row[kind], record["rows"][0][kind], list(record["images"]))]
         lines.append(f"| {row['variant']} | " + " | ".join(cells) + " |")
     names = [
         (kind, data) for kind in ("image", "pixel") for data in record["images"] if data in record["rows"][0][kind]
     ]
     lines += ["", "| variant | " + " | ".join(f"{kind} {data}" for kind, data in names) + " |"]
-    lines.append("|---" + "|---:" * len(names) + "|")
+    lines.append("|---|" + "---:|" * len(names))
     for row in record["rows"]:
         lines.append(f"| {row['variant']} | " + " | ".join(f"{row[kind][data]:.3f}" for kind, data in names) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _changes(found: dict[str, Any], base: dict[str, Any], sets: list[str]) -> list[str]:
+    """Points: the mean's change with its interval, and the change of the set that loses most; empty for the base."""
+    if found is base:
+        return ["", ""]
+    low, high = (100 * end for end in found["interval"])
+    worst = min(100 * (found[data] - base[data]) for data in sets if data in base)
+    return [f"{100 * found['change']:+.1f} ({low:+.1f} to {high:+.1f})", f"{worst:+.1f}"]
 
 
 def draw(record: dict[str, Any], path: Path) -> None:
