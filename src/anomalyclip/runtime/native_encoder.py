@@ -16,7 +16,7 @@ from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.native import kernels, why_not
 from anomalyclip.native.team import Team
 from anomalyclip.runtime import native_structs as structs
-from anomalyclip.runtime.native_weights import PANEL, PackedBlock, PackedLinear, group_of, pack_block
+from anomalyclip.runtime.native_weights import PANEL, PackedBlock, group_of, pack_block
 from anomalyclip.runtime.native_workspace import Workspace
 
 ELSEWHERE = "Every model runs with --runtime torch, or openvino"
@@ -155,14 +155,13 @@ def _packed(block: Block, owned: bool) -> PackedBlock:
 
 def _described(config: VisionConfig, blocks: Sequence[PackedBlock], *, quick: bool) -> structs.Encoder:
     layers = (structs.Layer * len(blocks))(
-        *(structs.Layer(*(x.data_ptr() for x in block.norms), *map(_weights, block.linears)) for block in blocks)
+        *(
+            structs.Layer(*(x.data_ptr() for x in block.norms), *map(structs.weights_of, block.linears))
+            for block in blocks
+        )
     )
     hidden = len(blocks[0].up.bias)
     return structs.Encoder(layers, len(blocks), config.width, config.heads, hidden, group_of(hidden), quick)
-
-
-def _weights(packed: PackedLinear) -> structs.Weights:
-    return structs.Weights(*(x.data_ptr() for x in (packed.panels, packed.scale, packed.sums, packed.bias)))
 
 
 def _pointers(tensors: Sequence[Tensor | None]) -> ctypes.Array[ctypes.c_void_p]:

@@ -1,10 +1,12 @@
-"""The structures of `native/csrc/encoder_u8.c` as ctypes, field by field, and its functions with their arguments."""
+"""The structures of `native/csrc` for int8 as ctypes, field by field, and the functions with their arguments."""
 
 from __future__ import annotations
 
 import ctypes
 
-_POINTER, _INT = ctypes.c_void_p, ctypes.c_int32
+from anomalyclip.runtime.native_weights import PackedLinear
+
+_POINTER, _INT, _LONG = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64
 
 
 def _fields(kind: type, names: str) -> list[tuple[str, type]]:
@@ -15,6 +17,16 @@ class Weights(ctypes.Structure):
     """A matrix of weights, see :class:`anomalyclip.runtime.native_weights.PackedLinear`."""
 
     _fields_ = _fields(_POINTER, "panels scale sums bias")
+
+
+class Rows(ctypes.Structure):
+    """Quantised rows, and where each one's results go."""
+
+    _fields_ = [
+        ("q", _POINTER),
+        *_fields(_LONG, "stride count part jump"),
+        *_fields(_POINTER, "scale zero to"),
+    ]
 
 
 class Layer(ctypes.Structure):
@@ -53,10 +65,17 @@ class Job(ctypes.Structure):
     ]
 
 
+def weights_of(packed: PackedLinear) -> Weights:
+    """Addresses; the tensors must be kept as long as they are used."""
+    return Weights(*(x.data_ptr() for x in (packed.panels, packed.scale, packed.sums, packed.bias)))
+
+
 def declare(library: ctypes.CDLL) -> ctypes.CDLL:
-    """Tell ctypes the arguments and results of the encoder's functions."""
-    library.ac_bench_bytes.argtypes = [ctypes.POINTER(Encoder), ctypes.c_int64]
-    library.ac_bench_bytes.restype = ctypes.c_int64
+    """Tell ctypes the arguments and results of the functions."""
+    library.ac_bench_bytes.argtypes = [ctypes.POINTER(Encoder), _LONG]
+    library.ac_bench_bytes.restype = _LONG
+    library.ac_product_u8.argtypes = [ctypes.POINTER(Rows), ctypes.POINTER(Weights), _LONG, _LONG]
+    library.ac_product_u8.restype = None
     library.ac_encode_u8.argtypes = [ctypes.POINTER(Job), ctypes.c_int32]
     library.ac_encode_u8.restype = None
     return library
