@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -174,3 +175,15 @@ def test_the_table_tells_changes_against_the_plain_model(measuring) -> None:
     assert (changed["pixel"]["mean"], changed["pixel"]["change"]) == (1, 0)
     text = measuring.markdown({"rows": table, "images": {"one": 8, "two": 8}})
     assert f"| K, V 2x2, both | 884 | 75% | {1 - lost / 16:.3f} | {-100 * lost / 16:+.1f} (" in text
+
+
+def test_rows_are_kept_only_from_a_record_about_the_same_images(measuring, tmp_path: Path) -> None:
+    about = {"weights_sha256": "a", "prompts_sha256": "b", "settings": {}, "images": {"wood": 3}, "resamples": 9}
+    row = {"variant": "MLP 2x2, all", "new": False}
+    (tmp_path / "old.json").write_text(json.dumps(about | {"rows": [row, {"variant": "192 px", "new": False}]}))
+    record = about | {"rows": [{"variant": "MLP 2x2, all", "new": True}]}
+    merged = measuring.with_rows_of(record, tmp_path / "old.json")["rows"]
+    assert [(each["variant"], each["new"]) for each in merged] == [("192 px", False), ("MLP 2x2, all", True)]
+    other = record | {"images": {"wood": 4}}
+    assert measuring.with_rows_of(other, tmp_path / "old.json") == other
+    assert measuring.with_rows_of(record, tmp_path / "none.json") == record
