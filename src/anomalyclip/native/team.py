@@ -10,7 +10,7 @@ from threading import Barrier, Lock
 
 
 class Team:
-    """``size`` threads for calls that need all of them at once.
+    """``size`` threads for calls that need all of them at once, where :mod:`anomalyclip.native.threads` may give fewer.
 
     The threads live as long as the team, sleep between calls, and end with it or with the interpreter. A forked process
     has none of its parent's threads and starts its own at its first call; where another thread was inside a call at the
