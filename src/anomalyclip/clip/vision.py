@@ -38,9 +38,10 @@ def interpolate_positions(table: Tensor, grid: tuple[int, int]) -> Tensor:
     side = math.isqrt(table.shape[0] - 1)
     if grid == (side, side):
         return table
-    spatial = table[1:].T.reshape(1, -1, side, side)
+    # A permuted view with the channels last, as the table lies: torch then copies nothing, neither before nor after.
+    spatial = table[1:].view(1, side, side, -1).permute(0, 3, 1, 2)
     resized = F.interpolate(spatial, size=grid, mode="bilinear", align_corners=False)
-    return torch.cat([table[:1], resized.flatten(2)[0].T])
+    return torch.cat([table[:1], resized.permute(0, 2, 3, 1).flatten(0, 2)])
 
 
 class VisionTransformer(nn.Module):
