@@ -21,11 +21,12 @@ Q, K, V = 0, 1, 2
 
 
 def plain_inference(x: Tensor) -> bool:
-    """A plain tensor on the CPU, no gradients, and nobody tracing: memory may be reused and other code may run."""
+    """A plain tensor on the CPU, no gradients, nobody tracing or casting: memory may be reused, other code may run."""
     return (
         type(x) is Tensor
         and x.device.type == "cpu"
         and not torch.is_grad_enabled()
+        and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
         and not torch._C._get_tracing_state()  # public only as the untyped torch.jit.is_tracing
     )
@@ -47,10 +48,11 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, *, causal: bool = False, class_only: bool = False) -> Tensor:
         """softmax(Q K^T / sqrt(d)) V, optionally causal, or for the class token alone: ``(B, 1, D)``."""
-        packed = F.linear(x, self.in_proj_weight, self.in_proj_bias)
-        if not causal and plain_inference(packed) and native.fits(packed, self.heads):
-            return self._out(native.attention(packed, self.heads, Q, K, 1 if class_only else x.shape[1]))
-        q, k, v = self._split(packed)
+        if not causal and plain_inference(x) and native.fits(x, self.heads):
+            packed = F.linear(x, self.in_proj_weight)  # the kernel adds the bias on its way
+            few = 1 if class_only else x.shape[1]
+            return self._out(native.attention(packed, self.in_proj_bias, self.heads, Q, K, few))
+        q, k, v = self._split(F.linear(x, self.in_proj_weight, self.in_proj_bias))
         return self._merge(F.scaled_dot_product_attention(q[:, :, :1] if class_only else q, k, v, is_causal=causal))
 
     def dual(self, x: Tensor, mode: DPAMMode, *, class_only: bool = False) -> tuple[Tensor, Tensor]:
@@ -59,14 +61,14 @@ class SelfAttention(nn.Module):
         ``class_only`` leaves the plain one to the class token, ``(B, 1, D)``: all that a last block's is needed for.
         """
         own, tokens = {"vv": V, "qq": Q, "kk": K}[mode], x.shape[1]
-        packed = F.linear(x, self.in_proj_weight, self.in_proj_bias)
-        del x  # whatever is alive here counts in the peak of memory
-        if plain_inference(packed) and native.fits(packed, self.heads):
-            plain = self._out(native.attention(packed, self.heads, Q, K, 1 if class_only else tokens))
-            local = native.attention(packed, self.heads, own, own, tokens)
+        if plain_inference(x) and native.fits(x, self.heads):
+            packed, bias = F.linear(x, self.in_proj_weight), self.in_proj_bias
+            del x  # whatever is alive here counts in the peak of memory
+            plain = self._out(native.attention(packed, bias, self.heads, Q, K, 1 if class_only else tokens))
+            local = native.attention(packed, bias, self.heads, own, own, tokens)
             del packed
             return plain, self._out(local)
-        q, k, v = qkv = self._split(packed)
+        q, k, v = qkv = self._split(F.linear(x, self.in_proj_weight, self.in_proj_bias))
         plain = self._merge(F.scaled_dot_product_attention(q[:, :, :1] if class_only else q, k, v))
         return plain, self._merge(F.scaled_dot_product_attention(qkv[own], qkv[own], v))
 

@@ -24,32 +24,27 @@ class Team(ctypes.Structure):
 class _Attention(ctypes.Structure):
     _fields_ = (
         ("team", ctypes.POINTER(Team)),
-        *((name, ctypes.c_void_p) for name in ("qkv", "out", "benches")),
+        *((name, ctypes.c_void_p) for name in ("qkv", "bias", "out", "benches")),
         *((name, ctypes.c_int32) for name in ("images", "tokens", "heads", "width", "queries", "a", "b", "arrived")),
     )
 
 
-def fits(packed: Tensor, heads: int) -> bool:
-    """Whether :func:`attention` takes a packed projection (B, N, 3 D): float32, contiguous, a head it is made for."""
+def fits(x: Tensor, heads: int) -> bool:
+    """Whether :func:`attention` takes the projections of tokens (B, N, D): float32, a head it is made for."""
     import torch
 
-    width = packed.shape[-1] // 3 // heads
-    return (
-        packed.dtype == torch.float32
-        and packed.is_contiguous()
-        and width % LANES == 0
-        and width <= WIDEST
-        and why_not("avx512") is None
-    )
+    width = x.shape[-1] // heads
+    return x.dtype == torch.float32 and width % LANES == 0 and width <= WIDEST and why_not("avx512") is None
 
 
-def attention(packed: Tensor, heads: int, a: int, b: int, queries: int) -> Tensor:
+def attention(packed: Tensor, bias: Tensor, heads: int, a: int, b: int, queries: int) -> Tensor:
     """softmax(A B^T / sqrt(d)) V for the first ``queries`` tokens, heads joined: (B, queries, D).
 
     Not differentiable, and not to be traced.
 
     Args:
         packed: (B, N, 3 D) float32 on the CPU, contiguous: Q, K, V, each of them head by head (see :func:`fits`).
+        bias: (3 D,), is added to every row of ``packed`` on the way.
         a, b: which of Q, K and V (0, 1, 2) are compared.
     """
     import torch
@@ -65,6 +60,7 @@ def attention(packed: Tensor, heads: int, a: int, b: int, queries: int) -> Tenso
     job = _Attention(
         ctypes.pointer(team),
         packed.data_ptr(),
+        bias.data_ptr(),
         out.data_ptr(),
         ctypes.addressof(places),
         *(B, N, heads, D3 // 3 // heads, queries, a, b),

@@ -13,7 +13,7 @@ from anomalyclip.native.compile import FOLDER, LIBRARY, SWITCH
 
 Feature: TypeAlias = Literal["avx512", "vnni"]
 
-ABI = 1
+ABI = 2
 """What ``ac_abi_version`` in csrc/cpu.c must say: functions and their arguments are those that this package calls."""
 BUILT = FOLDER / LIBRARY
 _BITS: dict[Feature, int] = {"avx512": 1, "vnni": 2}

@@ -12,7 +12,8 @@
 
 typedef struct {
     Team *team;
-    const float *qkv;  /* (images, tokens, 3, heads, width) */
+    const float *qkv;  /* (images, tokens, 3, heads, width), without */
+    const float *bias; /* (3, heads, width) */
     float *out;        /* (images, queries, heads, width) */
     char *const *benches;
     int32_t images, tokens, heads, width, queries;
@@ -69,17 +70,22 @@ APART void multiply_f32(float *sums, int64_t across, const float *rows, int64_t 
     }
 }
 
-static void pack(Head *h, const float *a, const float *b, const float *v, int64_t stride, int64_t queries) {
+/* One head of the three projections at `qkv`, its bias at `bias`; Q, K and V lie `row` floats apart in both. */
+static void pack(Head *h, const Attention *job, const float *qkv, const float *bias, int64_t row) {
+    const int64_t stride = 3 * row, queries = job->queries, to_a = job->a * row, to_b = job->b * row, to_v = 2 * row;
+    const float *a = qkv + to_a, *b = qkv + to_b, *v = qkv + to_v;
     const __m512 scale = _mm512_set1_ps(1.44269504f / __builtin_sqrtf((float)h->width));
     const int64_t rows = rounded_up(queries, TILE), width = h->width;
     for (int64_t i = 0; i < rows; i++)
         for (int64_t d = 0; d < width; d += LANES)
             _mm512_store_ps(h->a + i * width + d,
-                            _mm512_mul_ps(scale, _mm512_loadu_ps(a + (i < queries ? i : queries - 1) * stride + d)));
+                            _mm512_mul_ps(scale, _mm512_add_ps(_mm512_loadu_ps(bias + to_a + d),
+                                                               _mm512_loadu_ps(a + (i < queries ? i : queries - 1) * stride + d))));
     for (int64_t i = 0; i < h->keys; i++)
         for (int64_t d = 0; d < width; d += LANES)
             _mm512_store_ps(h->v + d / PANEL * PANEL * h->keys + i * PANEL + d % PANEL,
-                            i < h->tokens ? _mm512_loadu_ps(v + i * stride + d) : _mm512_setzero_ps());
+                            i < h->tokens ? _mm512_add_ps(_mm512_loadu_ps(bias + to_v + d), _mm512_loadu_ps(v + i * stride + d))
+                                          : _mm512_setzero_ps());
     /* 16 keys' values of one column come by a gather: stores that far apart would take twice the time. */
     const __m512i steps = _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
                                              _mm512_set1_epi32((int)stride));
@@ -88,7 +94,8 @@ static void pack(Head *h, const float *a, const float *b, const float *v, int64_
         const __mmask16 inside = real >= LANES ? 0xffff : real <= 0 ? 0 : (__mmask16)((1 << real) - 1);
         for (int64_t d = 0; d < width; d++)
             _mm512_store_ps(h->b + i / PANEL * PANEL * width + d * PANEL + i % PANEL,
-                            _mm512_mask_i32gather_ps(_mm512_setzero_ps(), inside, steps, b + i * stride + d, 4));
+                            _mm512_add_ps(_mm512_set1_ps(bias[to_b + d]),
+                                          _mm512_mask_i32gather_ps(_mm512_setzero_ps(), inside, steps, b + i * stride + d, 4)));
     }
 }
 
@@ -152,7 +159,7 @@ API void ac_attention_f32(Attention *job) {
     for (int64_t piece; (piece = take(job->team)) < (int64_t)job->images * job->heads;) {
         const float *qkv = job->qkv + piece / job->heads * image + piece % job->heads * width;
         float *out = job->out + piece / job->heads * job->queries * row + piece % job->heads * width;
-        pack(&h, qkv + job->a * row, qkv + job->b * row, qkv + 2 * row, 3 * row, job->queries);
+        pack(&h, job, qkv, job->bias + piece % job->heads * width, row);
         for (int64_t q = 0; q < job->queries; q += TILE)
             attend_tile(&h, q, job->queries - q < TILE ? job->queries - q : TILE, out + q * row, row);
     }

@@ -7,7 +7,7 @@
 #define EXPORT __attribute__((visibility("default")))
 
 /* Raised whenever a function changes its arguments or their meaning; ABI in library.py is the same number. */
-EXPORT int32_t ac_abi_version(void) { return 1; }
+EXPORT int32_t ac_abi_version(void) { return 2; }
 
 #if defined(__x86_64__)
 #define AVX512 (bit_AVX512F | bit_AVX512BW | bit_AVX512VL | bit_AVX512DQ)

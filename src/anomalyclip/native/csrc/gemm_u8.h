@@ -49,12 +49,6 @@ typedef struct {
 
 typedef enum { STORE, ADD, STORE_HALF, STORE_QUICK_GELU, STORE_GELU } Finish;
 
-/* x sigmoid(1.702 x) */
-INLINE __m512 quick_gelu(__m512 x) {
-    const __m512 e = exp2_exact(_mm512_mul_ps(x, _mm512_set1_ps(-1.702f * 1.44269504f)));
-    return _mm512_div_ps(x, _mm512_add_ps(e, _mm512_set1_ps(1.0f)));
-}
-
 /* x Phi(x), with erf by Abramowitz and Stegun's 7.1.26 (absolute error 1.5e-7). */
 INLINE __m512 gelu(__m512 x) {
     const __m512 z = _mm512_abs_ps(_mm512_mul_ps(x, _mm512_set1_ps(0.70710678f)));

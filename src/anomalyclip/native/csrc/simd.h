@@ -41,4 +41,10 @@ INLINE __m512 exp2_exact(__m512 x) {
     return _mm512_scalef_ps(p, x - f);
 }
 
+/* x sigmoid(1.702 x) */
+INLINE __m512 quick_gelu(__m512 x) {
+    const __m512 e = exp2_exact(_mm512_mul_ps(x, _mm512_set1_ps(-1.702f * 1.44269504f)));
+    return _mm512_div_ps(x, _mm512_add_ps(e, _mm512_set1_ps(1.0f)));
+}
+
 #endif
