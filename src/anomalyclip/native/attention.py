@@ -15,7 +15,7 @@ LANES, WIDEST = 32, 256
 """A head's width must be a multiple of the one and at most the other."""
 
 
-class Team(ctypes.Structure):
+class Counters(ctypes.Structure):
     """Counters that the threads of one call share."""
 
     _fields_ = tuple((name, ctypes.c_int32) for name in ("size", "waiting", "round", "next"))
@@ -23,7 +23,7 @@ class Team(ctypes.Structure):
 
 class _Attention(ctypes.Structure):
     _fields_ = (
-        ("team", ctypes.POINTER(Team)),
+        ("team", ctypes.POINTER(Counters)),
         *((name, ctypes.c_void_p) for name in ("qkv", "bias", "out", "benches")),
         *((name, ctypes.c_int32) for name in ("images", "tokens", "heads", "width", "queries", "a", "b", "arrived")),
     )
@@ -56,7 +56,7 @@ def attention(packed: Tensor, bias: Tensor, heads: int, a: int, b: int, queries:
     size = library.ac_attention_bytes(ctypes.c_int64(N), ctypes.c_int64(D3 // 3 // heads))
     bench = torch.empty(threads, size, dtype=torch.uint8)
     places = (ctypes.c_void_p * threads)(*(bench[thread].data_ptr() for thread in range(threads)))
-    team = Team(threads)
+    team = Counters(threads)
     job = _Attention(
         ctypes.pointer(team),
         packed.data_ptr(),

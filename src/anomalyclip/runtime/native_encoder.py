@@ -14,6 +14,7 @@ from anomalyclip.clip.config import VisionConfig
 from anomalyclip.clip.vision import VisionFeatures, VisionTransformer, check_layers
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.native import kernels, why_not
+from anomalyclip.native.attention import Counters
 from anomalyclip.native.team import Team
 from anomalyclip.runtime import native_structs as structs
 from anomalyclip.runtime.native_weights import PANEL, PackedBlock, group_of, pack_block
@@ -104,7 +105,7 @@ class NativeEncoder:
         taps = dict(zip(sorted(wanted), space.taps, strict=True))
         job = structs.Job(
             ctypes.pointer(self._encoder),
-            ctypes.pointer(structs.Team(self.threads)),
+            ctypes.pointer(Counters(self.threads)),
             B,
             N,
             first_dual - 1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 
+from anomalyclip.native.attention import Counters
 from anomalyclip.runtime.native_weights import PackedLinear
 
 _POINTER, _INT, _LONG = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64
@@ -47,18 +48,12 @@ class Encoder(ctypes.Structure):
     ]
 
 
-class Team(ctypes.Structure):
-    """What the threads of one call share; only ``size`` is set from here."""
-
-    _fields_ = _fields(_INT, "size waiting round next")
-
-
 class Job(ctypes.Structure):
     """One call: which images go through the blocks, how, and the memory for it. Blocks are counted from 0 here."""
 
     _fields_ = [
         ("encoder", ctypes.POINTER(Encoder)),
-        ("team", ctypes.POINTER(Team)),
+        ("team", ctypes.POINTER(Counters)),
         *_fields(_INT, "images tokens first_dual last_dual class_only own"),
         *_fields(_POINTER, "original local qkv attended attended_own"),
         *_fields(ctypes.POINTER(_POINTER), "taps benches"),
