@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +38,29 @@ class GELU(nn.Module):
 ACTIVATIONS: dict[Activation, type[nn.Module]] = {"quick_gelu": QuickGELU, "gelu": GELU}
 
 
+class MLP(nn.Sequential):
+    """Linear to four times the width, activation, linear back, under OpenAI's names. Tokens ``(..., D)``.
+
+    For rows (R, D) without gradients our own kernel adds the first bias and takes QuickGELU in one pass, where it fits:
+    the same numbers but for rounding.
+    """
+
+    def __init__(self, width: int, activation: Activation) -> None:
+        fc, projection = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+        super().__init__(OrderedDict(c_fc=fc, act=ACTIVATIONS[activation](), c_proj=projection))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., D) to (..., D)."""
+        fc, act, projection = cast("tuple[nn.Linear, nn.Module, nn.Linear]", tuple(self))
+        fits = isinstance(act, QuickGELU) and x.dim() == 2 and plain_inference(x)
+        if fits and native.fits(x, 4 * x.shape[1]):
+            x = native.quick_gelu_(F.linear(x, fc.weight), fc.bias)
+        else:
+            x = act(fc(x))
+        out: Tensor = projection(x)
+        return out
+
+
 class Block(nn.Module):
     """Pre-norm residual block: attention, then MLP. Tokens ``(B, N, D)``."""
 
@@ -44,11 +68,7 @@ class Block(nn.Module):
         super().__init__()
         self.attn = SelfAttention(width, heads)
         self.ln_1 = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(
-            OrderedDict(
-                c_fc=nn.Linear(width, 4 * width), act=ACTIVATIONS[activation](), c_proj=nn.Linear(4 * width, width)
-            )
-        )
+        self.mlp = MLP(width, activation)
         self.ln_2 = nn.LayerNorm(width)
 
     def forward(self, x: Tensor, *, causal: bool = False, class_only: bool = False) -> Tensor:
@@ -73,15 +93,8 @@ class Block(nn.Module):
             return _add(x, self.mlp(self.ln_2(x)))
         # Row by row it is all the same; the hidden units of ViT-L's 1,370 tokens at once would take 22 MB.
         for rows in torch.split(x.view(-1, x.shape[-1]), max(256, _HIDDEN_NUMBERS // (4 * x.shape[-1]))):
-            rows.add_(self._mlp(self.ln_2(rows)))
+            rows.add_(self.mlp(self.ln_2(rows)))
         return x
-
-    def _mlp(self, rows: Tensor) -> Tensor:
-        """The MLP of (R, D), by our own kernel where it fits: same numbers but for rounding."""
-        fc, act, projection = self.mlp.c_fc, self.mlp.act, self.mlp.c_proj
-        if isinstance(act, QuickGELU) and isinstance(fc, nn.Linear) and native.fits(rows, fc.out_features):
-            return projection(native.quick_gelu_(F.linear(rows, fc.weight), fc.bias))  # type: ignore[operator, no-any-return]
-        return self.mlp(rows)  # type: ignore[no-any-return]
 
 
 def _add(x: Tensor, fresh: Tensor) -> Tensor:
