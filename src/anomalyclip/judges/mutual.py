@@ -45,13 +45,14 @@ def lnamd(tokens: Array, r: int) -> Array:
     values = tokens.astype(np.float32, copy=False)
     mean = values.mean(axis=(1, 2), keepdims=True, dtype=np.float64)
     variance = values.var(axis=(1, 2), keepdims=True, dtype=np.float64)
-    normed = ((values - mean) / np.sqrt(variance + _EPS)).astype(np.float32)
+    normed: Array = ((values - mean) / np.sqrt(variance + _EPS)).astype(np.float32)
     if r == 1:
         return normed
     grid = normed.reshape(n, side, side, width)
     for axis in (1, 2):
         grid = _box_sum(grid, r, axis)
-    return (grid / np.float32(r * r)).reshape(n, side * side, width)
+    pooled: Array = (grid / np.float32(r * r)).reshape(n, side * side, width)
+    return pooled
 
 
 def mutual_scores(
@@ -167,7 +168,8 @@ def _interval_mean(found: Array, first: int, end: int) -> NDArray[np.float64]:
     """found: (n, N, n), distances to each picture, infinite to itself. Mean of the sorted ones from first to end."""
     nearest = np.partition(found, [first, end - 1], axis=2) if end < found.shape[2] else found
     chosen = np.sort(nearest[:, :, :end], axis=2)[:, :, first:]
-    return chosen.mean(axis=2, dtype=np.float64)
+    mean: NDArray[np.float64] = chosen.mean(axis=2, dtype=np.float64)
+    return mean
 
 
 def _by_group(found: Array, groups: NDArray[np.intp], share: float) -> NDArray[np.float64]:
