@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import torch
 
+from anomalyclip.encoders.formats import FORMATS
 from anomalyclip.errors import ConfigError, InputError, OutputError
 from anomalyclip.model import AnomalyCLIP
 from anomalyclip.runtime.detector import ExportedDetector
 from anomalyclip.runtime.export import ExportOptions, check_options, export_model
-from anomalyclip.runtime.formats import FORMATS
 from anomalyclip.runtime.sidecar import SIDECAR, read_artefact
 
 # precision -> (scores, map values) may differ by so much

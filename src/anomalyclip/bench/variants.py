@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomalyclip.bench.reference import Reference
+from anomalyclip.encoders.formats import FormatName, Precision, RuntimeName, installed
 from anomalyclip.errors import ConfigError
 from anomalyclip.native import why_not
-from anomalyclip.runtime.formats import FormatName, Precision, RuntimeName, installed
 
 if TYPE_CHECKING:
     from anomalyclip.detect.pipeline import Detector

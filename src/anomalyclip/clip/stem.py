@@ -5,6 +5,8 @@ Pretrained local features are what makes a small CLIP usable (GROUND, last secti
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -51,17 +53,23 @@ class ConvStem(nn.Module):
 
     def features(self, pixel_values: Tensor) -> list[Tensor]:
         """The tapped stages, (B, C, h', w') each, the finest pooled to half the token stride."""
+        return self.with_stages(pixel_values, ())[0]
+
+    def with_stages(self, pixel_values: Tensor, wanted: Collection[int]) -> tuple[list[Tensor], dict[int, Tensor]]:
+        """:meth:`features`, and the ``wanted`` stages (numbered from 1) as they are: {stage: (B, C, h', w')}."""
         stride = self.config.stride
         height, width = (side // stride * stride for side in pixel_values.shape[2:])
         x = pixel_values[..., :height, :width].contiguous(memory_format=torch.channels_last)
         x = F.relu6(self.first(x))
-        tapped = []
+        tapped, kept = [], {}
         for number, stage in enumerate(self.stages, start=1):
             x = stage(x)
+            if number in wanted:
+                kept[number] = x
             if number in self.config.taps:
                 excess = stride // 2 // self.config.stride_of(number)
                 tapped.append(F.avg_pool2d(x, excess) if excess > 1 else x)
-        return tapped
+        return tapped, kept
 
     def project(self, features: list[Tensor]) -> tuple[Tensor, tuple[int, int]]:
         """Features of :meth:`features` to patch tokens (B, h * w, width) and their grid."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -18,10 +19,14 @@ from anomalyclip.errors import ConfigError
 
 
 class VisionFeatures(NamedTuple):
-    """What the encoder gives: ``image`` (B, E) and ``patches`` {layer: (B, N, E)}, neither of them normalised."""
+    """What the encoder gives: ``image`` (B, E) and ``patches`` {layer: (B, N, E)}, neither of them normalised.
+
+    ``tokens`` {layer: (B, N, D)} are the original path's, as the blocks leave them.
+    """
 
     image: Tensor
     patches: dict[int, Tensor]
+    tokens: Mapping[int, Tensor] = MappingProxyType({})
 
 
 def default_dpam_blocks(layers: int) -> int:
@@ -129,24 +134,32 @@ class VisionTransformer(nn.Module):
         dpam: DPAMMode,
         dpam_blocks: int | None,
         post_norm_class: bool,
+        original_layers: Sequence[int] = (),
     ) -> VisionFeatures:
-        """The blocks, from tokens (B, 1 + N, D) on; see :meth:`forward` for the options."""
+        """The blocks, from tokens (B, 1 + N, D) on; see :meth:`forward` for the options.
+
+        ``original_layers`` are those whose patch tokens of the original path are wanted as well, from the same pass.
+        """
         depth = self.config.layers
         first_dual = self.first_dual_block(dpam, dpam_blocks)
-        wanted = check_layers(layers, depth)
+        wanted, kept = check_layers(layers, depth), check_layers(original_layers, depth)
         last_wanted = max(wanted, default=0)
         original = local = tokens
         del tokens  # 6 MB of ViT-L's peak
         patches: dict[int, Tensor] = {}
+        plain: dict[int, Tensor] = {}
         for number, block in enumerate(self._blocks(), start=1):
+            class_only = number == depth and depth not in kept
             if first_dual <= number <= last_wanted:
-                original, local = block.dual(original, local, dpam, class_only=number == depth)
+                original, local = block.dual(original, local, dpam, class_only=class_only)
             else:  # one path: before the dual blocks, or after the last layer whose patches anyone asked for
-                original = local = block(original, class_only=number == depth and depth not in wanted)
+                original = local = block(original, class_only=class_only and depth not in wanted)
+            if number in kept:
+                plain[number] = original[:, 1:]
             if number in wanted:
                 patches[number] = self.ln_post(local[:, 1:]) @ self.proj
         first = original[:, 0]
-        return VisionFeatures((self.ln_post(first) if post_norm_class else first) @ self.proj, patches)
+        return VisionFeatures((self.ln_post(first) if post_norm_class else first) @ self.proj, patches, plain)
 
     def first_dual_block(self, dpam: DPAMMode, dpam_blocks: int | None) -> int:
         depth = self.config.layers

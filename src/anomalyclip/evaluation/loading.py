@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from anomalyclip.clip.attention import DPAMMode
     from anomalyclip.clip.model import CLIP
+    from anomalyclip.encoders.formats import Precision, RuntimeChoice
     from anomalyclip.model import AnomalyCLIP
     from anomalyclip.model_settings import ModelSettings
-    from anomalyclip.runtime.formats import Precision, RuntimeChoice
     from anomalyclip.text_embeddings import Preset, TextEmbeddings
 
 #: what may stand before a path, and the method its file must then be of (None: any)

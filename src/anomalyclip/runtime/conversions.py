@@ -17,10 +17,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anomalyclip.encoders.formats import FORMATS, RUNTIMES, FormatName, Precision, RuntimeName
 from anomalyclip.errors import AnomalyClipError
 from anomalyclip.hub.cache import home, lock, make_folder
 from anomalyclip.io.atomic import write_bytes
-from anomalyclip.runtime.formats import FORMATS, RUNTIMES, FormatName, Precision, RuntimeName
 from anomalyclip.runtime.sidecar import SIDECAR, read_artefact
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from anomalyclip.runtime.formats import OPSET
+from anomalyclip.encoders.formats import OPSET
 from anomalyclip.runtime.graph import DetectorGraph
 from anomalyclip.runtime.graph_io import INPUT, OUTPUTS
 

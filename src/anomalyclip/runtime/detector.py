@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from anomalyclip.detecting import Detecting
+from anomalyclip.encoders.formats import FORMATS
 from anomalyclip.errors import InputError
-from anomalyclip.runtime.formats import FORMATS
 from anomalyclip.runtime.sessions import open_session
 from anomalyclip.runtime.sidecar import Artefact, read_artefact
 

@@ -11,11 +11,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anomalyclip.encoders.formats import OPSET, ExportFormat, FormatName, Precision, export_format, require
 from anomalyclip.errors import ConfigError, OutputError
 from anomalyclip.io.atomic import output_error
 from anomalyclip.io.names import printable
 from anomalyclip.model import AnomalyCLIP
-from anomalyclip.runtime.formats import OPSET, ExportFormat, FormatName, Precision, export_format, require
 from anomalyclip.runtime.graph_io import OUTPUTS, Pixels, describe_input
 from anomalyclip.runtime.sidecar import SIDECAR, Artefact, find_artefact, record_files, write_sidecar
 from anomalyclip.version import __version__
@@ -37,7 +37,7 @@ class ExportOptions:
     """What to make.
 
     Attributes:
-        format, precision: see :data:`anomalyclip.runtime.formats.FORMATS`.
+        format, precision: see :data:`anomalyclip.encoders.formats.FORMATS`.
         pixels: what the graph takes.
         calibration: a folder of typical images for int8; None renders some.
         calibration_images: how many.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from anomalyclip.errors import AnomalyClipError, ConfigError
 
 if TYPE_CHECKING:
-    from anomalyclip.runtime.formats import Precision
+    from anomalyclip.encoders.formats import Precision
     from anomalyclip.runtime.native_detector import NativeDetector
 
 

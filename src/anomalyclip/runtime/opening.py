@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anomalyclip.errors import ConfigError
-from anomalyclip.io.names import printable
-from anomalyclip.runtime.formats import (
+from anomalyclip.encoders.formats import (
     FORMATS,
     RUNTIMES,
     Precision,
@@ -18,6 +16,8 @@ from anomalyclip.runtime.formats import (
     installed,
     require,
 )
+from anomalyclip.errors import ConfigError
+from anomalyclip.io.names import printable
 from anomalyclip.runtime.sidecar import SIDECAR, find_artefact, parse_artefact
 
 if TYPE_CHECKING:

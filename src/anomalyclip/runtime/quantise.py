@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from anomalyclip.encoders.formats import require
 from anomalyclip.runtime.convert import quietly
-from anomalyclip.runtime.formats import require
 from anomalyclip.runtime.graph_io import INPUT
 
 if TYPE_CHECKING:

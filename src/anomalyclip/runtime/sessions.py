@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from anomalyclip.encoders.formats import FORMATS, RUNTIMES, FormatName, require
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.io.names import printable
 from anomalyclip.runtime.convert import quietly
-from anomalyclip.runtime.formats import FORMATS, RUNTIMES, FormatName, require
 from anomalyclip.runtime.graph_io import INPUT, OUTPUTS
 
 if TYPE_CHECKING:

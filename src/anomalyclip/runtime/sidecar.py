@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from anomalyclip.encoders.formats import FORMATS, FormatName, Precision
 from anomalyclip.errors import InputError
 from anomalyclip.hub.cache import state
 from anomalyclip.hub.digests import sha256
 from anomalyclip.hub.registry import RemoteFile
 from anomalyclip.io.names import printable
-from anomalyclip.runtime.formats import FORMATS, FormatName, Precision
 from anomalyclip.runtime.graph_io import Pixels
 
 SIDECAR = "anomalyclip.json"

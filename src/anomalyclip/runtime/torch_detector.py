@@ -9,9 +9,9 @@ from torch import Tensor
 
 from anomalyclip.clip.vision import VisionFeatures
 from anomalyclip.detecting import Detecting
+from anomalyclip.encoders.formats import Precision
 from anomalyclip.errors import ConfigError
 from anomalyclip.model import AnomalyCLIP
-from anomalyclip.runtime.formats import Precision
 
 if TYPE_CHECKING:
     from PIL.Image import Image

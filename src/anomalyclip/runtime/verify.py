@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from anomalyclip.encoders.formats import Precision
 from anomalyclip.errors import ConfigError
-from anomalyclip.runtime.formats import Precision
 from anomalyclip.runtime.sidecar import Differences
 
 if TYPE_CHECKING:
