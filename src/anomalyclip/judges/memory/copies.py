@@ -1,0 +1,27 @@
+"""Turned copies of good pictures: parts that lie as they fall are compared with themselves in other poses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ROTATIONS = (0, 45, 90, 135, 180, 225, 270, 315)
+"""AnomalyDINO's angles in degrees, counter-clockwise."""
+
+
+def rotated(picture: NDArray[np.uint8], degrees: float) -> NDArray[np.uint8]:
+    """A picture (H, W, 3) turned counter-clockwise about (W / 2, H / 2), same size: bilinear, border mirrored.
+
+    As AnomalyDINO's code does it: the centre lies half a pixel beside the middle, so 180 degrees are no flip.
+    """
+    if degrees % 360 == 0:
+        return picture.copy()
+    height, width = picture.shape[:2]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
+    out = cv2.warpAffine(picture, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    return np.asarray(out, np.uint8)
