@@ -24,4 +24,5 @@ def rotated(picture: NDArray[np.uint8], degrees: float) -> NDArray[np.uint8]:
     height, width = picture.shape[:2]
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
     out = cv2.warpAffine(picture, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-    return np.asarray(out, np.uint8)
+    turned: NDArray[np.uint8] = np.asarray(out, np.uint8)
+    return turned

@@ -26,7 +26,7 @@ def neighbourhood_mean(grids: NDArray[np.float32], side: int) -> NDArray[np.floa
     for axis in (1, 2):
         out = _running_sum(out, side, axis)
     if side > 1:
-        out = np.divide(out, np.float32(side * side))
+        out *= np.float32(1 / (side * side))
     return out
 
 
