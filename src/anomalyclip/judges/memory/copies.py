@@ -20,7 +20,7 @@ def rotated(picture: NDArray[np.uint8], degrees: float) -> NDArray[np.uint8]:
     As AnomalyDINO's code does it: the centre lies half a pixel beside the middle, so 180 degrees are no flip.
     """
     if degrees % 360 == 0:
-        return picture.copy()
+        return picture
     height, width = picture.shape[:2]
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
     out = cv2.warpAffine(picture, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)

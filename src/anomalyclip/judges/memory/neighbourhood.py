@@ -33,7 +33,7 @@ def neighbourhood_mean(grids: NDArray[np.float32], side: int) -> NDArray[np.floa
 def _running_sum(values: NDArray[np.float32], side: int, axis: int) -> NDArray[np.float32]:
     if side == 1:
         return values
-    out = values.copy()
+    out: NDArray[np.float32] = values.copy()
     length = values.shape[axis]
     for shift in range(1, min(side // 2, length - 1) + 1):
         near = [slice(None)] * values.ndim
