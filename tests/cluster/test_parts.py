@@ -17,17 +17,21 @@ from anomalyclip.cluster.listing import Source, check_sources, list_sources
 from anomalyclip.cluster.manifest import BLOCKS_PER_PART, Manifest
 from anomalyclip.cluster.places import open_place
 from anomalyclip.cluster.rows import REGION, SCHEMA, decode_rows, encode_rows
+from anomalyclip.cluster.run import ClusterRun, Totals
 from anomalyclip.cluster.store import Store
+from anomalyclip.cluster.worker import Plan, Worker
+from anomalyclip.detect.identity import identify
 from anomalyclip.detect.regions import Region
 from anomalyclip.detect.result import COLUMNS, Provenance
 from anomalyclip.errors import ConfigError, InputError, OutputError
+from anomalyclip.io.scanning import PassedOver
 
 MADE = Provenance("small", "none", {"threshold": 0.5})
 
 
 def _row(number: int, path: str = "/a.png", **more: Any) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
-    row |= {"input": number, "path": path, "regions": [], "model": "small", "prompts": "none"}
+    row |= {"input": number, "identity": None, "path": path, "regions": [], "model": "small", "prompts": "none"}
     return row | {"settings": {"threshold": 0.5}} | more
 
 
@@ -108,7 +112,7 @@ def test_rows_come_back_as_they_went_in() -> None:
     ]
     assert decode_rows(encode_rows(rows, MADE)) == rows
     assert decode_rows(encode_rows(rows, MADE)[:-9]) == []
-    assert SCHEMA.names == ["input", *COLUMNS]
+    assert SCHEMA.names == ["input", *COLUMNS, "identity"]
     assert {REGION.field(i).name for i in range(REGION.num_fields)} == set(Region.__required_keys__)
 
 
@@ -168,3 +172,45 @@ def test_calls_that_cannot_run(
 def test_records_are_readable(tmp_path: Path) -> None:
     Store(str(tmp_path)).write_json("run.json", {"model": "small"})
     assert json.loads((tmp_path / "run.json").read_text()) == {"model": "small"}
+
+
+def test_a_block_with_a_replaced_file_is_done_again(tmp_path: Path) -> None:
+    files = [tmp_path / f"{i}.png" for i in range(4)]
+    for file in files:
+        file.write_bytes(file.name.encode() * 9)
+    store = Store(str(tmp_path / "out"))
+    sources = [Source(str(file)) for file in files]
+    manifest = Manifest.write(store, iter(sources), 2)
+    for block in manifest.read_blocks(0, {0, 1}):
+        marks = [identify(source.path) for source in block.sources]
+        rows = [_row(block.first + i, identity=mark and mark.packed()) for i, mark in enumerate(marks)]
+        store.write(block.file, encode_rows(rows, MADE))
+    run = ClusterRun(Plan(store, {}), [str(tmp_path)], mode="resume")
+    files[1].touch()
+    totals = Totals()
+    assert run._count_done(manifest, totals) == set()
+    assert totals.done == 4
+    files[3].write_bytes(b"another" * 9)
+    totals = Totals()
+    assert run._count_done(manifest, totals) == {1}
+    assert totals.done == 2
+    (block,) = manifest.read_blocks(0, {1})
+    assert list(Worker(run.plan)._kept(block)) == [2], "of the block, only the replaced file is scored"
+
+
+def test_folders_and_stores_tell_what_they_pass_over(tmp_path: Path) -> None:
+    for name, data in (
+        ("a.png", b"x"),
+        ("IM1", b"\0" * 128 + b"DICM"),
+        ("b.psd", b"8BPS"),
+        ("n.txt", b""),
+        ("N", b"x"),
+    ):
+        (tmp_path / name).write_bytes(data)
+    for place in (str(tmp_path), f"file://{tmp_path}/"):
+        passed = PassedOver()
+        found = [Path(source.path).name for source in list_sources([place], passed=passed)]
+        assert found == ["IM1", "a.png"]
+        assert passed.record() == {"pictures": {".psd": 1}, "other_files": 2}
+    manifest = Manifest.write(Store(str(tmp_path / "out")), list_sources([str(tmp_path)], passed=passed), 5, passed)
+    assert Manifest.read(manifest.store) == manifest

@@ -42,10 +42,14 @@ def test_globs_are_expanded_and_sorted_but_a_literal_name_comes_first(tmp_path: 
     assert paths(tmp_path / "**/q.png") == [f"{tmp_path}/a/q.png", f"{tmp_path}/b/q.png"]
 
 
-def test_one_file_under_several_spellings_comes_once(tmp_path: Path, png: Callable[..., Path]) -> None:
+def test_one_name_under_several_spellings_comes_once_and_links_are_names(
+    tmp_path: Path, png: Callable[..., Path]
+) -> None:
     one = png("f/one.png")
-    (tmp_path / "f/zlink.png").symlink_to(one)
-    assert paths(tmp_path / "f", one, tmp_path / "f/../f/one.png") == [str(one)]
+    link = tmp_path / "f/zlink.png"
+    link.symlink_to(one)
+    (tmp_path / "again").symlink_to(tmp_path / "f")
+    assert paths(tmp_path / "f", one, tmp_path / "f/../f/one.png", tmp_path / "again") == [str(one), str(link)]
 
 
 def test_inputs_that_give_nothing_become_items_with_a_problem(tmp_path: Path, png: Callable[..., Path]) -> None:
@@ -55,7 +59,7 @@ def test_inputs_that_give_nothing_become_items_with_a_problem(tmp_path: Path, pn
     assert problems[0] is None
     assert problems[1] == "no such file or folder"
     assert "no image in this folder" in str(problems[2])
-    assert "--recursive" in str(problems[2])
+    assert "--recursive" not in str(problems[2]), "it would find nothing either"
     assert problems[3] == "no such file, and none matches it as a pattern"
     assert survey_inputs(given) == 4
 

@@ -81,7 +81,7 @@ def test_resume_skips_what_is_done_and_retries_what_failed(
         folder.append(a)
         folder.append(replace(b, score=None, decision=None, error="cut"))
     with start("resume") as folder:
-        assert [folder.is_done(r.item.key) for r in (a, b, c)] == [True, False, False]
+        assert [folder.is_done(r.item) for r in (a, b, c)] == [True, False, False]
         assert folder.done_count == 1
         folder.append(b)
         folder.append(c)
@@ -103,7 +103,7 @@ def test_any_torn_file_is_repaired_on_resume(
     path.write_bytes(path.read_bytes()[:keep])  # what kill -9 or a power cut can leave
     with start("resume") as folder:
         for result in results:
-            if not folder.is_done(result.item.key):
+            if not folder.is_done(result.item):
                 folder.append(result)
     assert scores(tmp_path / "out") == {f"/data/{n}.png": 0.4 for n in "abc"}
 
@@ -178,7 +178,15 @@ def test_overwrite_removes_our_files_only(
     start("overwrite").close()
     assert rows(tmp_path / "out") == []
     left = {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if p.is_file()}
-    assert left == {"overlays/note.txt", "mine.png", "run.json", "results.jsonl", "results.csv", "cards.jsonl"}
+    assert left == {
+        "overlays/note.txt",
+        "mine.png",
+        "run.json",
+        "results.jsonl",
+        "results.csv",
+        "cards.jsonl",
+        "files.jsonl",
+    }
 
 
 def test_overwrite_claims_no_folder_without_our_record(start: Callable[..., OutputFolder], tmp_path: Path) -> None:

@@ -187,7 +187,7 @@ def test_unreadable_files_are_tried_again_where_it_may_pass_and_then_fail_once(
 ) -> None:
     _png(folder / "a.png")
 
-    def refuse(*args: object) -> None:
+    def refuse(*args: object, **more: object) -> None:
         raise OSError(code, os.strerror(code))
 
     # Permissions do not bind root, under whom tests may run.
@@ -215,20 +215,19 @@ def test_once_takes_what_is_there_and_waits_for_it_to_be_whole(folder: Path, jou
     assert source.finished
 
 
-def test_subfolders_links_and_our_own_output(tmp_path: Path, folder: Path, journal: Journal, clock: Clock) -> None:
+def test_subfolders_links_and_our_own_output(folder: Path, journal: Journal, clock: Clock) -> None:
     _png(folder / "a.png")
     _png(folder / "sub" / "b.png")
     _png(folder / "out" / "evidence" / "x" / "image.png")
     try:
         (folder / "again.png").symlink_to(folder / "a.png")
         (folder / "sub" / "up").symlink_to(folder)
-        (folder / "dangling.png").symlink_to(tmp_path / "nothing")
     except OSError:
         pytest.skip("no links here")
     options = FolderOptions(recursive=True, settle=0, leave_out=os.path.realpath(folder / "out"))
     source = FolderSource(str(folder), journal, options, clock)
-    assert sorted(_score(source, journal))[-1] == "b.png"
-    assert source.arrivals() == [], "one file under two names is one"
+    assert sorted(_score(source, journal)) == ["a.png", "again.png", "b.png"], "a link's name is a name of its own"
+    assert source.arrivals() == []
 
 
 def test_undecodable_names(folder: Path, journal: Journal, clock: Clock) -> None:
@@ -271,3 +270,55 @@ def test_images_are_read_as_anywhere_else(folder: Path, journal: Journal, clock:
     (item,) = source.arrivals()
     with pytest.raises(ImageReadError, match="megapixels"):
         source.read(item)
+
+
+def test_pictures_are_told_by_content_and_odd_entries_hide_no_folder(
+    folder: Path, journal: Journal, clock: Clock
+) -> None:
+    source = FolderSource(str(folder), journal, FolderOptions(settle=1.0, recursive=True), clock)
+    _png(folder / "a.png").rename(folder / "IM000001")
+    _png(folder / "sub/b.png")
+    (folder / "notes").write_text("no picture")
+    (folder / "sub/self").symlink_to("self")
+    (folder / "sub/away.png").symlink_to("/nowhere.png")
+    os.mkfifo(folder / "sub/pipe.png")
+    source.arrivals()
+    clock.now += 20  # also for a pipe, which is empty
+    reasons = {}
+    for item in source.arrivals():
+        try:
+            source.read(item)
+            reasons[Path(item.path).name] = ""
+        except ImageReadError as error:
+            reasons[Path(item.path).name] = str(error)
+        assert source.settle(item) is not None
+    assert reasons.pop("IM000001") == reasons.pop("b.png") == ""
+    assert {name: reason.split(";")[0] for name, reason in reasons.items()} == {
+        "away.png": "it is a link to a file that is not there",
+        "pipe.png": "cannot read the file: it is not a regular file",
+        "self": "cannot read the file: Too many levels of symbolic links",
+    }
+    clock.now += 20
+    assert source.arrivals() == [], "each has its row once"
+    (folder / "notes").write_bytes(_png(folder / "sub/c.png", 7).read_bytes())  # a writer that had only begun
+    source.arrivals()
+    clock.now += 2
+    assert _score(source, journal) == ["c.png", "notes"]
+
+
+def test_a_forbidden_subfolder_is_told(
+    folder: Path, journal: Journal, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = FolderSource(str(folder), journal, FolderOptions(settle=1.0, recursive=True), clock)
+    _png(folder / "shut/a.png"), _png(folder / "b.png")
+    real = os.scandir
+
+    def refuse(path: str) -> Any:
+        if str(path).endswith("shut"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    source.arrivals()
+    clock.now += 2
+    assert sorted(Path(item.path).name for item in source.arrivals()) == ["b.png", "shut"]

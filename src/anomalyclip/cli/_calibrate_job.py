@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.errors import ConfigError
 from anomalyclip.io.names import printable
+from anomalyclip.io.scanning import PassedOver
 
 if TYPE_CHECKING:
     from anomalyclip.calibration import CostWish, Measured, Profile, RecallWish
@@ -54,10 +55,13 @@ class CalibrateJob:
 
         wish = self._wish()
         others = self._others()
-        total = survey_inputs(self.normals, recursive=self.recursive)
+        passed = PassedOver()
+        total = survey_inputs(self.normals, recursive=self.recursive, passed=passed)
         for rate in (self.rate, self.rate if self.pixel_rate is None else self.pixel_rate):
             allowed(total, rate)
-        extra = survey_inputs(self.anomalies, recursive=self.recursive) if self.anomalies else 0
+        extra = survey_inputs(self.anomalies, recursive=self.recursive, passed=passed) if self.anomalies else 0
+        for line in passed.lines():
+            note(line, style="yellow")
         try:
             return self._process(self._load(), others, wish, total + extra)
         except KeyboardInterrupt:

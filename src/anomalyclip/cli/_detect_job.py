@@ -6,13 +6,14 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.detect.folder import TABLE
 from anomalyclip.io.names import printable
+from anomalyclip.io.scanning import PassedOver
 
 if TYPE_CHECKING:
     from anomalyclip.calibration import DriftMonitor, Profile
@@ -55,6 +56,7 @@ class DetectJob:
     batch_size: int | None
     workers: int
     max_pixels: int | None
+    passed: PassedOver = field(default_factory=PassedOver)
 
     def run(self) -> int:
         """Cheap checks first: no folder is made before an input is found, no model loaded before the folder fits."""
@@ -63,7 +65,7 @@ class DetectJob:
         from anomalyclip.geometry import check_detector
 
         try:
-            total = survey_inputs(self.inputs, recursive=self.recursive)
+            total = survey_inputs(self.inputs, recursive=self.recursive, passed=self.passed)
             folder = OutputFolder(self.output, self.mode) if self.output is not None else None
             model = self._load(total)
             check_detector(model, self.geometry)
@@ -99,7 +101,7 @@ class DetectJob:
         if folder is not None:
             files: dict[str, Any] = {"overlay": self.overlay, "maps": self.maps}
             files |= {"findings": self.findings} if self.findings is not None else {}
-            folder.begin(provenance, files=files, cwd=self._cwd())
+            folder.begin(provenance, files=files, cwd=self._cwd(), passed_over=self.passed.record())
         printer = RowPrinter(self.fmt, quiet=self.quiet, outlives_pipe=folder is not None)
         start, interrupted = time.monotonic(), False
         try:
@@ -116,7 +118,8 @@ class DetectJob:
         if interrupted:
             kept = "What is done is kept: continue with the same command and --resume." if folder else ""
             note(f"Interrupted. {kept}", style="yellow")
-        return INTERRUPTED if interrupted else SOME_FAILED if printer.summary.failed else DONE
+        incomplete = printer.summary.failed or self.passed.pictures
+        return INTERRUPTED if interrupted else SOME_FAILED if incomplete else DONE
 
     def _stream(
         self, model: AnyDetector, folder: OutputFolder | None, printer: RowPrinter, provenance: Provenance, total: int
@@ -137,6 +140,7 @@ class DetectJob:
                 sink=self._sink(folder),
                 geometry=self.geometry,
                 areas=self.areas,
+                identify=folder is not None,
                 on_view=lambda done, views: bar.update(task, description=f"detect (view {done:,} of {views:,})"),
             )
             unmasked, monitor = 0, self._monitor()
@@ -168,7 +172,7 @@ class DetectJob:
 
         names = folder.names if folder is not None else None
         for item in iter_inputs(self.inputs, recursive=self.recursive, names=names):
-            if folder is not None and folder.is_done(item.key):
+            if folder is not None and folder.is_done(item):
                 skipped()
             else:
                 yield item
@@ -197,6 +201,10 @@ class DetectJob:
         before = f" ({folder.done_count:,} were done before)" if folder is not None and folder.done_count else ""
         rate = f", {summary.count / seconds:.2f} per second" if summary.count and seconds else ""
         note(f"{_images(summary.count)}{f': {counts}' if counts else ''}{rate}{before}")
+        if folder is not None and folder.replaced:
+            note(f"Scored again, as the file has changed since: {_images(folder.replaced)}", style="yellow")
+        for line in self.passed.lines():
+            note(line, style="yellow")
         if folder is None:
             note("Add --output DIR to write tables, heat maps and a report.")
         else:

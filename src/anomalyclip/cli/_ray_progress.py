@@ -36,8 +36,9 @@ class RayProgress:
 
     @property
     def failed(self) -> bool:
-        """Whether a row has an error."""
-        return self._totals is not None and self._totals.failed > 0
+        """Whether a row has an error, or a picture was passed over."""
+        totals = self._totals
+        return totals is not None and (totals.failed > 0 or bool(totals.passed_over.pictures))
 
     def workers(self, ready: int, wanted: int) -> None:
         """So many are ready, and so many are wanted."""
@@ -65,6 +66,8 @@ class RayProgress:
         before = f" ({totals.before:,} were done before)" if totals.before else ""
         lost = f", {totals.lost} workers lost" if totals.lost else ""
         note(f"{totals.done:,} images{told}{rate}{lost}{before}")
+        for line in totals.passed_over.lines():
+            note(line, style="yellow")
         note(f"Results: {printable(place)}/results")
 
     def _rate(self) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from anomalyclip.cluster.listing import Source
 from anomalyclip.cluster.store import MANIFEST, RESULTS, Store
 from anomalyclip.errors import OutputError
+from anomalyclip.io.scanning import PassedOver
 
 BLOCKS_PER_PART = 200
 _SCHEMA = pa.schema([("path", pa.binary()), ("problem", pa.string())])
@@ -38,27 +39,37 @@ class Block:
 
 @dataclass(frozen=True)
 class Manifest:
-    """inputs: how many there are. block_size: inputs per block, but for the last."""
+    """inputs: how many there are. block_size: inputs per block, but for the last. passed_over: what was no input."""
 
     store: Store
     inputs: int
     block_size: int
+    passed_over: PassedOver = field(default_factory=PassedOver)
 
     @classmethod
-    def write(cls, store: Store, sources: Iterable[Source], block_size: int) -> Manifest:
-        """Go through the sources once; memory holds one part. Raises OutputError."""
+    def write(
+        cls, store: Store, sources: Iterable[Source], block_size: int, passed_over: PassedOver | None = None
+    ) -> Manifest:
+        """Go through the sources once; memory holds one part. Raises OutputError.
+
+        passed_over: filled by whoever lists the sources, complete at their end.
+        """
+        passed = passed_over if passed_over is not None else PassedOver()
         stream, inputs, part = iter(sources), 0, 0
         while rows := list(islice(stream, block_size * BLOCKS_PER_PART)):
             store.write(_part_file(part), _encoded(rows, block_size))
             inputs, part = inputs + len(rows), part + 1
-        store.write_json(MANIFEST, {"inputs": inputs, "block_size": block_size})
-        return cls(store, inputs, block_size)
+        told = {"inputs": inputs, "block_size": block_size, "passed_over": passed.record()}
+        store.write_json(MANIFEST, told)
+        return cls(store, inputs, block_size, passed)
 
     @classmethod
     def read(cls, store: Store) -> Manifest | None:
         """None where it was never completed."""
         told = store.read_json(MANIFEST)
-        return None if told is None else cls(store, told["inputs"], told["block_size"])
+        if told is None:
+            return None
+        return cls(store, told["inputs"], told["block_size"], PassedOver.recorded(told.get("passed_over", {})))
 
     @property
     def blocks(self) -> int:

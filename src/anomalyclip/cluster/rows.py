@@ -40,19 +40,20 @@ _TYPES = {
     "prompts": _TEXT,
     "settings": _TEXT,  # JSON
 }
-SCHEMA = pa.schema([("input", pa.int64()), *((name, _TYPES[name]) for name in COLUMNS)])
-"""`input` is the running number in the manifest: it tells rows apart whose paths had to be escaped."""
+SCHEMA = pa.schema([("input", pa.int64()), *((name, _TYPES[name]) for name in COLUMNS), ("identity", pa.binary())])
+"""`input` is the running number in the manifest: it tells rows apart whose paths had to be escaped. `identity` is the
+scored file's (`Identity.packed`), null for URLs: by it a resumed run knows a file that was replaced."""
 
 _JSON = ("geometry", "settings")
 _ESCAPED = ("path", "error", "model", "prompts")
 
 
 def encode_rows(rows: Sequence[Mapping[str, Any]], provenance: Provenance) -> bytes:
-    """Rows of `to_row`, each with its `input`, as one Parquet file.
+    """Rows of `to_row`, each with its `input` and perhaps its `identity`, as one Parquet file.
 
     Bytes of a file name that are no UTF-8 are written as backslash escapes: Parquet holds valid text only.
     """
-    columns = {name: [_cell(name, row[name]) for row in rows] for name in SCHEMA.names}
+    columns = {name: [_cell(name, row.get(name)) for row in rows] for name in SCHEMA.names}
     made = {"model": provenance.model, "prompts": provenance.prompts, "settings": dict(provenance.settings)}
     table = pa.table(columns, schema=SCHEMA.with_metadata({METADATA: json.dumps(made).encode()}))
     buffer = io.BytesIO()

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from anomalyclip.cluster.listing import check_sources, list_sources
-from anomalyclip.cluster.manifest import Manifest, result_file
+from anomalyclip.cluster.manifest import Block, Manifest
 from anomalyclip.cluster.pool import Job, Pool
 from anomalyclip.cluster.rows import decode_rows
 from anomalyclip.cluster.store import RUN
-from anomalyclip.cluster.worker import Plan, Receipt, receipt_of
+from anomalyclip.cluster.worker import Plan, Receipt, is_kept, receipt_of
 from anomalyclip.detect import Provenance
 from anomalyclip.detect.folder import check_same_run
 from anomalyclip.errors import ConfigError
+from anomalyclip.io.scanning import PassedOver
 
 Mode = Literal["new", "resume", "overwrite"]
 
@@ -27,7 +28,7 @@ _COUNTING_THREADS = 16
 class Totals:
     """What there is to do and what came of it; `done` counts inputs, those of earlier starts (`before`) included.
 
-    lost: workers that died.
+    lost: workers that died. passed_over: what the inputs' folders hold and was no input.
     """
 
     inputs: int = 0
@@ -36,6 +37,7 @@ class Totals:
     anomalous: int = 0
     before: int = 0
     lost: int = 0
+    passed_over: PassedOver = field(default_factory=PassedOver)
 
     def add(self, receipt: Receipt) -> None:
         """Count a finished block."""
@@ -83,7 +85,7 @@ class ClusterRun:
         pool = Pool(ray, self.plan, workers, resources, progress)
         try:
             manifest = self._begin(pool.wait_for_one())
-            totals = Totals(manifest.inputs)
+            totals = Totals(manifest.inputs, passed_over=manifest.passed_over)
             again = self._count_done(manifest, totals)
             totals.before = totals.done
             yield totals
@@ -115,22 +117,29 @@ class ClusterRun:
         elif self.mode == "overwrite":
             store.clear()
         store.write_json(RUN, now)
-        return Manifest.write(store, list_sources(self.inputs, recursive=self.recursive), self.block_size)
+        passed = PassedOver()
+        sources = list_sources(self.inputs, recursive=self.recursive, passed=passed)
+        return Manifest.write(store, sources, self.block_size, passed)
 
     def _count_done(self, manifest: Manifest, totals: Totals) -> set[int]:
-        """Count the rows that are there; gives the blocks to try again: with a damaged file, or an error in a row."""
+        """Count the rows that are there; gives the blocks to try again.
+
+        Those are the ones with a damaged file, an error in a row, or a row whose file was replaced since.
+        """
         again: set[int] = set()
         with ThreadPoolExecutor(_COUNTING_THREADS) as threads:
             for part in range(manifest.parts):
-                for receipt in threads.map(self._read_receipt, sorted(manifest.done(part))):
+                for receipt in threads.map(self._read_receipt, manifest.read_blocks(part, manifest.done(part))):
                     if receipt.failed or not receipt.rows:
                         again.add(receipt.block)
                     else:
                         totals.add(receipt)
         return again
 
-    def _read_receipt(self, index: int) -> Receipt:
-        return receipt_of(index, decode_rows(self.plan.store.read(result_file(index))), 0.0)
+    def _read_receipt(self, block: Block) -> Receipt:
+        rows = decode_rows(self.plan.store.read(block.file))
+        receipt = receipt_of(block.index, rows, 0.0)
+        return replace(receipt, failed=sum(not is_kept(row, block) for row in rows))
 
     def _jobs(self, manifest: Manifest, again: set[int]) -> Iterator[Job]:
         for part in range(manifest.parts):

@@ -16,6 +16,7 @@ from anomalyclip.cluster.reading import read_source
 from anomalyclip.cluster.rows import decode_rows, encode_rows
 from anomalyclip.cluster.store import SUSPECTS, Store
 from anomalyclip.detect import InputItem, Provenance, Result, Rules, detect_stream
+from anomalyclip.detect.identity import Identity
 from anomalyclip.detect.result import to_row
 from anomalyclip.geometry import Areas, Geometry
 
@@ -97,7 +98,7 @@ class Worker:
         """Score a block and write its file; the same block again gives the same file.
 
         careful: one image at a time, keeping a note of which, because the block has killed workers before.
-        retry: keep the rows of the file that is there, but for those with an error.
+        retry: keep the rows of the file that is there, but for those with an error or whose file was replaced.
 
         Raises OutputError.
         """
@@ -106,7 +107,9 @@ class Worker:
         left = [number for number in range(len(block.sources)) if block.first + number not in rows]
         scored = self._carefully(block, left) if careful else self._stream(block, left)
         for number, result in scored:
-            rows[block.first + number] = {"input": block.first + number, **to_row(result, self.provenance)}
+            identity = result.identity.packed() if result.identity is not None else None
+            told = {"input": block.first + number, "identity": identity}
+            rows[block.first + number] = {**to_row(result, self.provenance), **told}
         ordered = [rows[number] for number in sorted(rows)]
         self.plan.store.write(block.file, encode_rows(ordered, self.provenance))
         return receipt_of(block.index, ordered, time.monotonic() - start)
@@ -124,6 +127,7 @@ class Worker:
             read=plan.read,
             geometry=plan.geometry,
             areas=plan.areas,
+            identify=True,
         )
         with closing(results):
             for number, result in zip(numbers, results, strict=True):
@@ -150,7 +154,16 @@ class Worker:
         store.remove(note)
 
     def _kept(self, block: Block) -> dict[int, dict[str, Any]]:
-        return {row["input"]: row for row in decode_rows(self.plan.store.read(block.file)) if row["error"] is None}
+        rows = decode_rows(self.plan.store.read(block.file))
+        return {row["input"]: row for row in rows if is_kept(row, block)}
+
+
+def is_kept(row: Mapping[str, Any], block: Block) -> bool:
+    """Whether a row that is there needs no other: it has no error, and its file still holds what was scored."""
+    if row["error"] is not None:
+        return False
+    packed, number = row["identity"], row["input"] - block.first
+    return packed is None or Identity.unpacked(packed).still_of(block.sources[number].path)
 
 
 def receipt_of(block: int, rows: Sequence[Mapping[str, Any]], seconds: float) -> Receipt:

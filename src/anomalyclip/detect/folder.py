@@ -23,6 +23,9 @@ from anomalyclip.io.atomic import output_error
 from anomalyclip.io.names import StrPath, printable
 
 RESULTS, TABLE, REPORT, RUN, CARDS = "results.jsonl", "results.csv", "report.html", "run.json", "cards.jsonl"
+FILES = "files.jsonl"
+PASSED = "passed_over"
+"""The key of run.json that says what the input folders hold and was no input; it makes no result, so it may change."""
 FINDINGS = {"coco": "findings.coco.json", "geojson": "findings.geojson"}
 OVERLAYS, MAPS = "overlays", "maps"
 OUTPUT_FOLDERS = (OVERLAYS, MAPS)
@@ -67,7 +70,7 @@ def clear(path: Path) -> None:
             for file in (path / folder).rglob("*"):
                 if file.suffix in suffixes and file.is_file():
                     file.unlink()
-    for name in (RESULTS, TABLE, REPORT, CARDS, *FINDINGS.values(), RUN):
+    for name in (RESULTS, TABLE, REPORT, CARDS, FILES, *FINDINGS.values(), RUN):
         (path / name).unlink(missing_ok=True)
 
 
@@ -95,7 +98,7 @@ def check_same_run(before: Any, now: Mapping[str, Any], path: StrPath) -> None:
             f"--resume: {printable(path)}/{RUN} is missing or damaged, so it is not known what made the results there. "
             "Start again with --overwrite, or name another folder"
         )
-    then, present = dict(_flat(before)), dict(_flat(now))
+    then, present = (dict(_flat({k: v for k, v in run.items() if k != PASSED})) for run in (before, now))
     different = [key for key in {**then, **present} if then.get(key, _ABSENT) != present.get(key, _ABSENT)]
     if different:
         listed = "; ".join(f"{key} {_show(then, key)} then, {_show(present, key)} now" for key in different)

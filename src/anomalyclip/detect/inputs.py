@@ -1,20 +1,24 @@
 """What the user typed -> a stream of images to attempt, each once, each with an output name of its own."""
 
 # os.path keeps a path as it was typed, and strings stay cheap in folders of a million files.
-# ruff: noqa: PTH100, PTH110, PTH112, PTH118, PTH119, PTH120, PTH122, PTH207
+# ruff: noqa: PTH100, PTH112, PTH116, PTH118, PTH119, PTH120, PTH207
 
 from __future__ import annotations
 
 import glob
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from anomalyclip.detect.folder import OUTPUT_FOLDERS, RESULTS, RUN
 from anomalyclip.detect.names import NameRegistry, path_key
 from anomalyclip.errors import InputError
+from anomalyclip.io.scanning import Entry, Kind, PassedOver, told_by_name
+from anomalyclip.io.scanning import scan as scan_folder
 
 _SHOWN_PROBLEMS = 5
+_MOST_COUNTED = 100_000  # entries of subfolders that a refusal counts pictures in
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class InputItem:
 
     path: as the user would type it (undecodable bytes stay as surrogates, so it opens the same file).
     name: where its outputs go, relative, without suffix, unique in one output folder (`sub/part`).
-    key: 16 bytes that stand for the real path; equal for two spellings of one file.
+    key: 16 bytes that stand for the path; equal for two spellings of one name, not for two links to one file.
     problem: why it cannot be attempted, known before reading; None for a file to read.
     """
 
@@ -45,7 +49,7 @@ class Found:
 @dataclass(frozen=True)
 class _Scan:
     recursive: bool
-    suffixes: frozenset[str]
+    passed: PassedOver = field(default_factory=PassedOver)
 
 
 def iter_inputs(
@@ -53,18 +57,21 @@ def iter_inputs(
     *,
     recursive: bool = False,
     names: NameRegistry | None = None,
+    passed: PassedOver | None = None,
 ) -> Iterator[InputItem]:
     """Expand files, folders and globs into items, in the order given and sorted within each folder.
 
-    Folders give the files whose suffix `anomalyclip.io` knows (hidden ones are left out); a file named on its own
-    is attempted whatever its suffix. The pictures of an output folder below an input folder are left out.
-    A real path that comes twice is given once. An input that gives nothing
+    Folders give their pictures, told by suffix or, where that says nothing, by content (hidden files are left out); a
+    file named on its own is attempted whatever it is. An entry that cannot be looked at becomes an item, which fails in
+    its own row. The pictures of an output folder below an input folder are left out.
+    A path that comes twice is given once; two links to one file are two. An input that gives nothing
     (missing path, empty folder, glob without a match) becomes an item with a `problem`. Only one folder's names
     are held in memory, plus a few dozen bytes per file to recognise repeated ones.
 
     names: hands out output names; pass the one of the output folder when continuing a run.
+    passed: counts what the folders hold and is no item.
     """
-    scan = _scan(recursive)
+    scan = _Scan(recursive, passed if passed is not None else PassedOver())
     names = names if names is not None else NameRegistry()
     prefixed = sum(os.path.isdir(p) for p in inputs) > 1
     seen: set[bytes] = set()
@@ -78,13 +85,13 @@ def iter_inputs(
             yield InputItem(path, names.claim(found.relative, path=found.path, key=key), key, found.problem)
 
 
-def find_files(given: str, *, recursive: bool = False) -> Iterator[Found]:
+def find_files(given: str, *, recursive: bool = False, passed: PassedOver | None = None) -> Iterator[Found]:
     """What one argument stands for, as `iter_inputs` expands it; nothing is remembered, so its number is no matter."""
-    return _expand(given, _scan(recursive), prefixed=False)
+    return _expand(given, _Scan(recursive, passed if passed is not None else PassedOver()), prefixed=False)
 
 
-def survey_inputs(inputs: Sequence[str], *, recursive: bool = False) -> int:
-    """Count the items before any work starts.
+def survey_inputs(inputs: Sequence[str], *, recursive: bool = False, passed: PassedOver | None = None) -> int:
+    """Count the items before any work starts, and what is passed over (`passed`).
 
     Raises InputError when the inputs give nothing to attempt at all (the message says why for each).
     """
@@ -92,7 +99,7 @@ def survey_inputs(inputs: Sequence[str], *, recursive: bool = False) -> int:
         raise InputError("No INPUT given. Name at least one image, folder or glob, such as: anomalyclip detect photos/")
     problems: list[str] = []
     count, usable = 0, False
-    for item in iter_inputs(inputs, recursive=recursive):
+    for item in iter_inputs(inputs, recursive=recursive, passed=passed):
         count += 1
         if item.problem is None:
             usable = True
@@ -106,12 +113,6 @@ def survey_inputs(inputs: Sequence[str], *, recursive: bool = False) -> int:
 def formula_safe(path: str) -> str:
     """A relative path that a spreadsheet would run as a formula (`=x.png`) gets `./` in front: still the same file."""
     return f".{os.sep}{path}" if path[:1] in {"=", "+", "-", "@", "\t", "\r", "\n"} else path
-
-
-def _scan(recursive: bool) -> _Scan:
-    from anomalyclip.io import SUFFIXES
-
-    return _Scan(recursive, frozenset(SUFFIXES))
 
 
 def _expand(given: str, scan: _Scan, *, prefixed: bool) -> Iterator[Found]:
@@ -135,53 +136,79 @@ def _expand(given: str, scan: _Scan, *, prefixed: bool) -> Iterator[Found]:
 def _expand_existing(path: str, relative: str, scan: _Scan) -> Iterator[Found]:
     """A folder gives its images; anything else is attempted: the reader refuses what is no regular file."""
     if os.path.isdir(path):
+        here = _Scan(scan.recursive)
         empty = True
-        for found in _walk(path, relative, scan, set()):
+        for found in _walk(path, relative, here):
             empty = False
             yield found
+        scan.passed.merge(here.passed)
         if empty:
-            hint = "" if scan.recursive else "; add --recursive to look into its subfolders"
-            known = " ".join(sorted(scan.suffixes))
-            yield Found(path, relative or os.path.basename(path), f"no image in this folder ({known}){hint}")
+            yield Found(path, relative or os.path.basename(path), _nothing_in(path, here))
         return
     yield Found(path, relative or os.path.basename(path))
 
 
-def _walk(folder: str, relative: str, scan: _Scan, entered: set[str]) -> Iterator[Found]:
-    real = os.path.realpath(folder)
-    if real in entered:  # a link that leads back up
-        return
-    entered.add(real)
-    try:
-        with os.scandir(folder) as entries:
-            kept = sorted(
-                (entry.name, entry.is_dir())
-                for entry in entries
-                if not entry.name.startswith(".") and _wanted(entry, scan)
-            )
-    except OSError as error:
-        yield Found(folder, relative or os.path.basename(folder), f"cannot list this folder: {error.strerror}")
-        return
-    # Pictures that detect wrote are no inputs, even where its output folder lies inside an input folder.
-    ours = OUTPUT_FOLDERS if all(os.path.exists(os.path.join(folder, name)) for name in (RUN, RESULTS)) else ()
-    for name, is_folder in kept:
-        path, below = os.path.join(folder, name), os.path.join(relative, name)
-        if is_folder and name in ours:
-            continue
-        if is_folder:
-            yield from _walk(path, below, scan, entered)
+def _walk(top: str, relative: str, scan: _Scan) -> Iterator[Found]:
+    """The pictures below a folder, files before and after subfolders as their names sort; no depth is too much."""
+    entered: set[tuple[int, int]] = set()
+    waiting: list[Iterator[tuple[Entry, str]]] = []
+
+    def enter(folder: str, below: str) -> Iterator[Found]:
+        try:
+            status = os.stat(folder)
+            if (real := (status.st_dev, status.st_ino)) in entered:  # a link that leads back up
+                return
+            entered.add(real)
+            kept = _inside(scan_folder(folder))
+        except OSError as error:
+            reason = f"cannot list this folder: {error.strerror}"
+            yield Found(folder, below or os.path.basename(folder), reason)
+            return
+        waiting.append(iter([(entry, os.path.join(below, entry.name)) for entry in kept]))
+
+    yield from enter(top, relative)
+    while waiting:
+        entry, below = next(waiting[-1], (None, ""))
+        if entry is None:
+            waiting.pop()
+        elif entry.kind is Kind.FOLDER and scan.recursive:
+            yield from enter(entry.path, below)
+        elif entry.kind is Kind.PICTURE:
+            yield Found(entry.path, below)
         else:
-            yield Found(path, below)
+            scan.passed.add(entry)
 
 
-def _wanted(entry: os.DirEntry[str], scan: _Scan) -> bool:
-    try:
-        if entry.is_dir():
-            return scan.recursive
-        known = os.path.splitext(entry.name)[1].lower() in scan.suffixes
-        return known and (entry.is_file() or not os.path.exists(entry.path))  # a dangling link fails in its own row
-    except OSError:
-        return True
+def _inside(entries: list[Entry]) -> list[Entry]:
+    """Without the pictures that detect wrote here, and without a download cache's store, whose names are links here."""
+    names = {entry.name for entry in entries}
+    ours = OUTPUT_FOLDERS if {RUN, RESULTS} <= names else ()
+    store = ("blobs", "refs") if {"blobs", "refs", "snapshots"} <= names else ()
+    left_out = {*ours, *store}
+    return [entry for entry in entries if entry.kind is not Kind.FOLDER or entry.name not in left_out]
+
+
+def _nothing_in(folder: str, scan: _Scan) -> str:
+    """Why a folder gives no item, with what was found in it."""
+    found = ["no image in this folder"]
+    found += [line for line in scan.passed.lines() if "subfolder" not in line]
+    if others := scan.passed.others:
+        found.append(f"its {others:,} file{'s are' if others != 1 else ' is'} of other kinds")
+    if scan.recursive or not scan.passed.folders:
+        return "; ".join(found)
+    deeper, counted = 0, 0
+    for entry in scan_folder(folder):
+        if entry.kind is Kind.FOLDER and counted < _MOST_COUNTED:
+            with suppress(OSError), os.scandir(entry.path) as inner:
+                for below in inner:
+                    counted += 1
+                    told = told_by_name(below.name)
+                    deeper += told is not None and told.kind is Kind.PICTURE
+    if deeper:
+        found.append(f"{deeper:,} image{'s lie' if deeper != 1 else ' lies'} one level deeper: add --recursive")
+    else:
+        found.append("add --recursive to look into its subfolders")
+    return "; ".join(found)
 
 
 def _glob_root(pattern: str) -> str:

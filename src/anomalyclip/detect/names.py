@@ -14,9 +14,15 @@ _LONGEST_PART = 200  # bytes; file systems allow 255, suffixes and temporary nam
 
 
 def path_key(path: str, *, cwd: str | None = None) -> bytes:
-    """16 bytes that stand for the real path: two spellings of one file (`a/../x.png`, a link) give one key."""
+    """16 bytes that stand for a file's name in its real folder: `a/../x.png` and a folder's link give one key.
+
+    A link to a file is a name of its own: caches keep many names for one content, and each is asked about.
+    """
     full = path if cwd is None else os.path.join(cwd, path)
-    return blake2b(os.fsencode(os.path.realpath(full)), digest_size=16).digest()
+    folder, name = os.path.split(full)
+    plain = name not in ("", ".", "..")
+    real = os.path.join(os.path.realpath(folder), name) if plain else os.path.realpath(full)
+    return blake2b(os.fsencode(real), digest_size=16).digest()
 
 
 class NameRegistry:

@@ -47,6 +47,7 @@ def detect_stream(
     geometry: Geometry | None = None,
     areas: Areas | None = None,
     on_view: Callable[[int, int], object] | None = None,
+    identify: bool = False,
 ) -> Generator[Result, None, None]:
     """Detect on any number of images; yields one Result per item, in the order of `items`.
 
@@ -59,6 +60,7 @@ def detect_stream(
     camera's frame); called from several threads, for large images twice; may raise ImageReadError.
     geometry: tiles, scales, proportions; None is one view of the whole image. areas: which pixels count.
     on_view: called with (views done, all views) of an image in several views.
+    identify: results carry the identity of their files, which are read once more for it.
 
     Raises ConfigError where the geometry needs input sizes that the model does not take.
     """
@@ -73,6 +75,7 @@ def detect_stream(
         geometry,
         areas,
         0.0 if areas.everything else peak_share(model),
+        identify,
     )
     readers = ThreadPoolExecutor(workers, thread_name_prefix="anomalyclip-read")
     writers = ThreadPoolExecutor(workers, thread_name_prefix="anomalyclip-write")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from anomalyclip.detect.summary import BINS, Summary
 from anomalyclip.detect.writers import MAX_CARDS, card_key
 from anomalyclip.io.atomic import atomic_write
 from anomalyclip.io.names import printable
+from anomalyclip.io.scanning import PassedOver
 from anomalyclip.version import __version__
 
 _COLOUR_STOPS = 9
@@ -39,8 +41,18 @@ def write_report(path: Path, key_of: Callable[[Row], bytes | None], *, max_cards
     with atomic_write(target) as aside, aside.open("w", encoding="utf-8", errors="backslashreplace") as page:
         page.write(_head(summary, first))
         page.writelines(_card(card) for card in _cards(path, summary.top(), key_of))
-        page.write(_tail(summary))
+        page.write(_tail(summary, _passed_over(path)))
     return target
+
+
+def _passed_over(path: Path) -> str:
+    """What the input folders hold and was no input, from run.json."""
+    try:
+        told = json.loads((path / folder.RUN).read_bytes()).get(folder.PASSED)
+        lines = list(PassedOver.recorded(told).lines())
+    except (OSError, ValueError, AttributeError, TypeError):  # there is none, or it is not ours
+        return ""
+    return "".join(f'<p class="passed">{_text(line)}</p>\n' for line in lines)
 
 
 @dataclass(frozen=True)
@@ -249,11 +261,11 @@ def _pictures(card: _Card, name: str) -> str:
     )
 
 
-def _tail(summary: Summary) -> str:
+def _tail(summary: Summary, passed: str) -> str:
     empty = "" if summary.scored else '<p class="empty">No image has a score.</p>'
     return f"""</div>
 {empty}
-</main>
+{passed}</main>
 <footer>Left the image, right the same with its anomaly map on a fixed scale from 0 to 1:
 equal colours mean equal values in every picture. Made by anomalyclip {_text(__version__)}.</footer>
 <dialog id="viewer" aria-label="Enlarged image"><div class="large"><img alt="original"><img alt="heat map"></div>

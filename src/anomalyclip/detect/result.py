@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from anomalyclip.detect.identity import Identity
 from anomalyclip.detect.inputs import InputItem
 from anomalyclip.detect.regions import Region
 from anomalyclip.prediction import Decision
@@ -51,7 +52,8 @@ class Result:
     decision: None without a threshold. error: None, or one line that says why it failed; a result whose files could
     not be written has both a score and an error. p_value: conformal, in (0, 1], None without a profile.
     geometry: None for one plain view of the whole image, else how many views it took, the box the model saw and the
-    share of pixels that count (`anomalyclip.geometry.surveying`).
+    share of pixels that count (`anomalyclip.geometry.surveying`). identity: of the file that was read, where that was
+    asked for (`detect_stream(identify=True)`) and it did not change meanwhile.
     """
 
     item: InputItem
@@ -64,6 +66,7 @@ class Result:
     error: str | None = None
     thumbnails: Thumbnails | None = None
     p_value: float | None = None
+    identity: Identity | None = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anomalyclip.detect.identity import Identity, identify
 from anomalyclip.detect.inputs import InputItem
 from anomalyclip.detect.regions import find_regions
 from anomalyclip.detect.result import Result, Thumbnails, one_line
@@ -77,6 +78,7 @@ class Ready:
     pixels: torch.Tensor | None
     thumbnail: Image | None
     kept: Image | None
+    identity: Identity | None = None
 
 
 @dataclass(eq=False)
@@ -128,7 +130,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Stages:
-    """Stateless, so threads share it. peak_share: see `Assembly`. keep_bytes: largest original kept after reading."""
+    """Stateless, so threads share it. peak_share: see `Assembly`. keep_bytes: largest original kept after reading.
+
+    identify: results carry the identity of their files.
+    """
 
     model: Detector
     rules: Rules
@@ -138,11 +143,15 @@ class Stages:
     geometry: Geometry
     areas: Areas
     peak_share: float
+    identify: bool = False
 
     def read(self, item: InputItem) -> Ready:
         if item.problem is not None:
             raise ImageReadError(item.problem)
+        # Before and after the picture is read: a file that changes in between has none.
+        before = identify(item.path) if self.identify else None
         image = self.open(item)
+        identity = before if before is not None and before.still_of(item.path) else None
         area, own = self.areas.of(image.size, _mask_name(item))
         views = plan_views(image.size, self.geometry, self.model, area)
         pixels = view_pixels(self.model, image, views[0]) if len(views) == 1 else None
@@ -152,7 +161,7 @@ class Stages:
         small = image.width * image.height * 3 <= self.keep_bytes
         kept = image if small and (self.sink is not None or len(views) > 1) else None
         thumbnail = None if self.sink is None else _thumbnail(image)
-        return Ready(item, image.size, views, area, record, pixels, thumbnail, kept)
+        return Ready(item, image.size, views, area, record, pixels, thumbnail, kept, identity)
 
     def job(self, ready: Ready) -> Job:
         """An image that is about to go through the model."""
@@ -195,7 +204,8 @@ class Stages:
         if job.failure is not None:
             return job.failure
         score = assembly.score
-        result = Result(ready.item, *ready.size, score, decide(score, self.rules.threshold), geometry=ready.record)
+        decision = decide(score, self.rules.threshold)
+        result = Result(ready.item, *ready.size, score, decision, geometry=ready.record, identity=ready.identity)
         if self.sink is None and self.rules.pixel_threshold is None:
             return result
         try:

@@ -11,6 +11,8 @@ from types import TracebackType
 from typing import IO, Any, Literal
 
 from anomalyclip.detect import folder
+from anomalyclip.detect.identity import Identity
+from anomalyclip.detect.inputs import InputItem
 from anomalyclip.detect.journal import LineFile, Row, compact, read_rows
 from anomalyclip.detect.names import NameRegistry, path_key
 from anomalyclip.detect.result import COLUMNS, LATER_KEYS, Provenance, Result, csv_header, csv_line, json_line, to_row
@@ -34,20 +36,28 @@ class OutputFolder:
     def __init__(self, path: Path, mode: Mode = "new") -> None:
         self.path, self.mode = path, mode
         self.names = NameRegistry()
+        self.replaced = 0  # inputs whose file is no longer the one that was scored, so far
         self._lock: IO[bytes] | None = None
-        self._done: set[bytes] = set()
-        self._failed: set[bytes] = set()
+        self._done: dict[bytes, bytes] = {}  # the packed identity of the file, b"" where none was recorded
+        self._again: set[bytes] = set()  # what has a row and is scored again: it failed, or its file was replaced
         self._top = _TopScores(MAX_CARDS)
         self._stale = False  # results.csv may lag behind results.jsonl, or rows were tried again
         folder.create(path)
         if mode == "new":
             folder.refuse_used(path)
 
-    def begin(self, provenance: Provenance, *, files: Mapping[str, Any], cwd: str | None) -> None:
+    def begin(
+        self,
+        provenance: Provenance,
+        *,
+        files: Mapping[str, Any],
+        cwd: str | None,
+        passed_over: Mapping[str, Any] | None = None,
+    ) -> None:
         """Start or continue the run.
 
         files: which files are written (compared on resume, as the provenance is). cwd: the folder that relative paths
-        count from; None where all inputs are absolute.
+        count from; None where all inputs are absolute. passed_over: `PassedOver.record`, for run.json.
         """
         self.provenance, self.cwd = provenance, cwd
         run: dict[str, Any] = {
@@ -55,21 +65,31 @@ class OutputFolder:
             "prompts": provenance.prompts,
             "settings": dict(provenance.settings),
         }
-        run |= {"files": dict(files), "cwd": cwd}
+        run |= {"files": dict(files), "cwd": cwd, folder.PASSED: dict(passed_over or {})}
+        text = json.dumps(run, indent=2).encode("utf-8", "backslashreplace") + b"\n"
         used = any(self.path.iterdir())
         if self.mode == "resume" and used:
             folder.compare_run(self.path, run)
-            self._lock = folder.lock(self.path)
-            folder.sweep(self.path)
+            self._take(text)
             self._restore()
         else:
-            self._start(json.dumps(run, indent=2).encode("utf-8", "backslashreplace") + b"\n")
+            self._take(text, clear=self.mode == "overwrite")
         self._write_table()
-        self._files = [LineFile(self.path / name) for name in (folder.CARDS, folder.RESULTS, folder.TABLE)]
+        names = (folder.CARDS, folder.RESULTS, folder.TABLE, folder.FILES)
+        self._files = [LineFile(self.path / name) for name in names]
 
-    def is_done(self, key: bytes) -> bool:
-        """Whether an earlier run left this input's result, without an error."""
-        return key in self._done
+    def is_done(self, item: InputItem) -> bool:
+        """Whether an earlier run left this input's result, without an error, and its file still holds what was scored.
+
+        A file whose size or times differ is read to compare its content.
+        """
+        packed = self._done.get(item.key)
+        if packed and not Identity.unpacked(packed).still_of(item.path):
+            del self._done[item.key]
+            self._again.add(item.key)
+            self.replaced += 1
+            return False
+        return packed is not None
 
     @property
     def done_count(self) -> int:
@@ -78,10 +98,13 @@ class OutputFolder:
     def append(self, result: Result) -> Row:
         """Write one result; returns its row."""
         row = to_row(result, self.provenance)
-        stale = self._stale or result.item.key in self._failed
+        stale = self._stale or result.item.key in self._again
         self._stale = True
-        for file, line in zip(self._files, (self._card(result), json_line(row), csv_line(row)), strict=True):
-            file.append(line)
+        # The file's identity comes last: should this be the last line ever, the file is scored again, not taken for it.
+        lines = (self._card(result), json_line(row), csv_line(row), _file_line(result))
+        for file, line in zip(self._files, lines, strict=True):
+            if line:
+                file.append(line)
         self._stale = stale
         return row
 
@@ -91,6 +114,7 @@ class OutputFolder:
             file.close()
         if self._stale:
             compact(self.path / folder.RESULTS, self.key_of)
+            compact(self.path / folder.FILES, file_key)
             self._write_table()
         if self._lock is not None:
             self._lock.close()
@@ -111,12 +135,13 @@ class OutputFolder:
         """The input's key of a row read back; None for a row that is not one of ours."""
         return path_key(row["path"], cwd=self.cwd) if row.keys() >= set(COLUMNS) - LATER_KEYS else None
 
-    def _start(self, run: bytes) -> None:
+    def _take(self, run: bytes, *, clear: bool = False) -> None:
+        """Write run.json and hold it; the lock of the file that it replaces goes no sooner than there is another."""
         path = self.path / folder.RUN
         held = folder.lock(self.path) if path.exists() else None
-        if self.mode == "overwrite":
+        if clear:
             folder.clear(self.path)
-            folder.sweep(self.path)
+        folder.sweep(self.path)
         write_bytes(path, run)
         self._lock = folder.lock(self.path)
         if held is not None:
@@ -127,11 +152,24 @@ class OutputFolder:
         compact(self.path / folder.CARDS, card_key)
         for _, card in read_rows(self.path / folder.CARDS):
             self.names.restore(str(card["name"]), bytes.fromhex(card["key"]))
+        known = self._identities()
         for _, row in read_rows(self.path / folder.RESULTS):
             key = path_key(row["path"], cwd=self.cwd)
-            (self._done if row["error"] is None else self._failed).add(key)
+            # Older runs recorded no files. Where they are recorded, one without did not hold still while it was read.
+            if row["error"] is None and (key in known or not known):
+                self._done[key] = known.get(key, b"")
+            else:
+                self._again.add(key)
             if row["score"] is not None:
                 self._top.enters(row["score"])
+
+    def _identities(self) -> dict[bytes, bytes]:
+        compact(self.path / folder.FILES, file_key)
+        found = {}
+        for _, row in read_rows(self.path / folder.FILES):
+            with suppress(KeyError, TypeError, ValueError):
+                found[bytes.fromhex(row["key"])] = Identity.recorded(row).packed()
+        return found
 
     def _card(self, result: Result) -> bytes:
         card: Row = {"key": result.item.key.hex(), "name": result.item.name}
@@ -152,6 +190,17 @@ def card_key(card: Row) -> bytes | None:
         return bytes.fromhex(key) if isinstance(key, str) and isinstance(name, str) else None
     except ValueError:
         return None
+
+
+def file_key(row: Row) -> bytes | None:
+    """The key of a line of `files.jsonl`; None for a line that is not one of ours."""
+    return card_key({**row, "name": ""})
+
+
+def _file_line(result: Result) -> bytes:
+    if result.identity is None:
+        return b""
+    return json_line({"key": result.item.key.hex(), **result.identity.record()})
 
 
 class _TopScores:

@@ -5,25 +5,26 @@ need a listing anyway. It costs about 2 us per file, far less than a model.
 """
 
 # os.path and scandir keep undecodable names and stay cheap in folders of a million files.
-# ruff: noqa: PTH112, PTH119, PTH122, PTH123
+# ruff: noqa: PTH112, PTH119, PTH122
 
 from __future__ import annotations
 
 import errno
 import os
+import stat as stat_module
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from anomalyclip.detect.inputs import InputItem, formula_safe
 from anomalyclip.detect.names import path_key
 from anomalyclip.errors import ImageReadError, InputError
-from anomalyclip.io.limits import SUFFIXES
 from anomalyclip.io.names import printable
+from anomalyclip.io.scanning import Kind, Memo, scan
 from anomalyclip.watching.arrival import FileMark
 from anomalyclip.watching.journal import Journal
 
@@ -84,6 +85,7 @@ class FolderSource:
             raise InputError(f"{printable(folder)} is not a folder; watch takes a folder, a video file or a camera")
         self.label = printable(folder)
         self._folder, self._journal, self._options, self._clock = folder, journal, options, clock
+        self._told: Memo = {}
         self._known: dict[str, Stat] = {}  # done, in this run or an earlier one
         self._pending: dict[str, _Pending] = {}
         self._read: dict[bytes, tuple[Stat, bytes | None]] = {}  # arrivals under way: what was read of them
@@ -148,14 +150,19 @@ class FolderSource:
             if real in entered or real == self._options.leave_out:  # a link that leads back up, or our own output
                 continue
             entered.add(real)
-            with suppress(OSError), os.scandir(here) as entries:  # a folder that is away: the next look will tell
-                for entry in entries:
-                    if entry.name.startswith("."):
-                        continue
-                    if os.path.splitext(entry.name)[1].lower() in SUFFIXES:
-                        yield from _stat_of(entry)
-                    elif self._options.recursive and entry.is_dir():
-                        stack.append(entry.path)
+            try:
+                entries = scan(here, self._told)
+            except PermissionError:
+                if here != folder:  # told in a row of its own
+                    yield from _stat_of(here)
+                continue
+            except OSError:  # a folder that is away: the next look will tell
+                continue
+            for entry in entries:
+                if entry.kind is Kind.PICTURE:
+                    yield from _stat_of(entry.path)
+                elif entry.kind is Kind.FOLDER and self._options.recursive:
+                    stack.append(entry.path)
 
     def _notice(self, path: str, stat: Stat, now: float) -> None:
         pending = self._pending.get(path)
@@ -186,7 +193,7 @@ class FolderSource:
     def _same(self, path: str, mark: FileMark) -> bool:
         """Whether a file that was touched or written again holds what was scored."""
         try:
-            with open(path, "rb") as file:
+            with _opened(path) as file:
                 same_size = os.fstat(file.fileno()).st_size == mark.size
                 return bool(same_size and _digest(file.read()) == mark.digest)
         except OSError:
@@ -196,11 +203,13 @@ class FolderSource:
         """The whole content of an arrival. Raises ImageReadError; notes who is to come again later."""
         expected, _ = self._read[item.key]
         try:
-            with open(item.path, "rb") as file:
+            with _opened(item.path) as file:
                 before = _stat(os.fstat(file.fileno()))
                 data = file.read()
                 after = _stat(os.fstat(file.fileno()))
         except FileNotFoundError:
+            if os.path.lexists(item.path):
+                raise ImageReadError("it is a link to a file that is not there; repair the link") from None
             self._note(item, _GONE, None)
             raise ImageReadError(
                 "the file vanished before it was scored; move files away later, or score faster"
@@ -225,10 +234,23 @@ class FolderSource:
             self._later.add(item.key)
 
 
-def _stat_of(entry: os.DirEntry[str]) -> Iterator[tuple[str, Stat]]:
-    with suppress(OSError):  # it vanished under our eyes
-        if entry.is_file():
-            yield formula_safe(entry.path), _stat(entry.stat())
+def _opened(path: str) -> BinaryIO:
+    """A regular file, for reading. Raises OSError for all else: a pipe would block, a device would never end."""
+    file = open(  # noqa: SIM115
+        path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+    )
+    if not stat_module.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError("it is not a regular file")
+    return file
+
+
+def _stat_of(path: str) -> Iterator[tuple[str, Stat]]:
+    """Of the file that a name leads to; of the name itself where it leads nowhere."""
+    for look in (os.stat, os.lstat):
+        with suppress(OSError):  # at last: it vanished under our eyes
+            yield formula_safe(path), _stat(look(path))
+            return
 
 
 def _stat(status: os.stat_result) -> Stat:

@@ -1,0 +1,235 @@
+"""What an entry of a folder is to a scan for pictures: told by its suffix, and by its content where that says nothing.
+
+A suffix of a picture is taken at its word (the reader decides by content and refuses in the file's own row), one of
+another kind of file likewise. All others (none at all, `.IMA`, `.1`, a picture kind that is usually not readable) are
+opened and their first bytes looked at, so that only such files cost anything in a folder of millions.
+"""
+
+# os.path and scandir keep undecodable names and stay cheap in folders of a million files.
+# ruff: noqa: PTH119, PTH122
+
+from __future__ import annotations
+
+import io
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from anomalyclip.io import headers
+from anomalyclip.io.limits import SUFFIXES
+from anomalyclip.io.refusal import Refusal
+
+
+class Kind(Enum):
+    """FOLDER; PICTURE: to be attempted, also where it cannot be looked at; UNREAD: a picture of a kind that cannot be
+    read here; VIDEO; OTHER: no picture."""
+
+    FOLDER = "folder"
+    PICTURE = "picture"
+    UNREAD = "unread picture"
+    VIDEO = "video"
+    OTHER = "other file"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of a folder. kind: what it is; told: its suffix, or the name of its format where it has none."""
+
+    name: str
+    path: str
+    kind: Kind
+    told: str = ""
+
+
+def _suffixes(text: str) -> frozenset[str]:
+    return frozenset(f".{word}" for word in text.split())
+
+
+_OTHER = _suffixes(
+    "txt md rst log csv tsv json jsonl xml yaml yml toml ini cfg conf html htm css js ts py pyc ipynb sh bat ps1 c h "
+    "cpp java m r sql db sqlite lock pid sock zip gz bz2 xz zst 7z rar tar tgz npy npz mat h5 hdf5 pkl pickle parquet "
+    "arrow feather pt pth ckpt onnx safetensors xlsx xls ods doc docx odt ppt pptx rtf exe dll so iso wav mp3 flac ogg "
+    "m4a ttf otf woff woff2 tmp part crdownload download partial swp md5 sha1 sha256 url lnk webloc xmp aae thm"
+)
+_VIDEOS = _suffixes("mp4 m4v avi mov mkv webm mpg mpeg wmv flv mts m2ts 3gp ogv mjpeg mjpg")
+#: Kinds whose content looks like TIFF, with a preview as its first page: their names decide.
+_BY_NAME = _suffixes("dng cr2 cr3 nef nrw arw srf sr2 raf orf rw2 pef srw x3f raw 3fr iiq svs ndpi scn bif")
+#: Pictures that a user may take to be covered; whether one is readable after all, its content says.
+_PICTURES = _suffixes(
+    "heic heif hif avif avifs jp2 j2k jpf jpx jpm j2c jpc jxl jxr wdp hdp psd psb xcf svg svgz eps ai pdf djvu tga pcx "
+    "ppm pgm pbm pnm pam pfm exr hdr fits fit fts ico icns emf wmf nii mha mhd nrrd czi lif nd2 oib vsi mrxs qoi dds "
+    "sgi ras cin dpx kra ora"
+)
+_NAMES = frozenset({"dicomdir", "thumbs.db", "desktop.ini", "license", "licence", "readme", "makefile", "dockerfile"})
+HEAD = 132  # bytes that tell; DICOM's mark ends there
+#: First bytes of picture kinds that may have lost their suffix: (offset, bytes, name).
+_MAGIC = (
+    (0, b"\x00\x00\x00\x0cjP  ", "JPEG 2000"),
+    (0, b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (0, b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
+    (0, b"\xff\x0a", "JPEG XL"),
+    (4, b"ftypavi", "AVIF"),
+    (4, b"ftyphei", "HEIC"),
+    (4, b"ftyphev", "HEIC"),
+    (4, b"ftypmif1", "HEIC"),
+    (4, b"ftypmsf1", "HEIC"),
+    (0, b"8BPS", "PSD"),
+    (0, b"\x76\x2f\x31\x01", "OpenEXR"),
+    (0, b"SIMPLE  =", "FITS"),
+)
+
+
+Memo = dict[str, tuple[int, int, Entry]]
+"""What opened files were, with their size and time: for those who scan a folder again and again."""
+
+
+def scan(folder: str, memo: Memo | None = None) -> list[Entry]:
+    """The entries of a folder, sorted by name, hidden ones left out. Raises OSError where it cannot be listed.
+
+    An entry that cannot be looked at (a link to itself or to a forbidden place, a name too long, a pipe, a socket) is a
+    PICTURE, unless its suffix says otherwise: attempting it tells the reason in a row of its own.
+    """
+    with os.scandir(folder) as found:
+        entries = sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    return [_look(entry, memo) for entry in entries]
+
+
+def is_picture(path: str) -> bool:
+    """Whether a scan would take this regular file for a picture."""
+    return _of_file(os.path.basename(path), path).kind is Kind.PICTURE
+
+
+def told_by_name(name: str) -> Entry | None:
+    """What the name alone says; None where the first bytes must be looked at (`told_by_content`)."""
+    suffix = os.path.splitext(name)[1].lower()
+    if suffix in SUFFIXES:
+        return Entry(name, name, Kind.PICTURE, suffix)
+    if suffix in _OTHER or name.casefold() in _NAMES:
+        return Entry(name, name, Kind.OTHER, suffix)
+    if suffix in _VIDEOS:
+        return Entry(name, name, Kind.VIDEO, suffix)
+    return Entry(name, name, Kind.UNREAD, suffix) if suffix in _BY_NAME else None
+
+
+def told_by_content(name: str, head: bytes) -> Entry:
+    """What the first 132 bytes say of a file whose name says nothing."""
+    suffix = os.path.splitext(name)[1].lower()
+    try:
+        headers.sniff(io.BytesIO(head))
+    except Refusal:
+        kind = next((kind for offset, magic, kind in _MAGIC if head[offset:].startswith(magic)), "")
+        unread = bool(kind) or suffix in _PICTURES
+        told = suffix if suffix in _PICTURES else kind
+        return Entry(name, name, Kind.UNREAD if unread else Kind.OTHER, told)
+    return Entry(name, name, Kind.PICTURE, suffix)
+
+
+def _look(entry: os.DirEntry[str], memo: Memo | None) -> Entry:
+    try:
+        if entry.is_dir():
+            return Entry(entry.name, entry.path, Kind.FOLDER)
+        if entry.is_file():
+            return _of_file(entry.name, entry.path, memo)
+    except OSError:  # a link to itself or to where we may not look
+        pass
+    told = told_by_name(entry.name)
+    return Entry(entry.name, entry.path, told.kind if told else Kind.PICTURE, told.told if told else "")
+
+
+def _of_file(name: str, path: str, memo: Memo | None = None) -> Entry:
+    told = told_by_name(name)
+    if told is not None:
+        return Entry(name, path, told.kind, told.told)
+    try:
+        status = os.stat(path)  # noqa: PTH116
+        version = status.st_size, status.st_mtime_ns
+        if memo is not None and (known := memo.get(path)) is not None and known[:2] == version:
+            return known[2]
+        told = told_by_content(name, _head(path))
+    except OSError:
+        return Entry(name, path, Kind.PICTURE)
+    entry = Entry(name, path, told.kind, told.told)
+    if memo is not None:
+        memo[path] = (*version, entry)
+    return entry
+
+
+def _head(path: str) -> bytes:
+    # Without blocking: the regular file may have become a pipe since it was listed.
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        return os.read(handle, HEAD)
+    finally:
+        os.close(handle)
+
+
+@dataclass
+class PassedOver:
+    """What scans left out, by kind: counts by suffix of unread pictures and videos, of other files, of subfolders."""
+
+    pictures: Counter[str] = field(default_factory=Counter)
+    videos: Counter[str] = field(default_factory=Counter)
+    others: int = 0
+    folders: int = 0
+
+    def add(self, entry: Entry) -> None:
+        """Count an entry that is not used."""
+        if entry.kind is Kind.UNREAD:
+            self.pictures[entry.told] += 1
+        elif entry.kind is Kind.VIDEO:
+            self.videos[entry.told] += 1
+        elif entry.kind is Kind.FOLDER:
+            self.folders += 1
+        else:
+            self.others += 1
+
+    def merge(self, other: PassedOver) -> None:
+        """Add another scan's counts."""
+        self.pictures.update(other.pictures)
+        self.videos.update(other.videos)
+        self.others += other.others
+        self.folders += other.folders
+
+    def lines(self) -> Iterator[str]:
+        """What people are told, a line each; nothing about files that are no pictures.
+
+        >>> list(PassedOver(Counter({".heic": 2, ".jp2": 1})).lines())
+        ['3 pictures of kinds that cannot be read here were passed over (.heic .jp2): convert them to PNG or JPEG']
+        """
+        if count := self.pictures.total():
+            remedy = "convert it to PNG or JPEG" if count == 1 else "convert them to PNG or JPEG"
+            what = f"{_counted(count, 'picture')} of kinds that cannot be read here"
+            yield f"{what} {_were(count)} ({_kinds(self.pictures)}): {remedy}"
+        if count := self.videos.total():
+            what = f"{_counted(count, 'video')} {_were(count)} ({_kinds(self.videos)})"
+            yield f"{what}: anomalyclip watch FILE scores a video's frames"
+        if self.folders:
+            yield f"{_counted(self.folders, 'subfolder')} {_were(self.folders)}: --recursive looks into them"
+
+    def record(self) -> dict[str, Any]:
+        """The counts for run.json; empty where nothing was left out."""
+        told: dict[str, Any] = {"pictures": dict(sorted(self.pictures.items()))} if self.pictures else {}
+        told |= {"videos": dict(sorted(self.videos.items()))} if self.videos else {}
+        told |= {"subfolders": self.folders} if self.folders else {}
+        return told | ({"other_files": self.others} if self.others else {})
+
+    @classmethod
+    def recorded(cls, told: Mapping[str, Any]) -> PassedOver:
+        """From what `record` gave."""
+        pictures, videos = (Counter(told.get(name, {})) for name in ("pictures", "videos"))
+        return cls(pictures, videos, told.get("other_files", 0), told.get("subfolders", 0))
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def _were(count: int) -> str:
+    return "was passed over" if count == 1 else "were passed over"
+
+
+def _kinds(counts: Counter[str]) -> str:
+    return " ".join(sorted(counts))
