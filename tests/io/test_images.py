@@ -105,14 +105,6 @@ def test_cmyk_jpeg_is_not_inverted(save):
     np.testing.assert_array_equal(got[8, [4, 20, 44]], [(255, 255, 255), (0, 255, 255), (0, 0, 0)])
 
 
-def test_gif_and_multi_page_tiff_give_the_first_frame(save, rgb):
-    frames = [Image.fromarray(np.full((9, 11), level, np.uint8)) for level in (40, 90, 200)]
-    for name in ("a.gif", "a.tif", "a.png", "a.webp"):
-        lossless = {"lossless": True} if name == "a.webp" else {}
-        path = save(frames[0], name, save_all=True, append_images=frames[1:], **lossless)
-        np.testing.assert_array_equal(pixels(path), np.full((9, 11, 3), 40))
-
-
 TURNED = {  # EXIF orientation -> how the stored rows and columns become the upright picture
     1: lambda a: a,
     2: lambda a: a[:, ::-1],
@@ -236,12 +228,6 @@ def test_tiff_planes(rgb, tmp_path):
     planes = np.moveaxis(rgb, -1, 0).copy()
     tifffile.imwrite(tmp_path / "a.tif", planes, photometric="rgb", planarconfig="separate")
     np.testing.assert_array_equal(pixels(tmp_path / "a.tif"), rgb)
-
-
-def test_pages_of_a_deep_tiff_give_the_first(tmp_path):
-    stack = np.stack([np.full((5, 6), level, np.uint16) for level in (65535, 1, 2)])
-    tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack")
-    np.testing.assert_array_equal(pixels(tmp_path / "a.tif"), np.full((5, 6, 3), 255))
 
 
 # --- sizes, names, links

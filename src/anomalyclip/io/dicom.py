@@ -43,12 +43,25 @@ def read_dicom(file: BinaryIO, max_pixels: int) -> Any:
     return data
 
 
-def stored_pixels(data: Any) -> Array:
-    """The first frame, decoded: (rows, columns) or (rows, columns, 3) RGB, at the stored depth."""
+def count(file: BinaryIO, max_pixels: int) -> int:
+    """Frames of a DICOM file."""
+    number = read_dicom(file, max_pixels).get("NumberOfFrames") or 1
+    file.seek(0)
+    return int(number)
+
+
+def read(file: BinaryIO, index: int, max_pixels: int, *, windowed: bool) -> Raster:
+    """Frame `index` as a viewer shows it, or (not `windowed`) as it is stored."""
+    data = read_dicom(file, max_pixels)
+    return shown_pixels(data, index) if windowed else Raster(stored_pixels(data, index))
+
+
+def stored_pixels(data: Any, index: int) -> Array:
+    """One frame, decoded: (rows, columns) or (rows, columns, 3) RGB, at the stored depth."""
     from pydicom.pixels.utils import pixel_array
 
     try:
-        pixels: Array = pixel_array(data, index=0)
+        pixels: Array = pixel_array(data, index=index)
     except (NotImplementedError, RuntimeError) as error:  # no plugin for the transfer syntax
         syntax = getattr(data.file_meta.get("TransferSyntaxUID"), "name", "unknown")
         raise Refusal(f"its compression ({syntax}) cannot be decoded here", _DECODERS) from error
@@ -59,10 +72,10 @@ def stored_pixels(data: Any) -> Array:
     return pixels
 
 
-def shown_pixels(data: Any) -> Raster:
-    """The first frame as a viewer shows it: a raster of integers, or of floats in [0, 1] once a window applied."""
+def shown_pixels(data: Any, index: int) -> Raster:
+    """One frame as a viewer shows it: a raster of integers, or of floats in [0, 1] once a window applied."""
     kind = str(data.PhotometricInterpretation)
-    pixels = stored_pixels(data)
+    pixels = stored_pixels(data, index)
     if kind == "PALETTE COLOR":
         from pydicom.pixels.processing import apply_color_lut
 

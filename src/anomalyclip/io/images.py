@@ -2,8 +2,8 @@
 
 The content decides the format, never the suffix, and only the formats listed here are ever handed to a decoder. The
 declared size is checked before anything is decoded. Colour profiles are ignored (as in the method's own preprocessing),
-transparency is laid over white as a browser shows it, EXIF orientation is applied, the first page or frame is taken.
-Deeper pixels than 8 bits follow `anomalyclip.io.depth`.
+transparency is laid over white as a browser shows it, EXIF orientation is applied. A file of several pictures needs to
+be told which (`anomalyclip.io.frames`). Deeper pixels than 8 bits follow `anomalyclip.io.depth`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from anomalyclip.errors import ImageReadError
-from anomalyclip.io import headers, png, tiff
+from anomalyclip.io import animation, frames, headers, pages, png, tiff
 from anomalyclip.io.depth import Raster, opacity, positive, to_uint8
 from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, SUFFIXES, check_pixels
 from anomalyclip.io.names import StrPath, printable
@@ -51,7 +51,6 @@ _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
     "PNG": PngImageFile,
     "BMP": BmpImageFile,
     "GIF": GifImageFile,
-    "TIFF": TiffImageFile,
     "WEBP": WebPImageFile,
 }
 _EARLY_SIZE = {"GIF": headers.gif_size, "WEBP": headers.webp_size}
@@ -79,49 +78,74 @@ Pixels = tuple["Image.Image | Raster", int]
 
 
 def read_image(
-    path: StrPath, *, max_pixels: int = DEFAULT_MAX_PIXELS, max_bytes: int = DEFAULT_MAX_BYTES
+    path: StrPath,
+    *,
+    frame: int | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    max_bytes: int = DEFAULT_MAX_BYTES,
 ) -> Image.Image:
     """Read one image file as 8-bit RGB, upright, detached from the file.
 
     Args:
-        path: JPEG (grey, RGB, CMYK), PNG, TIFF, BMP, WebP, GIF or DICOM (extra `dicom`). Links are followed.
+        path: JPEG (grey, RGB, CMYK), PNG, TIFF, BMP, WebP, GIF or DICOM (extra `dicom`). Links are followed. A path
+            `FILE#frame=n` is frame n of FILE where no file has that name.
+        frame: which picture of a file of several, from 0; None refuses such a file.
         max_pixels: largest accepted width x height, compared with the header before decoding.
         max_bytes: largest accepted file.
 
     Raises:
         ImageReadError: the file cannot be read; the message names it, the reason and a remedy in one line.
     """
-    return use_file(path, lambda file: _rgb(_decode(file, max_pixels)), max_bytes)
+    if frame is None:
+        path, frame = frames.split_frame(path)
+    return use_file(path, lambda file: _rgb(_decode(file, max_pixels, frame=frame)), max_bytes)
 
 
 def read_image_bytes(
-    data: bytes, name: str = "image", *, max_pixels: int = DEFAULT_MAX_PIXELS, max_bytes: int = DEFAULT_MAX_BYTES
+    data: bytes,
+    name: str = "image",
+    *,
+    frame: int | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    max_bytes: int = DEFAULT_MAX_BYTES,
 ) -> Image.Image:
     """Read one image held in memory, as `read_image` does; `name` stands in the messages. Raises `ImageReadError`."""
 
     def read() -> Image.Image:
         _check_bytes(len(data), max_bytes)
-        return _rgb(_decode(io.BytesIO(data), max_pixels))
+        return _rgb(_decode(io.BytesIO(data), max_pixels, frame=frame))
 
     return _reported(name, read)
 
 
 def read_mask(
-    path: StrPath, *, max_pixels: int = DEFAULT_MAX_PIXELS, max_bytes: int = DEFAULT_MAX_BYTES
+    path: StrPath,
+    *,
+    frame: int | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    max_bytes: int = DEFAULT_MAX_BYTES,
 ) -> npt.NDArray[np.bool_]:
     """Read a mask as (height, width) bool: True where any colour channel is above 0 and the pixel is not transparent.
 
     Values are compared at the file's own depth (1 of 65535 counts) and a palette by its colours. EXIF orientation is
     applied as to images, so that mask and image stay aligned. Raises `ImageReadError`.
     """
-    return use_file(path, lambda file: _foreground(_decode(file, max_pixels, windowed=False)), max_bytes)
+    if frame is None:
+        path, frame = frames.split_frame(path)
+    return use_file(path, lambda file: _foreground(_decode(file, max_pixels, windowed=False, frame=frame)), max_bytes)
 
 
 def image_size(
-    path: StrPath, *, max_pixels: int = DEFAULT_MAX_PIXELS, max_bytes: int = DEFAULT_MAX_BYTES
+    path: StrPath,
+    *,
+    frame: int | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    max_bytes: int = DEFAULT_MAX_BYTES,
 ) -> tuple[int, int]:
     """(width, height) of the upright image, from the header where that suffices. Raises `ImageReadError`."""
-    return use_file(path, lambda file: _upright_size(file, max_pixels), max_bytes)
+    if frame is None:
+        path, frame = frames.split_frame(path)
+    return use_file(path, lambda file: _upright_size(file, max_pixels, frame), max_bytes)
 
 
 def _reported(name: StrPath, read: Callable[[], T]) -> T:
@@ -176,29 +200,47 @@ def _check_bytes(size: int, max_bytes: int) -> None:
         )
 
 
-def _decode(file: BinaryIO, max_pixels: int, windowed: bool = True) -> Pixels:
-    """The first image in `file`, decoded, with its EXIF orientation still to be applied (1 where none is left)."""
+def _decode(file: BinaryIO, max_pixels: int, windowed: bool = True, frame: int | None = None) -> Pixels:
+    """One image in `file`, decoded, with its EXIF orientation still to be applied (1 where none is left)."""
     kind = headers.sniff(file)
+    number = frames.count_in(file, kind, max_pixels)
+    index = frames.chosen(frame, number)
     if kind == "DICOM":
         from anomalyclip.io import dicom
 
-        data = dicom.read_dicom(file, max_pixels)
-        return (dicom.shown_pixels(data) if windowed else Raster(dicom.stored_pixels(data))), 1
+        return dicom.read(file, index, max_pixels, windowed=windowed), 1
     if kind == "TIFF":
-        header = tiff.read_header(file)
-        check_pixels(*header.size, max_pixels)
-        if header.deep:
-            return tiff.decode_deep(file, header), 1  # OpenCV has applied the orientation
-    elif kind in _EARLY_SIZE:
+        page = pages.pictures(file)[index]
+        if number > 1 or not pages.is_plain(file, page):
+            file = io.BytesIO(pages.extract(file, page))
+        return _decode_tiff(file, max_pixels)
+    if number > 1:
+        if kind == "PNG" and png.bit_depth(file) == 16:
+            raise Refusal("it is an animation of 16 bits per channel", "save its frames as single files")
+        shown = animation.picture(file, kind, index, number)
+        return shown, _orientation(shown)
+    if kind in _EARLY_SIZE:
         check_pixels(*_EARLY_SIZE[kind](file), max_pixels)
     image = _PLUGINS[kind](file)
     check_pixels(*image.size, max_pixels)
-    orientation = 1 if kind == "TIFF" else _orientation(image)  # Pillow turns TIFFs while loading
+    orientation = _orientation(image)
     sixteen = kind == "PNG" and png.bit_depth(file) == 16
     image.load()
     if sixteen:  # Pillow has found it intact, but keeps the upper byte only
         return png.decode_deep(file), orientation
     return image, orientation
+
+
+def _decode_tiff(file: BinaryIO, max_pixels: int) -> Pixels:
+    """The first page of a TIFF, upright: whoever decodes it applies the orientation."""
+    header = tiff.read_header(file)
+    check_pixels(*header.size, max_pixels)
+    if header.deep:
+        return tiff.decode_deep(file, header), 1
+    image = TiffImageFile(file)
+    check_pixels(*image.size, max_pixels)
+    image.load()
+    return image, 1
 
 
 def _orientation(image: Image.Image) -> int:
@@ -208,10 +250,11 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _upright_size(file: BinaryIO, max_pixels: int) -> tuple[int, int]:
+def _upright_size(file: BinaryIO, max_pixels: int, frame: int | None) -> tuple[int, int]:
     kind = headers.sniff(file)
-    if kind in ("DICOM", "TIFF"):  # which way up they are is known to their decoders
-        return _rgb(_decode(file, max_pixels)).size
+    if kind in ("DICOM", "TIFF") or frame is not None:  # which way up they are is known to their decoders
+        return _rgb(_decode(file, max_pixels, frame=frame)).size
+    frames.chosen(frame, frames.count_in(file, kind, max_pixels))
     image = _PLUGINS[kind](file)
     width, height = image.size
     return (height, width) if _orientation(image) in (5, 6, 7, 8) else (width, height)

@@ -1,0 +1,194 @@
+"""Animated GIF, WebP and PNG: how many pictures they hold, told without decoding, and each as a viewer shows it.
+
+A picture of an animation is drawn over the ones before it, so the n-th one costs n decodings. The decoder therefore
+stays open between one picture and the next, and the latest pictures are kept for threads that ask out of order.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import struct
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+from PIL import Image, ImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from anomalyclip.io.limits import check_pixels
+from anomalyclip.io.memo import Memo, identity
+from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
+
+MOST_COUNTED = 100_000
+_PLUGINS: dict[str, type[ImageFile.ImageFile]] = {"GIF": GifImageFile, "PNG": PngImageFile, "WEBP": WebPImageFile}
+_KEPT = 16  # pictures: more than threads read ahead of each other
+_KEPT_BYTES = 64 * 2**20
+
+
+def count(file: BinaryIO, kind: str, max_pixels: int) -> int:
+    """Pictures of a GIF, PNG or WebP, counted to MOST_COUNTED at most; a still one has 1. Rewinds the file.
+
+    Raises `Refusal` where a picture needs more than `max_pixels`.
+    """
+    try:
+        file.seek(0)
+        return _COUNTS[kind](file, max_pixels)
+    except (IndexError, struct.error) as error:  # a read came back short
+        raise truncated() from error
+    finally:
+        file.seek(0)
+
+
+def _gif(file: BinaryIO, max_pixels: int) -> int:
+    _, width, height, flags = struct.unpack("<6sHHBxx", file.read(13))
+    check_pixels(width or 1, height or 1, max_pixels)
+    _skip_palette(file, flags)
+    found = 0
+    while found < MOST_COUNTED:
+        block = file.read(1)
+        if block == b"\x21":
+            file.seek(1, 1)
+        elif block == b"\x2c":
+            left, top, wide, high, flags = struct.unpack("<HHHHB", file.read(9))
+            check_pixels(max(width, left + wide), max(height, top + high), max_pixels)
+            _skip_palette(file, flags)
+            file.seek(1, 1)
+            found += 1
+        else:  # the trailer, or the end of a file that is cut off behind whole pictures
+            break
+        while length := (file.read(1) or b"\0")[0]:
+            file.seek(length, 1)
+    return max(found, 1)
+
+
+def _skip_palette(file: BinaryIO, flags: int) -> None:
+    file.seek(3 << (flags & 7) + 1 if flags & 0x80 else 0, 1)
+
+
+def _png(file: BinaryIO, max_pixels: int) -> int:
+    """1 for a PNG without an animation; else its frame controls, and one more for a picture outside the animation."""
+    animated, outside, frames = False, False, 0
+    sides = (0, 0)
+    for kind, body in _png_chunks(file):
+        if kind == b"IHDR":
+            sides = struct.unpack(">II", body[:8])
+            check_pixels(*sides, max_pixels)
+        elif kind == b"acTL":
+            animated = True
+        elif kind == b"IDAT":
+            if not animated:
+                return 1
+            outside = outside or frames == 0
+        elif kind == b"fcTL":
+            width, height, left, top = struct.unpack(">IIII", body[4:20])
+            if left + width > sides[0] or top + height > sides[1]:
+                raise Refusal("a frame of its animation lies outside the image", EXPORT_AGAIN)
+            frames += 1
+            if frames >= MOST_COUNTED:
+                break
+    return max(frames + outside, 1)
+
+
+def _png_chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and the first 32 bytes of every chunk, as far as the file is whole."""
+    end = file.seek(0, 2)
+    file.seek(8)
+    while len(head := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        here = file.tell()
+        yield kind, file.read(min(length, 32))
+        if kind == b"IEND" or here + length + 4 > end:
+            return
+        file.seek(here + length + 4)
+
+
+def _webp(file: BinaryIO, max_pixels: int) -> int:
+    head = file.read(30)
+    if head[12:16] != b"VP8X" or not head[20] & 2:
+        return 1
+    width, height = (int.from_bytes(head[i : i + 3], "little") + 1 for i in (24, 27))
+    check_pixels(width, height, max_pixels)
+    file.seek(12)
+    found = 0
+    while len(chunk := file.read(8)) == 8 and found < MOST_COUNTED:
+        found += chunk[:4] == b"ANMF"
+        length = int.from_bytes(chunk[4:], "little")
+        file.seek(length + length % 2, 1)
+    return max(found, 1)
+
+
+_COUNTS: dict[str, Callable[[BinaryIO, int], int]] = {"GIF": _gif, "PNG": _png, "WEBP": _webp}
+
+
+class _Player:
+    """An open animation. `picture` may be called from several threads."""
+
+    def __init__(self, file: BinaryIO, kind: str) -> None:
+        self._file = file
+        self._image = _PLUGINS[kind](file)
+        self._shown: OrderedDict[int, Image.Image] = OrderedDict()
+        self._guard = threading.Lock()
+        self._closed = False
+
+    def picture(self, index: int) -> Image.Image:
+        with self._guard:
+            if self._closed:  # let go of between being found and being asked, by a third file's thread
+                raise Refusal("too many animations are read at once", "read it again")
+            if index not in self._shown:
+                self._play_to(index)
+            return self._shown[index].copy()
+
+    def _play_to(self, index: int) -> None:
+        start = self._image.tell() + 1 if self._image.tell() < index else index
+        for number in range(min(start, index), index + 1):
+            try:
+                self._image.seek(number)
+            except EOFError as error:
+                raise Refusal(f"its animation ends before picture {index}", EXPORT_AGAIN) from error
+            self._image.load()
+            if index - number < _KEPT:
+                self._keep(number, self._image.copy())
+
+    def _keep(self, number: int, image: Image.Image) -> None:
+        self._shown[number] = image
+        bytes_each = image.width * image.height * 4
+        while len(self._shown) > max(1, min(_KEPT, _KEPT_BYTES // max(bytes_each, 1))):
+            self._shown.popitem(last=False)
+
+    def close(self) -> None:
+        with self._guard:
+            self._closed = True
+            self._file.close()
+
+
+_open: Memo[_Player] = Memo(2, lambda player: player.close())
+atexit.register(_open.clear)
+
+
+def picture(file: BinaryIO, kind: str, index: int, number: int) -> Image.Image:
+    """Picture `index` of `number`, as Pillow draws it, with the modes and transparency of its own."""
+    if identity(file) is None:
+        return _Player(file, kind).picture(index)
+    player = _open.of(file, lambda: _opened_again(file, kind), kind)
+    try:
+        shown = player.picture(index)
+    except Exception:
+        _open.forget(file, kind)
+        raise
+    if index == number - 1:
+        _open.forget(file, kind)
+    return shown
+
+
+def _opened_again(file: BinaryIO, kind: str) -> _Player:
+    own = os.fdopen(os.dup(file.fileno()), "rb")
+    own.seek(0)
+    try:
+        return _Player(own, kind)
+    except BaseException:
+        own.close()
+        raise

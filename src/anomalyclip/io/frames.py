@@ -1,0 +1,111 @@
+"""Files that hold several pictures: how many, what each is called (`FILE#frame=n`, from 0), and how many are wanted.
+
+Pictures are the frames of an animation or of a DICOM object, the pages of a TIFF at full resolution (`pages`), the
+slices of a NIfTI volume. A reader that was not told which one refuses a file of several: taking the first would be an
+answer about another picture.
+"""
+
+# os.path works on names as they are, undecodable bytes included.
+# ruff: noqa: PTH113
+
+from __future__ import annotations
+
+import os
+import re
+from typing import BinaryIO
+
+from anomalyclip.errors import ConfigError
+from anomalyclip.io import animation, headers, pages
+from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS
+from anomalyclip.io.names import StrPath
+from anomalyclip.io.refusal import Refusal
+
+DEFAULT_MAX_FRAMES = 4096
+"""Pictures of one file that are taken unless another number is asked for."""
+
+_NAMED = re.compile(r"(?s)(.+)#frame=(\d{1,9})")
+
+
+def frame_path(path: str, frame: int) -> str:
+    """What a row, a message or an argument calls one picture of a file.
+
+    >>> frame_path("scan.tif", 3)
+    'scan.tif#frame=3'
+    """
+    return f"{path}#frame={frame}"
+
+
+def split_frame(path: StrPath) -> tuple[str, int | None]:
+    """The file and the frame that a path names; a file whose own name ends in `#frame=3` is that file.
+
+    >>> split_frame("no such file#frame=3")
+    ('no such file#frame=3', None)
+    """
+    text = os.fsdecode(path)
+    named = _NAMED.fullmatch(text)
+    if named is None or os.path.lexists(text) or not os.path.isfile(named[1]):
+        return text, None
+    return named[1], int(named[2])
+
+
+def parse_frames(text: str | int | None) -> int | None:
+    """`first`, `all` or a number -> how many pictures of a file are taken at most; None is all (and what None gives).
+
+    Raises ConfigError.
+
+    >>> parse_frames("first"), parse_frames("12"), parse_frames("all")
+    (1, 12, None)
+    """
+    if text is None or text == "all":
+        return None
+    if text == "first":
+        return 1
+    if isinstance(text, bool) or not str(text).isascii() or not str(text).isdecimal() or not 1 <= int(text) <= 10**9:
+        raise ConfigError(
+            f"frames is {text!r}, expected first, all, or how many pictures of a file to take (1 or more)"
+        )
+    return int(text)
+
+
+def count_frames(path: StrPath, *, max_pixels: int = DEFAULT_MAX_PIXELS, max_bytes: int = DEFAULT_MAX_BYTES) -> int:
+    """How many pictures a file holds, from its headers. Raises `ImageReadError` as `read_image` does."""
+    from anomalyclip.io.images import use_file
+
+    return use_file(path, lambda file: count_in(file, headers.sniff(file), max_pixels), max_bytes)
+
+
+def count_in(file: BinaryIO, kind: str, max_pixels: int) -> int:
+    """How many pictures an open file of this kind holds; rewinds it. Raises `Refusal`."""
+    if kind == "TIFF":
+        return len(pages.pictures(file))
+    if kind in ("GIF", "PNG", "WEBP"):
+        return animation.count(file, kind, max_pixels)
+    if kind == "DICOM":
+        from anomalyclip.io import dicom
+
+        return dicom.count(file, max_pixels)
+    return 1
+
+
+def chosen(frame: int | None, number: int) -> int:
+    """The index of the picture to read of `number`. Raises `Refusal` where it is not there, or was not told."""
+    if frame is None:
+        if number > 1:
+            raise Refusal(
+                f"it holds {number:,} pictures",
+                f"name one (FILE#frame=0 to FILE#frame={number - 1}), or ask for all (--frames all, frames='all')",
+            )
+        return 0
+    if not 0 <= frame < number:
+        raise Refusal(f"it has no picture {frame}", f"it holds {number:,}, counted from 0")
+    return frame
+
+
+def wanted(number: int, frames: int | None) -> tuple[int, str | None]:
+    """How many pictures of a file with `number` are taken, and what to tell of those that are not."""
+    if frames is not None:
+        return min(number, frames), None
+    if number <= DEFAULT_MAX_FRAMES:
+        return number, None
+    told = f"it holds {number:,} pictures; the first {DEFAULT_MAX_FRAMES:,} were taken: --frames {number} takes all"
+    return DEFAULT_MAX_FRAMES, told
