@@ -1,0 +1,125 @@
+"""The twin of :mod:`anomalyclip.scoring` on NumPy arrays, without torch: same names, same numbers but for rounding.
+
+It stands on the way of the light install, where OpenCV resizes and smooths a map in a millisecond.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from anomalyclip.errors import ConfigError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats: TypeAlias = NDArray[np.float32]
+
+_ABNORMAL = 1
+_TAU = 0.07
+
+
+def cosines(features: Floats, text_features: Floats) -> Floats:
+    """Cosine similarities (..., 2) to [normal, abnormal].
+
+    Args:
+        features: (B, ..., E), any scale.
+        text_features: (2, E), L2-normalised; or a pair per image, (B, 2, E), where prompts name the object.
+    """
+    length = np.sqrt(np.einsum("...e,...e->...", features, features))[..., None]
+    if text_features.ndim == 2:
+        products = features @ text_features.T
+    else:
+        products = np.einsum("b...e,bke->b...k", features, text_features)
+    return np.asarray(products / np.maximum(length, 1e-12), np.float32)
+
+
+def similarity(features: Floats, text_features: Floats, tau: float = _TAU) -> Floats:
+    """Probabilities (..., 2) of [normal, abnormal]: softmax over :func:`cosines` / tau."""
+    logits = cosines(features, text_features) / np.float32(tau)
+    likeness = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(likeness / likeness.sum(axis=-1, keepdims=True), np.float32)
+
+
+def image_score(image_features: Floats, text_features: Floats, tau: float = _TAU) -> Floats:
+    """Image scores (B,) in [0, 1] of global features (B, E)."""
+    return similarity(image_features, text_features, tau)[..., _ABNORMAL]
+
+
+def with_map_peak(image_scores: Floats, anomaly_maps: Floats, weight: float) -> Floats:
+    """Image scores (B,) in which the hottest pixel of the maps (B, H, W) has its share: (1 - w) score + w peak."""
+    if weight == 0:
+        return image_scores
+    peaks = anomaly_maps.reshape(len(anomaly_maps), -1).max(axis=1)
+    return np.asarray((1 - weight) * image_scores + weight * peaks, np.float32)
+
+
+def on_grid(patches: Floats, grid: tuple[int, int] | None = None) -> Floats:
+    """Patch values (B, N) as maps (B, h, w) on ``grid`` = (h, w); None is a square.
+
+    Raises :class:`ConfigError` where N patches do not fill it.
+    """
+    B, N = patches.shape
+    rows, columns = grid or (math.isqrt(N), math.isqrt(N))
+    if rows * columns != N:
+        what = "a square grid; give square images" if grid is None else f"a grid of {rows} x {columns}"
+        raise ConfigError(f"{N} patches do not form {what}")
+    return patches.reshape(B, rows, columns)
+
+
+def upsample(maps: Floats, size: int | tuple[int, int]) -> Floats:
+    """Bilinear, half-pixel centres, from (B, h, w) to (B, size, size), or to ``size`` = (H, W)."""
+    import cv2
+
+    height, width = (size, size) if isinstance(size, int) else size
+    out = np.empty((len(maps), height, width), np.float32)
+    for index, one in enumerate(maps):
+        out[index] = cv2.resize(one, (width, height), interpolation=cv2.INTER_LINEAR)
+    return out
+
+
+def anomaly_map(
+    patch_features: Iterable[Floats],
+    text_features: Floats,
+    size: int | tuple[int, int],
+    *,
+    tau: float = _TAU,
+    sigma: float = 4.0,
+    grid: tuple[int, int] | None = None,
+) -> Floats:
+    """Anomaly maps (B, H, W) in [0, 1] of patch features (B, N, E) per layer, see :func:`anomalyclip.scoring.anomaly_map`."""
+    layers = [similarity(features, text_features, tau)[..., _ABNORMAL] for features in patch_features]
+    if not layers:
+        raise ConfigError("an anomaly map needs the patch features of at least one layer")
+    mean = np.mean(layers, axis=0, dtype=np.float32)
+    return gaussian_filter(upsample(on_grid(mean, grid), size), sigma)
+
+
+def gaussian_kernel(sigma: float, truncate: float = 4.0) -> NDArray[np.float64]:
+    """The normalised 1-D kernel SciPy uses: radius int(truncate * sigma + 0.5)."""
+    radius = int(truncate * sigma + 0.5)
+    offsets = np.arange(-radius, radius + 1, dtype=np.float64)
+    weights = np.exp(-0.5 * (offsets / sigma) ** 2)
+    return np.asarray(weights / weights.sum())
+
+
+def gaussian_filter(maps: Floats, sigma: float) -> Floats:
+    """Separable Gaussian over the last two axes of (B, H, W), equal to ``scipy.ndimage.gaussian_filter`` (reflect).
+
+    ``sigma`` in pixels; 0 returns the maps unchanged.
+    """
+    if sigma < 0:
+        raise ConfigError(f"sigma must be 0 or more pixels, got {sigma}")
+    if sigma == 0:
+        return maps
+    import cv2
+
+    kernel = gaussian_kernel(sigma).astype(np.float32)
+    out = np.empty(maps.shape, np.float32)
+    for index, one in enumerate(maps):
+        # BORDER_REFLECT repeats the edge pixel, as SciPy's "reflect" does, and reflects again where a map is small.
+        out[index] = cv2.sepFilter2D(one, cv2.CV_32F, kernel, kernel, borderType=cv2.BORDER_REFLECT)
+    return out
