@@ -90,11 +90,11 @@ def anomaly_map(
     sigma: float = 4.0,
     grid: tuple[int, int] | None = None,
 ) -> Floats:
-    """Anomaly maps (B, H, W) in [0, 1] of patch features (B, N, E) per layer, see :func:`anomalyclip.scoring.anomaly_map`."""
+    """Anomaly maps (B, H, W) in [0, 1] of patch features (B, N, E) per layer, as ``scoring.anomaly_map`` gives them."""
     layers = [similarity(features, text_features, tau)[..., _ABNORMAL] for features in patch_features]
     if not layers:
         raise ConfigError("an anomaly map needs the patch features of at least one layer")
-    mean = np.mean(layers, axis=0, dtype=np.float32)
+    mean = np.stack(layers).mean(axis=0)
     return gaussian_filter(upsample(on_grid(mean, grid), size), sigma)
 
 

@@ -1,1 +1,1 @@
-"""The embedded model's vision tower as an ONNX graph without weights: they stay in ``model.safetensors``, stored once."""
+"""The embedded model's vision tower as an ONNX graph; its weights stay in ``model.safetensors``, stored once."""

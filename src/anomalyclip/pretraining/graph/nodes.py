@@ -84,9 +84,7 @@ class Nodes:
     def resized(self, maps: str, height_width: str) -> str:
         """Maps (B, C, h, w) at another size, a vector of two: bilinear, half-pixel centres."""
         sizes = self.op("Concat", self.op("Slice", self.op("Shape", maps), [0], [2]), height_width, axis=0)
-        return self.op(
-            "Resize", maps, "", "", sizes, mode="linear", coordinate_transformation_mode="half_pixel"
-        )
+        return self.op("Resize", maps, "", "", sizes, mode="linear", coordinate_transformation_mode="half_pixel")
 
     def named(self, value: str, name: str) -> None:
         """Give a value the name of an output."""
@@ -96,11 +94,11 @@ class Nodes:
         self, inputs: Mapping[str, list[str | int]], outputs: Mapping[str, list[str | int]], facts: Mapping[str, str]
     ) -> onnx.ModelProto:
         """The graph; inputs and outputs are float32, sizes that are words are free, facts are kept with it."""
-        values = [
+        given, made = (
             [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in side.items()]
             for side in (inputs, outputs)
-        ]
-        graph = helper.make_graph(self._nodes, "encoder", *values, list(self._tensors.values()))
+        )
+        graph = helper.make_graph(self._nodes, "encoder", given, made, list(self._tensors.values()))
         opsets = [helper.make_opsetid("", OPSET)]
         model = helper.make_model(graph, producer_name="anomalyclip", ir_version=IR_VERSION, opset_imports=opsets)
         helper.set_model_props(model, dict(facts))

@@ -40,14 +40,12 @@ def windows(nodes: Nodes, h: str, w: str, patches: str) -> Windows:
     row = nodes.op("Div", down, w)
     column = nodes.op("Sub", down, nodes.op("Mul", row, w))
     mirrored = nodes.op("Sub", nodes.op("Sub", w, 1), column)
-    near = [offset for offset in product(range(-_RADIUS, _RADIUS + 1), repeat=2) if offset != (0, 0)]
-    around = list(product(range(-_MIRRORED_RADIUS, _MIRRORED_RADIUS + 1), repeat=2))
+    near, around = ([*product(range(-r, r + 1), range(-r, r + 1))] for r in (_RADIUS, _MIRRORED_RADIUS))
+    near.remove((0, 0))
     return Windows(others, share, _window(nodes, row, column, h, w, near), _window(nodes, row, mirrored, h, w, around))
 
 
-def _window(
-    nodes: Nodes, row: str, column: str, h: str, w: str, offsets: list[tuple[int, int]]
-) -> tuple[str, str]:
+def _window(nodes: Nodes, row: str, column: str, h: str, w: str, offsets: list[tuple[int, int]]) -> tuple[str, str]:
     rows = nodes.op("Add", row, [down for down, _ in offsets])
     columns = nodes.op("Add", column, [right for _, right in offsets])
     tests = [nodes.op("GreaterOrEqual", rows, 0), nodes.op("Less", rows, h)]
@@ -78,7 +76,9 @@ def relations(nodes: Nodes, maps: str, channels: int, windows: Windows) -> str:
 
 def _gathered(nodes: Nodes, distance: str, cells: str) -> str:
     """(B, N, K) of distances (B, N, N)."""
-    shape = nodes.op("Concat", nodes.op("Slice", nodes.op("Shape", distance), [0], [1]), nodes.op("Shape", cells), axis=0)
+    shape = nodes.op(
+        "Concat", nodes.op("Slice", nodes.op("Shape", distance), [0], [1]), nodes.op("Shape", cells), axis=0
+    )
     return nodes.op("GatherElements", distance, nodes.op("Expand", cells, shape), axis=2)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from anomalyclip.clip.config import CLIPConfig
+from anomalyclip.encoders.graph_sessions import INPUT
 from anomalyclip.pretraining.graph.nodes import Nodes
 from anomalyclip.pretraining.graph.stem import patch_tokens, stages
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     import onnx
 
-INPUT = "pixels"
 _LOCAL = {"qq": 0, "kk": 1, "vv": 2}
 
 
@@ -31,9 +30,10 @@ class Recipe:
 
 
 def encoder_graph(config: CLIPConfig, weights: Path, recipe: Recipe) -> onnx.ModelProto:
-    """Pixels (B, 3, H, W) to `image` (B, E), `patches_L` (B, h w, E) and, of a stem, every `stage_S` (B, C, h', w').
+    """The graph from pixels (B, 3, H, W) to features, B, H and W free; sides are cut to multiples of the patch size.
 
-    B, H and W are free; what exceeds a multiple of the patch size is cut off, as the tower does.
+    Outputs are `image` (B, E), `patches_L` (B, h w, E) of the recipe's layers, `tokens_L` (B, h w, D) of all blocks but
+    the last, whose original path is computed for the class token alone, and `stage_S` (B, C, h', w') of the whole stem.
     """
     return _Tower(config, Nodes(weights), recipe).build()
 
@@ -81,10 +81,16 @@ class _Tower:
         op, D = self.nodes.op, self.vision.width
         table = self.nodes.weight("visual.positional_embedding")
         side = self.vision.grid
-        maps = op("Transpose", op("Reshape", op("Slice", table, [1], [1 + side * side]), [1, side, side, D]), perm=[0, 3, 1, 2])
+        maps = op(
+            "Transpose",
+            op("Reshape", op("Slice", table, [1], [1 + side * side]), [1, side, side, D]),
+            perm=[0, 3, 1, 2],
+        )
         resized = self.nodes.resized(maps, op("Concat", h, w, axis=0))
         placed = op("Add", patches, op("Transpose", op("Reshape", resized, [1, D, -1]), perm=[0, 2, 1]))
-        first = op("Add", op("Unsqueeze", self.nodes.weight("visual.class_embedding"), [0]), op("Slice", table, [0], [1]))
+        first = op(
+            "Add", op("Unsqueeze", self.nodes.weight("visual.class_embedding"), [0]), op("Slice", table, [0], [1])
+        )
         batch = op("Slice", op("Shape", patches), [0], [1])
         firsts = op("Expand", op("Unsqueeze", first, [0]), op("Concat", batch, [1, 1], axis=0))
         return self._norm("visual.ln_pre", op("Concat", firsts, placed, axis=1))
@@ -100,12 +106,17 @@ class _Tower:
             else:
                 original, _ = self._block(number, original, None, class_only=last and depth not in wanted)
                 local = original
+            if not last:
+                self._give(self._patches_of(original), f"tokens_{number}", ["batch", "patches", self.vision.width])
             if number in wanted:
-                patches = self.nodes.op("Slice", local, [1], [2**31], [1])
-                self._give(self._projected(self._norm("visual.ln_post", patches)), f"patches_{number}", ["batch", "patches", self.config.embed_dim])
+                projected = self._projected(self._norm("visual.ln_post", self._patches_of(local)))
+                self._give(projected, f"patches_{number}", ["batch", "patches", self.config.embed_dim])
         first = self.nodes.op("Gather", original, 0, axis=1)
         image = self._norm("visual.ln_post", first) if self.recipe.post_norm_class else first
         self._give(self._projected(image), "image", ["batch", self.config.embed_dim])
+
+    def _patches_of(self, tokens: str) -> str:
+        return self.nodes.op("Slice", tokens, [1], [2**31], [1])
 
     def _projected(self, x: str) -> str:
         return self.nodes.op("MatMul", x, self.nodes.weight("visual.proj"))
@@ -152,8 +163,3 @@ class _Tower:
     def _norm(self, name: str, x: str) -> str:
         scale, shift = self.nodes.weight(f"{name}.weight"), self.nodes.weight(f"{name}.bias")
         return self.nodes.op("LayerNormalization", x, scale, shift, axis=-1, epsilon=1e-5)
-
-
-def layers_of(layers: Sequence[int], depth: int) -> tuple[int, ...]:
-    """Layers that exist."""
-    return tuple(layer for layer in layers if 1 <= layer <= depth)
