@@ -33,6 +33,7 @@ class Terms(NamedTuple):
     pixel: Tensor
     top: Tensor
     state: Tensor
+    calm: Tensor
 
 
 def pretraining_loss(
@@ -55,7 +56,8 @@ def pretraining_loss(
     - image: cross entropy of the class token against the two anchors;
     - pixel: balanced cross entropy and dice over the whole batch. The method's own pixel loss (dice per image) has a
       flat optimum where everything is normal, and an encoder that knows nothing yet falls into it;
-    - top: the hottest patches of a normal image must stay cool, those of a damaged one must not.
+    - top: the hottest patches of a normal image must stay cool, those of a damaged one must not;
+    - calm: normal images of all families must be equally cool: their spread is what ruins ranking between images.
     """
     image, patches = encode(clip, batch)
     states = anchors(clip.config.embed_dim, image.device)
@@ -75,6 +77,7 @@ def pretraining_loss(
         pixel=_pixel_loss(contrast, batch.regions),
         top=_top_loss(contrast, batch.labels),
         state=state,
+        calm=_calm_loss(contrast, batch.labels),
     )
     total = sum(getattr(weights, field.name) * getattr(parts, field.name) for field in fields(weights))
     return parts._replace(total=total)
@@ -163,8 +166,18 @@ def _pixel_loss(contrast: Tensor, regions: Tensor) -> Tensor:
     return entropy + dice_loss(logits.sigmoid().flatten()[None], masks.flatten()[None])
 
 
-def _top_loss(contrast: Tensor, labels: Tensor) -> Tensor:
-    """Cross entropy of the mean of the hottest 1% of patches, at least four, as an image's logit."""
+def _hottest(contrast: Tensor) -> Tensor:
+    """Mean contrast of the hottest 1% of patches, at least four: one logit per image (B,)."""
     flat = contrast.flatten(1)
-    count = max(4, flat.shape[1] // 100)
-    return F.binary_cross_entropy_with_logits(flat.topk(count, dim=1).values.mean(dim=1), labels.float())
+    return flat.topk(max(4, flat.shape[1] // 100), dim=1).values.mean(dim=1)
+
+
+def _top_loss(contrast: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy of the hottest patches as an image's logit."""
+    return F.binary_cross_entropy_with_logits(_hottest(contrast), labels.float())
+
+
+def _calm_loss(contrast: Tensor, labels: Tensor) -> Tensor:
+    """Variance of the hottest patches' logit over the normal images of the batch; 0 with fewer than two."""
+    normal = _hottest(contrast)[labels == 0]
+    return normal.var() if len(normal) > 1 else contrast.new_zeros(())

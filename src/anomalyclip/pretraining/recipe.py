@@ -100,6 +100,7 @@ class LossWeights:
     pixel: float = 1.0
     top: float = 0.5
     state: float = 1.0
+    calm: float = 0.0
 
 
 @dataclass(frozen=True)

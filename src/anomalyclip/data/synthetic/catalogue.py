@@ -14,6 +14,7 @@ from . import (
     materials_wood,
     medical,
     medical_scans,
+    objects_composite,
     objects_long,
     objects_round,
 )
@@ -118,6 +119,13 @@ FAMILIES: dict[str, Family] = {
         _family("battery", electronics.battery, "electronics", _OBJECT + " parts print metal", weight=0.8),
         _family("colon", colon.colon, "medical", "tissue", "scope", weight=4.0, world=2),
         _family("head_mri", heads.head_mri, "medical", "scan head", "scan", weight=4.0, world=2),
+        _family(
+            "mounted_part", objects_composite.mounted_part, "electronics", _OBJECT + " parts print", weight=3, world=4
+        ),
+        _family("kernel", objects_composite.kernel, "object", _OBJECT + " organic", weight=4, world=4),
+        _family("bolt", objects_composite.bolt, "object", _OBJECT + " parts metal", weight=1.5, world=4),
+        _family("insulator", objects_composite.insulator, "assembly", _OBJECT + " parts", weight=2, world=4),
+        _family("pads", objects_composite.pads, "electronics", "board parts print surface hard", weight=2, world=4),
     )
 }
 UNSEEN_FAMILIES: tuple[str, ...] = ("denim", "rough_wood", "gear", "toothbrush", "retina", "wafer", "rods")
@@ -198,8 +206,8 @@ DEFECTS: dict[str, Defect] = {
 }
 
 
-WORLD = 3
-"""The whole table. Worlds 1 and 2 are what it was when the earlier phases of `pocket`'s recipe were rendered."""
+WORLD = 4
+"""The whole table. Worlds 1 to 3 are what it was when the earlier phases of `pocket`'s recipe were rendered."""
 
 
 def inhabitants(world: int) -> list[Family]:

@@ -16,6 +16,7 @@ from . import camera as cameras
 from .benign import benign
 from .captions import damaged_caption, normal_caption
 from .catalogue import WORLD, applicable, inhabitants
+from .looks import look
 from .noise import Array, Rng, blur, chance, log_uniform
 from .sample import Region, Sample
 from .scene import Family, Scene
@@ -24,6 +25,7 @@ from .spots_fallback import plain_stain
 
 MARGIN = 1.12  # canvas / picture side: what the camera may crop
 _TRIES = 14
+_LOOKS = 4  # the first world whose pictures get looks
 
 
 def render(
@@ -37,14 +39,14 @@ def render(
     """Render one picture; the same seed and arguments give the same bytes (same numpy and OpenCV).
 
     size: side in pixels, 32..1024. anomalous: None tosses a coin. families: restrict to these keys of FAMILIES.
-    world: version of the tables of families and defects, 1 to 3; the same seed shows another picture in each.
+    world: version of the tables of families and defects, 1 to 4; the same seed shows another picture in each.
     Raises ConfigError for an unknown family or a size out of range.
     """
     table = _allowed(families, world)
     if not 32 <= size <= 1024:
         raise ConfigError(f"size {size} is out of range: expected 32..1024 pixels. Render at up to 1024 and resize.")
-    choice, scene_rng, defect_rng, lens_rng, photo_rng, words_rng = (
-        np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(6)
+    choice, scene_rng, defect_rng, lens_rng, photo_rng, words_rng, look_rng = (
+        np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(7)
     )
     weights = np.array([f.weight for f in table])
     family = table[int(choice.choice(len(table), p=weights / weights.sum()))]
@@ -61,6 +63,8 @@ def render(
     picture = cameras.expose(lens, photo_rng, shot * gain)
     flat = np.zeros((size, size), np.uint8) if flat is None else flat
     medical = family.domain == "medical"
+    if world >= _LOOKS:
+        picture = look(look_rng, picture, medical)
     colour = scene.colour if not lens.grey and chance(words_rng, 0.6) and not medical else ""
     normal = normal_caption(words_rng, scene.subject, colour, medical, lens.grey)
     caption = (
