@@ -18,7 +18,7 @@ import anomalyclip
 from anomalyclip.data.synthetic import UNSEEN_FAMILIES, Sample, render
 from anomalyclip.io import draw_overlay
 from anomalyclip.metrics import average_precision
-from anomalyclip.pretraining.recipe import UNSEEN_SEED, VALIDATION_SEED
+from anomalyclip.pretraining.recipe import TRAINED_WORLD, UNSEEN_SEED, VALIDATION_SEED
 
 SIDE = 240
 SHOWN = ("wood", "bottle", "circuit_board", "fabric", "brain", "magnetic_tile")
@@ -50,11 +50,17 @@ def main(folder: Annotated[Path, typer.Argument(help="Where the pictures go.")] 
 
     shown = []
     for family in SHOWN:  # the median of nine, neither the best nor the worst
-        tried = [judge(render(VALIDATION_SEED + i, 320, anomalous=True, families=(family,))) for i in range(9)]
+        tried = [
+            judge(render(VALIDATION_SEED + i, 320, anomalous=True, families=(family,), world=TRAINED_WORLD))
+            for i in range(9)
+        ]
         shown.append(sorted(tried, key=lambda one: one.pixel_ap)[4])
     write(folder / "heat-maps.png", shown)
 
-    hard = [judge(render(UNSEEN_SEED + i, 320, anomalous=bool(i % 2), families=UNSEEN_FAMILIES)) for i in range(140)]
+    hard = [
+        judge(render(UNSEEN_SEED + i, 320, anomalous=bool(i % 2), families=UNSEEN_FAMILIES, world=TRAINED_WORLD))
+        for i in range(140)
+    ]
     missed = sorted((one for one in hard if one.sample.anomalous), key=lambda one: one.score)[: MOST_FAILURES // 2 + 1]
     alarms = sorted((one for one in hard if not one.sample.anomalous), key=lambda one: -one.score)
     write(folder / "pocket-failures.png", (missed + alarms)[:MOST_FAILURES])

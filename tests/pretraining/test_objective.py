@@ -48,3 +48,13 @@ def test_top_loss_looks_at_the_hottest_patches_only() -> None:
     contrast[1, 0, 5, 2:6] = 7.0
     expected = F.binary_cross_entropy_with_logits(torch.tensor([-3.0, 7.0]), torch.tensor([0.0, 1.0]))
     torch.testing.assert_close(objective._top_loss(contrast, torch.tensor([0, 1])), expected)
+
+
+def test_calm_wants_normal_images_alike_and_leaves_damaged_ones_alone() -> None:
+    contrast = torch.full((3, 1, 10, 10), -3.0)
+    contrast[1, 0, 5, 2:6] = 7.0
+    alone = objective._calm_loss(contrast, torch.tensor([0, 1, 0]))
+    apart = objective._calm_loss(contrast, torch.tensor([0, 0, 1]))
+    assert float(alone) == 0.0
+    torch.testing.assert_close(apart, torch.tensor([-3.0, 7.0]).var())
+    assert float(objective._calm_loss(contrast, torch.tensor([1, 0, 1]))) == 0.0

@@ -16,7 +16,7 @@ from anomalyclip.clip.vision import default_dpam_blocks
 from anomalyclip.data.synthetic import render
 from anomalyclip.data.transforms import normalise, preprocess_mask
 from anomalyclip.losses import glocal_loss
-from anomalyclip.pretraining.recipe import PROMPT_SEED, PromptRecipe
+from anomalyclip.pretraining.recipe import PROMPT_SEED, TRAINED_WORLD, PromptRecipe
 from anomalyclip.pretraining.shards import SEEN_FAMILIES
 from anomalyclip.prompts import PromptFile, PromptLearner, PromptMetadata, PromptSettings, save_prompts
 
@@ -37,7 +37,7 @@ def render_features(clip: CLIP, count: int, *, batch_size: int = 16) -> Features
     parts: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
     for first in track(range(0, count, batch_size), description="encoding renders"):
         indices = range(first, min(first + batch_size, count))
-        samples = [render(PROMPT_SEED + index, size, families=SEEN_FAMILIES) for index in indices]
+        samples = [render(PROMPT_SEED + index, size, families=SEEN_FAMILIES, world=TRAINED_WORLD) for index in indices]
         pixels = normalise(torch.from_numpy(np.stack([sample.image for sample in samples])))
         with torch.inference_mode():
             out = clip.visual(pixels, layers=[last])

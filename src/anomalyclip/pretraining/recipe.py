@@ -209,6 +209,9 @@ class Recipe:
         return asdict(self)
 
 
+TRAINED_WORLD = 3
+"""The world of the renderer that the embedded model ends in: its prompts and its validation are rendered in it too."""
+
 # Seeds of different uses never meet: training renders count up from 0, the others start far away.
 VALIDATION_SEED = 900_000_000
 UNSEEN_SEED = 910_000_000

@@ -21,9 +21,9 @@ from torch import Tensor
 
 from anomalyclip.clip.stem import ConvStem
 from anomalyclip.data.synthetic import UNSEEN_FAMILIES, Sample, render
-from anomalyclip.data.synthetic.catalogue import WORLD, inhabitants
+from anomalyclip.data.synthetic.catalogue import inhabitants
 from anomalyclip.data.transforms import normalise
-from anomalyclip.pretraining.recipe import SHARD, STATISTICS_SEED, Phase, Recipe, Source
+from anomalyclip.pretraining.recipe import SHARD, STATISTICS_SEED, TRAINED_WORLD, Phase, Recipe, Source
 
 _SEEDS_PER_PIXEL = 100_000  # image sizes are multiples of 16, so later worlds find room between them
 _SEEDS_PER_WORLD = 50_000
@@ -50,7 +50,7 @@ def seen_families(world: int) -> tuple[str, ...]:
     return tuple(family.name for family in inhabitants(world) if family.name not in UNSEEN_FAMILIES)
 
 
-SEEN_FAMILIES = seen_families(WORLD)
+SEEN_FAMILIES = seen_families(TRAINED_WORLD)
 
 
 def make_shards(root: Path, recipe: Recipe, stem: ConvStem, workers: int) -> None:

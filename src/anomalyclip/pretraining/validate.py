@@ -18,7 +18,7 @@ from anomalyclip.data.transforms import preprocess_mask
 from anomalyclip.io import read_image, read_mask
 from anomalyclip.metrics import auroc, bootstrap_interval
 from anomalyclip.model import AnomalyCLIP
-from anomalyclip.pretraining.recipe import UNSEEN_SEED, VALIDATION_SEED
+from anomalyclip.pretraining.recipe import TRAINED_WORLD, UNSEEN_SEED, VALIDATION_SEED
 from anomalyclip.pretraining.shards import SEEN_FAMILIES
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def rendered(families: tuple[str, ...], first_seed: int, count: int, size: int) 
     from PIL import Image
 
     for index in range(count):
-        sample = render(first_seed + index, size, anomalous=bool(index % 2), families=families)
+        sample = render(first_seed + index, size, anomalous=bool(index % 2), families=families, world=TRAINED_WORLD)
         yield Labelled(Image.fromarray(sample.image), int(sample.anomalous), sample.labels > 0)
 
 

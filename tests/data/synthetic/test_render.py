@@ -81,8 +81,8 @@ def test_the_first_world_stays_as_it_was() -> None:
 def test_a_family_of_the_second_world_is_unknown_in_the_first() -> None:
     with pytest.raises(ConfigError, match="head_mri"):
         render(0, 64, families=["head_mri"], world=1)
-    with pytest.raises(ConfigError, match="world 4"):
-        render(0, 64, world=4)
+    with pytest.raises(ConfigError, match="world 5"):
+        render(0, 64, world=5)
 
 
 def test_captions_tell_normal_from_damaged() -> None:

@@ -95,7 +95,7 @@ def kernel(n: int, rng: Rng) -> Scene:
     skin = skin * (1 + smooth(rng, n, log_uniform(rng, 3, 10)) * np.float32(rng.uniform(0, 0.12)))[..., None]
     if chance(rng, 0.7):  # the base where it grew: larger than most defects, of another stuff
         bx, by = x - tip[0] * rng.uniform(0.3, 0.9), y - tip[1] * rng.uniform(0.3, 0.9)
-        base = blur(fill(n, wobbly(rng, bx, by, r * rng.uniform(0.3, 0.7), 0.1)), rng.uniform(0.5, n / 90))
+        base = blur(fill(n, wobbly(rng, bx, by, r * rng.uniform(0.3, 0.7), 0.1)), 0.5 + n / 90 * rng.random())
         pale = np.clip(np.multiply(colour, rng.uniform(1.1, 1.9)) + 0.03, 0, 0.95)
         rough = tint(1 + 0.12 * fractal(rng, n, n / rng.uniform(4, 12), 3), pale)
         skin = mix(skin, rough, base)
