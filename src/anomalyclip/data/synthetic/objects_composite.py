@@ -71,7 +71,11 @@ def mounted_part(n: int, rng: Rng) -> Scene:
     s.add([shape], case, Finish(r * rng.uniform(0.05, 0.3), 0.5, rng.uniform(0, 0.4)), "case", bare)
     for _ in range(int(rng.integers(0, 4))):  # windows, buttons, sockets of other materials
         at = turn(rng.uniform(-0.5, 0.5, 2) * r, down) + (x, y)
-        inset = [ellipse(at[0], at[1], r * 0.2, k=30)] if chance(rng, 0.5) else [box(*at, r * 0.45, r * 0.3, down, 2)]
+        inset = (
+            [ellipse(at[0], at[1], r * 0.2, k=30)]
+            if chance(rng, 0.5)
+            else [box(at[0], at[1], r * 0.45, r * 0.3, down, 2)]
+        )
         s.add(inset, vary(rng, pick(rng)[1]), Finish(r * 0.06, rng.uniform(-0.6, 0.6), 0.3, shadow=0.1), "insert")
     prints = text(rng, n, x, y + r * rng.uniform(-0.3, 0.3), r * rng.uniform(0.15, 0.3), words(rng, 4), down) * s.mask
     s.image = mix(s.image, (0.9, 0.9, 0.88) if sum(colour) < 1.4 else (0.08, 0.08, 0.1), prints * 0.8)
@@ -182,7 +186,7 @@ def pads(n: int, rng: Rng) -> Scene:
     for _ in range(int(rng.integers(0, 4))):
         at = rng.uniform(0.1, 0.9, 2) * n
         silk = np.maximum(silk, text(rng, n, at[0], at[1], u * rng.uniform(0.3, 0.6), words(rng, 3)))
-        silk = np.maximum(silk, stroke(n, box(*at, u * 2, u * 1.4, 0), rng.uniform(1, 2.5), closed=True))
+        silk = np.maximum(silk, stroke(n, box(at[0], at[1], u * 2, u * 1.4, 0), rng.uniform(1, 2.5), closed=True))
     s.image = mix(s.image, (0.9, 0.9, 0.88), silk * 0.85)
     scene = s.scene("circuit board", "green", silk if silk.max() > 0 else None, period=u)
     scene.where = np.ones((n, n), bool)
