@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomalyclip.cli._console import note, progress_bar
+from anomalyclip.cli._declared import Given
+from anomalyclip.cli._opening import batch_for, load_detector
 from anomalyclip.errors import ConfigError
 from anomalyclip.io.names import printable
 from anomalyclip.io.scanning import PassedOver
 
 if TYPE_CHECKING:
     from anomalyclip.calibration import CostWish, Measured, Profile, RecallWish
-    from anomalyclip.calibration.profile import PixelRule
     from anomalyclip.geometry import Areas, Geometry
     from anomalyclip.runtime.opening import AnyDetector
 
@@ -25,28 +26,11 @@ _FEW_ANOMALIES = 20
 
 @dataclass
 class CalibrateJob:
-    """The checked options of one run; `run` returns the exit code. costs: (miss, false alarm, share of anomalies)."""
+    """The checked options of one run; `run` returns the exit code."""
 
-    normals: Sequence[str]
-    anomalies: Sequence[str]
-    recursive: bool
-    rate: float
-    pixel_rate: float | None
-    pixel_rule: PixelRule
-    recall: float | None
-    costs: tuple[float, ...]
-    name: str
-    output: Path
-    add: bool
-    overwrite: bool
-    plot: bool
-    quiet: bool
-    loading: Mapping[str, Any]
+    given: Given
     geometry: Geometry
     areas: Areas
-    batch_size: int | None
-    workers: int
-    max_pixels: int | None
 
     def run(self) -> int:
         """Everything that can be refused is refused before the model is loaded."""
@@ -56,14 +40,16 @@ class CalibrateJob:
         wish = self._wish()
         others = self._others()
         passed = PassedOver()
-        total = survey_inputs(self.normals, recursive=self.recursive, passed=passed)
-        for rate in (self.rate, self.rate if self.pixel_rate is None else self.pixel_rate):
+        total = survey_inputs(self.given.inputs, recursive=self.given.recursive, passed=passed)
+        for rate in (self.given.fpr, self.given.fpr if self.given.pixel_fpr is None else self.given.pixel_fpr):
             allowed(total, rate)
-        extra = survey_inputs(self.anomalies, recursive=self.recursive, passed=passed) if self.anomalies else 0
+        extra = 0
+        if self.given.anomalies:
+            extra = survey_inputs(self.given.anomalies, recursive=self.given.recursive, passed=passed)
         for line in passed.lines():
             note(line, style="yellow")
         try:
-            return self._process(self._load(), others, wish, total + extra)
+            return self._process(load_detector(self.given), others, wish, total + extra)
         except KeyboardInterrupt:
             note("Interrupted; nothing was written.", style="yellow")
             return INTERRUPTED
@@ -71,63 +57,58 @@ class CalibrateJob:
     def _wish(self) -> RecallWish | CostWish | None:
         from anomalyclip.calibration import CostWish, RecallWish
 
-        if self.recall is not None:
-            return RecallWish(self.recall)
-        return CostWish(*self.costs) if self.costs else None
+        given = self.given
+        if given.min_recall is not None:
+            return RecallWish(given.min_recall)
+        if given.cost_miss is None:
+            return None
+        return CostWish(given.cost_miss, given.cost_false_alarm, given.anomaly_share)
 
     def _others(self) -> list[Profile]:
         """Profiles that stay in the file. Raises ConfigError where something would be lost without being asked for."""
         from anomalyclip.calibration import check_name, read_profiles
 
-        check_name(self.name)
-        if not self.output.exists():
+        check_name(self.given.name)
+        if not self.given.output.exists():
             return []
-        place = printable(self.output)
-        if not self.add:
-            if self.overwrite:
+        place = printable(self.given.output)
+        if not self.given.add:
+            if self.given.overwrite:
                 return []
             raise ConfigError(
                 f"--output {place} exists: --add puts this profile beside its own, --overwrite replaces it"
             )
-        profiles = read_profiles(self.output)
-        if self.name in profiles and not self.overwrite:
+        profiles = read_profiles(self.given.output)
+        if self.given.name in profiles and not self.given.overwrite:
             raise ConfigError(
-                f"{place} has a profile {self.name!r}: choose another --name, or replace it with --overwrite"
+                f"{place} has a profile {self.given.name!r}: choose another --name, or replace it with --overwrite"
             )
-        return [profile for profile in profiles.values() if profile.name != self.name]
-
-    def _load(self) -> AnyDetector:
-        import cv2
-
-        from anomalyclip.cli._runtime_options import load_detector
-
-        cv2.setNumThreads(1)  # see `_detect_job`
-        return load_detector(self.loading)
+        return [profile for profile in profiles.values() if profile.name != self.given.name]
 
     def _process(
         self, model: AnyDetector, others: list[Profile], wish: RecallWish | CostWish | None, total: int
     ) -> int:
         from anomalyclip.calibration import calibrate, provenance_of, write_profiles
 
-        with progress_bar(shown=not self.quiet) as bar:
+        with progress_bar(shown=not self.given.quiet) as bar:
             task = bar.add_task("calibrate", total=total)
-            normals = self._measure(model, self.normals, None, lambda: bar.update(task, advance=1))
+            normals = self._measure(model, self.given.inputs, None, lambda: bar.update(task, advance=1))
             anomalous = None
-            if self.anomalies:
-                anomalous = self._measure(model, self.anomalies, normals, lambda: bar.update(task, advance=1))
+            if self.given.anomalies:
+                anomalous = self._measure(model, self.given.anomalies, normals, lambda: bar.update(task, advance=1))
         skipped = normals.skipped + (anomalous.skipped if anomalous is not None else [])
         _tell_skipped(skipped)
         profile = calibrate(
             normals,
             provenance_of(model, self.geometry, self.areas),
-            name=self.name,
-            rate=self.rate,
-            pixel_rate=self.pixel_rate,
-            pixel_rule=self.pixel_rule,
+            name=self.given.name,
+            rate=self.given.fpr,
+            pixel_rate=self.given.pixel_fpr,
+            pixel_rule=self.given.pixel_rule,
             anomalies=anomalous,
             wish=wish,
         )
-        write_profiles(self.output, [*others, profile])
+        write_profiles(self.given.output, [*others, profile])
         picture = self._draw(profile, anomalous)
         self._tell(profile, picture)
         return SOME_SKIPPED if skipped else DONE
@@ -138,10 +119,10 @@ class CalibrateJob:
 
         return measure(
             model,
-            iter_inputs(inputs, recursive=self.recursive),
-            batch_size=self.batch_size or (1 if model.device.type == "cpu" else 8),
-            workers=self.workers,
-            max_pixels=self.max_pixels,
+            iter_inputs(inputs, recursive=self.given.recursive),
+            batch_size=self.given.batch_size or batch_for(model),
+            workers=self.given.workers,
+            max_pixels=self.given.max_pixels,
             geometry=self.geometry,
             areas=self.areas,
             known=known,
@@ -149,28 +130,32 @@ class CalibrateJob:
         )
 
     def _draw(self, profile: Profile, anomalous: Measured | None) -> Path | None:
-        if not self.plot:
+        if not self.given.plot:
             return None
         from anomalyclip.calibration.plot import draw_profile
         from anomalyclip.io import write_image
 
-        named = f"{self.output.stem}.{self.name}.png" if self.add else f"{self.output.stem}.png"
-        path = self.output.with_name(named)
+        named = f"{self.given.output.stem}.{self.given.name}.png" if self.given.add else f"{self.given.output.stem}.png"
+        path: Path = self.given.output.with_name(named)
         write_image(path, draw_profile(profile, anomalous.scores if anomalous is not None else None))
         return path
 
     def _tell(self, profile: Profile, picture: Path | None) -> None:
-        if self.quiet:
+        if self.given.quiet:
             return
         for line in summary_lines(profile):
             note(line)
-        if any(part.lower() == "test" for given in (*self.normals, *self.anomalies) for part in Path(given).parts):
+        if any(
+            part.lower() == "test"
+            for given in (*self.given.inputs, *(self.given.anomalies or ()))
+            for part in Path(given).parts
+        ):
             note(
                 "These images lie in a folder `test`: whatever is reported on them from now on has been tuned on them.",
                 style="yellow",
             )
         pictured = f"; picture: {printable(picture)}" if picture is not None else ""
-        note(f"Profile: {printable(self.output)}{pictured}")
+        note(f"Profile: {printable(self.given.output)}{pictured}")
 
 
 def _tell_skipped(skipped: Sequence[tuple[str, str]]) -> None:

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anomalyclip.cli._checks import mode_of
 from anomalyclip.cli._console import note, progress_bar
+from anomalyclip.cli._declared import Given
+from anomalyclip.cli._opening import batch_for, load_detector
 from anomalyclip.detect.folder import TABLE
 from anomalyclip.io.names import printable
 from anomalyclip.io.scanning import PassedOver
 
 if TYPE_CHECKING:
-    from anomalyclip.calibration import DriftMonitor, Profile
+    from anomalyclip.calibration import DriftMonitor
+    from anomalyclip.cli._decisions import Decisions
     from anomalyclip.cli._table import RowPrinter
     from anomalyclip.detect import InputItem, OutputFolder, Provenance, Result
     from anomalyclip.detect.artifacts import MapsChoice
-    from anomalyclip.detect.findings import FindingsFormat
     from anomalyclip.detect.pipeline import Sink
-    from anomalyclip.detect.writers import Mode
     from anomalyclip.geometry import Areas, Geometry
     from anomalyclip.runtime.opening import AnyDetector
 
 DONE, SOME_FAILED, INTERRUPTED = 0, 3, 130
-_BATCH = {"cpu": 1}  # larger batches do not help a CPU and cost memory
-_BATCH_ELSEWHERE = 8
 _IN_STREAM = 3  # images per stream and batch: the streams wait for each other only at a batch's end
 
 
@@ -36,73 +36,44 @@ _IN_STREAM = 3  # images per stream and batch: the streams wait for each other o
 class DetectJob:
     """The checked options of one run; `run` returns the exit code."""
 
-    inputs: Sequence[str]
-    recursive: bool
-    threshold: float | None
-    pixel_threshold: float | None
-    profile: Profile | None
-    min_area: int
-    loading: Mapping[str, Any]
+    given: Given
+    decisions: Decisions
     geometry: Geometry
     areas: Areas
-    output: Path | None
-    mode: Mode
-    overlay: bool
-    maps: MapsChoice
-    findings: FindingsFormat | None
-    report: bool
-    fmt: str
-    quiet: bool
-    batch_size: int | None
-    workers: int
-    max_pixels: int | None
     passed: PassedOver = field(default_factory=PassedOver)
 
     def run(self) -> int:
         """Cheap checks first: no folder is made before an input is found, no model loaded before the folder fits."""
-        from anomalyclip.calibration import provenance_of
         from anomalyclip.detect import OutputFolder, survey_inputs
         from anomalyclip.geometry import check_detector
 
         try:
-            total = survey_inputs(self.inputs, recursive=self.recursive, passed=self.passed)
-            folder = OutputFolder(self.output, self.mode) if self.output is not None else None
+            total = survey_inputs(self.given.inputs, recursive=self.given.recursive, passed=self.passed)
+            folder = OutputFolder(self.given.output, mode_of(self.given)) if self.given.output is not None else None
             model = self._load(total)
             check_detector(model, self.geometry)
-            if self.profile is not None:
-                self.profile.check_model(provenance_of(model, self.geometry, self.areas))
+            self.decisions.check_model(model, self.geometry, self.areas)
         except KeyboardInterrupt:
             return INTERRUPTED
         return self._process(model, folder, total)
 
     def _load(self, images: int) -> AnyDetector:
-        import cv2
-
-        from anomalyclip.cli._runtime_options import load_detector
-
-        cv2.setNumThreads(1)  # the worker threads are the parallelism; OpenCV's own pool would only fight them
         # One image: all threads on it. Many: each thread on its own, which loses no time to waiting for the others.
-        streams = (self.loading.get("threads") or os.cpu_count() or 1) if images > 1 else 1
-        return load_detector({**self.loading, "streams": streams}, quiet=self.quiet)
+        streams = (self.given.threads or os.cpu_count() or 1) if images > 1 else 1
+        return load_detector(self.given, quiet=self.given.quiet, streams=streams)
 
     def _process(self, model: AnyDetector, folder: OutputFolder | None, total: int) -> int:
         from anomalyclip.cli._table import RowPrinter
         from anomalyclip.detect import Provenance, write_findings
 
         provenance = Provenance.of(
-            model,
-            threshold=self.threshold,
-            pixel_threshold=self.pixel_threshold,
-            min_area=self.min_area,
-            **({"profile": self.profile.name, "profile_made": self.profile.made} if self.profile is not None else {}),
-            **self.geometry.settings(),
-            **self.areas.settings(),
+            model, **self.decisions.recorded(), **self.geometry.settings(), **self.areas.settings()
         )
         if folder is not None:
-            files: dict[str, Any] = {"overlay": self.overlay, "maps": self.maps}
-            files |= {"findings": self.findings} if self.findings is not None else {}
+            files: dict[str, Any] = {"overlay": self._overlay, "maps": self._maps}
+            files |= {"findings": self.given.findings} if self.given.findings is not None else {}
             folder.begin(provenance, files=files, cwd=self._cwd(), passed_over=self.passed.record())
-        printer = RowPrinter(self.fmt, quiet=self.quiet, outlives_pipe=folder is not None)
+        printer = RowPrinter(self.given.format, quiet=self.given.quiet, outlives_pipe=folder is not None)
         start, interrupted = time.monotonic(), False
         try:
             with folder or nullcontext():
@@ -111,8 +82,8 @@ class DetectJob:
             interrupted = True
         seconds = time.monotonic() - start
         report = self._write_report(folder)
-        if folder is not None and self.findings is not None:
-            write_findings(folder.path, self.findings)
+        if folder is not None and self.given.findings is not None:
+            write_findings(folder.path, self.given.findings)
         printer.finish()
         self._summarise(printer, folder, report, seconds)
         if interrupted:
@@ -124,19 +95,21 @@ class DetectJob:
     def _stream(
         self, model: AnyDetector, folder: OutputFolder | None, printer: RowPrinter, provenance: Provenance, total: int
     ) -> None:
-        from anomalyclip.detect import Rules, detect_stream
+        from anomalyclip.detect import detect_stream
         from anomalyclip.detect.result import to_row
 
-        shown = not self.quiet and not (self.fmt != "table" and os.isatty(1))  # rows on a terminal would cut the bar
+        shown = not self.given.quiet and not (
+            self.given.format != "table" and os.isatty(1)
+        )  # rows on a terminal would cut the bar
         with progress_bar(shown=shown) as bar:
             task = bar.add_task("detect", total=total)
             results = detect_stream(
                 model,
                 self._items(folder, lambda: bar.update(task, advance=1)),
-                batch_size=self.batch_size or _batch_for(model),
-                workers=self.workers,
-                max_pixels=self.max_pixels,
-                rules=Rules(self.threshold, self.pixel_threshold, self.min_area, outlines=self.findings is not None),
+                batch_size=self.given.batch_size or _batch_for(model),
+                workers=self.given.workers or 2,
+                max_pixels=self.given.max_pixels,
+                rules=self.decisions.rules(outlines=self.given.findings is not None),
                 sink=self._sink(folder),
                 geometry=self.geometry,
                 areas=self.areas,
@@ -150,28 +123,41 @@ class DetectJob:
                     printer.add(to_row(result, provenance) if folder is None else folder.append(result))
                     bar.update(task, advance=1)
                     unmasked += "ignore_mask" in (told := result.geometry or {}) and told["ignore_mask"] is None
-        if unmasked and not self.quiet:
+        if unmasked and not self.given.quiet:
             note(f"No mask of its name for {_images(unmasked)}: nothing was ignored there.", style="yellow")
-        if monitor is not None and not self.quiet and (warning := monitor.warning()) is not None:
+        if monitor is not None and not self.given.quiet and (warning := monitor.warning()) is not None:
             note(warning, style="yellow")
 
     def _monitor(self) -> DriftMonitor | None:
         from anomalyclip.calibration import DriftMonitor
 
-        return DriftMonitor(self.profile) if self.profile is not None else None
+        return DriftMonitor(self.decisions.profile) if self.decisions.profile is not None else None
 
     def _judged(self, result: Result, monitor: DriftMonitor | None) -> Result:
         """With its p-value, and counted for drift."""
-        if self.profile is None or monitor is None or result.score is None:
+        if self.decisions.profile is None or monitor is None or result.score is None:
             return result
         monitor.add(result.score)
-        return replace(result, p_value=self.profile.p_value(result.score))
+        return replace(result, p_value=self.decisions.profile.p_value(result.score))
+
+    @property
+    def _overlay(self) -> bool:
+        return self.given.overlay is not False
+
+    @property
+    def _report(self) -> bool:
+        return self.given.report is not False
+
+    @property
+    def _maps(self) -> MapsChoice:
+        maps: MapsChoice = self.given.maps or "tiff"
+        return maps
 
     def _items(self, folder: OutputFolder | None, skipped: Callable[[], object]) -> Iterator[InputItem]:
         from anomalyclip.detect import iter_inputs
 
         names = folder.names if folder is not None else None
-        for item in iter_inputs(self.inputs, recursive=self.recursive, names=names):
+        for item in iter_inputs(self.given.inputs, recursive=self.given.recursive, names=names):
             if folder is not None and folder.is_done(item):
                 skipped()
             else:
@@ -180,20 +166,20 @@ class DetectJob:
     def _sink(self, folder: OutputFolder | None) -> Sink | None:
         from anomalyclip.detect import ImageFiles
 
-        if folder is None or not (self.overlay or self.report or self.maps != "none"):
+        if folder is None or not (self._overlay or self._report or self._maps != "none"):
             return None
-        return ImageFiles(folder.path, self.overlay, self.maps, self.report, self.pixel_threshold)
+        return ImageFiles(folder.path, self._overlay, self._maps, self._report, self.decisions.pixel_threshold)
 
     def _cwd(self) -> str | None:
-        return None if all(Path(given).is_absolute() for given in self.inputs) else str(Path.cwd())
+        return None if all(Path(given).is_absolute() for given in self.given.inputs) else str(Path.cwd())
 
     def _write_report(self, folder: OutputFolder | None) -> Path | None:
         from anomalyclip.detect import write_report
 
-        return write_report(folder.path, folder.key_of) if folder is not None and self.report else None
+        return write_report(folder.path, folder.key_of) if folder is not None and self._report else None
 
     def _summarise(self, printer: RowPrinter, folder: OutputFolder | None, report: Path | None, seconds: float) -> None:
-        if self.quiet:
+        if self.given.quiet:
             return
         summary = printer.summary
         decided = {"anomalous": summary.anomalous, "normal": summary.normal, "failed": summary.failed}
@@ -214,7 +200,7 @@ class DetectJob:
 
 def _batch_for(model: AnyDetector) -> int:
     streams: int = getattr(model, "streams", 1)
-    return _IN_STREAM * streams if streams > 1 else _BATCH.get(model.device.type, _BATCH_ELSEWHERE)
+    return _IN_STREAM * streams if streams > 1 else batch_for(model)
 
 
 def _images(count: int) -> str:

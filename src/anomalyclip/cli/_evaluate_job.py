@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
+from anomalyclip.cli._checks import mode_of
 from anomalyclip.cli._console import note, progress_bar
+from anomalyclip.cli._declared import Given
 from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
     from anomalyclip.data.dataset import Dataset
     from anomalyclip.evaluation import CacheSettings, Evaluation, EvaluationSettings, PerClass
-    from anomalyclip.evaluation.folder import EvaluationFolder, Mode
+    from anomalyclip.evaluation.folder import EvaluationFolder
     from anomalyclip.evaluation.models import Detector
 
 DONE, SOME_FAILED, INTERRUPTED = 0, 3, 130
@@ -29,17 +29,7 @@ _SHOWN = 10
 class EvaluateJob:
     """The checked options of one run; `run` returns the exit code."""
 
-    data: Path
-    opening: Mapping[str, Any]
-    loading: Mapping[str, Any]
-    measuring: Mapping[str, Any]
-    running: Mapping[str, Any]
-    caching: Mapping[str, Any] | None
-    output: Path | None
-    plots: bool | None
-    mode: Mode
-    fmt: str
-    quiet: bool
+    given: Given
 
     def run(self) -> int:
         """Cheap checks first: no model is loaded before the data and the folder fit."""
@@ -48,10 +38,12 @@ class EvaluateJob:
 
         folder = None
         try:
-            settings = EvaluationSettings(**self.measuring)
+            settings = EvaluationSettings(**self.given.part("measuring"))
             self._check_plots()
             dataset = self._open()
-            folder = EvaluationFolder(self.output, self.mode) if self.output is not None else None
+            folder = (
+                EvaluationFolder(output, mode_of(self.given)) if (output := self.given.output) is not None else None
+            )
             models = self._load(dataset)
             self._tell_cache(models, dataset)
             with folder or nullcontext():
@@ -69,14 +61,14 @@ class EvaluateJob:
         from anomalyclip.errors import ConfigError
         from anomalyclip.evaluation.plots import plots_available
 
-        if self.plots and not plots_available():
+        if self.given.plots and not plots_available():
             raise ConfigError("--plots needs matplotlib: pip install 'anomalyclip[train]'")
 
     def _open(self) -> Dataset:
         from anomalyclip.data import open_dataset
 
-        dataset = open_dataset(self.data, **self.opening)
-        for problem in dataset.problems[:_SHOWN] if not self.quiet else ():
+        dataset = open_dataset(self.given.data, **self.given.part("data"))
+        for problem in dataset.problems[:_SHOWN] if not self.given.quiet else ():
             note(f"data: {printable(problem)}", style="yellow")
         return dataset
 
@@ -86,12 +78,15 @@ class EvaluateJob:
         from anomalyclip.evaluation import load_for
 
         cv2.setNumThreads(1)  # the worker threads are the parallelism; OpenCV's own pool would only fight them
-        return load_for(dataset.classes, **self.loading)
+        return load_for(dataset.classes, **self.given.part("opening"))
 
     def _cache(self) -> CacheSettings | None:
         from anomalyclip.evaluation import CacheSettings
 
-        return CacheSettings(**self.caching) if self.caching is not None else None
+        given = self.given
+        if not given.cache and given.cache_dir is None:
+            return None
+        return CacheSettings(folder=given.cache_dir, dtype=given.cache_dtype)
 
     def _tell_cache(self, models: Detector | PerClass, dataset: Dataset) -> None:
         """Where features go and how much room all of them take; those that are there already are not written again."""
@@ -100,7 +95,7 @@ class EvaluateJob:
         from anomalyclip.hub.progress import human_size
 
         cache = Predictor(model_for(models, dataset.classes[0]), self._cache()).cache if dataset.classes else None
-        if cache is None or self.quiet:
+        if cache is None or self.given.quiet:
             return
         size = human_size(len(dataset.items) * cache.record_bytes())
         free = human_size(shutil.disk_usage(cache.folder).free)
@@ -122,7 +117,7 @@ class EvaluateJob:
         done = folder.begin({**run, "files": fingerprint(dataset)}) if folder is not None else {}
         left = sum(len(dataset.of_class(name)) for name in dataset.classes if name not in done)
         start = time.monotonic()
-        with progress_bar(shown=not self.quiet) as bar:
+        with progress_bar(shown=not self.given.quiet) as bar:
             task = bar.add_task("evaluate", total=left)
             result = evaluate(
                 models,
@@ -132,7 +127,7 @@ class EvaluateJob:
                 done=done,
                 on_image=lambda _: bar.update(task, advance=1),
                 on_class=folder.append if folder is not None else None,
-                **self.running,
+                **self.given.part("stream"),
             )
         self._summarise(left, time.monotonic() - start, len(done))
         return result
@@ -143,30 +138,34 @@ class EvaluateJob:
         from anomalyclip.evaluation.folder import PLOTS
         from anomalyclip.evaluation.plots import plots_available, write_plots
 
-        if self.plots is None and not plots_available():
+        if self.given.plots is None and not plots_available():
             note("no plots: matplotlib is not installed (pip install 'anomalyclip[train]')", style="yellow")
-        elif self.plots is not False:
+        elif self.given.plots is not False:
             write_plots(folder.path / PLOTS, result, models, dataset, self._cache())
 
     def _summarise(self, images: int, seconds: float, classes_done: int) -> None:
-        if not self.quiet:
+        if not self.given.quiet:
             before = f" ({classes_done} classes were done before)" if classes_done else ""
             note(f"{images:,} image{'s' * (images != 1)}, {images / max(seconds, 1e-9):.2f} per second{before}")
 
     def _print(self, result: Evaluation) -> None:
         from anomalyclip.evaluation.tables import RENDERERS, footnotes
 
-        if self.fmt in RENDERERS:
-            typer.echo(RENDERERS[self.fmt](result), nl=False)
+        if self.given.format in RENDERERS:
+            typer.echo(RENDERERS[self.given.format](result), nl=False)
         else:
             _show_table(result)
         for row in result.problems[:_SHOWN]:
             note(f"left out: {printable(row.image)}: {printable(row.problem or '')}", style="yellow")
-        if self.quiet:
+        if self.given.quiet:
             return
         for line in footnotes(result):
             note(line)
-        where = f"Results: {printable(self.output)}" if self.output else "Add --output DIR to write tables and plots."
+        where = (
+            f"Results: {printable(self.given.output)}"
+            if self.given.output
+            else "Add --output DIR to write tables and plots."
+        )
         note(where)
 
 

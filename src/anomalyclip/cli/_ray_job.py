@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anomalyclip.cli._checks import mode_of
 from anomalyclip.cli._console import note
+from anomalyclip.cli._declared import Given
 from anomalyclip.cli._ray_progress import RayProgress
 from anomalyclip.errors import ConfigError
 
 if TYPE_CHECKING:
+    from anomalyclip.cli._detect_job import DetectJob
     from anomalyclip.cluster import Plan
     from anomalyclip.cluster.run import Mode
 
@@ -73,3 +77,50 @@ def everywhere(loading: Mapping[str, Any]) -> dict[str, Any]:
     """Files among the options by absolute paths: workers run in folders of their own."""
     given = {name: Path(value) for name in _FILES if (value := loading.get(name))}
     return {**loading, **{name: str(path.absolute()) for name, path in given.items() if path.exists()}}
+
+
+def check_engine(given: Given, *files: str) -> None:
+    """Raises ConfigError for options of the other engine; `files` are settings that write what it does not."""
+    of_ray = given.said("address", "block_size")
+    if given.engine == "local" and of_ray:
+        raise ConfigError(f"{', '.join(of_ray)} is of clusters: add --engine ray")
+    if given.engine == "ray" and given.output is None:
+        raise ConfigError("--engine ray needs a place for its Parquet files that every node can write to: --output DIR")
+    refused = given.said(*files)
+    if given.engine == "ray" and refused:
+        raise ConfigError(
+            f"{', '.join(refused)}: --engine ray writes Parquet only. Run detect without it on the images to look at"
+        )
+
+
+def ray_job(job: DetectJob) -> RayJob:
+    """The same detection, on a cluster."""
+    from anomalyclip.cluster import Plan
+    from anomalyclip.cluster.run import DEFAULT_BLOCK_SIZE
+    from anomalyclip.cluster.store import Store
+
+    given = job.given
+    threads = given.threads or 1
+    plan = Plan(
+        # A path has only one slash after the scheme left.
+        store=Store(re.sub(r"^([a-z][a-z0-9+]+):/(?!/)", r"\1://", str(given.output))),
+        loading=everywhere(given.part("opening") | {"threads": threads}),
+        rules=job.decisions.rules(),
+        geometry=job.geometry,
+        areas=job.areas,
+        profile=job.decisions.profile,
+        batch_size=given.batch_size,
+        max_pixels=given.max_pixels,
+    )
+    return RayJob(
+        plan=plan,
+        inputs=given.inputs,
+        recursive=given.recursive,
+        mode=mode_of(given),
+        block_size=given.block_size or DEFAULT_BLOCK_SIZE,
+        address=given.address,
+        workers=given.workers,
+        threads=threads,
+        device=given.device,
+        quiet=given.quiet,
+    )

@@ -3,186 +3,57 @@
 from __future__ import annotations
 
 import os
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anomalyclip.cli import _model_options as options
-from anomalyclip.cli._checks import check_device, check_ranges, parse_layers
 from anomalyclip.cli._console import note
-from anomalyclip.cli._runtime_options import PrecisionOption, Runtime, RuntimeOption, chosen, load_detector
+from anomalyclip.cli._declared import Given, options_of
+from anomalyclip.cli._opening import load_detector
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.io.names import printable
-
-if TYPE_CHECKING:
-    from anomalyclip.runtime.opening import AnyDetector
 
 KEY_VARIABLE = "ANOMALYCLIP_API_KEY"
 
 
-class LogLevel(str, Enum):
-    """What is logged, from most to least."""
-
-    debug = "debug"
-    info = "info"
-    warning = "warning"
-    error = "error"
-
-
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-
-_DECIDING, _LIMITS = "Decisions", options.SPEED
 
 
 @app.command(epilog=f"The API key comes from --api-key-file or the variable {KEY_VARIABLE}; without one all may ask.")
-def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8000,
-    api_key_file: Annotated[
-        Path | None, typer.Option(help="Ask everything below /v1 for the key in this file.", show_default=False)
-    ] = None,
-    log_level: Annotated[LogLevel, typer.Option(help="Logs are JSON lines on stderr.")] = LogLevel.info,
-    model: options.Model = "pocket",
-    prompts: options.Prompts = None,
-    class_name: options.ClassName = "object",
-    device: options.Device = "auto",
-    layers: options.Layers = None,
-    image_size: options.ImageSize = None,
-    sigma: options.Sigma = None,
-    map_weight: options.MapWeight = None,
-    offline: options.Offline = False,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            help="Anomalous from this image score on, where a request says nothing.",
-            rich_help_panel=_DECIDING,
-            show_default=False,
-        ),
-    ] = None,
-    pixel_threshold: Annotated[
-        float | None,
-        typer.Option(
-            help="Regions from this map value on; default: --threshold.", rich_help_panel=_DECIDING, show_default=False
-        ),
-    ] = None,
-    profile: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A file or folder of `anomalyclip calibrate`; may be given several times. A single profile is used "
-            "where a request names none.",
-            rich_help_panel=_DECIDING,
-            show_default=False,
-        ),
-    ] = None,
-    min_area: Annotated[int, typer.Option(help="Leave out regions with fewer pixels.", rich_help_panel=_DECIDING)] = 1,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(
-            help="Images that share a forward pass at most (default: 16 on a GPU, 4 on a CPU).",
-            rich_help_panel=_LIMITS,
-            show_default=False,
-        ),
-    ] = None,
-    batch_wait: Annotated[
-        float, typer.Option(help="Milliseconds that an image waits for others.", rich_help_panel=_LIMITS)
-    ] = 5.0,
-    workers: options.Workers = 2,
-    threads: options.Threads = None,
-    runtime: RuntimeOption = Runtime.auto,
-    precision: PrecisionOption = None,
-    queue: Annotated[int, typer.Option(help="Images waiting at once; beyond it 429.", rich_help_panel=_LIMITS)] = 64,
-    max_files: Annotated[int, typer.Option(help="Images in one request.", rich_help_panel=_LIMITS)] = 32,
-    max_bytes: Annotated[int, typer.Option(help="Bytes of one request's body.", rich_help_panel=_LIMITS)] = 64 * 2**20,
-    max_pixels: Annotated[
-        int, typer.Option(help="Refuse images with more pixels.", rich_help_panel=_LIMITS)
-    ] = 50_000_000,
-    max_seconds: Annotated[
-        float, typer.Option(help="From a complete request to its answer; beyond it 503.", rich_help_panel=_LIMITS)
-    ] = 60.0,
-    drain: Annotated[
-        float,
-        typer.Option(help="Seconds between SIGTERM and taking no more requests.", rich_help_panel=_LIMITS),
-    ] = 2.0,
-) -> None:
+@options_of("serve")
+def serve(given: Given) -> None:
     """Answer over HTTP: a web page at /, POST /v1/detect, OpenAPI at /openapi.json, Prometheus at /metrics.
 
     SIGTERM finishes what was accepted, then ends.
     """
-    check_ranges(
-        {
-            "--threshold": threshold,
-            "--pixel-threshold": pixel_threshold,
-            "--min-area": min_area,
-            "--image-size": image_size,
-            "--sigma": sigma,
-            "--map-weight": map_weight,
-            "--batch-size": batch_size,
-            "--batch-wait": batch_wait,
-            "--workers": workers,
-            "--threads": threads,
-            "--port": port,
-            "--queue": queue,
-            "--max-files": max_files,
-            "--max-bytes": max_bytes,
-            "--max-pixels": max_pixels,
-            "--max-seconds": max_seconds,
-            "--drain": drain,
-        }
-    )
-    key = _api_key(api_key_file)
+    key = _api_key(given.api_key_file)
     _need_extra()
     from anomalyclip.calibration import read_profiles
     from anomalyclip.serve import Limits, ServeConfig, bind
     from anomalyclip.serve import serve as run
 
-    profiles = [found for path in profile or () for found in read_profiles(path).values()]
-    limits = Limits(
-        max_bytes=max_bytes, max_pixels=max_pixels, max_files=max_files, queue=queue, work_seconds=max_seconds
-    )
-    door = bind(host, port)
-    detector = _load(
-        model=model,
-        prompts=prompts,
-        class_name=class_name,
-        device=check_device(device),
-        layers=parse_layers(layers),
-        image_size=image_size,
-        sigma=sigma,
-        map_weight=map_weight,
-        threads=threads,
-        **chosen(runtime, precision),
-        offline=offline,
-    )
-    on_gpu = detector.device.type != "cpu"
+    profiles = [found for path in given.profile or () for found in read_profiles(path).values()]
+    limits = Limits(max_pixels=given.max_pixels, work_seconds=given.max_seconds, **given.part("limits"))
+    door = bind(given.host, given.port)
+    detector = load_detector(given)
     config = ServeConfig(
         limits=limits,
-        batch_size=batch_size or (16 if on_gpu else 4),
-        batch_wait=batch_wait / 1000,
-        workers=workers,
+        batch_size=given.batch_size or (4 if detector.device.type == "cpu" else 16),
+        batch_wait=given.batch_wait / 1000,
+        workers=given.workers,
         api_key=key,
-        drain_seconds=drain,
-        threshold=threshold,
-        pixel_threshold=pixel_threshold,
-        min_area=min_area,
+        drain_seconds=given.drain,
         profile=profiles[0].name if len(profiles) == 1 else None,
+        **given.part("rules"),
     )
     run(
         detector,
         config,
         profiles,
         door=door,
-        log_level=log_level.value,
-        on_started=lambda at: _greet(host, at),
+        log_level=given.log_level,
+        on_started=lambda at: _greet(given.host, at),
     )
-
-
-def _load(**loading: Any) -> AnyDetector:
-    import cv2
-
-    cv2.setNumThreads(1)  # the worker threads are the parallelism
-    return load_detector(loading)
 
 
 def _greet(host: str, port: int) -> None:

@@ -1,0 +1,63 @@
+"""What turns scores into decisions: thresholds that were given, or those of a profile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from anomalyclip.cli._declared import Given
+from anomalyclip.errors import ConfigError
+
+if TYPE_CHECKING:
+    from anomalyclip.calibration import Profile
+    from anomalyclip.detect import Rules
+    from anomalyclip.geometry import Areas, Geometry
+    from anomalyclip.runtime.opening import AnyDetector
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """Thresholds of one run, and the profile that they come from."""
+
+    threshold: float | None
+    pixel_threshold: float | None
+    min_area: int
+    profile: Profile | None = None
+
+    @classmethod
+    def of(cls, given: Given) -> Decisions:
+        """Reads --profile FILE[:NAME]; it brings the thresholds, so they may not be given.
+
+        Raises ConfigError, InputError.
+        """
+        if given.profile is None:
+            pixel = given.threshold if given.pixel_threshold is None else given.pixel_threshold
+            return cls(given.threshold, pixel, given.min_area)
+        if said := given.said("threshold", "pixel_threshold"):
+            raise ConfigError(
+                f"--profile brings the thresholds that {' and '.join(said)} would set: give one or the other"
+            )
+        from anomalyclip.calibration import read_profile
+
+        profile = read_profile(given.profile)
+        return cls(profile.image_threshold, profile.pixel_threshold, given.min_area, profile)
+
+    def rules(self, *, outlines: bool = False) -> Rules:
+        """As the stream takes them."""
+        from anomalyclip.detect import Rules
+
+        return Rules(self.threshold, self.pixel_threshold, self.min_area, outlines=outlines)
+
+    def recorded(self) -> dict[str, Any]:
+        """What results record."""
+        told = {"threshold": self.threshold, "pixel_threshold": self.pixel_threshold, "min_area": self.min_area}
+        return told | (
+            {} if self.profile is None else {"profile": self.profile.name, "profile_made": self.profile.made}
+        )
+
+    def check_model(self, model: AnyDetector, geometry: Geometry, areas: Areas) -> None:
+        """Raises ConfigError where the profile was made with another model or layout."""
+        from anomalyclip.calibration import provenance_of
+
+        if self.profile is not None:
+            self.profile.check_model(provenance_of(model, geometry, areas))

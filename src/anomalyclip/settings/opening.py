@@ -1,0 +1,137 @@
+"""Settings that say which model is opened, with which prompts, on what."""
+
+from __future__ import annotations
+
+from anomalyclip.settings.faces import (
+    CALIBRATE,
+    DETECT,
+    EVALUATE,
+    EXPORT,
+    LOAD,
+    REPRODUCE,
+    SCORING,
+    SERVE,
+    TRAIN,
+    WATCH,
+)
+from anomalyclip.settings.panels import MODEL, SPEED
+from anomalyclip.settings.reading import device_of
+from anomalyclip.settings.scoring import DECIDING
+from anomalyclip.settings.setting import Range, Setting
+
+_OPENING = "opening"
+
+_MODEL = Setting(
+    name="model",
+    type=str,
+    default="pocket",
+    help="A name of `anomalyclip models list`, a weights file, an export.",
+    where=(*SCORING, EXPORT, LOAD, TRAIN, REPRODUCE),
+    panel=MODEL,
+    part=_OPENING,
+    differs={
+        EXPORT: {
+            "argument": True,
+            "required": True,
+            "default": None,
+            "metavar": "MODEL",
+            "panel": None,
+            "help": "A name of `anomalyclip models list`, a weights file, a run folder.",
+        },
+        TRAIN: {"help": "A name of `anomalyclip models list`, or a weights file."},
+        REPRODUCE: {"help": "A name of `anomalyclip models list`, or a weights file; the paper's is vit-l-14-336."},
+    },
+)
+_PROMPTS = Setting(
+    name="prompts",
+    type=str,
+    help="A prompt file or name; default: the model's own.",
+    where=(*SCORING, EXPORT, LOAD),
+    panel=MODEL,
+    part=_OPENING,
+    differs={
+        EVALUATE: {
+            "help": "A prompt file, run folder or name; a baseline: clip, clip-ac, winclip, coop:PATH, vand:PATH; or "
+            "hand-written words alone: winclip-ensemble, april-gan-ensemble; default: the model's own."
+        }
+    },
+)
+_CLASS_NAME = Setting(
+    name="class_name",
+    type=str,
+    default="object",
+    help="Fills hand-written prompts such as `--prompts clip`.",
+    where=(DETECT, CALIBRATE, WATCH, SERVE, EXPORT, LOAD),
+    panel=MODEL,
+    part=_OPENING,
+)
+_CLASS_AGNOSTIC = Setting(
+    name="class_agnostic",
+    type=bool,
+    default=False,
+    help='Fill prompts that name the class with "object".',
+    where=(EVALUATE,),
+    panel=MODEL,
+    part=_OPENING,
+)
+_DEVICE = Setting(
+    name="device",
+    type=str,
+    default="auto",
+    help="auto, cpu, cuda, cuda:1, mps.",
+    where=(*SCORING, LOAD, TRAIN, REPRODUCE),
+    panel=MODEL,
+    read=device_of,
+    part=_OPENING,
+)
+_OFFLINE = Setting(
+    name="offline",
+    type=bool,
+    default=False,
+    help="Never use the network.",
+    where=(*SCORING, EXPORT, LOAD, TRAIN, REPRODUCE),
+    panel=MODEL,
+    part=_OPENING,
+)
+_THREADS = Setting(
+    name="threads",
+    type=int,
+    help="CPU threads of the model (default: all).",
+    where=(*SCORING, EXPORT, LOAD, TRAIN, REPRODUCE),
+    range=Range(1, 1024, "threads"),
+    panel=SPEED,
+    part=_OPENING,
+)
+_RUNTIME = Setting(
+    name="runtime",
+    type=str,
+    default="auto",
+    choices=("auto", "torch", "native", "openvino", "onnx"),
+    help="native: int8 on our own kernels; openvino and onnx convert the model once and keep it; auto: an export's "
+    "own; torch on a GPU; on a CPU OpenVINO where the model was converted before, else torch.",
+    where=SCORING,
+    panel=SPEED,
+    part=_OPENING,
+)
+_PRECISION = Setting(
+    name="precision",
+    type=str,
+    choices=("fp32", "fp16", "bf16", "int8"),
+    help="fp32; fp16, bf16: torch on a GPU; int8: native, OpenVINO or ONNX (default: fp32, or the export's).",
+    where=SCORING,
+    panel=SPEED,
+    part=_OPENING,
+)
+
+OPENING: tuple[Setting, ...] = (
+    _MODEL,
+    _PROMPTS,
+    _CLASS_NAME,
+    _CLASS_AGNOSTIC,
+    _DEVICE,
+    *DECIDING,
+    _OFFLINE,
+    _THREADS,
+    _RUNTIME,
+    _PRECISION,
+)

@@ -1,0 +1,36 @@
+"""Headings of `--help`, in their order."""
+
+from __future__ import annotations
+
+LOOKING, DECISIONS, ANOMALIES, TELLING = (
+    "What to look at, and when",
+    "Decisions",
+    "With labelled anomalies",
+    "On an anomaly",
+)
+PROTOCOL, INT8 = "Protocol", "Int8"
+MODEL, LAYOUT, METRICS = "Model", "Large and odd images", "Metrics"
+PROMPTS, LEARNING, TRAINING, CACHE = "Prompts", "Learning", "Training", "Feature cache"
+OUTPUT, SPEED, MACHINE, CLUSTERS = "Output", "Speed and limits", "Machine", "Clusters"
+
+#: None is the panel of options without a heading.
+PANELS: tuple[str | None, ...] = (
+    None,
+    LOOKING,
+    DECISIONS,
+    ANOMALIES,
+    TELLING,
+    PROTOCOL,
+    INT8,
+    MODEL,
+    LAYOUT,
+    METRICS,
+    PROMPTS,
+    LEARNING,
+    TRAINING,
+    CACHE,
+    OUTPUT,
+    SPEED,
+    MACHINE,
+    CLUSTERS,
+)

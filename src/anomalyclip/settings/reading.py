@@ -1,0 +1,56 @@
+"""What text on the command line stands for, where it is more than a word or a number; Python gives the value itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from anomalyclip.errors import ConfigError
+
+_DEVICE = re.compile(r"auto|cpu|(cuda|mps|xpu)(:\d+)?")
+
+
+def device_of(given: Any, spelled: str) -> str:
+    """Raises ConfigError for anything that is not a device name."""
+    if not _DEVICE.fullmatch(str(given)):
+        raise ConfigError(f"{spelled} {str(given)!r}: expected auto, cpu, cuda, cuda:0, mps or the like")
+    return str(given)
+
+
+def layers_of(given: Any, spelled: str) -> tuple[int, ...]:
+    """`6,12,18,24`, or block numbers, as (6, 12, 18, 24). Raises ConfigError."""
+    parts = [part.strip() for part in given.split(",")] if isinstance(given, str) else _listed(given)
+    # isdecimal alone lets other scripts' digits through, which int() reads but nobody means.
+    if not all(part.isascii() and part.isdecimal() and 0 < int(part) < 1000 for part in parts) or not parts:
+        raise ConfigError(
+            f"{spelled} {_shown(given)}: expected block numbers from 1, separated by commas, such as 6,12,18,24"
+        )
+    layers = tuple(int(part) for part in parts)
+    if len(set(layers)) < len(layers):
+        raise ConfigError(f"{spelled} {_shown(given)} names a block twice; give each block once")
+    return layers
+
+
+def scales_of(given: Any, spelled: str) -> tuple[float, ...]:
+    """`0.5,1,2`, or numbers, as (0.5, 1.0, 2.0). Raises ConfigError."""
+    try:
+        return tuple(float(part) for part in (given.split(",") if isinstance(given, str) else given))
+    except (ValueError, TypeError):
+        raise ConfigError(
+            f"{spelled} {_shown(given)}: expected numbers separated by commas, such as 0.5,1,2 (1 is as without it)"
+        ) from None
+
+
+def _listed(given: Any) -> list[str]:
+    return [str(part) for part in given] if isinstance(given, Sequence) else [str(given)]
+
+
+def _shown(given: Any) -> str:
+    return repr(given) if isinstance(given, str) else str(list(given) if isinstance(given, Sequence) else given)
+
+
+def names_of(given: Any, spelled: str) -> tuple[str, ...]:
+    """`1, dpam` as ("1", "dpam"); empty text as ()."""
+    parts = given.split(",") if isinstance(given, str) else given
+    return tuple(name for part in parts if (name := part.strip()))

@@ -1,0 +1,145 @@
+"""The settings that decide a score, besides weights and prompts: each is one field here, which declares it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, TypedDict, get_args
+
+from anomalyclip.settings.faces import EVALUATE, EXPORT, LOAD, REPRODUCE, SCORING, TRAIN
+from anomalyclip.settings.panels import MODEL
+from anomalyclip.settings.reading import layers_of
+from anomalyclip.settings.setting import Range, Setting
+
+DPAMMode = Literal["vv", "qq", "kk", "qk"]
+#: Attentions of the local path; ``qk`` is plain CLIP's own.
+DPAM_MODES: tuple[DPAMMode, ...] = get_args(DPAMMode)
+#: The method's temperature; CLIP's own logit scale is not used.
+TAU = 0.07
+_EVERYWHERE = (*SCORING, EXPORT, LOAD)
+
+
+def declared(default: Any, type: type, help: str, *, where: tuple[str, ...] = _EVERYWHERE, **more: Any) -> Any:
+    """A field that is the :class:`Setting` of its name."""
+    return field(default=default, metadata={"type": type, "help": help, "where": where, **more})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringSettings:
+    """Those that do not depend on the encoder."""
+
+    dpam: DPAMMode = declared(
+        "vv",
+        str,
+        "Attention of the maps' local path; qk: plain CLIP's own (default: what comes with the prompts).",
+        where=(EVALUATE, TRAIN, LOAD),
+        choices=DPAM_MODES,
+        differs={TRAIN: {"help": "Attention of the local path; qk is plain CLIP's (default: vv, of baselines qk)."}},
+    )
+    sigma: float = declared(
+        4.0, float, "Smoothing of the map in pixels of the model's input.", range=Range(0, 1000, "pixels")
+    )
+    tau: float = declared(
+        TAU, float, "Temperature of the scores.", where=(LOAD,), range=Range(1e-6, 100, "a temperature")
+    )
+    post_norm_class: bool = declared(
+        False, bool, "LN_post on the class token, as plain CLIP does and the reference does not.", where=(LOAD,)
+    )
+    map_weight: float = declared(
+        0.0, float, "Share of the map's peak in the image score (the paper's score: 0).", range=Range(0, 1, "a share")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset(ScoringSettings):
+    """What comes with prompts; None leaves the choice to the encoder's defaults."""
+
+    layers: tuple[int, ...] | None = declared(
+        None,
+        str,
+        "Blocks that make the map, such as 6,12,18,24.",
+        where=(*_EVERYWHERE, TRAIN),
+        read=layers_of,
+        differs={TRAIN: {"help": "Blocks whose patch features are trained on (default: the last; vand: four)."}},
+    )
+    image_size: int | None = declared(
+        None,
+        int,
+        "Side in pixels that images are resized to.",
+        where=(*_EVERYWHERE, TRAIN, REPRODUCE),
+        range=Range(1, 8192, "pixels"),
+        differs={EXPORT: {"help": "Side in pixels of the graph's input."}},
+    )
+    dpam_blocks: int | None = declared(
+        None,
+        int,
+        "How many last blocks have a local path (default: 19 of 24, in proportion).",
+        where=(TRAIN, LOAD),
+        range=Range(0, 1000, "blocks"),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSettings(ScoringSettings):
+    """Everything besides weights and prompts that decides a score, as one encoder runs it.
+
+    Attributes:
+        image_size: side in pixels the image is resized to.
+        layers: 1-based vision blocks whose patch features make the anomaly map.
+        dpam_blocks: how many last blocks run two paths.
+
+    The others are declared above; the page Settings lists them.
+    """
+
+    image_size: int
+    layers: tuple[int, ...]
+    dpam_blocks: int = 19
+
+    def recorded(self) -> dict[str, Any]:
+        """JSON-ready, for provenance and hashes; a setting that came later is left out at its default."""
+        told = asdict(self) | {"layers": list(self.layers)}
+        return {name: value for name, value in told.items() if not is_later_default(name, value)}
+
+
+class ScoringKeywords(TypedDict, total=False):
+    """Keywords of `anomalyclip.load` that override what comes with the prompts; None overrides nothing."""
+
+    layers: Any
+    image_size: int | None
+    dpam: DPAMMode | None
+    dpam_blocks: int | None
+    sigma: float | None
+    tau: float | None
+    post_norm_class: bool | None
+    map_weight: float | None
+
+
+def _declared_by(owner: type[Preset]) -> tuple[Setting, ...]:
+    common = {"panel": MODEL, "part": "opening"}
+    return tuple(Setting(name=one.name, **{**common, "method": one.default, **one.metadata}) for one in fields(owner))
+
+
+#: The declarations, in the order of the fields.
+DECIDING: tuple[Setting, ...] = _declared_by(Preset)
+_BY_NAME = {setting.name: setting for setting in DECIDING}
+
+
+def is_later_default(name: str, value: Any) -> bool:
+    """Whether records leave this value out: its setting came after records had been written without it."""
+    setting = _BY_NAME.get(name)
+    return setting is not None and setting.later and value == setting.method
+
+
+def chosen(preset: Preset, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Every setting by name: what is given, else what comes with the prompts; None where neither says anything.
+
+    Raises ConfigError for a value outside its range.
+    """
+    check_deciding(given)
+    return {name: getattr(preset, name) if given.get(name) is None else given[name] for name in _BY_NAME}
+
+
+def check_deciding(values: Mapping[str, Any]) -> None:
+    """Raises ConfigError that names the first setting whose value is out of its range; None passes."""
+    for name, setting in _BY_NAME.items():
+        setting.value(values.get(name))
