@@ -100,9 +100,9 @@ def test_a_photo_that_lies_on_its_side_is_tiled_upright(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--tile", "3"], "tile 3: expected a side in pixels"),
+        (["--tile", "3"], "--tile 3 is out of range: expected pixels of the image from 16 to 1,000,000"),
         (["--overlap", "0.5"], "add --tile SIZE"),
-        (["--tile", "64", "--overlap", "1"], "overlap 1.0"),
+        (["--tile", "64", "--overlap", "1"], "--overlap 1 is out of range: expected a share from 0 to 0.75"),
         (["--scales", "1,x"], "expected numbers separated by commas"),
         (["--scales", "1,1"], "give each scale once"),
         (["--roi", "1,2,3"], "four whole numbers x,y,width,height"),

@@ -26,6 +26,10 @@ def named(case: object) -> str:
     return case.name if isinstance(case, Setting) else str(case)
 
 
+def _shown(end: float) -> str:
+    return f"{end:,}" if isinstance(end, int) else f"{end:g}"
+
+
 @pytest.mark.parametrize(("face", "setting"), HERE, ids=named)
 def test_a_declaration_is_whole(face: str, setting: Setting) -> None:
     assert re.fullmatch(r"[a-z][a-z_]*", setting.name)
@@ -58,7 +62,7 @@ def test_a_range_holds_its_ends_and_nothing_beyond(face: str, setting: Setting, 
             setting.value(wrap(value))
         with pytest.raises(ConfigError) as on_the_command_line:
             setting.value(wrap(value), setting.flag)
-        words = f"is out of range: expected {unit} from {low:g} to {high:g}"
+        words = f"is out of range: expected {unit} from {_shown(low)} to {_shown(high)}"
         assert str(in_python.value) == f"{setting.name} {value:g} {words}"
         assert str(on_the_command_line.value) == f"{setting.flag} {value:g} {words}"
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypedDict
 
-from anomalyclip.errors import ConfigError
+from anomalyclip.settings.layout import LAYOUT
 
 DEFAULT_OVERLAP = 0.25
-SMALLEST_TILE = 16
-_MOST_OVERLAP = 0.75  # beyond, the tiles' number grows and nothing is gained
-_SCALES = (1 / 16, 16.0)
 
 
 class Box(NamedTuple):
@@ -59,15 +55,8 @@ class Geometry:
     keep_aspect: bool = False
 
     def __post_init__(self) -> None:
-        if self.tile is not None and self.tile < SMALLEST_TILE:
-            raise ConfigError(f"tile {self.tile}: expected a side in pixels of the image, at least {SMALLEST_TILE}")
-        if not 0 <= self.overlap <= _MOST_OVERLAP:
-            raise ConfigError(f"overlap {self.overlap}: expected a share of the tile from 0 to {_MOST_OVERLAP}")
-        low, high = _SCALES
-        if not self.scales or not all(math.isfinite(s) and low <= s <= high for s in self.scales):
-            raise ConfigError(f"scales {list(self.scales)}: expected magnifications from {low:g} to {high:g}")
-        if len(set(self.scales)) < len(self.scales):
-            raise ConfigError(f"scales {list(self.scales)} name one twice; give each scale once")
+        for setting in LAYOUT:
+            setting.value(getattr(self, setting.name, None))
 
     @property
     def plain(self) -> bool:

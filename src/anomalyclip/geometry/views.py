@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from anomalyclip.geometry.aspect import fitted_size
 from anomalyclip.geometry.detector import Detector, ResizingDetector
-from anomalyclip.geometry.settings import SMALLEST_TILE, Box, Geometry
+from anomalyclip.geometry.settings import Box, Geometry
 from anomalyclip.geometry.tiling import tile_starts, tile_weights
+from anomalyclip.settings.layout import SMALLEST_TILE
 
 if TYPE_CHECKING:
     import torch

@@ -10,13 +10,15 @@ from anomalyclip.settings.setting import Range, Setting
 _WHERE = (DETECT, CALIBRATE, WATCH, PYTHON)
 _LAYOUT = "layout"
 
+SMALLEST_TILE = 16
+
 LAYOUT: tuple[Setting, ...] = (
     Setting(
         name="tile",
         type=int,
         help="Cut images into tiles of so many pixels and blend their maps; the score is the highest tile's.",
         where=_WHERE,
-        range=Range(16, 10**6, "pixels of the image"),
+        range=Range(SMALLEST_TILE, 10**6, "pixels of the image"),
         panel=panels.LAYOUT,
         part=_LAYOUT,
     ),

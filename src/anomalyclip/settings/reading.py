@@ -35,11 +35,16 @@ def layers_of(given: Any, spelled: str) -> tuple[int, ...]:
 def scales_of(given: Any, spelled: str) -> tuple[float, ...]:
     """`0.5,1,2`, or numbers, as (0.5, 1.0, 2.0). Raises ConfigError."""
     try:
-        return tuple(float(part) for part in (given.split(",") if isinstance(given, str) else given))
+        scales = tuple(float(part) for part in (given.split(",") if isinstance(given, str) else given))
     except (ValueError, TypeError):
+        scales = ()
+    if not scales:
         raise ConfigError(
             f"{spelled} {_shown(given)}: expected numbers separated by commas, such as 0.5,1,2 (1 is as without it)"
-        ) from None
+        )
+    if len(set(scales)) < len(scales):
+        raise ConfigError(f"{spelled} {_shown(given)} names one twice; give each scale once")
+    return scales
 
 
 def _listed(given: Any) -> list[str]:

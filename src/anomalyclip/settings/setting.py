@@ -21,6 +21,15 @@ class Range(NamedTuple):
     high: float
     unit: str
 
+    def expected(self) -> str:
+        """For refusals.
+
+        >>> Range(16, 10**6, "pixels").expected()
+        'pixels from 16 to 1,000,000'
+        """
+        low, high = (f"{end:,}" if isinstance(end, int) else f"{end:g}" for end in self[:2])
+        return f"{self.unit} from {low} to {high}"
+
     def told(self) -> str:
         """For help and tables: "0 to 1", or "from 1" where the upper end is out of reach.
 
@@ -113,14 +122,12 @@ class Setting:
 
     def _check(self, value: Any, spelled: str) -> None:
         if self.range is not None:
-            low, high, unit = self.range
+            low, high, _ = self.range
             if self._is_no_number(value):
                 whole = "a whole number" if self.type is int else "a number"
-                raise ConfigError(
-                    f"{spelled} {value!r} is no number: expected {whole}, {unit} from {low:g} to {high:g}"
-                )
+                raise ConfigError(f"{spelled} {value!r} is no number: expected {whole}, {self.range.expected()}")
             if not (math.isfinite(value) and low <= value <= high):
-                raise ConfigError(f"{spelled} {value:g} is out of range: expected {unit} from {low:g} to {high:g}")
+                raise ConfigError(f"{spelled} {value:g} is out of range: expected {self.range.expected()}")
         elif self.choices:
             if value not in self.choices:
                 raise ConfigError(f"{spelled} {value!r}: expected one of {', '.join(self.choices)}")
