@@ -1,47 +1,84 @@
-"""The mapping of deep pixels to 8 bits."""
+"""The rule for pixels deeper than 8 bits, against arithmetic done here."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from anomalyclip.io.depth import Raster, full_scale, opacity, positive, to_uint8
+from anomalyclip.io.depth import Raster, Scale, Stated, finite_range, opacity, over_white, positive, scale_of, to_uint8
 
 
 @pytest.mark.parametrize(
     ("values", "scale"),
     [
-        (np.array([0, 0], np.uint16), (0, 255)),
-        (np.array([0, 255], np.uint16), (0, 255)),
-        (np.array([0, 1023], np.int32), (0, 1023)),
-        (np.array([0, 1024], np.int32), (0, 4095)),
-        (np.array([0, 4096], np.uint16), (0, 16383)),
-        (np.array([0, 16384], np.uint16), (0, 65535)),
-        (np.array([5, 65536], np.uint32), (5, 65536)),
-        (np.array([-1, 9], np.int16), (-1, 9)),
-        (np.array([0.2, 0.4]), (0, 1)),
-        (np.array([0.2, 1.5]), (0.2, 1.5)),
-        (np.array([np.nan, np.inf]), (0, 1)),
-        (np.array([3.0, 3.0]), (3, 4)),
+        (np.array([0, 255], np.uint8), (0, 255)),
+        (np.array([0, 60000], np.uint16), (0, 65535)),
+        (np.array([0, 40], np.uint16), (0, 65535)),  # the convention, however dark the picture
+        (np.array([0, 40], np.int16), (0, 32767)),
+        (np.array([0, 40], np.uint32), (0, 65535)),
+        (np.array([0, 70_000], np.uint32), (0, 70_000)),
+        (np.array([-4, 9], np.int16), (-4, 9)),
+        (np.array([0.1, 0.4]), (0, 1)),
+        (np.array([-0.01, 1.06]), (0, 1)),  # what resampling overshoots
+        (np.array([0.1, 3.0]), (0, 255)),
+        (np.array([60.0, 160.0]), (0, 255)),
+        (np.array([0.0, 4000.0]), (0, 65535)),
+        (np.array([0.0, 1e9]), (0, 1e9)),
+        (np.array([-2.0, 6.0, np.inf, np.nan]), (-2, 6)),
+        (np.array([5.0, np.nan]) - 9, (-4, 0)),
+        (np.array([np.nan]), (0, 1)),
+        (np.array([], np.float32), (0, 1)),
     ],
 )
-def test_full_scale(values, scale):
-    assert full_scale(values) == scale
+def test_scale_without_a_word_of_the_file(values, scale):
+    assert tuple(scale_of(values)[:2]) == scale
 
 
-@given(hnp.arrays(np.uint16, hnp.array_shapes(min_dims=2, max_dims=3, max_side=6)))
-def test_sixteen_bits_are_monotonic_exact_and_agree_with_other_dtypes(values):
-    levels = to_uint8(values)
-    white = full_scale(values)[1]
-    assert np.abs(levels - values * (255 / white)).max() <= 0.5 + 1e-9
-    np.testing.assert_array_equal(levels, to_uint8(values.astype(np.int64)))  # the table equals the arithmetic
+def test_the_files_word_comes_before_the_callers_and_both_before_a_guess():
+    stated, values = Stated(10, 4095, "SMaxSampleValue"), np.array([0, 3000], np.uint16)
+    assert scale_of(values, stated, 1023) == Scale(10, 4095)
+    assert scale_of(values, None, 1023)[:2] == (0, 1023)
+    assert "full_scale" in str(scale_of(values, None, 1023).note)
+    assert scale_of(values[:1] // 2 + 300.0, None, 1023)[:2] == (0, 1023)
 
 
-@given(hnp.arrays(np.float64, (3, 4), elements=st.floats(width=64)))
-def test_any_floats_become_eight_bits_without_a_warning(values):
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (np.array([0, 1040], np.uint16), "1040 of 65535"),
+        (np.array([0.0, 0.5]), "1 taken as white"),
+        (np.array([60.0, 160.0]), "255 taken as white"),
+        (np.array([-3, 160], np.int32), "stretched"),
+        (np.array([np.nan]), "no finite value"),
+    ],
+)
+def test_whatever_the_file_does_not_say_is_told(values, told):
+    assert told in str(scale_of(values).note)
+
+
+def test_what_the_file_says_and_what_contradicts_it():
+    assert scale_of(np.array([0, 60000], np.uint16)).note is None
+    assert scale_of(np.array([0, 255], np.uint8)).note is None
+    assert scale_of(np.array([9, 4095], np.uint16), Stated(0, 4095, "sBIT 12")).note is None
+    assert "beyond the 4095 of SMax" in str(scale_of(np.array([4096], np.uint16), Stated(0, 4095, "SMax")).note)
+
+
+@given(
+    hnp.arrays(st.sampled_from([np.uint16, np.uint8]), hnp.array_shapes(min_dims=2, max_dims=3)), st.integers(1, 65535)
+)
+def test_integers_become_the_nearest_level(values, white):
+    levels = to_uint8(values, Scale(0, white))
+    exact = np.minimum(values.astype(np.float64), white) * 255 / white
+    assert np.abs(levels - exact).max() <= 0.5 + 1e-9
+    np.testing.assert_array_equal(levels, to_uint8(values.astype(np.int64), Scale(0, white)))  # table = arithmetic
+
+
+@settings(max_examples=60)
+@given(hnp.arrays(st.sampled_from([np.float32, np.float64]), hnp.array_shapes(min_dims=2, max_dims=2)))
+def test_floats_of_any_kind_become_eight_bits_without_a_warning(values):
     levels = to_uint8(values)
     assert levels.dtype == np.uint8
     assert not levels[np.isnan(values)].any()
@@ -49,21 +86,39 @@ def test_any_floats_become_eight_bits_without_a_warning(values):
     assert (levels[values == np.inf] == 255).all()
 
 
-def test_images_of_one_camera_share_one_mapping():
-    """Two 12-bit exposures with different maxima map equal counts to equal levels."""
-    bright, dark = np.array([[500, 4000]], np.uint16), np.array([[500, 1100]], np.uint16)
-    assert to_uint8(bright)[0, 0] == to_uint8(dark)[0, 0] == round(500 * 255 / 4095)
+@pytest.mark.parametrize(("first", "second"), [(1000, 1040), (4000, 4160), (16000, 16640), (255, 257)])
+def test_exposures_of_one_camera_keep_their_relation(first, second):
+    """4 % more light is 4 % more, on either side of a power of two."""
+    unit = np.linspace(0, 1, 64)[None]
+    shown = [to_uint8((unit * top).round().astype(np.uint16), Scale(0, 4095)).max() for top in (first, second)]
+    assert shown == [round(min(top, 4095) / 4095 * 255) for top in (first, second)]
+    scales = {scale_of((unit * top).astype(np.uint16))[:2] for top in (first, second)}
+    assert len(scales) == 1
 
 
 def test_tall_images_are_mapped_as_one():
-    values = np.linspace(-5, 5, 1000)[:, None]  # more rows than one strip
+    values = np.linspace(-5, 5, 1000)[:, None]  # more rows than one band
     np.testing.assert_array_equal(to_uint8(values)[:, 0], np.floor((values[:, 0] + 5) * 25.5 + 0.5))
+    assert finite_range(values) == (-5, 5)
 
 
 def test_opacity_and_foreground():
     np.testing.assert_allclose(opacity(np.array([0, 255], np.uint8)), [0, 1])
     np.testing.assert_allclose(opacity(np.array([0, 65535], np.uint16)), [0, 1])
+    np.testing.assert_allclose(opacity(np.array([0, 15], np.uint8), 15), [0, 1])
     np.testing.assert_allclose(opacity(np.array([0.5, 2.0, np.nan])), [0.5, 1, 0])
     values = np.array([[[0, 0, 0], [0, 1, 0]]], np.uint16)
     np.testing.assert_array_equal(positive(Raster(values)), [[False, True]])
     np.testing.assert_array_equal(positive(Raster(values, np.array([[1, 0]], np.uint16))), [[False, False]])
+    inverted = Raster(
+        np.array([[4095, 4094]], np.uint16), white_is_zero=True, stated=Stated(0, 4095, "BitsPerSample 12")
+    )
+    np.testing.assert_array_equal(positive(inverted), [[False, True]])
+
+
+def test_alpha_is_laid_over_white_once_only():
+    colour, alpha = np.array([[100, 50]], np.uint8), np.array([[255, 51]], np.uint8)
+    plain = over_white(colour, Raster(colour, alpha))
+    np.testing.assert_array_equal(plain, [[100, 214]])  # 50 / 5 + 255 * 4 / 5
+    np.testing.assert_array_equal(over_white(colour, Raster(colour, alpha, premultiplied=True)), [[100, 254]])
+    np.testing.assert_array_equal(colour, [[100, 50]])  # the caller's pixels stay

@@ -93,10 +93,10 @@ def test_the_first_of_several_windows_counts(shown):
 
 
 def test_without_a_window_the_significant_bits_count(shown, counts):
-    np.testing.assert_array_equal(shown(dataset(counts))[..., 0], np.floor(counts / 4095 * 255 + 0.5))
+    np.testing.assert_array_equal(shown(dataset(counts, bits=12))[..., 0], np.floor(counts / 4095 * 255 + 0.5))
     eight = (counts // 16).astype(np.uint8)
     np.testing.assert_array_equal(shown(dataset(eight))[..., 0], eight)
-    whole = dataset(counts, RescaleSlope="1", RescaleIntercept="0")  # a rescale that changes nothing
+    whole = dataset(counts, bits=12, RescaleSlope="1", RescaleIntercept="0")  # a rescale that changes nothing
     np.testing.assert_array_equal(shown(whole)[..., 0], np.floor(counts / 4095 * 255 + 0.5))
 
 
@@ -136,9 +136,9 @@ def test_palette_colour(shown):
 def test_first_frame_and_rle(shown, counts, tmp_path):
     stack = np.stack([counts, counts // 2, counts // 3])
     expected = np.floor(counts / 4095 * 255 + 0.5)
-    dataset(stack, NumberOfFrames=3).save_as(tmp_path / "cine.dcm", enforce_file_format=True)
+    dataset(stack, bits=12, NumberOfFrames=3).save_as(tmp_path / "cine.dcm", enforce_file_format=True)
     np.testing.assert_array_equal(np.asarray(read_image(tmp_path / "cine.dcm", frame=0))[..., 0], expected)
-    packed = dataset(counts)
+    packed = dataset(counts, bits=12)
     packed.compress(RLELossless)
     np.testing.assert_array_equal(shown(packed)[..., 0], expected)
 

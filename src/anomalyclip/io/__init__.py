@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from anomalyclip.io.atomic import atomic_write, write_bytes
-    from anomalyclip.io.images import image_size, read_image, read_image_bytes, read_mask
+    from anomalyclip.io.headers import Header, inspect
+    from anomalyclip.io.images import image_size, notes_of, read_image, read_image_bytes, read_mask
     from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, SUFFIXES
     from anomalyclip.io.map_bytes import half_tiff, heat_png
     from anomalyclip.io.maps import encode_map, read_map, write_map
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _HOME = {
     "DEFAULT_MAX_BYTES": "limits",
     "DEFAULT_MAX_PIXELS": "limits",
+    "Header": "headers",
     "SUFFIXES": "limits",
     "atomic_write": "atomic",
     "draw_overlay": "overlay",
@@ -26,6 +28,8 @@ _HOME = {
     "half_tiff": "map_bytes",
     "heat_png": "map_bytes",
     "image_size": "images",
+    "inspect": "headers",
+    "notes_of": "images",
     "printable": "names",
     "read_image": "images",
     "read_image_bytes": "images",
@@ -41,12 +45,15 @@ __all__ = [
     "DEFAULT_MAX_BYTES",
     "DEFAULT_MAX_PIXELS",
     "SUFFIXES",
+    "Header",
     "atomic_write",
     "draw_overlay",
     "encode_map",
     "half_tiff",
     "heat_png",
     "image_size",
+    "inspect",
+    "notes_of",
     "printable",
     "read_image",
     "read_image_bytes",

@@ -7,6 +7,7 @@ stays open between one picture and the next, and the latest pictures are kept fo
 from __future__ import annotations
 
 import atexit
+import io
 import os
 import struct
 import threading
@@ -19,6 +20,7 @@ from PIL.GifImagePlugin import GifImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from anomalyclip.io import gif
 from anomalyclip.io.limits import check_pixels
 from anomalyclip.io.memo import Memo, identity
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
@@ -44,29 +46,9 @@ def count(file: BinaryIO, kind: str, max_pixels: int) -> int:
 
 
 def _gif(file: BinaryIO, max_pixels: int) -> int:
-    _, width, height, flags = struct.unpack("<6sHHBxx", file.read(13))
-    check_pixels(width or 1, height or 1, max_pixels)
-    _skip_palette(file, flags)
-    found = 0
-    while found < MOST_COUNTED:
-        block = file.read(1)
-        if block == b"\x21":
-            file.seek(1, 1)
-        elif block == b"\x2c":
-            left, top, wide, high, flags = struct.unpack("<HHHHB", file.read(9))
-            check_pixels(max(width, left + wide), max(height, top + high), max_pixels)
-            _skip_palette(file, flags)
-            file.seek(1, 1)
-            found += 1
-        else:  # the trailer, or the end of a file that is cut off behind whole pictures
-            break
-        while length := (file.read(1) or b"\0")[0]:
-            file.seek(length, 1)
-    return max(found, 1)
-
-
-def _skip_palette(file: BinaryIO, flags: int) -> None:
-    file.seek(3 << (flags & 7) + 1 if flags & 0x80 else 0, 1)
+    facts = gif.read_facts(file)
+    check_pixels(facts.width, facts.height, max_pixels)
+    return min(facts.frames, MOST_COUNTED)
 
 
 def _png(file: BinaryIO, max_pixels: int) -> int:
@@ -129,7 +111,8 @@ class _Player:
 
     def __init__(self, file: BinaryIO, kind: str) -> None:
         self._file = file
-        self._image = _PLUGINS[kind](file)
+        # A long comment costs Pillow hours.
+        self._image = _PLUGINS[kind](io.BytesIO(gif.read_facts(file).stream) if kind == "GIF" else file)
         self._shown: OrderedDict[int, Image.Image] = OrderedDict()
         self._guard = threading.Lock()
         self._closed = False

@@ -1,104 +1,200 @@
 """How pixels deeper than 8 bits become 8 bits: one documented rule, the same for every format.
 
-CLIP sees 8-bit RGB, so 16-bit and float images must be mapped. Two wishes pull apart: scores of two images compare
-only if both were mapped alike (so no stretching of each image to its own extremes), and a 12-bit camera that stores
-its counts in 16 bits must not come out black (so no division by 65535 for all). The rule:
+CLIP sees 8-bit RGB, so 10- to 64-bit and float images must be mapped. Scores of two images compare only if both were
+mapped alike, so the brightest pixel of a picture never decides where the file says more. In this order:
 
-- Integers without negative values up to 65535: the depth is the smallest of 8, 10, 12, 14, 16 bits that holds the
-  image's largest value, and that depth's full scale becomes 255. These are the depths that cameras deliver, hence
-  all images of one camera get one mapping as long as each has some pixel in the upper three quarters of the range
-  (two bits are 75 %). A set of darker exposures is best saved at 8 bits.
-- Floats within [0, 1]: 1 becomes 255.
-- Anything else (negative or larger values): the finite minimum becomes 0 and the finite maximum 255, since nothing
-  in the file tells its scale. Such scores are comparable only between images of the same range.
+1. The file's word (`Stated`): BitsStored of DICOM, sBIT of PNG, the maximum of PNM, bits per sample that are no whole
+   bytes (10, 12, 14), SMinSampleValue and SMaxSampleValue of TIFF.
+2. The caller's word: `full_scale`, the stored value that is white, for all files that state nothing.
+3. A convention, the same for every picture: unsigned integers of 16 bits and more end at 65535, signed ones of 16 bits
+   at 32767. Where that leaves the picture dark, a note says so and names the remedy.
+4. A guess, always told in a note: floats end at the first of 1, 255 and 65535 that they do not pass twofold (resampling
+   overshoots a little). What fits none of them, or is negative, is stretched from its own minimum to its own maximum:
+   comparable only between pictures of one range.
 
-NaN becomes 0, infinities become the nearer end.
+NaN becomes 0, infinities become the nearer end, and so do values beyond the ends.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-_DEPTHS = (8, 10, 12, 14, 16)
+_CONVENTION = {"uint8": 255.0, "int8": 127.0, "int16": 32767.0}
+_CONVENTION |= dict.fromkeys(("uint16", "uint32", "uint64", "int32", "int64"), 65535.0)
+_GUESSES = (1.0, 255.0, 65535.0)
+_BAND = 256  # rows that are mapped at a time: floats of a whole large image would be copies of gigabytes
+_SHALLOW = 1 / 4  # a picture that leaves two bits of its convention unused is told
+_UNDERSHOOT = 0.05  # negative values that resampling makes, as a share of the largest value
 
 
-@dataclass(frozen=True)
+class Stated(NamedTuple):
+    """What the file says about its scale: the stored values of black and white, and which field says so."""
+
+    black: float
+    white: float
+    field: str
+
+
+class Scale(NamedTuple):
+    """The stored values that become 0 and 255, and a note for the row where that is not the file's word."""
+
+    black: float
+    white: float
+    note: str | None = None
+
+
+@dataclass
 class Raster:
     """Pixels as stored in a file that the 8-bit path cannot hold.
 
-    values: (H, W) grey or (H, W, 3) RGB, any integer or float dtype. alpha: None or (H, W) of the same dtype, with the
-    dtype's full scale opaque (1.0 for floats). white_is_zero: small values are bright.
+    values: (H, W) grey or (H, W, 3) RGB, any integer or float dtype. alpha: None or (H, W), opaque at `alpha_top`
+    (None: its dtype's full scale, 1.0 for floats). white_is_zero: small values are bright. premultiplied: the colours
+    were multiplied by alpha (TIFF's associated alpha). stated: the file's own scale.
     """
 
     values: Array
     alpha: Array | None = None
     white_is_zero: bool = False
+    premultiplied: bool = False
+    stated: Stated | None = None
+    alpha_top: float | None = None
+    notes: tuple[str, ...] = ()
 
 
-def full_scale(values: Array) -> tuple[float, float]:
-    """The (black, white) pair of stored values by this module's rule; black < white.
+def scale_of(values: Array, stated: Stated | None = None, full_scale: float | None = None) -> Scale:
+    """Which stored values become black and white, by this module's rule; black < white.
 
-    >>> full_scale(np.array([[3, 3000]], dtype=np.uint16))
-    (0.0, 4095.0)
-    >>> full_scale(np.array([[0.2, 0.9]]))
-    (0.0, 1.0)
-    >>> full_scale(np.array([[-2.0, 6.0, np.nan]]))
-    (-2.0, 6.0)
+    Args:
+        values: stored values, any integer or float dtype.
+        stated: the file's word.
+        full_scale: the caller's word, above 0.
+
+    >>> scale_of(np.array([[3, 3000]], dtype=np.uint16), Stated(0, 4095, "BitsPerSample 12"))
+    Scale(black=0, white=4095, note=None)
+    >>> scale_of(np.array([[0.2, 230.0]])).white
+    255.0
+    >>> scale_of(np.array([[-2.0, 6.0, np.nan]])).note
+    'its values from -2 to 6 state no scale: stretched to this range, which is this picture\\'s own'
     """
-    finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
-    if not finite.size:
-        return 0.0, 1.0
-    low, high = float(finite.min()), float(finite.max())
-    if values.dtype.kind == "f":
-        if low >= 0 and high <= 1:
-            return 0.0, 1.0
-    elif low >= 0 and high <= 65535:
-        bits = next(bits for bits in _DEPTHS if high < 2**bits)
-        return 0.0, float(2**bits - 1)
-    return (low, high) if high > low else (low, low + 1.0)
-
-
-def to_uint8(values: Array) -> npt.NDArray[np.uint8]:
-    """Any integer or float array to uint8 of the same shape, rounded to the nearest level, by this module's rule."""
+    if stated is not None:
+        high = finite_range(values)[1] if values.dtype.itemsize > 1 else None
+        if high is None or high <= stated.white:
+            return Scale(stated.black, stated.white)
+        note = f"its values reach {high:g}, beyond the {stated.white:g} of {stated.field}: shown as white"
+        return Scale(stated.black, stated.white, note)
     if values.dtype == np.uint8:
+        return Scale(0.0, 255.0)
+    if full_scale is not None:
+        return Scale(0.0, float(full_scale), f"stored values up to {full_scale:g} shown, as full_scale says")
+    low, high = finite_range(values)
+    if low is None or high is None:
+        return Scale(0.0, 1.0, "it holds no finite value")
+    convention = _CONVENTION.get(values.dtype.name)
+    if convention is not None and low >= 0 and high <= convention:
+        return Scale(0.0, convention, _dark(high, convention) if high <= convention * _SHALLOW else None)
+    return _guessed(low, high) if values.dtype.kind == "f" else _stretched(low, high)
+
+
+def _dark(high: float, convention: float) -> str | None:
+    if high == 0:
+        return None
+    return (
+        f"its values end at {high:g} of {convention:g} and it states no depth: shown at the full {convention:g}, "
+        "which is dark; if its camera has fewer bits, give full_scale (4095 for 12 bits)"
+    )
+
+
+def _guessed(low: float, high: float) -> Scale:
+    if low >= -_UNDERSHOOT * high:
+        for white in _GUESSES:
+            if high < 2 * white:
+                return Scale(
+                    0.0, white, f"its floats from {low:g} to {high:g} state no scale: {white:g} taken as white"
+                )
+    return _stretched(low, high)
+
+
+def _stretched(low: float, high: float) -> Scale:
+    note = f"its values from {low:g} to {high:g} state no scale: stretched to this range, which is this picture's own"
+    return Scale(low, high, note) if high > low else Scale(low, low + max(1.0, abs(low)), note)
+
+
+def finite_range(values: Array) -> tuple[float | None, float | None]:
+    """The smallest and largest finite value, or (None, None); in bands, without a copy of the image."""
+    low, high = np.inf, -np.inf
+    for start in range(0, len(values), _BAND):
+        band = values[start : start + _BAND]
+        if band.dtype.kind == "f":
+            band = band[np.isfinite(band)]
+        if band.size:
+            low, high = min(low, float(band.min())), max(high, float(band.max()))
+    return (low, high) if low <= high else (None, None)
+
+
+def to_uint8(values: Array, scale: Scale | None = None) -> npt.NDArray[np.uint8]:
+    """Any integer or float array to uint8 of the same shape, rounded to the nearest level, by this module's rule."""
+    scale = scale or scale_of(values)
+    if values.dtype == np.uint8 and (scale.black, scale.white) == (0, 255):
         return values
-    black, white = full_scale(values)
-    if values.dtype == np.uint16:
-        # A table of 65,536 levels: exact, fast, and without a float copy of a large image.
-        levels = np.arange(65536, dtype=np.float64)
-        return _scaled(levels, black, white)[values]
+    if values.dtype in (np.uint8, np.uint16):
+        # A table of all levels: exact, fast, and without a float copy of a large image.
+        levels = np.arange(1 << 8 * values.dtype.itemsize, dtype=np.float64)
+        return _scaled(levels, scale)[values]
     out = np.empty(values.shape, np.uint8)
-    for row in range(0, len(values), 256):  # in strips, for the same reason
-        out[row : row + 256] = _scaled(values[row : row + 256], black, white)
+    for start in range(0, len(values), _BAND):
+        out[start : start + _BAND] = _scaled(values[start : start + _BAND], scale)
     return out
 
 
-def _scaled(values: Array, black: float, white: float) -> npt.NDArray[np.uint8]:
+def _scaled(values: Array, scale: Scale) -> npt.NDArray[np.uint8]:
     with np.errstate(all="ignore"):  # a range wider or narrower than float64 tells apart
-        unit = (np.clip(values.astype(np.float64), black, white) - black) / (white - black)
+        unit = (np.clip(values.astype(np.float64), scale.black, scale.white) - scale.black) / (
+            scale.white - scale.black
+        )
     unit = np.where(values == np.inf, 1.0, np.nan_to_num(unit, nan=0.0))
     return np.floor(unit * 255 + 0.5).astype(np.uint8)
 
 
-def opacity(alpha: Array) -> Array:
+def opacity(alpha: Array, top: float | None = None) -> Array:
     """Alpha as stored -> float32 in [0, 1]; integers by their dtype's full scale, as PNG and TIFF define it."""
-    top = np.iinfo(alpha.dtype).max if alpha.dtype.kind in "iu" else 1
+    if top is None:
+        top = float(np.iinfo(alpha.dtype).max) if alpha.dtype.kind in "iu" else 1.0
     unit: Array = np.clip(np.nan_to_num(alpha.astype(np.float32) / top), 0, 1)
     return unit
+
+
+def over_white(levels: npt.NDArray[np.uint8], raster: Raster) -> npt.NDArray[np.uint8]:
+    """Lay 8-bit `levels` (H, W[, 3]) of a raster with alpha over white, as a browser shows it; in bands, in place."""
+    if raster.alpha is None:
+        return levels
+    if not levels.flags.writeable or levels is raster.values:
+        levels = levels.copy()
+    for start in range(0, len(levels), _BAND):
+        part = opacity(raster.alpha[start : start + _BAND], raster.alpha_top)
+        part = part[..., None] if levels.ndim == 3 else part
+        colour = levels[start : start + _BAND].astype(np.float32)
+        shown = (colour if raster.premultiplied else colour * part) + 255 * (1 - part)
+        levels[start : start + _BAND] = np.floor(np.minimum(shown, 255) + 0.5)
+    return levels
 
 
 def positive(raster: Raster) -> npt.NDArray[np.bool_]:
     """Where a raster is a mask's foreground: (H, W) bool, any visible channel above black."""
     values = raster.values
-    if raster.white_is_zero:
-        on = values < (np.iinfo(values.dtype).max if values.dtype.kind == "u" else full_scale(values)[1])
-    else:
-        on = values > 0  # False for NaN
+    on = values < _top(raster) if raster.white_is_zero else values > 0  # False for NaN
     seen: npt.NDArray[np.bool_] = np.any(on, axis=-1) if on.ndim == 3 else on
     return seen if raster.alpha is None else seen & (raster.alpha > 0)
+
+
+def _top(raster: Raster) -> float:
+    if raster.stated is not None:
+        return raster.stated.white
+    if raster.values.dtype.kind == "u":
+        return float(np.iinfo(raster.values.dtype).max)
+    return scale_of(raster.values).white

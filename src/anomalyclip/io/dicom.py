@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from anomalyclip.io.depth import Array, Raster
+from anomalyclip.io.depth import Array, Raster, Stated
 from anomalyclip.io.limits import check_pixels
 from anomalyclip.io.refusal import Refusal, truncated
 
@@ -84,7 +84,8 @@ def shown_pixels(data: Any, index: int) -> Raster:
         return Raster(pixels)
     if kind not in ("MONOCHROME1", "MONOCHROME2"):
         raise Refusal(f"its photometric interpretation is {kind}", "convert it to MONOCHROME2 or RGB")
-    return Raster(_grey(pixels, data), white_is_zero=kind == "MONOCHROME1")
+    values = _grey(pixels, data)
+    return Raster(values, white_is_zero=kind == "MONOCHROME1", stated=_stated(data, values))
 
 
 def _grey(pixels: Array, data: Any) -> Array:
@@ -100,6 +101,15 @@ def _grey(pixels: Array, data: Any) -> Array:
         function = str(data.get("VOILUTFunction", "LINEAR")).upper()
         return window(values, _number(data.WindowCenter), _number(data.WindowWidth), function)
     return values
+
+
+def _stated(data: Any, values: Array) -> Stated | None:
+    """The scale of values that no window has mapped: all that BitsStored can hold, rescaled."""
+    bits = int(data.get("BitsStored") or data.BitsAllocated)
+    if values.dtype.kind not in "iu" or data.PixelRepresentation or data.get("ModalityLUTSequence"):
+        return None
+    slope, intercept = float(data.get("RescaleSlope") or 1), float(data.get("RescaleIntercept") or 0)
+    return Stated(intercept, intercept + slope * (2**bits - 1), f"BitsStored {bits}") if slope > 0 else None
 
 
 def _number(value: Any) -> float:

@@ -17,18 +17,13 @@ from typing import BinaryIO, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFile
-from PIL.BmpImagePlugin import BmpImageFile
-from PIL.GifImagePlugin import GifImageFile
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import TiffImageFile
-from PIL.WebPImagePlugin import WebPImageFile
+from PIL import Image
 
 from anomalyclip.errors import ImageReadError
-from anomalyclip.io import animation, frames, headers, pages, png, tiff
-from anomalyclip.io.depth import Raster, opacity, positive, to_uint8
-from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, SUFFIXES, check_pixels
+from anomalyclip.io import animation, decoding, frames, headers
+from anomalyclip.io.decoding import notes_of
+from anomalyclip.io.depth import Raster, Stated, finite_range
+from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, SUFFIXES
 from anomalyclip.io.names import StrPath, printable
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
 
@@ -37,32 +32,12 @@ __all__ = [
     "DEFAULT_MAX_PIXELS",
     "SUFFIXES",
     "image_size",
+    "notes_of",
     "read_image",
     "read_image_bytes",
     "read_mask",
 ]
 
-BACKGROUND = (255, 255, 255)
-
-# Plugin classes, not Image.open: no other format can be reached, and the size is known before any of Pillow's own
-# checks could warn.
-_PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
-    "JPEG": JpegImageFile,
-    "PNG": PngImageFile,
-    "BMP": BmpImageFile,
-    "GIF": GifImageFile,
-    "WEBP": WebPImageFile,
-}
-_EARLY_SIZE = {"GIF": headers.gif_size, "WEBP": headers.webp_size}
-_TURN = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 _PATH_PROBLEMS = {
     errno.ENOENT: ("there is no such file", "check the path"),
     errno.ENOTDIR: ("a part of its path is a file, not a folder", "check the path"),
@@ -83,22 +58,32 @@ def read_image(
     frame: int | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     max_bytes: int = DEFAULT_MAX_BYTES,
+    full_scale: float | None = None,
 ) -> Image.Image:
     """Read one image file as 8-bit RGB, upright, detached from the file.
 
     Args:
-        path: JPEG (grey, RGB, CMYK), PNG, TIFF, BMP, WebP, GIF or DICOM (extra `dicom`). Links are followed. A path
-            `FILE#frame=n` is frame n of FILE where no file has that name.
+        path: JPEG, PNG, TIFF, BMP, WebP, GIF, PNM, JPEG 2000, AVIF, HEIC (extra `heif`) or DICOM (extra `dicom`).
+            Links are followed. A path `FILE#frame=n` is frame n of FILE where no file has that name.
         frame: which picture of a file of several, from 0; None refuses such a file.
         max_pixels: largest accepted width x height, compared with the header before decoding.
         max_bytes: largest accepted file.
+        full_scale: the stored value that is white in files deeper than 8 bits that do not say so themselves (4095 for
+            a camera of 12 bits); None follows `anomalyclip.io.depth`.
+
+    Returns:
+        The picture; `notes_of` gives what has to be told about how it was read.
 
     Raises:
         ImageReadError: the file cannot be read; the message names it, the reason and a remedy in one line.
     """
     if frame is None:
         path, frame = frames.split_frame(path)
-    return use_file(path, lambda file: _rgb(_decode(file, max_pixels, frame=frame)), max_bytes)
+
+    def read(file: BinaryIO) -> Image.Image:
+        return decoding.to_rgb(*_decode(file, max_pixels, frame=frame), full_scale)
+
+    return use_file(path, read, max_bytes)
 
 
 def read_image_bytes(
@@ -108,14 +93,15 @@ def read_image_bytes(
     frame: int | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     max_bytes: int = DEFAULT_MAX_BYTES,
+    full_scale: float | None = None,
 ) -> Image.Image:
     """Read one image held in memory, as `read_image` does; `name` stands in the messages. Raises `ImageReadError`."""
 
     def read() -> Image.Image:
         _check_bytes(len(data), max_bytes)
-        return _rgb(_decode(io.BytesIO(data), max_pixels, frame=frame))
+        return decoding.to_rgb(*_decode(io.BytesIO(data), max_pixels, frame=frame), full_scale)
 
-    return _reported(name, read)
+    return reported(name, read)
 
 
 def read_mask(
@@ -132,7 +118,11 @@ def read_mask(
     """
     if frame is None:
         path, frame = frames.split_frame(path)
-    return use_file(path, lambda file: _foreground(_decode(file, max_pixels, windowed=False, frame=frame)), max_bytes)
+
+    def read(file: BinaryIO) -> npt.NDArray[np.bool_]:
+        return decoding.foreground(*_decode(file, max_pixels, windowed=False, frame=frame))
+
+    return use_file(path, read, max_bytes)
 
 
 def image_size(
@@ -148,7 +138,7 @@ def image_size(
     return use_file(path, lambda file: _upright_size(file, max_pixels, frame), max_bytes)
 
 
-def _reported(name: StrPath, read: Callable[[], T]) -> T:
+def reported(name: StrPath, read: Callable[[], T]) -> T:
     """Run `read`, turning whatever it raises into one line about `name`."""
     try:
         return read()
@@ -172,7 +162,7 @@ def use_file(path: StrPath, use: Callable[[BinaryIO], T], max_bytes: int) -> T:
         with _opened(path, max_bytes) as file:
             return use(file)
 
-    return _reported(path, read)
+    return reported(path, read)
 
 
 def _opened(path: StrPath, max_bytes: int) -> BinaryIO:
@@ -208,109 +198,23 @@ def _decode(file: BinaryIO, max_pixels: int, windowed: bool = True, frame: int |
     if kind == "DICOM":
         from anomalyclip.io import dicom
 
-        return dicom.read(file, index, max_pixels, windowed=windowed), 1
-    if kind == "TIFF":
-        page = pages.pictures(file)[index]
-        if number > 1 or not pages.is_plain(file, page):
-            file = io.BytesIO(pages.extract(file, page))
-        return _decode_tiff(file, max_pixels)
-    if number > 1:
-        if kind == "PNG" and png.bit_depth(file) == 16:
+        raster = dicom.read(file, index, max_pixels, windowed=windowed)
+        if raster.stated is None and raster.values.dtype.kind == "f" and windowed:
+            low, high = finite_range(raster.values)
+            if low is not None and high is not None and low >= 0 and high <= 1:  # what a window makes
+                raster.stated = Stated(0.0, 1.0, "the window")
+        return raster, 1
+    header = headers.read_header(file, max_pixels, index)
+    if number > 1 and kind != "TIFF":
+        if header.bits == 16:
             raise Refusal("it is an animation of 16 bits per channel", "save its frames as single files")
-        shown = animation.picture(file, kind, index, number)
-        return shown, _orientation(shown)
-    if kind in _EARLY_SIZE:
-        check_pixels(*_EARLY_SIZE[kind](file), max_pixels)
-    image = _PLUGINS[kind](file)
-    check_pixels(*image.size, max_pixels)
-    orientation = _orientation(image)
-    sixteen = kind == "PNG" and png.bit_depth(file) == 16
-    image.load()
-    if sixteen:  # Pillow has found it intact, but keeps the upper byte only
-        return png.decode_deep(file), orientation
-    return image, orientation
-
-
-def _decode_tiff(file: BinaryIO, max_pixels: int) -> Pixels:
-    """The first page of a TIFF, upright: whoever decodes it applies the orientation."""
-    header = tiff.read_header(file)
-    check_pixels(*header.size, max_pixels)
-    if header.deep:
-        return tiff.decode_deep(file, header), 1
-    image = TiffImageFile(file)
-    check_pixels(*image.size, max_pixels)
-    image.load()
-    return image, 1
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        return int(image.getexif().get(0x0112, 1))
-    except Exception:  # a broken note about the camera is no reason to lose the picture
-        return 1
+        return animation.picture(file, kind, index, number), header.orientation
+    return decoding.decode(file, header)
 
 
 def _upright_size(file: BinaryIO, max_pixels: int, frame: int | None) -> tuple[int, int]:
     kind = headers.sniff(file)
-    if kind in ("DICOM", "TIFF") or frame is not None:  # which way up they are is known to their decoders
-        return _rgb(_decode(file, max_pixels, frame=frame)).size
-    frames.chosen(frame, frames.count_in(file, kind, max_pixels))
-    image = _PLUGINS[kind](file)
-    width, height = image.size
-    return (height, width) if _orientation(image) in (5, 6, 7, 8) else (width, height)
-
-
-def _turned(image: Image.Image, orientation: int) -> Image.Image:
-    return image.transpose(_TURN[orientation]) if orientation in _TURN else image
-
-
-def _rgb(pixels: Pixels) -> Image.Image:
-    content, orientation = pixels
-    rgb = _rgb_of_raster(content) if isinstance(content, Raster) else _rgb_of_image(content)
-    rgb.info = {}  # a second look at the EXIF note would turn the image again
-    return _turned(rgb, orientation)
-
-
-def _has_alpha(image: Image.Image) -> bool:
-    return image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
-
-
-def _rgba(image: Image.Image) -> Image.Image:
-    # Premultiplied modes convert to their plain twins only.
-    plain = {"La": "LA", "RGBa": "RGBA"}.get(image.mode)
-    return (image.convert(plain) if plain else image).convert("RGBA")
-
-
-def _rgb_of_image(image: Image.Image) -> Image.Image:
-    if image.mode == "LAB":
-        raise Refusal("its colours are CIE Lab", "save it as RGB")
-    if not _has_alpha(image):
-        return image.convert("RGB")
-    rgba = _rgba(image)
-    flat = Image.new("RGB", image.size, BACKGROUND)
-    flat.paste(rgba, mask=rgba.getchannel("A"))
-    return flat
-
-
-def _rgb_of_raster(raster: Raster) -> Image.Image:
-    levels = to_uint8(raster.values)
-    if raster.white_is_zero:
-        levels = 255 - levels
-    image = Image.fromarray(levels).convert("RGB")
-    if raster.alpha is None:
-        return image
-    mask = Image.fromarray(np.rint(opacity(raster.alpha) * 255).astype(np.uint8))
-    return Image.composite(image, Image.new("RGB", image.size, BACKGROUND), mask)
-
-
-def _foreground(pixels: Pixels) -> npt.NDArray[np.bool_]:
-    content, orientation = pixels
-    if not isinstance(content, Raster) and content.mode in ("1", "L") and not _has_alpha(content):
-        content = Raster(np.asarray(content))  # what most masks are, without a detour through colour
-    elif not isinstance(content, Raster):
-        rgba = np.asarray(_rgba(content)) if _has_alpha(content) else np.asarray(_rgb_of_image(content))
-        content = Raster(rgba[..., :3], rgba[..., 3] if rgba.shape[2] == 4 else None)
-    on = positive(content)
-    if orientation not in _TURN:
-        return on
-    return np.asarray(_turned(Image.fromarray(on.view(np.uint8)), orientation)) > 0
+    if kind in ("DICOM", "AVIF", "HEIC"):  # which way up they are is known to their decoders
+        return decoding.to_rgb(*_decode(file, max_pixels, frame=frame)).size
+    index = frames.chosen(frame, frames.count_in(file, kind, max_pixels))
+    return headers.read_header(file, max_pixels, index).upright_size

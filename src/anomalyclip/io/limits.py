@@ -10,9 +10,11 @@ DEFAULT_MAX_PIXELS = 89_478_485
 DEFAULT_MAX_BYTES = 1 << 30
 """Largest accepted file in bytes: an image at the pixel limit fits in uncompressed 32-bit RGB."""
 
-SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".dcm", ".dicom"}
-)
+_SUFFIXES = """
+    .jpg .jpeg .jpe .jfif .png .apng .bmp .dib .tif .tiff .btf .dng .webp .gif .pbm .pgm .ppm .pnm
+    .jp2 .j2k .jpf .jpx .jpc .avif .heic .heif .dcm .dicom
+"""
+SUFFIXES = frozenset(_SUFFIXES.split())
 """Lower-case suffixes by which files are found in folders."""
 
 

@@ -10,12 +10,13 @@ import numpy.typing as npt
 from PIL import Image
 
 from anomalyclip.errors import InputError, OutputError
+from anomalyclip.io import decoding, headers
 from anomalyclip.io.atomic import write_bytes
+from anomalyclip.io.depth import Raster
 from anomalyclip.io.images import use_file
-from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, check_pixels
+from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS
 from anomalyclip.io.names import StrPath, printable
 from anomalyclip.io.refusal import Refusal
-from anomalyclip.io.tiff import decode_deep, read_header
 
 MapFormat = Literal["tiff", "npz"]
 KEY = "anomaly_map"
@@ -78,9 +79,8 @@ def read_map(path: StrPath, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> npt.NDAr
 def _read_tiff(file: Any, max_pixels: int) -> npt.NDArray[Any]:
     if file.read(2) not in (b"II", b"MM"):
         raise Refusal("it is neither a TIFF nor an npz file", "give a written map")
-    header = read_header(file)
-    check_pixels(*header.size, max_pixels)
-    return decode_deep(file, header).values
+    content, _ = decoding.decode(file, headers.read_header(file, max_pixels))
+    return content.values if isinstance(content, Raster) else np.asarray(content)
 
 
 def _read_npz(file: Any, max_pixels: int) -> npt.NDArray[Any]:

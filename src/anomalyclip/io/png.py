@@ -1,52 +1,190 @@
-"""PNG with 16 bits per channel: its chunks checked by ourselves, decoded by OpenCV, as Pillow keeps 8 bits only."""
+"""PNG: chunks walked by ourselves, decoded by Pillow (up to 8 bits) or OpenCV (16 bits, of which Pillow keeps 8).
+
+A decoder gets the chunks that pixels need, in one piece, and no others: OpenCV would allocate whatever length a damaged
+chunk declares (gigabytes), Pillow would inflate texts and profiles and walk through a million empty chunks.
+"""
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
-from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from anomalyclip.io.depth import Raster
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
+
+from anomalyclip.io import exif
+from anomalyclip.io.depth import Raster, Stated
 from anomalyclip.io.opencv import decode_unchanged
+from anomalyclip.io.quiet import quiet_stderr
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
 
-_NEEDED = (b"IHDR", b"tRNS", b"IDAT", b"IEND")
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # colour type -> channels
+_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+_CHECKED = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"sBIT"})
+_MOST_CHUNKS = 500_000  # 8 kB each, as libpng writes them, are 4 GB
+_MOST_NOTES = 1 << 20
+_XMP = b"XML:com.adobe.xmp\0\0\0\0\0"
+_PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+_INFLATED_AT_ONCE = 1 << 20
 
 
-def bit_depth(file: BinaryIO) -> int:
-    """Bits per channel in a PNG's header, at byte 24. Leaves the file where it was."""
-    position = file.tell()
-    file.seek(24)
-    depth = file.read(1)[0]
-    file.seek(position)
-    return depth
+@dataclass
+class PngFacts:
+    """What the chunks say. depth: bits per channel. significant: sBIT's largest number of bits of a colour, or None."""
+
+    width: int
+    height: int
+    depth: int
+    colour: int
+    interlaced: bool
+    significant: int | None = None
+    orientation: int = 1
+    before: list[memoryview] = field(default_factory=list)
+    pixels: list[memoryview] = field(default_factory=list)
+
+    @property
+    def channels(self) -> int:
+        return _CHANNELS[self.colour]
+
+    def stream(self) -> bytes:
+        """A PNG of the chunks that pixels need."""
+        data = b"".join(self.pixels)
+        return b"".join((_SIGNATURE, *self.before, _chunk(b"IDAT", data), _chunk(b"IEND", b"")))
 
 
-def decode_deep(file: BinaryIO) -> Raster:
-    """Pixels of a 16-bit PNG whose size was checked already.
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return b"".join((struct.pack(">I", len(body)), kind, body, struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))))
 
-    The decoder gets the chunks that pixels need and no others: OpenCV would allocate whatever length a damaged chunk
-    declares (gigabytes), and would take the frames of an animation for pages.
-    """
+
+def read_facts(file: BinaryIO) -> PngFacts:
+    """Walk the chunks; the pictures of an animation behind the first are left out. Raises `Refusal`."""
     file.seek(0)
-    data = file.read()
-    return decode_unchanged(data[:8] + b"".join(_chunks(data)), "PNG")
-
-
-def _chunks(data: bytes) -> Iterator[bytes]:
-    position, kind = 8, b""
-    while kind != b"IEND":
+    data = memoryview(file.read())
+    facts: PngFacts | None = None
+    notes, xmp, position = b"", b"", len(_SIGNATURE)
+    for _ in range(_MOST_CHUNKS):
         if position + 12 > len(data):
             raise truncated()
         length, kind = struct.unpack_from(">I4s", data, position)
         end = position + 12 + length
         if end > len(data):
             raise truncated(f"a chunk ends at byte {end:,}, the file at {len(data):,}")
-        if kind in _NEEDED:
-            if zlib.crc32(data[position + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
-                raise Refusal("the image is damaged (a checksum is wrong)", EXPORT_AGAIN)
-            if kind == b"IHDR" and position != 8:
-                raise Refusal("the image is damaged (two headers)", EXPORT_AGAIN)
-            yield data[position:end]
+        body = data[position + 8 : end - 4]
+        if (facts is None) != (kind == b"IHDR"):
+            what = "no header" if facts is None else "two headers"
+            raise Refusal(f"the image is damaged ({what})", EXPORT_AGAIN)
+        checksum = int.from_bytes(data[end - 4 : end], "big")
+        if kind in _CHECKED and zlib.crc32(data[position + 4 : end - 4]) != checksum:
+            raise Refusal("the image is damaged (a checksum is wrong)", EXPORT_AGAIN)
+        if facts is None:
+            facts = _header(body)
+        if kind in (b"IHDR", b"PLTE", b"tRNS"):
+            facts.before.append(data[position:end])
+        elif kind == b"IDAT":
+            facts.pixels.append(body)
+        elif kind == b"sBIT":
+            facts.significant = _significant(body, facts.colour)
+        elif kind == b"eXIf":
+            notes = bytes(body[:_MOST_NOTES])
+        elif kind == b"iTXt" and body[: len(_XMP)] == _XMP:
+            xmp = bytes(body[:_MOST_NOTES])
+        elif kind == b"IEND":
+            break
         position = end
+    else:
+        raise Refusal(f"it has more than {_MOST_CHUNKS:,} chunks", EXPORT_AGAIN)
+    if facts is None or not facts.pixels:
+        raise truncated("it holds no pixels")
+    if len(facts.before) > 3:
+        raise Refusal("the image is damaged (a palette is there twice)", EXPORT_AGAIN)
+    facts.orientation = exif.orientation(notes, xmp)
+    return facts
+
+
+def _header(body: memoryview) -> PngFacts:
+    if len(body) != 13:
+        raise Refusal("the image is damaged (its PNG header)", EXPORT_AGAIN)
+    width, height, depth, colour, _, _, interlace = struct.unpack(">IIBBBBB", body)
+    if depth not in _DEPTHS.get(colour, ()):
+        raise Refusal(f"its PNG header declares {depth} bits of colour type {colour}", EXPORT_AGAIN)
+    return PngFacts(width, height, depth, colour, interlace == 1)
+
+
+def _significant(body: memoryview, colour: int) -> int | None:
+    colours = 3 if colour in (2, 3, 6) else 1
+    return max(body[:colours]) if len(body) >= colours else None
+
+
+def decode(facts: PngFacts) -> Image.Image | Raster:
+    """Pixels of a PNG whose facts were checked; 16-bit ones at their full depth. Raises `Refusal`."""
+    if facts.depth == 16:
+        return _decode_deep(facts)
+    stream = facts.stream()
+    facts.pixels.clear()
+    image = PngImageFile(io.BytesIO(stream))
+    image.load()
+    return image
+
+
+def _decode_deep(facts: PngFacts) -> Raster:
+    _check_stream(facts)
+    stream = facts.stream()
+    facts.pixels.clear()
+    if facts.interlaced:  # the one kind whose filters were not looked at
+        with quiet_stderr():
+            raster = decode_unchanged(stream, "PNG")
+    else:
+        raster = decode_unchanged(stream, "PNG")
+    if facts.significant is not None and 1 <= facts.significant < 16:
+        _use_significant_bits(raster, facts.significant)
+    return raster
+
+
+def _use_significant_bits(raster: Raster, bits: int) -> None:
+    """sBIT: samples were scaled up to 16 bits, so the upper `bits` of each are the original sample (PNG 11.3.2.4)."""
+    values, white = raster.values, float(2**bits - 1)
+    raster.stated = Stated(0.0, white, f"sBIT {bits}")
+    if values.max(initial=0) <= white and np.bitwise_and(values, (1 << 16 - bits) - 1).any():
+        raster.notes += (f"its sBIT says {bits} bits and its samples were not scaled up to 16: taken as they are",)
+    else:
+        np.right_shift(values, 16 - bits, out=values)
+
+
+def _check_stream(facts: PngFacts) -> None:
+    """Inflate once without keeping anything: OpenCV's libpng says on the terminal what is wrong, and not to us."""
+    left = list(_row_runs(facts))
+    inflater, expected = zlib.decompressobj(), sum((row + 1) * rows for row, rows in left)
+    found, row = 0, left[0][0] + 1
+    try:
+        for body in facts.pixels:
+            pending: bytes | memoryview = body
+            while len(pending) and found < expected:
+                piece = inflater.decompress(pending, _INFLATED_AT_ONCE)
+                filters = np.frombuffer(piece, np.uint8)[-found % row :: row]
+                if not facts.interlaced and (filters[: -(-(expected - found) // row)] > 4).any():
+                    raise Refusal("the image is damaged (an unknown filter)", EXPORT_AGAIN)
+                found += len(piece)
+                pending = inflater.unconsumed_tail
+    except zlib.error as error:
+        raise Refusal(f"the image is damaged ({error})", EXPORT_AGAIN) from error
+    if found < expected:
+        raise truncated(f"its pixels are {found:,} of {expected:,} bytes")
+
+
+def _row_runs(facts: PngFacts) -> list[tuple[int, int]]:
+    """(bytes of a row without its filter, number of rows) of the picture, or of each pass of an interlaced one."""
+    pixel = facts.channels * facts.depth
+    if not facts.interlaced:
+        return [(-(-facts.width * pixel // 8), facts.height)]
+    runs = []
+    for left, top, step, down in _PASSES:
+        across = -(-(facts.width - left) // step) if facts.width > left else 0
+        rows = -(-(facts.height - top) // down) if facts.height > top else 0
+        if across and rows:
+            runs.append((-(-across * pixel // 8), rows))
+    return runs

@@ -1,0 +1,196 @@
+"""One still picture of a file whose header was read: decoded, and turned into 8-bit RGB or a mask.
+
+Every format's decoder gets what its own header reader let through and nothing else of the file.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageFile
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from anomalyclip.io import exif, isobmff, jpeg, png, pnm, tiff
+from anomalyclip.io.depth import Raster, Stated, over_white, positive, scale_of, to_uint8
+from anomalyclip.io.headers import Header
+from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal
+
+BACKGROUND = (255, 255, 255)
+NOTES = "anomalyclip_notes"
+"""Key of a read picture's `info` under which its notes stand: see `notes_of`."""
+
+_TURN = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def notes_of(image: Image.Image) -> tuple[str, ...]:
+    """What has to be told about how a picture was read (a guessed depth, bands left out), one line each."""
+    return tuple(image.info.get(NOTES, ()))
+
+
+def decode(file: BinaryIO, header: Header) -> tuple[Image.Image | Raster, int]:
+    """The picture's pixels at the file's own depth, and the EXIF orientation that is still to be applied.
+
+    Raises `Refusal`, or whatever a decoder raises.
+    """
+    file.seek(0)
+    content = _DECODERS[header.format](file, header)
+    if header.format == "AVIF" and isinstance(content, Image.Image):  # its turns and mirrors, as Pillow tells them
+        return content, exif.orientation(content.info.get("exif", b""))
+    return content, header.orientation
+
+
+def _decode_tiff(file: BinaryIO, header: Header) -> Raster:
+    return tiff.decode(file, *header.facts)
+
+
+def _with_pillow(plugin: type[ImageFile.ImageFile]) -> Callable[[BinaryIO, Header], Image.Image]:
+    """A plugin class, not Image.open: no other format can be reached, and Pillow's own limits do not come first."""
+
+    def decode(file: BinaryIO, header: Header) -> Image.Image:
+        image = plugin(file)
+        if image.size != (header.width, header.height):
+            raise Refusal(
+                f"its header says {header.width} x {header.height} pixels, its picture {image.width} x {image.height}",
+                EXPORT_AGAIN,
+            )
+        image.load()
+        return image
+
+    return decode
+
+
+def _decode_avif(file: BinaryIO, header: Header) -> Image.Image:
+    try:
+        from PIL.AvifImagePlugin import SUPPORTED, AvifImageFile
+    except ImportError:
+        SUPPORTED = False
+    if not SUPPORTED:
+        raise Refusal(
+            "it is an AVIF image, and this Pillow has no decoder for it", "install pillow of version 11.3 or later"
+        )
+    return _with_pillow(AvifImageFile)(io.BytesIO(isobmff.without_exif(file)), header)
+
+
+def _decode_jpeg2000(file: BinaryIO, header: Header) -> Image.Image | Raster:
+    from PIL import features
+
+    if not features.check("jpg_2000"):
+        raise Refusal("it is a JPEG 2000 image, and this Pillow has no decoder for it", "install pillow from a wheel")
+    from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
+
+    image = _with_pillow(Jpeg2KImageFile)(file, header)
+    if image.mode != "I;16":
+        return image
+    # OpenJPEG's samples were scaled up to 16 bits, whatever the header says they have.
+    values = np.asarray(image) >> np.uint16(16 - header.bits)
+    return Raster(values, stated=Stated(0.0, float(2**header.bits - 1), f"JPEG 2000 of {header.bits} bits"))
+
+
+def _decode_heic(file: BinaryIO, header: Header) -> Image.Image:
+    try:
+        import pillow_heif
+    except ImportError:
+        raise Refusal(
+            "it is a HEIC image and the package pillow-heif is missing",
+            'install it with: pip install "anomalyclip[heif]"',
+        ) from None
+    heif = pillow_heif.open_heif(
+        io.BytesIO(isobmff.without_exif(file)), convert_hdr_to_8bit=True
+    )  # upright: HEIC turns pictures itself
+    if heif.size[0] * heif.size[1] > header.width * header.height:
+        raise Refusal("its picture is larger than its properties say", EXPORT_AGAIN)
+    image: Image.Image = heif.to_pillow()
+    return image
+
+
+_DECODERS: dict[str, Callable[[BinaryIO, Header], Image.Image | Raster]] = {
+    "JPEG": lambda file, header: jpeg.decode(header.facts.stream()),
+    "PNG": lambda file, header: png.decode(header.facts),
+    "TIFF": _decode_tiff,
+    "GIF": lambda file, header: _with_pillow(GifImageFile)(io.BytesIO(header.facts.stream), header),
+    "WEBP": _with_pillow(WebPImageFile),
+    "BMP": _with_pillow(BmpImageFile),
+    "PNM": lambda file, header: pnm.decode(file, header.facts),
+    "AVIF": _decode_avif,
+    "JPEG2000": _decode_jpeg2000,
+    "HEIC": _decode_heic,
+}
+
+
+def to_rgb(content: Image.Image | Raster, orientation: int, full_scale: float | None = None) -> Image.Image:
+    """8-bit RGB, upright, over white; its notes stand in its `info` (`notes_of`)."""
+    notes: tuple[str, ...] = ()
+    if isinstance(content, Raster):
+        rgb, notes = _rgb_of_raster(content, full_scale)
+    else:
+        rgb = _rgb_of_image(content)
+    rgb = turned(rgb, orientation)
+    rgb.info = {NOTES: notes} if notes else {}  # a second look at the EXIF note would turn the image again
+    return rgb
+
+
+def turned(image: Image.Image, orientation: int) -> Image.Image:
+    """The picture as its EXIF orientation means it; the same object where there is nothing to turn."""
+    return image.transpose(_TURN[orientation]) if orientation in _TURN else image
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    return image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
+
+
+def _rgba(image: Image.Image) -> Image.Image:
+    # Premultiplied modes convert to their plain twins only.
+    plain = {"La": "LA", "RGBa": "RGBA"}.get(image.mode)
+    image = image.convert(plain) if plain else image
+    return image if image.mode == "RGBA" else image.convert("RGBA")
+
+
+def _rgb_of_image(image: Image.Image) -> Image.Image:
+    if image.mode == "LAB":
+        raise Refusal("its colours are CIE Lab", "save it as RGB")
+    if image.mode.startswith(("I", "F")):  # deeper than 8 bits: converting would cut it
+        return _rgb_of_raster(Raster(np.asarray(image)), None)[0]
+    if not _has_alpha(image):
+        # `copy` of a loaded file leaves its open file and decoder behind, without which it could be kept as it is.
+        return image.copy() if image.mode == "RGB" else image.convert("RGB")
+    rgba = _rgba(image)
+    flat = Image.new("RGB", image.size, BACKGROUND)
+    flat.paste(rgba, mask=rgba.getchannel("A"))
+    return flat
+
+
+def _rgb_of_raster(raster: Raster, full_scale: float | None) -> tuple[Image.Image, tuple[str, ...]]:
+    scale = scale_of(raster.values, raster.stated, full_scale)
+    levels = to_uint8(raster.values, scale)
+    if raster.white_is_zero:
+        levels = 255 - levels
+    levels = over_white(levels, raster)
+    raster.values = raster.alpha = raster.values[:0]  # the deep pixels are not needed any more
+    return Image.fromarray(levels).convert("RGB"), raster.notes + ((scale.note,) if scale.note else ())
+
+
+def foreground(content: Image.Image | Raster, orientation: int) -> npt.NDArray[np.bool_]:
+    """(H, W) bool, upright: any colour channel above 0 where the pixel is not transparent."""
+    if not isinstance(content, Raster) and content.mode in ("1", "L") and not _has_alpha(content):
+        content = Raster(np.asarray(content))  # what most masks are, without a detour through colour
+    elif not isinstance(content, Raster):
+        rgba = np.asarray(_rgba(content)) if _has_alpha(content) else np.asarray(_rgb_of_image(content))
+        content = Raster(rgba[..., :3], rgba[..., 3] if rgba.shape[2] == 4 else None)
+    on = positive(content)
+    if orientation not in _TURN:
+        return on
+    return np.asarray(turned(Image.fromarray(on.view(np.uint8)), orientation)) > 0

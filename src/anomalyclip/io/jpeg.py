@@ -1,0 +1,152 @@
+"""JPEG: markers walked by ourselves, pixels decoded by Pillow's libjpeg from the segments that pixels need.
+
+Before the decoder runs the markers have said the size, the depth and how many scans there are. A progressive file of
+100 kB can hold hundreds of scans, each a pass over all coefficients of tens of megapixels: minutes of work. And Pillow
+would copy every tag of an EXIF note, however many point at the same bytes; so comments and application data other than
+JFIF's and Adobe's, which decide about colour, stay out.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+
+from anomalyclip.io import exif
+from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
+
+MOST_SCANS = 100
+"""An encoder's usual script has 10 scans, the most refined ones 60."""
+MOST_PASSES = 40.0
+"""Passes over all samples of the picture, the scans of one component counting by its share."""
+_MOST_SEGMENTS = 50_000
+_MOST_NOTES = 1 << 20
+
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_SOI, _EOI, _SOS, _COM, _APP0, _APP1, _APP14, _APP15, _DNL = 0xD8, 0xD9, 0xDA, 0xFE, 0xE0, 0xE1, 0xEE, 0xEF, 0xDC
+_FRAMES = {0xC0: "", 0xC1: "", 0xC2: "", 0xC9: "", 0xCA: "", 0xC3: "lossless JPEG", 0xCB: "lossless JPEG"}
+_FRAMES |= dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "hierarchical JPEG")
+_PROGRESSIVE = (0xC2, 0xCA)
+
+
+@dataclass
+class JpegFacts:
+    """What the markers say; `kept` are the segments that decoding needs, in order."""
+
+    width: int = 0
+    height: int = 0
+    components: int = 0
+    precision: int = 8
+    progressive: bool = False
+    scans: int = 0
+    passes: float = 0.0
+    orientation: int = 1
+    kept: list[memoryview] = field(default_factory=list)
+
+    def stream(self) -> bytes:
+        """A complete JPEG of the kept segments."""
+        return b"".join(self.kept)
+
+
+def read_facts(file: BinaryIO) -> JpegFacts:
+    """Walk the markers of the first picture in `file`. Raises `Refusal`: no picture, an unread kind, too many scans."""
+    file.seek(0)
+    return _Walk(memoryview(file.read())).facts()
+
+
+def decode(stream: bytes) -> Image.Image:
+    """Pixels of a stream whose facts were checked, in libjpeg's own colours: mode L, RGB or CMYK."""
+    image = JpegImageFile(io.BytesIO(stream))
+    image.load()
+    return image
+
+
+class _Walk:
+    """One pass over the segments of a JPEG."""
+
+    def __init__(self, data: memoryview) -> None:
+        self._data = data
+        self._facts = JpegFacts(kept=[data[:2]])
+        self._shares: dict[int, float] = {}
+        self._notes = {b"Exif\0\0": b"", b"http://ns.adobe.com/xap/1.0/\0": b""}
+
+    def facts(self) -> JpegFacts:
+        position = 2
+        for _ in range(_MOST_SEGMENTS):
+            found = _MARKER.search(self._data, position)
+            if found is None:
+                break  # cut off: the decoder says so, or finds that all pixels are there
+            start, marker = found.start(), self._data[found.start() + 1]
+            if marker == _EOI:
+                self._facts.kept.append(self._data[start : start + 2])
+                break
+            position = self._segment(start, marker)
+        else:
+            raise Refusal(f"its JPEG has more than {_MOST_SEGMENTS:,} segments", EXPORT_AGAIN)
+        facts = self._facts
+        if not facts.components or not facts.scans:
+            raise truncated() if not facts.components else truncated("it ends before its pixels")
+        facts.orientation = exif.orientation(*self._notes.values())
+        return facts
+
+    def _segment(self, start: int, marker: int) -> int:
+        """Take one segment in; returns where the next marker is looked for."""
+        if marker in (0x01, _SOI):  # without a length
+            return start + 2
+        body = self._data[start + 4 :]
+        length = int.from_bytes(self._data[start + 2 : start + 4], "big")
+        end = start + 2 + length
+        if length < 2 or end > len(self._data):
+            raise truncated()
+        body = body[: length - 2]
+        if marker in _FRAMES:
+            self._frame(marker, body)
+        elif marker == _APP1:
+            self._note(body)
+        if marker == _SOS:
+            self._scan(body)
+            after = _MARKER.search(self._data, end)
+            end = after.start() if after else len(self._data)
+        if marker in (_APP0, _APP14) or not (_APP0 <= marker <= _APP15 or marker == _COM):
+            self._facts.kept.append(self._data[start:end])
+        return end
+
+    def _frame(self, marker: int, body: memoryview) -> None:
+        facts = self._facts
+        if _FRAMES[marker]:
+            raise Refusal(f"it is a {_FRAMES[marker]}", "save it as a plain JPEG or as PNG")
+        if facts.components or len(body) < 6 or len(body) < 6 + 3 * body[5]:
+            raise Refusal("the image is damaged (its JPEG frame)", EXPORT_AGAIN)
+        facts.precision, facts.components = body[0], body[5]
+        facts.height, facts.width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
+        facts.progressive = marker in _PROGRESSIVE
+        if facts.precision != 8:
+            raise Refusal(f"it is a JPEG of {facts.precision} bits", "save it as a 16-bit PNG or TIFF")
+        if facts.components not in (1, 3, 4):
+            raise Refusal(f"it is a JPEG of {facts.components} components", "save it as grey or RGB")
+        sizes = [
+            (body[place], (body[place + 1] >> 4) * (body[place + 1] & 15)) for place in range(6, 6 + 3 * body[5], 3)
+        ]
+        total = sum(size for _, size in sizes) or 1
+        self._shares = {name: size / total for name, size in sizes}
+
+    def _scan(self, body: memoryview) -> None:
+        facts = self._facts
+        facts.scans += 1
+        names = body[1 : 1 + 2 * body[0] : 2] if len(body) else b""
+        facts.passes += sum(self._shares.get(name, 0.0) for name in names)
+        if facts.scans > MOST_SCANS or facts.passes > MOST_PASSES:
+            raise Refusal(
+                f"its JPEG has more than {min(facts.scans - 1, MOST_SCANS)} scans, which is work without pixels",
+                "save it again as a plain JPEG",
+            )
+
+    def _note(self, body: memoryview) -> None:
+        for name, content in self._notes.items():
+            if not content and body[: len(name)] == name:
+                self._notes[name] = bytes(body[len(name) : _MOST_NOTES])
+                return

@@ -1,0 +1,99 @@
+"""Samples of a TIFF page to a raster: grey or RGB with its alpha, by the photometric interpretation."""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from anomalyclip.io.depth import Raster
+from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal
+from anomalyclip.io.tiff import directory as tags
+from anomalyclip.io.tiff import layout as kinds
+from anomalyclip.io.tiff.directory import Directory
+from anomalyclip.io.tiff.layout import Layout
+
+_BAND = 256
+_REC601 = (0.299, 0.587, 0.114)
+
+
+def to_raster(samples: npt.NDArray[Any], file: BinaryIO, page: Directory, layout: Layout) -> Raster:
+    """(H, W, samples) as `read_samples` gives them -> the page's raster; its notes come along. Raises `Refusal`."""
+    alpha = None if layout.alpha is None else np.ascontiguousarray(samples[..., layout.alpha])
+    stated, white_is_zero = layout.stated, False
+    if layout.photometric == kinds.RGB:
+        values = np.ascontiguousarray(samples[..., :3])
+    elif layout.photometric == kinds.PALETTE:
+        values = _palette(file, page, layout.bits)[samples[..., 0]]
+    elif layout.photometric == kinds.CMYK:
+        values = _from_cmyk(samples, file, page)
+    elif layout.photometric == kinds.YCBCR:
+        values = samples if layout.compression == kinds.JPEG else _from_ycbcr(samples, file, page)
+    else:
+        values = samples[..., 0]
+        white_is_zero = layout.photometric == kinds.GREY_INVERTED
+        if layout.bits < 8 and layout.kind == "u":  # levels of 1 to 7 bits end at 255, exactly as elsewhere
+            values, stated = _widened(values, layout.bits), None
+    if values.dtype == np.float16:
+        values = values.astype(np.float32)
+    return Raster(values, alpha, white_is_zero, layout.premultiplied, stated, _alpha_top(layout), layout.notes)
+
+
+def _alpha_top(layout: Layout) -> float | None:
+    return float(2**layout.bits - 1) if layout.kind == "u" else None
+
+
+def _widened(values: npt.NDArray[Any], bits: int) -> npt.NDArray[np.uint8]:
+    top = 2**bits - 1
+    table = (np.arange(256) % (top + 1) * 255 + top // 2) // top
+    levels: npt.NDArray[np.uint8] = table.astype(np.uint8)[values]
+    return levels
+
+
+def _palette(file: BinaryIO, page: Directory, bits: int) -> npt.NDArray[np.uint8]:
+    """(2**bits, 3) colours of 8 bits."""
+    length = 3 << bits
+    entries = page.values(file, tags.COLOUR_MAP, length)
+    if len(entries) != length:
+        raise Refusal(f"its palette has {len(entries)} of {length} values", EXPORT_AGAIN)
+    # Of 16 bits by the standard; some writers left them at 8.
+    table = entries >> 8 if entries.max() > 255 else entries
+    return np.ascontiguousarray(table.reshape(3, -1).T.astype(np.uint8))
+
+
+def _from_cmyk(samples: npt.NDArray[Any], file: BinaryIO, page: Directory) -> npt.NDArray[np.uint8]:
+    """Inks to RGB without a profile: what each ink and black leave of the paper's white."""
+    if page.integer(file, tags.INK_SET, 1) != 1:
+        raise Refusal("its TIFF inks are not cyan, magenta, yellow and black", "save it as RGB")
+    top = np.float32(np.iinfo(samples.dtype).max)
+    out = np.empty((*samples.shape[:2], 3), np.uint8)
+    for start in range(0, len(samples), _BAND):
+        left = 1 - samples[start : start + _BAND, :, :4].astype(np.float32) / top
+        out[start : start + _BAND] = np.floor(left[..., :3] * left[..., 3:] * 255 + 0.5)
+    return out
+
+
+def _from_ycbcr(samples: npt.NDArray[np.uint8], file: BinaryIO, page: Directory) -> npt.NDArray[np.uint8]:
+    """YCbCr of 8 bits to RGB by the coefficients and reference levels of the directory (TIFF 6.0, section 21)."""
+    red, green, blue = _rationals(page, file, tags.YCBCR_COEFFICIENTS, _REC601)
+    levels = _rationals(page, file, tags.REFERENCE_BLACK_WHITE, (0, 255, 128, 255, 128, 255))
+    black, white = np.array(levels[0::2], np.float32), np.array(levels[1::2], np.float32)
+    if not (green > 0 and (white != black).all()):
+        raise Refusal("its YCbCr coefficients or reference levels are impossible", EXPORT_AGAIN)
+    span = np.array([255, 127, 127], np.float32) / (white - black)
+    out = np.empty_like(samples)
+    for start in range(0, len(samples), _BAND):
+        luma, cb, cr = np.moveaxis((samples[start : start + _BAND] - black) * span, -1, 0)
+        r = luma + cr * (2 - 2 * red)
+        b = luma + cb * (2 - 2 * blue)
+        g = (luma - red * r - blue * b) / green
+        out[start : start + _BAND] = np.clip(np.floor(np.dstack([r, g, b]) + 0.5), 0, 255)
+    return out
+
+
+def _rationals(page: Directory, file: BinaryIO, tag: int, default: tuple[float, ...]) -> tuple[float, ...]:
+    values = page.values(file, tag, len(default))
+    if values.shape != (len(default), 2) or not values[:, 1].all():
+        return default
+    return tuple(float(top) / float(bottom) for top, bottom in values)
