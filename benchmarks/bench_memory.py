@@ -79,7 +79,12 @@ def prepare(architecture: str, folder: Path) -> dict[str, Path]:
     learner = PromptLearner(clip.text_tower(), clip.tokenizer())
     with torch.no_grad():
         features = learner.text_features(clip.text_tower())
-    metadata = PromptMetadata(architecture, clip.weights_sha256, clip.config.text.width, clip.config.embed_dim)
+    metadata = PromptMetadata(
+        backbone=architecture,
+        weights_sha256=clip.weights_sha256,
+        text_width=clip.config.text.width,
+        embed_dim=clip.config.embed_dim,
+    )
     save_prompts(paths["learned"], PromptFile.from_learner(learner, features, metadata))
     return paths
 

@@ -56,6 +56,12 @@ def test_map_weight_mixes_the_peak_of_the_map_into_the_score(files, golden, weig
     assert mixed.provenance()["settings"]["map_weight"] == weight
 
 
+def test_a_setting_that_came_later_is_not_recorded_at_its_default(files):
+    """Profiles, caches and exports made before it stay those of the same model."""
+    plain = AnomalyCLIP.from_files(*files, **OPTIONS)
+    assert (plain.settings.map_share, "map_share" in plain.provenance()["settings"]) == (0, False)
+
+
 def test_predict_is_forward_without_gradients(model, golden):
     pixels = torch.from_numpy(golden["images"])
     scores, maps = model.predict(pixels)
@@ -136,12 +142,12 @@ def test_provenance_says_what_decided_the_score(model, files):
     ("options", "message"),
     [
         ({"layers": [7]}, r"layers \[7\] do not exist"),
-        ({"layers": []}, "layers is empty"),
+        ({"layers": []}, "expected block numbers from 1"),
         ({"image_size": 7}, "below one patch"),
-        ({"dpam": "zz"}, "dpam must be one of"),
+        ({"dpam": "zz"}, "expected one of vv, qq, kk, qk"),
         ({"dpam_blocks": 9}, r"dpam_blocks must lie in 0\.\.6"),
-        ({"sigma": -1.0}, "sigma must be 0 or more"),
-        ({"map_weight": 1.5}, "map_weight must lie in 0..1"),
+        ({"sigma": -1.0}, "sigma -1 is out of range: expected pixels from 0 to 1,000"),
+        ({"map_weight": 1.5}, "map_weight 1.5 is out of range: expected a share from 0 to 1"),
     ],
 )
 def test_impossible_settings_name_the_setting(files, options, message):

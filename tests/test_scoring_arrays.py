@@ -43,8 +43,9 @@ def test_maps_and_scores_are_those_of_torch(seed, grid, size, sigma, tau, layers
     np.testing.assert_allclose(
         scores, scoring.image_score(torch.from_numpy(image), torch.from_numpy(text), tau).numpy(), atol=1e-5
     )
-    peaked = scoring.with_map_peak(torch.from_numpy(scores), torch.from_numpy(maps), 0.5)
-    np.testing.assert_allclose(scoring_arrays.with_map_peak(scores, maps, 0.5), peaked.numpy(), atol=1e-6)
+    for share in (0.0, 0.05, 1.0):
+        peaked = scoring.with_map_peak(torch.from_numpy(scores), torch.from_numpy(maps), 0.5, share)
+        np.testing.assert_allclose(scoring_arrays.with_map_peak(scores, maps, 0.5, share), peaked.numpy(), atol=1e-6)
     assert maps.dtype == scores.dtype == np.float32
 
 

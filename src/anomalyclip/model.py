@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -174,7 +173,7 @@ class AnomalyCLIP(nn.Module, Detecting):
             grid=(size[0] // self.patch_size, size[1] // self.patch_size),
         )
         scores = image_score(features.image, self.text_features, settings.tau)
-        return with_map_peak(scores, maps, settings.map_weight), maps
+        return with_map_peak(scores, maps, *settings.peak), maps
 
     @property
     def image_size(self) -> int:
@@ -221,7 +220,7 @@ class AnomalyCLIP(nn.Module, Detecting):
             tau=settings.tau,
             sigma=settings.sigma,
         )
-        scores = with_map_peak(image_score(features.image, self.text_features, settings.tau), maps, settings.map_weight)
+        scores = with_map_peak(image_score(features.image, self.text_features, settings.tau), maps, *settings.peak)
         return scores.float().cpu(), maps.float().cpu()
 
     def provenance(self) -> dict[str, Any]:
@@ -232,7 +231,7 @@ class AnomalyCLIP(nn.Module, Detecting):
             "weights_sha256": self.weights_sha256,
             "prompts": self.prompts_name,
             "prompts_sha256": self.prompts_sha256,
-            "settings": asdict(self.settings) | {"layers": list(self.settings.layers)},
+            "settings": self.settings.recorded(),
             "version": __version__,
         }
 

@@ -10,9 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from anomalyclip.errors import ConfigError
-
-TAU = 0.07
-"""The method's temperature; CLIP's own logit scale is not used."""
+from anomalyclip.scoring_arrays import hottest_count
+from anomalyclip.settings.scoring import TAU as TAU
 
 ABNORMAL = 1
 """Index of the abnormal embedding; 0 is normal."""
@@ -39,14 +38,25 @@ def image_score(image_features: Tensor, text_features: Tensor, tau: float = TAU)
     return similarity(image_features, text_features, tau)[..., ABNORMAL]
 
 
-def with_map_peak(image_scores: Tensor, anomaly_maps: Tensor, weight: float) -> Tensor:
-    """Image scores (B,) in which the hottest pixel of the maps (B, S, S) has its share: (1 - w) score + w peak.
+def with_map_peak(image_scores: Tensor, anomaly_maps: Tensor, weight: float, share: float = 0.0) -> Tensor:
+    """Image scores (B,) in which the peak of the maps (B, H, W) has its share: (1 - w) score + w peak.
 
-    The paper's score is weight 0. A class token sees the whole, a small defect shows in the map first.
+    The paper's score is weight 0. A class token sees the whole, a small defect shows in the map first. ``share``: see
+    :func:`map_peak`.
     """
     if weight == 0:
         return image_scores
-    return (1 - weight) * image_scores + weight * anomaly_maps.flatten(1).amax(dim=1)
+    return (1 - weight) * image_scores + weight * map_peak(anomaly_maps, share)
+
+
+def map_peak(anomaly_maps: Tensor, share: float = 0.0) -> Tensor:
+    """Peaks (B,) of maps (B, H, W): the mean of the hottest ``share`` of their pixels, 0 for the hottest one alone.
+
+    A share of 1 is the map's mean. One pixel is a defect of one pixel; a share asks that a defect has some size.
+    """
+    pixels = anomaly_maps.flatten(1)
+    count = hottest_count(pixels.shape[1], share)
+    return pixels.amax(dim=1) if count == 1 else pixels.topk(count, dim=1, sorted=False).values.mean(dim=1)
 
 
 def similarity_map(patch_features: Tensor, text_features: Tensor, size: int, tau: float = TAU) -> Tensor:

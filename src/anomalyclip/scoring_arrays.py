@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from anomalyclip.errors import ConfigError
+from anomalyclip.settings.scoring import TAU
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     Floats: TypeAlias = NDArray[np.float32]
 
 _ABNORMAL = 1
-_TAU = 0.07
 
 
 def cosines(features: Floats, text_features: Floats) -> Floats:
@@ -37,24 +37,42 @@ def cosines(features: Floats, text_features: Floats) -> Floats:
     return np.asarray(products / np.maximum(length, 1e-12), np.float32)
 
 
-def similarity(features: Floats, text_features: Floats, tau: float = _TAU) -> Floats:
+def similarity(features: Floats, text_features: Floats, tau: float = TAU) -> Floats:
     """Probabilities (..., 2) of [normal, abnormal]: softmax over :func:`cosines` / tau."""
     logits = cosines(features, text_features) / np.float32(tau)
     likeness = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(likeness / likeness.sum(axis=-1, keepdims=True), np.float32)
 
 
-def image_score(image_features: Floats, text_features: Floats, tau: float = _TAU) -> Floats:
+def image_score(image_features: Floats, text_features: Floats, tau: float = TAU) -> Floats:
     """Image scores (B,) in [0, 1] of global features (B, E)."""
     return similarity(image_features, text_features, tau)[..., _ABNORMAL]
 
 
-def with_map_peak(image_scores: Floats, anomaly_maps: Floats, weight: float) -> Floats:
-    """Image scores (B,) in which the hottest pixel of the maps (B, H, W) has its share: (1 - w) score + w peak."""
+def with_map_peak(image_scores: Floats, anomaly_maps: Floats, weight: float, share: float = 0.0) -> Floats:
+    """Image scores (B,) in which the peak of the maps (B, H, W) has its share: (1 - w) score + w peak."""
     if weight == 0:
         return image_scores
-    peaks = anomaly_maps.reshape(len(anomaly_maps), -1).max(axis=1)
+    peaks = map_peak(anomaly_maps.reshape(len(anomaly_maps), -1), share)
     return np.asarray((1 - weight) * image_scores + weight * peaks, np.float32)
+
+
+def map_peak(pixels: Floats, share: float = 0.0) -> Floats:
+    """Peaks (...,) of pixels (..., P): the mean of the hottest ``share`` of them, 0 for the hottest one alone."""
+    count = hottest_count(pixels.shape[-1], share)
+    if count == 1:
+        return np.asarray(pixels.max(axis=-1))
+    hottest = np.partition(pixels, pixels.shape[-1] - count, axis=-1)[..., -count:]
+    return np.asarray(hottest.mean(axis=-1), np.float32)
+
+
+def hottest_count(pixels: int, share: float) -> int:
+    """How many pixels are the hottest ``share`` of ``pixels``: the nearest whole number, at least 1.
+
+    >>> hottest_count(1000, 0), hottest_count(1000, 0.05), hottest_count(1000, 1)
+    (1, 50, 1000)
+    """
+    return max(1, int(share * pixels + 0.5))
 
 
 def on_grid(patches: Floats, grid: tuple[int, int] | None = None) -> Floats:
@@ -86,7 +104,7 @@ def anomaly_map(
     text_features: Floats,
     size: int | tuple[int, int],
     *,
-    tau: float = _TAU,
+    tau: float = TAU,
     sigma: float = 4.0,
     grid: tuple[int, int] | None = None,
 ) -> Floats:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from anomalyclip.clip.attention import DPAMMode
 from anomalyclip.clip.model import CLIP
 from anomalyclip.clip.plain import class_norm
 from anomalyclip.clip.weights import load_clip, load_vision
@@ -26,7 +25,7 @@ from anomalyclip.prompts import (
     load_prompts,
 )
 from anomalyclip.prompts.settings import OBJECT
-from anomalyclip.scoring import TAU
+from anomalyclip.settings import Preset
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,20 +39,6 @@ class TextEmbeddings:
     name: str
     sha256: str
     method: str = "anomalyclip"
-
-
-@dataclass(frozen=True)
-class Preset:
-    """Settings that come with prompts; None leaves the choice to the model's defaults."""
-
-    layers: tuple[int, ...] | None = None
-    image_size: int | None = None
-    dpam: DPAMMode = "vv"
-    dpam_blocks: int | None = None
-    sigma: float = 4.0
-    tau: float = TAU
-    post_norm_class: bool = False
-    map_weight: float = 0.0
 
 
 def text_embeddings(
@@ -139,13 +124,4 @@ def _named(features: Tensor, prompts: str, class_name: str, *, digest: str, meth
 
 def preset_of(recorded: PromptMetadata) -> Preset:
     """What a file records."""
-    return Preset(
-        layers=recorded.layers,
-        image_size=recorded.image_size,
-        dpam=recorded.dpam,  # type: ignore[arg-type]  # checked when the file was read
-        dpam_blocks=recorded.dpam_blocks,
-        sigma=recorded.sigma,
-        tau=recorded.tau,
-        post_norm_class=recorded.post_norm_class,
-        map_weight=recorded.map_weight,
-    )
+    return Preset(**{one.name: getattr(recorded, one.name) for one in fields(Preset)})

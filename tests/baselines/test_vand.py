@@ -22,8 +22,8 @@ from anomalyclip.baselines import (
 from anomalyclip.baselines.vand import stage_map
 from anomalyclip.clip.plain import stage_tokens
 from anomalyclip.errors import PromptError
-from anomalyclip.model_settings import ModelSettings
 from anomalyclip.prompts import Backbone, PromptMetadata, load_prompts
+from anomalyclip.settings import ModelSettings
 
 STAGES = (2, 3, 5, 6)
 SHA = "ab" * 32
@@ -34,7 +34,17 @@ SETTINGS = ModelSettings(
 
 @pytest.fixture
 def file():
-    metadata = PromptMetadata("small", SHA, 128, 64, layers=STAGES, image_size=70, dpam="qk", sigma=0.0, tau=0.01)
+    metadata = PromptMetadata(
+        backbone="small",
+        weights_sha256=SHA,
+        text_width=128,
+        embed_dim=64,
+        layers=STAGES,
+        image_size=70,
+        dpam="qk",
+        sigma=0.0,
+        tau=0.01,
+    )
     return LinearFile("april-gan-ensemble", metadata, LinearLayers(4, 128, 64, seed=3).learned(), "vand.safetensors")
 
 

@@ -70,7 +70,15 @@ def test_a_shared_context_is_one_parameter_with_both_gradients(small_clip):
 def test_files_keep_the_kind(small_clip, tmp_path, settings):
     text, tokenizer = small_clip.text_tower(), small_clip.tokenizer()
     learner = PromptLearner(text, tokenizer, settings, seed=2)
-    metadata = PromptMetadata("tiny", "ab" * 32, 32, 16, method="coop", post_norm_class=True, dpam="qk")
+    metadata = PromptMetadata(
+        backbone="tiny",
+        weights_sha256="ab" * 32,
+        text_width=32,
+        embed_dim=16,
+        method="coop",
+        post_norm_class=True,
+        dpam="qk",
+    )
     save_prompts(tmp_path / "p.safetensors", PromptFile.from_learner(learner, learner.text_features(text), metadata))
     found = load_prompts(tmp_path / "p.safetensors")
     assert (found.settings, found.metadata) == (settings, metadata)

@@ -256,7 +256,9 @@ def test_published_prompts_can_become_ours(golden_clip: CLIP, golden_path: Path,
     published = load_prompts(golden_path / "epoch_1.pth")
     text = golden_clip.text_tower()
     features = published.build_learner(text, golden_clip.tokenizer()).text_features(text)
-    metadata = PromptMetadata("small", golden_clip.weights_sha256, 128, 64, layers=(6,))
+    metadata = PromptMetadata(
+        backbone="small", weights_sha256=golden_clip.weights_sha256, text_width=128, embed_dim=64, layers=(6,)
+    )
     save_prompts(tmp_path / "ours.safetensors", with_text_features(published, features, metadata))
     ours = load_prompts(tmp_path / "ours.safetensors")
     assert ours.kind == "anomalyclip"

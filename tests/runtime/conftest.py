@@ -12,8 +12,8 @@ from PIL import Image
 from anomalyclip.clip.config import CLIPConfig, TextConfig, VisionConfig
 from anomalyclip.clip.model import random_clip
 from anomalyclip.model import AnomalyCLIP
-from anomalyclip.model_settings import ModelSettings
 from anomalyclip.runtime.export import ExportOptions, export_model
+from anomalyclip.settings import ModelSettings
 from anomalyclip.text_embeddings import TextEmbeddings
 
 
@@ -34,7 +34,7 @@ def model() -> AnomalyCLIP:
     vision = VisionConfig(image_size=28, patch_size=7, width=32, layers=2, heads=2)
     clip = random_clip(CLIPConfig(16, vision, TextConfig(8, 32, 16, 1, 1)), seed=1)
     pair = torch.nn.functional.normalize(torch.randn(2, 16, generator=torch.Generator().manual_seed(2)), dim=-1)
-    settings = ModelSettings(42, layers=(1, 2), dpam_blocks=1, sigma=2.0, tau=0.5, map_weight=0.25)
+    settings = ModelSettings(image_size=42, layers=(1, 2), dpam_blocks=1, sigma=2.0, tau=0.5, map_weight=0.25)
     words = TextEmbeddings(pair, "two words", "0" * 64)
     return AnomalyCLIP(clip.visual, words, settings, name="tiny", weights_sha256="1" * 64)
 

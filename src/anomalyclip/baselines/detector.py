@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -95,6 +94,6 @@ class FeatureDetector(nn.Module, ABC):
             "weights_sha256": self.weights_sha256,
             "prompts": self.prompts_name,
             "prompts_sha256": self.prompts_sha256,
-            "settings": asdict(self.settings) | {"layers": list(self.settings.layers)},
+            "settings": self.settings.recorded(),
             "version": __version__,
         }

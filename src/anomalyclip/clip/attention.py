@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from anomalyclip.clip.config import DPAMMode as DPAMMode
 from anomalyclip.native import attention as native
-
-DPAMMode = Literal["vv", "qq", "kk", "qk"]
-"""Which projection attends to itself in the local path; ``qk`` switches the local path off (plain CLIP)."""
-
-DPAM_MODES: tuple[DPAMMode, ...] = ("vv", "qq", "kk", "qk")
-
 
 Q, K, V = 0, 1, 2
 """Where the three lie in a packed projection."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from anomalyclip.errors import ConfigError
 
 Activation = Literal["quick_gelu", "gelu"]
+DPAMMode = Literal["vv", "qq", "kk", "qk"]
+"""Which projection attends to itself in the local path; ``qk`` switches the local path off (plain CLIP)."""
+
+DPAM_MODES: tuple[DPAMMode, ...] = ("vv", "qq", "kk", "qk")
 
 
 @dataclass(frozen=True)
@@ -172,3 +177,20 @@ PRESETS: dict[str, CLIPConfig] = {
     ),
 }
 """Architectures by name. OpenAI's four, and ``pocket``."""
+
+
+def default_dpam_blocks(layers: int) -> int:
+    """How many last blocks run two paths: 19 of 24 as in the reference, in proportion for other depths.
+
+    >>> default_dpam_blocks(24), default_dpam_blocks(12), default_dpam_blocks(5)
+    (19, 10, 4)
+    """
+    return int(19 * layers / 24 + 0.5)
+
+
+def check_layers(layers: Sequence[int], depth: int) -> frozenset[int]:
+    """The layers as a set, or a :class:`ConfigError` that names those outside 1..depth."""
+    outside = [layer for layer in layers if not 1 <= layer <= depth]
+    if outside:
+        raise ConfigError(f"layers {outside} do not exist: this vision encoder has blocks 1..{depth}")
+    return frozenset(layers)

@@ -14,6 +14,8 @@ from torch.nn import functional as F
 from anomalyclip.clip.attention import DPAMMode
 from anomalyclip.clip.blocks import Block, Transformer
 from anomalyclip.clip.config import CLIPConfig
+from anomalyclip.clip.config import check_layers as check_layers
+from anomalyclip.clip.config import default_dpam_blocks as default_dpam_blocks
 from anomalyclip.clip.stem import ConvStem
 from anomalyclip.errors import ConfigError
 
@@ -27,15 +29,6 @@ class VisionFeatures(NamedTuple):
     image: Tensor
     patches: dict[int, Tensor]
     tokens: Mapping[int, Tensor] = MappingProxyType({})
-
-
-def default_dpam_blocks(layers: int) -> int:
-    """How many last blocks run two paths: 19 of 24 as in the reference, in proportion for other depths.
-
-    >>> default_dpam_blocks(24), default_dpam_blocks(12), default_dpam_blocks(5)
-    (19, 10, 4)
-    """
-    return int(19 * layers / 24 + 0.5)
 
 
 def interpolate_positions(table: Tensor, grid: tuple[int, int]) -> Tensor:
@@ -170,11 +163,3 @@ class VisionTransformer(nn.Module):
 
     def _blocks(self) -> list[Block]:
         return list(self.transformer.resblocks)  # type: ignore[arg-type]
-
-
-def check_layers(layers: Sequence[int], depth: int) -> frozenset[int]:
-    """The layers as a set, or a :class:`ConfigError` that names those outside 1..depth."""
-    outside = [layer for layer in layers if not 1 <= layer <= depth]
-    if outside:
-        raise ConfigError(f"layers {outside} do not exist: this vision encoder has blocks 1..{depth}")
-    return frozenset(layers)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from anomalyclip.encoders.formats import Precision, RuntimeChoice
     from anomalyclip.model import AnomalyCLIP
     from anomalyclip.model_settings import ModelSettings
-    from anomalyclip.text_embeddings import Preset, TextEmbeddings
+    from anomalyclip.settings import Preset
+    from anomalyclip.text_embeddings import TextEmbeddings
 
 #: what may stand before a path, and the method its file must then be of (None: any)
 PREFIXES: dict[str, str | None] = {

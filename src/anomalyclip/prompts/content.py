@@ -17,6 +17,7 @@ from anomalyclip.clip.tokenizer import Tokenizer
 from anomalyclip.errors import PromptError
 from anomalyclip.prompts.learner import PromptLearner
 from anomalyclip.prompts.settings import PromptSettings
+from anomalyclip.settings import Preset
 from anomalyclip.version import __version__
 
 Kind = Literal["anomalyclip", "published"]
@@ -26,11 +27,12 @@ _UNIT_TOLERANCE = 1e-3
 _LATER = ("shared_context", "object_aware")  # settings that did not exist when the first hashes were published
 
 
-@dataclass(frozen=True)
-class PromptMetadata:
+@dataclass(frozen=True, kw_only=True)
+class PromptMetadata(Preset):
     """Everything a prompt file says about itself besides its tensors and :class:`PromptSettings`.
 
-    ``None`` means "not recorded"; for ``layers``, ``image_size`` and ``dpam_blocks`` the model's own default applies.
+    ``None`` means "not recorded". Besides the attributes below it holds the settings that come with the prompts, those
+    of :class:`anomalyclip.settings.Preset`.
 
     Attributes:
         backbone: name of the CLIP the prompts were learned on.
@@ -38,14 +40,6 @@ class PromptMetadata:
         text_width: D, width of the text tower.
         embed_dim: E, width of the shared embedding.
         training: what the prompts were learned from (data set names, counts, seed, recipe ...); JSON values.
-        layers: 1-based vision blocks whose patch features are scored.
-        image_size: side in pixels the prompts were learned at.
-        dpam: attention of the local path ("vv" is the method).
-        dpam_blocks: how many last vision blocks run two paths.
-        sigma: of the Gaussian filter over the anomaly map, pixels.
-        tau: temperature of the scores.
-        post_norm_class: LN_post on the class token, as plain CLIP does.
-        map_weight: share of the anomaly map's peak in the image score, 0 to 1.
         method: how they were learned: "anomalyclip", or a baseline's name.
         version: of the package that wrote the file.
         created: ISO 8601 time, given by the caller so that files can be reproduced.
@@ -56,14 +50,6 @@ class PromptMetadata:
     text_width: int
     embed_dim: int | None
     training: dict[str, Any] = field(default_factory=dict)
-    layers: tuple[int, ...] | None = None
-    image_size: int | None = None
-    dpam: str = "vv"
-    dpam_blocks: int | None = None
-    sigma: float = 4.0
-    tau: float = 0.07
-    post_norm_class: bool = False
-    map_weight: float = 0.0
     method: str = "anomalyclip"
     version: str = __version__
     created: str | None = None

@@ -7,17 +7,19 @@ key ``anomalyclip.prompts``, holding JSON ``{"format": 1, "settings": {...}, "me
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from torch import Tensor
 
-from anomalyclip.errors import AnomalyClipError, PromptError
+from anomalyclip.errors import AnomalyClipError, ConfigError, PromptError
 from anomalyclip.prompts.bounded import read_bounded, write_atomic
 from anomalyclip.prompts.content import PromptFile, PromptMetadata
 from anomalyclip.prompts.published import parse_published
 from anomalyclip.prompts.settings import PromptSettings
+from anomalyclip.settings import Preset
+from anomalyclip.settings.scoring import check_deciding, without_later
 
 FORMAT_VERSION = 1
 METADATA_KEY = "anomalyclip.prompts"
@@ -39,7 +41,11 @@ def save_prompts(path: str | Path, prompts: PromptFile) -> None:
         raise PromptError(
             "a prompt file holds the final text embeddings (2, E); compute them first (with_text_features)"
         )
-    header = {"format": FORMAT_VERSION, "settings": asdict(prompts.settings), "metadata": asdict(prompts.metadata)}
+    header = {
+        "format": FORMAT_VERSION,
+        "settings": asdict(prompts.settings),
+        "metadata": without_later(asdict(prompts.metadata)),
+    }
     try:
         text = json.dumps(header, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -142,20 +148,10 @@ def _read_header(text: str, path: str) -> _Header:
 
 def _check_ranges(metadata: PromptMetadata, path: str) -> None:
     """Values that would otherwise fail far from their cause."""
-    wrong = [
-        f"{name} is {value!r}, expected {expected}"
-        for name, value, ok, expected in (
-            ("text_width", metadata.text_width, metadata.text_width >= 1, "at least 1"),
-            ("embed_dim", metadata.embed_dim, (metadata.embed_dim or 1) >= 1, "at least 1"),
-            ("layers", metadata.layers, min(metadata.layers or (1,)) >= 1 and metadata.layers != (), "1-based blocks"),
-            ("image_size", metadata.image_size, 1 <= (metadata.image_size or 1) <= 8192, "1..8192"),
-            ("dpam", metadata.dpam, metadata.dpam in ("vv", "qq", "kk", "qk"), "vv, qq, kk or qk"),
-            ("dpam_blocks", metadata.dpam_blocks, (metadata.dpam_blocks or 0) >= 0, "at least 0"),
-            ("sigma", metadata.sigma, 0 <= metadata.sigma <= 1000, "0..1000 pixels"),
-            ("map_weight", metadata.map_weight, 0 <= metadata.map_weight <= 1, "0..1"),
-            ("tau", metadata.tau, 0 < metadata.tau <= 100, "above 0, at most 100"),
-        )
-        if not ok
-    ]
-    if wrong:
-        raise PromptError(f"the metadata of {path} is out of range: {'; '.join(wrong)}")
+    for width in (metadata.text_width, metadata.embed_dim):
+        if width is not None and width < 1:
+            raise PromptError(f"the metadata of {path} is out of range: a width is {width}, expected at least 1")
+    try:
+        check_deciding({one.name: getattr(metadata, one.name) for one in fields(Preset)})
+    except ConfigError as error:
+        raise PromptError(f"the metadata of {path} is not usable: {error}") from error

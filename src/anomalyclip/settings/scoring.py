@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal, TypedDict, get_args
+from typing import Any, TypedDict
 
+from anomalyclip.clip.config import DPAM_MODES, DPAMMode
+from anomalyclip.errors import ConfigError
 from anomalyclip.settings.faces import EVALUATE, EXPORT, LOAD, REPRODUCE, SCORING, TRAIN
 from anomalyclip.settings.panels import MODEL
 from anomalyclip.settings.reading import layers_of
 from anomalyclip.settings.setting import Range, Setting
 
-DPAMMode = Literal["vv", "qq", "kk", "qk"]
-#: Attentions of the local path; ``qk`` is plain CLIP's own.
-DPAM_MODES: tuple[DPAMMode, ...] = get_args(DPAMMode)
 #: The method's temperature; CLIP's own logit scale is not used.
 TAU = 0.07
 _EVERYWHERE = (*SCORING, EXPORT, LOAD)
@@ -48,6 +47,18 @@ class ScoringSettings:
     map_weight: float = declared(
         0.0, float, "Share of the map's peak in the image score (the paper's score: 0).", range=Range(0, 1, "a share")
     )
+    map_share: float = declared(
+        0.0,
+        float,
+        "The map's peak is the mean of so large a share of its pixels, the hottest (0: the hottest pixel).",
+        range=Range(0, 1, "a share"),
+        later=True,
+    )
+
+    @property
+    def peak(self) -> tuple[float, float]:
+        """The map's part in the image score, as :func:`anomalyclip.scoring.with_map_peak` takes it."""
+        return self.map_weight, self.map_share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,9 +107,8 @@ class ModelSettings(ScoringSettings):
     dpam_blocks: int = 19
 
     def recorded(self) -> dict[str, Any]:
-        """JSON-ready, for provenance and hashes; a setting that came later is left out at its default."""
-        told = asdict(self) | {"layers": list(self.layers)}
-        return {name: value for name, value in told.items() if not is_later_default(name, value)}
+        """JSON-ready, for provenance and hashes."""
+        return without_later(asdict(self) | {"layers": list(self.layers)})
 
 
 class ScoringKeywords(TypedDict, total=False):
@@ -112,6 +122,7 @@ class ScoringKeywords(TypedDict, total=False):
     tau: float | None
     post_norm_class: bool | None
     map_weight: float | None
+    map_share: float | None
 
 
 def _declared_by(owner: type[Preset]) -> tuple[Setting, ...]:
@@ -124,10 +135,10 @@ DECIDING: tuple[Setting, ...] = _declared_by(Preset)
 _BY_NAME = {setting.name: setting for setting in DECIDING}
 
 
-def is_later_default(name: str, value: Any) -> bool:
-    """Whether records leave this value out: its setting came after records had been written without it."""
-    setting = _BY_NAME.get(name)
-    return setting is not None and setting.later and value == setting.method
+def without_later(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A record without the settings that came later and have their default: it stays what it was before they came."""
+    later = {setting.name: setting.method for setting in DECIDING if setting.later}
+    return {name: value for name, value in values.items() if name not in later or value != later[name]}
 
 
 def chosen(preset: Preset, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,5 +152,7 @@ def chosen(preset: Preset, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_deciding(values: Mapping[str, Any]) -> None:
     """Raises ConfigError that names the first setting whose value is out of its range; None passes."""
+    if unknown := [name for name in values if name not in _BY_NAME]:
+        raise ConfigError(f"{', '.join(unknown)} is no setting of a model; known are {', '.join(_BY_NAME)}")
     for name, setting in _BY_NAME.items():
         setting.value(values.get(name))

@@ -8,7 +8,8 @@ from anomalyclip.clip.model import CLIP
 from anomalyclip.clip.plain import class_norm
 from anomalyclip.clip.vision import default_dpam_blocks
 from anomalyclip.features.key import CacheKey, patch_key, token_key
-from anomalyclip.model_settings import ModelSettings, check_settings, default_image_size
+from anomalyclip.settings import ModelSettings
+from anomalyclip.settings.resolving import check_settings, default_image_size
 from anomalyclip.training.config import TrainConfig
 
 

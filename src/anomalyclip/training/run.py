@@ -29,8 +29,9 @@ from anomalyclip.hub.registry import MODELS
 from anomalyclip.io import write_bytes
 from anomalyclip.io.names import printable
 from anomalyclip.model import pick_device
-from anomalyclip.model_settings import ModelSettings
 from anomalyclip.prompts import PromptMetadata
+from anomalyclip.settings import ModelSettings
+from anomalyclip.settings.scoring import without_later
 from anomalyclip.training.batches import SampleBatches
 from anomalyclip.training.config import CONFIG, TrainConfig, plain, write_config
 from anomalyclip.training.encoder import encoder_settings, features_of
@@ -161,7 +162,7 @@ class _Run:
         found = Checkpoint.load(config.folder / CHECKPOINT)
         settings = config.decisive() | {
             "weights_sha256": self.clip.weights_sha256,
-            "resolved": dataclasses.asdict(self.settings),
+            "resolved": without_later(dataclasses.asdict(self.settings)),
             "prompts": dataclasses.asdict(prompt_settings(config, self.clip)) if config.recipe.trains_prompts else None,
         }
         if found is not None:
@@ -262,15 +263,8 @@ class _Run:
                 "cache": config.cache_dtype if config.cache else None,
             }
             | {name: config.decisive()[name] for name in _RECIPE},
-            layers=self.settings.layers,
-            image_size=self.settings.image_size,
-            dpam=self.settings.dpam,
-            dpam_blocks=self.settings.dpam_blocks,
-            sigma=self.settings.sigma,
-            tau=self.settings.tau,
-            post_norm_class=self.settings.post_norm_class,
-            map_weight=self.settings.map_weight,
             method=config.method,
+            **vars(self.settings),
         )
 
     def _write_config(self, training: int, held: int) -> None:

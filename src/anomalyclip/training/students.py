@@ -14,7 +14,6 @@ from anomalyclip.baselines.vand import ENSEMBLE, stage_map
 from anomalyclip.clip.model import CLIP
 from anomalyclip.features.encoding import Features
 from anomalyclip.losses import GlocalLoss, dice_loss, focal_loss
-from anomalyclip.model_settings import ModelSettings
 from anomalyclip.prompts import (
     ClassPrompts,
     PromptFile,
@@ -25,6 +24,7 @@ from anomalyclip.prompts import (
     save_prompts,
 )
 from anomalyclip.scoring import ABNORMAL
+from anomalyclip.settings import ModelSettings
 from anomalyclip.training.batches import Batch
 from anomalyclip.training.config import TrainConfig
 from anomalyclip.training.objective import training_loss

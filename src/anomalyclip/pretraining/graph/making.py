@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +57,7 @@ def make_graph(folder: Path) -> None:
             "dpam_blocks": settings.dpam_blocks,
             "post_norm_class": settings.post_norm_class,
         },
-        "settings": asdict(settings) | {"layers": list(settings.layers)},
+        "settings": settings.recorded(),
         "text_features": [[float(np.format_float_positional(x)) for x in row] for row in model.text_features.numpy()],
     }
     write_bytes(folder / SIDECAR, (json.dumps(sidecar, indent=1) + "\n").encode())
