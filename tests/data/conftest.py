@@ -13,12 +13,18 @@ Put = Callable[..., Path]
 
 @pytest.fixture(scope="session")
 def put() -> Put:
-    """put(path, value=120, size=(8, 6)): write a grey image of one value, its folders with it."""
+    """put(path, value=120, size=(8, 6)): write a grey image of one value, its folders with it.
 
-    def write(path: Path, value: int = 120, size: tuple[int, int] = (8, 6)) -> Path:
+    part=True: a mask, of which only the left quarter has that value.
+    """
+
+    def write(path: Path, value: int = 120, size: tuple[int, int] = (8, 6), *, part: bool = False) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         formats = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".bmp": "BMP", ".tif": "TIFF"}
-        Image.new("L", size, value).save(path, formats[path.suffix.lower()])
+        image = Image.new("L", size, 0 if part else value)
+        if part:
+            image.paste(value, (0, 0, size[0] // 4, size[1]))
+        image.save(path, formats[path.suffix.lower()])
         return path
 
     return write

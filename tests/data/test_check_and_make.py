@@ -22,6 +22,7 @@ def damaged(root: Path, put) -> Path:
             root / f"nut/ground_truth/bent/{number}_mask.png",
             0 if number == 1 else 255,
             (4, 6) if number == 2 else (8, 6),
+            part=True,
         )
     (root / "nut/test/good/3.png").write_bytes(b"\x89PNG\r\n\x1a\nno")
     (root / "nut/ground_truth/bent/3_mask.png").write_bytes(b"text")
@@ -46,7 +47,7 @@ def test_check_reports_and_goes_on(tmp_path: Path, put) -> None:
 def test_check_tells_a_smaller_mask_from_one_of_another_shape(tmp_path: Path, put) -> None:
     put(tmp_path / "good/a.png")
     put(tmp_path / "bent/b.png")
-    put(tmp_path / "ground_truth/bent/b.png", 255, (4, 3))
+    put(tmp_path / "ground_truth/bent/b.png", 255, (4, 3), part=True)
     (problem,) = check_dataset(open_dataset(tmp_path)).problems
     assert "4 x 3 pixels, its image 8 x 6; it is scaled to fit" in problem
 
@@ -58,7 +59,7 @@ def test_samples(tmp_path: Path, put) -> None:
     assert pixels.shape == (3, 4, 4)
     assert mask is not None
     assert not mask.any()
-    assert torch.equal(load_sample(bent, 4)[1], torch.ones(4, 4))
+    assert torch.equal(load_sample(bent, 4)[1], torch.tensor([[1.0, 0, 0, 0]] * 4))
 
 
 def test_make_resumes_to_the_same_set(tmp_path: Path) -> None:

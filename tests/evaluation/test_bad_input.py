@@ -90,8 +90,8 @@ def test_corrupt_and_missing_images_are_left_out(model: AnomalyCLIP, data: Datas
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda mask: Image.new("L", (60, 48), 0).save(mask), "labelled anomalous but all black"),
-        (lambda mask: Image.new("L", (48, 60), 255).save(mask), "48 x 60 pixels, the image 60 x 48"),
+        (lambda mask: Image.new("L", (60, 48), 0).save(mask), "the mask of an anomalous image is all black"),
+        (lambda mask: Image.new("L", (48, 60), 255).save(mask), "48 x 60 pixels, its image 60 x 48"),
         (lambda mask: mask.write_bytes(b"nothing"), "_mask.png"),
         (lambda mask: mask.unlink(), "_mask.png"),
     ],
@@ -116,7 +116,7 @@ def test_marked_pixels_in_a_normal_image_are_refused(model: AnomalyCLIP, data: D
     mask = data.items[_anomalous(data)].mask
     items = (replace(data.items[0], mask=mask), *data.items[1:])
     (row,) = evaluate(model, replace(data, items=items), settings=FAST).problems
-    assert "labelled normal but pixels are marked" in (row.problem or "")
+    assert "it marks pixels of an image that is labelled normal" in (row.problem or "")
 
 
 @pytest.mark.parametrize("resolution", ["model", "native"])

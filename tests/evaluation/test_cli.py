@@ -98,7 +98,7 @@ def test_bad_files_are_told_and_left_out(
     assert all(told["classes"][name][metric] is not None for name in ("bottle", "wood") for metric in METRICS)
     assert told["classes"]["bottle"]["counts"]["scored"] == 8
     errors = capsys.readouterr().err
-    assert "left out: bottle/test/scratch/001.png" in errors
+    assert "bottle/test/scratch/001.png" in errors
     assert "all black" in errors
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
 

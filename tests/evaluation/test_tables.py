@@ -57,7 +57,7 @@ def test_all_undefined_is_null_with_a_reason(one: Make, result: Evaluation) -> N
 def test_footnotes_name_classes_and_reasons(result: Evaluation) -> None:
     assert footnotes(result) == [
         "No pixel metrics for x|y: there are no masks.",
-        "1 image left out, wholly or in part; see problems in metrics.json.",
+        "1 image left out, wholly or in part, or with a doubtful mask; see problems in metrics.json.",
     ]
 
 

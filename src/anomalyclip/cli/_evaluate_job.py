@@ -156,7 +156,7 @@ class EvaluateJob:
         else:
             _show_table(result)
         for row in result.problems[:_SHOWN]:
-            note(f"left out: {printable(row.image)}: {printable(row.problem or '')}", style="yellow")
+            note(f"{printable(row.image)}: {printable(row.problem or '')}", style="yellow")
         if self.given.quiet:
             return
         for line in footnotes(result):

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL, Dataset, Item, levels_of
-from anomalyclip.data.samples import same_area
+from anomalyclip.data.masks import Doubt, Finding, grouped, mask_name, read_marked
 from anomalyclip.errors import ImageReadError
 from anomalyclip.io.names import printable
 
@@ -27,10 +28,14 @@ class ClassReport:
 
 @dataclass
 class Report:
-    """What `check_dataset` found. problems: what the reader noted, then what decoding showed, one line each."""
+    """What `check_dataset` found. problems: what the reader noted, then what decoding showed, one line each.
+
+    notes: how the data is read, where that is worth a word and nothing is wrong.
+    """
 
     classes: dict[str, ClassReport] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def total(self) -> ClassReport:
@@ -42,25 +47,38 @@ class Report:
         return ClassReport(**sums, levels=levels)
 
 
-def check_dataset(dataset: Dataset, advance: Callable[[], object] = lambda: None, workers: int = 2) -> Report:
+def check_dataset(
+    dataset: Dataset,
+    advance: Callable[[], object] = lambda: None,
+    workers: int = 2,
+    max_pixels: int | None = None,
+) -> Report:
     """Decode every image and mask. `advance` is called after each item, in the calling thread.
 
-    Found: unreadable images and masks, all-black masks, masks of another size than the image, classes that decoding
-    leaves without normals or anomalies, the same file listed twice.
+    max_pixels: larger images are refused (None: the default of `anomalyclip.io`).
+
+    Found: unreadable images and masks, masks that cannot be right (`anomalyclip.data.masks.Doubt`), pictures and masks
+    that seem to have changed places, classes that decoding leaves without normals or anomalies, the same file listed
+    twice.
     """
-    report = Report({name: ClassReport() for name in dataset.classes}, list(dataset.problems))
+    report = Report({name: ClassReport() for name in dataset.classes}, list(dataset.problems), list(dataset.notes))
     readable: list[Item] = []
+    doubts: list[Finding] = []
+    look = partial(_look, max_pixels=max_pixels)
     with ThreadPoolExecutor(workers) as pool:
-        for item, findings, usable in _in_order(pool, dataset.items, workers):
+        for item, (error, findings, usable) in _in_order(pool, look, dataset.items, workers):
             row = report.classes[item.class_name]
-            report.problems += findings
+            report.problems += [error] if error else []
+            doubts += findings
             row.unreadable += not usable
             if usable:
                 readable.append(item)
                 row.normal += item.label == NORMAL
                 row.anomalous += item.label == ANOMALOUS
-                row.masks += item.mask is not None
+                row.masks += item.mask is not None and item.label == ANOMALOUS
             advance()
+    report.problems += grouped(finding for finding in doubts if not finding.doubt.harmless)
+    report.notes += grouped(finding for finding in doubts if finding.doubt.harmless)
     for name, row in report.classes.items():
         row.levels = levels_of(item for item in readable if item.class_name == name)
     twice = [path for path, count in Counter(item.image for item in dataset.items).items() if count > 1]
@@ -68,34 +86,32 @@ def check_dataset(dataset: Dataset, advance: Callable[[], object] = lambda: None
     return report
 
 
+#: Why an item cannot be used, or that its files changed places; doubts about its mask; whether it can be used.
+_Looked = tuple[str, tuple[Finding, ...], bool]
+
+
 def _in_order(
-    pool: ThreadPoolExecutor, items: tuple[Item, ...], workers: int
-) -> Iterator[tuple[Item, list[str], bool]]:
+    pool: ThreadPoolExecutor, look: Callable[[Item], _Looked], items: tuple[Item, ...], workers: int
+) -> Iterator[tuple[Item, _Looked]]:
     """`map` would hand the pool everything at once; Ctrl-C then waits for all of it."""
     remaining = iter(items)
     while batch := list(islice(remaining, 4 * workers)):
-        yield from pool.map(_look, batch)
+        yield from zip(batch, pool.map(look, batch), strict=True)
 
 
-def _look(item: Item) -> tuple[Item, list[str], bool]:
-    """(item, findings, whether it can be used)."""
-    from anomalyclip.io.images import read_image, read_mask
+def _look(item: Item, max_pixels: int | None) -> _Looked:
+    from anomalyclip.io.images import read_image
 
     try:
-        width, height = read_image(item.image).size
+        options = {} if max_pixels is None else {"max_pixels": max_pixels}
+        image = read_image(item.image, **options)
         if item.mask is None:
-            return item, [], True
-        mask = read_mask(item.mask)
+            return "", (), True
+        reading = read_marked(item.mask, item.image, item.label, published=item.published, max_pixels=max_pixels)
     except ImageReadError as error:
-        return item, [str(error)], False
-    findings = []
-    if not mask.any():
-        findings.append(f"{printable(item.mask)}: the mask of an anomalous image is all black")
-    if mask.shape != (height, width):
-        fits = same_area(mask.shape[::-1], (width, height))
-        then = "it is scaled to fit" if fits else "they do not cover the same area, and its pixels are not used"
-        findings.append(
-            f"{printable(item.mask)}: the mask has {mask.shape[1]} x {mask.shape[0]} pixels, its image "
-            f"{width} x {height}; {then}"
-        )
-    return item, findings, True
+        return str(error), (), False
+    swapped = ""
+    if any(finding.doubt is Doubt.HALF for finding in reading.findings) and len(image.getcolors(2) or ()) == 2:
+        names = f"{printable(item.image)} and {mask_name(item.mask)}"
+        swapped = f"{names}: the picture has two colours and the mask many; have they changed places?"
+    return swapped, reading.findings, True

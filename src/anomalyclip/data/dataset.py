@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from anomalyclip.data.masks import Mask
+
 NORMAL, ANOMALOUS = 0, 1
 GOOD = "good"
 
@@ -17,20 +19,23 @@ class Item:
 
     Attributes:
         image: the image file.
-        mask: its mask file; None for normal images and for anomalous ones whose pixels nobody has marked.
+        mask: what marks its pixels: a file, several, or an export's shapes; None for anomalous images whose pixels
+            nobody has marked, and for normal ones, unless something marks them, which is then told.
         label: 0 normal, 1 anomalous.
         class_name: the object or material shown ("bottle", "colon").
         kind: "good", or the defect's name (`specie_name` in the authors' meta.json).
         has_mask: whether the truth about every pixel is known: by the mask, or as all zero for a normal image of a
             set with masks. False: leave the image out of every pixel metric and pixel loss.
+        published: it belongs to one of the paper's data sets, whose masks are read as their authors do.
     """
 
     image: Path
-    mask: Path | None
+    mask: Mask | None
     label: int
     class_name: str
     kind: str
     has_mask: bool
+    published: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class Dataset:
         split: "test" or "train".
         items: in order of class, then as the layout lists them.
         problems: findings that do not keep the data from being used, one line each for people to read.
+        notes: what the data is read from, where that is no matter of course.
     """
 
     name: str
@@ -50,6 +56,7 @@ class Dataset:
     split: str
     items: tuple[Item, ...]
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -72,6 +79,6 @@ def levels_of(items: Iterable[Item]) -> frozenset[str]:
     masks = False
     for item in items:
         labels.add(item.label)
-        masks |= item.mask is not None
+        masks |= item.mask is not None and item.label == ANOMALOUS
     both = {"image"} if labels == {NORMAL, ANOMALOUS} else set()
     return frozenset(both | ({"pixel"} if masks else set()))

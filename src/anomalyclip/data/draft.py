@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from anomalyclip.data.dataset import ANOMALOUS, GOOD, NORMAL, Dataset, Item
+from anomalyclip.data.masks import Mask
 from anomalyclip.data.pairing import pair
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
@@ -22,7 +23,7 @@ class Draft:
     """A data set under construction.
 
     pixel_level: the layout holds masks, so every anomalous image must have one. items are added without a thought to
-    that; `finish` decides.
+    that; `finish` decides. published: see `Item`.
     """
 
     root: Path
@@ -30,15 +31,17 @@ class Draft:
     pixel_level: bool = False
     items: list[Item] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    published: bool = False
+    notes: list[str] = field(default_factory=list)
 
     def show(self, path: Path) -> str:
         """A path as people read it: below the root, one line."""
         return printable(path.relative_to(self.root)) if path.is_relative_to(self.root) else printable(path)
 
-    def add(self, image: Path, mask: Path | None, label: int, class_name: str, kind: str = "") -> None:
-        """One image; a mask of a normal image is ignored, as nothing on it is anomalous."""
+    def add(self, image: Path, mask: Mask | None, label: int, class_name: str, kind: str = "") -> None:
+        """One image. Give a normal image's mask only where it may contradict the label; it is read to find out."""
         kind = kind or (GOOD if label == NORMAL else "anomaly")
-        self.items.append(Item(image, mask if label == ANOMALOUS else None, label, class_name, kind, False))
+        self.items.append(Item(image, mask, label, class_name, kind, False, self.published))
 
     def add_anomalous(self, images: Sequence[Path], masks: Sequence[Path], class_name: str, kind: str = "") -> None:
         """Anomalous images and the files among which their masks are, paired by name."""
@@ -77,7 +80,7 @@ class Draft:
                 )
             self.problems.append(f"{what} and count at image level only: {self._some(lacking)}")
         items = tuple(replace(i, has_mask=pixel and (i.label == NORMAL or i.mask is not None)) for i in self.items)
-        dataset = Dataset(name, self.root, self.split, items, tuple(self.problems))
+        dataset = Dataset(name, self.root, self.split, items, tuple(self.problems), tuple(self.notes))
         return replace(dataset, problems=(*dataset.problems, *_one_sided(dataset)))
 
 

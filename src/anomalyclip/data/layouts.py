@@ -250,7 +250,7 @@ class MaskBeside:
                 except ImageReadError as error:
                     draft.problems.append(f"label not readable, image not used: {error}")
                     continue
-                draft.add(image, masks[image], label, self.class_name)
+                draft.add(image, masks[image] if label else None, label, self.class_name)
 
 
 @dataclass(frozen=True)

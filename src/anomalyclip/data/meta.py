@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from anomalyclip.data.dataset import Dataset
+from anomalyclip.data.masks import Mask, mask_name
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
 
@@ -38,7 +39,12 @@ def write_meta(path: Path, *splits: Dataset) -> dict[str, dict[str, list[dict[st
     return content
 
 
-def _relative(file: Path, folder: Path) -> str:
+def _relative(file: Mask, folder: Path) -> str:
+    if not isinstance(file, Path):
+        raise InputError(
+            f"{mask_name(file)}: meta.json names one mask file per image, and this image's truth is no such file; give "
+            "the folder itself to train and evaluate, which read it"
+        )
     if not file.is_relative_to(folder):
         raise InputError(f"{printable(file)} lies outside {printable(folder)}; write meta.json into a folder above it")
     return file.relative_to(folder).as_posix()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from anomalyclip.data.dataset import Dataset
@@ -89,6 +90,7 @@ def _from_list(path: Path, name: str | None, split: str, missing_masks: MissingM
     else:
         read_table(path, draft)
     known = _named(name or path.parent.resolve().name)
+    draft.items = [replace(item, published=known is not None) for item in draft.items]
     return draft.finish(known.name if known else name or path.parent.resolve().name, missing_masks)
 
 
@@ -109,6 +111,7 @@ def _from_layout(
     base = base.resolve() if base.name == ".." else base  # a class may be called after its folder
     draft = Draft(base, split)
     draft.pixel_level = known is not None and "pixel" in known.levels
+    draft.published = known is not None
     layout.read(base, draft)
     return draft.finish(known.name if known else name or base.name, missing_masks)
 

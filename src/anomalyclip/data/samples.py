@@ -5,23 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from anomalyclip.data.dataset import Item
+from anomalyclip.data.masks import read_marked
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-# A mask may be stored smaller than its image, and rounding then shifts the ratio of its sides a little.
-RATIO_TOLERANCE = 0.02
-
-
-def same_area(mask: tuple[int, int], image: tuple[int, int]) -> bool:
-    """Whether a mask of (width, height) pixels can be an image's: the ratio of its sides is the same, but for rounding.
-
-    >>> same_area((50, 33), (1000, 667)), same_area((667, 1000), (1000, 667))
-    (True, False)
-    """
-    (mask_width, mask_height), (width, height) = mask, image
-    return abs(mask_width * height - mask_height * width) <= RATIO_TOLERANCE * mask_width * height
 
 
 def load_sample(item: Item, size: int) -> tuple[Tensor, Tensor | None]:
@@ -41,10 +28,10 @@ def load_mask(item: Item, size: int) -> Tensor | None:
     import torch
 
     from anomalyclip.data.transforms import preprocess_mask
-    from anomalyclip.io.images import read_mask
 
     if not item.has_mask:
         return None
     if item.mask is None:
         return torch.zeros(size, size)
-    return preprocess_mask(read_mask(item.mask), size)
+    reading = read_marked(item.mask, item.image, item.label, published=item.published)
+    return preprocess_mask(reading.marked, size)

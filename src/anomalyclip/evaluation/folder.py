@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import IO, Any, Literal
 
 from anomalyclip.data.dataset import Dataset, Item
+from anomalyclip.data.masks import mask_paths
 from anomalyclip.detect import folder as common
 from anomalyclip.detect.journal import LineFile, Row, read_rows
 from anomalyclip.detect.result import json_line
@@ -142,7 +143,7 @@ def fingerprint(dataset: Dataset) -> str:
 
 def _stamp(item: Item) -> list[Any]:
     stamp: list[Any] = []
-    for path in (item.image, item.mask):
+    for path in (item.image, *(mask_paths(item.mask) if item.mask is not None else (None,))):
         try:
             status = path.stat() if path is not None else None
         except OSError:

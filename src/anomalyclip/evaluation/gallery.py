@@ -56,7 +56,7 @@ def draw(
     except AnomalyClipError:
         return None
     try:
-        truth = read_truth(item, image.size, None)
+        truth, _ = read_truth(item, image.size, None)
     except AnomalyClipError:  # told in the image's row
         truth = None
     predictor = Predictor(model_for(models, row.class_name), cache)

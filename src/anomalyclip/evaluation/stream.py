@@ -118,10 +118,10 @@ class _Stages:
             return _Loaded(replace(row, problem=reason(error, item.image)))
         side = self.predictor.model.settings.image_size if self.settings.resolution == "model" else None
         try:
-            truth = read_truth(item, image.size, side, max_pixels=self.max_pixels)
+            truth, doubt = read_truth(item, image.size, side, max_pixels=self.max_pixels)
         except Exception as error:
             return _Loaded(replace(row, problem=reason(error, item.image)), image.size, given)
-        return _Loaded(row, image.size, given, truth)
+        return _Loaded(row if doubt is None else _with_problem(row, doubt), image.size, given, truth)
 
     def predict(self, loaded: Iterable[_Loaded], batch_size: int) -> Iterator[_Predicted]:
         source = iter(loaded)

@@ -54,7 +54,8 @@ def footnotes(result: Evaluation) -> list[str]:
     notes = [f"No {level} metrics for {', '.join(names)}: {why}." for (level, why), names in by_reason.items()]
     count = len(result.problems)
     if count:
-        notes.append(f"{count} image{'s' * (count != 1)} left out, wholly or in part; see problems in metrics.json.")
+        what = f"{count} image{'s' * (count != 1)}"
+        notes.append(f"{what} left out, wholly or in part, or with a doubtful mask; see problems in metrics.json.")
     return notes
 
 

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from anomalyclip.data.dataset import ANOMALOUS, Item
-from anomalyclip.data.samples import same_area
+from anomalyclip.data.dataset import Item
+from anomalyclip.data.masks import DOUBTFUL, read_marked
 from anomalyclip.errors import InputError
-from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,8 +18,11 @@ Size = tuple[int, int]
 
 def read_truth(
     item: Item, image_size: Size, side: int | None, *, max_pixels: int | None = None
-) -> NDArray[np.bool_] | None:
-    """Which pixels are anomalous, or None where nobody marked them (`item.has_mask` is False).
+) -> tuple[NDArray[np.bool_] | None, str | None]:
+    """(which pixels are anomalous, what is doubtful about that).
+
+    The pixels are None where nobody marked them (`item.has_mask` is False). Doubts that do not keep the mask from
+    being used (it marks more than half, its edges are soft) are one line.
 
     Args:
         item: the image's entry; a normal one without a mask file is normal in every pixel.
@@ -29,37 +31,24 @@ def read_truth(
         max_pixels: larger masks are refused (None: the default of `anomalyclip.io`).
 
     Returns:
-        bool (side, side) or (height, width).
+        bool (side, side) or (height, width), and the line or None.
 
     Raises:
-        ImageReadError: the mask file cannot be read.
+        ImageReadError: the mask cannot be read.
         InputError: the mask contradicts the image: other proportions, nothing marked although the image is anomalous,
-            or something marked although it is normal.
+            something marked although it is normal, or EXIF turns the picture and nothing tells whether the mask.
     """
     width, height = image_size
     if not item.has_mask:
-        return None
+        return None, None
     if item.mask is None:
-        return np.zeros((height, width) if side is None else (side, side), dtype=np.bool_)
-    from anomalyclip.io import read_mask
-
-    mask = read_mask(item.mask) if max_pixels is None else read_mask(item.mask, max_pixels=max_pixels)
-    _check(item, mask, image_size)
-    return _resized(mask, image_size, side)
-
-
-def _check(item: Item, mask: NDArray[np.bool_], image_size: Size) -> None:
-    (mask_height, mask_width), (width, height) = mask.shape, image_size
-    name = printable(item.mask or "")
-    if not same_area((mask_width, mask_height), image_size):
-        raise InputError(
-            f"the mask {name} has {mask_width} x {mask_height} pixels, the image {width} x {height}: they do not "
-            "cover the same area; left out of the pixel metrics"
-        )
-    marked = bool(mask.any())
-    if marked != (item.label == ANOMALOUS):
-        said = "is labelled normal but pixels are marked in" if marked else "is labelled anomalous but all black is"
-        raise InputError(f"the image {said} its mask {name}; left out of the pixel metrics")
+        return np.zeros((height, width) if side is None else (side, side), dtype=np.bool_), None
+    reading = read_marked(item.mask, item.image, item.label, published=item.published, max_pixels=max_pixels)
+    if not reading.usable:
+        told = "; ".join(str(finding) for finding in reading.findings if finding.doubt.spoils)
+        raise InputError(f"{told}; left out of the pixel metrics")
+    doubts = [str(finding) for finding in reading.findings if finding.doubt in DOUBTFUL]
+    return _resized(reading.marked, image_size, side), "; ".join(doubts) or None
 
 
 def _resized(mask: NDArray[np.bool_], image_size: Size, side: int | None) -> NDArray[np.bool_]:

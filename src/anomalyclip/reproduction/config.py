@@ -31,6 +31,7 @@ class ReproduceConfig:
         missing_masks: as for `anomalyclip.data.open_dataset`.
         cache: keep the encoder's features of test images too (fp16, as training does), for the cells that share them.
         cache_dir: where features are kept, those of training in any case.
+        max_pixels: larger images are left out; None is the reader's default.
         device, threads, workers, offline: as for `anomalyclip evaluate`.
 
     Raises:
@@ -57,6 +58,7 @@ class ReproduceConfig:
     threads: int | None = None
     workers: int = 2
     offline: bool = False
+    max_pixels: int | None = None
 
     def __post_init__(self) -> None:
         if self.train and self.prompts is not None:

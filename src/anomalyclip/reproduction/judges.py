@@ -145,6 +145,7 @@ def plan_training(cell: Cell, config: ReproduceConfig, backbone: Backbone, shelf
         device=config.device,
         threads=config.threads,
         offline=config.offline,
+        max_pixels=config.max_pixels,
         **settings,
     )
     identity = {

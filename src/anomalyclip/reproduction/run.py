@@ -171,6 +171,7 @@ class _Run:
                 dataset,
                 settings=self.settings,
                 workers=config.workers,
+                max_pixels=config.max_pixels,
                 done=done,
                 on_image=lambda _: self.watcher.advance(),
                 on_class=kept.append,

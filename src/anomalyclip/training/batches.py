@@ -53,7 +53,9 @@ class SampleBatches(Dataset[Batch]):
         cache: FeatureCache | None,
         size: int,
         classes: Sequence[str],
+        max_pixels: int | None = None,
     ) -> None:
+        self._max_pixels = max_pixels
         self._samples, self._masks, self._cache, self._size = samples, masks, cache, size
         self._number = {name: number for number, name in enumerate(classes)}
 
@@ -69,7 +71,7 @@ class SampleBatches(Dataset[Batch]):
         if self._cache is not None:
             rows = torch.from_numpy(np.stack([self._cache.get(sample.image_sha256) for sample in samples]))
         else:
-            pixels = torch.stack([load_pixels(sample, self._size) for sample in samples])
+            pixels = torch.stack([load_pixels(sample, self._size, self._max_pixels) for sample in samples])
         return Batch(
             rows,
             pixels,

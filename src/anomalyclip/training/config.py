@@ -34,6 +34,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "devices": (1, 1024),
     "threads": (1, 1024),
     "checkpoint_steps": (1, 10**9),
+    "max_pixels": (1, 10**12),
 }
 #: field -> its values; None passes
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -77,6 +78,7 @@ class TrainConfig:
         threads: of torch on the CPU; None leaves them.
         offline: never touch the network for the model's weights.
         overwrite: replace a run that lies in ``output``.
+        max_pixels: larger images are left out; None is the reader's default.
         checkpoint_steps: steps between checkpoints within an epoch; the end of an epoch always writes one.
 
     Raises:
@@ -117,6 +119,7 @@ class TrainConfig:
     offline: bool = False
     overwrite: bool = False
     checkpoint_steps: int = 100
+    max_pixels: int | None = None
 
     def __post_init__(self) -> None:
         _check_ranges(self)

@@ -10,18 +10,19 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from PIL.Image import Image
 from torch import Tensor
 
 from anomalyclip.clip.vision import VisionTransformer
 from anomalyclip.data.dataset import Dataset, Item
-from anomalyclip.data.samples import same_area
+from anomalyclip.data.masks import DOUBTFUL, Finding, Reading, mask_digest, read_marked
 from anomalyclip.data.transforms import preprocess, preprocess_mask
 from anomalyclip.errors import ConfigError, ImageReadError, InputError
 from anomalyclip.features.cache import FeatureCache
 from anomalyclip.features.encoding import encode
 from anomalyclip.hub.digests import sha256
 from anomalyclip.hub.progress import human_size
-from anomalyclip.io import image_size, read_image, read_mask
+from anomalyclip.io import read_image
 from anomalyclip.io.names import printable
 from anomalyclip.training.recipes import Level
 from anomalyclip.training.reporter import Reporter
@@ -82,34 +83,26 @@ def require_samples(samples: Sequence[Sample], level: Level) -> None:
 
 def _sample(item: Item, dataset: str, level: Level, masks: MaskStore, preparation: Preparation) -> Sample:
     known = item.has_mask and level != "image"
+    mask = item.mask if known else None
     sample = Sample(
         image=item.image,
-        mask=item.mask if known else None,
+        mask=mask,
         label=item.label,
         known=known,
         group=(dataset, item.class_name),
         image_sha256=_content_hash(item.image),
-        mask_sha256=_content_hash(item.mask) if known and item.mask is not None else None,
+        mask_sha256=mask_digest(mask, published=item.published) if mask is not None else None,
+        published=item.published,
     )
-    if (doubt := _doubt(sample, masks)) is not None:
+    findings = masks.prepare(sample)
+    if spoiled := [finding for finding in findings if finding.doubt.spoils]:
         then = "left out" if level == "pixel" else "only its image label is used"
-        preparation.problem(f"{doubt}: {then}")
+        preparation.problem(f"{'; '.join(map(str, spoiled))}: {then}")
         return replace(sample, mask=None, mask_sha256=None, known=False)
+    for finding in findings:
+        if finding.doubt in DOUBTFUL:
+            preparation.problem(f"{finding}: used all the same")
     return sample
-
-
-def _doubt(sample: Sample, masks: MaskStore) -> str | None:
-    """What keeps an anomalous image's mask from being its truth; None where nothing does."""
-    if sample.mask is None:
-        return None
-    name = printable(str(sample.mask))
-    if masks.prepare(sample) and sample.label == 1:
-        return f"no pixel is marked in {name}"
-    mask, image = image_size(sample.mask), image_size(sample.image)
-    if not same_area(mask, image):
-        sizes = f"{mask[0]} x {mask[1]} pixels, its image {image[0]} x {image[1]}"
-        return f"{name} has {sizes}: they do not cover the same area"
-    return None
 
 
 def _content_hash(path: object) -> str:
@@ -127,25 +120,22 @@ def _content_hash(path: object) -> str:
 class MaskStore:
     """Prepared masks: from the cache, or read anew each time where there is none."""
 
-    def __init__(self, cache: FeatureCache | None, size: int) -> None:
-        self._cache, self._size = cache, size
+    def __init__(self, cache: FeatureCache | None, size: int, max_pixels: int | None = None) -> None:
+        self._cache, self._size, self._max_pixels = cache, size, max_pixels
 
-    def prepare(self, sample: Sample) -> bool:
-        """Make :meth:`get` ready for this sample; True if its mask file marks no pixel at all.
+    def prepare(self, sample: Sample) -> tuple[Finding, ...]:
+        """Make :meth:`get` ready for this sample; gives what is doubtful about its mask.
 
         Raises:
             ImageReadError: the mask cannot be read.
         """
         if sample.mask is None or sample.mask_sha256 is None:
-            return False
-        if self._cache is not None and self._cache.has_mask(sample.mask_sha256):
-            return self._cache.get_mask(sample.mask_sha256)[1]
-        raw = read_mask(sample.mask)
-        black = not raw.any()
-        if self._cache is not None:
-            prepared = preprocess_mask(raw, self._size).numpy() > 0
-            self._cache.put_mask(sample.mask_sha256, prepared, all_black=black)
-        return black
+            return ()
+        reading = self._read(sample)
+        if self._cache is not None and not self._cache.has_mask(sample.mask_sha256):
+            prepared = preprocess_mask(reading.marked, self._size).numpy() > 0
+            self._cache.put_mask(sample.mask_sha256, prepared, all_black=not reading.marked.any())
+        return reading.findings
 
     def get(self, sample: Sample) -> Tensor:
         """The mask as uint8 (S, S) of 0 and 1; zeros where there is no mask file."""
@@ -153,10 +143,22 @@ class MaskStore:
             return torch.zeros(self._size, self._size, dtype=torch.uint8)
         if self._cache is not None:
             return torch.from_numpy(self._cache.get_mask(sample.mask_sha256)[0])
-        return preprocess_mask(read_mask(sample.mask), self._size).to(torch.uint8)
+        return preprocess_mask(self._read(sample).marked, self._size).to(torch.uint8)
+
+    def _read(self, sample: Sample) -> Reading:
+        assert sample.mask is not None
+        return read_marked(
+            sample.mask, sample.image, sample.label, published=sample.published, max_pixels=self._max_pixels
+        )
 
 
-def fill(cache: FeatureCache, visual: VisionTransformer, device: torch.device, preparation: Preparation) -> None:
+def fill(
+    cache: FeatureCache,
+    visual: VisionTransformer,
+    device: torch.device,
+    preparation: Preparation,
+    max_pixels: int | None = None,
+) -> None:
     """Encode what the cache lacks; samples whose image cannot be read leave ``preparation.samples``.
 
     Raises:
@@ -179,16 +181,16 @@ def fill(cache: FeatureCache, visual: VisionTransformer, device: torch.device, p
     if not missing:
         return
     reporter.stage("encoding", len(first), len(first) - len(missing))
-    bad = _encode_into(cache, visual, device, missing, preparation)
+    bad = _encode_into(cache, visual, device, missing, preparation, max_pixels)
     preparation.samples[:] = [sample for sample in preparation.samples if sample.image_sha256 not in bad]
 
 
-def check_readable(preparation: Preparation) -> None:
+def check_readable(preparation: Preparation, max_pixels: int | None = None) -> None:
     """Without a cache: decode every image once, so that no epoch meets an unreadable one."""
     reporter = preparation.reporter
     reporter.stage("checking images", len(preparation.samples))
     good = []
-    for sample, outcome in ahead(preparation.samples, lambda sample: read_image(sample.image).size):
+    for sample, outcome in ahead(preparation.samples, lambda sample: _image(sample, max_pixels).size):
         if isinstance(outcome, ImageReadError):
             preparation.problem(f"left out: {outcome}")
         else:
@@ -197,9 +199,13 @@ def check_readable(preparation: Preparation) -> None:
     preparation.samples[:] = good
 
 
-def load_pixels(sample: Sample, size: int) -> Tensor:
+def load_pixels(sample: Sample, size: int, max_pixels: int | None = None) -> Tensor:
     """The preprocessed image (3, S, S)."""
-    return preprocess(read_image(sample.image), size)
+    return preprocess(_image(sample, max_pixels), size)
+
+
+def _image(sample: Sample, max_pixels: int | None) -> Image:
+    return read_image(sample.image) if max_pixels is None else read_image(sample.image, max_pixels=max_pixels)
 
 
 def _encode_into(
@@ -208,6 +214,7 @@ def _encode_into(
     device: torch.device,
     missing: Sequence[Sample],
     preparation: Preparation,
+    max_pixels: int | None,
 ) -> set[str]:
     """Encode and keep ``missing``; returns the hashes of images that cannot be read."""
     bad: set[str] = set()
@@ -224,7 +231,7 @@ def _encode_into(
         batch.clear()
 
     visual.to(device)
-    for sample, outcome in ahead(missing, lambda sample: load_pixels(sample, cache.key.image_size)):
+    for sample, outcome in ahead(missing, lambda sample: load_pixels(sample, cache.key.image_size, max_pixels)):
         if isinstance(outcome, ImageReadError):
             bad.add(sample.image_sha256)
             preparation.problem(f"left out: {outcome}")

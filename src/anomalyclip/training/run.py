@@ -188,12 +188,13 @@ class _Run:
         """Samples that can be used, and their features in the cache (None when streaming)."""
         config, level = self.config, self.config.recipe.level
         cache = FeatureCache.open(config.cache_dir, self.key) if config.cache else None
-        identify(self.datasets, level, MaskStore(cache, self.settings.image_size), self.preparation)
+        masks = MaskStore(cache, self.settings.image_size, config.max_pixels)
+        identify(self.datasets, level, masks, self.preparation)
         warn_about(self.preparation.samples, level, self.reporter)
         if cache is None:
-            check_readable(self.preparation)
+            check_readable(self.preparation, config.max_pixels)
         else:
-            fill(cache, self.clip.visual, self.device, self.preparation)
+            fill(cache, self.clip.visual, self.device, self.preparation, config.max_pixels)
         require_samples(self.preparation.samples, level)
         return cache
 
@@ -202,14 +203,14 @@ class _Run:
     ) -> None:
         from anomalyclip.training.module import PromptTraining
 
-        size = self.settings.image_size
-        masks = MaskStore(cache, size)
+        size, limit = self.settings.image_size, self.config.max_pixels
+        masks = MaskStore(cache, size, limit)
         module = PromptTraining(
             self.student,
             None if cache is not None else self.clip.visual,
             self.key,
-            SampleBatches(training, masks, cache, size, self.classes),
-            SampleBatches(held, masks, cache, size, self.classes),
+            SampleBatches(training, masks, cache, size, self.classes, limit),
+            SampleBatches(held, masks, cache, size, self.classes, limit),
             self.config,
             reporter=self.reporter,
             save=self._save,

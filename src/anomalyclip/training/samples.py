@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from anomalyclip.data.dataset import Dataset
+from anomalyclip.data.masks import Mask
 
 
 @dataclass(frozen=True)
@@ -18,21 +19,23 @@ class Sample:
     """One training image.
 
     Attributes:
-        image, mask: files; ``mask`` is None where no mask is read: normal images, and those without pixel truth.
+        image, mask: where they lie; ``mask`` is None where none is read: normal images, and those without pixel truth.
         label: 0 normal, 1 anomalous.
         known: whether the truth about every pixel is known (all zero without a mask file); False trains the global
             term alone.
         group: data set and class.
-        image_sha256, mask_sha256: of the files' content.
+        image_sha256, mask_sha256: of the files' content, and of how the mask is read.
+        published: how that is, see `anomalyclip.data.masks`.
     """
 
     image: Path
-    mask: Path | None
+    mask: Mask | None
     label: int
     known: bool
     group: tuple[str, str]
     image_sha256: str
     mask_sha256: str | None
+    published: bool = False
 
     @property
     def class_name(self) -> str:
