@@ -1,7 +1,10 @@
-"""DICOM files: the pixels as a viewer would show them first (rescaled, windowed, MONOCHROME1 turned round).
+"""DICOM files: every frame as a viewer would show it first (rescaled, windowed, MONOCHROME1 turned round).
 
 The order of the steps follows DICOM PS3.3 C.7.6.3.1.2 and C.11: decode, modality (LUT or rescale slope and intercept),
-values of interest (LUT or window), then the photometric interpretation. Without a window the rule of `depth` applies.
+values of interest (LUT or the first window), then the photometric interpretation. Attributes count wherever they stand:
+in the frame's own functional groups, in the shared ones, at the top; one that is there and empty is absent. Without a
+window black and white are what the file says its pixels can hold: BitsStored, or the largest and smallest value of the
+series. Padding is black, and takes no part.
 """
 
 from __future__ import annotations
@@ -9,112 +12,199 @@ from __future__ import annotations
 from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
-from anomalyclip.io.depth import Array, Raster, Stated
-from anomalyclip.io.limits import check_pixels
-from anomalyclip.io.refusal import Refusal, truncated
+from anomalyclip.io.depth import Array, Raster
+from anomalyclip.io.dicom_pixels import Format, check_frames, format_of, read_frame, value, whole
+from anomalyclip.io.dicom_structure import DicomFile, parse
+from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal
 
-_DEFLATED = "1.2.840.10008.1.2.1.99"
-_INSTALL = 'install it with: pip install "anomalyclip[dicom]"'
-_DECODERS = (
-    "install decoders with: pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg, "
-    "or decompress the file (dcmdjpeg, or gdcmconv --raw)"
-)
-
-
-def read_dicom(file: BinaryIO, max_pixels: int) -> Any:
-    """Parse a DICOM file and check its declared size; nothing is decoded. Returns a pydicom Dataset."""
-    try:
-        import pydicom
-        from pydicom.filereader import _read_file_meta_info, read_preamble
-    except ImportError:
-        raise Refusal("it is a DICOM file and the package pydicom is missing", _INSTALL) from None
-    read_preamble(file, force=False)
-    if str(_read_file_meta_info(file).get("TransferSyntaxUID", "")) == _DEFLATED:
-        # Reading it would inflate the whole file without a bound.
-        raise Refusal("it is a deflated DICOM file", "save it uncompressed (dcmconv --write-xfer-little)")
-    file.seek(0)
-    data = pydicom.dcmread(file)
-    if not any(name in data for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
-        raise Refusal("it is a DICOM file without pixels (a report or a structure?)", "give an image object")
-    if data.get("SamplesPerPixel", 1) not in (1, 3):
-        raise Refusal(f"it has {data.SamplesPerPixel} samples per pixel, expected 1 or 3", "convert it to grey or RGB")
-    check_pixels(int(data.Columns), int(data.Rows), max_pixels)
-    return data
+# Attribute -> the sequence that holds it within a functional group.
+_GROUPS = {
+    "RescaleSlope": "PixelValueTransformationSequence",
+    "RescaleIntercept": "PixelValueTransformationSequence",
+    "ModalityLUTSequence": "PixelValueTransformationSequence",
+    "WindowCenter": "FrameVOILUTSequence",
+    "WindowWidth": "FrameVOILUTSequence",
+    "VOILUTFunction": "FrameVOILUTSequence",
+    "VOILUTSequence": "FrameVOILUTSequence",
+}
+_COLOURS = ("Red", "Green", "Blue")
+_PALETTE = [
+    f"{prefix}{colour}PaletteColorLookupTable{part}"
+    for colour in _COLOURS
+    for prefix, part in (("", "Descriptor"), ("", "Data"), ("Segmented", "Data"))
+]
+_TOP = ("PixelPaddingValue", "PixelPaddingRangeLimit", "SmallestPixelValueInSeries", "LargestPixelValueInSeries")
+_MOST_COLOURS = 65536
 
 
 def count(file: BinaryIO, max_pixels: int) -> int:
-    """Frames of a DICOM file."""
-    number = read_dicom(file, max_pixels).get("NumberOfFrames") or 1
-    file.seek(0)
-    return int(number)
+    """Frames of a DICOM file, all of which are there. Rewinds the file. Raises `Refusal`."""
+    try:
+        parsed = parse(file)
+        form = format_of(parsed, max_pixels)
+        check_frames(file, parsed, form)
+    finally:
+        file.seek(0)
+    return form.frames
 
 
 def read(file: BinaryIO, index: int, max_pixels: int, *, windowed: bool) -> Raster:
-    """Frame `index` as a viewer shows it, or (not `windowed`) as it is stored."""
-    data = read_dicom(file, max_pixels)
-    return shown_pixels(data, index) if windowed else Raster(stored_pixels(data, index))
+    """Frame `index` as a viewer shows it, or (not `windowed`) as it is stored. Raises `Refusal`."""
+    parsed = parse(file)
+    form = format_of(parsed, max_pixels)
+    pixels = read_frame(file, parsed, form, index)
+    return _shown(pixels, form, frame_attributes(parsed, index)) if windowed else Raster(pixels)
 
 
-def stored_pixels(data: Any, index: int) -> Array:
-    """One frame, decoded: (rows, columns) or (rows, columns, 3) RGB, at the stored depth."""
-    from pydicom.pixels.utils import pixel_array
+def frame_attributes(parsed: DicomFile, index: int) -> Any:
+    """What decides how frame `index` is shown, as one flat pydicom Dataset, as a classic file has it; nothing empty."""
+    from pydicom.dataset import Dataset
 
-    try:
-        pixels: Array = pixel_array(data, index=index)
-    except (NotImplementedError, RuntimeError) as error:  # no plugin for the transfer syntax
-        syntax = getattr(data.file_meta.get("TransferSyntaxUID"), "name", "unknown")
-        raise Refusal(f"its compression ({syntax}) cannot be decoded here", _DECODERS) from error
-    except ValueError as error:
-        if "less than expected" in str(error):
-            raise truncated() from error
-        raise
-    return pixels
+    flat = Dataset()
+    places = [parsed.data, *(group for group in _groups(parsed.data, index) if group is not None)]
+    for keyword in (*_GROUPS, *_PALETTE, *_TOP):
+        for place in places:  # the later, the more specific
+            holders = [place] if place is parsed.data else value(place, _GROUPS.get(keyword, ""), [])
+            for holder in list(holders)[:1]:
+                if value(holder, keyword) is not None:
+                    flat[keyword] = holder[keyword]
+    flat.PixelRepresentation = whole(parsed.data, "PixelRepresentation", 0)
+    return flat
 
 
-def shown_pixels(data: Any, index: int) -> Raster:
-    """One frame as a viewer shows it: a raster of integers, or of floats in [0, 1] once a window applied."""
-    kind = str(data.PhotometricInterpretation)
-    pixels = stored_pixels(data, index)
-    if kind == "PALETTE COLOR":
-        from pydicom.pixels.processing import apply_color_lut
+def _groups(data: Any, index: int) -> list[Any]:
+    """The functional groups of all frames, then those of one."""
+    shared = value(data, "SharedFunctionalGroupsSequence", [])
+    own = value(data, "PerFrameFunctionalGroupsSequence", [])
+    if len(own) and len(own) <= index:
+        raise Refusal(f"its functional groups describe {len(own):,} frames only", EXPORT_AGAIN)
+    return [*list(shared)[:1], *([own[index]] if len(own) else [])]
 
-        return Raster(apply_color_lut(pixels, data)[..., :3])
+
+def _shown(pixels: Array, form: Format, told: Any) -> Raster:
+    """A raster of floats in [0, 1], or of whole numbers that fill their type."""
+    if form.photometric == "PALETTE COLOR":
+        return Raster(_coloured(pixels, told))
     if pixels.ndim == 3:
-        return Raster(pixels)
-    if kind not in ("MONOCHROME1", "MONOCHROME2"):
-        raise Refusal(f"its photometric interpretation is {kind}", "convert it to MONOCHROME2 or RGB")
-    values = _grey(pixels, data)
-    return Raster(values, white_is_zero=kind == "MONOCHROME1", stated=_stated(data, values))
+        top = float(2**form.stored - 1)
+        return Raster(pixels if pixels.dtype == np.uint8 and form.stored == 8 else pixels / top)
+    if form.photometric not in ("MONOCHROME1", "MONOCHROME2"):
+        raise Refusal(f"its photometric interpretation is {form.photometric}", "convert it to MONOCHROME2 or RGB")
+    inverse = form.photometric == "MONOCHROME1"
+    shown = _grey(pixels, form, told)
+    padding = _padding(pixels, form, told)
+    if padding is not None:
+        shown = np.where(padding, 1.0 if inverse else 0.0, shown)
+    return Raster(shown, white_is_zero=inverse)
 
 
-def _grey(pixels: Array, data: Any) -> Array:
-    from pydicom.pixels.processing import apply_modality_lut, apply_voi
+def _coloured(pixels: Array, told: Any) -> Array:
+    from pydicom.pixels.processing import apply_color_lut
 
-    values: Array = apply_modality_lut(pixels, data)
-    if values.dtype.kind == "f" and np.array_equal(values, np.rint(values)):
-        values = values.astype(np.int64)  # a rescale of whole numbers stays whole: tables and depths need integers
-    if data.get("VOILUTSequence"):
-        shown: Array = apply_voi(values, data)
-        return shown / float(2 ** int(data.VOILUTSequence[0].LUTDescriptor[2]) - 1)
-    if "WindowCenter" in data and "WindowWidth" in data:
-        function = str(data.get("VOILUTFunction", "LINEAR")).upper()
-        return window(values, _number(data.WindowCenter), _number(data.WindowWidth), function)
+    for colour in _COLOURS:
+        _check_segments(told, f"{colour}PaletteColorLookupTable")
+    if "RedPaletteColorLookupTableDescriptor" not in told:
+        raise Refusal("its palette is missing", EXPORT_AGAIN)
+    bits = int(told.RedPaletteColorLookupTableDescriptor[2])
+    coloured: Array = apply_color_lut(pixels, told)[..., :3]
+    return coloured if coloured.dtype == np.uint8 else coloured / float(2**bits - 1)
+
+
+def _check_segments(told: Any, table: str) -> None:
+    """What a segmented table unpacks to, before it is unpacked (DICOM PS3.3 C.7.9.2)."""
+    data = value(told, f"Segmented{table}Data")
+    if data is None:
+        return
+    width = 1 if int(told[f"{table}Descriptor"].value[2]) == 8 else 2
+    words = np.frombuffer(data[: len(data) // width * width], f"<u{width}")
+    entries = position = 0
+    while position + 1 < len(words):
+        kind, length = int(words[position]), int(words[position + 1])
+        if kind > 1:
+            raise Refusal("its palette repeats segments, a form that is not read", "convert it to RGB")
+        entries += length
+        position += 2 + (length if kind == 0 else 1)
+        if entries > _MOST_COLOURS:
+            raise Refusal(f"its palette has more than {_MOST_COLOURS:,} entries", EXPORT_AGAIN)
+
+
+def _grey(pixels: Array, form: Format, told: Any) -> Array:
+    """Values of interest in [0, 1]."""
+    values = _modality(pixels, told)
+    if "VOILUTSequence" in told:
+        return _table(values, told)
+    if "WindowCenter" in told and "WindowWidth" in told:
+        function = str(told.get("VOILUTFunction", "LINEAR")).upper()
+        return window(values, _number(told.WindowCenter), _number(told.WindowWidth), function)
+    if values.dtype.kind == "f" and pixels.dtype.kind == "f":
+        return values  # no scale of its own: the rule of `depth`
+    if pixels.dtype == np.uint8 and form.stored == 8 and values is pixels:
+        return values
+    black, white = _range(form, told)
+    return np.clip((values - black) / (white - black), 0, 1)
+
+
+def _modality(pixels: Array, told: Any) -> Array:
+    from pydicom.pixels.processing import apply_modality_lut
+
+    for keyword in ("RescaleSlope", "RescaleIntercept"):
+        if keyword in told and not np.isfinite(_number(told[keyword].value)):
+            raise Refusal(f"its {keyword} is no number", EXPORT_AGAIN)
+    if "RescaleIntercept" in told or "RescaleSlope" in told:
+        told.RescaleSlope = told.get("RescaleSlope", 1)
+        told.RescaleIntercept = told.get("RescaleIntercept", 0)
+    with np.errstate(all="ignore"):
+        values: Array = apply_modality_lut(pixels, told)
+    if values.dtype.kind == "f" and pixels.dtype.kind in "iu" and np.array_equal(values, np.rint(values)):
+        # A rescale of whole numbers stays whole: tables need integers. Beyond 53 bits they are no longer told apart.
+        return values.astype(np.int64) if np.abs(values).max(initial=0) < 2**53 else values
     return values
 
 
-def _stated(data: Any, values: Array) -> Stated | None:
-    """The scale of values that no window has mapped: all that BitsStored can hold, rescaled."""
-    bits = int(data.get("BitsStored") or data.BitsAllocated)
-    if values.dtype.kind not in "iu" or data.PixelRepresentation or data.get("ModalityLUTSequence"):
+def _table(values: Array, told: Any) -> Array:
+    from pydicom.pixels.processing import apply_voi
+
+    if values.dtype.kind == "f":
+        raise Refusal("its VOI LUT follows a rescale to fractions", "export it with a window instead")
+    shown: Array = apply_voi(values, told)
+    return shown / float(2 ** int(told.VOILUTSequence[0].LUTDescriptor[2]) - 1)
+
+
+def _range(form: Format, told: Any) -> tuple[float, float]:
+    """What is black and white without a window, in units after the modality step."""
+    low, high = (-(2 ** (form.stored - 1)), 2 ** (form.stored - 1) - 1) if form.signed else (0, 2**form.stored - 1)
+    if "ModalityLUTSequence" in told:
+        return 0.0, float(2 ** int(told.ModalityLUTSequence[0].LUTDescriptor[2]) - 1)
+    if "SmallestPixelValueInSeries" in told and "LargestPixelValueInSeries" in told:
+        series = whole(told, "SmallestPixelValueInSeries"), whole(told, "LargestPixelValueInSeries")
+        low, high = series if low <= series[0] < series[1] <= high else (low, high)
+    slope, intercept = _number(told.get("RescaleSlope", 1)), _number(told.get("RescaleIntercept", 0))
+    ends = sorted(end * slope + intercept for end in (float(low), float(high)))
+    if not (np.isfinite(ends).all() and ends[0] < ends[1]):
+        raise Refusal(f"its rescale slope is {slope:g}", "correct RescaleSlope, or remove it")
+    return ends[0], ends[1]
+
+
+def _padding(pixels: Array, form: Format, told: Any) -> npt.NDArray[np.bool_] | None:
+    """Where a grey frame holds no picture (DICOM PS3.3 C.7.5.1.1.2)."""
+    if "PixelPaddingValue" not in told or pixels.dtype.kind == "f":
         return None
-    slope, intercept = float(data.get("RescaleSlope") or 1), float(data.get("RescaleIntercept") or 0)
-    return Stated(intercept, intercept + slope * (2**bits - 1), f"BitsStored {bits}") if slope > 0 else None
+    ends = [_stored(whole(told, "PixelPaddingValue"), form)]
+    ends.append(_stored(whole(told, "PixelPaddingRangeLimit", ends[0]), form))
+    return np.asarray((pixels >= min(ends)) & (pixels <= max(ends)))
 
 
-def _number(value: Any) -> float:
+def _stored(number: int, form: Format) -> int:
+    """A padding value in the pixels' own sign: files write both forms."""
+    number &= 2**form.stored - 1
+    return number - 2**form.stored if form.signed and number >= 2 ** (form.stored - 1) else number
+
+
+def _number(given: Any) -> float:
     """The first of a multi-valued window: alternatives are listed in order of preference."""
-    return float(value if isinstance(value, (int, float)) else value[0])
+    return float(given if isinstance(given, (int, float, str)) else given[0])
 
 
 def window(values: Array, centre: float, width: float, function: str) -> Array:
@@ -124,8 +214,8 @@ def window(values: Array, centre: float, width: float, function: str) -> Array:
     array([0. , 0.5, 1. ])
     """
     x = values.astype(np.float64)
-    if not width >= (1 if function == "LINEAR" else 1e-12):
-        raise Refusal(f"its window width is {width}", "correct WindowWidth, or remove the window")
+    if not (np.isfinite(centre) and np.isfinite(width) and width >= (1 if function == "LINEAR" else 1e-12)):
+        raise Refusal(f"its window width is {width}, its centre {centre}", "correct the window, or remove it")
     if function == "SIGMOID":
         shown: Array = 1 / (1 + np.exp(np.clip(-4 * (x - centre) / width, -700, 700)))
     elif function == "LINEAR_EXACT":

@@ -1,0 +1,292 @@
+"""The frames of a DICOM file as they are stored: found, checked against the tags, and decoded one at a time.
+
+Native frames are cut out of the file, encapsulated ones put together from their fragments; neither needs the others.
+What the tags claim (rows, columns, samples, bits, frames) is compared with what is there before a decoder is called.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from anomalyclip.io import codestreams
+from anomalyclip.io.dicom_structure import DicomFile
+from anomalyclip.io.limits import check_pixels
+from anomalyclip.io.memo import Memo
+from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
+
+Array = npt.NDArray[Any]
+
+_DECODERS = (
+    "install a decoder (pip install pylibjpeg pylibjpeg-libjpeg, or pyjpegls for JPEG-LS), or decompress the file "
+    "(dcmdjpeg, or gdcmconv --raw)"
+)
+_MOST_FRAGMENTS = 1_000_000
+_JPEG = {f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70, 80, 81)}
+_JPEG2000 = {f"1.2.840.10008.1.2.4.{number}" for number in (90, 91, 201, 202, 203)}
+_RLE = "1.2.840.10008.1.2.5"
+_FLOATS = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
+
+
+@dataclass(frozen=True)
+class Format:
+    """How pixels are stored: the Image Pixel module, defaults filled in where an attribute is absent or empty."""
+
+    rows: int
+    columns: int
+    samples: int
+    photometric: str
+    allocated: int
+    stored: int
+    high: int
+    signed: bool
+    planar: int
+    frames: int
+
+    @property
+    def frame_bits(self) -> int:
+        """Bits of one native frame."""
+        per_pixel = 2 if self.photometric == "YBR_FULL_422" else self.samples
+        return self.rows * self.columns * per_pixel * self.allocated
+
+
+@dataclass(frozen=True)
+class Fragments:
+    """Where each encapsulated frame's bytes lie: (offset, length) of its fragments."""
+
+    frames: tuple[tuple[tuple[int, int], ...], ...]
+
+
+_known: Memo[Fragments] = Memo(2)
+
+
+def value(data: Any, keyword: str, default: Any = None) -> Any:
+    """An attribute's value; `default` where it is absent or present and empty, which DICOM takes for the same."""
+    element = data.get(keyword)
+    if element is None or (isinstance(element, (str, bytes)) and not element.strip()):
+        return default
+    if not isinstance(element, (str, bytes)) and hasattr(element, "__len__") and not len(element):
+        return default
+    return element
+
+
+def whole(data: Any, keyword: str, default: int | None = None) -> int:
+    """A whole number; the first of several. Raises `Refusal` where it is none, or is needed and missing."""
+    found = value(data, keyword, default)
+    if found is None:
+        raise Refusal(f"its attribute {keyword} is missing", EXPORT_AGAIN)
+    try:
+        return int(found if isinstance(found, (int, float, str)) else found[0])
+    except (TypeError, ValueError, IndexError):
+        raise Refusal(f"its attribute {keyword} is no number", EXPORT_AGAIN) from None
+
+
+def format_of(parsed: DicomFile, max_pixels: int) -> Format:
+    """The Image Pixel module, checked. Raises `Refusal`."""
+    data = parsed.data
+    samples = whole(data, "SamplesPerPixel", 1)
+    if samples not in (1, 3):
+        raise Refusal(f"it has {samples} samples per pixel, expected 1 or 3", "convert it to grey or RGB")
+    rows, columns = whole(data, "Rows"), whole(data, "Columns")
+    check_pixels(columns, rows, max_pixels)
+    allocated = _FLOATS.get(parsed.keyword) or whole(data, "BitsAllocated")
+    stored = allocated if parsed.keyword in _FLOATS else whole(data, "BitsStored", allocated)
+    high = whole(data, "HighBit", stored - 1)
+    if not (allocated in (1, 8, 16, 32, 64) and 1 <= stored <= allocated and stored - 1 <= high < allocated):
+        raise Refusal(f"it stores {stored} of {allocated} bits up to bit {high}, which cannot be", EXPORT_AGAIN)
+    frames = whole(data, "NumberOfFrames", 1)
+    if frames < 1:
+        raise Refusal(f"it declares {frames} frames", EXPORT_AGAIN)
+    photometric = str(value(data, "PhotometricInterpretation", "RGB" if samples == 3 else "MONOCHROME2")).strip()
+    signed = bool(whole(data, "PixelRepresentation", 0))
+    planar = whole(data, "PlanarConfiguration", 0)
+    return Format(rows, columns, samples, photometric, allocated, stored, high, signed, planar, frames)
+
+
+def check_frames(file: BinaryIO, parsed: DicomFile, form: Format) -> None:
+    """Whether the frames that the tags claim are there. Raises `Refusal`."""
+    if _family(parsed) is not None:
+        _fragments(file, parsed, form)
+        return
+    if parsed.length is None:
+        raise Refusal("its pixel data is encapsulated, its transfer syntax is not", EXPORT_AGAIN)
+    there = min(parsed.length, parsed.end - parsed.offset)
+    needed = -(-form.frame_bits * form.frames // 8)
+    if there < needed:
+        raise truncated(f"its tags claim {needed:,} bytes of pixel data, {there:,} are there")
+    spare = -(-form.frame_bits // 8) if form.photometric != "YBR_FULL_422" else 2
+    if there - needed >= max(spare, 2):
+        raise Refusal(f"it holds {there:,} bytes of pixel data, its tags claim {needed:,}", EXPORT_AGAIN)
+
+
+def read_frame(file: BinaryIO, parsed: DicomFile, form: Format, index: int) -> Array:
+    """One frame, decoded: (rows, columns) or (rows, columns, 3) RGB; integers as stored, their own bits alone."""
+    check_frames(file, parsed, form)
+    family = _family(parsed)
+    return _native(file, parsed, form, index) if family is None else _decoded(file, parsed, form, index, family)
+
+
+def _family(parsed: DicomFile) -> str | None:
+    """JPEG, JPEG 2000 or RLE; None for native pixels. Raises `Refusal` for what is no picture."""
+    syntax = parsed.syntax
+    if syntax in _JPEG:
+        return "JPEG"
+    if syntax in _JPEG2000:
+        return "JPEG 2000"
+    if syntax == _RLE:
+        return "RLE"
+    if syntax in {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"}:
+        return None
+    from pydicom.uid import UID
+
+    name = UID(syntax).name
+    if "MPEG" in name or "HEVC" in name:
+        raise Refusal(f"it holds a video ({name})", "export the video and score its frames with `anomalyclip watch`")
+    raise Refusal(f"its compression ({name}) cannot be decoded here", _DECODERS)
+
+
+def _native(file: BinaryIO, parsed: DicomFile, form: Format, index: int) -> Array:
+    from pydicom.pixels.decoders.base import get_decoder
+
+    source = parsed.source(file)
+    if form.allocated == 1:  # frames follow each other without filling up the last byte
+        source.seek(parsed.offset)
+        data, at, frames = source.read(-(-form.frame_bits * form.frames // 8)), index, form.frames
+    else:
+        size = form.frame_bits // 8
+        source.seek(parsed.offset + index * size)
+        data, at, frames = source.read(size), 0, 1
+    shape = {"frames": frames, "stored": form.allocated, "signed": False}
+    pixels, _ = get_decoder(parsed.syntax).as_array(data, index=at, **_options(parsed, form, **shape))  # type: ignore[arg-type]
+    return pixels if parsed.keyword in _FLOATS or form.allocated == 1 else _significant(pixels, form)
+
+
+def _significant(pixels: Array, form: Format) -> Array:
+    """The bits that belong to the pixel, right-justified; overlays and rubbish in the others go."""
+    kept = (pixels >> (form.high + 1 - form.stored)) & pixels.dtype.type(2**form.stored - 1)
+    if not form.signed:
+        return np.asarray(kept)
+    spare = form.allocated - form.stored
+    signed: Array = (kept << spare).astype(f"i{form.allocated // 8}") >> spare
+    return signed
+
+
+def _options(parsed: DicomFile, form: Format, *, frames: int, stored: int, signed: bool) -> dict[str, Any]:
+    return {
+        "rows": form.rows,
+        "columns": form.columns,
+        "samples_per_pixel": form.samples,
+        "photometric_interpretation": form.photometric,
+        "bits_allocated": form.allocated,
+        "bits_stored": stored,
+        "pixel_representation": int(signed),
+        "planar_configuration": form.planar,
+        "number_of_frames": frames,
+        "pixel_keyword": parsed.keyword,
+    }
+
+
+def _decoded(file: BinaryIO, parsed: DicomFile, form: Format, index: int, family: str) -> Array:
+    from pydicom.encaps import encapsulate
+    from pydicom.pixels.decoders.base import get_decoder
+    from pydicom.uid import UID
+
+    source = parsed.source(file)
+    parts = []
+    for offset, length in _fragments(file, parsed, form).frames[index]:
+        source.seek(offset)
+        parts.append(source.read(length))
+    data = b"".join(parts)
+    claimed = codestreams.Claimed(form.columns, form.rows, form.samples, form.allocated)
+    codestreams.check(family, data, claimed)
+    options = _options(parsed, form, frames=1, stored=form.stored, signed=form.signed)
+    try:
+        pixels, _ = get_decoder(UID(parsed.syntax)).as_array(encapsulate([data]), index=0, **options)
+    except (NotImplementedError, RuntimeError) as error:  # no plugin for the transfer syntax
+        raise Refusal(f"its compression ({UID(parsed.syntax).name}) cannot be decoded here", _DECODERS) from error
+    return pixels
+
+
+def _fragments(file: BinaryIO, parsed: DicomFile, form: Format) -> Fragments:
+    return _known.of(file, lambda: _found(parsed.source(file), parsed, form))
+
+
+def _found(source: BinaryIO, parsed: DicomFile, form: Format) -> Fragments:
+    if parsed.length is not None:
+        raise Refusal("its transfer syntax is encapsulated, its pixel data is not", EXPORT_AGAIN)
+    order = "<" if parsed.little else ">"
+    source.seek(parsed.offset)
+    table = _item(source, order, parsed.end)
+    if table is None:
+        raise truncated("its pixel data holds no frame")
+    items: list[tuple[int, int]] = []
+    source.seek(table[0] + table[1])
+    while (item := _item(source, order, parsed.end)) is not None:
+        items.append(item)
+        source.seek(item[0] + item[1])
+        if len(items) > _MOST_FRAGMENTS:
+            raise Refusal(f"its pixel data is in more than {_MOST_FRAGMENTS:,} pieces", EXPORT_AGAIN)
+    starts = _frame_starts(source, parsed, form, table, items)
+    if len(starts) != form.frames:
+        raise Refusal(
+            f"it holds {len(starts):,} compressed frames, its tags claim {form.frames:,}",
+            EXPORT_AGAIN,
+        )
+    return Fragments(tuple(tuple(items[a:b]) for a, b in pairwise([*starts, len(items)])))
+
+
+def _item(source: BinaryIO, order: str, end: int) -> tuple[int, int] | None:
+    """Where the next item's bytes lie; None at the end of the sequence. Raises `Refusal` for one that is cut off."""
+    head = source.read(8)
+    if len(head) < 8 or head[:4] == struct.pack(f"{order}HH", 0xFFFE, 0xE0DD):
+        return None
+    group, element, length = struct.unpack(f"{order}HHI", head)
+    if (group, element) != (0xFFFE, 0xE000) or length == 0xFFFFFFFF:
+        raise Refusal("its pixel data is no sequence of items", EXPORT_AGAIN)
+    here = source.tell()
+    if here + length > end:
+        raise truncated(f"a compressed frame ends at byte {here + length:,}, the file at {end:,}")
+    return here, length
+
+
+def _frame_starts(
+    source: BinaryIO, parsed: DicomFile, form: Format, table: tuple[int, int], items: list[tuple[int, int]]
+) -> list[int]:
+    """Which fragments begin a frame: by the offset table, one each, or by how their bytes begin."""
+    offsets = _table(source, parsed, form, table)
+    if offsets:
+        # Offsets count from the first item's tag, 8 bytes before its bytes.
+        places = {offset - items[0][0]: number for number, (offset, _) in enumerate(items)} if items else {}
+        if any(offset not in places for offset in offsets) or offsets != sorted(set(offsets)) or offsets[0]:
+            raise Refusal("its table of frames points between its frames", EXPORT_AGAIN)
+        return [places[offset] for offset in offsets]
+    if form.frames == 1:
+        return [0] if items else []
+    if form.frames == len(items):
+        return list(range(len(items)))
+    return [number for number, (offset, _) in enumerate(items) if _begins_frame(source, offset)]
+
+
+def _table(source: BinaryIO, parsed: DicomFile, form: Format, table: tuple[int, int]) -> list[int]:
+    """The offsets of the basic or the extended table, [] without one. Raises `Refusal` where it is not of `frames`."""
+    extended = value(parsed.data, "ExtendedOffsetTable")
+    code = "<u8" if extended else "<u4" if parsed.little else ">u4"
+    length = len(extended) if extended else table[1]
+    if not length:
+        return []
+    if length != form.frames * (8 if extended else 4):
+        raise Refusal(f"its table of frames has {length:,} bytes, its tags claim {form.frames:,} frames", EXPORT_AGAIN)
+    source.seek(table[0])
+    raw = extended or source.read(length)
+    return [int(offset) for offset in np.frombuffer(raw, code).tolist()]
+
+
+def _begins_frame(source: BinaryIO, offset: int) -> bool:
+    source.seek(offset)
+    head = source.read(4)
+    return head[:2] == b"\xff\xd8" or head == b"\xff\x4f\xff\x51"
