@@ -63,6 +63,7 @@ def frame_attributes(parsed: DicomFile, index: int) -> Any:
     from pydicom.dataset import Dataset
 
     flat = Dataset()
+    flat.set_original_encoding(is_implicit_vr=False, is_little_endian=parsed.little)
     places = [parsed.data, *(group for group in _groups(parsed.data, index) if group is not None)]
     for keyword in (*_GROUPS, *_PALETTE, *_TOP):
         for place in places:  # the later, the more specific

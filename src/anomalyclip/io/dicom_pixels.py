@@ -152,18 +152,27 @@ def _family(parsed: DicomFile) -> str | None:
 
 def _native(file: BinaryIO, parsed: DicomFile, form: Format, index: int) -> Array:
     from pydicom.pixels.decoders.base import get_decoder
+    from pydicom.uid import UID
 
     source = parsed.source(file)
-    if form.allocated == 1:  # frames follow each other without filling up the last byte
-        source.seek(parsed.offset)
-        data, at, frames = source.read(-(-form.frame_bits * form.frames // 8)), index, form.frames
-    else:
-        size = form.frame_bits // 8
-        source.seek(parsed.offset + index * size)
-        data, at, frames = source.read(size), 0, 1
-    shape = {"frames": frames, "stored": form.allocated, "signed": False}
-    pixels, _ = get_decoder(parsed.syntax).as_array(data, index=at, **_options(parsed, form, **shape))  # type: ignore[arg-type]
-    return pixels if parsed.keyword in _FLOATS or form.allocated == 1 else _significant(pixels, form)
+    if form.allocated == 1:
+        return _bits(source, parsed.offset, form, index)
+    size = form.frame_bits // 8
+    source.seek(parsed.offset + index * size)
+    options = _options(parsed, form, stored=form.allocated, signed=False)
+    pixels, _ = get_decoder(UID(parsed.syntax)).as_array(source.read(size), index=0, **options)
+    return pixels if parsed.keyword in _FLOATS else _significant(pixels, form)
+
+
+def _bits(source: BinaryIO, offset: int, form: Format, index: int) -> Array:
+    """A frame of single bits; frames follow each other without filling up the last byte."""
+    if form.samples != 1:
+        raise Refusal("it stores colours in single bits", EXPORT_AGAIN)
+    count = form.rows * form.columns
+    first, skip = divmod(index * count, 8)
+    source.seek(offset + first)
+    packed = np.frombuffer(source.read(-(-(skip + count) // 8)), np.uint8)
+    return np.unpackbits(packed, bitorder="little")[skip : skip + count].reshape(form.rows, form.columns)
 
 
 def _significant(pixels: Array, form: Format) -> Array:
@@ -176,7 +185,7 @@ def _significant(pixels: Array, form: Format) -> Array:
     return signed
 
 
-def _options(parsed: DicomFile, form: Format, *, frames: int, stored: int, signed: bool) -> dict[str, Any]:
+def _options(parsed: DicomFile, form: Format, *, stored: int, signed: bool) -> dict[str, Any]:
     return {
         "rows": form.rows,
         "columns": form.columns,
@@ -186,7 +195,7 @@ def _options(parsed: DicomFile, form: Format, *, frames: int, stored: int, signe
         "bits_stored": stored,
         "pixel_representation": int(signed),
         "planar_configuration": form.planar,
-        "number_of_frames": frames,
+        "number_of_frames": 1,
         "pixel_keyword": parsed.keyword,
     }
 
@@ -204,7 +213,7 @@ def _decoded(file: BinaryIO, parsed: DicomFile, form: Format, index: int, family
     data = b"".join(parts)
     claimed = codestreams.Claimed(form.columns, form.rows, form.samples, form.allocated)
     codestreams.check(family, data, claimed)
-    options = _options(parsed, form, frames=1, stored=form.stored, signed=form.signed)
+    options = _options(parsed, form, stored=form.stored, signed=form.signed)
     try:
         pixels, _ = get_decoder(UID(parsed.syntax)).as_array(encapsulate([data]), index=0, **options)
     except (NotImplementedError, RuntimeError) as error:  # no plugin for the transfer syntax

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from anomalyclip.io.dicom_structure import looks_like_dicom
 from anomalyclip.io.limits import DEFAULT_MAX_PIXELS, check_pixels
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
 
@@ -104,6 +105,8 @@ def sniff(file: BinaryIO) -> str:
     for offset, magic, name in _MAGIC:
         if head[offset : offset + len(magic)] == magic and (name != "WEBP" or head[:4] == b"RIFF"):
             return name
+    if looks_like_dicom(head):
+        return "DICOM"
     for offset, magic, name in _REFUSED:
         if head[offset:].startswith(magic):
             raise Refusal(f"it is {name}, not an image that can be read", f"export it as {EXPORT_TO}")
