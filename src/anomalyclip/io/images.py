@@ -63,7 +63,7 @@ def read_image(
     """Read one image file as 8-bit RGB, upright, detached from the file.
 
     Args:
-        path: JPEG, PNG, TIFF, BMP, WebP, GIF, PNM, JPEG 2000, AVIF, HEIC (extra `heif`) or DICOM (extra `dicom`).
+        path: JPEG, PNG, TIFF, BMP, WebP, GIF, PNM, JPEG 2000, AVIF, HEIC (extra `heif`) or DICOM (extra `medical`).
             Links are followed. A path `FILE#frame=n` is frame n of FILE where no file has that name.
         frame: which picture of a file of several, from 0; None refuses such a file.
         max_pixels: largest accepted width x height, compared with the header before decoding.
