@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from anomalyclip.io.depth import Array, Raster
+from anomalyclip.io.depth import Array, Raster, Stated
 from anomalyclip.io.dicom_pixels import Format, check_frames, format_of, read_frame, value, whole
 from anomalyclip.io.dicom_structure import DicomFile, parse
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal
@@ -39,15 +39,15 @@ _TOP = ("PixelPaddingValue", "PixelPaddingRangeLimit", "SmallestPixelValueInSeri
 _MOST_COLOURS = 65536
 
 
-def count(file: BinaryIO, max_pixels: int) -> int:
-    """Frames of a DICOM file, all of which are there. Rewinds the file. Raises `Refusal`."""
+def inspected(file: BinaryIO, max_pixels: int) -> Format:
+    """What the tags say, once it is known to be there; nothing is decoded. Rewinds the file. Raises `Refusal`."""
     try:
         parsed = parse(file)
         form = format_of(parsed, max_pixels)
         check_frames(file, parsed, form)
     finally:
         file.seek(0)
-    return form.frames
+    return form
 
 
 def read(file: BinaryIO, index: int, max_pixels: int, *, windowed: bool) -> Raster:
@@ -85,23 +85,26 @@ def _groups(data: Any, index: int) -> list[Any]:
 
 
 def _shown(pixels: Array, form: Format, told: Any) -> Raster:
-    """A raster of floats in [0, 1], or of whole numbers that fill their type."""
+    """A raster with its scale."""
     if form.photometric == "PALETTE COLOR":
-        return Raster(_coloured(pixels, told))
+        coloured, scale = _coloured(pixels, told)
+        return Raster(coloured, stated=scale)
+    full = Stated(0.0, float(2**form.stored - 1), f"BitsStored {form.stored}")
     if pixels.ndim == 3:
-        top = float(2**form.stored - 1)
-        return Raster(pixels if pixels.dtype == np.uint8 and form.stored == 8 else pixels / top)
+        return Raster(pixels, stated=full)
     if form.photometric not in ("MONOCHROME1", "MONOCHROME2"):
         raise Refusal(f"its photometric interpretation is {form.photometric}", "convert it to MONOCHROME2 or RGB")
     inverse = form.photometric == "MONOCHROME1"
-    shown = _grey(pixels, form, told)
+    raster = _grey(pixels, form, told)
+    raster.white_is_zero = inverse
     padding = _padding(pixels, form, told)
-    if padding is not None:
-        shown = np.where(padding, 1.0 if inverse else 0.0, shown)
-    return Raster(shown, white_is_zero=inverse)
+    if padding is not None and raster.stated is not None:
+        black = raster.stated.white if inverse else raster.stated.black
+        raster.values = np.where(padding, np.asarray(black, raster.values.dtype), raster.values)
+    return raster
 
 
-def _coloured(pixels: Array, told: Any) -> Array:
+def _coloured(pixels: Array, told: Any) -> tuple[Array, Stated]:
     from pydicom.pixels.processing import apply_color_lut
 
     for colour in _COLOURS:
@@ -109,8 +112,7 @@ def _coloured(pixels: Array, told: Any) -> Array:
     if "RedPaletteColorLookupTableDescriptor" not in told:
         raise Refusal("its palette is missing", EXPORT_AGAIN)
     bits = int(told.RedPaletteColorLookupTableDescriptor[2])
-    coloured: Array = apply_color_lut(pixels, told)[..., :3]
-    return coloured if coloured.dtype == np.uint8 else coloured / float(2**bits - 1)
+    return apply_color_lut(pixels, told)[..., :3], Stated(0.0, float(2**bits - 1), f"a palette of {bits} bits")
 
 
 def _check_segments(told: Any, table: str) -> None:
@@ -131,20 +133,19 @@ def _check_segments(told: Any, table: str) -> None:
             raise Refusal(f"its palette has more than {_MOST_COLOURS:,} entries", EXPORT_AGAIN)
 
 
-def _grey(pixels: Array, form: Format, told: Any) -> Array:
-    """Values of interest in [0, 1]."""
+def _grey(pixels: Array, form: Format, told: Any) -> Raster:
+    """Values of interest, with what is black and white among them."""
     values = _modality(pixels, told)
     if "VOILUTSequence" in told:
-        return _table(values, told)
+        return Raster(_table(values, told), stated=Stated(0.0, 1.0, "the VOI LUT"))
     if "WindowCenter" in told and "WindowWidth" in told:
         function = str(told.get("VOILUTFunction", "LINEAR")).upper()
-        return window(values, _number(told.WindowCenter), _number(told.WindowWidth), function)
-    if values.dtype.kind == "f" and pixels.dtype.kind == "f":
-        return values  # no scale of its own: the rule of `depth`
-    if pixels.dtype == np.uint8 and form.stored == 8 and values is pixels:
-        return values
+        shown = window(values, _number(told.WindowCenter), _number(told.WindowWidth), function)
+        return Raster(shown, stated=Stated(0.0, 1.0, "the window"))
+    if pixels.dtype.kind == "f":
+        return Raster(values)  # no scale of its own: the rule of `depth`
     black, white = _range(form, told)
-    return np.clip((values - black) / (white - black), 0, 1)
+    return Raster(np.clip(values, black, white), stated=Stated(black, white, f"BitsStored {form.stored}"))
 
 
 def _modality(pixels: Array, told: Any) -> Array:

@@ -83,7 +83,7 @@ def count_in(file: BinaryIO, kind: str, max_pixels: int) -> int:
     if kind == "DICOM":
         from anomalyclip.io import dicom
 
-        return dicom.count(file, max_pixels)
+        return dicom.inspected(file, max_pixels).frames
     return 1
 
 

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from anomalyclip.io.dicom_structure import looks_like_dicom
 from anomalyclip.io.limits import DEFAULT_MAX_PIXELS, check_pixels
-from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
+from anomalyclip.io.refusal import Refusal, truncated
 
 _MAGIC = (
     (0, b"\xff\xd8\xff", "JPEG"),
@@ -292,24 +292,20 @@ def _boxed(name: str) -> Callable[[BinaryIO, int], Header]:
 def _dicom(file: BinaryIO, max_pixels: int) -> Header:
     from anomalyclip.io import dicom
 
-    data = dicom.read_dicom(file, max_pixels)
-    width, height, channels = int(data.Columns), int(data.Rows), int(data.get("SamplesPerPixel", 1))
-    bits = int(data.get("BitsAllocated", 8))
-    size = max(1, bits // 8)
-    if size > 8:
-        raise Refusal(f"its samples have {bits} bits", EXPORT_AGAIN)
+    form = dicom.inspected(file, max_pixels)
+    size = max(1, form.allocated // 8)
     # The stored values, rescaled and windowed as floats of eight bytes, then 8 bits of them.
-    decoded = width * height * (channels * (2 * size + 16) + 3 + _PILLOW_PIXEL)
+    decoded = form.columns * form.rows * (form.samples * (2 * size + 16) + 3 + _PILLOW_PIXEL)
     return Header(
         "DICOM",
-        width,
-        height,
-        channels,
-        int(data.get("BitsStored", bits) or bits),
+        form.columns,
+        form.rows,
+        form.samples,
+        form.stored,
         size,
-        int(data.get("NumberOfFrames", 1) or 1),
+        form.frames,
         decoded_bytes=decoded,
-        facts=data,
+        facts=form,
     )
 
 
