@@ -91,8 +91,8 @@ def weights(args: argparse.Namespace, folder: Path) -> str:
 def bare_step(config, dataset, batch: int) -> float:
     """Seconds of one prompt step on features in memory: forward, backward, Adam, nothing else."""
     from anomalyclip.clip.weights import load_clip
+    from anomalyclip.encoders.devices import pick_device
     from anomalyclip.hub import resolve_model
-    from anomalyclip.model import pick_device
     from anomalyclip.training.batches import Batch
     from anomalyclip.training.encoder import encoder_settings, features_of
     from anomalyclip.training.module import PromptTraining

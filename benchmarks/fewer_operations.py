@@ -34,8 +34,8 @@ import anomalyclip
 from anomalyclip.clip.config import PRESETS
 from anomalyclip.clip.vision import VisionTransformer
 from anomalyclip.data.transforms import preprocess_mask
+from anomalyclip.detector import Detector
 from anomalyclip.io.atomic import atomic_write
-from anomalyclip.model import AnomalyCLIP
 from anomalyclip.pretraining.validate import Labelled, real
 
 ROOT = Path(__file__).parents[1]
@@ -100,12 +100,12 @@ class Seen:
     pixels: list[NDArray[np.uint32]] = field(default_factory=list)
 
 
-def look(model: AnomalyCLIP, samples: list[Labelled], variants: dict[str, Variant], name: str) -> dict[str, Seen]:
+def look(model: Detector, samples: list[Labelled], variants: dict[str, Variant], name: str) -> dict[str, Seen]:
     """Run every variant on every image; the stem runs once per image size."""
     settings, seen = model.settings, {each: Seen() for each in variants}
     for sample in track(samples, description=f"{name:15}"):
         for size in sorted({variant.size for variant in variants.values()}):
-            truth = None if sample.mask is None else preprocess_mask(sample.mask, size).numpy() > 0.5
+            truth = None if sample.mask is None else preprocess_mask(sample.mask, size) > 0.5
             with torch.inference_mode():
                 tokens = model.visual.embed(model.preprocess(sample.image, (size, size)).unsqueeze(0))
                 for each, variant in variants.items():

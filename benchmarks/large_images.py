@@ -26,11 +26,11 @@ import anomalyclip
 from anomalyclip.data.synthetic import DEFECTS, FAMILIES, render
 from anomalyclip.data.synthetic.catalogue import applicable
 from anomalyclip.data.synthetic.spot import Spot
+from anomalyclip.detector import Detector
 from anomalyclip.geometry import Geometry, survey
 from anomalyclip.geometry.tiling import tile_starts
 from anomalyclip.io import draw_overlay
 from anomalyclip.metrics import auroc, average_precision
-from anomalyclip.model import AnomalyCLIP
 
 Map = NDArray[np.float32]
 SEED = 940_000_000
@@ -41,13 +41,13 @@ MEAN_COLOUR = (122, 116, 104)
 
 
 # ---- long images -----------------------------------------------------------------------------------------------------
-def squeezed(model: AnomalyCLIP, image: Image.Image) -> tuple[float, Map]:
+def squeezed(model: Detector, image: Image.Image) -> tuple[float, Map]:
     """What happens without options."""
     found = survey(model, image, Geometry())
     return found.score, found.anomaly_map
 
 
-def padded(model: AnomalyCLIP, image: Image.Image) -> tuple[float, Map]:
+def padded(model: Detector, image: Image.Image) -> tuple[float, Map]:
     """Letterbox: the image in the middle of a square of CLIP's mean colour."""
     side, (width, height) = max(image.size), image.size
     square = Image.new("RGB", (side, side), MEAN_COLOUR)
@@ -59,19 +59,19 @@ def padded(model: AnomalyCLIP, image: Image.Image) -> tuple[float, Map]:
     return found.score - weight * float(found.anomaly_map.max() - inside.max()), inside
 
 
-def patches(model: AnomalyCLIP, image: Image.Image) -> tuple[float, Map]:
+def patches(model: Detector, image: Image.Image) -> tuple[float, Map]:
     """--keep-aspect."""
     found = survey(model, image, Geometry(keep_aspect=True))
     return found.score, found.anomaly_map
 
 
-def tiled(model: AnomalyCLIP, image: Image.Image) -> tuple[float, Map]:
+def tiled(model: Detector, image: Image.Image) -> tuple[float, Map]:
     """Square tiles of the short side."""
     found = survey(model, image, Geometry(tile=min(image.size)))
     return found.score, found.anomaly_map
 
 
-def aspect(model: AnomalyCLIP, count: int, ratios: list[int]) -> None:
+def aspect(model: Detector, count: int, ratios: list[int]) -> None:
     """Strips of textures, with a defect and the same without."""
     print(f"{count} pairs of strips each; pixel AP is the mean over strips with a defect\n")
     print("| strip | how | image AUROC | pixel AP | s/image |\n|---|---|---|---|---|")
@@ -120,7 +120,7 @@ def large_scene(seed: int, side: int = SIDE, defects: int = 3) -> tuple[Image.Im
     return Image.fromarray((scene.image * 255).astype(np.uint8)), labels
 
 
-def tiles(model: AnomalyCLIP, count: int) -> None:
+def tiles(model: Detector, count: int) -> None:
     """Whole and in tiles; gradient energy along the tiles' borders against elsewhere."""
     layouts = {
         "whole": Geometry(),
@@ -165,7 +165,7 @@ def border_energy(values: Map, geometry: Geometry) -> tuple[float, float]:
     return float(steps[at].mean()), float(steps[~at].mean())
 
 
-def seams(model: AnomalyCLIP, count: int) -> None:
+def seams(model: Detector, count: int) -> None:
     """Border energy of flawless textures in logits: a few defects, wherever they lie, would drown a seam."""
     energies = []
     for index in range(count):
@@ -181,7 +181,7 @@ def seams(model: AnomalyCLIP, count: int) -> None:
 
 
 # ---- picture ---------------------------------------------------------------------------------------------------------
-def picture(model: AnomalyCLIP, path: Path, seed: int) -> None:
+def picture(model: Detector, path: Path, seed: int) -> None:
     """Scene with outlined defects, map of one pass, map in tiles; a corner of each at full size below."""
     image, labels = large_scene(seed)
     outlined = np.array(image)

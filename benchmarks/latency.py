@@ -21,10 +21,10 @@ import torch
 import anomalyclip
 from anomalyclip.bench.models import random_model
 from anomalyclip.clip.config import PRESETS
-from anomalyclip.model import AnomalyCLIP
+from anomalyclip.detector import Detector
 
 
-def build(name: str, image_size: int | None) -> AnomalyCLIP:
+def build(name: str, image_size: int | None) -> Detector:
     """``pocket`` with its real weights, everything else with random ones (speed does not depend on the values)."""
     return (
         anomalyclip.load("pocket", image_size=image_size)
@@ -70,7 +70,7 @@ def main() -> None:
         options.json.write_text(json.dumps(record, indent=2) + "\n")
 
 
-def summary(model: AnomalyCLIP, seconds: list[float]) -> dict[str, object]:
+def summary(model: Detector, seconds: list[float]) -> dict[str, object]:
     """Median and quartiles in milliseconds."""
     q1, median, q3 = statistics.quantiles(seconds, n=4) if len(seconds) > 1 else [seconds[0]] * 3
     return {

@@ -27,12 +27,12 @@ from anomalyclip.bench.drift import BASE, measure_drift
 from anomalyclip.bench.labelled import Labelled, LabelledSet, sets_on_disk
 from anomalyclip.data.synthetic import UNSEEN_FAMILIES, render
 from anomalyclip.data.transforms import preprocess_mask, resize
-from anomalyclip.model import AnomalyCLIP
-from anomalyclip.runtime import convert
-from anomalyclip.runtime.graph import DetectorGraph
-from anomalyclip.runtime.pictures import rendered_images
-from anomalyclip.runtime.quantise import KEPT, quantise_openvino
-from anomalyclip.runtime.sessions import open_session
+from anomalyclip.detector import Detector
+from anomalyclip.encoders.sessions import open_session
+from anomalyclip.export import convert
+from anomalyclip.export.graph import DetectorGraph
+from anomalyclip.export.pictures import rendered_images
+from anomalyclip.export.quantise import KEPT, quantise_openvino
 
 #: name -> scopes that stay in float
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -67,7 +67,7 @@ class Quantised:
         return torch.from_numpy(scores), torch.from_numpy(maps)
 
 
-def quantised(model: AnomalyCLIP, choices: dict[str, tuple[str, ...]], count: int, home: Path) -> dict[str, Quantised]:
+def quantised(model: Detector, choices: dict[str, tuple[str, ...]], count: int, home: Path) -> dict[str, Quantised]:
     """An export per choice, from one conversion."""
     graph = convert.openvino_model(DetectorGraph(model).eval())
     images = list(rendered_images(model.image_size, count, skip=4))  # those that the export takes
@@ -87,7 +87,7 @@ def unseen(count: int, side: int) -> Iterator[Labelled]:
     """Renders of families that no training saw, normal and anomalous in turn."""
     for index in range(count):
         sample = render(_SEED + index, side, anomalous=bool(index % 2), families=UNSEEN_FAMILIES)
-        truth = preprocess_mask(sample.labels > 0, side).numpy()
+        truth = preprocess_mask(sample.labels > 0, side)
         yield Labelled(Image.fromarray(sample.image), int(sample.anomalous), truth)
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 import anomalyclip
-from anomalyclip import AnomalyCLIP
+from anomalyclip import Detector
 from anomalyclip.clip.attention import DPAM_MODES
 from anomalyclip.data.synthetic import Sample, render
 from anomalyclip.io import draw_overlay
@@ -50,7 +50,7 @@ def example(family: str, number: int) -> Sample:
     return render(VALIDATION_SEED + number, SIDE, anomalous=True, families=(family,))
 
 
-def pixels(model: AnomalyCLIP, sample: Sample) -> Tensor:
+def pixels(model: Detector, sample: Sample) -> Tensor:
     return model.preprocess(Image.fromarray(sample.image))[None]
 
 
@@ -65,7 +65,7 @@ def sheet(rows: int, columns: int, height: float) -> tuple[plt.Figure, np.ndarra
     return figure, axes
 
 
-def pipeline(model: AnomalyCLIP, sample: Sample) -> plt.Figure:
+def pipeline(model: Detector, sample: Sample) -> plt.Figure:
     """Picture, similarity per patch, upsampled, smoothed, overlay."""
     size, layer = model.image_size, model.settings.layers[-1]
     features = model.encode(pixels(model, sample))
@@ -90,7 +90,7 @@ def pipeline(model: AnomalyCLIP, sample: Sample) -> plt.Figure:
     return figure
 
 
-def attention(model: AnomalyCLIP, sample: Sample) -> plt.Figure:
+def attention(model: Detector, sample: Sample) -> plt.Figure:
     """Where a patch on the defect and a flawless one look in the last block: by Q-K, and by V-V."""
     plain, own = last_attention(model, pixels(model, sample))
     side = round(plain.shape[0] ** 0.5)
@@ -113,7 +113,7 @@ def attention(model: AnomalyCLIP, sample: Sample) -> plt.Figure:
     return figure
 
 
-def last_attention(model: AnomalyCLIP, pixel_values: Tensor) -> tuple[np.ndarray, np.ndarray]:
+def last_attention(model: Detector, pixel_values: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """softmax(Q K^T) and softmax(V V^T) of the last block, mean over heads, (N, N) between patches."""
     tokens = model.visual.embed(pixel_values)
     *before, last = model.visual.transformer.resblocks
@@ -125,7 +125,7 @@ def last_attention(model: AnomalyCLIP, pixel_values: Tensor) -> tuple[np.ndarray
     return weights[0], weights[1]
 
 
-def paths(model: AnomalyCLIP, samples: list[Sample]) -> plt.Figure:
+def paths(model: Detector, samples: list[Sample]) -> plt.Figure:
     """The map by each kind of local path; one row per picture."""
     order = list(reversed(DPAM_MODES))
     variants = {mode: anomalyclip.load("pocket", dpam=mode) for mode in order}
@@ -141,7 +141,7 @@ def paths(model: AnomalyCLIP, samples: list[Sample]) -> plt.Figure:
     return figure
 
 
-def texts(model: AnomalyCLIP, samples: list[Sample]) -> plt.Figure:
+def texts(model: Detector, samples: list[Sample]) -> plt.Figure:
     """How much nearer patches are to "damaged object" than to "object": flawless ones, and those on defects."""
     flawless, damaged = [], []
     for sample in samples:

@@ -25,9 +25,10 @@ import anomalyclip
 from anomalyclip.clip.config import PRESETS
 from anomalyclip.clip.model import random_clip
 from anomalyclip.clip.weights import save_clip
+from anomalyclip.detector import Detector
 from anomalyclip.hub import resolve_model, resolve_prompts
 from anomalyclip.io import draw_overlay, read_image
-from anomalyclip.model import AnomalyCLIP
+from anomalyclip.opening import from_files
 from anomalyclip.pretraining.validate import Judge, Labelled, measure, real
 from anomalyclip.version import __version__
 
@@ -59,10 +60,10 @@ class SpectralResidual:
         return np.clip(cv2.resize(smooth, (self.size, self.size)) * 50, 0, 1)
 
 
-def untrained(folder: Path) -> AnomalyCLIP:
+def untrained(folder: Path) -> Detector:
     """The same network with random weights, asked in plain words."""
     save_clip(folder / "random.safetensors", random_clip(PRESETS["pocket"], SEED))
-    return AnomalyCLIP.from_files(folder / "random.safetensors", "clip", dpam="vv")
+    return from_files(folder / "random.safetensors", "clip", dpam="vv")
 
 
 def judges(folder: Path) -> dict[str, Callable[[], Judge]]:
@@ -70,12 +71,12 @@ def judges(folder: Path) -> dict[str, Callable[[], Judge]]:
     files = resolve_model("pocket", offline=True)
     learned = resolve_prompts(files.prompts_or_error(), offline=True)
     return {
-        "pocket": lambda: AnomalyCLIP.from_files(files.weights, learned, name="pocket"),
-        "pocket without DPAM": lambda: AnomalyCLIP.from_files(files.weights, learned, dpam="qk"),
+        "pocket": lambda: from_files(files.weights, learned, name="pocket"),
+        "pocket without DPAM": lambda: from_files(files.weights, learned, dpam="qk"),
         "untrained network of the same shape": lambda: untrained(folder),
         "spectral residual saliency": SpectralResidual,
-        "pocket, hand-written prompts (clip)": lambda: AnomalyCLIP.from_files(files.weights, "clip", dpam="vv"),
-        "pocket, hand-written prompts (winclip-ensemble)": lambda: AnomalyCLIP.from_files(
+        "pocket, hand-written prompts (clip)": lambda: from_files(files.weights, "clip", dpam="vv"),
+        "pocket, hand-written prompts (winclip-ensemble)": lambda: from_files(
             files.weights, "winclip-ensemble", dpam="vv"
         ),
     }
@@ -141,7 +142,7 @@ def _cell(row: dict[str, Any], kind: str) -> str:
     return f"{row[f'{kind}_auroc']:.3f} ({low:.3f} to {high:.3f})"
 
 
-def failures(model: AnomalyCLIP, root: Path, columns: int = 6, side: int = 200) -> np.ndarray:
+def failures(model: Detector, root: Path, columns: int = 6, side: int = 200) -> np.ndarray:
     """Per set: anomalous images that scored lowest, then normal ones that scored highest; image above heat map."""
     rows = []
     for meta in sorted(root.glob("*/meta.json")):

@@ -15,15 +15,17 @@ from anomalyclip.errors import AnomalyClipError
 from anomalyclip.version import __version__
 
 if TYPE_CHECKING:
-    from anomalyclip.model import AnomalyCLIP, load
+    from anomalyclip.detector import Detector
+    from anomalyclip.opening import from_files, load
     from anomalyclip.prediction import Prediction
 
-__all__ = ["AnomalyCLIP", "AnomalyClipError", "Prediction", "__version__", "load"]
+__all__ = ["AnomalyClipError", "Detector", "Prediction", "__version__", "from_files", "load"]
 
 # Looked up on first use: importing the package must stay light (no torch).
 _LAZY = {
-    "AnomalyCLIP": "anomalyclip.model",
-    "load": "anomalyclip.model",
+    "Detector": "anomalyclip.detector",
+    "from_files": "anomalyclip.opening",
+    "load": "anomalyclip.opening",
     "Prediction": "anomalyclip.prediction",
 }
 

@@ -1,16 +1,17 @@
-"""`detector.detect("part.png")`: what Python users call, whatever runs the model."""
+"""`detector.detect("part.png")`: what Python users call, whatever runs the model; and one image in any geometry."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from anomalyclip.errors import ConfigError, InputError
-from anomalyclip.geometry import Areas, Geometry, parse_layout, survey
+from anomalyclip.geometry import Area, Areas, Assembly, Geometry, batches_of, parse_layout, plan_views, view_pixels
 from anomalyclip.geometry.resize import resize_map
+from anomalyclip.geometry.views import geometry_record
 from anomalyclip.prediction import Prediction, decide
 
 if TYPE_CHECKING:
@@ -20,66 +21,76 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from typing_extensions import Unpack
 
-    from anomalyclip.geometry import Detector, Layout
+    from anomalyclip.detector import Detector
+    from anomalyclip.geometry import Layout
 
     Source: TypeAlias = str | Path | Image | NDArray[np.uint8]
 
+Progress = Callable[[int, int], object]
 
-class Detecting:
-    """Gives :meth:`detect` to every detector that inherits from it."""
 
-    @overload
-    def detect(
-        self: Detector, inputs: Source, *, batch_size: int = 1, threshold: float | None = None, **layout: Unpack[Layout]
-    ) -> Prediction: ...
-    @overload
-    def detect(
-        self: Detector,
-        inputs: list[Source] | tuple[Source, ...],
-        *,
-        batch_size: int = 1,
-        threshold: float | None = None,
-        **layout: Unpack[Layout],
-    ) -> list[Prediction]: ...
-    def detect(
-        self: Detector, inputs: Any, *, batch_size: int = 1, threshold: float | None = None, **layout: Unpack[Layout]
-    ) -> Any:
-        """Score one image or a list of them.
+class Survey(NamedTuple):
+    """score: in [0, 1]. anomaly_map: (height, width) float32 in [0, 1] at the image's own size, 0 outside the area.
+    record: what results say of the geometry, see `geometry_record`."""
 
-        Args:
-            inputs: a path, a PIL image or a uint8 RGB/grey array (H, W[, 3]); or a list of these.
-            batch_size: images, or tiles of one image, per forward pass.
-            threshold: image score from which the decision is "anomalous"; None gives no decision.
-            layout: for large and odd images: ``tile``, ``overlap``, ``scales``, ``keep_aspect``, ``roi`` and
-                ``ignore_mask``, see :class:`anomalyclip.geometry.Geometry` and :class:`anomalyclip.geometry.Layout`.
+    score: float
+    anomaly_map: NDArray[np.float32]
+    record: dict[str, Any] | None
 
-        Returns:
-            A :class:`Prediction`, or a list of them in the order of the inputs.
 
-        Raises:
-            ImageReadError, InputError: an input cannot be read. For folders of unknown files use ``anomalyclip detect``
-                or :mod:`anomalyclip.detect`, which report a bad file and go on.
-            ConfigError: a value of the layout is out of range, or asks for input sizes that an export does not take.
-        """
-        if batch_size < 1:
-            raise ConfigError(f"batch_size must be 1 or more, got {batch_size}")
-        sources = inputs if isinstance(inputs, list | tuple) else [inputs]
-        if any(value is not None for value in layout.values()):
-            geometry, areas = parse_layout(layout)
-            found = [_laid_out(self, one, geometry, areas, batch_size, threshold) for one in sources]
-        else:
-            starts = range(0, len(sources), batch_size)
-            found = [p for start in starts for p in _batch(self, sources[start : start + batch_size], threshold)]
-        return found if isinstance(inputs, list | tuple) else found[0]
+def survey(
+    model: Detector,
+    image: Image,
+    geometry: Geometry,
+    *,
+    area: Area | None = None,
+    batch_size: int = 1,
+    progress: Progress | None = None,
+) -> Survey:
+    """Judge one RGB image view by view: the plain form of what `anomalyclip.detect` does in a stream.
+
+    batch_size: views per forward pass. progress: called with (views done, all views) after each pass.
+    Raises ConfigError where the model does not take the sizes that the geometry asks for.
+    """
+    model.check(geometry)
+    views = plan_views(image.size, geometry, model.sizes, area)
+    assembly = Assembly(image.size, views, area=area, peak=(0.0, 0.0) if area is None else model.peak)
+    done = 0
+    for batch in batches_of(views, batch_size):
+        scores, maps = model.predict(np.stack([view_pixels(model.preprocess, image, view) for view in batch]))
+        for view, score, small in zip(batch, scores.tolist(), maps, strict=True):
+            assembly.add(view, score, small)
+        done += len(batch)
+        if progress is not None:
+            progress(done, len(views))
+    return Survey(assembly.score, assembly.anomaly_map, geometry_record(views, area))
+
+
+def detect_all(
+    model: Detector,
+    sources: Sequence[Any],
+    *,
+    batch_size: int = 1,
+    threshold: float | None = None,
+    **layout: Unpack[Layout],
+) -> list[Prediction]:
+    """A prediction per source, in order; see :meth:`anomalyclip.detector.Detector.detect`."""
+    if batch_size < 1:
+        raise ConfigError(f"batch_size must be 1 or more, got {batch_size}")
+    if any(value is not None for value in layout.values()):
+        geometry, areas = parse_layout(layout)
+        return [_laid_out(model, one, geometry, areas, batch_size, threshold) for one in sources]
+    starts = range(0, len(sources), batch_size)
+    return [one for start in starts for one in _batch(model, sources[start : start + batch_size], threshold)]
 
 
 def _laid_out(
-    detector: Detector, source: Any, geometry: Geometry, areas: Areas, batch_size: int, threshold: float | None
+    model: Detector, source: Any, geometry: Geometry, areas: Areas, batch_size: int, threshold: float | None
 ) -> Prediction:
     image = as_image(source)
     path = str(source) if isinstance(source, str | Path) else None
     area, _ = areas.of(image.size, "" if path is None else Path(path).name)
-    found = survey(detector, image, geometry, area=area, batch_size=batch_size)
+    found = survey(model, image, geometry, area=area, batch_size=batch_size)
     return Prediction(
         score=found.score,
         anomaly_map=found.anomaly_map,
@@ -93,11 +104,9 @@ def _laid_out(
     )
 
 
-def _batch(detector: Detector, inputs: Sequence[Any], threshold: float | None) -> list[Prediction]:
-    import torch
-
-    images = [as_image(source) for source in inputs]
-    scores, maps = detector.predict(torch.stack([detector.preprocess(image) for image in images]))
+def _batch(model: Detector, sources: Sequence[Any], threshold: float | None) -> list[Prediction]:
+    images = [as_image(source) for source in sources]
+    scores, maps = model.predict(np.stack([model.preprocess(image) for image in images]))
     return [
         Prediction(
             score=score,
@@ -108,7 +117,7 @@ def _batch(detector: Detector, inputs: Sequence[Any], threshold: float | None) -
             decision=decide(score, threshold),
             image=image,
         )
-        for source, image, score, values in zip(inputs, images, scores.tolist(), maps.numpy(), strict=True)
+        for source, image, score, values in zip(sources, images, scores.tolist(), maps, strict=True)
     ]
 
 

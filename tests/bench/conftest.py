@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
 from anomalyclip.clip.weights import load_clip
-from anomalyclip.model import AnomalyCLIP
-from anomalyclip.model_settings import ModelSettings
-from anomalyclip.text_embeddings import TextEmbeddings
+from anomalyclip.detector import Detector
+from anomalyclip.encoders.torch import TorchEncoder
+from anomalyclip.judges.text import TextEmbeddings
+from anomalyclip.judges.words import Words
+from anomalyclip.settings import ModelSettings
 
 
 @pytest.fixture(scope="session")
-def tiny(golden_folder, golden) -> AnomalyCLIP:
+def tiny(golden_folder, golden) -> Detector:
     clip = load_clip(golden_folder / "clip_small_openai.safetensors")
     settings = ModelSettings(image_size=70, layers=(2, 4, 6), dpam_blocks=4)
-    embeddings = TextEmbeddings(torch.from_numpy(golden["text_features"][0]), "golden", "")
-    return AnomalyCLIP(clip.visual, embeddings, settings, name="tiny", weights_sha256=clip.weights_sha256)
+    embeddings = TextEmbeddings(golden["text_features"][0], "golden", "")
+    encoder = TorchEncoder(clip.visual.requires_grad_(False), name="tiny", weights_sha256=clip.weights_sha256)
+    return Detector(encoder, Words(embeddings, settings), settings)

@@ -7,10 +7,10 @@ import torch
 
 from anomalyclip.bench.ceiling import flops, gemm_ceiling
 from anomalyclip.bench.operators import profile_operators
-from anomalyclip.model import AnomalyCLIP
+from anomalyclip.detector import Detector
 
 
-def test_flops_of_the_tiny_model(tiny: AnomalyCLIP) -> None:
+def test_flops_of_the_tiny_model(tiny: Detector) -> None:
     """2 blocks with one path and 4 with two, of which the last needs its original path for the class token only."""
     n, d, heads_width, e, patch = 26, 128, 128, 64, 14
     linear = lambda rows, inner, outer: 2 * rows * inner * outer  # noqa: E731
@@ -37,7 +37,7 @@ def test_the_ceiling_is_what_a_product_takes() -> None:
     assert found.get("int8", 1.0) > 0.5
 
 
-def test_the_profile_names_where_time_goes(tiny: AnomalyCLIP) -> None:
+def test_the_profile_names_where_time_goes(tiny: Detector) -> None:
     found = profile_operators(tiny, runs=1)
     assert {"addmm", "native_layer_norm"} <= {one.name for one in found}
     assert 0.8 < sum(one.share for one in found) <= 1.0001

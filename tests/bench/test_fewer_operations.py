@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from anomalyclip.model import AnomalyCLIP
+from anomalyclip.detector import Detector
 from anomalyclip.pretraining.validate import Labelled
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
@@ -44,16 +44,16 @@ def pixels() -> torch.Tensor:
 
 
 @torch.inference_mode()
-def features(blocks: ModuleType, tiny: AnomalyCLIP, pixels: torch.Tensor, **options: object) -> list[torch.Tensor]:
-    tokens = tiny.visual.embed(pixels)
-    found = blocks.encode(tiny.visual, tokens, tiny.settings.layers, blocks.Fewer(**options), dpam_blocks=4)
+def features(blocks: ModuleType, tiny: Detector, pixels: torch.Tensor, **options: object) -> list[torch.Tensor]:
+    tokens = tiny.encoder.visual.embed(pixels)
+    found = blocks.encode(tiny.encoder.visual, tokens, tiny.settings.layers, blocks.Fewer(**options), dpam_blocks=4)
     return [found.image, *found.patches.values()]
 
 
 @torch.inference_mode()
 @pytest.mark.parametrize("dpam_blocks", [None, 0, 2])
 def test_nothing_switched_on_is_the_model(blocks, tiny, pixels, dpam_blocks) -> None:
-    expected = tiny.visual(pixels, layers=(2, 4, 6), dpam_blocks=4 if dpam_blocks is None else dpam_blocks)
+    expected = tiny.encoder.visual(pixels, layers=(2, 4, 6), dpam_blocks=4 if dpam_blocks is None else dpam_blocks)
     given = features(blocks, tiny, pixels, dpam_blocks=dpam_blocks)
     for ours, theirs in zip(given, [expected.image, *expected.patches.values()], strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
@@ -94,7 +94,7 @@ def test_cells_are_those_of_a_loop(blocks, side, cell) -> None:
 @torch.inference_mode()
 def test_averaged_keys_are_those_of_a_written_out_attention(blocks, tiny) -> None:
     """Softmax over a key that counts four times: written out with the averaged keys repeated for each token."""
-    attn, side, cell = tiny.visual.transformer.resblocks[0].attn, 5, 2
+    attn, side, cell = tiny.encoder.visual.transformer.resblocks[0].attn, 5, 2
     x = torch.randn(1, 1 + side * side, attn.in_proj_weight.shape[1])
     fewer = blocks.Fewer(plain_cell=cell, local_cell=cell, weighed=True)
     q, k, v, own = blocks._projections(attn, x, cell, dual=True)

@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from anomalyclip.calibration import CostWish, Measured, RecallWish, calibrate, measure, provenance_of
 from anomalyclip.calibration.plot import SIZE, draw_profile
 from anomalyclip.detect import iter_inputs
+from anomalyclip.detector import Detector
+from anomalyclip.encoders import EncoderFacts
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.geometry import Areas, Geometry
 
 
-class Brightness:
+class Brightness(Detector):
     """Score: mean brightness of the 8 x 8 view; map: its brightness, NaN where an image is pure magenta."""
 
-    def preprocess(self, image: Image.Image) -> torch.Tensor:
-        return torch.from_numpy(np.float32(image.resize((8, 8), Image.Resampling.BOX)) / 255).permute(2, 0, 1)
+    def __init__(self) -> None:
+        facts = EncoderFacts("brightness", "", 1, 8, 0, 0, 0, resizes=False)
+        self.encoder = SimpleNamespace(facts=facts, runtime="torch", device="cpu")
+        self.judge = SimpleNamespace(peak=(0.0, 0.0), whole_batch=False)
+        self.settings = SimpleNamespace(image_size=8)
 
-    def predict(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        maps = pixel_values.mean(dim=1)
-        magenta = (pixel_values[:, 1] == 0) & (pixel_values[:, 0] == 1)
-        return maps.mean(dim=(1, 2)), torch.where(magenta, torch.nan, maps)
+    def preprocess(self, image: Image.Image, size: tuple[int, int] | None = None) -> np.ndarray:
+        return (np.float32(image.resize((8, 8), Image.Resampling.BOX)) / 255).transpose(2, 0, 1)
+
+    def predict(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        maps = pixels.mean(axis=1)
+        magenta = (pixels[:, 1] == 0) & (pixels[:, 0] == 1)
+        return maps.mean(axis=(1, 2)), np.where(magenta, np.float32(np.nan), maps)
 
     def provenance(self) -> dict[str, Any]:
         return {"model": "brightness", "settings": {"map_weight": 0.0}}

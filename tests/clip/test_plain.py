@@ -62,7 +62,7 @@ def test_a_window_as_large_as_the_image_is_the_image(visual, tokens):
 @pytest.mark.parametrize("scale", [0, 6])
 def test_windows_that_do_not_fit_are_refused(scale):
     with pytest.raises(ConfigError, match=f"{scale} x {scale} patches do not fit a grid of 5 x 5"):
-        window_patches(GRID, scale)
+        window_patches((GRID, GRID), scale)
 
 
 def test_stage_tokens_are_the_references_before_the_last_norm_and_projection(visual, tokens, golden):

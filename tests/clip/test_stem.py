@@ -56,7 +56,7 @@ def test_inverted_residual_adds_its_input_only_where_shapes_allow() -> None:
 
 @pytest.mark.parametrize(("side", "grid"), [(32, 4), (40, 5), (47, 5), (8, 1)])
 def test_any_size_gives_a_grid_of_whole_cells(stem: ConvStem, side: int, grid: int) -> None:
-    tokens, shape = stem(torch.randn(2, 3, side, side))
+    tokens, shape, _ = stem(torch.randn(2, 3, side, side))
     assert shape == (grid, grid)
     assert tokens.shape == (2, grid * grid, 12)
     assert torch.isfinite(tokens).all()

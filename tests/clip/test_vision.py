@@ -108,7 +108,7 @@ def test_a_stem_takes_the_place_of_the_patch_embedding():
     stem = StemConfig(first=8, stages=(StemStage(3, 1, 2, 12, 1), StemStage(3, 2, 2, 16, 2)), taps=(1, 2), stride=4)
     visual = random_clip(CLIPConfig(24, VisionConfig(32, 4, 32, 2, 2, stem=stem), TEXT)).visual
     x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
-    patches, grid = visual.stem(x)
+    patches, grid, _ = visual.stem(x)
     assert grid == (8, 8)
     tokens = torch.cat([visual.class_embedding.expand(2, 1, 32), patches], 1) + visual.positional_embedding
     expected = torch.nn.functional.layer_norm(tokens, (32,), visual.ln_pre.weight, visual.ln_pre.bias)

@@ -5,37 +5,43 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from anomalyclip.detect import InputItem, Provenance, Result
 from anomalyclip.detect.names import path_key
+from anomalyclip.detector import Detector
+from anomalyclip.encoders import EncoderFacts
 
 SIDE = 16
 
 
-class BrightnessModel:
-    """Follows `anomalyclip.detect.Detector`. Images of pure (255, 0, 255) make a whole batch fail."""
+class BrightnessModel(Detector):
+    """Images of pure (255, 0, 255) make a whole batch fail."""
 
     def __init__(self) -> None:
         self.batches: list[int] = []
         self.threads: set[int] = set()
+        facts = EncoderFacts("brightness", "", 1, SIDE, 0, 0, 0, resizes=False)
+        self.encoder = SimpleNamespace(facts=facts, runtime="torch", device="cpu")
+        self.judge = SimpleNamespace(peak=(0.0, 0.0), whole_batch=False)
+        self.settings = SimpleNamespace(image_size=SIDE)
 
-    def preprocess(self, image: Image.Image) -> torch.Tensor:
+    def preprocess(self, image: Image.Image, size: tuple[int, int] | None = None) -> np.ndarray:
         pixels = np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BOX), dtype=np.float32) / 255
-        return torch.from_numpy(pixels).permute(2, 0, 1)
+        return pixels.transpose(2, 0, 1)
 
-    def predict(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        self.batches.append(len(pixel_values))
+    def predict(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self.batches.append(len(pixels))
         self.threads.add(threading.get_ident())
-        magenta = torch.tensor([1.0, 0.0, 1.0]).view(3, 1, 1)
-        if any(torch.equal(one, magenta.expand_as(one)) for one in pixel_values):
+        magenta = np.array([1.0, 0.0, 1.0])[:, None, None]
+        if any((one == magenta).all() for one in pixels):
             raise RuntimeError("magenta\nis not supported")
-        maps = pixel_values.mean(dim=1)
-        return maps.mean(dim=(1, 2)), maps
+        maps = pixels.mean(axis=1)
+        return maps.mean(axis=(1, 2)), maps
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from anomalyclip.detect import Finished, InputItem, Rules, detect_stream
 from anomalyclip.detect import pipeline as pipeline_module
 from anomalyclip.detect.names import path_key
+from anomalyclip.detecting import survey
 from anomalyclip.errors import ConfigError
-from anomalyclip.geometry import Areas, Geometry, survey
+from anomalyclip.geometry import Areas, Geometry
 from anomalyclip.io import read_image
 
 
@@ -152,7 +152,7 @@ def test_an_ignored_peak_lowers_the_score_by_its_share(model: Any, tmp_path: Pat
     Image.fromarray(pixels).save(tmp_path / "a.png")
     ignore = np.zeros((16, 16), bool)
     ignore[:4, :4] = True
-    model.provenance = lambda: {"model": "m", "prompts": "p", "settings": {"map_weight": 0.25}}
+    model.judge.peak = (0.25, 0.0)
     (plain,) = detect_stream(model, items(tmp_path / "a.png"))
     (masked,) = detect_stream(model, items(tmp_path / "a.png"), areas=Areas.open(None, ignore))
     assert plain.score is not None
@@ -183,7 +183,7 @@ def test_a_model_of_one_size_is_refused_before_anything_is_read(model: Any) -> N
 
 
 def test_a_tiled_nan_is_a_failure(model: Any, png: Callable[..., Path]) -> None:
-    model.predict = lambda pixels: (torch.full((len(pixels),), float("nan")), torch.zeros(len(pixels), 4, 4))
+    model.predict = lambda pixels: (np.full(len(pixels), np.nan), np.zeros((len(pixels), 4, 4), np.float32))
     (result,) = detect_stream(model, items(png("a.png", size=(64, 16))), geometry=Geometry(tile=16))
     assert result.score is None
     assert "nan" in str(result.error)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from anomalyclip.detect import Finished, InputItem, Result, Rules, Thumbnails, detect_stream
@@ -70,7 +69,7 @@ def test_a_batch_the_model_fails_on_is_tried_one_by_one(model: Any, png: Callabl
 
 
 def test_a_score_that_is_no_number_is_a_failure(model: Any, png: Callable[..., Path]) -> None:
-    model.predict = lambda pixels: (torch.full((len(pixels),), float("nan")), torch.zeros(len(pixels), 4, 4))
+    model.predict = lambda pixels: (np.full(len(pixels), np.nan), np.zeros((len(pixels), 4, 4), np.float32))
     (result,) = detect_stream(model, items(png("a.png")))
     assert result.score is None
     assert "nan" in str(result.error)
@@ -151,7 +150,7 @@ def test_closing_early_leaves_no_thread_and_stops_reading(model: Any, png: Calla
 
 
 def test_an_interrupt_in_the_model_comes_through_and_leaves_no_thread(model: Any, png: Callable[..., Path]) -> None:
-    def interrupted(pixels: torch.Tensor) -> Any:
+    def interrupted(pixels: np.ndarray) -> Any:
         raise KeyboardInterrupt
 
     model.predict = interrupted

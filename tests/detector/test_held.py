@@ -12,21 +12,18 @@ from PIL import Image
 
 import anomalyclip
 from anomalyclip.data.synthetic import render
-from anomalyclip.evaluation import load_for
-from anomalyclip.model import AnomalyCLIP
+from anomalyclip.opening import from_files, open_for
 
 HELD = Path(__file__).with_name("held.npz")
 COUNT, SIDE, STEP = 20, 96, 9
 TOLERANCE = {"rtol": 0, "atol": 2e-6}  # bit-equal on the machine that recorded them; other processors sum otherwise
 BUILDERS: dict[str, Callable[[Path, Path], Any]] = {
     "pocket": lambda clip, prompts: anomalyclip.load("pocket", device="cpu"),
-    "small": lambda clip, prompts: AnomalyCLIP.from_files(
-        clip, prompts, layers=[2, 4, 6], image_size=70, dpam_blocks=4
-    ),
-    "winclip": lambda clip, prompts: load_for(["part"], clip, prompts="winclip", image_size=56, device="cpu").for_class(
+    "small": lambda clip, prompts: from_files(clip, prompts, layers=[2, 4, 6], image_size=70, dpam_blocks=4),
+    "winclip": lambda clip, prompts: open_for(["part"], clip, prompts="winclip", image_size=56, device="cpu").for_class(
         "part"
     ),  # type: ignore[union-attr]
-    "clip": lambda clip, prompts: load_for(
+    "clip": lambda clip, prompts: open_for(
         ["part"], clip, prompts="clip", image_size=56, device="cpu", class_agnostic=True
     ),
 }

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from anomalyclip import AnomalyCLIP
 from anomalyclip.io import read_map
+from anomalyclip.opening import from_files
 
 CAFE = os.fsdecode(b"caf\xe9.png")
 GOOD = {
@@ -125,7 +125,7 @@ def test_outputs_never_collide(everything: Run) -> None:
 
 def test_numbers_are_those_of_the_python_face(everything: Run, golden_folder: Path) -> None:
     """The command line and `model.detect` are two ways to one result; a GIF counts by its first frame."""
-    model = AnomalyCLIP.from_files(golden_folder / "clip_small_openai.safetensors", golden_folder / "epoch_1.pth",
+    model = from_files(golden_folder / "clip_small_openai.safetensors", golden_folder / "epoch_1.pth",
                                    layers=[2, 4, 6], image_size=70)  # fmt: skip
     for name in ("good.png", "animated.gif", "sixteen.png", "wide.png"):
         prediction = model.detect(everything.folder / name)

@@ -239,9 +239,9 @@ def _saved_rows(desk: Desk) -> list[dict[str, Any]]:
 @pytest.mark.skipif(bool(SHOTS), reason="compares with the small CLIP")
 def test_regions_of_the_page_are_those_of_detect(desk: Desk, golden_folder: Path) -> None:
     """The page finds them in float16 maps of the image's own size: equal but for pixels on the threshold itself."""
-    from anomalyclip.model import AnomalyCLIP
+    from anomalyclip.opening import from_files
 
-    model = AnomalyCLIP.from_files(
+    model = from_files(
         golden_folder / "clip_small_openai.safetensors", golden_folder / "epoch_1.pth", layers=[2, 4, 6], image_size=70
     )
     prediction = model.detect(desk.odd[0])

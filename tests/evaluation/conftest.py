@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from anomalyclip.data.dataset import Dataset, Item
-from anomalyclip.model import AnomalyCLIP
+from anomalyclip.detector import Detector
+from anomalyclip.opening import from_files
 
 SIZE = (60, 48)  # (width, height)
 Tree = Callable[..., Path]
@@ -23,9 +24,9 @@ def small_files(golden_folder: Path) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def model(small_files: dict[str, Path]) -> AnomalyCLIP:
+def model(small_files: dict[str, Path]) -> Detector:
     """The small CLIP as the reference ran it."""
-    return AnomalyCLIP.from_files(**small_files, layers=[2, 4, 6], image_size=70, dpam_blocks=4, name="small")
+    return from_files(**small_files, layers=[2, 4, 6], image_size=70, dpam_blocks=4, name="small")
 
 
 @pytest.fixture(scope="session")

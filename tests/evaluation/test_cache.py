@@ -15,10 +15,11 @@ from anomalyclip.cli import main
 from anomalyclip.clip.vision import VisionTransformer
 from anomalyclip.data.dataset import Dataset
 from anomalyclip.errors import OutputError
-from anomalyclip.evaluation import METRICS, CacheSettings, EvaluationSettings, evaluate, load_for
+from anomalyclip.evaluation import METRICS, CacheSettings, EvaluationSettings, evaluate
 from anomalyclip.evaluation.gallery import draw
 from anomalyclip.evaluation.plots import write_plots
 from anomalyclip.features import FeatureCache
+from anomalyclip.opening import open_for
 from anomalyclip.training import TrainConfig, train
 
 Tree = Callable[..., Path]
@@ -33,20 +34,20 @@ def data(tree: Tree, dataset_of: Callable[[Path], Dataset], tmp_path: Path) -> D
 
 @pytest.fixture
 def encoded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """How many images each pass through the vision tower had: every way in goes through `embed`."""
+    """How many images each pass through the vision tower had: every way in goes through `with_stages`."""
     seen: list[int] = []
-    original = VisionTransformer.embed
+    original = VisionTransformer.with_stages
 
-    def embed(self: VisionTransformer, pixels):  # type: ignore[no-untyped-def]
+    def with_stages(self: VisionTransformer, pixels, stages):  # type: ignore[no-untyped-def]
         seen.append(len(pixels))
-        return original(self, pixels)
+        return original(self, pixels, stages)
 
-    monkeypatch.setattr(VisionTransformer, "embed", embed)
+    monkeypatch.setattr(VisionTransformer, "with_stages", with_stages)
     return seen
 
 
 def judge(small_files: dict[str, Path], prompts: str | Path = "clip"):  # type: ignore[no-untyped-def]
-    return load_for(CLASSES, small_files["clip"], prompts=prompts, image_size=70, device="cpu", offline=True)
+    return open_for(CLASSES, small_files["clip"], prompts=prompts, image_size=70, device="cpu", offline=True)
 
 
 @pytest.mark.parametrize("prompts", ["learned", "clip", "winclip"])

@@ -16,9 +16,9 @@ from scipy import integrate, ndimage
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
 from anomalyclip.data.dataset import Dataset
+from anomalyclip.detector import Detector
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.evaluation import METRICS, Evaluation, EvaluationSettings, evaluate
-from anomalyclip.model import AnomalyCLIP
 
 Tree = Callable[..., Path]
 EXACT = EvaluationSettings(exact_pixels=True, resamples=50)
@@ -30,7 +30,7 @@ def data(tree: Tree, dataset_of: Callable[[Path], Dataset], tmp_path_factory: py
 
 
 @pytest.fixture(scope="module")
-def result(model: AnomalyCLIP, data: Dataset) -> Evaluation:
+def result(model: Detector, data: Dataset) -> Evaluation:
     return evaluate(model, data, settings=EXACT, batch_size=2)
 
 
@@ -55,19 +55,19 @@ def _aupro(maps: list[np.ndarray], masks: list[np.ndarray], limit: float) -> flo
     return float(integrate.trapezoid(np.append(pro[inside], end), np.append(fpr[inside], limit)) / limit)
 
 
-def _expected(model: AnomalyCLIP, data: Dataset, name: str, native: bool, limit: float = 0.3) -> dict[str, float]:
+def _expected(model: Detector, data: Dataset, name: str, native: bool, limit: float = 0.3) -> dict[str, float]:
     scores, labels, maps, masks = [], [], [], []
     for item in data.of_class(name):
         image = Image.open(item.image).convert("RGB")
         score, values = model.predict(model.preprocess(image)[None])
         mask = np.array(Image.open(item.mask)) > 0 if item.mask else np.zeros(image.size[::-1], bool)
         if native:
-            resized = torch.nn.functional.interpolate(values[None], image.size[::-1], mode="bilinear")
+            resized = torch.nn.functional.interpolate(torch.from_numpy(values)[None], image.size[::-1], mode="bilinear")
             maps.append(resized[0, 0].numpy())
             masks.append(mask)
         else:
             small = Image.fromarray(mask.astype(np.uint8) * 255).resize((70, 70), Image.Resampling.BILINEAR)
-            maps.append(values[0].numpy())
+            maps.append(values[0])
             masks.append(np.array(small) > 127.5)
         scores.append(float(score[0]))
         labels.append(item.label)
@@ -82,22 +82,20 @@ def _expected(model: AnomalyCLIP, data: Dataset, name: str, native: bool, limit:
 
 @pytest.mark.parametrize("name", ["bottle", "wood_#2"])
 def test_exact_metrics_equal_scikit_learn_on_dumped_maps(
-    name: str, model: AnomalyCLIP, data: Dataset, result: Evaluation
+    name: str, model: Detector, data: Dataset, result: Evaluation
 ) -> None:
     values = {one.name: one.values for one in result.classes}[name]
     assert dict(values) == pytest.approx(_expected(model, data, name, native=False), abs=2e-5)
     assert list(values) == list(METRICS)
 
 
-def test_native_resolution_compares_at_the_images_own_size(model: AnomalyCLIP, data: Dataset) -> None:
+def test_native_resolution_compares_at_the_images_own_size(model: Detector, data: Dataset) -> None:
     settings = replace(EXACT, resolution="native", fpr_limit=0.5)
     native = evaluate(model, data, settings=settings).classes[0]
     assert dict(native.values) == pytest.approx(_expected(model, data, "bottle", native=True, limit=0.5), abs=1e-3)
 
 
-def test_streaming_agrees_with_exact_within_the_histogram(
-    model: AnomalyCLIP, data: Dataset, result: Evaluation
-) -> None:
+def test_streaming_agrees_with_exact_within_the_histogram(model: Detector, data: Dataset, result: Evaluation) -> None:
     streamed = evaluate(model, data, settings=EvaluationSettings(resamples=0))
     for one, other in zip(streamed.classes, result.classes, strict=True):
         assert dict(one.values) == pytest.approx(dict(other.values), abs=1e-4)
@@ -111,7 +109,7 @@ def test_mean_is_the_plain_mean_over_classes(result: Evaluation) -> None:
     assert set(result.mean_over.values()) == {2}
 
 
-def test_rows_hold_scores_and_maps_metrics_of_each_image(model: AnomalyCLIP, data: Dataset, result: Evaluation) -> None:
+def test_rows_hold_scores_and_maps_metrics_of_each_image(model: Detector, data: Dataset, result: Evaluation) -> None:
     assert [row.image for row in result.rows] == [item.image.relative_to(data.root).as_posix() for item in data.items]
     for row, item in zip(result.rows, data.items, strict=True):
         score, maps = model.predict(model.preprocess(Image.open(item.image).convert("RGB"))[None])
@@ -127,7 +125,7 @@ def test_rows_hold_scores_and_maps_metrics_of_each_image(model: AnomalyCLIP, dat
             assert row.pixel_ap == pytest.approx(average_precision_score(truth, maps.numpy().ravel()), abs=1e-4)
 
 
-def test_intervals_hold_the_value_and_follow_the_seed(model: AnomalyCLIP, data: Dataset, result: Evaluation) -> None:
+def test_intervals_hold_the_value_and_follow_the_seed(model: Detector, data: Dataset, result: Evaluation) -> None:
     for one in result.classes:
         assert set(one.intervals) == {"image_auroc", "image_ap"}
         for name, (low, high) in one.intervals.items():
@@ -136,14 +134,14 @@ def test_intervals_hold_the_value_and_follow_the_seed(model: AnomalyCLIP, data: 
     assert [one.intervals for one in again.classes] == [one.intervals for one in result.classes]
 
 
-def test_batches_and_threads_change_nothing(model: AnomalyCLIP, data: Dataset, result: Evaluation) -> None:
+def test_batches_and_threads_change_nothing(model: Detector, data: Dataset, result: Evaluation) -> None:
     other = evaluate(model, data, settings=EXACT, batch_size=5, workers=3)
     for one, two in zip(other.rows, result.rows, strict=True):
         assert one.score == pytest.approx(two.score, abs=1e-5)
         assert (one.image, one.label, one.kind) == (two.image, two.label, two.kind)
 
 
-def test_json_records_everything_that_made_the_numbers(model: AnomalyCLIP, data: Dataset, result: Evaluation) -> None:
+def test_json_records_everything_that_made_the_numbers(model: Detector, data: Dataset, result: Evaluation) -> None:
     told: dict[str, Any] = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert told["model"] == json.loads(json.dumps(model.provenance()))
     assert told["dataset"] == {"name": "tiny", "root": str(data.root), "split": "test", "images": 15, "problems": []}
@@ -156,7 +154,7 @@ def test_json_records_everything_that_made_the_numbers(model: AnomalyCLIP, data:
     }  # fmt: skip
 
 
-def test_callbacks_come_in_order_and_finished_classes_are_not_repeated(model: AnomalyCLIP, data: Dataset) -> None:
+def test_callbacks_come_in_order_and_finished_classes_are_not_repeated(model: Detector, data: Dataset) -> None:
     images, classes = [], []
     first = evaluate(model, data, on_image=images.append, on_class=classes.append)
     assert images == first.rows
@@ -167,7 +165,7 @@ def test_callbacks_come_in_order_and_finished_classes_are_not_repeated(model: An
     assert second.to_dict() == first.to_dict()
 
 
-def test_wrong_calls_are_refused(model: AnomalyCLIP, data: Dataset) -> None:
+def test_wrong_calls_are_refused(model: Detector, data: Dataset) -> None:
     with pytest.raises(InputError, match="no image"):
         evaluate(model, replace(data, items=()))
     with pytest.raises(ConfigError, match="batch_size"):

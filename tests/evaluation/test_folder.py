@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from anomalyclip.data.dataset import Dataset
+from anomalyclip.detector import Detector
 from anomalyclip.errors import ConfigError, OutputError
 from anomalyclip.evaluation import Evaluation, EvaluationSettings, evaluate
 from anomalyclip.evaluation.folder import EvaluationFolder, fingerprint
-from anomalyclip.model import AnomalyCLIP
 
 RUN = {"model": {"model": "small"}, "settings": {"seed": 0}}
 
@@ -28,7 +28,7 @@ def data(
 
 
 @pytest.fixture(scope="module")
-def result(model: AnomalyCLIP, data: Dataset) -> Evaluation:
+def result(model: Detector, data: Dataset) -> Evaluation:
     return evaluate(model, data, settings=EvaluationSettings(resamples=20))
 
 

@@ -14,12 +14,12 @@ from PIL import Image
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_auc_score
 
 from anomalyclip.data.dataset import Dataset
+from anomalyclip.detector import Detector
 from anomalyclip.errors import ConfigError, OutputError
 from anomalyclip.evaluation import EvaluationSettings, ImageRow, evaluate, plots
 from anomalyclip.evaluation.curves import POINTS, PixelCurve
 from anomalyclip.evaluation.gallery import SIDE, draw, pick
 from anomalyclip.metrics import PixelMetrics
-from anomalyclip.model import AnomalyCLIP
 
 Read = Callable[[Path], Dataset]
 NO_INTERVALS = EvaluationSettings(resamples=0)
@@ -60,7 +60,7 @@ def data(tree: Callable[..., Path], dataset_of: Read, tmp_path: Path) -> Dataset
     return dataset_of(tree(tmp_path / "data", {"b$x_$": (3, 4), "only bad": (0, 3)}))
 
 
-def test_all_pictures_are_written_whole(model: AnomalyCLIP, data: Dataset, tmp_path: Path) -> None:
+def test_all_pictures_are_written_whole(model: Detector, data: Dataset, tmp_path: Path) -> None:
     result = evaluate(model, data, settings=NO_INTERVALS)
     written = plots.write_plots(tmp_path / "out/plots", result, model, data)
     assert [path.name for path in written] == ["roc.png", "pr.png", "scores.png", "maps.png"]
@@ -71,7 +71,7 @@ def test_all_pictures_are_written_whole(model: AnomalyCLIP, data: Dataset, tmp_p
         assert pixels.std() > 5
 
 
-def test_only_what_has_something_to_show(model: AnomalyCLIP, data: Dataset, tmp_path: Path) -> None:
+def test_only_what_has_something_to_show(model: Detector, data: Dataset, tmp_path: Path) -> None:
     bad = replace(data, items=tuple(item for item in data.items if item.label))
     written = plots.write_plots(tmp_path / "bad", evaluate(model, bad, settings=NO_INTERVALS), model, bad)
     assert [path.name for path in written] == ["roc.png", "pr.png", "scores.png", "maps.png"]
@@ -80,7 +80,7 @@ def test_only_what_has_something_to_show(model: AnomalyCLIP, data: Dataset, tmp_
     assert plots.write_plots(tmp_path / "none", evaluate(model, data, settings=NO_INTERVALS), model, data) == []
 
 
-def test_the_gallery_picks_best_worst_and_false_alarms(model: AnomalyCLIP, data: Dataset) -> None:
+def test_the_gallery_picks_best_worst_and_false_alarms(model: Detector, data: Dataset) -> None:
     result = evaluate(model, data, settings=NO_INTERVALS)
     picks = pick(result, count=2)
     assert list(picks) == ["best (pixel AP)", "worst (pixel AP)", "normal, highest score"]
@@ -91,20 +91,20 @@ def test_the_gallery_picks_best_worst_and_false_alarms(model: AnomalyCLIP, data:
     assert picks["normal, highest score"] == alarms[:2]
 
 
-def test_the_gallery_shows_no_image_twice(model: AnomalyCLIP, data: Dataset) -> None:
+def test_the_gallery_shows_no_image_twice(model: Detector, data: Dataset) -> None:
     result = evaluate(model, replace(data, items=data.items[:5]), settings=NO_INTERVALS)
     shown = [row.image for rows in pick(result, count=4).values() for row in rows]
     assert len(shown) == len(set(shown)) == 5
 
 
-def test_without_masks_the_gallery_goes_by_score(model: AnomalyCLIP, data: Dataset) -> None:
+def test_without_masks_the_gallery_goes_by_score(model: Detector, data: Dataset) -> None:
     items = tuple(replace(item, mask=None, has_mask=False) for item in data.items)
     result = evaluate(model, replace(data, items=items), settings=NO_INTERVALS)
     scores = [row.score for row in pick(result)["best (score)"]]
     assert scores == sorted((row.score for row in result.rows if row.label), reverse=True)[: len(scores)]
 
 
-def test_a_picture_shows_image_with_outline_beside_its_map(model: AnomalyCLIP, data: Dataset) -> None:
+def test_a_picture_shows_image_with_outline_beside_its_map(model: Detector, data: Dataset) -> None:
     result = evaluate(model, data, settings=NO_INTERVALS)
     row: ImageRow = next(row for row in result.rows if row.pixel_ap is not None)
     picture = draw(model, data, result, row)
@@ -126,7 +126,7 @@ def test_a_picture_shows_image_with_outline_beside_its_map(model: AnomalyCLIP, d
 
 
 def test_failures_say_what_to_do(
-    model: AnomalyCLIP, data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: Detector, data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = evaluate(model, data, settings=NO_INTERVALS)
     (tmp_path / "file").write_text("")

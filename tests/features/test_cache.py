@@ -28,6 +28,7 @@ OTHER = {
     "scales": (2,),
     "post_norm_class": True,
     "recipe": 3,
+    "rounding": "int8 native",
 }
 SHA = "0123456789abcdef" * 4
 

@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from anomalyclip.model import AnomalyCLIP
+from anomalyclip.detector import Detector
+from anomalyclip.encoders import EncoderFacts
+from anomalyclip.opening import from_files
 
 
-class Brightness:
+class Brightness(Detector):
     """The map is the brightness of the resized view, the score (1 - w) * mean + w * peak. Takes its own size only."""
 
-    def __init__(self, side: int = 32, peak_share: float = 0.5) -> None:
-        self.side, self.peak_share = side, peak_share
+    def __init__(self, side: int = 32, share: float = 0.5) -> None:
+        self.side, self.share = side, share
+        facts = EncoderFacts("brightness", "", 1, side, 0, 0, 0, resizes=False)
+        self.encoder = SimpleNamespace(facts=facts, runtime="torch", device="cpu")
+        self.judge = SimpleNamespace(peak=(share, 0.0), whole_batch=False)
+        self.settings = SimpleNamespace(image_size=side)
         self.shapes: list[tuple[int, ...]] = []
 
-    def preprocess(self, image: Image.Image) -> torch.Tensor:
+    def preprocess(self, image: Image.Image, size: tuple[int, int] | None = None) -> np.ndarray:
+        assert size is None
         pixels = np.asarray(image.resize((self.side, self.side), Image.Resampling.BILINEAR), dtype=np.float32) / 255
-        return torch.from_numpy(pixels).permute(2, 0, 1)
+        return pixels.transpose(2, 0, 1)
 
-    def predict(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        self.shapes.append(tuple(pixel_values.shape))
-        maps = pixel_values.mean(dim=1)
-        mean, peak = maps.mean(dim=(1, 2)), maps.amax(dim=(1, 2))
-        return (1 - self.peak_share) * mean + self.peak_share * peak, maps
+    def predict(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self.shapes.append(pixels.shape)
+        maps = pixels.mean(axis=1)
+        mean, peak = maps.mean(axis=(1, 2)), maps.max(axis=(1, 2))
+        return (1 - self.share) * mean + self.share * peak, maps
 
     def provenance(self) -> dict[str, Any]:
-        return {"model": "brightness", "prompts": "none", "settings": {"map_weight": self.peak_share}}
+        return {"model": "brightness", "prompts": "none", "settings": {"map_weight": self.share}}
 
 
 @pytest.fixture
@@ -40,10 +47,10 @@ def brightness() -> Brightness:
 
 
 @pytest.fixture(scope="session")
-def small_clip(golden_folder: Path) -> AnomalyCLIP:
+def small_clip(golden_folder: Path) -> Detector:
     """Patches of 14 pixels, six blocks; half of the score is the map's peak."""
     clip, prompts = golden_folder / "clip_small_openai.safetensors", golden_folder / "epoch_1.pth"
-    return AnomalyCLIP.from_files(clip, prompts, layers=[2, 4, 6], image_size=70, map_weight=0.5)
+    return from_files(clip, prompts, layers=[2, 4, 6], image_size=70, map_weight=0.5)
 
 
 @pytest.fixture

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from anomalyclip.detecting import survey
+from anomalyclip.detector import Detector
 from anomalyclip.errors import ConfigError, InputError
-from anomalyclip.geometry import Area, Box, Geometry, survey
-from anomalyclip.model import AnomalyCLIP
+from anomalyclip.geometry import Area, Box, Geometry
 
 
-def test_tiles_from_python_are_those_of_survey(small_clip: AnomalyCLIP, noise: Any) -> None:
+def test_tiles_from_python_are_those_of_survey(small_clip: Detector, noise: Any) -> None:
     image = noise(150, 90)
     expected = survey(small_clip, image, Geometry(tile=70, overlap=0.5, scales=(1, 2)))
     prediction = small_clip.detect(image, tile=70, overlap=0.5, scales=(1, 2), batch_size=7, threshold=0.0)
@@ -24,9 +25,7 @@ def test_tiles_from_python_are_those_of_survey(small_clip: AnomalyCLIP, noise: A
     assert (prediction.valid, prediction.decision) == (None, "anomalous")
 
 
-def test_a_list_keeps_its_order_and_masks_are_found_by_name(
-    small_clip: AnomalyCLIP, noise: Any, tmp_path: Path
-) -> None:
+def test_a_list_keeps_its_order_and_masks_are_found_by_name(small_clip: Detector, noise: Any, tmp_path: Path) -> None:
     (tmp_path / "masks").mkdir()
     ignore = np.zeros((60, 80), bool)
     ignore[:, 40:] = True
@@ -45,7 +44,7 @@ def test_a_list_keeps_its_order_and_masks_are_found_by_name(
         assert prediction.overlay().size[0] >= 80
 
 
-def test_what_does_not_count_is_dark_in_the_overlay(small_clip: AnomalyCLIP) -> None:
+def test_what_does_not_count_is_dark_in_the_overlay(small_clip: Detector) -> None:
     from anomalyclip.io import draw_overlay
 
     white = Image.new("RGB", (300, 300), "white")
@@ -56,7 +55,7 @@ def test_what_does_not_count_is_dark_in_the_overlay(small_clip: AnomalyCLIP) -> 
     assert drawn[:, 150:].max() < 130
 
 
-def test_plain_keywords_change_nothing(small_clip: AnomalyCLIP, noise: Any) -> None:
+def test_plain_keywords_change_nothing(small_clip: Detector, noise: Any) -> None:
     image = noise(50, 40)
     plain, told = small_clip.detect(image), small_clip.detect(image, tile=None, roi=None)
     assert plain.score == told.score
@@ -73,7 +72,7 @@ def test_plain_keywords_change_nothing(small_clip: AnomalyCLIP, noise: Any) -> N
     ],
 )
 def test_wrong_keywords_are_named(
-    small_clip: AnomalyCLIP, noise: Any, layout: dict[str, Any], error: type[Exception], said: str
+    small_clip: Detector, noise: Any, layout: dict[str, Any], error: type[Exception], said: str
 ) -> None:
     with pytest.raises(error, match=said):
         small_clip.detect(noise(50, 40), **layout)

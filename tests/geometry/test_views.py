@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anomalyclip.errors import ConfigError
-from anomalyclip.geometry import Area, Box, Geometry, check_detector, plan_views
+from anomalyclip.geometry import Area, Box, Geometry, plan_views
 from anomalyclip.geometry.aspect import MOST_RATIO, fitted_size
 
 SIZES = st.tuples(st.integers(1, 700), st.integers(1, 700))
@@ -39,19 +39,19 @@ def test_an_image_that_fits_is_one_plain_view(size: tuple[int, int], geometry: G
 
 
 def test_a_scale_changes_the_tiles_or_the_input(small_clip: Any) -> None:
-    tiled = plan_views((1000, 400), Geometry(tile=400, overlap=0, scales=(0.5, 1, 2)), small_clip)
+    tiled = plan_views((1000, 400), Geometry(tile=400, overlap=0, scales=(0.5, 1, 2)), small_clip.sizes)
     assert [sum(v.scale == s for v in tiled) for s in range(3)] == [2, 3, 10]
     assert {(v.box.width, v.box.height) for v in tiled} == {(800, 400), (400, 400), (200, 200)}
     assert {v.size for v in tiled} == {None}
-    whole = plan_views((1000, 400), Geometry(scales=(0.5, 1, 2)), small_clip)
+    whole = plan_views((1000, 400), Geometry(scales=(0.5, 1, 2)), small_clip.sizes)
     assert [v.size for v in whole] == [(28, 28), None, (140, 140)], "whole patches of 14 pixels; 35 is rounded"
 
 
 def test_proportions_are_kept_in_whole_patches_and_squares_stay_as_they_are(small_clip: Any) -> None:
     keep = Geometry(keep_aspect=True)
-    assert [v.size for v in plan_views((300, 300), keep, small_clip)] == [None]
-    assert [v.size for v in plan_views((400, 100), keep, small_clip)] == [(28, 140)]
-    assert [v.size for v in plan_views((100, 400), keep, small_clip)] == [(140, 28)]
+    assert [v.size for v in plan_views((300, 300), keep, small_clip.sizes)] == [None]
+    assert [v.size for v in plan_views((400, 100), keep, small_clip.sizes)] == [(28, 140)]
+    assert [v.size for v in plan_views((100, 400), keep, small_clip.sizes)] == [(140, 28)]
 
 
 @given(st.integers(1, 5000), st.integers(1, 5000), st.sampled_from([(320, 16), (518, 14), (70, 14), (30, 16)]))
@@ -103,10 +103,10 @@ def test_values_out_of_range_are_named(values: dict[str, Any], said: str) -> Non
 
 def test_a_detector_of_one_size_refuses_others_and_is_told_the_way_on(brightness: Any, small_clip: Any) -> None:
     for geometry in (Geometry(keep_aspect=True), Geometry(scales=(1, 2))):
-        check_detector(small_clip, geometry)
+        small_clip.check(geometry)
         with pytest.raises(ConfigError, match="--tile"):
-            check_detector(brightness, geometry)
-    check_detector(brightness, Geometry(tile=100, scales=(1, 2)))
+            brightness.check(geometry)
+    brightness.check(Geometry(tile=100, scales=(1, 2)))
 
 
 def test_settings_tell_what_differs_from_plain() -> None:

@@ -51,7 +51,7 @@ def test_folded_equals_unfolded_away_from_the_border(tmp_path: Path) -> None:
     stem = ConvStem(STEM, 8).eval()
     lite.fill_stem(stem, tmp_path / "lite.pth")
     pixels = torch.randint(0, 256, (2, 96, 96, 3), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
-    got = stem.features(normalise(pixels))
+    got = stem.features(torch.from_numpy(normalise(pixels.numpy())))
     expected = unfolded(state, pixels.permute(0, 3, 1, 2).float())
     for a, b, margin in zip(got, expected, (6, 4), strict=True):
         assert a.shape == b.shape

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
@@ -17,11 +16,11 @@ SIZE = 16
 class Brightness:
     """A judge with an opinion: bright is odd."""
 
-    def preprocess(self, image: Image.Image) -> torch.Tensor:
-        return torch.from_numpy(np.asarray(image.convert("L").resize((SIZE, SIZE)), dtype=np.float32) / 255)
+    def preprocess(self, image: Image.Image) -> np.ndarray:
+        return np.asarray(image.convert("L").resize((SIZE, SIZE)), dtype=np.float32) / 255
 
-    def predict(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return pixel_values.flatten(1).mean(dim=1), pixel_values
+    def predict(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return pixels.mean(axis=(1, 2)), pixels
 
 
 def samples(count: int = 24, masks: bool = True) -> list[Labelled]:
@@ -42,11 +41,11 @@ def samples(count: int = 24, masks: bool = True) -> list[Labelled]:
 def test_values_are_those_of_scikit_learn() -> None:
     judge, data = Brightness(), samples()
     found = measure(judge, data, batch_size=5)
-    scores, maps = judge.predict(torch.stack([judge.preprocess(sample.image) for sample in data]))
+    scores, maps = judge.predict(np.stack([judge.preprocess(sample.image) for sample in data]))
     assert found["images"] == 24
     assert found["image_auroc"] == pytest.approx(roc_auc_score([s.label for s in data], scores), abs=1e-6)
-    truth = np.stack([preprocess_mask(sample.mask, SIZE).numpy() > 0.5 for sample in data])
-    assert found["pixel_auroc"] == pytest.approx(roc_auc_score(truth.ravel(), maps.numpy().ravel()), abs=2e-4)
+    truth = np.stack([preprocess_mask(sample.mask, SIZE) > 0.5 for sample in data])
+    assert found["pixel_auroc"] == pytest.approx(roc_auc_score(truth.ravel(), maps.ravel()), abs=2e-4)
     for kind in ("image", "pixel"):
         low, high = found[f"{kind}_interval"]
         assert low <= found[f"{kind}_auroc"] <= high
@@ -55,8 +54,8 @@ def test_values_are_those_of_scikit_learn() -> None:
 
 def test_values_crowded_at_zero_keep_their_order() -> None:
     class Sure(Brightness):
-        def predict(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            return pixel_values.flatten(1).mean(dim=1), 1e-5 * pixel_values
+        def predict(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return pixels.mean(axis=(1, 2)), np.float32(1e-5) * pixels
 
     found, plain = measure(Sure(), samples()), measure(Brightness(), samples())
     assert found["pixel_auroc"] == pytest.approx(plain["pixel_auroc"], abs=2e-3)

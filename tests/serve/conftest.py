@@ -17,7 +17,8 @@ import pytest
 import uvicorn
 from PIL import Image
 
-from anomalyclip.model import AnomalyCLIP
+from anomalyclip.detector import Detector
+from anomalyclip.opening import from_files
 from anomalyclip.serve import ServeConfig, create_app
 from anomalyclip.serve.protocol import guarded_protocol
 from anomalyclip.serve.server import DrainingServer
@@ -97,8 +98,8 @@ def _form() -> Callable[..., bytes]:
 
 
 @pytest.fixture(scope="session")
-def small_clip(golden_folder: Path) -> AnomalyCLIP:
-    return AnomalyCLIP.from_files(
+def small_clip(golden_folder: Path) -> Detector:
+    return from_files(
         golden_folder / "clip_small_openai.safetensors", golden_folder / "epoch_1.pth", layers=[2, 4, 6], image_size=70
     )
 
@@ -130,7 +131,7 @@ def running(model: Any, config: ServeConfig) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="session")
-def serve(small_clip: AnomalyCLIP) -> Callable[..., Any]:
+def serve(small_clip: Detector) -> Callable[..., Any]:
     """serve(ServeConfig(...)) is a context manager that gives a `Running` server of the small CLIP."""
     return lambda config=None, model=None: running(model or small_clip, config or ServeConfig())
 

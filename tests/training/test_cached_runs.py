@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from anomalyclip.features import encode
+from anomalyclip.encoders.torch import TorchEncoder
 from anomalyclip.training import train
 from anomalyclip.training.module import PromptTraining
 
 
 def test_a_run_rebuilds_damaged_records_only(config, dataset, monkeypatch):
     """All kinds of records are damaged between two runs; the second encodes these images again, and learns the same."""
-    encoded = []
-    monkeypatch.setattr(
-        "anomalyclip.training.prepare.encode", lambda *args: encoded.append(len(args[1])) or encode(*args)
-    )
+    encoded, original = [], TorchEncoder.encode
+
+    def encode(self, pixels, request):
+        encoded.append(len(pixels))
+        return original(self, pixels, request)
+
+    monkeypatch.setattr(TorchEncoder, "encode", encode)
     first = train(replace(config, epochs=1), datasets=[dataset])
     assert sum(encoded) == 12
     root = config.folder.parent / "cache"
@@ -36,8 +39,8 @@ def test_a_run_rebuilds_damaged_records_only(config, dataset, monkeypatch):
 
 def test_the_encoder_runs_once(config, dataset, monkeypatch):
     """Whatever the number of epochs, and not at all in a second run."""
-    calls = []
-    monkeypatch.setattr("anomalyclip.training.prepare.encode", lambda *args: calls.append(1) or encode(*args))
+    calls, original = [], TorchEncoder.encode
+    monkeypatch.setattr(TorchEncoder, "encode", lambda *args: calls.append(1) or original(*args))
     monkeypatch.setattr(PromptTraining, "_features", _never_pixels(PromptTraining._features))
     train(replace(config, epochs=3), datasets=[dataset])
     train(replace(config, epochs=3, output=f"{config.output}2"), datasets=[dataset])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from anomalyclip.cli import main
-from anomalyclip.model import load
+from anomalyclip.opening import load
 from anomalyclip.prompts import load_prompts
 
 

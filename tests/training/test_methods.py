@@ -8,13 +8,15 @@ import pytest
 import torch
 
 from anomalyclip import scoring
-from anomalyclip.baselines import load_linear, vand
 from anomalyclip.clip.plain import stage_tokens
 from anomalyclip.clip.weights import load_clip
+from anomalyclip.encoders.torch import facts_of
 from anomalyclip.errors import ConfigError
 from anomalyclip.features import Features
+from anomalyclip.judges import linear
 from anomalyclip.losses import dice_loss, focal_loss
 from anomalyclip.prompts import PromptLearner, ensemble_text_features, load_prompts
+from anomalyclip.prompts.linear import load_linear
 from anomalyclip.training import TrainConfig, read_config, train
 from anomalyclip.training.batches import Batch
 from anomalyclip.training.encoder import encoder_settings, features_of
@@ -132,7 +134,7 @@ def test_coop_restated(config, clip, golden):
     """Cross entropy of plain CLIP's image feature against "[V] normal|anomalous <class>.", one context for both."""
     own = replace(config, method="coop", layers=None, depth=None)
     settings = encoder_settings(own, clip)
-    key = features_of(own, settings, clip, dtype="fp32")
+    key = features_of(own, settings, facts_of(clip.visual, "small", "", None, "", 0), dtype="fp32")
     assert (key.dpam, key.layers, key.post_norm_class) == ("qk", (), True)
     student = make_student(own, clip, settings, CLASSES)
     image = clip.encode_image(torch.from_numpy(golden["images"]))
@@ -186,7 +188,7 @@ def test_a_method_has_its_own_defaults_and_what_is_given_wins():
     assert (coop.level, coop.dpam, coop.n_ctx, coop.depth) == ("image", "qk", 16, 1)
     assert recipe(method="coop", level="both", n_ctx=4).level == "both"
     assert recipe(method="vand").pixel_weight == 1
-    assert (recipe().tau, recipe(method="vand").tau) == (scoring.TAU, vand.TAU)
+    assert (recipe().tau, recipe(method="vand").tau) == (scoring.TAU, linear.TAU)
 
 
 @pytest.mark.parametrize(

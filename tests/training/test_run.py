@@ -16,7 +16,7 @@ from PIL import Image
 from anomalyclip.data.dataset import Dataset
 from anomalyclip.errors import ConfigError, InputError, OutputError
 from anomalyclip.losses import GlocalLoss
-from anomalyclip.model import AnomalyCLIP, load
+from anomalyclip.opening import from_files, load
 from anomalyclip.prompts import load_prompts
 from anomalyclip.training import read_config, train
 from anomalyclip.training.module import PromptTraining
@@ -84,7 +84,7 @@ def test_what_a_run_leaves(config, dataset, golden_folder):
     assert metadata.training["images"] == metadata.training["images_with_pixel_truth"] == 12
 
     clip = golden_folder / "clip_small_openai.safetensors"
-    direct = AnomalyCLIP.from_files(clip, result.prompts)
+    direct = from_files(clip, result.prompts)
     pixels = torch.zeros(1, 3, 70, 70)
     for model in (load(clip, prompts=result.folder, device="cpu"), load(result.folder, device="cpu")):
         assert model.settings == direct.settings

@@ -10,9 +10,12 @@ import torch
 from torch import Tensor
 
 from anomalyclip.bench.timing import alternate
-from anomalyclip.model import AnomalyCLIP
+from anomalyclip.clip.vision import VisionTransformer
+from anomalyclip.detector import Detector
+from anomalyclip.encoders.native_product import NativeProduct
+from anomalyclip.encoders.torch import TorchEncoder, see
+from anomalyclip.errors import ConfigError
 from anomalyclip.native import why_not
-from anomalyclip.runtime.native_product import NativeProduct
 
 _SHAPE = (1370, 1024, 4096)  # rows, inner, columns: the larger products of ViT-L/14 at 518 pixels
 _INT8_ENGINE = "onednn"
@@ -67,7 +70,7 @@ def _int8_product(x: Tensor, weight: Tensor) -> Any:
     return lambda: torch.ops.quantized.linear(given, prepared, 1.0, 64)
 
 
-def flops(model: AnomalyCLIP) -> dict[str, float]:
+def flops(model: Detector) -> dict[str, float]:
     """GFLOP of one image (2 per multiply-add): "products", "attention", "convolutions" and their "total"."""
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -77,12 +80,20 @@ def flops(model: AnomalyCLIP) -> dict[str, float]:
     side = model.settings.image_size
     # With gradients on (nothing asks for any) attention is torch's own; our kernel would go uncounted.
     with counter, torch.enable_grad():
-        model(torch.zeros(1, 3, side, side, device=model.device))
+        pixels = torch.zeros(1, 3, side, side, device=model.device)
+        model.judge.judge(see(tower_of(model), pixels, model.request), (side, side))
     counts = counter.get_flop_counts()["Global"]
     attention, convolutions = counts.get(fused, 0), counts.get(aten.convolution, 0)
     total = sum(counts.values())
     parts = {"products": total - attention - convolutions, "attention": attention, "convolutions": convolutions}
     return {name: value / 1e9 for name, value in (parts | {"total": total}).items()}
+
+
+def tower_of(model: Detector) -> VisionTransformer:
+    """The tower of a model on torch; ConfigError for one on another runtime."""
+    if not isinstance(model.encoder, TorchEncoder):
+        raise ConfigError(f"this measures torch, and {model.name} runs on {model.encoder.runtime}")
+    return model.encoder.visual
 
 
 def _attention_flops(query: Any, key: Any, value: Any, *args: Any, out_shape: Any = None, **kwargs: Any) -> int:

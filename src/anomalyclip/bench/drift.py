@@ -15,7 +15,7 @@ from anomalyclip.metrics import AUROC
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from anomalyclip.detect.pipeline import Detector
+    from anomalyclip.bench.variants import Runner
 
 BASE = "torch"
 
@@ -46,7 +46,7 @@ class Drift:
 
 
 def measure_drift(
-    detectors: Mapping[str, Detector], data: LabelledSet, image_size: int, done: Callable[[], object] = int
+    detectors: Mapping[str, Runner], data: LabelledSet, image_size: int, done: Callable[[], object] = int
 ) -> list[Drift]:
     """Run every detector on every image of ``data``; ``detectors`` must hold :data:`BASE`."""
     found = {name: _Running() for name in detectors}
@@ -59,9 +59,9 @@ def measure_drift(
     return [one.against(base, name, data.name) for name, one in found.items()]
 
 
-def _predict(detector: Detector, labelled: Labelled) -> tuple[float, NDArray[np.float32]]:
-    scores, maps = detector.predict(detector.preprocess(labelled.image).unsqueeze(0))
-    return float(scores[0]), maps[0].numpy()
+def _predict(detector: Runner, labelled: Labelled) -> tuple[float, NDArray[np.float32]]:
+    scores, maps = detector.predict(detector.preprocess(labelled.image)[None])
+    return float(scores[0]), maps[0]
 
 
 @dataclass

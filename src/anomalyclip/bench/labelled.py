@@ -66,7 +66,7 @@ def _on_disk(folder: Path, limit: int) -> LabelledSet:
 def _files(items: Sequence[Item], side: int) -> Iterator[Labelled]:
     for item in items:
         truth = load_mask(item, side)
-        yield Labelled(read_image(item.image), item.label, None if truth is None else truth.numpy())
+        yield Labelled(read_image(item.image), item.label, truth)
 
 
 def _renders(count: int, side: int) -> Iterator[Labelled]:
@@ -76,5 +76,5 @@ def _renders(count: int, side: int) -> Iterator[Labelled]:
 
     for index in range(count):
         sample = render(_SEED + index, _SIDE, anomalous=bool(index % 2))
-        truth = preprocess_mask(sample.labels > 0, side).numpy()
+        truth = preprocess_mask(sample.labels > 0, side)
         yield Labelled(Image.fromarray(sample.image), int(sample.anomalous), truth)

@@ -9,16 +9,20 @@ import torch
 from anomalyclip.clip.config import PRESETS
 from anomalyclip.clip.model import random_clip
 from anomalyclip.clip.vision import default_dpam_blocks
+from anomalyclip.detector import Detector
+from anomalyclip.encoders.torch import TorchEncoder
 from anomalyclip.errors import ConfigError
-from anomalyclip.model import AnomalyCLIP, load
-from anomalyclip.model_settings import ModelSettings, default_image_size
-from anomalyclip.text_embeddings import TextEmbeddings
+from anomalyclip.judges.text import TextEmbeddings
+from anomalyclip.judges.words import Words
+from anomalyclip.opening import load
+from anomalyclip.settings import ModelSettings
+from anomalyclip.settings.resolving import default_image_size
 
 RANDOM = "random:"
 
 
-def bench_model(name: str, *, image_size: int | None = None, layers: Sequence[int] | None = None) -> AnomalyCLIP:
-    """``random:ARCHITECTURE`` or whatever :func:`anomalyclip.model.load` takes, on the CPU.
+def bench_model(name: str, *, image_size: int | None = None, layers: Sequence[int] | None = None) -> Detector:
+    """``random:ARCHITECTURE`` or whatever :func:`anomalyclip.opening.load` takes, on the CPU.
 
     Raises:
         ConfigError: an unknown architecture. And what ``load`` raises.
@@ -30,7 +34,7 @@ def bench_model(name: str, *, image_size: int | None = None, layers: Sequence[in
 
 def random_model(
     architecture: str, *, image_size: int | None = None, layers: Sequence[int] | None = None, seed: int = 0
-) -> AnomalyCLIP:
+) -> Detector:
     """The true architecture with seeded random weights and text embeddings: speed does not depend on the values.
 
     Its scores mean nothing, and its drift under quantisation says little about trained weights.
@@ -46,5 +50,6 @@ def random_model(
         layers=tuple(layers) if layers else (config.vision.layers,),
         dpam_blocks=default_dpam_blocks(config.vision.layers),
     )
-    embeddings = TextEmbeddings(features, "random", "")
-    return AnomalyCLIP(visual, embeddings, settings, name=f"{RANDOM}{architecture}", weights_sha256="")
+    words = Words(TextEmbeddings(features.numpy(), "random", ""), settings)
+    encoder = TorchEncoder(visual.requires_grad_(False), name=f"{RANDOM}{architecture}", weights_sha256="")
+    return Detector(encoder, words, settings)

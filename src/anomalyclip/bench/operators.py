@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from anomalyclip.model import AnomalyCLIP
+from anomalyclip.detector import Detector
 
 _FEWEST = 0.002  # of the time: less is not worth a row
 
@@ -21,7 +21,7 @@ class Operator:
     calls: int
 
 
-def profile_operators(model: AnomalyCLIP, runs: int = 3) -> list[Operator]:
+def profile_operators(model: Detector, runs: int = 3) -> list[Operator]:
     """Operators by time spent in themselves, largest first, the mean of ``runs`` images after one to warm up."""
     from torch.profiler import ProfilerActivity, profile
 

@@ -2,55 +2,66 @@
 
 Per dual block both attention matrices are written out, every token goes through every block, each selected layer's map
 is upsampled on its own, and SciPy filters image after image. The single-path blocks use torch's own multi-head
-attention, as CLIP's do. Same numbers as :class:`anomalyclip.model.AnomalyCLIP` but for rounding.
+attention, as CLIP's do. Same numbers as the words judge on torch (:mod:`anomalyclip.judges.words`) but for rounding.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from anomalyclip.bench.ceiling import tower_of
 from anomalyclip.clip.blocks import Block, QuickGELU
+from anomalyclip.encoders.torch import as_tensor
+from anomalyclip.errors import ConfigError
+from anomalyclip.judges.words import Words
 from anomalyclip.scoring import image_score, on_grid, similarity, upsample, with_map_peak
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL.Image import Image
 
     from anomalyclip.clip.attention import SelfAttention
-    from anomalyclip.model import AnomalyCLIP
+    from anomalyclip.detector import Detector
+    from anomalyclip.encoders.base import Array
 
 
 class Reference:
     """A detector over the weights and settings of ``model``; nothing is copied. Needs SciPy."""
 
-    def __init__(self, model: AnomalyCLIP) -> None:
-        self.model = model
+    def __init__(self, model: Detector) -> None:
+        self.model, self.visual = model, tower_of(model)
+        if not isinstance(model.judge, Words):
+            raise ConfigError(f"the reference judges by words, not by {model.method}")
+        self.text = torch.from_numpy(model.judge.text.features)
 
-    def preprocess(self, image: Image) -> Tensor:
+    def preprocess(self, image: Image) -> NDArray[Any]:
         """As the model's own."""
         return self.model.preprocess(image)
 
     @torch.inference_mode()
-    def predict(self, pixel_values: Tensor) -> tuple[Tensor, Tensor]:
+    def predict(self, pixels: Array) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Scores (B,) and maps (B, S, S) of normalised images (B, 3, S, S)."""
         from scipy.ndimage import gaussian_filter
 
-        model, settings = self.model, self.model.settings
+        settings = self.model.settings
+        pixel_values = as_tensor(pixels)
         image, patches = self._encode(pixel_values)
         total = torch.zeros(len(pixel_values), settings.image_size, settings.image_size)
         for features in patches:
-            both = upsample(on_grid(similarity(features, model.text_features, settings.tau)), settings.image_size)
+            both = upsample(on_grid(similarity(features, self.text, settings.tau)), settings.image_size)
             total += (both[:, 1] + 1 - both[:, 0]) / 2
         mean = (total / len(patches)).numpy()
         maps = torch.stack([torch.from_numpy(gaussian_filter(one, sigma=settings.sigma)) for one in mean])
-        scores = image_score(image, model.text_features, settings.tau)
-        return with_map_peak(scores, maps, settings.map_weight), maps
+        scores = image_score(image, self.text, settings.tau)
+        return with_map_peak(scores, maps, *settings.peak).numpy(), maps.numpy()
 
     def _encode(self, pixel_values: Tensor) -> tuple[Tensor, list[Tensor]]:
-        visual, settings = self.model.visual, self.model.settings
+        visual, settings = self.visual, self.model.settings
         depth = visual.config.layers
         first_dual = depth + 1 if settings.dpam == "qk" else depth - settings.dpam_blocks + 1
         x = local = visual.embed(pixel_values)

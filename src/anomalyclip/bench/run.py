@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from anomalyclip.bench.ceiling import flops, gemm_ceiling
@@ -24,8 +25,8 @@ from anomalyclip.bench.timing import Timing, alternate
 from anomalyclip.bench.variants import VARIANTS, Variant, artefact, open_variant
 
 if TYPE_CHECKING:
-    from anomalyclip.detect.pipeline import Detector
-    from anomalyclip.model import AnomalyCLIP
+    from anomalyclip.bench.variants import Runner
+    from anomalyclip.detector import Detector
 
 SCHEMA = 1
 _PRECISION_OF_CEILING = {"int8": "int8"}
@@ -104,7 +105,7 @@ def run_bench(plan: Plan, tell: Callable[[str], None] = lambda line: None) -> Fi
 
 
 def _measure_size(
-    plan: Plan, model: AnomalyCLIP, exports: Path, sets: list[LabelledSet], found: Findings, tell: Callable[[str], None]
+    plan: Plan, model: Detector, exports: Path, sets: list[LabelledSet], found: Findings, tell: Callable[[str], None]
 ) -> None:
     size = model.settings.image_size
     found.flops.append({"image_size": size, **flops(model)})
@@ -136,16 +137,16 @@ def _measure_size(
         found.detect += _detect(plan, model, exports, threads, size)
 
 
-def _time(detectors: dict[str, Detector], model: AnomalyCLIP, batch: int, rounds: int) -> dict[str, Timing]:
+def _time(detectors: dict[str, Runner], model: Detector, batch: int, rounds: int) -> dict[str, Timing]:
     images = [one.image for one in rendered_set(batch).read(model.settings.image_size)]
     prepared = {
-        name: torch.stack([detector.preprocess(image) for image in images]) for name, detector in detectors.items()
+        name: np.stack([detector.preprocess(image) for image in images]) for name, detector in detectors.items()
     }
     calls = {name: _call(detector, prepared[name]) for name, detector in detectors.items()}
     return alternate(calls, rounds)
 
 
-def _call(detector: Detector, pixels: torch.Tensor) -> Callable[[], object]:
+def _call(detector: Runner, pixels: np.ndarray[Any, Any]) -> Callable[[], object]:
     return lambda: detector.predict(pixels)
 
 
@@ -176,7 +177,7 @@ def _speed_rows(
     return rows
 
 
-def _detect(plan: Plan, model: AnomalyCLIP, exports: Path, threads: int, size: int) -> list[dict[str, Any]]:
+def _detect(plan: Plan, model: Detector, exports: Path, threads: int, size: int) -> list[dict[str, Any]]:
     """The command knows no reference, and cannot make random weights: those rows are left out."""
     asked = {}
     for variant in plan.variants:
@@ -209,7 +210,7 @@ def _described(plan: Plan) -> dict[str, Any]:
 
 def describe_machine() -> dict[str, Any]:
     """Processor, cores, memory, system, versions, and when."""
-    from anomalyclip.runtime.export import package_versions
+    from anomalyclip.export.making import package_versions
 
     return {
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),

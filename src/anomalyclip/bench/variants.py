@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from anomalyclip.bench.reference import Reference
+from anomalyclip.detector import Detector
 from anomalyclip.encoders.formats import FormatName, Precision, RuntimeName, installed
 from anomalyclip.errors import ConfigError
 from anomalyclip.native import why_not
+from anomalyclip.opening import open_detector
 
 if TYPE_CHECKING:
-    from anomalyclip.detect.pipeline import Detector
-    from anomalyclip.model import AnomalyCLIP
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
 
 
 @dataclass(frozen=True)
@@ -75,43 +78,53 @@ def parse_variants(given: str | None) -> tuple[Variant, ...]:
     return tuple(VARIANTS[name] for name in dict.fromkeys(names))
 
 
+class Runner(Protocol):
+    """What is timed and compared: a detector, or the reference, which is none."""
+
+    def preprocess(self, image: Image) -> NDArray[Any]:
+        """RGB image -> (3, S, S)."""
+
+    def predict(self, pixels: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(B, 3, S, S) -> scores (B,), maps (B, S, S)."""
+
+
 def open_variant(
     variant: Variant,
-    model: AnomalyCLIP,
+    model: Detector,
     exports: Path,
     *,
     threads: int,
     calibration: Path | None = None,
     tell: Callable[[str], None] = lambda line: None,
-) -> Detector:
+) -> Runner:
     """The detector; a missing export is made in ``exports`` and kept there for the next time.
 
     Raises:
-        ConfigError, OutputError, InputError: see :func:`anomalyclip.runtime.export.export_model`.
+        ConfigError, OutputError, InputError: see :func:`anomalyclip.export.making.export_model`.
     """
     if variant.runtime == "native":
-        from anomalyclip.runtime.native_detector import NativeDetector
+        from anomalyclip.bench.ceiling import tower_of
+        from anomalyclip.encoders.native import NativeEncoder
 
-        return NativeDetector(model, threads)
+        encoder = NativeEncoder(tower_of(model), threads, name=model.name, weights_sha256=model.weights_sha256)
+        return Detector(encoder, model.judge, model.settings)
     if variant.format is None:
         return Reference(model) if variant.name == "reference" else model
-    from anomalyclip.runtime.detector import ExportedDetector
-
     folder = artefact(variant, model, exports, calibration=calibration, tell=tell)
-    return ExportedDetector(folder, device="cpu", threads=threads)
+    return open_detector(folder, device="cpu", threads=threads)
 
 
 def artefact(
     variant: Variant,
-    model: AnomalyCLIP,
+    model: Detector,
     exports: Path,
     *,
     calibration: Path | None = None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Path:
     """Folder of the variant's export, made where it is missing or was made of another model or other settings."""
-    from anomalyclip.runtime.export import ExportOptions, export_model
-    from anomalyclip.runtime.sidecar import find_artefact, read_artefact
+    from anomalyclip.encoders.sidecar import find_artefact, read_artefact
+    from anomalyclip.export.making import ExportOptions, export_model
 
     if variant.format is None:
         raise ConfigError(f"{variant.name} runs without an export")

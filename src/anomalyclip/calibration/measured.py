@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from anomalyclip.calibration.pixels import PixelShares
 from anomalyclip.detect.inputs import InputItem
-from anomalyclip.detect.pipeline import Detector, Finished, detect_stream
+from anomalyclip.detect.pipeline import Finished, detect_stream
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
     from anomalyclip.detect.result import Result
+    from anomalyclip.detector import Detector
 
 
 @dataclass

@@ -16,8 +16,8 @@ from anomalyclip.io.scanning import PassedOver
 
 if TYPE_CHECKING:
     from anomalyclip.calibration import CostWish, Measured, Profile, RecallWish
+    from anomalyclip.detector import Detector
     from anomalyclip.geometry import Areas, Geometry
-    from anomalyclip.runtime.opening import AnyDetector
 
 DONE, SOME_SKIPPED, INTERRUPTED = 0, 3, 130
 _SHOWN = 10
@@ -85,9 +85,7 @@ class CalibrateJob:
             )
         return [profile for profile in profiles.values() if profile.name != self.given.name]
 
-    def _process(
-        self, model: AnyDetector, others: list[Profile], wish: RecallWish | CostWish | None, total: int
-    ) -> int:
+    def _process(self, model: Detector, others: list[Profile], wish: RecallWish | CostWish | None, total: int) -> int:
         from anomalyclip.calibration import calibrate, provenance_of, write_profiles
 
         with progress_bar(shown=not self.given.quiet) as bar:
@@ -113,7 +111,7 @@ class CalibrateJob:
         self._tell(profile, picture)
         return SOME_SKIPPED if skipped else DONE
 
-    def _measure(self, model: AnyDetector, inputs: Sequence[str], known: Measured | None, advance: Any) -> Measured:
+    def _measure(self, model: Detector, inputs: Sequence[str], known: Measured | None, advance: Any) -> Measured:
         from anomalyclip.calibration import measure
         from anomalyclip.detect import iter_inputs
 

@@ -11,8 +11,8 @@ from anomalyclip.errors import ConfigError
 if TYPE_CHECKING:
     from anomalyclip.calibration import Profile
     from anomalyclip.detect import Rules
+    from anomalyclip.detector import Detector
     from anomalyclip.geometry import Areas, Geometry
-    from anomalyclip.runtime.opening import AnyDetector
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Decisions:
             {} if self.profile is None else {"profile": self.profile.name, "profile_made": self.profile.made}
         )
 
-    def check_model(self, model: AnyDetector, geometry: Geometry, areas: Areas) -> None:
+    def check_model(self, model: Detector, geometry: Geometry, areas: Areas) -> None:
         """Raises ConfigError where the profile was made with another model or layout."""
         from anomalyclip.calibration import provenance_of
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from anomalyclip.detect import InputItem, OutputFolder, Provenance, Result
     from anomalyclip.detect.artifacts import MapsChoice
     from anomalyclip.detect.pipeline import Sink
+    from anomalyclip.detector import Detector
     from anomalyclip.geometry import Areas, Geometry
-    from anomalyclip.runtime.opening import AnyDetector
 
 DONE, SOME_FAILED, INTERRUPTED = 0, 3, 130
 _IN_STREAM = 3  # images per stream and batch: the streams wait for each other only at a batch's end
@@ -45,24 +45,23 @@ class DetectJob:
     def run(self) -> int:
         """Cheap checks first: no folder is made before an input is found, no model loaded before the folder fits."""
         from anomalyclip.detect import OutputFolder, survey_inputs
-        from anomalyclip.geometry import check_detector
 
         try:
             total = survey_inputs(self.given.inputs, recursive=self.given.recursive, passed=self.passed)
             folder = OutputFolder(self.given.output, mode_of(self.given)) if self.given.output is not None else None
             model = self._load(total)
-            check_detector(model, self.geometry)
+            model.check(self.geometry)
             self.decisions.check_model(model, self.geometry, self.areas)
         except KeyboardInterrupt:
             return INTERRUPTED
         return self._process(model, folder, total)
 
-    def _load(self, images: int) -> AnyDetector:
+    def _load(self, images: int) -> Detector:
         # One image: all threads on it. Many: each thread on its own, which loses no time to waiting for the others.
         streams = (self.given.threads or os.cpu_count() or 1) if images > 1 else 1
         return load_detector(self.given, quiet=self.given.quiet, streams=streams)
 
-    def _process(self, model: AnyDetector, folder: OutputFolder | None, total: int) -> int:
+    def _process(self, model: Detector, folder: OutputFolder | None, total: int) -> int:
         from anomalyclip.cli._table import RowPrinter
         from anomalyclip.detect import Provenance, write_findings
 
@@ -93,7 +92,7 @@ class DetectJob:
         return INTERRUPTED if interrupted else SOME_FAILED if incomplete else DONE
 
     def _stream(
-        self, model: AnyDetector, folder: OutputFolder | None, printer: RowPrinter, provenance: Provenance, total: int
+        self, model: Detector, folder: OutputFolder | None, printer: RowPrinter, provenance: Provenance, total: int
     ) -> None:
         from anomalyclip.detect import detect_stream
         from anomalyclip.detect.result import to_row
@@ -198,9 +197,8 @@ class DetectJob:
             note(f"Results: {printable(folder.path / TABLE)}{where}")
 
 
-def _batch_for(model: AnyDetector) -> int:
-    streams: int = getattr(model, "streams", 1)
-    return _IN_STREAM * streams if streams > 1 else batch_for(model)
+def _batch_for(model: Detector) -> int:
+    return _IN_STREAM * model.streams if model.streams > 1 else batch_for(model)
 
 
 def _images(count: int) -> str:

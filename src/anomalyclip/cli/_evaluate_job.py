@@ -16,10 +16,11 @@ from anomalyclip.cli._declared import Given
 from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
+    from anomalyclip.by_class import PerClass
     from anomalyclip.data.dataset import Dataset
-    from anomalyclip.evaluation import CacheSettings, Evaluation, EvaluationSettings, PerClass
+    from anomalyclip.detector import Detector
+    from anomalyclip.evaluation import CacheSettings, Evaluation, EvaluationSettings
     from anomalyclip.evaluation.folder import EvaluationFolder
-    from anomalyclip.evaluation.models import Detector
 
 DONE, SOME_FAILED, INTERRUPTED = 0, 3, 130
 _SHOWN = 10
@@ -75,10 +76,10 @@ class EvaluateJob:
     def _load(self, dataset: Dataset) -> Detector | PerClass:
         import cv2
 
-        from anomalyclip.evaluation import load_for
+        from anomalyclip.opening import open_for
 
         cv2.setNumThreads(1)  # the worker threads are the parallelism; OpenCV's own pool would only fight them
-        return load_for(dataset.classes, **self.given.part("opening"))
+        return open_for(dataset.classes, **self.given.part("opening"))
 
     def _cache(self) -> CacheSettings | None:
         from anomalyclip.evaluation import CacheSettings
@@ -90,7 +91,7 @@ class EvaluateJob:
 
     def _tell_cache(self, models: Detector | PerClass, dataset: Dataset) -> None:
         """Where features go and how much room all of them take; those that are there already are not written again."""
-        from anomalyclip.evaluation.models import model_for
+        from anomalyclip.by_class import model_for
         from anomalyclip.evaluation.predictor import Predictor
         from anomalyclip.hub.progress import human_size
 

@@ -7,21 +7,21 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from torch import nn
+    from anomalyclip.detector import Detector
 
 _M_MMAP_THRESHOLD = -3  # of <malloc.h>
 _BLOCK = 2**20
 _LARGE = 256 * 2**20
 
 
-def trim_heap_for(model: nn.Module) -> None:
+def trim_heap_for(model: Detector) -> None:
     """Before a large model runs, let every freed block of 1 MB or more go back to the system at once.
 
     Without this glibc learns to keep such blocks and lays them out with holes, which costs detection with ViT-L/14
     60 MB. Small models live on the kept blocks: without them ``pocket`` takes a fifth longer. Only glibc has the call;
     elsewhere nothing happens.
     """
-    if sum(p.numel() * p.element_size() for p in model.parameters()) < _LARGE or not sys.platform.startswith("linux"):
+    if model.encoder.weight_bytes < _LARGE or not sys.platform.startswith("linux"):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -8,8 +8,8 @@ from anomalyclip.cli._declared import Given
 from anomalyclip.errors import ConfigError
 
 if TYPE_CHECKING:
+    from anomalyclip.detector import Detector
     from anomalyclip.geometry import Areas, Geometry
-    from anomalyclip.runtime.opening import AnyDetector
 
 _BATCH = {"cpu": 1}  # larger batches do not help a CPU and cost memory
 _BATCH_ELSEWHERE = 8
@@ -24,25 +24,24 @@ def open_layout(given: Given) -> tuple[Geometry, Areas]:
     return parse_layout(given.part("layout"))  # type: ignore[arg-type]  # the same names, by declaration
 
 
-def load_detector(given: Given, *, quiet: bool = False, **more: Any) -> AnyDetector:
+def load_detector(given: Given, *, quiet: bool = False, **more: Any) -> Detector:
     """`open_detector` for the call; says on stderr where a faster runtime is installed and not used."""
     import cv2
-    from torch import nn
 
     from anomalyclip.cli._console import note
     from anomalyclip.cli._heap import trim_heap_for
-    from anomalyclip.runtime import faster_runtime, open_detector
+    from anomalyclip.encoders.choosing import faster_runtime
+    from anomalyclip.opening import open_detector
 
     cv2.setNumThreads(1)  # the worker threads are the parallelism; OpenCV's own pool would only fight them
     detector = open_detector(**given.part("opening"), **more)
-    if isinstance(detector, nn.Module):
-        trim_heap_for(detector)
-        hint = faster_runtime(given.runtime, given.model, given.device)
-        if hint is not None and not quiet:
-            note(hint)
+    trim_heap_for(detector)
+    hint = faster_runtime(given.runtime, detector.runtime, detector.device)
+    if hint is not None and not quiet:
+        note(hint)
     return detector
 
 
-def batch_for(model: AnyDetector) -> int:
+def batch_for(model: Detector) -> int:
     """Images per forward pass where the user says nothing."""
-    return _BATCH.get(model.device.type, _BATCH_ELSEWHERE)
+    return _BATCH.get(model.device, _BATCH_ELSEWHERE)

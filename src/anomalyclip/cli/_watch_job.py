@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from anomalyclip.cli._decisions import Decisions
     from anomalyclip.cli._table import RowPrinter
     from anomalyclip.detect import Provenance
+    from anomalyclip.detector import Detector
     from anomalyclip.geometry import Areas, Geometry
-    from anomalyclip.runtime.opening import AnyDetector
     from anomalyclip.watching.arrival import Source
     from anomalyclip.watching.database import Database
     from anomalyclip.watching.journal import Journal
@@ -111,17 +111,15 @@ class WatchJob:
             return FolderSource(self.given.target, journal, options)
         return VideoSource(self.given.target, journal, rate)
 
-    def _load(self) -> AnyDetector:
-        from anomalyclip.geometry import check_detector
-
+    def _load(self) -> Detector:
         model = load_detector(self.given, quiet=self.given.quiet)
-        check_detector(model, self.geometry)
+        model.check(self.geometry)
         self.decisions.check_model(model, self.geometry, self.areas)
         return model
 
     def _watcher(
         self,
-        model: AnyDetector,
+        model: Detector,
         source: Source,
         journal: Journal,
         couriers: list[Courier],
@@ -153,7 +151,7 @@ class WatchJob:
             pace=Pace(self.given.interval, batch, self.given.workers),
         )
 
-    def _provenance(self, model: AnyDetector) -> Provenance:
+    def _provenance(self, model: Detector) -> Provenance:
         from anomalyclip.detect import Provenance
 
         return Provenance.of(model, **self.decisions.recorded(), **self.geometry.settings(), **self.areas.settings())

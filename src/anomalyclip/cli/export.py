@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from anomalyclip.cli._console import note
 from anomalyclip.cli._declared import Given, options_of
 
 if TYPE_CHECKING:
-    from anomalyclip.runtime import Artefact
+    from anomalyclip.encoders.sidecar import Artefact
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -25,14 +26,20 @@ def export(given: Given) -> None:
     The text side is computed once and built in. The export is compared with torch on rendered images before it is
     kept; one that is wrong is not written.
     """
-    from anomalyclip.runtime.export import ExportOptions, check_options, check_output, export_model
+    from anomalyclip.export.making import ExportOptions, check_options, check_output, export_model
 
-    options = ExportOptions(format=given.format, profile=given.profile, **given.part("export"))
+    options = ExportOptions(format=given.format, **given.part("export"))
     check_options(options)
     check_output(given.output, given.overwrite)
-    from anomalyclip.model import load
+    from anomalyclip.opening import open_detector
 
-    loaded = load(device="cpu", **given.part("opening"))
+    loaded = open_detector(device="cpu", runtime="torch", **given.part("opening"))
+    if given.profile is not None:
+        from anomalyclip.calibration import read_profile
+
+        profile = read_profile(given.profile)
+        profile.check_model(loaded.provenance())
+        options = replace(options, profile=profile.model_dump(mode="json"))
     artefact = export_model(loaded, given.output, options, overwrite=given.overwrite, tell=_teller(given.quiet))
     if not given.quiet:
         _report(artefact, given.output)

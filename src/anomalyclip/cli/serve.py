@@ -38,7 +38,7 @@ def serve(given: Given) -> None:
     detector = load_detector(given)
     config = ServeConfig(
         limits=limits,
-        batch_size=given.batch_size or (4 if detector.device.type == "cpu" else 16),
+        batch_size=given.batch_size or (4 if detector.device == "cpu" else 16),
         batch_wait=given.batch_wait / 1000,
         workers=given.workers,
         api_key=key,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -19,26 +20,26 @@ def class_norm(config: VisionConfig) -> bool:
     return config.stem is None
 
 
-def window_count(grid: int, scale: int) -> int:
-    """Windows of ``scale`` x ``scale`` patches at stride 1 on a ``grid`` x ``grid`` grid; 0 where none fits.
+def window_count(grid: tuple[int, int], scale: int) -> int:
+    """Windows of ``scale`` x ``scale`` patches at stride 1 on a ``grid`` of (rows, columns); 0 where none fits.
 
-    >>> window_count(15, 2), window_count(15, 3), window_count(2, 3)
-    (196, 169, 0)
+    >>> window_count((15, 15), 2), window_count((15, 10), 3), window_count((2, 9), 3)
+    (196, 104, 0)
     """
-    return max(grid - scale + 1, 0) ** 2
+    return max(grid[0] - scale + 1, 0) * max(grid[1] - scale + 1, 0)
 
 
-def window_patches(grid: int, scale: int) -> Tensor:
+def window_patches(grid: tuple[int, int], scale: int) -> Tensor:
     """Indices (M, scale * scale) of the patches of every window, windows and patches row by row.
 
     Raises:
         ConfigError: no window fits.
     """
-    if not 1 <= scale <= grid:
+    if not 1 <= scale <= min(grid):
         raise ConfigError(
-            f"windows of {scale} x {scale} patches do not fit a grid of {grid} x {grid}; raise the image size"
+            f"windows of {scale} x {scale} patches do not fit a grid of {grid[0]} x {grid[1]}; raise the image size"
         )
-    numbers = torch.arange(grid * grid).view(grid, grid)
+    numbers = torch.arange(grid[0] * grid[1]).view(grid)
     return numbers.unfold(0, scale, 1).unfold(1, scale, 1).reshape(-1, scale * scale)
 
 
@@ -50,21 +51,30 @@ def class_features(visual: VisionTransformer, tokens: Tensor, *, post_norm: bool
     return features
 
 
-def window_features(visual: VisionTransformer, tokens: Tensor, scales: Sequence[int], *, post_norm: bool) -> Tensor:
+def window_features(
+    visual: VisionTransformer,
+    tokens: Tensor,
+    scales: Sequence[int],
+    *,
+    post_norm: bool,
+    grid: tuple[int, int] | None = None,
+) -> Tensor:
     """The class feature of every window of patches: the tower sees the class token and the window's patches, no others.
 
     Patches keep the positions they have in the whole image.
 
     Args:
         visual: the tower.
-        tokens: (B, 1 + g * g, D) from :meth:`VisionTransformer.embed`.
+        tokens: (B, 1 + h * w, D) from :meth:`VisionTransformer.embed`.
         scales: sides of the windows, in patches; stride 1.
         post_norm: LN_post on the class token.
+        grid: (h, w); None is a square.
 
     Returns:
         (B, M, E), scale by scale, windows row by row.
     """
-    grid = round((tokens.shape[1] - 1) ** 0.5)
+    side = math.isqrt(tokens.shape[1] - 1)
+    grid = grid or (side, side)
     found = [_of_scale(visual, tokens, window_patches(grid, scale), post_norm) for scale in scales]
     return torch.cat(found, dim=1)
 
@@ -72,7 +82,7 @@ def window_features(visual: VisionTransformer, tokens: Tensor, scales: Sequence[
 def _of_scale(visual: VisionTransformer, tokens: Tensor, patches: Tensor, post_norm: bool) -> Tensor:
     chosen = torch.cat([torch.zeros(len(patches), 1, dtype=torch.int64), 1 + patches], dim=1).to(tokens.device)
     images = []
-    for one in tokens:  # (1 + g * g, D)
+    for one in tokens:  # (1 + h * w, D)
         parts = [class_features(visual, one[part], post_norm=post_norm) for part in torch.split(chosen, _AT_ONCE)]
         images.append(torch.cat(parts))
     return torch.stack(images)

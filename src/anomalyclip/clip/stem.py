@@ -47,9 +47,12 @@ class ConvStem(nn.Module):
         self.contrast = nn.Linear(config.token_channels, width, bias=False)
         self.relate = nn.Linear(CHANNELS * len(config.taps), width, bias=False)
 
-    def forward(self, pixel_values: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """Patch tokens and their grid (h, w)."""
-        return self.project(self.features(pixel_values))
+    def forward(
+        self, pixel_values: Tensor, wanted: Collection[int] = ()
+    ) -> tuple[Tensor, tuple[int, int], dict[int, Tensor]]:
+        """Patch tokens, their grid (h, w), and the ``wanted`` stages as they are."""
+        tapped, kept = self.with_stages(pixel_values, wanted)
+        return *self.project(tapped), kept
 
     def features(self, pixel_values: Tensor) -> list[Tensor]:
         """The tapped stages, (B, C, h', w') each, the finest pooled to half the token stride."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -23,12 +23,14 @@ from anomalyclip.errors import ConfigError
 class VisionFeatures(NamedTuple):
     """What the encoder gives: ``image`` (B, E) and ``patches`` {layer: (B, N, E)}, neither of them normalised.
 
-    ``tokens`` {layer: (B, N, D)} are the original path's, as the blocks leave them.
+    ``tokens`` {layer: (B, N, D)} are the original path's, as the blocks leave them, and ``stages``
+    {stage: (B, C, h', w')} a convolutional stem's.
     """
 
     image: Tensor
     patches: dict[int, Tensor]
     tokens: Mapping[int, Tensor] = MappingProxyType({})
+    stages: Mapping[int, Tensor] = MappingProxyType({})
 
 
 def interpolate_positions(table: Tensor, grid: tuple[int, int]) -> Tensor:
@@ -71,6 +73,8 @@ class VisionTransformer(nn.Module):
         dpam: DPAMMode = "vv",
         dpam_blocks: int | None = None,
         post_norm_class: bool = False,
+        original_layers: Sequence[int] = (),
+        stages: Collection[int] = (),
     ) -> VisionFeatures:
         """Encode images.
 
@@ -81,17 +85,22 @@ class VisionTransformer(nn.Module):
             dpam_blocks: how many last blocks run two paths; None for :func:`default_dpam_blocks`.
             post_norm_class: apply LN_post to the class token, as plain CLIP does. The reference does not, and the
                 published prompts were learned that way, hence the default.
+            original_layers: 1-based blocks whose patch tokens of the original path are wanted.
+            stages: 1-based stages of the convolutional stem that are wanted.
 
         Raises:
             ConfigError: a layer or ``dpam_blocks`` outside the encoder's depth.
         """
-        return self.encode_tokens(
-            self.embed(pixel_values),
+        patches, grid, kept = self.with_stages(pixel_values, stages)
+        found = self.encode_tokens(
+            self.add_positions(patches, grid),
             layers=layers,
             dpam=dpam,
             dpam_blocks=dpam_blocks,
             post_norm_class=post_norm_class,
+            original_layers=original_layers,
         )
+        return found._replace(stages=kept) if kept else found
 
     def embed(self, pixel_values: Tensor) -> Tensor:
         """Pixels to the tokens that enter block 1: (B, 1 + N, D), class token first, with positions and LN_pre."""
@@ -99,10 +108,19 @@ class VisionTransformer(nn.Module):
 
     def patch_tokens(self, pixel_values: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Pixels to patch tokens (B, h*w, D) without positions, and their grid (h, w)."""
+        patches, grid, _ = self.with_stages(pixel_values, ())
+        return patches, grid
+
+    def with_stages(
+        self, pixel_values: Tensor, stages: Collection[int]
+    ) -> tuple[Tensor, tuple[int, int], dict[int, Tensor]]:
+        """:meth:`patch_tokens`, and the wanted stages of the stem as they are."""
         if self.config.stem is not None:
-            return self.stem(pixel_values)  # type: ignore[no-any-return]
+            return self.stem(pixel_values, stages)  # type: ignore[no-any-return]
+        if stages:
+            raise ConfigError(f"stages {sorted(stages)} do not exist: this vision encoder has no convolutional stem")
         maps = self.conv1(pixel_values)
-        return maps.flatten(2).transpose(1, 2), (maps.shape[2], maps.shape[3])
+        return maps.flatten(2).transpose(1, 2), (maps.shape[2], maps.shape[3]), {}
 
     def positions(self, grid: tuple[int, int]) -> Tensor:
         """The positional table of a grid, (1 + h*w, D)."""

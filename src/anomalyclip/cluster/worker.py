@@ -31,7 +31,7 @@ _BATCH_ELSEWHERE = 8
 class Plan:
     """What every worker of a run needs; travels to the nodes, so paths in it must mean the same everywhere.
 
-    loading: keywords of `anomalyclip.runtime.open_detector`. readers: threads that fetch and decode. profile: gives
+    loading: keywords of `anomalyclip.opening.open_detector`. readers: threads that fetch and decode. profile: gives
     p-values; its thresholds are in `rules` already.
     """
 
@@ -47,7 +47,7 @@ class Plan:
 
     def open_detector(self) -> Any:
         """Load the model; in the worker."""
-        from anomalyclip.runtime import open_detector
+        from anomalyclip.opening import open_detector
 
         return open_detector(**self.loading)
 
@@ -78,12 +78,10 @@ class Worker:
         """Load the model; gives what every row of this worker records. Raises AnomalyClipError."""
         import cv2
 
-        from anomalyclip.geometry import check_detector
-
         cv2.setNumThreads(1)
         plan = self.plan
         self.detector = plan.open_detector()
-        check_detector(self.detector, plan.geometry)
+        self.detector.check(plan.geometry)
         thresholds = {"threshold": plan.rules.threshold, "pixel_threshold": plan.rules.pixel_threshold}
         extra = {**thresholds, "min_area": plan.rules.min_area, **plan.geometry.settings(), **plan.areas.settings()}
         if plan.profile is not None:
@@ -115,8 +113,8 @@ class Worker:
         return receipt_of(block.index, ordered, time.monotonic() - start)
 
     def _stream(self, block: Block, numbers: Sequence[int], *, alone: bool = False) -> Iterator[tuple[int, Result]]:
-        plan, device = self.plan, getattr(self.detector, "device", None)
-        usual = _BATCH.get(getattr(device, "type", "cpu"), _BATCH_ELSEWHERE)
+        plan = self.plan
+        usual = _BATCH.get(self.detector.device, _BATCH_ELSEWHERE)
         results = detect_stream(
             self.detector,
             (_item(block, number) for number in numbers),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from anomalyclip.detect.artifacts import ImageFiles
     from anomalyclip.detect.findings import write_findings
     from anomalyclip.detect.inputs import InputItem, iter_inputs, survey_inputs
-    from anomalyclip.detect.pipeline import Detector, Finished, Rules, detect_stream
+    from anomalyclip.detect.pipeline import Finished, Rules, detect_stream
     from anomalyclip.detect.regions import Region, find_regions
     from anomalyclip.detect.report import write_report
     from anomalyclip.detect.result import Provenance, Result, Thumbnails
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from anomalyclip.detect.writers import OutputFolder
 
 _HOME = {
-    "Detector": "pipeline",
     "Finished": "pipeline",
     "ImageFiles": "artifacts",
     "InputItem": "inputs",
@@ -42,7 +41,6 @@ _HOME = {
 }
 
 __all__ = [
-    "Detector",
     "Finished",
     "ImageFiles",
     "InputItem",

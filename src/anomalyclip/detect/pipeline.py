@@ -22,13 +22,13 @@ from anomalyclip.detect.stages import Finished as Finished
 from anomalyclip.detect.stages import Job, Ready, Stages, reason
 from anomalyclip.detect.stages import Rules as Rules
 from anomalyclip.detect.stages import Sink as Sink
-from anomalyclip.geometry import Areas, Geometry, View, check_detector
-from anomalyclip.geometry import Detector as Detector
-from anomalyclip.geometry.detector import peak_share
+from anomalyclip.geometry import Areas, Geometry, View
 
 if TYPE_CHECKING:
-    import torch
     from PIL.Image import Image
+
+    from anomalyclip.detect.stages import Pixels
+    from anomalyclip.detector import Detector
 
 # Decoded originals kept between reading and drawing may take this much together; larger ones are read a second time.
 KEPT_BYTES = 256 * 2**20
@@ -65,7 +65,7 @@ def detect_stream(
     Raises ConfigError where the geometry needs input sizes that the model does not take.
     """
     geometry, areas = geometry or Geometry(), areas or Areas()
-    check_detector(model, geometry)
+    model.check(geometry)
     stages = Stages(
         model,
         rules or Rules(),
@@ -74,7 +74,7 @@ def detect_stream(
         KEPT_BYTES // (4 * batch_size + workers),
         geometry,
         areas,
-        0.0 if areas.everything else peak_share(model),
+        (0.0, 0.0) if areas.everything else model.peak,
         identify,
     )
     readers = ThreadPoolExecutor(workers, thread_name_prefix="anomalyclip-read")
@@ -115,7 +115,7 @@ class _Task:
 
     job: Job
     view: View | None = None
-    pixels: Future[torch.Tensor] | None = None
+    pixels: Future[Pixels] | None = None
 
 
 class _Ahead:
@@ -198,7 +198,7 @@ class _Ahead:
             self._cutting = job, iter(ready.views)
         else:
             assert ready.pixels is not None
-            pixels: Future[torch.Tensor] = Future()
+            pixels: Future[Pixels] = Future()
             pixels.set_result(ready.pixels)
             self._tasks.append(_Task(job, ready.views[0], pixels))
         return True
@@ -210,7 +210,7 @@ def _judge(stages: Stages, batch: list[_Task], on_view: Callable[[int, int], obj
     return [job for job in dict.fromkeys(task.job for task in batch) if _is_over(job, on_view)]
 
 
-def _pixels(task: _Task) -> torch.Tensor | None:
+def _pixels(task: _Task) -> Pixels | None:
     try:
         return None if task.pixels is None else task.pixels.result()
     except Exception as error:  # of an image that is read a second time
@@ -218,7 +218,7 @@ def _pixels(task: _Task) -> torch.Tensor | None:
         return None
 
 
-def _forward(stages: Stages, pixels: list[tuple[_Task, torch.Tensor]]) -> None:
+def _forward(stages: Stages, pixels: list[tuple[_Task, Pixels]]) -> None:
     if not pixels:
         return
     try:

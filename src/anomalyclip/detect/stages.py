@@ -14,18 +14,20 @@ from anomalyclip.detect.inputs import InputItem
 from anomalyclip.detect.regions import find_regions
 from anomalyclip.detect.result import Result, Thumbnails, one_line
 from anomalyclip.errors import AnomalyClipError, ImageReadError
-from anomalyclip.geometry import Area, Areas, Assembly, Detector, Geometry, View, plan_views, view_pixels
-from anomalyclip.geometry.surveying import geometry_record
+from anomalyclip.geometry import Area, Areas, Assembly, Geometry, View, plan_views, view_pixels
+from anomalyclip.geometry.views import geometry_record
 from anomalyclip.io.names import printable
 from anomalyclip.prediction import decide
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-    import torch
     from PIL.Image import Image
 
+    from anomalyclip.detector import Detector
+
     Map = npt.NDArray[np.float32]
+    Pixels = npt.NDArray[Any]
 
 THUMBNAIL_SIDE = 320  # pixels, longest side
 _BYTES_PER_PIXEL = 7  # of an image in several views: RGB and its float32 map
@@ -75,7 +77,7 @@ class Ready:
     views: Sequence[View]
     area: Area | None
     record: dict[str, Any] | None
-    pixels: torch.Tensor | None
+    pixels: Pixels | None
     thumbnail: Image | None
     kept: Image | None
     identity: Identity | None = None
@@ -130,7 +132,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Stages:
-    """Stateless, so threads share it. peak_share: see `Assembly`. keep_bytes: largest original kept after reading.
+    """Stateless, so threads share it. peak: see `Assembly`. keep_bytes: largest original kept after reading.
 
     identify: results carry the identity of their files.
     """
@@ -142,7 +144,7 @@ class Stages:
     keep_bytes: int
     geometry: Geometry
     areas: Areas
-    peak_share: float
+    peak: tuple[float, float]
     identify: bool = False
 
     def read(self, item: InputItem) -> Ready:
@@ -153,8 +155,8 @@ class Stages:
         image = self.open(item)
         identity = before if before is not None and before.still_of(item.path) else None
         area, own = self.areas.of(image.size, _mask_name(item))
-        views = plan_views(image.size, self.geometry, self.model, area)
-        pixels = view_pixels(self.model, image, views[0]) if len(views) == 1 else None
+        views = plan_views(image.size, self.geometry, self.model.sizes, area)
+        pixels = view_pixels(self.model.preprocess, image, views[0]) if len(views) == 1 else None
         record = geometry_record(views, area)
         if self.areas.folder is not None:
             record = {**(record or {}), "ignore_mask": None if own is None else str(own)}
@@ -169,7 +171,7 @@ class Stages:
         return Job(
             ready.item,
             ready,
-            Assembly(ready.size, ready.views, area=ready.area, peak_share=self.peak_share, keep_map=keep_map),
+            Assembly(ready.size, ready.views, area=ready.area, peak=self.peak, keep_map=keep_map),
         )
 
     def original(self, ready: Ready) -> Image:
@@ -179,16 +181,16 @@ class Stages:
             raise ImageReadError(f"{ready.item.path}: changed while it was being read; run again on it.")
         return image
 
-    def cut(self, job: Job, view: View) -> torch.Tensor:
+    def cut(self, job: Job, view: View) -> Pixels:
         """The pixels of one of several views."""
         assert job.image is not None
-        return view_pixels(self.model, job.image.result(), view)
+        return view_pixels(self.model.preprocess, job.image.result(), view)
 
-    def predict(self, pixels: Sequence[torch.Tensor]) -> list[tuple[float, Map]]:
-        import torch
+    def predict(self, pixels: Sequence[Pixels]) -> list[tuple[float, Map]]:
+        import numpy as np
 
-        scores, maps = self.model.predict(torch.stack(list(pixels)))
-        return list(zip(scores.tolist(), maps.float().cpu().numpy(), strict=True))
+        scores, maps = self.model.predict(np.stack(pixels))
+        return list(zip(scores.tolist(), maps, strict=True))
 
     def finish(self, job: Job) -> Result:
         """The result of a job whose views are all judged; its files are written by the sink."""

@@ -125,6 +125,11 @@ class Encoder(ABC):
     runtime: str
     device: str
 
+    @property
+    def weight_bytes(self) -> int:
+        """What its weights take in torch's memory; 0 where another runtime holds them."""
+        return 0
+
     @abstractmethod
     def offers(self, request: FeatureRequest) -> str | None:
         """None if it can give all of a request, else one sentence that says what it cannot give and the remedy."""
@@ -140,6 +145,10 @@ class Encoder(ABC):
         Raises:
             ConfigError: it cannot give that, or takes no inputs of that size. InputError: values that are not finite.
         """
+
+    def adopt(self, features: Features) -> Features:
+        """Features of :meth:`run` or :meth:`encode` in the encoder's own arrays."""
+        return features
 
     def encode(self, pixels: Array, request: FeatureRequest) -> Features:
         """:meth:`run`, as NumPy arrays."""

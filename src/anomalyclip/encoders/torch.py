@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from anomalyclip.clip.plain import window_features
-from anomalyclip.clip.vision import VisionFeatures, VisionTransformer
+from anomalyclip.clip.vision import VisionTransformer
 from anomalyclip.encoders.base import Encoder, EncoderFacts, Features, Stage, refuse
 from anomalyclip.encoders.formats import Precision
 from anomalyclip.encoders.request import FeatureRequest
@@ -69,6 +69,11 @@ class TorchEncoder(Encoder):
         """Its type."""
         return self.where.type
 
+    @property
+    def weight_bytes(self) -> int:
+        """Of all parameters."""
+        return sum(p.numel() * p.element_size() for p in self.visual.parameters())
+
     def to(self, device: str | torch.device) -> Self:
         """Move the tower; returns the encoder itself."""
         self.visual.to(device)
@@ -88,6 +93,10 @@ class TorchEncoder(Encoder):
         found = [self._see(part, request) for part in torch.split(given, 1 if alone else max(1, len(given)))]
         return found[0] if len(found) == 1 else _joined(found)
 
+    def adopt(self, features: Features) -> Features:
+        """As tensors on :attr:`where`."""
+        return features.map(lambda values: as_tensor(values).to(self.where))
+
     def _seen(self, pixels: Tensor, request: FeatureRequest) -> Features:
         with torch.autocast(self.where.type, _DTYPES[self.precision], enabled=self.precision != "fp32"):
             features = see(self.visual, pixels, request)
@@ -103,24 +112,39 @@ class TorchEncoder(Encoder):
 
 def see(visual: VisionTransformer, pixels: Tensor, request: FeatureRequest) -> Features:
     """One pass of a tower over normalised images (B, 3, H, W); differentiable in them."""
-    stages: dict[int, Tensor] = {}
-    if request.stages:
-        tapped, stages = visual.stem.with_stages(pixels, request.stages)
-        patches, grid = visual.stem.project(tapped)
-    else:
-        patches, grid = visual.patch_tokens(pixels)
-    found, windows = VisionFeatures(patches[:, :0], {}), {}
-    if request.image or request.patches or request.tokens or request.windows:
-        tokens, post_norm = visual.add_positions(patches, grid), bool(request.post_norm_class)
-        found = visual.encode_tokens(
-            tokens,
-            layers=request.patches,
-            dpam=request.dpam or "qk",  # type: ignore[arg-type]  # a mode, or the judge's settings were refused
-            dpam_blocks=request.dpam_blocks,
-            post_norm_class=post_norm,
-            original_layers=request.tokens,
-        )
-        windows = {side: window_features(visual, tokens, (side,), post_norm=post_norm) for side in request.windows}
+    size = visual.config.patch_size
+    grid = (pixels.shape[2] // size, pixels.shape[3] // size)
+    if request.kinds == ("stages",):
+        return Features(grid, stages=visual.with_stages(pixels, request.stages)[2])
+    if request.windows:
+        return _windows(visual, pixels, request)
+    found = visual(
+        pixels,
+        layers=request.patches,
+        dpam=request.dpam or "qk",
+        dpam_blocks=request.dpam_blocks,
+        post_norm_class=bool(request.post_norm_class),
+        original_layers=request.tokens,
+        stages=request.stages,
+    )
+    return Features(grid, found.image if request.image else None, found.patches, found.tokens, found.stages)
+
+
+def _windows(visual: VisionTransformer, pixels: Tensor, request: FeatureRequest) -> Features:
+    """The tokens that enter block 1 serve the whole image and every window."""
+    patches, grid, stages = visual.with_stages(pixels, request.stages)
+    tokens, post_norm = visual.add_positions(patches, grid), bool(request.post_norm_class)
+    found = visual.encode_tokens(
+        tokens,
+        layers=request.patches,
+        dpam=request.dpam or "qk",  # type: ignore[arg-type]  # one of the modes
+        dpam_blocks=request.dpam_blocks,
+        post_norm_class=post_norm,
+        original_layers=request.tokens,
+    )
+    windows = {
+        side: window_features(visual, tokens, (side,), post_norm=post_norm, grid=grid) for side in request.windows
+    }
     return Features(grid, found.image if request.image else None, found.patches, found.tokens, stages, windows)
 
 

@@ -12,8 +12,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from anomalyclip.evaluation.loading import load_for
-    from anomalyclip.evaluation.models import PerClass
     from anomalyclip.evaluation.predictor import CacheSettings
     from anomalyclip.evaluation.result import METRICS, ClassResult, Evaluation, ImageRow
     from anomalyclip.evaluation.run import evaluate
@@ -26,9 +24,7 @@ _HOME = {
     "Evaluation": "result",
     "EvaluationSettings": "settings",
     "ImageRow": "result",
-    "PerClass": "models",
     "evaluate": "run",
-    "load_for": "loading",
 }
 
 __all__ = [
@@ -38,9 +34,7 @@ __all__ = [
     "Evaluation",
     "EvaluationSettings",
     "ImageRow",
-    "PerClass",
     "evaluate",
-    "load_for",
 ]
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from anomalyclip.by_class import model_for
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL, Dataset, Item
 from anomalyclip.errors import AnomalyClipError
-from anomalyclip.evaluation.models import model_for
 from anomalyclip.evaluation.predictor import CacheSettings, Predictor
 from anomalyclip.evaluation.result import Evaluation, ImageRow
 from anomalyclip.evaluation.truth import read_truth
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from anomalyclip.evaluation.models import Models
+    from anomalyclip.by_class import Models
 
 SIDE = 320  # pixels, longest side of a picture
 _OUTLINE = (0, 255, 170)
@@ -63,7 +63,7 @@ def draw(
     _, maps = predictor.predict([predictor.load(item.image, image)])
     small = image.copy()
     small.thumbnail((SIDE, SIDE))
-    heat = draw_overlay(small, maps[0].numpy(), colour_bar=False)
+    heat = draw_overlay(small, maps[0], colour_bar=False)
     return _beside(small if truth is None else _outlined(small, truth), heat)
 
 

@@ -20,8 +20,8 @@ from anomalyclip.io.names import printable
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from anomalyclip.by_class import Models
     from anomalyclip.data.dataset import Dataset
-    from anomalyclip.evaluation.models import Models
     from anomalyclip.evaluation.predictor import CacheSettings
 
     Figure = Any  # matplotlib comes with the extra `train` and without types

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from anomalyclip.errors import ConfigError
-from anomalyclip.evaluation.models import Detector, EncoderDetector
 from anomalyclip.features.key import CacheDtype
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
     from PIL.Image import Image
+
+    from anomalyclip.detector import Detector
+
+    Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def recorded(cache: CacheSettings | None) -> dict[str, str]:
 class Loaded:
     """One image on its way to the model: its features where they lie in the cache, else its pixels (3, S, S)."""
 
-    pixels: torch.Tensor | None
+    pixels: NDArray[Any] | None
     sha256: str | None = None
     record: NDArray[Any] | None = None
 
@@ -60,7 +61,7 @@ class Predictor:
         self.model = model
         self.cache = None
         if cache is not None:
-            self.cache = FeatureCache.open(cache.folder, _encoder(model).feature_key(cache.dtype))
+            self.cache = FeatureCache.open(cache.folder, model.feature_key(cache.dtype))
             self.cache.sweep()
 
     def load(self, path: Path, image: Image) -> Loaded:
@@ -74,39 +75,33 @@ class Predictor:
             return Loaded(None, digest, self.cache.get(digest))
         return Loaded(self.model.preprocess(image), digest)
 
-    def predict(self, batch: Sequence[Loaded]) -> tuple[torch.Tensor, torch.Tensor]:
+    def predict(self, batch: Sequence[Loaded]) -> tuple[Floats, Floats]:
         """Scores (B,) and maps (B, S, S). The encoder runs on images whose features are not in the cache.
 
         Raises:
             OutputError: the disk is full. ConfigError: features beyond fp16, or not finite.
         """
-        import torch
-
         if self.cache is None:
-            return self.model.predict(torch.stack([one.pixels for one in batch if one.pixels is not None]))
-        from anomalyclip.features.encoding import from_records
+            return self.model.predict(np.stack([one.pixels for one in batch if one.pixels is not None]))
+        from anomalyclip.features.kept import from_rows
 
         self._encode([one for one in batch if one.record is None])
         rows = [self.cache.get(str(one.sha256)) if one.record is None else one.record for one in batch]
-        stacked = torch.from_numpy(np.stack(rows)).to(self.model.device)
-        return _encoder(self.model).score(from_records(stacked, self.cache.key))
+        return self.model.verdict(from_rows(np.stack(rows), self.cache.key))
 
     def _encode(self, batch: Sequence[Loaded]) -> None:
-        """What is kept is also what is scored, so that the first run and all later ones give the same numbers."""
-        import torch
+        """What is kept is also what is scored, so that the first run and all later ones give the same numbers.
 
-        from anomalyclip.features import encode
+        On a CPU image by image: features then do not depend on an image's neighbours in the batch.
+        """
+        from anomalyclip.features.kept import local_rows
 
         if not batch or self.cache is None:
             return
-        pixels = torch.stack([one.pixels for one in batch if one.pixels is not None])
-        found = encode(_encoder(self.model).visual, pixels.to(self.model.device), self.cache.key)
-        arrays = (part.float().cpu().numpy() for part in found)
-        for one, image, patches in zip(batch, *arrays, strict=True):
-            self.cache.put(str(one.sha256), image, patches)
-
-
-def _encoder(model: Detector) -> EncoderDetector:
-    if isinstance(model, EncoderDetector):
-        return model
-    raise ConfigError(f"{type(model).__name__} gives no features to keep; leave --cache out, or use --runtime torch")
+        together = 1 if self.model.device == "cpu" else len(batch)
+        for start in range(0, len(batch), together):
+            part = batch[start : start + together]
+            pixels = np.stack([one.pixels for one in part if one.pixels is not None])
+            found = self.model.features(pixels, self.cache.key.request)
+            for one, image, local in zip(part, found.image, local_rows(found, self.cache.key), strict=True):
+                self.cache.put(str(one.sha256), image, local)

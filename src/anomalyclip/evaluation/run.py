@@ -10,10 +10,10 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from anomalyclip.by_class import model_for, provenance_of
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL, Dataset
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.evaluation.curves import PixelCurve
-from anomalyclip.evaluation.models import model_for, provenance_of
 from anomalyclip.evaluation.predictor import CacheSettings, Predictor, recorded
 from anomalyclip.evaluation.result import (
     IMAGE_METRICS,
@@ -30,7 +30,7 @@ from anomalyclip.metrics import PixelMetrics, auroc, average_precision, bootstra
 from anomalyclip.version import __version__
 
 if TYPE_CHECKING:
-    from anomalyclip.evaluation.models import Models
+    from anomalyclip.by_class import Models
 
 _BATCH = {"cpu": 1}  # larger batches do not help a CPU and cost memory
 _BATCH_ELSEWHERE = 8
@@ -88,7 +88,7 @@ def evaluate(
         result = (done or {}).get(name)
         if result is None:
             model = model_for(models, name)
-            chosen = batch_size or _BATCH.get(model.device.type, _BATCH_ELSEWHERE)
+            chosen = batch_size or _BATCH.get(model.device, _BATCH_ELSEWHERE)
             predictor = Predictor(model, cache)
             result = _evaluate_class(predictor, dataset, name, settings, on_image, batch_size=chosen, **options)
             if on_class is not None:

@@ -135,7 +135,7 @@ class _Stages:
             return []
         try:
             scores, maps = self.predictor.predict([entry.input for entry in batch if entry.input is not None])
-            return [_Predicted(*each) for each in zip(batch, scores.tolist(), maps.numpy(), strict=True)]
+            return [_Predicted(*each) for each in zip(batch, scores.tolist(), maps, strict=True)]
         except OutputError:  # the cache's disk is full: no image is at fault
             raise
         except Exception as error:
@@ -160,7 +160,7 @@ class _Stages:
             return Measured(_with_problem(row, f"its pixels were left out: {reason(error)}"))
 
     def _at_truth(self, anomaly_map: Map, size: Size) -> Map:
-        from anomalyclip.model import resize_map
+        from anomalyclip.geometry.resize import resize_map
 
         return anomaly_map if self.settings.resolution == "model" else resize_map(anomaly_map, size)
 

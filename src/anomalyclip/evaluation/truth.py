@@ -55,7 +55,7 @@ def _resized(mask: NDArray[np.bool_], image_size: Size, side: int | None) -> NDA
     if side is not None:
         from anomalyclip.data.transforms import preprocess_mask
 
-        return np.asarray(preprocess_mask(mask, side).numpy() > 0)
+        return np.asarray(preprocess_mask(mask, side) > 0)
     width, height = image_size
     if mask.shape == (height, width):
         return mask

@@ -1,4 +1,4 @@
-"""From images to the features that a :class:`CacheKey` names."""
+"""Features between an encoder, the records of a cache, and training: one global and one kind of local ones."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from anomalyclip.clip.attention import DPAMMode
-from anomalyclip.clip.plain import class_features, stage_tokens, window_features
-from anomalyclip.clip.vision import VisionTransformer
+from anomalyclip.encoders import base
 from anomalyclip.features.key import CacheKey
 
 
@@ -30,44 +28,23 @@ def from_records(rows: Tensor, key: CacheKey) -> Features:
 
 
 @torch.no_grad()
-def encode(visual: VisionTransformer, pixels: Tensor, key: CacheKey) -> Features:
-    """Features of normalised images (B, 3, S, S).
+def encode(encoder: base.Encoder, pixels: Tensor, key: CacheKey) -> Features:
+    """Features of normalised images (B, 3, S, S), on the device of ``pixels``.
 
     On a CPU the images go one by one: larger batches are not faster there, and an image's features then do not depend
     on its neighbours in the batch, so that cached and streamed features are the same to the last bit.
     """
     parts = torch.split(pixels, 1 if pixels.device.type == "cpu" else len(pixels))
-    found = [_ENCODERS[key.kind](visual, part, key) for part in parts]
+    found = [_stacked(encoder.run(part, key.request), key, pixels.device) for part in parts]
     return Features(torch.cat([one.image for one in found]), torch.cat([one.patches for one in found]))
 
 
-def _patches(visual: VisionTransformer, pixels: Tensor, key: CacheKey) -> Features:
-    dpam: DPAMMode = key.dpam  # type: ignore[assignment]  # one of the modes, whoever made the key saw to it
-    out = visual(
-        pixels,
-        layers=key.layers,
-        dpam=dpam,
-        dpam_blocks=key.dpam_blocks,
-        post_norm_class=key.post_norm_class,
-    )
-    return Features(out.image, _stack(out.patches, key, out.image))
-
-
-def _tokens(visual: VisionTransformer, pixels: Tensor, key: CacheKey) -> Features:
-    image, tokens = stage_tokens(visual, visual.embed(pixels), key.layers, post_norm=key.post_norm_class)
-    return Features(image, _stack(tokens, key, image))
-
-
-def _windows(visual: VisionTransformer, pixels: Tensor, key: CacheKey) -> Features:
-    tokens = visual.embed(pixels)
-    image = class_features(visual, tokens, post_norm=key.post_norm_class)
-    return Features(image, window_features(visual, tokens, key.scales, post_norm=key.post_norm_class).unsqueeze(1))
-
-
-def _stack(patches: dict[int, Tensor], key: CacheKey, like: Tensor) -> Tensor:
-    if not key.layers:
-        return like.new_empty(len(like), *key.local_shape)
-    return torch.stack([patches[layer] for layer in key.layers], dim=1)
-
-
-_ENCODERS = {"patches": _patches, "tokens": _tokens, "windows": _windows}
+def _stacked(found: base.Features, key: CacheKey, device: torch.device) -> Features:
+    """As one tensor each: layers side by side, windows of all scales behind one another."""
+    given = found if isinstance(found.image, Tensor) else found.map(torch.from_numpy)
+    given = given.map(lambda values: values.to(device))
+    local = [getattr(given, key.kind)[number] for number in (key.scales if key.kind == "windows" else key.layers)]
+    if not local:
+        return Features(given.image, given.image.new_empty(len(given.image), *key.local_shape))
+    joined = torch.cat(local, dim=1).unsqueeze(1) if key.kind == "windows" else torch.stack(local, dim=1)
+    return Features(given.image, joined)

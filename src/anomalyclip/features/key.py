@@ -6,13 +6,13 @@ import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from anomalyclip.encoders.request import FeatureRequest
+from anomalyclip.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from anomalyclip.clip.attention import DPAMMode
-    from anomalyclip.clip.vision import VisionTransformer
+    from anomalyclip.encoders.base import EncoderFacts
 
 FeatureKind = Literal["patches", "tokens", "windows"]
 CacheDtype = Literal["fp16", "fp32"]
@@ -33,6 +33,8 @@ class CacheKey:
         scales: sides of the windows, in patches.
         post_norm_class: LN_post on the class token, as plain CLIP does.
         recipe: counts up when preprocessing or the format changes.
+        rounding: of the encoder ("" is float32), see :class:`anomalyclip.encoders.EncoderFacts`; numbers of another
+            rounding never mix with these.
     """
 
     weights_sha256: str
@@ -48,19 +50,28 @@ class CacheKey:
     scales: tuple[int, ...] = ()
     post_norm_class: bool = False
     recipe: int = 2
+    rounding: str = ""
 
     @property
     def digest(self) -> str:
-        """Name of the cache's folder."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:24]
+        """Name of the cache's folder; float32's is what it was before other roundings were kept."""
+        told = {name: value for name, value in asdict(self).items() if name != "rounding" or value}
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:24]
+
+    @property
+    def request(self) -> FeatureRequest:
+        """What to ask an encoder for."""
+        blocks = self.dpam_blocks if self.kind == "patches" else None
+        path: dict[str, Any] = {"dpam": self.dpam, "dpam_blocks": blocks} if self.kind == "patches" else {}
+        local: dict[str, Any] = {self.kind: self.scales if self.kind == "windows" else self.layers}
+        return FeatureRequest(image=True, post_norm_class=self.post_norm_class, **local, **path)
 
     @property
     def local_shape(self) -> tuple[int, int, int]:
         """Of one image's local features: (L, N, width), or (1, windows, E)."""
         if self.kind == "windows":
-            from anomalyclip.clip.plain import window_count
-
-            return 1, sum(window_count(math.isqrt(self.patches), scale) for scale in self.scales), self.embed_dim
+            side = math.isqrt(self.patches)
+            return 1, sum(max(side - scale + 1, 0) ** 2 for scale in self.scales), self.embed_dim
         return len(self.layers), self.patches, self.width or self.embed_dim
 
     @property
@@ -69,76 +80,29 @@ class CacheKey:
         return (self.embed_dim + math.prod(self.local_shape),)
 
 
-def patch_key(
-    visual: VisionTransformer,
-    weights_sha256: str,
-    *,
-    image_size: int,
-    layers: Sequence[int],
-    dpam: DPAMMode,
-    dpam_blocks: int,
-    post_norm_class: bool,
-    dtype: str,
-) -> CacheKey:
-    """Patch features in the shared embedding, as AnomalyCLIP and plain CLIP score them."""
+def key_of(facts: EncoderFacts, request: FeatureRequest, image_size: int, dtype: str) -> CacheKey:
+    """The cache of what an encoder gives for a request at S x S.
+
+    Raises:
+        ConfigError: features that are not kept: stages, a verdict, or several local kinds at once.
+    """
+    local = [kind for kind in request.kinds if kind != "image"]
+    if len(local) > 1 or set(local) - set(get_args(FeatureKind)):
+        raise ConfigError(f"features of {' and '.join(local)} are not kept; leave --cache out")
+    kind: FeatureKind = local[0] if local else "patches"  # type: ignore[assignment]  # one of them
+    plain = kind != "patches" or request.dpam in (None, "qk")
     return CacheKey(
-        weights_sha256=weights_sha256,
-        dpam=dpam,
-        dpam_blocks=0 if dpam == "qk" else dpam_blocks,  # plain CLIP is the same whatever the number
-        layers=tuple(layers),
+        weights_sha256=facts.weights_sha256,
+        dpam="qk" if plain else str(request.dpam),
+        dpam_blocks=0 if plain else int(request.dpam_blocks or 0),  # plain CLIP is the same whatever the number
+        layers=() if kind == "windows" else getattr(request, kind),
         image_size=image_size,
-        embed_dim=visual.proj.shape[1],
-        patches=(image_size // visual.config.patch_size) ** 2,
+        embed_dim=facts.embed_dim,
+        patches=(image_size // facts.patch_size) ** 2,
         dtype=dtype,
-        post_norm_class=post_norm_class,
-    )
-
-
-def token_key(
-    visual: VisionTransformer,
-    weights_sha256: str,
-    *,
-    image_size: int,
-    layers: Sequence[int],
-    post_norm_class: bool,
-    dtype: str,
-) -> CacheKey:
-    """Plain CLIP's patch tokens, as VAND's linear layers take them."""
-    return CacheKey(
-        weights_sha256=weights_sha256,
-        dpam="qk",
-        dpam_blocks=0,
-        layers=tuple(layers),
-        image_size=image_size,
-        embed_dim=visual.proj.shape[1],
-        patches=(image_size // visual.config.patch_size) ** 2,
-        dtype=dtype,
-        kind="tokens",
-        width=visual.config.width,
-        post_norm_class=post_norm_class,
-    )
-
-
-def window_key(
-    visual: VisionTransformer,
-    weights_sha256: str,
-    *,
-    image_size: int,
-    scales: Sequence[int],
-    post_norm_class: bool,
-    dtype: str,
-) -> CacheKey:
-    """Plain CLIP's class token of every window, as WinCLIP scores them."""
-    return CacheKey(
-        weights_sha256=weights_sha256,
-        dpam="qk",
-        dpam_blocks=0,
-        layers=(),
-        image_size=image_size,
-        embed_dim=visual.proj.shape[1],
-        patches=(image_size // visual.config.patch_size) ** 2,
-        dtype=dtype,
-        kind="windows",
-        scales=tuple(scales),
-        post_norm_class=post_norm_class,
+        kind=kind,
+        width=facts.width if kind == "tokens" else 0,
+        scales=request.windows,
+        post_norm_class=bool(request.post_norm_class),
+        rounding=facts.rounding,
     )

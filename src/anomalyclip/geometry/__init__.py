@@ -3,8 +3,9 @@
 An image becomes `View`s (tiles, scales, input sizes in proportion), the detector judges each, an `Assembly` blends
 their maps and scores; an `Area` says which pixels count. Nothing here knows how a detector works.
 
->>> from anomalyclip.geometry import Geometry, survey
->>> survey(model, image, Geometry(tile=512))  # doctest: +SKIP
+>>> from anomalyclip.geometry import Geometry, plan_views
+>>> [view.box for view in plan_views((900, 500), Geometry(tile=500))][:2]
+[Box(x=0, y=0, width=500, height=500), Box(x=200, y=0, width=500, height=500)]
 """
 
 from __future__ import annotations
@@ -16,26 +17,22 @@ if TYPE_CHECKING:
     from anomalyclip.geometry.area import Area
     from anomalyclip.geometry.areas import Areas, parse_layout
     from anomalyclip.geometry.assembly import Assembly
-    from anomalyclip.geometry.detector import Detector, ResizingDetector, check_detector
     from anomalyclip.geometry.settings import Box, Geometry, Layout
-    from anomalyclip.geometry.surveying import Survey, survey
-    from anomalyclip.geometry.views import View, plan_views, view_pixels
+    from anomalyclip.geometry.sizes import InputSizes
+    from anomalyclip.geometry.views import View, batches_of, plan_views, view_pixels
 
 _HOME = {
     "Area": "area",
     "Areas": "areas",
     "Assembly": "assembly",
     "Box": "settings",
-    "Detector": "detector",
     "Geometry": "settings",
+    "InputSizes": "sizes",
     "Layout": "settings",
-    "ResizingDetector": "detector",
-    "Survey": "surveying",
     "View": "views",
-    "check_detector": "detector",
+    "batches_of": "views",
     "parse_layout": "areas",
     "plan_views": "views",
-    "survey": "surveying",
     "view_pixels": "views",
 }
 
@@ -44,16 +41,13 @@ __all__ = [
     "Areas",
     "Assembly",
     "Box",
-    "Detector",
     "Geometry",
+    "InputSizes",
     "Layout",
-    "ResizingDetector",
-    "Survey",
     "View",
-    "check_detector",
+    "batches_of",
     "parse_layout",
     "plan_views",
-    "survey",
     "view_pixels",
 ]
 

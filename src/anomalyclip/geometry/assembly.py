@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from anomalyclip.geometry.area import Area
 from anomalyclip.geometry.resize import resize_map
 from anomalyclip.geometry.views import View
+from anomalyclip.scoring_arrays import map_peak
 
 
 class Assembly:
@@ -19,14 +20,14 @@ class Assembly:
     Map: at every pixel the weighted mean over the tiles, then the mean over scales; 0 outside the area.
     Score: the highest score of a view, then the mean over scales: an image is anomalous if a part of it is, and a
     single view gives the model's own score. Where pixels of a view do not count, its score falls by
-    ``peak_share * (peak of the view's map - peak over the pixels that count)``, which takes the map's part of the score
+    ``weight * (peak of the view's map - peak over the pixels that count)``, which takes the map's part of the score
     from inside; the class token has seen the whole view.
 
     Args:
         size: (width, height) of the image.
         views: all that will be added.
         area: which pixels count; None is all.
-        peak_share: see `anomalyclip.geometry.detector.peak_share`.
+        peak: (weight, share) of the map's peak in the image score, see `anomalyclip.scoring_arrays.with_map_peak`.
         keep_map: False saves the map's memory where only the score is wanted.
 
     Attributes:
@@ -41,10 +42,10 @@ class Assembly:
         views: Sequence[View],
         *,
         area: Area | None = None,
-        peak_share: float = 0.0,
+        peak: tuple[float, float] = (0.0, 0.0),
         keep_map: bool = True,
     ) -> None:
-        self._size, self._area, self._peak_share = size, area, peak_share
+        self._size, self._area, self._peak = size, area, peak
         self.left = len(views)
         self._best = dict.fromkeys(sorted({view.scale for view in views}), -math.inf)
         self._map: NDArray[np.float32] | None = None
@@ -56,7 +57,9 @@ class Assembly:
         if self._keep_map or inside is not None:
             native = resize_map(small_map, (view.box.width, view.box.height))
             if inside is not None:
-                score -= self._peak_share * (float(native.max()) - float(native[inside].max()))
+                weight, share = self._peak
+                if weight:
+                    score -= weight * float(map_peak(native.ravel(), share) - map_peak(native[inside], share))
                 native[~inside] = 0
             if self._keep_map:
                 self._lay(view, native)

@@ -38,10 +38,11 @@ def render_features(clip: CLIP, count: int, *, batch_size: int = 16) -> Features
     for first in track(range(0, count, batch_size), description="encoding renders"):
         indices = range(first, min(first + batch_size, count))
         samples = [render(PROMPT_SEED + index, size, families=SEEN_FAMILIES, world=TRAINED_WORLD) for index in indices]
-        pixels = normalise(torch.from_numpy(np.stack([sample.image for sample in samples])))
+        pixels = torch.from_numpy(normalise(np.stack([sample.image for sample in samples])))
         with torch.inference_mode():
             out = clip.visual(pixels, layers=[last])
-        masks = torch.stack([preprocess_mask(sample.labels > 0, size) for sample in samples]).to(torch.uint8)
+        prepared = [preprocess_mask(sample.labels > 0, size) for sample in samples]
+        masks = torch.from_numpy(np.stack(prepared)).to(torch.uint8)
         labels = torch.tensor([int(sample.anomalous) for sample in samples])
         parts.append((out.image, out.patches[last].half(), labels, masks))
     return Features(*(torch.cat(column) for column in zip(*parts, strict=True)))

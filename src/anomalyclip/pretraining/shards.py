@@ -100,7 +100,7 @@ def _rows(stem: ConvStem, samples: Sequence[Sample]) -> np.ndarray:
 @torch.inference_mode()
 def stem_features(stem: ConvStem, samples: Sequence[Sample]) -> list[Tensor]:
     """The taps of rendered pictures, fp32."""
-    return stem.features(normalise(torch.from_numpy(np.stack([sample.image for sample in samples]))))
+    return stem.features(torch.from_numpy(normalise(np.stack([sample.image for sample in samples]))))
 
 
 def _halved(labels: np.ndarray) -> np.ndarray:

@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import torch
 from rich.progress import track
-from torch import Tensor
 
 from anomalyclip.data.synthetic import UNSEEN_FAMILIES, render
 from anomalyclip.data.transforms import preprocess_mask
 from anomalyclip.io import read_image, read_mask
 from anomalyclip.metrics import auroc, bootstrap_interval
-from anomalyclip.model import AnomalyCLIP
+from anomalyclip.opening import from_files
 from anomalyclip.pretraining.recipe import TRAINED_WORLD, UNSEEN_SEED, VALIDATION_SEED
 from anomalyclip.pretraining.shards import SEEN_FAMILIES
 
@@ -66,10 +64,10 @@ def real(folder: Path) -> Iterator[Labelled]:
 class Judge(Protocol):
     """What can be measured: a model of ours, or a baseline with the same face."""
 
-    def preprocess(self, image: Image) -> Tensor:
+    def preprocess(self, image: Image) -> NDArray[Any]:
         """RGB image -> (3, S, S)."""
 
-    def predict(self, pixel_values: Tensor) -> tuple[Tensor, Tensor]:
+    def predict(self, pixels: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(B, 3, S, S) -> scores (B,) and maps (B, S, S) in [0, 1]."""
 
 
@@ -83,12 +81,12 @@ def measure(model: Judge, samples: Iterable[Labelled], batch_size: int = 8) -> d
     masked: list[Counts] = []
     anomalous_masks = 0
     for batch in _batches(samples, batch_size):
-        predicted, maps = model.predict(torch.stack([model.preprocess(sample.image) for sample in batch]))
+        predicted, maps = model.predict(np.stack([model.preprocess(sample.image) for sample in batch]))
         scores += predicted.tolist()
         labels += [sample.label for sample in batch]
-        for sample, values in zip(batch, maps.numpy(), strict=True):
+        for sample, values in zip(batch, maps, strict=True):
             if sample.mask is not None:
-                masked.append(_counts(values, preprocess_mask(sample.mask, values.shape[-1]).numpy() > 0.5))
+                masked.append(_counts(values, preprocess_mask(sample.mask, values.shape[-1]) > 0.5))
                 anomalous_masks += sample.label
     both = len(set(labels)) == 2
     image = bootstrap_interval(auroc, np.array(scores), np.array(labels)) if both else None
@@ -132,7 +130,7 @@ def report(
     weights: Path, prompts: Path, out: Path, *, count: int = 300, real_root: Path | None = None
 ) -> dict[str, Any]:
     """Validate on unseen seeds, unseen families and, if given, every real set below ``real_root``; write JSON."""
-    model = AnomalyCLIP.from_files(weights, prompts)
+    model = from_files(weights, prompts)
     size = model.settings.image_size
     sources: dict[str, Callable[[], Iterator[Labelled]]] = {
         "renders_unseen_seeds": lambda: rendered(SEEN_FAMILIES, VALIDATION_SEED, count, size),

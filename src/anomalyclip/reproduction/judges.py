@@ -68,7 +68,7 @@ class Judge:
     """What judges one cell.
 
     Attributes:
-        spec: the prompts, for `anomalyclip.evaluation.load_for`; None for the model's own, and where `training` is set.
+        spec: the prompts, for `anomalyclip.opening.open_for`; None for the model's own, and where `training` is set.
         words: the same for readers. training: prompts to learn first.
         identity: JSON-ready; decides, with data and settings, the cell's numbers.
         deviations: how this departs from the paper's protocol.

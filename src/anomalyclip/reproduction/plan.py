@@ -9,7 +9,7 @@ from typing import Any
 from anomalyclip.data.known import KNOWN
 from anomalyclip.errors import ConfigError
 
-#: Where a variant's prompts come from, if not from a spec of `anomalyclip.evaluation.load_for`.
+#: Where a variant's prompts come from, if not from a spec of `anomalyclip.opening.open_for`.
 PROTOCOL, TRAINED, INITIAL = "by the protocol", "trained here", "as initialised"
 
 MVTEC, VISA = "MVTec AD", "VisA"
@@ -26,9 +26,9 @@ class Variant:
 
     Attributes:
         label: as our tables call it. paper: as the paper's table does; None where it gives a plot only.
-        prompts: PROTOCOL, TRAINED, INITIAL, or a spec of `load_for` ("clip", "winclip", a file).
+        prompts: PROTOCOL, TRAINED, INITIAL, or a spec of `open_for` ("clip", "winclip", a file).
         train: what differs from the published hyper-parameters (fields of `TrainConfig`), for TRAINED and INITIAL.
-        load: what differs when the model is loaded (arguments of `load_for`).
+        load: what differs when the model is loaded (arguments of `open_for`).
     """
 
     label: str

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomalyclip.errors import ConfigError, InputError
-from anomalyclip.evaluation import CacheSettings, ClassResult, Evaluation, EvaluationSettings, evaluate, load_for
+from anomalyclip.evaluation import CacheSettings, ClassResult, Evaluation, EvaluationSettings, evaluate
 from anomalyclip.evaluation.folder import RUN, EvaluationFolder, fingerprint
 from anomalyclip.evaluation.predictor import recorded
+from anomalyclip.opening import open_for
 from anomalyclip.reproduction.cells import Cell, Page, Shelf, Skipped, lay_out
 from anomalyclip.reproduction.config import ReproduceConfig
 from anomalyclip.reproduction.finding import find_datasets
@@ -147,7 +148,7 @@ class _Run:
         dataset = self.shelf.get(cell.target)
         spec = self._spec(job.judge, words)
         self.watcher.doing(f"{words}: evaluating")
-        models = load_for(
+        models = open_for(
             dataset.classes,
             config.model,
             prompts=spec,

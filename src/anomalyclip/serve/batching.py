@@ -11,17 +11,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any
+
     import numpy as np
     import numpy.typing as npt
-    import torch
 
     Outcome = tuple[float, npt.NDArray[np.float32]]
-    Predict = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+    Pixels = npt.NDArray[Any]
+    Floats = npt.NDArray[np.float32]
+    Predict = Callable[[Pixels], tuple[Floats, Floats]]
 
 
 @dataclass(frozen=True)
 class _Job:
-    pixels: torch.Tensor
+    pixels: Pixels
     future: Future[Outcome] = field(default_factory=Future)
 
 
@@ -57,7 +60,7 @@ class Batcher:
     def alive(self) -> bool:
         return self._thread.is_alive()
 
-    def submit(self, pixels: torch.Tensor) -> Future[Outcome]:
+    def submit(self, pixels: Pixels) -> Future[Outcome]:
         """(3, S, S) -> a future of (score, (S, S) float32 map). Cancelling it before its pass saves the work."""
         job = _Job(pixels)
         self._jobs.put(job)
@@ -97,11 +100,11 @@ class Batcher:
 
     def _answer(self, jobs: Sequence[_Job]) -> None:
         """A pass that fails is tried again image by image, so that only the image at fault fails."""
-        import torch
+        import numpy as np
 
         try:
-            scores, maps = self._predict(torch.stack([job.pixels for job in jobs]))
-            outcomes = list(zip(scores.tolist(), maps.float().cpu().numpy(), strict=True))
+            scores, maps = self._predict(np.stack([job.pixels for job in jobs]))
+            outcomes = list(zip(scores.tolist(), maps, strict=True))
         except Exception as error:
             if len(jobs) == 1:
                 jobs[0].future.set_exception(error)

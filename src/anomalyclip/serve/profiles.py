@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-import torch
+import numpy as np
 
 from anomalyclip.calibration import Profile, calibrate, images_needed, smallest_rate
 from anomalyclip.calibration.fitting import DEFAULT_RATE
@@ -20,9 +20,10 @@ from anomalyclip.serve.refusals import Refused
 from anomalyclip.serve.uploads import Upload
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from anomalyclip.detect import Detector
+    from anomalyclip.detector import Detector
 
 
 MOST_IMAGES = 20_000
@@ -159,7 +160,8 @@ def measure_uploads(
     items = [InputItem(upload.name, upload.name, i.to_bytes(16, "big")) for i, upload in enumerate(uploads)]
     contents = {item.key: upload for item, upload in zip(items, uploads, strict=True)}
     read = partial(_read, contents, max_pixels)
-    return collect(Turns(model, batcher), items, batch_size=batch_size, workers=1, known=known, read=read)
+    turns = cast("Detector", Turns(model, batcher))
+    return collect(turns, items, batch_size=batch_size, workers=1, known=known, read=read)
 
 
 def _read(contents: Mapping[bytes, Upload], max_pixels: int, item: InputItem) -> Image:
@@ -167,16 +169,17 @@ def _read(contents: Mapping[bytes, Upload], max_pixels: int, item: InputItem) ->
 
 
 class Turns:
-    """A `Detector` whose passes wait in the server's queue like any other image."""
+    """A detector whose passes wait in the server's queue like any other image."""
 
-    def __init__(self, model: Any, batcher: Batcher) -> None:
+    def __init__(self, model: Detector, batcher: Batcher) -> None:
         self._model, self._batcher = model, batcher
 
-    def preprocess(self, image: Image) -> torch.Tensor:
-        pixels: torch.Tensor = self._model.preprocess(image)
-        return pixels
+    def __getattr__(self, name: str) -> Any:
+        """Everything but `predict` is the detector's."""
+        return getattr(self._model, name)
 
-    def predict(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        outcomes = [future.result() for future in [self._batcher.submit(pixels) for pixels in pixel_values]]
+    def predict(self, pixels: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Every image waits for its own turn."""
+        outcomes = [future.result() for future in [self._batcher.submit(each) for each in pixels]]
         scores, maps = zip(*outcomes, strict=True)
-        return torch.tensor(scores), torch.stack([torch.from_numpy(each) for each in maps])
+        return np.array(scores, np.float32), np.stack(maps)

@@ -17,16 +17,14 @@ from anomalyclip.detect.pipeline import Rules
 from anomalyclip.detect.regions import find_regions
 from anomalyclip.detect.result import Provenance, Result, one_line, to_row
 from anomalyclip.errors import AnomalyClipError
+from anomalyclip.geometry.resize import resize_map
 from anomalyclip.io import encode_map, half_tiff, heat_png, read_image_bytes, thumbnail_data_uri
-from anomalyclip.model import resize_map
 from anomalyclip.prediction import decide
 from anomalyclip.serve.schemas import MapFormat
 from anomalyclip.serve.uploads import Upload
 
 if TYPE_CHECKING:
-    import torch
-
-    from anomalyclip.detect.pipeline import Detector
+    from anomalyclip.detector import Detector
 
     Map = npt.NDArray[np.float32]
 
@@ -61,7 +59,7 @@ class Decoded:
 
     width: int
     height: int
-    pixels: torch.Tensor
+    pixels: npt.NDArray[Any]
     preview: str | None
 
 

@@ -71,7 +71,9 @@ class SampleBatches(Dataset[Batch]):
         if self._cache is not None:
             rows = torch.from_numpy(np.stack([self._cache.get(sample.image_sha256) for sample in samples]))
         else:
-            pixels = torch.stack([load_pixels(sample, self._size, self._max_pixels) for sample in samples])
+            pixels = torch.from_numpy(
+                np.stack([load_pixels(sample, self._size, self._max_pixels) for sample in samples])
+            )
         return Batch(
             rows,
             pixels,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from anomalyclip.baselines.vand import stage_layers
 from anomalyclip.clip.attention import DPAMMode
 from anomalyclip.clip.model import CLIP
 from anomalyclip.clip.plain import class_norm
 from anomalyclip.clip.vision import default_dpam_blocks
-from anomalyclip.features.key import CacheKey, patch_key, token_key
+from anomalyclip.encoders.base import EncoderFacts
+from anomalyclip.encoders.request import FeatureRequest
+from anomalyclip.features.key import CacheKey, key_of
+from anomalyclip.judges.linear import stage_layers
 from anomalyclip.settings import ModelSettings
 from anomalyclip.settings.resolving import check_settings, default_image_size
 from anomalyclip.training.config import TrainConfig
@@ -36,25 +38,17 @@ def encoder_settings(config: TrainConfig, clip: CLIP) -> ModelSettings:
     return settings
 
 
-def features_of(config: TrainConfig, settings: ModelSettings, clip: CLIP, *, dtype: str) -> CacheKey:
+def features_of(config: TrainConfig, settings: ModelSettings, facts: EncoderFacts, *, dtype: str) -> CacheKey:
     """Which of the encoder's features the method learns from; without local terms the global one alone."""
-    recipe = config.recipe
+    recipe, norm = config.recipe, settings.post_norm_class
     if recipe.features == "tokens":
-        return token_key(
-            clip.visual,
-            clip.weights_sha256,
-            image_size=settings.image_size,
-            layers=settings.layers,
-            post_norm_class=settings.post_norm_class,
-            dtype=dtype,
+        request = FeatureRequest(image=True, tokens=settings.layers, post_norm_class=norm)
+    else:
+        request = FeatureRequest(
+            image=True,
+            patches=settings.layers if recipe.level != "image" else (),
+            dpam=settings.dpam,
+            dpam_blocks=settings.dpam_blocks,
+            post_norm_class=norm,
         )
-    return patch_key(
-        clip.visual,
-        clip.weights_sha256,
-        image_size=settings.image_size,
-        layers=settings.layers if recipe.level != "image" else (),
-        dpam=settings.dpam,
-        dpam_blocks=settings.dpam_blocks,
-        post_norm_class=settings.post_norm_class,
-        dtype=dtype,
-    )
+    return key_of(facts, request, settings.image_size, dtype)

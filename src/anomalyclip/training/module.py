@@ -11,7 +11,8 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from anomalyclip.clip.vision import VisionTransformer
+from anomalyclip.encoders.base import Encoder
+from anomalyclip.encoders.torch import TorchEncoder
 from anomalyclip.errors import ConfigError
 from anomalyclip.features.encoding import Features, encode, from_records
 from anomalyclip.features.key import CacheKey
@@ -30,7 +31,7 @@ class PromptTraining(LightningModule):
 
     Args:
         student: the trained part, with its loss.
-        visual: the frozen encoder where features are not cached, else None.
+        encoder: the frozen one where features are not cached, else None.
         key: which features.
         training, validation: where batches come from; ``validation`` may be empty.
         config: hyper-parameters.
@@ -43,7 +44,7 @@ class PromptTraining(LightningModule):
     def __init__(
         self,
         student: Student,
-        visual: VisionTransformer | None,
+        encoder: Encoder | None,
         key: CacheKey,
         training: SampleBatches,
         validation: SampleBatches,
@@ -54,7 +55,8 @@ class PromptTraining(LightningModule):
         resume: Checkpoint | None = None,
     ) -> None:
         super().__init__()
-        self.student, self.visual = student, visual
+        self.student, self.encoder = student, encoder
+        self.visual = encoder.visual if isinstance(encoder, TorchEncoder) else None  # moves with the student
         self._key, self._config = key, config
         self._training, self._validation = training, validation
         self._reporter, self._save = reporter or Reporter(), save
@@ -150,10 +152,10 @@ class PromptTraining(LightningModule):
         key = self._key
         if batch.rows is not None:
             return from_records(batch.rows, key)
-        if self.visual is None or batch.pixels is None:
+        if self.encoder is None or batch.pixels is None:
             raise RuntimeError("a batch without features needs the encoder")
         with torch.autocast(batch.pixels.device.type, enabled=False):  # the frozen encoder stays exact
-            return encode(self.visual, batch.pixels, key)
+            return encode(self.encoder, batch.pixels, key)
 
     def _over_devices(self, terms: dict[str, float], images: int) -> tuple[dict[str, float], int]:
         """Means over all devices' images, so that every device counts the same."""

@@ -10,16 +10,17 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor
 
-from anomalyclip.clip.vision import VisionTransformer
 from anomalyclip.data.dataset import Dataset, Item
 from anomalyclip.data.masks import DOUBTFUL, Finding, Reading, mask_digest, read_marked
 from anomalyclip.data.transforms import preprocess, preprocess_mask
+from anomalyclip.encoders.base import Encoder
 from anomalyclip.errors import ConfigError, ImageReadError, InputError
 from anomalyclip.features.cache import FeatureCache
-from anomalyclip.features.encoding import encode
+from anomalyclip.features.kept import local_rows
 from anomalyclip.hub.digests import sha256
 from anomalyclip.hub.progress import human_size
 from anomalyclip.io import read_image
@@ -133,7 +134,7 @@ class MaskStore:
             return ()
         reading = self._read(sample)
         if self._cache is not None and not self._cache.has_mask(sample.mask_sha256):
-            prepared = preprocess_mask(reading.marked, self._size).numpy() > 0
+            prepared = preprocess_mask(reading.marked, self._size) > 0
             self._cache.put_mask(sample.mask_sha256, prepared, all_black=not reading.marked.any())
         return reading.findings
 
@@ -143,7 +144,7 @@ class MaskStore:
             return torch.zeros(self._size, self._size, dtype=torch.uint8)
         if self._cache is not None:
             return torch.from_numpy(self._cache.get_mask(sample.mask_sha256)[0])
-        return preprocess_mask(self._read(sample).marked, self._size).to(torch.uint8)
+        return torch.from_numpy(preprocess_mask(self._read(sample).marked, self._size)).to(torch.uint8)
 
     def _read(self, sample: Sample) -> Reading:
         assert sample.mask is not None
@@ -154,8 +155,7 @@ class MaskStore:
 
 def fill(
     cache: FeatureCache,
-    visual: VisionTransformer,
-    device: torch.device,
+    encoder: Encoder,
     preparation: Preparation,
     max_pixels: int | None = None,
 ) -> None:
@@ -181,7 +181,7 @@ def fill(
     if not missing:
         return
     reporter.stage("encoding", len(first), len(first) - len(missing))
-    bad = _encode_into(cache, visual, device, missing, preparation, max_pixels)
+    bad = _encode_into(cache, encoder, missing, preparation, max_pixels)
     preparation.samples[:] = [sample for sample in preparation.samples if sample.image_sha256 not in bad]
 
 
@@ -199,7 +199,7 @@ def check_readable(preparation: Preparation, max_pixels: int | None = None) -> N
     preparation.samples[:] = good
 
 
-def load_pixels(sample: Sample, size: int, max_pixels: int | None = None) -> Tensor:
+def load_pixels(sample: Sample, size: int, max_pixels: int | None = None) -> NDArray[np.float32]:
     """The preprocessed image (3, S, S)."""
     return preprocess(_image(sample, max_pixels), size)
 
@@ -210,28 +210,27 @@ def _image(sample: Sample, max_pixels: int | None) -> Image:
 
 def _encode_into(
     cache: FeatureCache,
-    visual: VisionTransformer,
-    device: torch.device,
+    encoder: Encoder,
     missing: Sequence[Sample],
     preparation: Preparation,
     max_pixels: int | None,
 ) -> set[str]:
     """Encode and keep ``missing``; returns the hashes of images that cannot be read."""
     bad: set[str] = set()
-    batch: list[tuple[str, Tensor]] = []
-    room = 1 if device.type == "cpu" else 8
+    batch: list[tuple[str, NDArray[Any]]] = []
+    room = 1 if encoder.device == "cpu" else 8
 
     def flush() -> None:
         if not batch:
             return
-        out = encode(visual, torch.stack([pixels for _, pixels in batch]).to(device), cache.key)
-        for (sha, _), image, patches in zip(batch, _numpy(out.image), _numpy(out.patches), strict=True):
-            cache.put(sha, image, patches)
+        found = encoder.encode(np.stack([pixels for _, pixels in batch]), cache.key.request)
+        for (sha, _), image, local in zip(batch, found.image, local_rows(found, cache.key), strict=True):
+            cache.put(sha, image, local)
         preparation.reporter.advance(len(batch))
         batch.clear()
 
-    visual.to(device)
-    for sample, outcome in ahead(missing, lambda sample: load_pixels(sample, cache.key.image_size, max_pixels)):
+    size = (cache.key.image_size, cache.key.image_size)
+    for sample, outcome in ahead(missing, lambda sample: encoder.preprocess(_image(sample, max_pixels), size)):
         if isinstance(outcome, ImageReadError):
             bad.add(sample.image_sha256)
             preparation.problem(f"left out: {outcome}")
@@ -264,10 +263,6 @@ def _outcome(pair: tuple[Sample, Future[Any]]) -> tuple[Sample, Any]:
         return sample, future.result()
     except ImageReadError as error:
         return sample, error
-
-
-def _numpy(features: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    return features.float().cpu().numpy()
 
 
 def warn_about(samples: Sequence[Sample], level: Level, reporter: Reporter) -> None:

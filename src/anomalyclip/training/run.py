@@ -20,6 +20,8 @@ from anomalyclip.clip.model import CLIP
 from anomalyclip.clip.weights import load_clip
 from anomalyclip.data.dataset import Dataset
 from anomalyclip.data.opening import open_dataset
+from anomalyclip.encoders.devices import pick_device
+from anomalyclip.encoders.torch import TorchEncoder
 from anomalyclip.errors import ConfigError, OutputError
 from anomalyclip.features.cache import FeatureCache
 from anomalyclip.features.key import CacheKey
@@ -28,7 +30,6 @@ from anomalyclip.hub.progress import silent
 from anomalyclip.hub.registry import MODELS
 from anomalyclip.io import write_bytes
 from anomalyclip.io.names import printable
-from anomalyclip.model import pick_device
 from anomalyclip.prompts import PromptMetadata
 from anomalyclip.settings import ModelSettings
 from anomalyclip.settings.scoring import without_later
@@ -151,7 +152,8 @@ class _Run:
         self.reporter, self.leader = reporter, leader
         self.device = pick_device(config.device)
         self.settings: ModelSettings = encoder_settings(config, clip)
-        self.key: CacheKey = features_of(config, self.settings, clip, dtype=config.cache_dtype)
+        self.encoder = TorchEncoder(clip.visual, name=backbone, weights_sha256=clip.weights_sha256)
+        self.key: CacheKey = features_of(config, self.settings, self.encoder.facts, dtype=config.cache_dtype)
         self.preparation = Preparation(reporter)
         self.classes = tuple(dict.fromkeys(name for dataset in datasets for name in dataset.classes))
         self.student: Student = make_student(config, clip, self.settings, self.classes)
@@ -194,7 +196,7 @@ class _Run:
         if cache is None:
             check_readable(self.preparation, config.max_pixels)
         else:
-            fill(cache, self.clip.visual, self.device, self.preparation, config.max_pixels)
+            fill(cache, self.encoder.to(self.device), self.preparation, config.max_pixels)
         require_samples(self.preparation.samples, level)
         return cache
 
@@ -207,7 +209,7 @@ class _Run:
         masks = MaskStore(cache, size, limit)
         module = PromptTraining(
             self.student,
-            None if cache is not None else self.clip.visual,
+            None if cache is not None else self.encoder,
             self.key,
             SampleBatches(training, masks, cache, size, self.classes, limit),
             SampleBatches(held, masks, cache, size, self.classes, limit),

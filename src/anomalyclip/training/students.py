@@ -9,10 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from anomalyclip.baselines.linear import LinearFile, LinearLayers, save_linear
-from anomalyclip.baselines.vand import ENSEMBLE, stage_map
 from anomalyclip.clip.model import CLIP
 from anomalyclip.features.encoding import Features
+from anomalyclip.judges.linear import ENSEMBLE, stage_map
 from anomalyclip.losses import GlocalLoss, dice_loss, focal_loss
 from anomalyclip.prompts import (
     ClassPrompts,
@@ -23,6 +22,7 @@ from anomalyclip.prompts import (
     ensemble_text_features,
     save_prompts,
 )
+from anomalyclip.prompts.linear import LinearFile, LinearLayers, save_linear
 from anomalyclip.scoring import ABNORMAL
 from anomalyclip.settings import ModelSettings
 from anomalyclip.training.batches import Batch

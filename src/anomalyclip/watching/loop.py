@@ -14,8 +14,9 @@ from pathlib import Path
 
 from anomalyclip.detect.inputs import InputItem
 from anomalyclip.detect.journal import Row
-from anomalyclip.detect.pipeline import Detector, Rules, detect_stream
+from anomalyclip.detect.pipeline import Rules, detect_stream
 from anomalyclip.detect.result import Provenance, Result, json_line, to_row
+from anomalyclip.detector import Detector
 from anomalyclip.geometry import Areas, Geometry
 from anomalyclip.watching.arrival import Source
 from anomalyclip.watching.evidence import EvidenceRing

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from anomalyclip.encoders.embedded import (
     GRAPH,
@@ -18,14 +18,17 @@ from anomalyclip.encoders.embedded import (
     read_embedded,
 )
 from anomalyclip.encoders.request import FeatureRequest
-from anomalyclip.encoders.torch import facts_of, see
 from anomalyclip.errors import ConfigError
 from anomalyclip.hub.digests import sha256
 from anomalyclip.io.atomic import write_bytes
-from anomalyclip.model import AnomalyCLIP
+from anomalyclip.judges.words import Words
+from anomalyclip.opening import from_files
 from anomalyclip.pretraining.graph.tower import Recipe, encoder_graph
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from anomalyclip.detector import Detector
     from anomalyclip.encoders.base import Features
 
 SIZES = ((320, 320), (224, 352), (71, 203), (16, 16))
@@ -38,7 +41,7 @@ def make_graph(folder: Path) -> None:
     """Write both files; equal weights and prompts give equal bytes."""
     import onnx
 
-    model = AnomalyCLIP.from_files(folder / WEIGHTS, folder / PROMPTS)
+    model = from_files(folder / WEIGHTS, folder / PROMPTS)
     settings, config = model.settings, _config(folder / WEIGHTS)
     recipe = Recipe(settings.layers, settings.dpam, settings.dpam_blocks, settings.post_norm_class)
     graph = encoder_graph(config, folder / WEIGHTS, recipe)
@@ -47,7 +50,7 @@ def make_graph(folder: Path) -> None:
     sidecar = {
         "files": {name: sha256(folder / name) for name in (GRAPH, WEIGHTS, PROMPTS)},
         "weights_sha256": model.weights_sha256,
-        "prompts_sha256": model.prompts_sha256,
+        "prompts_sha256": model.provenance()["prompts_sha256"],
         "method": model.method,
         "facts": _facts(model),
         "offers": {
@@ -58,7 +61,7 @@ def make_graph(folder: Path) -> None:
             "post_norm_class": settings.post_norm_class,
         },
         "settings": settings.recorded(),
-        "text_features": [[float(np.format_float_positional(x)) for x in row] for row in model.text_features.numpy()],
+        "text_features": [[float(np.format_float_positional(x)) for x in row] for row in _text(model)],
     }
     write_bytes(folder / SIDECAR, (json.dumps(sidecar, indent=1) + "\n").encode())
     read_embedded.cache_clear()
@@ -70,8 +73,13 @@ def _config(weights: Path) -> Any:
     return load_clip(weights, text=False, vision=False).config
 
 
-def _facts(model: AnomalyCLIP) -> dict[str, Any]:
-    told = facts_of(model.visual, "", "", model.settings.image_size, "", 0)
+def _text(model: Detector) -> NDArray[np.float32]:
+    assert isinstance(model.judge, Words)
+    return model.judge.text.features
+
+
+def _facts(model: Detector) -> dict[str, Any]:
+    told = replace(model.encoder.facts, image_size=model.image_size)
     names = ("patch_size", "image_size", "layers", "width", "embed_dim")
     stages = {str(number): [stage.channels, stage.stride] for number, stage in told.stages.items()}
     return {name: getattr(told, name) for name in names} | {"stages": stages}
@@ -84,7 +92,7 @@ def verify_graph(folder: Path, runtime: str = "onnx") -> dict[str, float]:
         WeightsError: a file is not the one that the graph was made from. ConfigError: a distance beyond :data:`BOUND`.
     """
     embedded = read_embedded(folder.absolute())
-    model = AnomalyCLIP.from_files(folder / WEIGHTS, folder / PROMPTS)
+    model = from_files(folder / WEIGHTS, folder / PROMPTS)
     encoder, gives = EmbeddedEncoder(embedded, name="", runtime=runtime), embedded.offers
     request = FeatureRequest(
         image=True,
@@ -93,12 +101,11 @@ def verify_graph(folder: Path, runtime: str = "onnx") -> dict[str, float]:
         stages=tuple(encoder.facts.stages),
         **{name: gives[name] for name in ("dpam", "dpam_blocks", "post_norm_class")},
     )
-    gaps = {"text": float(np.abs(embedded.text - model.text_features.numpy()).max())}
+    gaps = {"text": float(np.abs(embedded.text - _text(model)).max())}
     random = np.random.default_rng(0)
     for height, width in SIZES:
         pixels = random.normal(size=(2, 3, height, width)).astype(np.float32)
-        with torch.inference_mode():
-            expected = see(model.visual, torch.from_numpy(pixels), request).numpy()
+        expected = model.features(pixels, request)
         for kind, gap in distances(encoder.encode(pixels, request), expected).items():
             gaps[kind] = max(gap, gaps.get(kind, 0.0))
     if beyond := {kind: gap for kind, gap in gaps.items() if not gap <= BOUND}:

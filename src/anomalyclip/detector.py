@@ -1,0 +1,198 @@
+"""The one detector: an encoder gives features of pictures, a judge turns them into scores and maps.
+
+Whatever the encoder runs on and whatever judges, this is the face: NumPy arrays in, NumPy arrays out.
+`anomalyclip.load` and `anomalyclip.opening.open_detector` make one.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+from anomalyclip.encoders.base import Array, Encoder, Features, as_numpy
+from anomalyclip.encoders.request import FeatureRequest
+from anomalyclip.errors import ConfigError
+from anomalyclip.geometry.sizes import InputSizes
+from anomalyclip.version import __version__
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+    from typing_extensions import Self, Unpack
+
+    from anomalyclip.detecting import Source
+    from anomalyclip.features.key import CacheKey
+    from anomalyclip.geometry import Geometry, Layout
+    from anomalyclip.judges.base import Judge
+    from anomalyclip.prediction import Prediction
+    from anomalyclip.settings import ModelSettings
+
+    Floats = NDArray[np.float32]
+
+
+class Detector:
+    """Scores images and maps where they are anomalous.
+
+    Args:
+        encoder: what gives features.
+        judge: what makes scores and maps of them.
+        settings: everything besides weights and prompts that decides a score.
+
+    Attributes:
+        request: the features that one pass of the encoder gives the judge.
+
+    Raises:
+        ConfigError: the encoder cannot give what the judge needs; the message names the remedy.
+    """
+
+    def __init__(self, encoder: Encoder, judge: Judge, settings: ModelSettings) -> None:
+        if (refusal := judge.refusal(encoder)) is not None:
+            raise ConfigError(refusal)
+        self.encoder, self.judge, self.settings = encoder, judge, settings
+        self.request = judge.needs(encoder)
+
+    @property
+    def name(self) -> str:
+        """What the weights are called in results."""
+        return self.encoder.facts.name
+
+    @property
+    def weights_sha256(self) -> str:
+        """Of the weights."""
+        return self.encoder.facts.weights_sha256
+
+    @property
+    def method(self) -> str:
+        """What results call the judge."""
+        return self.judge.method
+
+    @property
+    def runtime(self) -> str:
+        """What runs the encoder: "torch", "native", "openvino" or "onnx"."""
+        return self.encoder.runtime
+
+    @property
+    def device(self) -> str:
+        """Where it runs: "cpu", "cuda", "mps" or "xpu"."""
+        return self.encoder.device
+
+    @property
+    def streams(self) -> int:
+        """Images of a batch that are worked on at once."""
+        return int(getattr(self.encoder, "streams", 1))
+
+    @property
+    def image_size(self) -> int:
+        """Side S in pixels of the square input that images are resized to."""
+        return self.settings.image_size
+
+    @property
+    def sizes(self) -> InputSizes:
+        """Which inputs it takes."""
+        facts = self.encoder.facts
+        return InputSizes(self.image_size, facts.patch_size, facts.resizes)
+
+    @property
+    def peak(self) -> tuple[float, float]:
+        """The map's peak in the score: (weight, share), see :func:`anomalyclip.scoring_arrays.with_map_peak`."""
+        return self.judge.peak
+
+    def check(self, geometry: Geometry) -> None:
+        """Raises ConfigError where a geometry asks for inputs that this detector does not take, or cannot judge."""
+        from anomalyclip.combining import check_geometry
+
+        check_geometry(self.encoder, self.judge, geometry)
+
+    def preprocess(self, image: Image, size: tuple[int, int] | None = None) -> NDArray[Any]:
+        """An RGB PIL image as :meth:`predict` wants it: (3, S, S), or (3, H, W) for ``size`` (H, W).
+
+        float32, normalised; uint8 for an export that normalises itself.
+        """
+        return self.encoder.preprocess(image, size or (self.image_size, self.image_size))
+
+    def predict(self, pixels: Array) -> tuple[Floats, Floats]:
+        """Scores (B,) and maps (B, H, W), float32, of preprocessed images (B, 3, H, W)."""
+        return self.verdict(self.encoder.run(pixels, self.request), (pixels.shape[-2], pixels.shape[-1]))
+
+    def features(self, pixels: Array, request: FeatureRequest | None = None) -> Features:
+        """The encoder's features of preprocessed images (B, 3, H, W), as NumPy arrays.
+
+        ``request``: which; None is what the judge needs.
+        """
+        return self.encoder.encode(pixels, self.request if request is None else request)
+
+    def verdict(self, features: Features, size: tuple[int, int] | None = None) -> tuple[Floats, Floats]:
+        """Scores (B,) and maps (B, H, W) from features, the encoder's own or NumPy's; ``size`` None is S x S.
+
+        Features of :meth:`features` that were kept give the same numbers again.
+        """
+        given = self.encoder.adopt(features) if self.judge.takes_tensors else features.numpy()
+        scores, maps = self.judge.judge(given, size or (self.image_size, self.image_size))
+        return as_numpy(scores), as_numpy(maps)
+
+    def with_judge(self, judge: Judge) -> Self:
+        """The same encoder and settings with another judge; nothing is copied."""
+        other = copy.copy(self)
+        Detector.__init__(other, self.encoder, judge, self.settings)
+        return other
+
+    def feature_key(self, dtype: str = "fp32") -> CacheKey:
+        """Which cache holds the features of :attr:`request` at S x S."""
+        from anomalyclip.features.key import key_of
+
+        return key_of(self.encoder.facts, self.request, self.image_size, dtype)
+
+    def provenance(self) -> dict[str, Any]:
+        """What every result file records: model, weights and prompts with their hashes, settings, version; and the
+        runtime where numbers differ by more than rounding."""
+        told = {
+            "model": self.name,
+            "method": self.method,
+            "weights_sha256": self.weights_sha256,
+            "prompts": "",
+            "prompts_sha256": "",
+            "settings": self.settings.recorded(),
+            "version": __version__,
+        }
+        return told | self.judge.provenance() | self.encoder.provenance()
+
+    @overload
+    def detect(
+        self, inputs: Source, *, batch_size: int = 1, threshold: float | None = None, **layout: Unpack[Layout]
+    ) -> Prediction: ...
+    @overload
+    def detect(
+        self,
+        inputs: list[Source] | tuple[Source, ...],
+        *,
+        batch_size: int = 1,
+        threshold: float | None = None,
+        **layout: Unpack[Layout],
+    ) -> list[Prediction]: ...
+    def detect(
+        self, inputs: Any, *, batch_size: int = 1, threshold: float | None = None, **layout: Unpack[Layout]
+    ) -> Prediction | list[Prediction]:
+        """Score one image or a list of them.
+
+        Args:
+            inputs: a path, a PIL image or a uint8 RGB/grey array (H, W[, 3]); or a list of these.
+            batch_size: images, or tiles of one image, per forward pass.
+            threshold: image score from which the decision is "anomalous"; None gives no decision.
+            layout: for large and odd images: ``tile``, ``overlap``, ``scales``, ``keep_aspect``, ``roi`` and
+                ``ignore_mask``, see :class:`anomalyclip.geometry.Geometry` and :class:`anomalyclip.geometry.Layout`.
+
+        Returns:
+            A :class:`Prediction`, or a list of them in the order of the inputs.
+
+        Raises:
+            ImageReadError, InputError: an input cannot be read. For folders of unknown files use ``anomalyclip detect``
+                or :mod:`anomalyclip.detect`, which report a bad file and go on.
+            ConfigError: a value of the layout is out of range, or asks for input sizes that an export does not take.
+        """
+        from anomalyclip.detecting import detect_all
+
+        sources = inputs if isinstance(inputs, list | tuple) else [inputs]
+        found = detect_all(self, sources, batch_size=batch_size, threshold=threshold, **layout)
+        return found if isinstance(inputs, list | tuple) else found[0]

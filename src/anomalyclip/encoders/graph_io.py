@@ -1,0 +1,50 @@
+"""Names and shapes of what goes into an exported graph and what comes out; torch is not needed to know them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from anomalyclip.encoders.request import FeatureRequest
+
+Pixels = Literal["uint8", "normalised"]
+"""What the graph takes: uint8 RGB (B, S, S, 3), or float32 (B, 3, S, S) as
+:func:`anomalyclip.data.transforms.preprocess` gives."""
+
+INPUT = "images"
+VERDICT = {
+    "score": "float32 [batch]: image scores in 0..1",
+    "anomaly_map": "float32 [batch, S, S]: anomaly maps in 0..1, smoothed",
+}
+_KINDS = {
+    "patches": "float32 [batch, N, E]: patch features of the local path after block {}, projected",
+    "tokens": "float32 [batch, N, D]: patch tokens of the original path as block {} leaves them",
+    "stages": "float32 [batch, C, h, w]: stage {} of the convolutional stem",
+    "windows": "float32 [batch, M, E]: class features of windows of {0} x {0} patches, row by row",
+}
+
+
+def outputs_of(request: FeatureRequest) -> dict[str, str]:
+    """Names and meanings of a graph's outputs, in their order.
+
+    >>> list(outputs_of(FeatureRequest(verdict=True, image=True, patches=(3, 4), stages=(4,))))
+    ['score', 'anomaly_map', 'image', 'patches_3', 'patches_4', 'stages_4']
+    """
+    found = dict(VERDICT) if request.verdict else {}
+    if request.image:
+        found["image"] = "float32 [batch, E]: global feature, not normalised"
+    for kind, meaning in _KINDS.items():
+        found |= {f"{kind}_{number}": meaning.format(number) for number in getattr(request, kind)}
+    return found
+
+
+def describe_input(pixels: Pixels, side: int) -> dict[str, Any]:
+    """The sidecar's words for the input."""
+    from anomalyclip.data.transforms import MEAN, STD
+
+    resize = f"RGB, resized to {side} x {side} with Pillow's BICUBIC filter, no crop, no padding"
+    if pixels == "uint8":
+        shape, before = ["batch", side, side, 3], resize + "; the graph scales and normalises"
+    else:
+        shape, before = ["batch", 3, side, side], resize + "; divided by 255, minus mean, divided by std"
+    dtype = "uint8" if pixels == "uint8" else "float32"
+    return {"name": INPUT, "dtype": dtype, "shape": shape, "before": before, "mean": list(MEAN), "std": list(STD)}

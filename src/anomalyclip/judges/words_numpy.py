@@ -1,0 +1,25 @@
+"""The verdict of words on NumPy arrays, without torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from anomalyclip.scoring_arrays import anomaly_map, image_score, with_map_peak
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from anomalyclip.encoders.base import Features
+    from anomalyclip.settings import ModelSettings
+
+    Floats = NDArray[np.float32]
+
+
+def verdict_arrays(
+    features: Features, text: Floats, settings: ModelSettings, size: tuple[int, int]
+) -> tuple[Floats, Floats]:
+    """Scores (B,) and maps (B, H, W) of features in arrays; ``text`` (2, E)."""
+    patches = [features.patches[layer] for layer in settings.layers]
+    maps = anomaly_map(patches, text, size, tau=settings.tau, sigma=settings.sigma, grid=features.grid)
+    return with_map_peak(image_score(features.image, text, settings.tau), maps, *settings.peak), maps

@@ -1,0 +1,369 @@
+"""The one door: a name, a path or an export; prompts or a baseline; a runtime and a precision -> a Detector.
+
+detect, evaluate, calibrate, serve, watch, Ray, bench, export and `anomalyclip.load` come through here. What judges is
+chosen in :mod:`anomalyclip.judges.choosing`, what runs the encoder in :mod:`anomalyclip.encoders.choosing`, and what
+cannot be combined stands in :mod:`anomalyclip.combining`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anomalyclip.by_class import PerClass
+from anomalyclip.combining import BUILT_IN, Combination, check
+from anomalyclip.detector import Detector
+from anomalyclip.encoders.choosing import choose_runtime
+from anomalyclip.encoders.formats import RUNTIMES, Precision, RuntimeChoice, RuntimeName, check_runtime, require
+from anomalyclip.encoders.sidecar import SIDECAR, find_artefact, parse_artefact
+from anomalyclip.io.names import printable
+from anomalyclip.judges.choosing import OBJECT
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from anomalyclip.clip.model import CLIP
+    from anomalyclip.encoders.base import Encoder
+    from anomalyclip.encoders.request import FeatureRequest
+    from anomalyclip.hub.resolve import ModelFiles
+    from anomalyclip.judges.choosing import Choice, Prompts
+    from anomalyclip.settings.scoring import ScoringKeywords
+
+
+def load(
+    model: str | Path = "pocket",
+    *,
+    prompts: str | Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    offline: bool = False,
+    class_name: str = OBJECT,
+    **settings: Unpack[ScoringKeywords],
+) -> Detector:
+    """Load a model by name or path, with its prompts, on torch; an export on its own runtime.
+
+    Args:
+        model: ``pocket`` (embedded), ``vit-l-14-336`` and the other names of ``anomalyclip models list``, or a path.
+        prompts: see :func:`open_detector`; None takes the model's default.
+        device: ``auto`` (CUDA, then Apple's MPS, then CPU), or torch's name of one.
+        threads: CPU threads of torch; None leaves them as they are.
+        offline: never touch the network.
+        class_name: fills hand-written and object-aware prompts.
+        settings: layers, image_size, dpam, dpam_blocks, sigma, tau, post_norm_class, map_weight, map_share: override
+            what comes with the prompts.
+
+    Raises:
+        HubError: an unknown name, or a file that is not here and cannot be fetched; the message says what to do.
+        WeightsError, PromptError, ConfigError: a file cannot be used, the prompts were learned on another backbone, or
+            a setting is out of range.
+    """
+    return open_detector(
+        model,
+        prompts=prompts,
+        device=device,
+        threads=threads,
+        offline=offline,
+        class_name=class_name,
+        runtime="auto" if find_artefact(model) is not None else "torch",
+        **settings,
+    )
+
+
+def open_detector(
+    model: str | Path = "pocket",
+    *,
+    prompts: str | Path | None = None,
+    runtime: RuntimeChoice = "auto",
+    precision: Precision | None = None,
+    compiled: bool = False,
+    device: str = "auto",
+    threads: int | None = None,
+    streams: int = 1,
+    offline: bool = False,
+    class_name: str = OBJECT,
+    **settings: Any,
+) -> Detector:
+    """A detector for a model or an exported artefact, with any prompts, on one of the runtimes.
+
+    Args:
+        model: as for :func:`load`; or the folder of an export, or its main file.
+        prompts: a prompt file, a run folder or a known name; hand-written words (`clip`, `clip-ac`,
+            `winclip-ensemble`, `april-gan-ensemble`); `winclip`, the whole of WinCLIP; or `coop:PATH`, `vand:PATH`,
+            `object-aware:PATH`, `learned:PATH`, where the word before the path must be the file's method. None takes
+            the model's own.
+        runtime: "torch"; "native", our own int8 kernels; or "openvino" or "onnx", for which a model is converted once
+            and kept in the cache. "auto": an artefact's own, else :func:`anomalyclip.encoders.choosing.choose_runtime`.
+        precision: None is "fp32" for a model, "int8" for native, and an artefact's own.
+        compiled: `torch.compile` the encoder (torch only).
+        device: ``auto``, ``cpu``, ``cuda``, ``mps``; ``xpu`` is OpenVINO's GPU.
+        threads: CPU threads of the runtime; None leaves it to the runtime.
+        streams: images of a batch that OpenVINO works on at once, for throughput; the others have one stream.
+        offline: never touch the network.
+        class_name: fills prompts that name the object.
+        settings: layers, image_size, dpam, dpam_blocks, sigma, tau, post_norm_class, map_weight, map_share: override
+            what comes with the prompts; None does not.
+
+    Raises:
+        ConfigError: a runtime that is not installed, or options that cannot be combined; the message has the remedy.
+        InputError: an artefact that is damaged.
+        HubError, WeightsError, PromptError: see :func:`load`.
+    """
+    call = _Call(
+        model, prompts, runtime, precision, compiled, device, threads, streams, offline, (class_name,), _given(settings)
+    )
+    return call.export() if call.artefact is not None else call.detector()
+
+
+def open_for(
+    classes: Sequence[str],
+    model: str | Path = "pocket",
+    *,
+    class_agnostic: bool = False,
+    runtime: RuntimeChoice = "auto",
+    precision: Precision | None = None,
+    **options: Any,
+) -> Detector | PerClass:
+    """What judges images of ``classes``; the encoder is in memory once, whatever the number of classes.
+
+    Args:
+        classes: class names, which fill prompts that name the object.
+        model, precision, options: as for :func:`open_detector`.
+        class_agnostic: fill what names the object with "object" for every class.
+        runtime: "auto" is torch in float32 unless ``model`` is an export: measures of a name are torch's.
+
+    Raises:
+        As :func:`open_detector`.
+    """
+    if runtime == "auto" and find_artefact(model) is None and precision in (None, "fp32"):
+        runtime = "torch"
+    names = (OBJECT,) if class_agnostic else tuple(classes)
+    options["spec"] = options.pop("prompts", None)
+    running = {name: options.pop(name) for name in _RUNNING if name in options}
+    call = _Call(model, asked=runtime, precision=precision, classes=names, settings=_given(options), **running)
+    if call.artefact is not None:
+        return call.export()
+    if class_agnostic or not call.prompts.by_class:
+        return replace(call, classes=names[:1]).detector()
+    base = call.detector()
+    return PerClass(base, call.choice.prompts, call.choice.judges)
+
+
+def from_files(
+    clip: str | Path,
+    prompts: str | Path,
+    *,
+    class_name: str = OBJECT,
+    device: str = "cpu",
+    name: str | None = None,
+    **settings: Any,
+) -> Detector:
+    """A detector on torch from a CLIP weights file and a prompt file; every setting by hand.
+
+    Args:
+        clip: weights in any format of :func:`anomalyclip.clip.weights.load_clip`.
+        prompts: as for :func:`open_detector`, but files by path alone.
+        class_name: for hand-written and object-aware prompts.
+        device: where to run.
+        name: what to call the weights in results; default is the path.
+        settings: layers, image_size, dpam, dpam_blocks, sigma, tau, post_norm_class, map_weight, map_share. None takes what comes
+            with the prompts (see :class:`anomalyclip.settings.Preset`), then the method's default (last layer;
+            518 px for 14-pixel patches, else the size the weights were trained at; "vv" over 19 of 24 blocks in
+            proportion; sigma 4; tau 0.07; no LN_post on the class token, but for hand-written prompts; no share of the
+            map in the score). ``clip`` and ``clip-ac`` are baselines of plain CLIP and come with ``dpam`` "qk".
+
+    Raises:
+        WeightsError, PromptError, ConfigError: a file cannot be used, the prompts were learned on another backbone, or
+            a setting is out of range.
+    """
+    from anomalyclip.judges.choosing import choose_judges, find_prompts
+
+    name = name or str(clip)
+    choice = choose_judges(clip, name, find_prompts(prompts, Path), (class_name,), _given(settings))
+    return Detector(_torch_encoder(choice, name, device), choice.first, choice.settings)
+
+
+#: keywords of `_Call` that `open_for` hands on
+_RUNNING = ("spec", "compiled", "device", "threads", "streams", "offline")
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One way through the door, step by step; every step is taken once, and only where it is needed."""
+
+    model: str | Path
+    spec: str | Path | None = None
+    asked: RuntimeChoice = "auto"
+    precision: Precision | None = None
+    compiled: bool = False
+    device: str = "auto"
+    threads: int | None = None
+    streams: int = 1
+    offline: bool = False
+    classes: tuple[str, ...] = (OBJECT,)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_runtime(self.asked)
+
+    @cached_property
+    def artefact(self) -> Path | None:
+        return find_artefact(self.model)
+
+    @cached_property
+    def files(self) -> ModelFiles:
+        from anomalyclip.hub import meter, resolve_model
+
+        return resolve_model(self.model, offline=self.offline, meter=meter)
+
+    @cached_property
+    def prompts(self) -> Prompts:
+        from anomalyclip.hub import meter, resolve_prompts
+        from anomalyclip.judges.choosing import find_prompts
+
+        wanted = self.spec if self.spec is not None else self.files.prompts_or_error()
+        return find_prompts(wanted, lambda name: resolve_prompts(name, offline=self.offline, meter=meter))
+
+    @cached_property
+    def runtime(self) -> RuntimeName:
+        return choose_runtime(
+            self.asked, self.precision, self.model, self.device, converted=self._is_converted, offline=self.offline
+        )
+
+    @cached_property
+    def choice(self) -> Choice:
+        from anomalyclip.judges.choosing import choose_judges
+
+        on_tower = self.runtime in ("torch", "native")
+        return choose_judges(
+            self.files.weights, self.files.name, self.prompts, self.classes, self.settings, vision=on_tower
+        )
+
+    def export(self) -> Detector:
+        """The artefact that the model's name is."""
+        from anomalyclip.encoders.graph import GraphEncoder
+
+        assert self.artefact is not None
+        told = parse_artefact(self.artefact / SIDECAR)
+        chosen = {**self.settings} if self.spec is None else {**self.settings, "prompts": self.spec}
+        check(
+            Combination(
+                runtime=self.asked,
+                precision=self.precision,
+                export=told,
+                export_name=printable(self.artefact),
+                settings={name: value for name, value in chosen.items() if name in BUILT_IN},
+            )
+        )
+        return _built_in(GraphEncoder(self.artefact, **self._where))
+
+    def detector(self) -> Detector:
+        """The judge of the first class on the encoder."""
+        self._check()
+        if self.runtime in ("openvino", "onnx"):
+            require(RUNTIMES[self.runtime][0])
+            return self._converted()
+        if self.runtime == "native":
+            _require_kernels()
+        encoder = self._tower()
+        return Detector(encoder, self.choice.first, self.choice.settings)
+
+    def _check(self) -> None:
+        asked = Combination(self.asked, self.precision, self.device, self.compiled, settings=self.settings)
+        check(asked)  # before the network is used
+        known = self.asked in ("auto", "openvino", "onnx") and self._is_converted()
+        method = "" if known else self.prompts.method
+        check(replace(asked, runtime=self.runtime, method=method))
+
+    @property
+    def _where(self) -> dict[str, Any]:
+        return {"device": self.device, "threads": self.threads, "streams": self.streams}
+
+    @property
+    def _loading(self) -> dict[str, Any]:
+        """The call as conversions remember it."""
+        name = self.classes[0] if len(self.classes) == 1 else None
+        return {"model": self.model, "prompts": self.spec, "class_name": name, **self.settings}
+
+    def _is_converted(self) -> bool:
+        from anomalyclip.export.conversions import known_conversion
+
+        runtime: RuntimeName = "onnx" if self.asked == "onnx" else "openvino"
+        return known_conversion(runtime, self.precision or "fp32", self._loading) is not None
+
+    def _converted(self) -> Detector:
+        """Words of one class live in the graph; every other judge gets its features of it."""
+        from anomalyclip.encoders.graph import GraphEncoder
+        from anomalyclip.export.conversions import convert_once
+        from anomalyclip.judges.choosing import VAND
+
+        precision = self.precision or "fp32"
+        if len(self.classes) == 1 and (self._is_converted() or self.prompts.method != VAND):
+            folder = convert_once(self.runtime, precision, self._loading, self._on_torch)
+            return _built_in(GraphEncoder(folder, **self._where))
+        gives = self._needs()
+        folder = convert_once(self.runtime, precision, self._loading, self._on_torch, gives)
+        return Detector(GraphEncoder(folder, **self._where), self.choice.first, self.choice.settings)
+
+    def _needs(self) -> FeatureRequest:
+        from anomalyclip.encoders.torch import TorchEncoder
+
+        tower = TorchEncoder(self.choice.clip.visual, name=self.files.name, weights_sha256="")  # without its weights
+        return self.choice.first.needs(tower)
+
+    def _on_torch(self) -> Detector:
+        return replace(self, asked="torch", precision=None, device="cpu").detector()
+
+    def _tower(self) -> Encoder:
+        if self.threads is not None:
+            import torch
+
+            torch.set_num_threads(self.threads)
+        if self.runtime == "native":
+            from anomalyclip.encoders.native import NativeEncoder
+
+            clip = self.choice.clip
+            return NativeEncoder(
+                clip.visual, self.threads, name=self.files.name, weights_sha256=clip.weights_sha256, owned=True
+            )
+        precision = self.precision or "fp32"
+        return _torch_encoder(self.choice, self.files.name, self.device, precision=precision, compiled=self.compiled)
+
+
+def _torch_encoder(choice: Choice, name: str, device: str, **options: Any) -> Encoder:
+    from anomalyclip.encoders.devices import pick_device
+    from anomalyclip.encoders.torch import TorchEncoder
+
+    clip: CLIP = choice.clip
+    visual = clip.visual.to(pick_device(device)).eval().requires_grad_(False)
+    return TorchEncoder(visual, name=name, weights_sha256=clip.weights_sha256, **options)
+
+
+def _built_in(encoder: Any) -> Detector:
+    """A graph with its own judge and the settings that it was made with."""
+    from anomalyclip.judges.built_in import BuiltIn
+    from anomalyclip.settings import ModelSettings
+
+    recorded: dict[str, Any] = encoder.artefact.provenance
+    told = dict(recorded["settings"])
+    return Detector(encoder, BuiltIn(recorded), ModelSettings(**told | {"layers": tuple(told["layers"])}))
+
+
+def _require_kernels() -> None:
+    """Raises ConfigError before a gigabyte is loaded."""
+    from anomalyclip.encoders.native import ELSEWHERE
+    from anomalyclip.errors import ConfigError
+    from anomalyclip.native import why_not
+
+    if reason := why_not("vnni"):
+        raise ConfigError(f"{reason}. {ELSEWHERE}")
+
+
+def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Without those that leave the choice to the prompts. Raises ConfigError for one that is none, or out of range."""
+    from anomalyclip.settings.scoring import check_deciding
+
+    check_deciding(settings)
+    return {name: value for name, value in settings.items() if value is not None}

@@ -1,0 +1,192 @@
+"""What the compiled encoder does around its kernels: schedules, shapes, memory, threads, and what it refuses."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import torch
+
+from anomalyclip.clip.config import CLIPConfig, TextConfig, VisionConfig
+from anomalyclip.clip.model import random_clip
+from anomalyclip.encoders import FeatureRequest
+from anomalyclip.encoders.native import NativeEncoder, why_not_native
+from anomalyclip.encoders.native_weights import pack_linear
+from anomalyclip.errors import ConfigError, InputError
+from anomalyclip.native import why_not
+
+needs_vnni = pytest.mark.skipif(why_not("vnni") is not None, reason=str(why_not("vnni")))
+
+TEXT = TextConfig(8, 32, 16, 1, 1)
+
+
+@pytest.fixture(scope="module")
+def visual():
+    return random_clip(CLIPConfig(16, VisionConfig(28, 4, 64, 4, 2), TEXT), seed=1).visual.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def encoder(visual):
+    return NativeEncoder(visual, 2)
+
+
+def pixels(images: int = 1, height: int = 28, width: int = 28) -> torch.Tensor:
+    return torch.randn(images, 3, height, width, generator=torch.Generator().manual_seed(5))
+
+
+def asked(*layers: int, dpam: str = "vv", blocks: int | None = None, post_norm: bool = False) -> FeatureRequest:
+    return FeatureRequest(True, layers, dpam=dpam, dpam_blocks=blocks, post_norm_class=post_norm)
+
+
+def near(found, expected, limit: float = 0.03) -> None:
+    assert sorted(found.patches) == sorted(expected.patches)
+    for one, other in [
+        (found.image, expected.image),
+        *((found.patches[n], expected.patches[n]) for n in found.patches),
+    ]:
+        assert one.shape == other.shape
+        assert (one - other).norm() < limit * other.norm()
+
+
+def same(one, other) -> None:
+    assert torch.equal(one.image, other.image)
+    assert list(one.patches) == list(other.patches)
+    assert all(torch.equal(one.patches[layer], other.patches[layer]) for layer in one.patches)
+
+
+@needs_vnni
+@pytest.mark.parametrize("layers", [(), (1,), (4,), (2, 4), (3, 1)])
+@pytest.mark.parametrize(("dpam", "blocks"), [("vv", None), ("vv", 0), ("qq", 1), ("kk", 4), ("qk", None)])
+@pytest.mark.parametrize("post_norm", [False, True])
+def test_every_option_means_what_it_means_in_torch(visual, encoder, layers, dpam, blocks, post_norm):
+    options = {"layers": layers, "dpam": dpam, "dpam_blocks": blocks, "post_norm_class": post_norm}
+    found = encoder.run(pixels(), asked(*layers, dpam=dpam, blocks=blocks, post_norm=post_norm))
+    near(found, visual(pixels(), **options))
+
+
+@needs_vnni
+@pytest.mark.parametrize("dpam", ["vv", "qk"])
+@pytest.mark.parametrize("layers", [(), (2, 4)])
+def test_tokens_of_the_original_path_are_torchs(visual, encoder, layers, dpam):
+    request = FeatureRequest(True, layers, (1, 4), dpam=dpam)
+    found = encoder.run(pixels(2), request)
+    with torch.inference_mode():
+        expected = visual(pixels(2), layers=layers, dpam=dpam, original_layers=(1, 4))
+    near(found, expected)
+    for layer in (1, 4):
+        assert (found.tokens[layer] - expected.tokens[layer]).norm() < 0.03 * expected.tokens[layer].norm()
+    same(encoder.run(pixels(2), request), found)
+
+
+@needs_vnni
+@pytest.mark.parametrize(("height", "width"), [(28, 28), (20, 44), (4, 4), (30, 27), (64, 68)])
+def test_any_grid_and_any_batch(visual, encoder, height, width):
+    batch = pixels(3, height, width)
+    found = encoder.run(batch, asked(2, 4))
+    near(found, visual(batch, layers=[2, 4]))
+    for index in range(3):  # an image's numbers do not depend on its company
+        alone = encoder.run(batch[index : index + 1], asked(2, 4))
+        torch.testing.assert_close(alone.image[0], found.image[index], rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(alone.patches[4][0], found.patches[4][index], rtol=1e-5, atol=1e-5)
+
+
+@needs_vnni
+@pytest.mark.parametrize("threads", [1, 3, 7])
+def test_the_number_of_threads_changes_no_bit(visual, encoder, threads):
+    x = pixels(2, 64, 68)
+    same(NativeEncoder(visual, threads).run(x, asked(2, 4)), encoder.run(x, asked(2, 4)))
+
+
+@needs_vnni
+def test_whatever_memory_held_before_does_not_matter(encoder):
+    x = pixels(2, 20, 44)
+    expected = encoder.run(x, asked(1, 4))
+    space = encoder._workspace
+    for memory in (
+        space.original,
+        space.local,
+        space.qkv,
+        space.attended,
+        space.attended_own,
+        *space.taps,
+        *space.benches,
+    ):
+        memory.view(torch.uint8).fill_(0xFF)  # NaN as a float
+    same(encoder.run(x, asked(1, 4)), expected)
+    assert encoder._workspace is space  # it was kept
+
+
+@needs_vnni
+def test_results_do_not_lie_in_kept_memory(encoder):
+    first = encoder.run(pixels(), asked(4))
+    image, patches = first.image.clone(), first.patches[4].clone()
+    encoder.run(2 * pixels(), asked(4))
+    assert torch.equal(first.image, image)
+    assert torch.equal(first.patches[4], patches)
+
+
+@needs_vnni
+def test_callers_in_several_threads(encoder):
+    inputs = [pixels(1, 28, 28 + 4 * index) for index in range(4)]
+    expected = [encoder.run(x, asked(4)).image for x in inputs]
+    wrong: list[int] = []
+
+    def caller(index: int) -> None:
+        found = [encoder.run(inputs[index], asked(4)).image for _ in range(5)]
+        wrong.extend(index for image in found if not torch.equal(image, expected[index]))
+
+    callers = [threading.Thread(target=caller, args=(index,)) for index in range(4)]
+    for one in callers:
+        one.start()
+    for one in callers:
+        one.join()
+    assert wrong == []
+
+
+@needs_vnni
+def test_an_owned_tower_gives_its_weights_away():
+    visual = random_clip(CLIPConfig(16, VisionConfig(28, 4, 64, 4, 2), TEXT), seed=1).visual.eval()
+    expected = NativeEncoder(visual).run(pixels(), asked(4))
+    encoder = NativeEncoder(visual, owned=True)
+    assert all(parameter.is_meta for parameter in visual.transformer.parameters())
+    same(encoder.run(pixels(), asked(4)), expected)
+    with pytest.raises(RuntimeError, match="meta"):
+        visual(pixels())
+    with pytest.raises(ConfigError, match="weights on the CPU, got meta"):
+        NativeEncoder(visual)
+
+
+@needs_vnni
+def test_bad_input(visual, encoder):
+    for value in (float("nan"), float("inf")):
+        x = pixels()
+        x[0, 1, 9, 9] = value
+        with pytest.raises(InputError, match="must be finite"):
+            encoder.run(x, asked())
+    with pytest.raises(ConfigError, match=r"layers \[5\] do not exist"):
+        encoder.run(pixels(), asked(5))
+    with pytest.raises(ConfigError, match=r"dpam_blocks must lie in 0\.\.4"):
+        encoder.run(pixels(), asked(4, blocks=5))
+    with pytest.raises(ConfigError, match="threads must be 1 or more, got 0"):
+        NativeEncoder(visual, 0)
+
+
+@pytest.mark.parametrize(("width", "heads"), [(48, 1), (64, 4), (320, 1)])
+def test_widths_that_the_kernels_do_not_take(width, heads):
+    assert "multiples of 32, of a head at most 256" in str(why_not_native(VisionConfig(28, 4, width, 1, heads)))
+    visual = random_clip(CLIPConfig(16, VisionConfig(28, 4, width, 1, heads), TEXT)).visual
+    with pytest.raises(ConfigError, match=f"has {width} and {width // heads}.*--runtime torch"):
+        NativeEncoder(visual)
+
+
+def test_packed_weights_are_the_weights():
+    weight, bias = torch.randn(64, 24, generator=torch.Generator().manual_seed(1)), torch.arange(64.0)
+    weight[3] = 0
+    packed = pack_linear(weight, bias, groups=2)
+    q = packed.panels.permute(0, 2, 1, 3).reshape(64, 24).float()  # [O / 32][I / 4][32][4] back to (O, I)
+    assert (q * packed.scale[:, None] - weight).abs().max() <= 0.5001 * packed.scale.max()
+    assert q[3].eq(0).all()
+    assert q.abs().amax(1)[:3].eq(127).all()
+    assert torch.equal(packed.sums, torch.stack([q[:, :12].sum(1), q[:, 12:].sum(1)]))
+    bias += 1
+    assert torch.equal(packed.bias, bias - 1)  # a copy
