@@ -168,10 +168,11 @@ def from_files(
         class_name: for hand-written and object-aware prompts.
         device: where to run.
         name: what to call the weights in results; default is the path.
-        settings: those of :func:`open_detector`. None takes what comes with the prompts (see :class:`anomalyclip.settings.Preset`), then the method's default (last layer;
-            518 px for 14-pixel patches, else the size the weights were trained at; "vv" over 19 of 24 blocks in
-            proportion; sigma 4; tau 0.07; no LN_post on the class token, but for hand-written prompts; no share of the
-            map in the score). ``clip`` and ``clip-ac`` are baselines of plain CLIP and come with ``dpam`` "qk".
+        settings: those of :func:`open_detector`. None takes what comes with the prompts (see
+            :class:`anomalyclip.settings.Preset`), then the method's default (last layer; 518 px for 14-pixel patches,
+            else the size the weights were trained at; "vv" over 19 of 24 blocks in proportion; sigma 4; tau 0.07; no
+            LN_post on the class token, but for hand-written prompts; no share of the map in the score). ``clip`` and
+            ``clip-ac`` are baselines of plain CLIP and come with ``dpam`` "qk".
 
     Raises:
         WeightsError, PromptError, ConfigError: a file cannot be used, the prompts were learned on another backbone, or
