@@ -13,7 +13,8 @@ from PIL import Image, ImageOps
 
 from anomalyclip.data import check_dataset, open_dataset
 from anomalyclip.data.dataset import Item
-from anomalyclip.data.masks import Doubt, MaskFiles, Reading, read_marked
+from anomalyclip.data.doubts import Doubt
+from anomalyclip.data.masks import MaskFiles, Reading, read_marked
 from anomalyclip.data.samples import load_mask
 from anomalyclip.errors import ImageReadError, InputError
 from anomalyclip.evaluation.truth import read_truth

@@ -192,9 +192,12 @@ def test_csv(tmp_path: Path, put) -> None:
         (b"image,label\na.png,0\na.png,odd\n", "line 3: unknown label 'odd'"),
         (b"image,label\n../x.png,0\n", "line 2: the path '../x.png' leads outside"),
         (b"image,label,mask\na.png,1,/etc/passwd\n", "line 2.*outside"),
-        (b"image,class\na.png,1\n", "line 1: expected the columns image, label"),
+        (b"image,class\na.png,wood\n", "line 1: expected the columns image, label"),
         (b'image,label\n"a.png,0\n', "not valid CSV"),
-        (b"image,label\n\xff.png,0\n", "line 2: not UTF-8"),
+        (
+            b"image,label\n\xff.png,0\n",
+            "none of the 1 listed images exists, such as ÿ.png; the folder holds 1 images",
+        ),
     ],
 )
 def test_damaged_csv(tmp_path: Path, put, text: bytes, message: str) -> None:

@@ -84,6 +84,10 @@ def check(
     name: NameOption = None,
     split: Annotated[Split, typer.Option(help="Which part.")] = Split.test,
     missing_masks: MissingOption = Missing.error,
+    max_pixels: Annotated[
+        int | None,
+        typer.Option("--max-pixels", min=1, help="Refuse images with more pixels (default: 89,478,485)."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Count a data set, decode every image and mask, report problems. Exit code 3 if there are any."""
@@ -92,7 +96,7 @@ def check(
     dataset = open_dataset(folder, name=name, split=split.value, missing_masks=_policy(missing_masks))
     with progress_bar(shown=True) as bar:
         task = bar.add_task("checking", total=len(dataset.items))
-        report = check_dataset(dataset, lambda: bar.advance(task))
+        report = check_dataset(dataset, lambda: bar.advance(task), max_pixels=max_pixels)
     if as_json:
         typer.echo(json.dumps(_report_facts(dataset, report), indent=2))
     else:
@@ -203,7 +207,7 @@ def _in_words(value: Any) -> str:
 def _report_facts(dataset: Dataset, report: Report) -> dict[str, Any]:
     rows = {name: {**vars(row), "levels": sorted(row.levels)} for name, row in report.classes.items()}
     facts = {"name": dataset.name, "split": dataset.split, "levels": sorted(dataset.levels)}
-    return {**facts, "classes": rows, "problems": report.problems}
+    return {**facts, "classes": rows, "notes": report.notes, "problems": report.problems}
 
 
 def _print_report(dataset: Dataset, report: Report) -> None:
@@ -222,6 +226,8 @@ def _print_report(dataset: Dataset, report: Report) -> None:
     _print_table(columns, cells)
     if "image" not in dataset.levels and not total.normal:
         typer.echo("anomalous images only: image-level metrics are undefined, pixel metrics are not")
+    for line in report.notes:
+        typer.echo(f"note: {line}")
     for problem in report.problems[:_SHOWN]:
         typer.echo(f"problem: {problem}")
     if len(report.problems) > _SHOWN:

@@ -10,7 +10,8 @@ from functools import partial
 from itertools import islice
 
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL, Dataset, Item, levels_of
-from anomalyclip.data.masks import Doubt, Finding, grouped, mask_name, read_marked
+from anomalyclip.data.doubts import Doubt, Finding, grouped
+from anomalyclip.data.masks import mask_name, read_marked
 from anomalyclip.errors import ImageReadError
 from anomalyclip.io.names import printable
 

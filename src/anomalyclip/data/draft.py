@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from anomalyclip.data.dataset import ANOMALOUS, GOOD, NORMAL, Dataset, Item
-from anomalyclip.data.masks import Mask
+from anomalyclip.data.masks import DrawnMask, Mask, mask_paths
 from anomalyclip.data.pairing import pair
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
@@ -43,19 +44,50 @@ class Draft:
         kind = kind or (GOOD if label == NORMAL else "anomaly")
         self.items.append(Item(image, mask, label, class_name, kind, False, self.published))
 
-    def add_anomalous(self, images: Sequence[Path], masks: Sequence[Path], class_name: str, kind: str = "") -> None:
-        """Anomalous images and the files among which their masks are, paired by name."""
-        pairing = pair(images, masks)
-        for image in images:
-            self.add(image, pairing.masks.get(image), ANOMALOUS, class_name, kind)
+    def add_paired(
+        self,
+        images: Sequence[Path],
+        masks: Sequence[Path],
+        class_name: str,
+        kind: str = "",
+        *,
+        label: int | None = ANOMALOUS,
+        several: Sequence[Path] = (),
+        base: Path | None = None,
+    ) -> None:
+        """Images and the files among which their masks are, paired by name (`pair`).
+
+        label: of all of them; None lets each one's mask tell: an image whose mask is black is normal.
+        """
+        pairing = pair(images, masks, several, base)
+        found = [pairing.masks.get(image) for image in images]
+        labels = self.labels_of(found) if label is None else [label] * len(images)
+        for image, mask, own in zip(images, found, labels, strict=True):
+            self.add(image, mask if label is not None or own == ANOMALOUS else None, own, class_name, kind)
         self.problems += [f"class {class_name}: {note}" for note in pairing.notes]
         if pairing.leftover:
             self.problem_files("masks that belong to no image", pairing.leftover)
+
+    def labels_of(self, masks: Sequence[Mask | None]) -> list[int]:
+        """Normal where the mask is black, as in KolektorSDD; anomalous where it marks, is damaged, or is missing."""
+        with ThreadPoolExecutor(2) as pool:
+            return list(pool.map(_label_of, masks))
 
     def problem_files(self, what: str, files: Sequence[Path]) -> None:
         """One line for any number of files."""
         if files:
             self.problems.append(f"{len(files)} {what}: {self._some(files)}")
+
+    def problem_names(self, what: str, names: Sequence[str]) -> None:
+        """The same for files that are not there, as a list calls them."""
+        if names:
+            shown = ", ".join(printable(name) for name in names[:_SHOWN])
+            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            self.problems.append(f"{len(names)} {what}: {shown}{more}")
+
+    def masks(self) -> set[Path]:
+        """All mask files so far."""
+        return {path for item in self.items if item.mask is not None for path in mask_paths(item.mask)}
 
     def _some(self, files: Sequence[Path]) -> str:
         names = ", ".join(self.show(path) for path in files[:_SHOWN])
@@ -99,3 +131,15 @@ def _one_sided(dataset: Dataset) -> list[str]:
         elif NORMAL not in found and some_normal:
             lines.append(f"class {name} has no normal images: its image-level metrics are undefined")
     return lines
+
+
+def _label_of(mask: Mask | None) -> int:
+    from anomalyclip.errors import ImageReadError
+    from anomalyclip.io.images import read_mask
+
+    if mask is None or isinstance(mask, DrawnMask):
+        return ANOMALOUS
+    try:
+        return ANOMALOUS if any(read_mask(path).any() for path in mask_paths(mask)) else NORMAL
+    except ImageReadError:  # told when it is used
+        return ANOMALOUS

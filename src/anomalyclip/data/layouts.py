@@ -6,18 +6,19 @@ folders match in any letter case. `words` says the layout for `data info` and er
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL
 from anomalyclip.data.draft import Draft
-from anomalyclip.data.pairing import child, folders, pictures, strays
+from anomalyclip.data.kinds import MASK_FOLDERS, read_kinds
+from anomalyclip.data.masks import mask_paths
+from anomalyclip.data.pairing import child, folders, pair, pictures, pictures_below, strays
 from anomalyclip.errors import InputError
 
 NORMAL_NAMES = frozenset({"good", "ok", "normal"})
-MASK_FOLDERS = ("ground_truth", "masks", "mask")
 PHASES = frozenset({"train", "test"})
 
 
@@ -91,7 +92,7 @@ class FlatTree:
 
     @staticmethod
     def _is_class(folder: Path) -> bool:
-        return any(kind.name.casefold() in NORMAL_NAMES and pictures(kind) for kind in folders(folder))
+        return any(kind.name.casefold() in NORMAL_NAMES and pictures_below(kind) for kind in folders(folder))
 
     def fits(self, root: Path) -> bool:
         return bool(self._class_folders(root))
@@ -148,7 +149,7 @@ class LabelledFolders:
 
 @dataclass(frozen=True)
 class ImagesAndMasks:
-    """Pixel-level medical sets: every image is anomalous; images and masks lie in two folders, per split."""
+    """Segmentation sets: images and masks lie in two folders, per split; an image whose mask is black is normal."""
 
     class_name: str | None
     pairs: Mapping[str, tuple[tuple[str, str], ...]]
@@ -163,7 +164,8 @@ class ImagesAndMasks:
         return next((option for option in options if option[0].is_dir() and option[1].is_dir()), None)
 
     def fits(self, root: Path) -> bool:
-        return self._find(root, "test") is not None
+        found = self._find(root, "test")
+        return found is not None and (self.class_name is not None or bool(pictures_below(found[1])))
 
     def classes(self, root: Path) -> tuple[str, ...]:
         return (self.class_name or root.name,)
@@ -172,7 +174,8 @@ class ImagesAndMasks:
         found = self._find(root, draft.split)
         draft.pixel_level = True
         if found:
-            draft.add_anomalous(pictures(found[0]), pictures(found[1]), self.classes(root)[0])
+            images, masks = pictures_below(found[0]), pictures_below(found[1])
+            draft.add_paired(images, masks, self.classes(root)[0], label=None, base=found[0])
             draft.problem_files("files that are no images", strays(found[0]))
 
 
@@ -195,16 +198,16 @@ class LabelSubfolder:
         return tuple(folder.name for folder in self._class_folders(root))
 
     def read(self, root: Path, draft: Draft) -> None:
-        from anomalyclip.data.pairing import pair
-
         draft.pixel_level = True
         for folder in self._class_folders(root):
             phase = child(folder, draft.split)
             images, masks = pictures(phase), pictures(child(phase, self.folder))
             pairing = pair(images, masks)
-            for image in images:
-                mask = pairing.masks.get(image)
-                draft.add(image, mask, NORMAL if mask is None else ANOMALOUS, folder.name)
+            found = [pairing.masks.get(image) for image in images]
+            marked = dict(zip(images, draft.labels_of(found), strict=True))
+            for image, mask in zip(images, found, strict=True):
+                label = NORMAL if mask is None else marked[image]
+                draft.add(image, mask if label else None, label, folder.name)
             draft.problem_files("masks that belong to no image", pairing.leftover)
 
 
@@ -231,7 +234,6 @@ class MaskBeside:
         return (self.class_name,)
 
     def read(self, root: Path, draft: Draft) -> None:
-        from anomalyclip.data.pairing import pair
         from anomalyclip.errors import ImageReadError
         from anomalyclip.io.images import read_mask
 
@@ -245,12 +247,13 @@ class MaskBeside:
                 if image not in masks:
                     draft.problem_files("images without a label file (not used)", [image])
                     continue
+                mask = masks[image]
                 try:
-                    label = ANOMALOUS if read_mask(masks[image]).any() else NORMAL
+                    label = ANOMALOUS if any(read_mask(path).any() for path in mask_paths(mask)) else NORMAL
                 except ImageReadError as error:
                     draft.problems.append(f"label not readable, image not used: {error}")
                     continue
-                draft.add(image, masks[image] if label else None, label, self.class_name)
+                draft.add(image, mask if label else None, label, self.class_name)
 
 
 @dataclass(frozen=True)
@@ -301,52 +304,5 @@ class Listed:
         draft.problem_files("images without a label (not used)", list(images.values()))
 
 
-def read_kinds(draft: Draft, folder: Path, masks: Path | None, normal: frozenset[str], class_name: str) -> None:
-    """The kinds of one class: a normal folder and one per defect; `masks` holds theirs, by kind or all together."""
-    aside = {name.casefold() for name in MASK_FOLDERS}
-    kinds = [kind for kind in folders(folder) if kind.name.casefold() not in aside]
-    kinds.sort(key=lambda kind: (kind.name.casefold() not in normal, kind.name))
-    together = pictures(masks) if masks else []
-    for kind in kinds:
-        images = pictures(kind)
-        if not images:
-            draft.problems.append(f"{draft.show(kind)} holds no images")
-        draft.problem_files("files that are no images", strays(kind))
-        if kind.name.casefold() in normal:
-            for image in images:
-                draft.add(image, None, NORMAL, class_name)
-            continue
-        own = pictures(child(masks, kind.name)) if masks else []
-        if own or not together:
-            draft.add_anomalous(images, own, class_name, kind.name)
-        else:
-            _from_common_folder(draft, images, together, class_name, kind.name)
-    if masks:
-        known = {kind.name.casefold() for kind in kinds}
-        lost = [path for path in folders(masks) if path.name.casefold() not in known and pictures(path)]
-        if draft.split == "test":  # masks belong to the test split
-            draft.problem_files("mask folders without a folder of images", lost)
-
-
-def _from_common_folder(
-    draft: Draft, images: Sequence[Path], masks: Sequence[Path], class_name: str, kind: str
-) -> None:
-    """Masks of several kinds in one folder: what one kind leaves over belongs to another."""
-    from anomalyclip.data.pairing import pair
-
-    pairing = pair(images, masks)
-    for image in images:
-        draft.add(image, pairing.masks.get(image), ANOMALOUS, class_name, kind)
-    draft.problems += [f"class {class_name}: {note}" for note in pairing.notes]
-
-
 def _holds_pictures(folder: Path) -> bool:
     return bool(pictures(folder)) or any(pictures(below) for below in folders(folder))
-
-
-#: For folders of no known data set, in the order they are tried.
-PLAIN: tuple[Layout, ...] = (
-    ClassTree(),
-    FlatTree(),
-    ImagesAndMasks(None, {"test": (("images", "masks"),)}, "images/ and masks/ with the same names (all anomalous)"),
-)

@@ -8,14 +8,13 @@ turns its picture, and what cannot be right is named (`Doubt`).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from anomalyclip.data.doubts import Doubt, Finding
 from anomalyclip.data.drawing import Shape, draw
 from anomalyclip.errors import ImageReadError, InputError
 from anomalyclip.io.names import printable
@@ -54,105 +53,6 @@ class DrawnMask:
 
 
 Mask = Path | MaskFiles | DrawnMask
-
-
-class Doubt(Enum):
-    """What can be wrong with a mask; `WORDS` says it to people."""
-
-    HALF = "half"
-    SOFT = "soft"
-    WHITE_IS_ZERO = "white is zero"
-    FAINT = "faint"
-    ALPHA = "alpha"
-    PALETTE = "palette"
-    TURNED = "turned"
-    SCALED = "scaled"
-    LABEL = "label"
-    BLACK = "black"
-    AREA = "area"
-    SIDEWAYS = "sideways"
-
-    @property
-    def spoils(self) -> bool:
-        """Whether the mask is not used: it cannot be its image's truth."""
-        return self in (Doubt.LABEL, Doubt.BLACK, Doubt.AREA, Doubt.SIDEWAYS)
-
-    @property
-    def harmless(self) -> bool:
-        """Whether it is only told how the mask is read, which is as it was meant."""
-        return self in (Doubt.FAINT, Doubt.ALPHA, Doubt.PALETTE, Doubt.TURNED)
-
-
-#: What training and evaluation say of a mask that they use. That one is scaled is no doubt: published sets hold such.
-DOUBTFUL = (Doubt.HALF, Doubt.SOFT, Doubt.WHITE_IS_ZERO)
-
-#: What is said of one mask, and of several.
-WORDS = {
-    Doubt.HALF: (
-        "it marks more than half of its picture (inverted? a white background? the photo itself?)",
-        "mark more than half of their picture (inverted? white backgrounds? the photos themselves?)",
-    ),
-    Doubt.SOFT: (
-        "it holds values between the ends (JPEG or soft edges) and is cut at half of full scale",
-        "hold values between the ends (JPEG or soft edges) and are cut at half of full scale",
-    ),
-    Doubt.WHITE_IS_ZERO: (
-        "it is a 1-bit TIFF whose white is zero (tifffile writes bool arrays so): other readers show it turned round",
-        "are 1-bit TIFFs whose white is zero (tifffile writes bool arrays so): other readers show them turned round",
-    ),
-    Doubt.FAINT: (
-        "its values are 1 to 3 of 255, so it looks black; every value above 0 counts",
-        "hold values of 1 to 3 of 255, so they look black; every value above 0 counts",
-    ),
-    Doubt.ALPHA: (
-        "its truth is read from the alpha channel, as its colours are black",
-        "are read from the alpha channel, as their colours are black",
-    ),
-    Doubt.PALETTE: (
-        "its truth is read from palette indices, as its palette is black",
-        "are read from palette indices, as their palette is black",
-    ),
-    Doubt.TURNED: (
-        "it was turned as EXIF turns its picture, since it has the size of the picture as stored",
-        "were turned as EXIF turns their pictures, since they have the size of the pictures as stored",
-    ),
-    Doubt.SCALED: ("it is scaled to fit", "have another size than their picture and are scaled to fit"),
-    Doubt.LABEL: (
-        "it marks pixels of an image that is labelled normal; one of the two is wrong",
-        "mark pixels of images that are labelled normal; one of the two is wrong",
-    ),
-    Doubt.BLACK: (
-        "the mask of an anomalous image is all black",
-        "of anomalous images are all black",
-    ),
-    Doubt.AREA: (
-        "they do not cover the same area, and its pixels are not used",
-        "do not cover the area of their picture, and their pixels are not used",
-    ),
-    Doubt.SIDEWAYS: (
-        "EXIF turns its picture, and nothing tells whether the mask is turned, so its pixels are not used; save both "
-        "upright, or give both the same EXIF note",
-        "belong to pictures that EXIF turns, and nothing tells whether the masks are turned, so their pixels are not "
-        "used; save both upright, or give both the same EXIF note",
-    ),
-}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One doubt about one mask. detail: a figure that belongs to it."""
-
-    doubt: Doubt
-    mask: str
-    detail: str = ""
-
-    def __str__(self) -> str:
-        """One line about the one mask."""
-        detail = f"the mask has {self.detail}; " if self.doubt in _SIZES else f"{self.detail}; " if self.detail else ""
-        return f"{self.mask}: {detail}{WORDS[self.doubt][0]}"
-
-
-_SIZES = (Doubt.SCALED, Doubt.AREA)
 
 
 @dataclass(frozen=True)
@@ -301,6 +201,8 @@ def _cut(file: MaskLevels, name: str) -> Reading:
     half = file.full / 2 if top >= file.full / 2 else float(top) / 2
     marked = levels >= half
     below = int(np.count_nonzero((levels > 0) & ~marked))
+    if (share := float((levels > 0).mean())) > _HALF >= float(marked.mean()):
+        findings.append(Finding(Doubt.HALF, name, f"above 0 are {share:.0%}"))
     findings.append(Finding(Doubt.SOFT, name, f"{below:,} of {int(np.count_nonzero(levels)):,} pixels lie below half"))
     return Reading(marked, tuple(findings))
 
@@ -360,19 +262,3 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ImageReadError(f"{printable(path)}: cannot be read ({error.strerror or error})") from error
-
-
-def grouped(findings: Iterable[Finding], shown: int = 5) -> list[str]:
-    """A line per doubt, with how many masks it is about and the first of them."""
-    by_doubt: dict[Doubt, list[Finding]] = {}
-    for finding in findings:
-        by_doubt.setdefault(finding.doubt, []).append(finding)
-    lines = []
-    for doubt, found in by_doubt.items():
-        if len(found) == 1:
-            lines.append(str(found[0]))
-            continue
-        names = ", ".join(f"{one.mask}{f' ({one.detail})' if one.detail else ''}" for one in found[:shown])
-        more = f" and {len(found) - shown} more" if len(found) > shown else ""
-        lines.append(f"{len(found)} masks {WORDS[doubt][1]}: {names}{more}")
-    return lines

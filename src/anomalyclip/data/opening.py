@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from anomalyclip.data.dataset import Dataset
 from anomalyclip.data.draft import Draft, MissingMasks
+from anomalyclip.data.exports import Annotations, find_annotations
+from anomalyclip.data.exports.coco import is_coco
+from anomalyclip.data.exports.labelme import is_labelme
+from anomalyclip.data.exports.merging import lend_masks, merge
+from anomalyclip.data.exports.supervisely import is_project, is_supervisely
 from anomalyclip.data.known import KNOWN, Known, find_known, place, recognise
-from anomalyclip.data.layouts import PHASES, PLAIN, Layout
-from anomalyclip.data.pairing import child, entries
-from anomalyclip.data.tables import columns_of, read_meta, read_table
+from anomalyclip.data.layouts import PHASES, Layout
+from anomalyclip.data.lists import TABLES, find_list
+from anomalyclip.data.meta_json import read_meta
+from anomalyclip.data.own_layouts import PLAIN
+from anomalyclip.data.pairing import child, folders, pictures
+from anomalyclip.data.tables import read_table
+from anomalyclip.data.text import read_text
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.io.names import printable
 
@@ -27,11 +37,13 @@ def open_dataset(
 ) -> Dataset:
     """Read the labels of a data set; no image is decoded (except the label files of SDD as published).
 
-    A folder is tried as: the authors' ``meta.json``, a known data set's published layout (see `KNOWN`), a CSV with the
-    columns image and label, MVTec's layout, a plain folder of ``good/`` and ``<defect>/``, ``images/`` with ``masks/``.
+    A folder is tried as: the authors' ``meta.json``, a known data set's published layout (see `KNOWN`), a list with the
+    columns image and label, MVTec's layout and its relatives, a plain folder of ``good/`` and ``<defect>/``,
+    ``images/`` with ``masks/``, masks beside their images; exports of labelling tools lend their
+    masks to folders, or tell all. What lies there and is not used is named in the result's `problems`.
 
     Args:
-        path: the folder, or a ``.json`` or ``.csv`` file in it; paths in such files must stay in the file's folder.
+        path: the folder, or a ``.json``, ``.xml`` or ``.csv`` file in it, whose paths must stay in its folder.
         name: the known data set that lies there ("MVTec AD", "visa"); needed only where the folder's own name does not
             tell. Other names become the result's `name`.
         split: "test" (which is also what prompts are learned on, METHOD section 6) or "train".
@@ -59,21 +71,30 @@ def _open(path: Path, name: str | None, split: str, missing_masks: MissingMasks,
     if not path.exists():
         raise InputError(f"there is no data set at {printable(path)}; check the path")
     if path.is_file():
-        if path.suffix.lower() not in (".json", ".csv"):
+        if path.suffix.lower() not in (".json", ".xml", ".txt", *TABLES):
             raise InputError(f"{printable(path)}: expected a folder, a meta.json or a .csv; give the data set's folder")
-        return _from_list(path, name, split, missing_masks)
+        return _from_file(path, name, split, missing_masks)
     meta = child(path, META)
-    if use_meta and meta.is_file():
-        return _from_list(meta, name, split, missing_masks)
+    if use_meta and meta.is_file() and not _is_of_another_tool(meta):
+        return _from_file(meta, name, split, missing_masks)
     known = _named(name) if name else recognise(path)
     found = place(known, path) if known else None
-    if found is None:
-        if listed := _own_csv(path):
-            return _from_list(listed, name, split, missing_masks)
-        found = next(((layout, path) for layout in PLAIN if layout.fits(path)), None)
-    if found is None:
-        raise InputError(_not_found(path, known))
-    return _from_layout(*found, known, name, split, missing_masks)
+    if found is not None:
+        return _from_layout(*found, known, name, split, missing_masks)
+    lists = find_list(path, split)
+    if lists.table is not None:
+        draft = _draft(path, name, split)
+        draft.problems += lists.unused
+        read_table(lists.table.path, draft, table=lists.table)
+        return draft.finish(_title(path, name), missing_masks)
+    annotations, boxes = find_annotations(path, split)
+    unused = [*lists.unused, *boxes]
+    plain = next((layout for layout in PLAIN if layout.fits(path)), None)
+    if plain is not None:
+        return _from_layout(plain, path, known, name, split, missing_masks, annotations, unused)
+    if annotations is None:
+        raise InputError(_not_found(path, known, unused))
+    return _from_annotations(path, annotations, unused, name, split)
 
 
 def _named(name: str) -> Known | None:
@@ -83,28 +104,68 @@ def _named(name: str) -> Known | None:
         return None  # a name of the user's own
 
 
-def _from_list(path: Path, name: str | None, split: str, missing_masks: MissingMasks) -> Dataset:
-    draft = Draft(path.parent, split)
-    if path.suffix.lower() == ".json":
+def _title(root: Path, name: str | None) -> str:
+    given = name or root.resolve().name
+    known = _named(given)
+    return known.name if known else given
+
+
+def _draft(root: Path, name: str | None, split: str) -> Draft:
+    return Draft(root, split, published=_named(name or root.resolve().name) is not None)
+
+
+def _is_of_another_tool(meta: Path) -> bool:
+    """Whether a meta.json is that of a labelling tool's project, which names classes and no images."""
+    try:
+        return is_project(json.loads(read_text(meta)))
+    except (ValueError, RecursionError, InputError):  # told by its own reader
+        return False
+
+
+def _from_file(path: Path, name: str | None, split: str, missing_masks: MissingMasks) -> Dataset:
+    root, suffix = path.parent, path.suffix.lower()
+    if suffix == ".xml" or (suffix == ".json" and _is_export(path)):
+        annotations, _ = find_annotations(root, split, only=path)
+        if annotations is None:
+            raise InputError(f"{printable(path)} is no list of images: expected meta.json, COCO, LabelMe or CVAT 1.1")
+        return _from_annotations(root, annotations, (), name, split)
+    draft = _draft(root, name, split)
+    if suffix == ".json":
+        draft.notes.append(f"labels are read from {printable(path.name)}, the authors' form")
         read_meta(path, draft)
     else:
         read_table(path, draft)
-    known = _named(name or path.parent.resolve().name)
-    draft.items = [replace(item, published=known is not None) for item in draft.items]
-    return draft.finish(known.name if known else name or path.parent.resolve().name, missing_masks)
+    return draft.finish(_title(root, name), missing_masks)
 
 
-def _own_csv(root: Path) -> Path | None:
-    """The one CSV at the top of a folder that lists images and labels."""
-    tables = [p for p in entries(root) if p.suffix.lower() == ".csv" and {"image", "label"} <= set(columns_of(p))]
-    if len(tables) > 1:
-        names = ", ".join(printable(table.name) for table in tables)
-        raise InputError(f"{printable(root)} holds several lists of images ({names}); give the path of one of them")
-    return tables[0] if tables else None
+def _is_export(path: Path) -> bool:
+    try:
+        content = json.loads(read_text(path))
+    except (ValueError, RecursionError):  # told as a damaged meta.json
+        return False
+    return any(fits(content) for fits in (is_coco, is_labelme, is_supervisely))
+
+
+def _from_annotations(
+    root: Path, annotations: Annotations, unused: Sequence[str], name: str | None, split: str
+) -> Dataset:
+    """Images and labels as the exports of labelling tools tell them."""
+    draft = Draft(root, split)
+    draft.problems += unused
+    title = _title(root, name)
+    merge(annotations, draft, title)
+    return draft.finish(title, "image-only")
 
 
 def _from_layout(
-    layout: Layout, base: Path, known: Known | None, name: str | None, split: str, missing_masks: MissingMasks
+    layout: Layout,
+    base: Path,
+    known: Known | None,
+    name: str | None,
+    split: str,
+    missing_masks: MissingMasks,
+    annotations: Annotations | None = None,
+    unused: Sequence[str] = (),
 ) -> Dataset:
     if split not in layout.splits:
         raise InputError(f"{printable(base)} has no {split} split in this layout: {layout.words}; use split 'test'")
@@ -112,13 +173,34 @@ def _from_layout(
     draft = Draft(base, split)
     draft.pixel_level = known is not None and "pixel" in known.levels
     draft.published = known is not None
+    draft.problems += unused
+    draft.notes.append(f"read as {f'{known.name}: ' if known is not None else ''}{layout.words}")
     layout.read(base, draft)
+    if annotations is not None:
+        lend_masks(annotations, draft)
     return draft.finish(known.name if known else name or base.name, missing_masks)
 
 
-def _not_found(root: Path, known: Known | None) -> str:
+def _not_found(root: Path, known: Known | None, unused: Sequence[str]) -> str:
     looked = [layout.words for layout in (known.layouts if known else PLAIN)]
     what = f"{known.name} in {printable(root)}" if known else f"a data set in {printable(root)}"
-    lines = "; or ".join(["meta.json", *looked, *(() if known else ("a CSV with the columns image and label",))])
+    own = () if known else ("a CSV with the columns image and label", "an export of COCO, LabelMe, CVAT or Supervisely")
+    lines = "; or ".join(["meta.json", *looked, *own])
     other = "" if known else f". Published layouts are known of {', '.join(KNOWN)} (anomalyclip data info NAME)"
-    return f"cannot find {what}. Looked for: {lines}{other}. Give the folder that holds these"
+    there = _what_is_there(root, unused)
+    return f"cannot find {what}. {there} Looked for: {lines}{other}. Give the folder that holds these"
+
+
+def _what_is_there(root: Path, unused: Sequence[str]) -> str:
+    """What a refusal found instead: pictures, subfolders, lists; a data set one level deeper."""
+    inner = folders(root)
+    deeper = [folder.name for folder in inner if any(layout.fits(folder) for layout in PLAIN)]
+    if deeper:
+        return f"One lies a level deeper: {printable(', '.join(deeper[:3]))}."
+    own = len(pictures(root))
+    held = [f"{folder.name}/ ({count})" for folder in inner[:50] if (count := len(pictures(folder)))]
+    told = [f"{own} image{'s' * (own != 1)} without a folder"] if own else []
+    told += [f"images in {printable(', '.join(held[:5]))}"] if held else []
+    told += [f"{len(inner)} subfolders without images"] if inner and not held else []
+    found = f"Found there: {'; '.join(told)}." if told else "Found there: no image."
+    return " ".join([found, *(f"{line}." for line in unused)])

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from anomalyclip.io.limits import SUFFIXES
+from anomalyclip.data.masks import MaskFiles
+from anomalyclip.io.scanning import is_picture
 
 #: What mask names add to the image's stem, the commonest first; "" is the same stem with any suffix.
 CONVENTIONS = ("_mask", "", "_label", "_gt", "_segmentation", "_anno")
+#: Folders in which masks lie, in lower case.
+MASK_PLACES = ("ground_truth", "masks", "mask", "label", "labels", "annotation", "annotations", "segmentation", "gt")
 _LITTER = frozenset({"thumbs.db", "desktop.ini"})
 
 
@@ -18,37 +22,60 @@ _LITTER = frozenset({"thumbs.db", "desktop.ini"})
 class Pairing:
     """masks: image -> its mask, images without one are absent; leftover: masks of no image; notes: for people."""
 
-    masks: dict[Path, Path]
+    masks: dict[Path, Path | MaskFiles]
     leftover: tuple[Path, ...]
     notes: tuple[str, ...]
 
 
-def pair(images: Sequence[Path], masks: Sequence[Path]) -> Pairing:
-    """Pair by stem, letter case aside. The convention that fits most of the images is tried first.
+def pair(
+    images: Sequence[Path], masks: Sequence[Path], several: Sequence[Path] = (), base: Path | None = None
+) -> Pairing:
+    """Pair by stem, letter case and Unicode form aside. The convention that fits most of the images is tried first.
+
+    several: folders, each of which holds the masks of the image that it is called after. base: where images lie in
+    subfolders of it, a mask of the same subfolder goes before others of its name.
 
     >>> [mask.name for mask in pair([Path("a.b.JPG")], [Path("m/c.png"), Path("m/a.b_mask.png")]).masks.values()]
     ['a.b_mask.png']
     """
     by_stem: dict[str, list[Path]] = defaultdict(list)
     for mask in sorted(masks):
-        by_stem[mask.stem.casefold()].append(mask)
-    stems = {image: image.stem.casefold() for image in images}
+        by_stem[folded(mask.stem)].append(mask)
+    parts = {folded(folder.name): pictures(folder) for folder in several}
+    stems = {image: folded(image.stem) for image in images}
     fits = {ending: sum(stem + ending in by_stem for stem in stems.values()) for ending in CONVENTIONS}
     endings = sorted(CONVENTIONS, key=lambda ending: -fits[ending])  # stable: ties keep the table's order
-    found: dict[Path, Path] = {}
+    found: dict[Path, Path | MaskFiles] = {}
     notes: list[str] = []
     for image, stem in stems.items():
         options = next((by_stem[stem + ending] for ending in endings if stem + ending in by_stem), [])
+        if base is not None and len(options) > 1:
+            inner = [folded(part) for part in image.relative_to(base).parts[:-1]]
+            own = [mask for mask in options if [folded(part) for part in mask.parts[-1 - len(inner) : -1]] == inner]
+            options = own or options
         if options:
             found[image] = _best(image, options)
+        elif parts.get(stem):
+            files = parts[stem]
+            found[image] = files[0] if len(files) == 1 else MaskFiles(tuple(files))
         if len(options) > 1:
-            notes.append(f"{image.name} has {len(options)} masks of that name; {found[image].name} is used")
-    used = list(found.values())
+            notes.append(f"{image.name} has {len(options)} masks of that name; {_best(image, options).name} is used")
+    used = [mask for mask in found.values() if isinstance(mask, Path)]
     if len(set(used)) < len(used):
         shared = next(mask for mask in used if used.count(mask) > 1)
         notes.append(f"several images share the mask {shared.name}; give each image a name of its own")
     taken = set(used)
-    return Pairing(found, tuple(mask for mask in sorted(masks) if mask not in taken), tuple(notes))
+    lost = [folder for folder in several if folded(folder.name) not in stems.values()]
+    return Pairing(found, (*(mask for mask in sorted(masks) if mask not in taken), *lost), tuple(notes))
+
+
+def folded(name: str) -> str:
+    """How names of files compare: composed (NFC, as most systems write them; some archives decompose) and caseless.
+
+    >>> folded("Grün.PNG") == folded("gru" + chr(0x308) + "n.png")
+    True
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def _best(image: Path, options: Sequence[Path]) -> Path:
@@ -58,13 +85,23 @@ def _best(image: Path, options: Sequence[Path]) -> Path:
 
 
 def pictures(folder: Path) -> list[Path]:
-    """Image files directly in a folder, by suffix in any letter case, sorted by name; [] for no folder."""
-    return [path for path in entries(folder) if path.suffix.lower() in SUFFIXES and path.is_file()]
+    """Image files directly in a folder, told as `anomalyclip.io.scanning` does, sorted by name; [] for no folder."""
+    return [path for path in entries(folder) if path.is_file() and is_picture(str(path))]
+
+
+def pictures_below(folder: Path) -> list[Path]:
+    """Image files at any depth; links to folders are not followed."""
+    found, waiting = [], [folder]
+    while waiting:
+        here = waiting.pop()
+        found += pictures(here)
+        waiting += [path for path in folders(here) if not path.is_symlink()]
+    return sorted(found)
 
 
 def strays(folder: Path) -> list[Path]:
     """Files directly in a folder that are no images."""
-    return [path for path in entries(folder) if path.suffix.lower() not in SUFFIXES and path.is_file()]
+    return [path for path in entries(folder) if path.is_file() and not is_picture(str(path))]
 
 
 def folders(folder: Path) -> list[Path]:
@@ -77,7 +114,7 @@ def child(folder: Path, *names: str) -> Path:
     for name in names:
         exact = folder / name
         if not exact.exists():
-            exact = next((path for path in entries(folder) if path.name.casefold() == name.casefold()), exact)
+            exact = next((path for path in entries(folder) if folded(path.name) == folded(name)), exact)
         folder = exact
     return folder
 

@@ -1,195 +1,280 @@
-"""Lists of images in a file: the authors' meta.json, and CSV. Untrusted: bounded, and no path leaves the root."""
+"""Lists of images as tables: CSV in the forms that spreadsheets write. Untrusted: bounded, no path leaves the root."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
-import os
-from collections.abc import Iterator
-from pathlib import Path, PureWindowsPath
-from typing import Any
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+from anomalyclip.data.columns import LABEL_WORDS, column_of, is_empty, label_of, plain
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL
 from anomalyclip.data.draft import Draft
+from anomalyclip.data.places import Places
+from anomalyclip.data.text import decode, read_bytes
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
 
-MAX_BYTES = 256 << 20
-_LABELS = dict.fromkeys(("0", "normal", "good", "ok", "no", "false"), NORMAL)
-_LABELS |= dict.fromkeys(("1", "anomaly", "anomalous", "abnormal", "defect", "bad", "ko", "yes", "true"), ANOMALOUS)
-_SAME = {"object": "class", "cls_name": "class", "class_name": "class", "specie_name": "kind", "defect": "kind"}
-_SAME |= {"img_path": "image", "image_path": "image", "mask_path": "mask", "anomaly": "label"}
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_SEP_LINE = re.compile(r'^"?sep=(.)"?\s*$', re.IGNORECASE)
+_ROLES = ("image", "label", "normal", "mask", "class", "kind", "split")
+_NEEDED = "expected the columns image, label and optionally mask, class, kind, split, each once"
 
 
-def inside(root: Path, text: str, where: str) -> Path:
-    """`root`/`text`, or InputError if that leaves the root (by .. or as an absolute path). `where` starts the message.
+@dataclass(frozen=True)
+class Table:
+    """A CSV's text, taken apart.
 
-    Backslashes of Windows count as slashes where no file of that very name exists.
+    header: the columns as the file calls them, () where it has no header. names: in our words. skipped: lines before
+    the first row. form: encoding and separator, for people.
     """
-    refused = f"{where}: the path {printable(text[:200])!r}"
-    if "\0" in text:
-        raise InputError(f"{refused} holds a NUL character; write the list anew")
-    path = Path(os.path.normpath(text))
-    if "\\" in text and not (root / path).exists():
-        path = Path(os.path.normpath(text.replace("\\", "/")))
-    if path.is_absolute() and path.is_relative_to(root):
-        path = path.relative_to(root)
-    foreign = path.anchor or (PureWindowsPath(text).is_absolute() and not (root / path).exists())
-    if foreign or path.parts[:1] in ((), ("..",)):
-        raise InputError(
-            f"{refused} leads outside {printable(root)}; paths must be relative to that folder. Write a new list with: "
-            "anomalyclip data meta DIR"
-        )
-    return root / path
+
+    path: Path
+    text: str
+    delimiter: str
+    header: tuple[str, ...]
+    names: tuple[str, ...]
+    skipped: int
+    form: str
+
+    def rows(self) -> Iterator[tuple[int, dict[str, str]]]:
+        """(line number, row by column name). Raises InputError."""
+        shown = printable(self.path)
+        lines = io.StringIO(self.text, newline="")
+        for _ in range(self.skipped):
+            lines.readline()
+        reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
+        try:
+            for number, row in enumerate(reader):
+                if (number == 0 and self.header) or not any(cell.strip() for cell in row):
+                    continue
+                line = reader.line_num + self.skipped
+                while len(row) > len(self.names) and not row[-1].strip():
+                    row.pop()  # cells that a spreadsheet once used
+                if len(row) != len(self.names):
+                    raise InputError(
+                        f"{shown}, line {line}: {len(row)} fields where the header has {len(self.names)} "
+                        f"({printable(', '.join(self.names))}); quote fields that hold the separator"
+                    )
+                yield line, dict(zip(self.names, (cell.strip() for cell in row), strict=True))
+        except csv.Error as error:
+            line = reader.line_num + self.skipped
+            raise InputError(f"{shown}, line {line}: not valid CSV ({error}); write it anew") from error
 
 
-class Files:
-    """Does a file exist? One listing per folder instead of one question per file."""
-
-    def __init__(self) -> None:
-        self._known: dict[Path, set[str]] = {}
-
-    def has(self, path: Path) -> bool:
-        if path.parent not in self._known:
-            try:
-                self._known[path.parent] = {found.name for found in path.parent.iterdir()}
-            except OSError:
-                self._known[path.parent] = set()
-        return path.name in self._known[path.parent]
-
-
-def _text(path: Path) -> str:
+def open_table(path: Path) -> Table:
+    """Tell encoding, separator and columns. Raises InputError where the file cannot be read as text."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise InputError(f"{printable(path)} is larger than {MAX_BYTES >> 20} MB; this is no list of images")
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read {printable(path)}: {error.strerror or error}; check the path") from error
+        text, encoding = decode(read_bytes(path))
+    except InputError as error:
+        raise error if printable(path) in str(error) else InputError(f"{printable(path)}: {error}") from error
+    lines = text.splitlines()
+    skipped = next((number for number, line in enumerate(lines) if line.strip()), 0)
+    told = _SEP_LINE.match(lines[skipped]) if lines else None
+    skipped += told is not None
+    first = lines[skipped] if skipped < len(lines) else ""
+    options = [told[1]] if told else list(_DELIMITERS)
+    delimiter = max(options, key=lambda one: (_known_columns(first, one), first.count(one)))
+    header = _cells(first, delimiter)
+    form = f"{encoding}, separated by {_DELIMITERS.get(delimiter, repr(delimiter))}"
+    return Table(path, text, delimiter, header, _our_names(header), skipped, form)
+
+
+def with_inferred_columns(table: Table, places: Places) -> Table:
+    """The same table with columns named by what they hold, where their names do not tell: files, labels.
+
+    A first row that names a file is no header. Nothing is inferred where two columns would do.
+    """
+    # A stem alone may well be the name of a column.
+    first = next((cell for cell in table.header if Path(cell).suffix and _is_file(cell, places)), None)
+    if first is not None:
+        table = replace(table, header=(), names=tuple(f"column {n}" for n in range(1, len(table.header) + 1)))
+    if is_list(table.names):
+        return table
+    names = list(table.names)
+    rows = [row for _, row in zip(range(_LOOKED_AT), _rows_or_none(table), strict=False)]
+    free = [name for name in names if name not in _ROLES]
+    if "image" not in names:
+        files = [name for name in free if rows and all(_is_file(row[name], places) for row in rows)]
+        if len(files) == 1:
+            names[names.index(files[0])] = "image"
+    if labelling(names) is None:
+        labels = [
+            name
+            for name in (*free, *(["class"] if "class" in names else []))
+            if name in names and rows and all(label_of(row[name]) is not None for row in rows)
+        ]
+        if len(labels) == 1:
+            names[names.index(labels[0])] = "label"
+    return replace(table, names=tuple(names))
+
+
+_LOOKED_AT = 200  # rows
+
+
+def _rows_or_none(table: Table) -> Iterator[dict[str, str]]:
     try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{printable(path)}, line {line}: not UTF-8 text; save it as UTF-8") from error
+        yield from (row for _, row in table.rows())
+    except InputError:  # told when the table is read
+        return
 
 
-def read_meta(path: Path, draft: Draft) -> None:
-    """The authors' interchange format: {"test": {class: [{"img_path", "mask_path", "cls_name", ...}]}}."""
-    shown = printable(path)
+def _is_file(text: str, places: Places) -> bool:
     try:
-        content = json.loads(_text(path))
-    except json.JSONDecodeError as error:
-        raise InputError(f"{shown}, line {error.lineno}: not valid JSON ({error.msg}); write it anew") from error
-    except (RecursionError, ValueError) as error:
-        raise InputError(f"{shown}: not a list of images ({error}); write it anew") from error
-    splits = {str(key).casefold(): value for key, value in content.items()} if isinstance(content, dict) else {}
-    if not isinstance(splits.get(draft.split), dict):  # the authors' DAGM script writes "Train" and "Test"
-        given = ", ".join(map(repr, list(splits)[:5])) or type(content).__name__
-        raise InputError(f'{shown}: expected {{"{draft.split}": {{class: [images]}}}}, found {printable(given)}')
-    files, missing = Files(), []
-    draft.pixel_level |= any(_mentions_masks(split) for split in splits.values())
-    for class_name, entries in splits[draft.split].items():
-        if not isinstance(entries, list):
-            raise InputError(f"{shown}: {draft.split}, class {printable(class_name)!r}: expected a list of images")
-        for number, entry in enumerate(entries, 1):
-            where = f"{shown}: {draft.split}, class {printable(class_name)!r}, entry {number}"
-            image, mask, label, kind, name = _entry(entry, where)
-            full = inside(draft.root, image, where)
-            if files.has(full):
-                mask_file = inside(draft.root, mask, where) if mask else None
-                found = mask_file if mask_file and files.has(mask_file) else None
-                if mask_file and not found:
-                    draft.problem_files("listed masks that do not exist", [mask_file])
-                draft.add(full, found, label, name or class_name, kind if kind not in ("", "good") else "")
-            else:
-                missing.append(full)
-    draft.problem_files("listed images that do not exist (not used)", missing)
-
-
-def _mentions_masks(split: Any) -> bool:
-    if not isinstance(split, dict):
+        return bool(text.strip()) and places.find(text.strip(), "") is not None
+    except InputError:
         return False
-    lists = [entries for entries in split.values() if isinstance(entries, list)]
-    return any(isinstance(entry, dict) and entry.get("mask_path") for entries in lists for entry in entries)
-
-
-def _entry(entry: Any, where: str) -> tuple[str, str, int, str, str]:
-    keys = ("img_path", "mask_path", "specie_name", "cls_name")
-    if not isinstance(entry, dict):
-        raise InputError(f"{where}: expected an object with img_path, mask_path, cls_name, specie_name, anomaly")
-    texts = [entry.get(key, "") if entry.get(key) is not None else "" for key in keys]
-    wrong = [key for key, text in zip(keys, texts, strict=True) if not isinstance(text, str)]
-    if wrong or not texts[0]:
-        raise InputError(
-            f"{where}: {wrong[0] if wrong else 'img_path'} must be text, got {entry.get((wrong or keys)[0])!r}"
-        )
-    if entry.get("anomaly") not in (0, 1) or isinstance(entry["anomaly"], float):
-        raise InputError(f"{where}: anomaly must be 0 or 1, got {entry.get('anomaly')!r}")
-    return texts[0], texts[1], int(entry["anomaly"]), texts[2], texts[3]
 
 
 def columns_of(path: Path) -> tuple[str, ...]:
-    """A CSV's column names in our words ("object" and "cls_name" are "class"); () if it cannot be read as text."""
+    """A CSV's column names as it has them, in lower case; () if it cannot be read as text."""
     try:
-        with path.open("rb") as file:  # bytes: a bad one further down must not hide the header
-            line = file.readline(10_000).decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError):
+        return tuple(cell.casefold() for cell in open_table(path).header)
+    except InputError:
         return ()
-    names = next(csv.reader([line], delimiter=_delimiter(line)), [])
-    return tuple(_SAME.get(name.strip().casefold(), name.strip().casefold()) for name in names)
-
-
-def _delimiter(line: str) -> str:
-    return max(",;\t", key=line.count)
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """(line number, row by column name) of a CSV with a header; commas, semicolons or tabs. Raises InputError."""
-    text, names, shown = _text(path), columns_of(path), printable(path)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text.split("\n", 1)[0]), strict=True)
+    """(line number, row by column name as in `columns_of`) of a CSV with a header. Raises InputError."""
+    table = open_table(path)
+    return replace(table, names=tuple(cell.casefold() for cell in table.header)).rows()
+
+
+def _cells(line: str, delimiter: str) -> tuple[str, ...]:
     try:
-        for number, row in enumerate(reader):
-            if number == 0 or not any(cell.strip() for cell in row):
-                continue
-            if len(row) != len(names):
-                raise InputError(
-                    f"{shown}, line {reader.line_num}: {len(row)} fields where the header has {len(names)} "
-                    f"({printable(', '.join(names))}); quote fields that hold the separator"
-                )
-            yield reader.line_num, dict(zip(names, (cell.strip() for cell in row), strict=True))
-    except csv.Error as error:
-        raise InputError(f"{shown}, line {reader.line_num}: not valid CSV ({error}); write it anew") from error
+        cells = next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        cells = line.split(delimiter)
+    while len(cells) > 1 and not cells[-1].strip():
+        cells.pop()
+    return tuple(cell.strip() for cell in cells)
 
 
-def read_table(path: Path, draft: Draft, class_name: str | None = None) -> None:
-    """A CSV with the columns image and label, and optionally mask, class, kind, split; paths relative to the root."""
-    names = columns_of(path)
-    lacking = [name for name in ("image", "label") if name not in names]
-    if lacking or len(set(names)) < len(names):
-        raise InputError(
-            f"{printable(path)}, line 1: expected the columns image, label and optionally mask, class, kind, split, "
-            f"each once; found {printable(', '.join(names)) or 'none'}"
-        )
-    files, missing = Files(), []
-    for line, row in read_rows(path):
-        where = f"{printable(path)}, line {line}"
-        if row.get("split", draft.split).casefold() != draft.split:
-            draft.pixel_level |= bool(row.get("mask"))
+def _known_columns(line: str, delimiter: str) -> int:
+    return sum(column_of(cell) in _ROLES for cell in set(_cells(line, delimiter)))
+
+
+def _our_names(header: Sequence[str]) -> tuple[str, ...]:
+    """In our words; of several columns for one role, the one that is called so in our words, else the first."""
+    names = [column_of(cell) for cell in header]
+    for role in _ROLES:
+        places = [number for number, name in enumerate(names) if name == role]
+        if len({plain(header[number]) for number in places}) < len(places):
+            continue  # the same name twice is refused
+        keep = next((number for number in places if plain(header[number]) == role), places[0] if places else -1)
+        for number in places:
+            if number != keep:
+                names[number] = f"({header[number].strip().casefold()})"
+    return tuple(names)
+
+
+def labelling(names: Sequence[str]) -> str | None:
+    """The column that says who is anomalous, the surest first."""
+    return next((name for name in ("label", "normal", "kind", "mask") if name in names), None)
+
+
+def is_list(names: Sequence[str]) -> bool:
+    """Whether columns are those of a list of labelled images."""
+    return "image" in names and labelling(names) is not None
+
+
+def read_table(path: Path, draft: Draft, class_name: str | None = None, table: Table | None = None) -> None:
+    """A CSV that lists images with labels, and perhaps masks, classes, kinds and splits; paths relative to the root.
+
+    Without a column of labels, a column of kinds or of masks tells: what has no kind, or whose mask is empty or black,
+    is normal.
+    """
+    table = table or with_inferred_columns(open_table(path), Places(draft.root))
+    names, shown = table.names, printable(path)
+    by = labelling(names)
+    if "image" not in names or by is None or len(set(names)) < len(names):
+        found = printable(", ".join(names)) or "none"
+        raise InputError(f"{shown}, line 1: {_NEEDED}; found {found}")
+    rows = list(table.rows())
+    labels = _labels(shown, rows, by)
+    places = Places(draft.root, path.parent if path.parent.is_relative_to(draft.root) else None)
+    missing, lost, listed = [], [], set()
+    for (line, row), (label, kind) in zip(rows, labels, strict=True):
+        where = f"{shown}, line {line}"
+        if _other_split(row.get("split", ""), draft.split):
+            draft.pixel_level |= not is_empty(row.get("mask", ""))
             continue
-        if row["label"].casefold() not in _LABELS:
-            raise InputError(f"{where}: unknown label {row['label']!r}; expected one of {', '.join(_LABELS)}")
-        image = inside(draft.root, row["image"], where)
-        mask = inside(draft.root, row["mask"], where) if row.get("mask") else None
-        draft.pixel_level |= mask is not None
-        if not files.has(image):
-            missing.append(image)
+        image = places.find(row["image"], where)
+        mask_text = row.get("mask", "")
+        mask = None if is_empty(mask_text) else places.find(mask_text, where, mask=True)
+        mask = mask or (None if is_empty(mask_text) else places.find(mask_text, where))
+        draft.pixel_level |= not is_empty(mask_text)
+        if image is None:
+            missing.append(row["image"])
             continue
-        if mask and not files.has(mask):
-            draft.problem_files("listed masks that do not exist", [mask])
-            mask = None
-        label = _LABELS[row["label"].casefold()]
-        draft.add(image, mask, label, row.get("class") or class_name or draft.root.name, row.get("kind", ""))
-    draft.problem_files("listed images that do not exist (not used)", missing)
+        listed.add(image)
+        if mask is None and not is_empty(mask_text):
+            lost.append(mask_text)
+        if label is None:
+            label = NORMAL if mask is None else draft.labels_of([mask])[0]
+            mask = mask if label == ANOMALOUS else None
+        kind = kind or ("" if is_empty(row.get("kind", "")) else row.get("kind", ""))
+        cls = row.get("class") or class_name or draft.root.name
+        draft.add(image, mask, label, cls, kind if label else "")
+    _tell(draft, table, by, missing, lost, rows)
+    if not draft.published and "split" not in names and listed:
+        unlisted = [image for image in places.images() if image not in listed and image not in draft.masks()]
+        draft.problem_files(f"images that {path.name} does not list (not used)", unlisted)
     # Rows of one class may be scattered over the file.
     order = {name: rank for rank, name in enumerate(dict.fromkeys(item.class_name for item in draft.items))}
     draft.items.sort(key=lambda item: order[item.class_name])
+
+
+def _tell(
+    draft: Draft, table: Table, by: str, missing: list[str], lost: list[str], rows: list[tuple[int, dict[str, str]]]
+) -> None:
+    draft.problem_names("listed masks that do not exist", lost)
+    if missing and len(missing) == len(rows):
+        there = Places(draft.root).images()
+        held = f"; the folder holds {len(there)} images{_such_as(draft, there)}"
+        raise InputError(
+            f"{printable(table.path)}: none of the {len(missing)} listed images exists, such as "
+            f"{printable(missing[0])}{held}. Correct the paths, relative to {printable(draft.root)}"
+        )
+    draft.problem_names("listed images that do not exist (not used)", missing)
+    if not draft.published:
+        used = [cell for cell, name in zip(table.header or table.names, table.names, strict=True) if name in _ROLES]
+        header = f"columns {printable(', '.join(used))}" + ("" if table.header else "; no header")
+        draft.notes.append(
+            f"labels are read from {draft.show(table.path)} ({table.form}; {header})"
+            + ("; masks tell the labels" if by == "mask" else "")
+        )
+
+
+def _such_as(draft: Draft, images: Sequence[Path]) -> str:
+    return f", such as {draft.show(images[0])}" if images else ""
+
+
+def _other_split(text: str, split: str) -> bool:
+    return not is_empty(text) and text.casefold() != split
+
+
+def _labels(shown: str, rows: list[tuple[int, dict[str, str]]], by: str) -> list[tuple[int | None, str]]:
+    """(label, kind) of every row; None where its mask tells. Raises InputError for a label that nobody knows."""
+    if by == "mask":
+        return [(None, "")] * len(rows)
+    if by == "kind":
+        words = [row["kind"] for _, row in rows]
+        return [(NORMAL, "") if is_empty(w) or label_of(w) == NORMAL else (ANOMALOUS, w) for w in words]
+    found = [label_of(row[by]) for _, row in rows]
+    if by == "normal":
+        found = [None if label is None else 1 - label for label in found]
+    words = [row[by] for _, row in rows]
+    in_words = not any(word.replace(",", ".").replace(".", "", 1).isdecimal() for word in words)
+    if None in found and in_words and NORMAL in found and by != "normal":
+        # Names of defects beside a word for normal.
+        return [(ANOMALOUS, word) if label is None else (label, "") for label, word in zip(found, words, strict=True)]
+    for (line, _), label, word in zip(rows, found, words, strict=True):
+        if label is None:
+            raise InputError(
+                f"{shown}, line {line}: unknown label {word!r}; expected one of {', '.join(LABEL_WORDS[:12])}, ... or "
+                "the same in another language"
+            )
+    return [(label, "") for label in found]

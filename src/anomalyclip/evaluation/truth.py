@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from anomalyclip.data.dataset import Item
-from anomalyclip.data.masks import DOUBTFUL, read_marked
+from anomalyclip.data.doubts import DOUBTFUL
+from anomalyclip.data.masks import read_marked
 from anomalyclip.errors import InputError
 
 if TYPE_CHECKING:

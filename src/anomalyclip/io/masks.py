@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from anomalyclip.errors import ImageReadError
 from anomalyclip.io import decoding, frames, headers, images
 from anomalyclip.io.depth import Raster, scale_of
 from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS
@@ -62,6 +63,14 @@ def stored_orientation(path: StrPath, *, max_pixels: int = DEFAULT_MAX_PIXELS) -
     path, frame = frames.split_frame(path)
     header = images.use_file(path, lambda file: headers.read_header(file, max_pixels, frame or 0), DEFAULT_MAX_BYTES)
     return header.orientation, (header.width, header.height)
+
+
+def shown_size(path: StrPath) -> tuple[int, int] | None:
+    """(width, height) of the upright picture; None where its header cannot be read, which is told when it is used."""
+    try:
+        return images.image_size(path)
+    except ImageReadError:
+        return None
 
 
 def _levels(file: BinaryIO, max_pixels: int, frame: int | None) -> MaskLevels:

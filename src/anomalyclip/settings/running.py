@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anomalyclip.settings.faces import DETECT, EVALUATE, PYTHON, REPRODUCE, SCORING, SERVE
+from anomalyclip.settings.faces import DETECT, EVALUATE, PYTHON, REPRODUCE, SCORING, SERVE, TRAIN
 from anomalyclip.settings.panels import CLUSTERS, SPEED
 from anomalyclip.settings.setting import Range, Setting
 
@@ -54,7 +54,7 @@ RUNNING: tuple[Setting, ...] = (
         name="max_pixels",
         type=int,
         help="Refuse larger images (default: 89 million pixels).",
-        where=SCORING,
+        where=(*SCORING, TRAIN, REPRODUCE),
         range=Range(1, 10**12, "pixels"),
         panel=SPEED,
         part=_STREAM,

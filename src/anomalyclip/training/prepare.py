@@ -15,7 +15,8 @@ from PIL.Image import Image
 from torch import Tensor
 
 from anomalyclip.data.dataset import Dataset, Item
-from anomalyclip.data.masks import DOUBTFUL, Finding, Reading, mask_digest, read_marked
+from anomalyclip.data.doubts import DOUBTFUL, Finding
+from anomalyclip.data.masks import Reading, mask_digest, read_marked
 from anomalyclip.data.transforms import preprocess, preprocess_mask
 from anomalyclip.encoders.base import Encoder
 from anomalyclip.errors import ConfigError, ImageReadError, InputError

@@ -1,0 +1,74 @@
+"""What the columns and labels of people's lists are called, in several languages: one table each."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from anomalyclip.data.dataset import ANOMALOUS, NORMAL
+
+#: Our name of a column -> what others call it; compared without case, spaces, underscores, hyphens, dots and accents.
+_COLUMNS = {
+    "image": "image img images img_path image_path image_file image_name image_filename img_name imagefile file "
+    "file_name filename filepath file_path path name id image_id picture photo frame input bild bilddatei bildname "
+    "bildpfad datei dateiname dateipfad pfad foto aufnahme fichier nom_fichier imagen archivo ruta immagine percorso "
+    "imagem arquivo afbeelding bestand bestandsnaam",
+    "label": "label labels anomaly anomalous is_anomaly is_anomalous is_defect is_defective target y gt truth "
+    "ground_truth class_label label_index status state result verdict decision judgement judgment defective faulty "
+    "bad ng nok klasse_label bewertung ergebnis urteil befund zustand fehlerhaft defekt anomalie anormal etiquette "
+    "etiqueta etichetta resultat resultado risultato ausschuss",
+    "normal": "normal is_normal good is_good ok is_ok pass passed gut in_ordnung io bon bueno buono",
+    "mask": "mask masks mask_path mask_file mask_name mask_filename segmentation ground_truth_path gt_path gt_mask "
+    "annotation_path maske maskendatei maskenpfad masque mascara maschera",
+    "class": "class cls_name class_name object category product part material item klasse objekt produkt teil bauteil "
+    "werkstoff classe clase oggetto",
+    "kind": "kind specie_name defect defect_type defect_class defect_name fault fault_type anomaly_type anomaly_class "
+    "fehler fehlerart fehlertyp fehlerklasse defekt_art defektart type_defaut defecto difetto",
+    "split": "split set subset phase partition fold usage teilmenge aufteilung",
+}
+_LABELS = {
+    NORMAL: "0 normal good ok okay pass passed accept accepted no false negative healthy clean intact defect_free "
+    "gut io in_ordnung fehlerfrei nein falsch gesund n bon sain non bueno correcto buono sano nee none",
+    ANOMALOUS: "1 anomaly anomalous abnormal defect defective bad ko nok ng fail failed reject rejected yes true "
+    "positive faulty damaged broken sick diseased ungood schlecht nio nicht_in_ordnung fehler fehlerhaft defekt "
+    "ausschuss ja wahr krank y mauvais defaut oui malo defecto si cattivo difetto",
+}
+_EMPTY = frozenset({"", "-", "none", "null", "nan", "n/a", "na", "#n/a"})
+
+
+def plain(text: str) -> str:
+    """How names are compared.
+
+    >>> plain("Fehler-Art "), plain("Défaut"), plain("n.i.O.")
+    ('fehlerart', 'defaut', 'nio')
+    """
+    letters = unicodedata.normalize("NFKD", text.casefold().replace("ß", "ss"))
+    return "".join(letter for letter in letters if letter.isalnum())
+
+
+_COLUMN_OF = {plain(name): ours for ours, names in _COLUMNS.items() for name in names.split()}
+_LABEL_OF = {plain(name): label for label, names in _LABELS.items() for name in names.split()}
+LABEL_WORDS = tuple(_LABEL_OF)
+
+
+def column_of(name: str) -> str:
+    """Our name of a column; its own, folded, where we have none."""
+    return _COLUMN_OF.get(plain(name), name.strip().casefold())
+
+
+def label_of(text: str) -> int | None:
+    """0 or 1 for a label as people write it; None for anything else.
+
+    >>> [label_of(text) for text in ("i.O.", "NG", "1,0", "0.00", "2", "scratch")]
+    [0, 1, 1, 0, None, None]
+    """
+    word = text.strip()
+    try:
+        number = float(word.replace(",", "."))
+        return {0.0: NORMAL, 1.0: ANOMALOUS}.get(number)
+    except ValueError:
+        return _LABEL_OF.get(plain(word))
+
+
+def is_empty(text: str) -> bool:
+    """Whether a cell says that there is nothing: empty, a dash, or a program's word for it."""
+    return text.strip().casefold() in _EMPTY

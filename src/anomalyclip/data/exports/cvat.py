@@ -1,0 +1,58 @@
+"""CVAT's "CVAT for images 1.1": polygons, masks, ellipses; boxes, lines and points have no pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from anomalyclip.data.drawing import Polygon, Runs, Shape, circle
+from anomalyclip.data.exports.marks import Annotations, Marked, number, ring, size_of, whole
+from anomalyclip.data.exports.xml import read_elements
+from anomalyclip.data.places import Places
+from anomalyclip.errors import InputError
+
+_UNDRAWN = ("box", "polyline", "points", "cuboid", "skeleton")
+
+
+def read_cvat(path: Path, shown: str, places: Places, found: Annotations) -> None:
+    """Add a file's images; one without shapes is normal. Raises InputError that names the image."""
+    current: Marked | None = None
+    where = shown
+
+    def start(name: str, given: dict[str, str]) -> None:
+        nonlocal current, where
+        if name == "image":
+            where = f"{shown}, image {given.get('id', '?')}"
+            if not given.get("name"):
+                raise InputError(f"{where}: it has no name")
+            size = size_of(given.get("width"), given.get("height"), where)
+            current = found.image(places, given["name"], path, size, where)
+        elif current is not None and name in _SHAPES:
+            current.add(given.get("label", "anomaly"), [_SHAPES[name](given, where)])
+        elif current is not None and name in _UNDRAWN:
+            current.add(given.get("label", "anomaly"), [], box=True)
+
+    def end(name: str) -> None:
+        nonlocal current
+        if name == "image":
+            current = None
+
+    read_elements(path, start, end)
+
+
+def _polygon(given: dict[str, str], where: str) -> Shape:
+    values = [value for point in given.get("points", "").split(";") for value in point.split(",")]
+    return Polygon((ring(values, where),))
+
+
+def _mask(given: dict[str, str], where: str) -> Shape:
+    left, top, width, height = (whole(given.get(name), where) for name in ("left", "top", "width", "height"))
+    counts = tuple(whole(count, where) for count in given.get("rle", "").split(","))
+    return Runs(counts, (left, top, width, height), by_column=False)
+
+
+def _ellipse(given: dict[str, str], where: str) -> Shape:
+    x, y, rx, ry = (number(given.get(name), where) for name in ("cx", "cy", "rx", "ry"))
+    return Polygon((circle((x, y), abs(rx), abs(ry)),))
+
+
+_SHAPES = {"polygon": _polygon, "mask": _mask, "ellipse": _ellipse}

@@ -1,0 +1,76 @@
+"""LabelMe's JSON, one beside each image: polygons, rectangles, circles and embedded masks. No file: nothing marked."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from pathlib import Path
+from typing import Any
+
+from anomalyclip.data.drawing import Bitmap, Polygon, Shape, circle
+from anomalyclip.data.exports.marks import Annotations, number, pair_ring, size_of
+from anomalyclip.data.places import Places
+from anomalyclip.errors import InputError
+
+
+def is_labelme(content: Any) -> bool:
+    """Whether parsed JSON is of LabelMe."""
+    return isinstance(content, dict) and isinstance(content.get("shapes"), list)
+
+
+def read_labelme(content: dict[str, Any], path: Path, shown: str, places: Places, found: Annotations) -> None:
+    """Add one image. Raises InputError that names the shape."""
+    found.complete = False
+    size = None
+    if content.get("imageWidth") is not None and content.get("imageHeight") is not None:
+        size = size_of(content["imageWidth"], content["imageHeight"], shown)
+    marked = None
+    for name in (path.stem, _last(content.get("imagePath"))):  # the image may have been renamed with its JSON
+        image = places.find(name, shown) if name else None
+        if image is not None:
+            marked = found.image(places, name, path, size, shown)
+            break
+    if marked is None:
+        found.missing.append(_last(content.get("imagePath")) or path.stem)
+        return
+    for index, shape in enumerate(content["shapes"]):
+        where = f"{shown}, shape {index}"
+        if not isinstance(shape, dict):
+            raise InputError(f"{where}: expected an object with label, points and shape_type")
+        kind, shapes = str(shape.get("label", "anomaly")), _shapes(shape, where)
+        marked.add(kind, shapes, box=not shapes)
+
+
+def _last(text: Any) -> str:
+    return text.replace("\\", "/").rpartition("/")[2] if isinstance(text, str) else ""
+
+
+def _shapes(shape: dict[str, Any], where: str) -> list[Shape]:
+    """Lines and points have no area: they count as marks without pixels."""
+    kind, points = shape.get("shape_type") or "polygon", shape.get("points")
+    if not isinstance(points, list):
+        raise InputError(f"{where}: expected points")
+    corners = [(number(p[0], where), number(p[1], where)) for p in points if isinstance(p, list) and len(p) == 2]
+    if kind == "polygon":
+        return [Polygon((pair_ring(points, where),))]
+    if kind in ("rectangle", "circle", "mask") and len(corners) != 2:
+        raise InputError(f"{where}: a {kind} needs two points")
+    if kind == "rectangle":
+        (x0, y0), (x1, y1) = corners
+        return [Polygon((((x0, y0), (x1, y0), (x1, y1), (x0, y1)),))]
+    if kind == "circle":
+        radius = math.dist(*corners)
+        return [Polygon((circle(corners[0], radius, radius),))]
+    if kind == "mask":
+        left, top = (round(value) for value in corners[0])
+        return [Bitmap(decoded(shape.get("mask"), where), left, top)]
+    return []
+
+
+def decoded(text: Any, where: str) -> bytes:
+    """Base64 of an export. Raises InputError."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (TypeError, ValueError, binascii.Error) as error:
+        raise InputError(f"{where}: its bitmap is not base64 text") from error

@@ -1,0 +1,73 @@
+"""The kinds of one class: a folder of normal images and one per defect, with their masks wherever people put them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from anomalyclip.data.dataset import ANOMALOUS, NORMAL
+from anomalyclip.data.draft import Draft
+from anomalyclip.data.pairing import child, folded, folders, pair, pictures, pictures_below, strays
+
+MASK_FOLDERS = ("ground_truth", "masks", "mask")
+#: Names of the two halves of a kind's folder where images and masks lie in it, as in BMAD.
+_IMAGE_HALVES = ("img", "image", "images")
+_MASK_HALVES = ("label", "labels", "mask", "masks", "anomaly_mask", "gt", "ground_truth", "annotation")
+
+
+def read_kinds(draft: Draft, folder: Path, masks: Path | None, normal: frozenset[str], class_name: str) -> None:
+    """The kinds of one class: a normal folder and one per defect; `masks` holds theirs, by kind or all together.
+
+    A kind's images may lie in subfolders, or in img/ beside label/. Masks of normal images are read as well, to see
+    whether they contradict.
+    """
+    aside = {name.casefold() for name in MASK_FOLDERS}
+    kinds = [kind for kind in folders(folder) if kind.name.casefold() not in aside]
+    kinds.sort(key=lambda kind: (kind.name.casefold() not in normal, kind.name))
+    together = pictures(masks) if masks else []
+    for kind in kinds:
+        label = NORMAL if kind.name.casefold() in normal else ANOMALOUS
+        half, own_masks = _halves(kind)
+        place = half or kind
+        images = pictures(place) or pictures_below(place)
+        if not images:
+            draft.problems.append(f"{draft.show(kind)} holds no images")
+        draft.problem_files("files that are no images", strays(place))
+        named = "" if label == NORMAL else kind.name
+        theirs = own_masks or (child(masks, kind.name) if masks else None)
+        own = pictures(theirs) if theirs else []
+        several = [path for path in folders(theirs) if pictures(path)] if theirs and not own else []
+        draft.pixel_level |= label == ANOMALOUS and bool(own_masks)
+        if label == NORMAL and (draft.published or not (own or several)):
+            for image in images:
+                draft.add(image, None, NORMAL, class_name)
+        elif own or several or not together:
+            inner = {folded(image.stem) for image in images}
+            deeper = several if any(folded(path.name) in inner for path in several) else []
+            below = pictures_below(theirs) if theirs and several and not deeper else own
+            draft.add_paired(images, below, class_name, named, label=label, several=deeper, base=place)
+        else:
+            _from_common_folder(draft, images, together, class_name, kind.name)
+    if masks:
+        known = {kind.name.casefold() for kind in kinds}
+        lost = [path for path in folders(masks) if path.name.casefold() not in known and pictures(path)]
+        if draft.split == "test":  # masks belong to the test split
+            draft.problem_files("mask folders without a folder of images", lost)
+
+
+def _halves(kind: Path) -> tuple[Path | None, Path | None]:
+    """(images, masks) of a kind's folder that holds img/ and perhaps label/; (None, None) for any other."""
+    half = next((path for name in _IMAGE_HALVES if (path := child(kind, name)).is_dir()), None)
+    if half is None or pictures(kind):
+        return None, None
+    return half, next((path for name in _MASK_HALVES if (path := child(kind, name)).is_dir()), None)
+
+
+def _from_common_folder(
+    draft: Draft, images: Sequence[Path], masks: Sequence[Path], class_name: str, kind: str
+) -> None:
+    """Masks of several kinds in one folder: what one kind leaves over belongs to another."""
+    pairing = pair(images, masks)
+    for image in images:
+        draft.add(image, pairing.masks.get(image), ANOMALOUS, class_name, kind)
+    draft.problems += [f"class {class_name}: {note}" for note in pairing.notes]

@@ -1,0 +1,83 @@
+"""The list of labels that lies in a folder of pictures: used, or named with the reason why not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from anomalyclip.data.draft import Draft
+from anomalyclip.data.pairing import entries, folded, pictures
+from anomalyclip.data.places import Places
+from anomalyclip.data.tables import Table, is_list, open_table, with_inferred_columns
+from anomalyclip.errors import InputError
+from anomalyclip.io.names import printable
+
+TABLES = (".csv", ".tsv", ".tab", ".psv")
+_TEXTS = (".txt", ".lst")
+_WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
+_SPLIT_WORDS = {"test": ("test",), "train": ("train", "training")}
+
+
+@dataclass(frozen=True)
+class Lists:
+    """table: the list to use. unused: a line per other list."""
+
+    table: Table | None
+    unused: tuple[str, ...]
+
+
+def find_list(root: Path, split: str) -> Lists:
+    """Look at the top of a folder and in those of its subfolders that hold no pictures.
+
+    Raises InputError where several lists would do.
+    """
+    usable: list[Table] = []
+    unused: list[str] = []
+    places = Places(root)
+    for path in _candidates(root):
+        shown = printable(path.relative_to(root))
+        if path.suffix.lower() in _WORKBOOKS:
+            unused.append(f"{shown} is not used (a workbook): save it as CSV beside it")
+            continue
+        try:
+            table = with_inferred_columns(open_table(path), places)
+        except InputError as error:
+            if path.suffix.lower() in TABLES:
+                unused.append(f"{shown} is not used ({error})")
+            continue
+        if is_list(table.names):
+            usable.append(table)
+        elif path.suffix.lower() in TABLES:
+            columns = ", ".join(table.header[:8]) or "no header"
+            lacking = "an image" if "image" not in table.names else "a label"
+            unused.append(f"{shown} is not used: {lacking} column is not among its columns ({printable(columns)})")
+    chosen = _of_split(usable, split)
+    if len(chosen) > 1:
+        names = ", ".join(printable(table.path.relative_to(root)) for table in chosen)
+        raise InputError(f"{printable(root)} holds several lists of images ({names}); give the path of one of them")
+    others = [table for table in usable if table not in chosen]
+    unused += [f"{printable(table.path.relative_to(root))} is not used (of another split)" for table in others]
+    return Lists(chosen[0] if chosen else None, tuple(unused))
+
+
+def tell(draft: Draft, unused: tuple[str, ...] | list[str]) -> None:
+    """Record what is not used."""
+    draft.problems += unused
+
+
+def _candidates(root: Path) -> list[Path]:
+    kinds = (*TABLES, *_TEXTS, *_WORKBOOKS)
+    top = entries(root)
+    found = [path for path in top if path.suffix.lower() in kinds and path.is_file()]
+    for folder in top:
+        if folder.is_dir() and not pictures(folder):
+            found += [p for p in entries(folder) if p.suffix.lower() in (*TABLES, *_WORKBOOKS) and p.is_file()]
+    return found
+
+
+def _of_split(tables: list[Table], split: str) -> list[Table]:
+    words = _SPLIT_WORDS[split]
+    named = [table for table in tables if any(word in folded(table.path.stem) for word in words)]
+    others = [word for name, words in _SPLIT_WORDS.items() if name != split for word in (*words, "val")]
+    rest = [table for table in tables if not any(word in folded(table.path.stem) for word in others)]
+    return named or rest

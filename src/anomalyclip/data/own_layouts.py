@@ -1,0 +1,87 @@
+"""Layouts of folders that belong to no known data set, in the order in which they are tried (`PLAIN`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from anomalyclip.data.dataset import NORMAL
+from anomalyclip.data.draft import Draft
+from anomalyclip.data.layouts import PHASES, ClassTree, FlatTree, ImagesAndMasks, Layout
+from anomalyclip.data.pairing import child, folded, pictures
+
+
+@dataclass(frozen=True)
+class MasksAmongImages:
+    """Masks beside their images in one folder, as in KolektorSDD2: test/NNNNN.png and test/NNNNN_GT.png, train/ too.
+
+    An image whose mask is black is normal, and so is one without a mask.
+    """
+
+    words: str = "test/ and train/, or one folder, with NAME.png beside NAME_GT.png, NAME_mask.png or NAME_label.png"
+    endings: tuple[str, ...] = ("_gt", "_mask", "_label")
+    splits: frozenset[str] = PHASES
+
+    def _folder(self, root: Path, split: str) -> Path | None:
+        phase = child(root, split)
+        if phase.is_dir():
+            return phase if self._pairs(phase) else None
+        return root if split == "test" and self._pairs(root) else None
+
+    def _pairs(self, folder: Path) -> dict[Path, Path]:
+        """Image -> its mask."""
+        by_stem = {folded(path.stem): path for path in pictures(folder)}
+        return {
+            image: by_stem[stem + ending]
+            for stem, image in by_stem.items()
+            for ending in self.endings
+            if stem + ending in by_stem
+        }
+
+    def fits(self, root: Path) -> bool:
+        return self._folder(root, "test") is not None
+
+    def classes(self, root: Path) -> tuple[str, ...]:
+        return (root.name,)
+
+    def read(self, root: Path, draft: Draft) -> None:
+        folder = self._folder(root, draft.split)
+        if folder is None:
+            return
+        draft.pixel_level = True
+        pairs = self._pairs(folder)
+        images = [path for path in pictures(folder) if path not in pairs.values()]
+        labels = dict(zip(pairs, draft.labels_of(list(pairs.values())), strict=True))
+        for image in images:
+            label = labels.get(image, NORMAL)
+            draft.add(image, pairs[image] if label else None, label, root.name)
+        without = [image for image in images if image not in pairs]
+        draft.problem_files("images without a mask beside them (they count as normal)", without)
+
+
+_PAIRS = tuple(
+    (images, masks)
+    for images in ("images", "image", "img", "imgs", "JPEGImages", "data", "input")
+    for masks in ("masks", "mask", "ground_truth", "gt", "labels", "label", "annotations", "SegmentationClass")
+)
+
+
+def _inside(split: str) -> tuple[tuple[str, str], ...]:
+    """The pairs below a split's folder, and with one such folder in each of the two."""
+    return (
+        *((f"{split}/{images}", f"{split}/{masks}") for images, masks in _PAIRS),
+        *((f"{images}/{split}", f"{masks}/{split}") for images, masks in _PAIRS),
+    )
+
+
+#: For folders of no known data set, in the order they are tried.
+PLAIN: tuple[Layout, ...] = (
+    ClassTree(),
+    FlatTree(),
+    ImagesAndMasks(
+        None,
+        {"test": _PAIRS + _inside("test"), "train": _inside("train")},
+        "images/ and masks/ (or JPEGImages/ and SegmentationClass/, img/ and label/ ...) with the same names",
+    ),
+    MasksAmongImages(),
+)

@@ -1,0 +1,123 @@
+"""From what a list calls a file to the file, which never lies outside the data set's folder."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from anomalyclip.data.pairing import MASK_PLACES, entries, folded
+from anomalyclip.errors import InputError
+from anomalyclip.io.limits import SUFFIXES
+from anomalyclip.io.names import printable
+
+_MOST_INDEXED = 500_000  # files that are looked through for a bare name
+
+
+def inside(root: Path, text: str, where: str) -> Path:
+    """`root`/`text`, or InputError if that leaves the root (by .. or as an absolute path). `where` starts the message.
+
+    Backslashes of Windows count as slashes where no file of that very name exists.
+    """
+    refused = f"{where}: the path {printable(text[:200])!r}"
+    if "\0" in text:
+        raise InputError(f"{refused} holds a NUL character; write the list anew")
+    path = Path(os.path.normpath(text))
+    if "\\" in text and not (root / path).exists():
+        path = Path(os.path.normpath(text.replace("\\", "/")))
+    if path.is_absolute() and path.is_relative_to(root):
+        path = path.relative_to(root)
+    foreign = path.anchor or (PureWindowsPath(text).is_absolute() and not (root / path).exists())
+    if foreign or path.parts[:1] in ((), ("..",)):
+        raise InputError(
+            f"{refused} leads outside {printable(root)}; paths must be relative to that folder. Write a new list with: "
+            "anomalyclip data meta DIR"
+        )
+    return root / path
+
+
+class Places:
+    """Finds listed files below `root`, with one listing per folder instead of one question per file.
+
+    base: the list's own folder, from which its paths may count as well.
+    """
+
+    def __init__(self, root: Path, base: Path | None = None) -> None:
+        self.root = root
+        self._bases = (root,) if base is None or base == root else (root, base)
+        self._known: dict[Path, dict[str, list[str]]] = {}
+        self._index: dict[str, list[Path]] | None = None
+
+    def exact(self, text: str, where: str) -> Path | None:
+        """The file of that very path; None where there is none. Raises InputError for a path that leads outside."""
+        path = inside(self.root, text, where)
+        return path if path.name in self._names(path.parent).get(folded(path.name), ()) else None
+
+    def find(self, text: str, where: str, *, mask: bool = False) -> Path | None:
+        """The file that a list means: by its path, in any letter case and Unicode form, from the root or the list; else
+        the only one of that name, with or without suffix, below the root. None where there is none, or several.
+
+        mask: look for a mask, which may be called like its image. Raises InputError for a path that leads outside.
+        """
+        path = inside(self.root, text, where)
+        relative = path.relative_to(self.root)
+        for base in self._bases:
+            if (found := self._below(base, relative.parts)) is not None:
+                return found
+        options = [p for p in self._named(relative.name) if _is_mask_place(p.relative_to(self.root)) == mask]
+        if len(relative.parts) > 1:  # as much of the path as there is
+            options = [p for p in options if folded(p.parent.name) == folded(relative.parent.name)] or options
+        return options[0] if len(options) == 1 else None
+
+    def images(self) -> list[Path]:
+        """All pictures below the root that are no masks by their place."""
+        named = [path for paths in self._all().values() for path in paths]
+        return sorted(
+            {p for p in named if p.suffix.lower() in SUFFIXES and not _is_mask_place(p.relative_to(self.root))}
+        )
+
+    def _below(self, folder: Path, parts: tuple[str, ...]) -> Path | None:
+        for part in parts:
+            names = self._names(folder).get(folded(part), [])
+            if not names:
+                return None
+            folder = folder / (part if part in names else names[0])
+        return folder if not folder.is_dir() else None
+
+    def _names(self, folder: Path) -> dict[str, list[str]]:
+        if folder not in self._known:
+            found: dict[str, list[str]] = defaultdict(list)
+            try:
+                for path in sorted(folder.iterdir()):
+                    found[folded(path.name)].append(path.name)
+            except OSError:
+                pass
+            self._known[folder] = found
+        return self._known[folder]
+
+    def _named(self, name: str) -> list[Path]:
+        known = self._all()
+        return known.get(folded(name), []) or ([] if _suffix(name) else known.get(f"{folded(name)}.", []))
+
+    def _all(self) -> dict[str, list[Path]]:
+        """Every picture below the root by its folded name, and by its stem and a dot."""
+        if self._index is None:
+            self._index = defaultdict(list)
+            waiting, count = [self.root], 0
+            while waiting and count < _MOST_INDEXED:
+                for path in entries(waiting.pop()):
+                    count += 1
+                    if path.is_dir() and not path.is_symlink():
+                        waiting.append(path)
+                    elif _suffix(path.name):
+                        self._index[folded(path.name)].append(path)
+                        self._index[f"{folded(path.stem)}."].append(path)
+        return self._index
+
+
+def _suffix(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in SUFFIXES
+
+
+def _is_mask_place(relative: Path) -> bool:
+    return any(folded(part) in MASK_PLACES for part in relative.parts[:-1])

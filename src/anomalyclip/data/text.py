@@ -1,0 +1,61 @@
+"""The text of a list that a spreadsheet, an editor or a labelling tool wrote: bounded, in whatever encoding."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+
+from anomalyclip.errors import InputError
+from anomalyclip.io.names import printable
+
+MAX_BYTES = 256 << 20
+_MARKS = (  # the longer ones first: UTF-32's begins as UTF-16's does
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_SEEN = 4096  # bytes that tell UTF-16 without a mark
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a list. Raises InputError where it cannot be read or is too large for one."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise InputError(f"{printable(path)} is larger than {MAX_BYTES >> 20} MB; this is no list of images")
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {printable(path)}: {error.strerror or error}; check the path") from error
+
+
+def decode(data: bytes) -> tuple[str, str]:
+    """(text, encoding): by the byte order mark, else UTF-8, else UTF-16 by its zeros, else Windows-1252.
+
+    >>> decode("grün".encode("cp1252"))
+    ('grün', 'Windows-1252')
+    """
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            try:
+                return data.decode(encoding), encoding.removesuffix("-sig").upper()
+            except UnicodeDecodeError as error:
+                raise InputError(f"not valid {encoding} text (byte {error.start}); save it as UTF-8") from error
+    head = data[:_SEEN]
+    for start, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        half = head[start::2]
+        if half and half.count(0) > 0.4 * len(half) and head[1 - start :: 2].count(0) == 0:
+            return data.decode(encoding, "replace"), "UTF-16"
+    try:
+        return data.decode("utf-8"), "UTF-8"
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace"), "Windows-1252"
+
+
+def read_text(path: Path) -> str:
+    """A list's text. Raises InputError that names the file."""
+    data = read_bytes(path)
+    try:
+        return decode(data)[0]
+    except InputError as error:
+        raise InputError(f"{printable(path)}: {error}") from error

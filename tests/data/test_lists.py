@@ -1,0 +1,210 @@
+"""Lists in the forms that spreadsheets write: read, or named as unused. Written byte by byte, as other programs do."""
+
+from __future__ import annotations
+
+import csv
+import io
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anomalyclip.data import check_dataset, open_dataset
+from anomalyclip.data.columns import column_of, label_of
+from anomalyclip.data.text import decode
+from anomalyclip.errors import InputError
+
+LABELS = {"good/a.png": 0, "good/b.png": 1, "bad/c.png": 1, "bad/d.png": 1}  # the list corrects b
+
+
+@pytest.fixture
+def folder(tmp_path: Path, put) -> Path:
+    for name in LABELS:
+        put(tmp_path / name)
+    return tmp_path
+
+
+def labels(folder: Path, **options) -> dict[str, int]:
+    dataset = open_dataset(folder, **options)
+    return {item.image.relative_to(dataset.root).as_posix(): item.label for item in dataset.items}
+
+
+def rows(header: str, separator: str, words: tuple[str, str] = ("0", "1"), names=LABELS) -> str:
+    lines = [header.replace(";", separator), *(f"{name}{separator}{words[label]}" for name, label in names.items())]
+    return "\r\n".join(lines) + "\r\n"
+
+
+FORMS = {
+    "commas": rows("image;label", ",").encode(),
+    "semicolons with mark": rows("image;label", ";").encode("utf-8-sig"),
+    "tabs": rows("image;label", "\t").encode(),
+    "bars": rows("image;label", "|").encode(),
+    "excel's sep line": b"sep=;\r\n" + rows("image;label", ";").encode(),
+    "sep line and mark": "\ufeffsep=\t\r\n".encode() + rows("image;label", "\t").encode(),
+    "excel's unicode text": rows("image;label", "\t").encode("utf-16"),
+    "utf-16 big endian": "\ufeff".encode("utf-16-be") + rows("image;label", "\t").encode("utf-16-be"),
+    "utf-16 without mark": rows("image;label", "\t").encode("utf-16-le"),
+    "utf-32": rows("image;label", ",").encode("utf-32"),
+    "quoted": b'"image";"label"\r\n' + "".join(f'"{n}";"{v}"\r\n' for n, v in LABELS.items()).encode(),
+    "other names": rows("filename;target", ",").encode(),
+    "german": rows("Bild-Datei;Bewertung", ";", ("i.O.", "n.i.O.")).encode(),
+    "german words": rows("Dateiname;Ergebnis", ";", ("fehlerfrei", "Ausschuss")).encode("cp1252"),
+    "decimal commas": rows("Bild;Label", ";", ("0,0", "1,0")).encode(),
+    "decimal points": rows("path;is_anomaly", ",", ("0.0", "1.0")).encode(),
+    "french": rows("Fichier;État", ";", ("bon", "défaut")).encode("cp1252").replace(b"\xc9tat", b"etat"),
+    "turned round": rows("image;ok", ",", ("yes", "no")).encode(),
+    "pass and fail": rows("file name;result", ",", ("PASS", "FAIL")).encode(),
+    "kinds": rows("image;defect_type", ",", ("good", "scratch")).encode(),
+    "windows paths": rows("image;label", ";").replace("/", "\\").encode(),
+    "upper case": rows("IMAGE;LABEL", ",").upper().encode(),
+    "bare names": rows("image;label", ",", names={n.split("/")[1]: v for n, v in LABELS.items()}).encode(),
+    "stems": rows("id;label", ",", names={n.split("/")[1][:-4]: v for n, v in LABELS.items()}).encode(),
+    "no header": "".join(f"{n},{v}\n" for n, v in LABELS.items()).encode(),
+    "columns without sense": rows("x1;x2", ",").encode(),
+    "empty columns at the end": rows("image;label;;", ",").encode(),
+    "dots before": rows("image;label", ",", names={f"./{n}": v for n, v in LABELS.items()}).encode(),
+    "empty lines first": b"\r\n\r\n" + rows("image;label", ",").encode(),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_forms_of_lists(folder: Path, form: str) -> None:
+    (folder / "labels.csv").write_bytes(FORMS[form])
+    assert labels(folder) == LABELS
+    assert labels(folder / "labels.csv") == LABELS
+    dataset = open_dataset(folder)
+    assert dataset.problems == ()
+    assert any("labels.csv" in note for note in dataset.notes)
+
+
+@pytest.mark.parametrize("name", ["labels.tsv", "LABELS.CSV", "annotations/truth.csv", "list.txt"])
+def test_places_and_names_of_lists(folder: Path, name: str) -> None:
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_bytes(FORMS["tabs"])
+    assert labels(folder) == LABELS
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("labels.csv", b"a,b\n1,2\n", "labels.csv is not used: an image column is not among its columns (a, b)"),
+        ("labels.csv", b"image,weight\ngood/a.png,2.5\n", "labels.csv is not used: a label column"),
+        ("labels.xlsx", b"PK\x03\x04", "labels.xlsx is not used (a workbook): save it as CSV"),
+        ("labels.ods", b"PK\x03\x04", "labels.ods is not used (a workbook)"),
+        ("data.json", b'{"a": 1}', "data.json is not used (it is none of meta.json, COCO, LabelMe, Supervisely)"),
+        ("data.json", b"{", "data.json is not used (not valid JSON"),
+        ("val.csv", b"image,label\ngood/a.png,1\n", "val.csv is not used (of another split)"),
+        ("labels/a.txt", b"0 0.5 0.5 0.1 0.2\n", "1 files such as labels/a.txt are not used (YOLO's text"),
+        ("a.xml", b"<annotation><object/></annotation>", "1 files such as a.xml are not used (Pascal VOC's XML"),
+    ],
+)
+def test_what_is_not_used_is_named(folder: Path, name: str, content: bytes, told: str) -> None:
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_bytes(content)
+    dataset = open_dataset(folder)
+    assert [item.label for item in dataset.items] == [0, 0, 1, 1], "the folders tell"
+    assert told in "\n".join(dataset.problems)
+    assert told in "\n".join(check_dataset(dataset).problems)
+
+
+def test_texts_that_are_no_lists_need_no_word(folder: Path) -> None:
+    (folder / "readme.txt").write_text("these are pictures, labelled by hand\nimage by image\n")
+    assert open_dataset(folder).problems == ()
+
+
+def test_images_that_the_list_leaves_out_are_told(folder: Path) -> None:
+    (folder / "labels.csv").write_text("image,label\ngood/a.png,0\nbad/c.png,1\n")
+    assert "2 images that labels.csv does not list (not used): bad/d.png, good/b.png" in open_dataset(folder).problems
+
+
+def test_a_list_of_files_that_are_not_there_says_what_is(folder: Path) -> None:
+    (folder / "labels.csv").write_text("image,label\nx/1.jpg,0\nx/2.jpg,1\n")
+    with pytest.raises(
+        InputError, match=r"none of the 2 listed images exists, such as x/1.jpg; the folder holds 4 images"
+    ):
+        open_dataset(folder)
+
+
+@pytest.mark.parametrize("path", ["../x.png", "/etc/passwd", "C:\\data\\x.png", "good/../../x.png", "a\0b"])
+def test_no_path_leaves_the_folder(folder: Path, put, path: str) -> None:
+    put(folder.parent / "x.png")
+    (folder / "labels.csv").write_text(f"image,label\n{path},0\n")
+    with pytest.raises(InputError, match=r"labels\.csv, line 2"):
+        open_dataset(folder)
+
+
+def test_names_compare_in_one_unicode_form(tmp_path: Path, put) -> None:
+    names = [unicodedata.normalize(form, f"grün{number}.png") for number, form in enumerate(("NFC", "NFD"))]
+    other = [unicodedata.normalize(form, f"grün{number}.png") for number, form in enumerate(("NFD", "NFC"))]
+    for name, mask in zip(names, other, strict=True):
+        put(tmp_path / "bad" / name), put(tmp_path / "good" / f"x{name}")
+        put(tmp_path / "ground_truth/bad" / mask, 255, part=True)
+    assert all(item.mask is not None for item in open_dataset(tmp_path).items if item.label)
+    (tmp_path / "labels.csv").write_text("image,label\n" + "".join(f"bad/{name},1\n" for name in other))
+    assert len(open_dataset(tmp_path).items) == 2
+
+
+def test_masks_of_a_list(folder: Path, put) -> None:
+    put(folder / "masks/c_mask.png", 255, part=True), put(folder / "masks/b.png", 0)
+    text = "Bild;Maske\ngood/a.png;\ngood/b.png;b.png\nbad/c.png;c_mask.png\n"
+    (folder / "liste.csv").write_text(text)
+    dataset = open_dataset(folder)
+    assert [(item.image.name, item.label) for item in dataset.items] == [("a.png", 0), ("b.png", 0), ("c.png", 1)]
+    assert dataset.levels == {"image", "pixel"}
+    assert any("masks tell the labels" in note for note in dataset.notes)
+
+
+def test_a_mask_that_contradicts_its_rows_label_is_told(folder: Path, put) -> None:
+    put(folder / "masks/a.png", 255, part=True), put(folder / "masks/c.png", 255, part=True)
+    (folder / "l.csv").write_text("image,label,mask\ngood/a.png,0,masks/a.png\nbad/c.png,1,masks/c.png\n")
+    assert "labelled normal" in "\n".join(check_dataset(open_dataset(folder)).problems)
+
+
+def test_kinds_in_the_label_column(folder: Path) -> None:
+    (folder / "l.csv").write_text("image,label\ngood/a.png,good\nbad/c.png,scratch\nbad/d.png,dent\n")
+    assert [(i.label, i.kind) for i in open_dataset(folder).items] == [(0, "good"), (1, "scratch"), (1, "dent")]
+
+
+@given(
+    st.lists(st.text("abcäß ;,|\t\"'", min_size=1).map(str.strip).filter(bool), min_size=1, unique=True),
+    st.sampled_from([",", ";", "\t", "|"]),
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+)
+def test_tables_come_back_as_csv_wrote_them(names: list[str], separator: str, encoding: str) -> None:
+    import tempfile
+
+    from anomalyclip.data.tables import open_table
+
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, delimiter=separator)
+    writer.writerows([["image", "label"], *([name, "1"] for name in names)])
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place, "t.csv")
+        path.write_bytes(buffer.getvalue().encode(encoding))
+        assert [row["image"] for _, row in open_table(path).rows()] == names
+
+
+@given(st.text(max_size=40))
+def test_text_survives_every_encoding(text: str) -> None:
+    text = text.replace("\0", "").encode("utf-8", "ignore").decode()
+    for encoding in ("utf-8-sig", "utf-16", "utf-32"):
+        assert decode(text.encode(encoding))[0] == text
+
+
+def test_words() -> None:
+    assert [column_of(name) for name in ("File Name", "GT_path", "Fehlerart", "weight")] == [
+        "image",
+        "mask",
+        "kind",
+        "weight",
+    ]
+    assert [label_of(word) for word in ("NOK", "in Ordnung", "nicht in Ordnung", "1.0", "0,5", "maybe")] == [
+        1,
+        0,
+        1,
+        1,
+        None,
+        None,
+    ]
