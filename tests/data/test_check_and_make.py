@@ -59,7 +59,7 @@ def test_samples(tmp_path: Path, put) -> None:
     assert pixels.shape == (3, 4, 4)
     assert mask is not None
     assert not mask.any()
-    np.testing.assert_array_equal(load_sample(bent, 4)[1], np.ones((4, 4)))
+    np.testing.assert_array_equal(load_sample(bent, 4)[1], [[1, 0, 0, 0]] * 4)
 
 
 def test_make_resumes_to_the_same_set(tmp_path: Path) -> None:

@@ -395,6 +395,6 @@ def test_drawn_masks_train_and_refuse_as_files_do(pictures: Path) -> None:
     polygon.save(file)
     drawn = load_mask(item, 24)
     filed = load_mask(Item(item.image, file, 1, "x", "bad", True), 24)
-    assert (drawn != filed).float().mean() < 0.05
+    assert (drawn != filed).mean() < 0.05
     with pytest.raises(ImageReadError, match="megapixels"):
         read_marked(item.mask, item.image, 1, max_pixels=100)

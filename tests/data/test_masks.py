@@ -227,7 +227,7 @@ def test_check_names_them_together(folder, form: Callable[[np.ndarray], Image.Im
 def test_check_tells_what_is_no_problem_as_a_note(folder) -> None:
     report = check_dataset(open_dataset(folder(lambda m: Image.fromarray(m // 255), ".png")))
     assert report.problems == []
-    assert report.notes[0].startswith("4 masks hold values of 1 to 3 of 255")
+    assert any(note.startswith("4 masks hold values of 1 to 3 of 255") for note in report.notes)
 
 
 def test_check_finds_a_picture_and_a_mask_that_changed_places(folder) -> None:
@@ -266,4 +266,4 @@ def test_training_reads_the_same(tmp_path: Path) -> None:
     soft = np.asarray(Image.fromarray(GREY).resize((30, 20), 2).resize(SIZE, 2))
     seen = load_mask(item(tmp_path, soft), 20)
     sharp = load_mask(item(tmp_path, ((soft >= 127.5) * 255).astype(np.uint8)), 20)
-    assert np.array_equal(seen.numpy(), sharp.numpy())
+    assert np.array_equal(seen, sharp)
