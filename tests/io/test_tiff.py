@@ -264,6 +264,9 @@ def test_more_bands_beside_the_colours_are_left_out_and_told(tmp_path):
         (size(4, 4, photometric=5, t277=4, t332=2), "inks are not cyan"),
         (size(4, 4, photometric=3), "palette has 0 of 768 values"),
         (size(4, 4, t277=1000), "1,000 samples"),
+        (size(4, 4) | {258: ("H", (8,) * 4000)}, "tag 258 has 4,000 values, at most 64"),
+        (size(4, 4, photometric=3) | {320: ("H", (8,) * 4000)}, "tag 320 has 4,000 values, at most 768"),
+        (size(4, 4, t278=1) | {277: ("I", (1,))}, "1 of the 4 strips"),
     ],
 )
 def test_every_refusal_names_its_reason(tags, says):

@@ -179,8 +179,9 @@ def _rgb_of_raster(raster: Raster, full_scale: float | None) -> tuple[Image.Imag
     if raster.white_is_zero:
         levels = 255 - levels
     levels = over_white(levels, raster)
-    raster.values = raster.alpha = raster.values[:0]  # the deep pixels are not needed any more
-    return Image.fromarray(levels).convert("RGB"), raster.notes + ((scale.note,) if scale.note else ())
+    raster.values = raster.alpha = np.empty(0, np.uint8)  # the deep pixels are not needed any more: a gigabyte at times
+    image = Image.fromarray(levels)
+    return image if image.mode == "RGB" else image.convert("RGB"), raster.notes + ((scale.note,) if scale.note else ())
 
 
 def foreground(content: Image.Image | Raster, orientation: int) -> npt.NDArray[np.bool_]:

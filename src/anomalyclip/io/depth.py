@@ -17,6 +17,7 @@ NaN becomes 0, infinities become the nearer end, and so do values beyond the end
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -28,7 +29,7 @@ Array = npt.NDArray[Any]
 _CONVENTION = {"uint8": 255.0, "int8": 127.0, "int16": 32767.0}
 _CONVENTION |= dict.fromkeys(("uint16", "uint32", "uint64", "int32", "int64"), 65535.0)
 _GUESSES = (1.0, 255.0, 65535.0)
-_BAND = 256  # rows that are mapped at a time: floats of a whole large image would be copies of gigabytes
+_BAND = 1 << 20  # samples that are mapped at a time: floats of a whole large image would be copies of gigabytes
 _SHALLOW = 1 / 4  # a picture that leaves two bits of its convention unused is told
 _UNDERSHOOT = 0.05  # negative values that resampling makes, as a share of the largest value
 
@@ -128,13 +129,19 @@ def _stretched(low: float, high: float) -> Scale:
 def finite_range(values: Array) -> tuple[float | None, float | None]:
     """The smallest and largest finite value, or (None, None); in bands, without a copy of the image."""
     low, high = np.inf, -np.inf
-    for start in range(0, len(values), _BAND):
-        band = values[start : start + _BAND]
+    for rows in _bands(values):
+        band = values[rows]
         if band.dtype.kind == "f":
             band = band[np.isfinite(band)]
         if band.size:
             low, high = min(low, float(band.min())), max(high, float(band.max()))
     return (low, high) if low <= high else (None, None)
+
+
+def _bands(values: Array) -> Iterator[slice]:
+    """Slices of rows that hold about `_BAND` samples each."""
+    rows = max(1, _BAND // max(1, values[0].size)) if len(values) else 1
+    return (slice(start, start + rows) for start in range(0, len(values), rows))
 
 
 def to_uint8(values: Array, scale: Scale | None = None) -> npt.NDArray[np.uint8]:
@@ -147,8 +154,8 @@ def to_uint8(values: Array, scale: Scale | None = None) -> npt.NDArray[np.uint8]
         levels = np.arange(1 << 8 * values.dtype.itemsize, dtype=np.float64)
         return _scaled(levels, scale)[values]
     out = np.empty(values.shape, np.uint8)
-    for start in range(0, len(values), _BAND):
-        out[start : start + _BAND] = _scaled(values[start : start + _BAND], scale)
+    for rows in _bands(values):
+        out[rows] = _scaled(values[rows], scale)
     return out
 
 
@@ -175,12 +182,12 @@ def over_white(levels: npt.NDArray[np.uint8], raster: Raster) -> npt.NDArray[np.
         return levels
     if not levels.flags.writeable or levels is raster.values:
         levels = levels.copy()
-    for start in range(0, len(levels), _BAND):
-        part = opacity(raster.alpha[start : start + _BAND], raster.alpha_top)
+    for rows in _bands(levels):
+        part = opacity(raster.alpha[rows], raster.alpha_top)
         part = part[..., None] if levels.ndim == 3 else part
-        colour = levels[start : start + _BAND].astype(np.float32)
+        colour = levels[rows].astype(np.float32)
         shown = (colour if raster.premultiplied else colour * part) + 255 * (1 - part)
-        levels[start : start + _BAND] = np.floor(np.minimum(shown, 255) + 0.5)
+        levels[rows] = np.floor(np.minimum(shown, 255) + 0.5)
     return levels
 
 

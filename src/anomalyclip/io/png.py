@@ -26,7 +26,7 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # colour type -> channels
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 _CHECKED = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"sBIT"})
-_MOST_CHUNKS = 500_000  # 8 kB each, as libpng writes them, are 4 GB
+_MOST_CHUNKS = 200_000  # 8 kB each, as libpng writes them, are 1.6 GB
 _MOST_NOTES = 1 << 20
 _XMP = b"XML:com.adobe.xmp\0\0\0\0\0"
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
@@ -85,7 +85,7 @@ def read_facts(file: BinaryIO) -> PngFacts:
             facts = _header(body)
         if kind in (b"IHDR", b"PLTE", b"tRNS"):
             facts.before.append(data[position:end])
-        elif kind == b"IDAT":
+        elif kind == b"IDAT" and length:
             facts.pixels.append(body)
         elif kind == b"sBIT":
             facts.significant = _significant(body, facts.colour)
