@@ -44,6 +44,13 @@ class Prediction:
     geometry: Mapping[str, Any] | None = None
     valid: NDArray[np.bool_] | None = field(default=None, repr=False, compare=False)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What has to be told about how the picture was read (a guessed depth, bands left out), one line each."""
+        from anomalyclip.io import notes_of
+
+        return () if self.image is None else notes_of(self.image)
+
     def overlay(self) -> Image:
         """The image with its heat map on the fixed colour scale and a colour bar."""
         from PIL import Image

@@ -57,6 +57,12 @@ class RowPrinter:
         hidden = self.summary.failed - len(self.summary.failures)
         if hidden:
             console.print(f"and {hidden} more failed", style=_STYLES["failed"])
+        if self.summary.first_note:
+            path, note = self.summary.first_note
+            several = (
+                f" (and {self.summary.noted - 1} more with `notes` in their rows)" if self.summary.noted > 1 else ""
+            )
+            console.print(f"note: {printable(path)}: {printable(note)}{several}", style="yellow", soft_wrap=True)
 
     def _write(self, line: bytes) -> None:
         try:

@@ -35,6 +35,7 @@ _TYPES = {
     "decision": pa.string(),
     "regions": pa.list_(REGION),
     "geometry": pa.string(),  # JSON, as in results.csv
+    "notes": pa.list_(pa.string()),
     "error": pa.string(),
     "model": _TEXT,
     "prompts": _TEXT,

@@ -230,6 +230,7 @@ def _card(card: _Card) -> str:
     regions = len(row["regions"])
     detail = f"{row['width']} × {row['height']}" + (f", {regions} region{'s' * (regions != 1)}" if regions else "")
     detail += _geometry_words(row.get("geometry") or {})
+    problem += "".join(f'<p class="detail">{_text(note)}</p>' for note in row.get("notes") or ())
     if row.get("p_value") is not None:
         detail += f", p = {row['p_value']:.3g}"
     link = f' · <a href="{card.overlay}" target="_blank" rel="noopener">overlay</a>' if card.overlay else ""

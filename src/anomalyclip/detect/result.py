@@ -25,13 +25,14 @@ COLUMNS = (
     "decision",
     "regions",
     "geometry",
+    "notes",
     "error",
     "model",
     "prompts",
     "settings",
 )
 #: Rows of older output folders lack these keys.
-LATER_KEYS = frozenset({"p_value", "geometry"})
+LATER_KEYS = frozenset({"p_value", "geometry", "notes"})
 _NESTED = ("regions", "geometry", "settings")
 _FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -53,7 +54,8 @@ class Result:
     not be written has both a score and an error. p_value: conformal, in (0, 1], None without a profile.
     geometry: None for one plain view of the whole image, else how many views it took, the box the model saw and the
     share of pixels that count (`anomalyclip.geometry.surveying`). identity: of the file that was read, where that was
-    asked for (`detect_stream(identify=True)`) and it did not change meanwhile.
+    asked for (`detect_stream(identify=True)`) and it did not change meanwhile. notes: what has to be told about how it
+    was read, one line each (`anomalyclip.io.notes_of`).
     """
 
     item: InputItem
@@ -67,6 +69,7 @@ class Result:
     thumbnails: Thumbnails | None = None
     p_value: float | None = None
     identity: Identity | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,7 @@ def to_row(result: Result, provenance: Provenance) -> dict[str, Any]:
         "decision": result.decision,
         "regions": result.regions,
         "geometry": result.geometry,
+        "notes": list(result.notes),
         "error": result.error,
         "model": provenance.model,
         "prompts": provenance.prompts,
@@ -142,6 +146,8 @@ def _cell(name: str, value: Any) -> str:
         return ""
     if name == "regions":  # outlines stay in the JSON: a cell of a spreadsheet does not hold them
         value = [{key: part for key, part in region.items() if key != "polygons"} for region in value]
+    if name == "notes":
+        value = "; ".join(value)
     if name in _NESTED:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     if isinstance(value, str) and value.startswith(_FORMULA_START):

@@ -81,6 +81,7 @@ class Ready:
     thumbnail: Image | None
     kept: Image | None
     identity: Identity | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)
@@ -148,6 +149,8 @@ class Stages:
     identify: bool = False
 
     def read(self, item: InputItem) -> Ready:
+        from anomalyclip.io import notes_of
+
         if item.problem is not None:
             raise ImageReadError(item.problem)
         # Before and after the picture is read: a file that changes in between has none.
@@ -163,7 +166,7 @@ class Stages:
         small = image.width * image.height * 3 <= self.keep_bytes
         kept = image if small and (self.sink is not None or len(views) > 1) else None
         thumbnail = None if self.sink is None else _thumbnail(image)
-        return Ready(item, image.size, views, area, record, pixels, thumbnail, kept, identity)
+        return Ready(item, image.size, views, area, record, pixels, thumbnail, kept, identity, notes_of(image))
 
     def job(self, ready: Ready) -> Job:
         """An image that is about to go through the model."""
@@ -207,7 +210,15 @@ class Stages:
             return job.failure
         score = assembly.score
         decision = decide(score, self.rules.threshold)
-        result = Result(ready.item, *ready.size, score, decision, geometry=ready.record, identity=ready.identity)
+        result = Result(
+            ready.item,
+            *ready.size,
+            score,
+            decision,
+            geometry=ready.record,
+            identity=ready.identity,
+            notes=ready.notes,
+        )
         if self.sink is None and self.rules.pixel_threshold is None:
             return result
         try:

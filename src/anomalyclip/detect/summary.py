@@ -16,6 +16,7 @@ class Summary:
     """Add rows one by one with `add`.
 
     histogram: counts of scores in BINS equal steps of [0, 1]. failures: (path, reason) of the first `keep_failures`.
+    noted: rows with notes; first_note: (path, note) of the first.
     """
 
     keep: int = 20
@@ -26,6 +27,8 @@ class Summary:
     normal: int = 0
     histogram: list[int] = field(default_factory=lambda: [0] * BINS)
     failures: list[tuple[str, str]] = field(default_factory=list)
+    noted: int = 0
+    first_note: tuple[str, str] | None = None
     _heap: list[tuple[float, int, Any]] = field(default_factory=list)
 
     def add(self, row: Row, payload: Any) -> None:
@@ -35,6 +38,9 @@ class Summary:
             self.failed += 1
             if len(self.failures) < self.keep_failures:
                 self.failures.append((row["path"], row["error"]))
+        if notes := row.get("notes"):
+            self.noted += 1
+            self.first_note = self.first_note or (row["path"], notes[0])
         if row["score"] is None:
             return
         self.anomalous += row["decision"] == "anomalous"

@@ -22,7 +22,7 @@ from PIL import Image
 from anomalyclip.errors import ImageReadError
 from anomalyclip.io import animation, decoding, frames, headers
 from anomalyclip.io.decoding import notes_of
-from anomalyclip.io.depth import Raster, Stated, finite_range
+from anomalyclip.io.depth import Raster
 from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, SUFFIXES
 from anomalyclip.io.names import StrPath, printable
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
@@ -198,12 +198,7 @@ def _decode(file: BinaryIO, max_pixels: int, windowed: bool = True, frame: int |
     if kind == "DICOM":
         from anomalyclip.io import dicom
 
-        raster = dicom.read(file, index, max_pixels, windowed=windowed)
-        if raster.stated is None and raster.values.dtype.kind == "f" and windowed:
-            low, high = finite_range(raster.values)
-            if low is not None and high is not None and low >= 0 and high <= 1:  # what a window makes
-                raster.stated = Stated(0.0, 1.0, "the window")
-        return raster, 1
+        return dicom.read(file, index, max_pixels, windowed=windowed), 1
     header = headers.read_header(file, max_pixels, index)
     if number > 1 and kind != "TIFF":
         if header.bits == 16:

@@ -90,6 +90,7 @@ class Row(BaseModel):
     p_value: float | None = Field(description="Share of normal images that score as high; null without a profile.")
     decision: Literal["anomalous", "normal"] | None = Field(description="Null without a threshold.")
     regions: list[dict[str, Any]]
+    notes: list[str] = Field(default=[], description="What has to be told about how the picture was read.")
     error: str | None = Field(description="Null, or one line that says why this image failed.")
     model: str
     prompts: str

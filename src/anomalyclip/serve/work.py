@@ -18,7 +18,7 @@ from anomalyclip.detect.regions import find_regions
 from anomalyclip.detect.result import Provenance, Result, one_line, to_row
 from anomalyclip.errors import AnomalyClipError
 from anomalyclip.geometry.resize import resize_map
-from anomalyclip.io import encode_map, half_tiff, heat_png, read_image_bytes, thumbnail_data_uri
+from anomalyclip.io import encode_map, half_tiff, heat_png, notes_of, read_image_bytes, thumbnail_data_uri
 from anomalyclip.prediction import decide
 from anomalyclip.serve.schemas import MapFormat
 from anomalyclip.serve.uploads import Upload
@@ -55,19 +55,20 @@ class Deciding:
 
 @dataclass(frozen=True)
 class Decoded:
-    """An image that is ready for the model: its own size in pixels, (3, S, S) float32, a JPEG data URI."""
+    """An image that is ready for the model: its own size in pixels, (3, S, S) float32, a JPEG data URI, its notes."""
 
     width: int
     height: int
     pixels: npt.NDArray[Any]
     preview: str | None
+    notes: tuple[str, ...] = ()
 
 
 def decode(upload: Upload, model: Detector, *, max_pixels: int, preview: int | None) -> Decoded:
     """Raises ImageReadError; the message does not repeat the name."""
     image = read_image_bytes(upload.read(), "image", max_pixels=max_pixels)
     shown = thumbnail_data_uri(image, preview, quality=88) if preview else None
-    return Decoded(image.width, image.height, model.preprocess(image), shown)
+    return Decoded(image.width, image.height, model.preprocess(image), shown, notes_of(image))
 
 
 def finish(
@@ -79,7 +80,7 @@ def finish(
     rules, profile = deciding.rules, deciding.profile
     p_value = profile.p_value(score) if profile is not None else None
     decision = decide(score, rules.threshold)
-    result = Result(_item(name), image.width, image.height, score, decision, p_value=p_value)
+    result = Result(_item(name), image.width, image.height, score, decision, p_value=p_value, notes=image.notes)
     if rules.pixel_threshold is not None:
         native = resize_map(small_map, (image.width, image.height))
         result = replace(result, regions=find_regions(native, rules.pixel_threshold, min_area=rules.min_area))
