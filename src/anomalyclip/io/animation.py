@@ -21,11 +21,14 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from anomalyclip.io import gif
+from anomalyclip.io.headers import read_header
 from anomalyclip.io.limits import check_pixels
 from anomalyclip.io.memo import Memo, identity
+from anomalyclip.io.quiet import own_pixel_limit
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
 
 MOST_COUNTED = 100_000
+_ANY = 1 << 62
 _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {"GIF": GifImageFile, "PNG": PngImageFile, "WEBP": WebPImageFile}
 _KEPT = 16  # pictures: more than threads read ahead of each other
 _KEPT_BYTES = 64 * 2**20
@@ -111,8 +114,11 @@ class _Player:
 
     def __init__(self, file: BinaryIO, kind: str) -> None:
         self._file = file
-        # A long comment costs Pillow hours.
-        self._image = _PLUGINS[kind](io.BytesIO(gif.read_facts(file).stream) if kind == "GIF" else file)
+        header = read_header(file, _ANY)  # whose size was checked when its pictures were counted
+        self._pixels = header.width * header.height
+        with own_pixel_limit(self._pixels):
+            # Of a GIF the pictures alone: a long comment costs Pillow hours.
+            self._image = _PLUGINS[kind](io.BytesIO(header.facts.stream) if kind == "GIF" else file)
         self._shown: OrderedDict[int, Image.Image] = OrderedDict()
         self._guard = threading.Lock()
         self._closed = False
@@ -122,7 +128,8 @@ class _Player:
             if self._closed:  # let go of between being found and being asked, by a third file's thread
                 raise Refusal("too many animations are read at once", "read it again")
             if index not in self._shown:
-                self._play_to(index)
+                with own_pixel_limit(self._pixels):
+                    self._play_to(index)
             return self._shown[index].copy()
 
     def _play_to(self, index: int) -> None:

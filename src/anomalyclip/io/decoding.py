@@ -19,6 +19,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from anomalyclip.io import exif, isobmff, jpeg, png, pnm, tiff
 from anomalyclip.io.depth import Raster, Stated, over_white, positive, scale_of, to_uint8
 from anomalyclip.io.headers import Header
+from anomalyclip.io.quiet import own_pixel_limit
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal
 
 BACKGROUND = (255, 255, 255)
@@ -61,13 +62,12 @@ def _with_pillow(plugin: type[ImageFile.ImageFile]) -> Callable[[BinaryIO, Heade
     """A plugin class, not Image.open: no other format can be reached, and Pillow's own limits do not come first."""
 
     def decode(file: BinaryIO, header: Header) -> Image.Image:
-        image = plugin(file)
-        if image.size != (header.width, header.height):
-            raise Refusal(
-                f"its header says {header.width} x {header.height} pixels, its picture {image.width} x {image.height}",
-                EXPORT_AGAIN,
-            )
-        image.load()
+        with own_pixel_limit(header.width * header.height):
+            image = plugin(file)
+            if image.size != (header.width, header.height):
+                told, found = f"{header.width} x {header.height}", f"{image.width} x {image.height}"
+                raise Refusal(f"its header says {told} pixels, its picture {found}", EXPORT_AGAIN)
+            image.load()
         return image
 
     return decode
@@ -108,9 +108,8 @@ def _decode_heic(file: BinaryIO, header: Header) -> Image.Image:
             "it is a HEIC image and the package pillow-heif is missing",
             'install it with: pip install "anomalyclip[heif]"',
         ) from None
-    heif = pillow_heif.open_heif(
-        io.BytesIO(isobmff.without_exif(file)), convert_hdr_to_8bit=True
-    )  # upright: HEIC turns pictures itself
+    # Upright: HEIC turns its pictures by itself.
+    heif = pillow_heif.open_heif(io.BytesIO(isobmff.without_exif(file)), convert_hdr_to_8bit=True)
     if heif.size[0] * heif.size[1] > header.width * header.height:
         raise Refusal("its picture is larger than its properties say", EXPORT_AGAIN)
     image: Image.Image = heif.to_pillow()

@@ -124,10 +124,12 @@ def decode(facts: PngFacts) -> Image.Image | Raster:
     """Pixels of a PNG whose facts were checked; 16-bit ones at their full depth. Raises `Refusal`."""
     if facts.depth == 16:
         return _decode_deep(facts)
-    stream = facts.stream()
-    facts.pixels.clear()
-    image = PngImageFile(io.BytesIO(stream))
+    image = PngImageFile(io.BytesIO(facts.stream()))
     image.load()
+    last = image.crop((0, image.height - 1, image.width, image.height))
+    if facts.interlaced or not any(last.tobytes()):  # rows that a short stream left out are 0, and Pillow says nothing
+        _check_stream(facts)
+    facts.pixels.clear()
     return image
 
 

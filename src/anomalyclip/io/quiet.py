@@ -1,4 +1,4 @@
-"""C libraries that complain on the process's standard error stream, kept quiet: our own one-line error says it."""
+"""Libraries that complain by themselves, kept quiet: our own one-line error says it, our own limit was asked."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _ONE_AT_A_TIME = threading.Lock()
+_PILLOW_WARNS = 89_478_485
 
 
 @functools.cache
@@ -65,3 +66,34 @@ def quiet_stderr() -> Iterator[None]:
             os.dup2(kept, 2)
             os.close(kept)
             os.close(null)
+
+
+class _PillowsLimit:
+    """How many readers need Pillow's limit off, and what it was before the first of them."""
+
+    readers = 0
+    before: int | None = None
+
+
+@contextmanager
+def own_pixel_limit(pixels: int) -> Iterator[None]:
+    """Pillow's limits are off where a picture of `pixels`, which our own limit let through, would meet them.
+
+    They are one number for the whole process: it is put back as soon as the last picture that needs it is read.
+    """
+    from PIL import Image
+
+    if pixels <= _PILLOW_WARNS:
+        yield
+        return
+    with _ONE_AT_A_TIME:
+        if not _PillowsLimit.readers:
+            _PillowsLimit.before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        _PillowsLimit.readers += 1
+    try:
+        yield
+    finally:
+        with _ONE_AT_A_TIME:
+            _PillowsLimit.readers -= 1
+            if not _PillowsLimit.readers:
+                Image.MAX_IMAGE_PIXELS = _PillowsLimit.before
