@@ -18,7 +18,7 @@ from PIL import Image
 
 from anomalyclip.errors import ImageReadError
 from anomalyclip.io import notes_of, read_image, read_image_bytes, read_mask
-from anomalyclip.io.headers import read_header
+from anomalyclip.io.inspection import read_header
 from anomalyclip.io.tiff import decode
 
 DTYPES = ["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8"]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from anomalyclip.io.atomic import atomic_write, write_bytes
-    from anomalyclip.io.headers import Header, inspect
     from anomalyclip.io.images import image_size, notes_of, read_image, read_image_bytes, read_mask
+    from anomalyclip.io.inspection import Header, inspect
     from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, SUFFIXES
     from anomalyclip.io.map_bytes import half_tiff, heat_png
     from anomalyclip.io.maps import encode_map, read_map, write_map
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _HOME = {
     "DEFAULT_MAX_BYTES": "limits",
     "DEFAULT_MAX_PIXELS": "limits",
-    "Header": "headers",
+    "Header": "inspection",
     "SUFFIXES": "limits",
     "atomic_write": "atomic",
     "draw_overlay": "overlay",
@@ -28,7 +28,7 @@ _HOME = {
     "half_tiff": "map_bytes",
     "heat_png": "map_bytes",
     "image_size": "images",
-    "inspect": "headers",
+    "inspect": "inspection",
     "notes_of": "images",
     "printable": "names",
     "read_image": "images",

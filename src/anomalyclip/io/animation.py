@@ -21,7 +21,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from anomalyclip.io import gif
-from anomalyclip.io.headers import read_header
+from anomalyclip.io.inspection import read_header
 from anomalyclip.io.limits import check_pixels
 from anomalyclip.io.memo import Memo, identity
 from anomalyclip.io.quiet import own_pixel_limit

@@ -18,7 +18,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from anomalyclip.io import exif, isobmff, jpeg, png, pnm, tiff
 from anomalyclip.io.depth import Raster, Stated, over_white, positive, scale_of, to_uint8
-from anomalyclip.io.headers import Header
+from anomalyclip.io.inspection import Header
 from anomalyclip.io.quiet import own_pixel_limit
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from anomalyclip.errors import ImageReadError
-from anomalyclip.io import animation, decoding, frames, headers
+from anomalyclip.io import animation, decoding, frames, headers, inspection
 from anomalyclip.io.decoding import notes_of
 from anomalyclip.io.depth import Raster
 from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, SUFFIXES
@@ -199,7 +199,7 @@ def _decode(file: BinaryIO, max_pixels: int, windowed: bool = True, frame: int |
         from anomalyclip.io import dicom
 
         return dicom.read(file, index, max_pixels, windowed=windowed), 1
-    header = headers.read_header(file, max_pixels, index)
+    header = inspection.read_header(file, max_pixels, index)
     if number > 1 and kind != "TIFF":
         if header.bits == 16:
             raise Refusal("it is an animation of 16 bits per channel", "save its frames as single files")
@@ -212,4 +212,4 @@ def _upright_size(file: BinaryIO, max_pixels: int, frame: int | None) -> tuple[i
     if kind in ("DICOM", "AVIF", "HEIC"):  # which way up they are is known to their decoders
         return decoding.to_rgb(*_decode(file, max_pixels, frame=frame)).size
     index = frames.chosen(frame, frames.count_in(file, kind, max_pixels))
-    return headers.read_header(file, max_pixels, index).upright_size
+    return inspection.read_header(file, max_pixels, index).upright_size

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from anomalyclip.errors import InputError, OutputError
-from anomalyclip.io import decoding, headers
+from anomalyclip.io import decoding, inspection
 from anomalyclip.io.atomic import write_bytes
 from anomalyclip.io.depth import Raster
 from anomalyclip.io.images import use_file
@@ -79,7 +79,7 @@ def read_map(path: StrPath, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> npt.NDAr
 def _read_tiff(file: Any, max_pixels: int) -> npt.NDArray[Any]:
     if file.read(2) not in (b"II", b"MM"):
         raise Refusal("it is neither a TIFF nor an npz file", "give a written map")
-    content, _ = decoding.decode(file, headers.read_header(file, max_pixels))
+    content, _ = decoding.decode(file, inspection.read_header(file, max_pixels))
     return content.values if isinstance(content, Raster) else np.asarray(content)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from anomalyclip.errors import ImageReadError
-from anomalyclip.io import decoding, frames, headers, images
+from anomalyclip.io import decoding, frames, headers, images, inspection
 from anomalyclip.io.depth import Raster, scale_of
 from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS
 
@@ -61,7 +61,7 @@ def stored_orientation(path: StrPath, *, max_pixels: int = DEFAULT_MAX_PIXELS) -
     Raises ImageReadError.
     """
     path, frame = frames.split_frame(path)
-    header = images.use_file(path, lambda file: headers.read_header(file, max_pixels, frame or 0), DEFAULT_MAX_BYTES)
+    header = images.use_file(path, lambda file: inspection.read_header(file, max_pixels, frame or 0), DEFAULT_MAX_BYTES)
     return header.orientation, (header.width, header.height)
 
 
@@ -75,7 +75,7 @@ def shown_size(path: StrPath) -> tuple[int, int] | None:
 
 def _levels(file: BinaryIO, max_pixels: int, frame: int | None) -> MaskLevels:
     kind = headers.sniff(file)
-    one_bit = kind == "TIFF" and headers.read_header(file, max_pixels, frame or 0).bits == 1
+    one_bit = kind == "TIFF" and inspection.read_header(file, max_pixels, frame or 0).bits == 1
     content, orientation = images._decode(file, max_pixels, windowed=False, frame=frame)
     if isinstance(content, Raster):
         found = replace(_of_raster(content), white_is_zero=one_bit and content.white_is_zero)
