@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.cli._declared import Given
-from anomalyclip.cli._opening import batch_for, load_detector
+from anomalyclip.cli._opening import batch_for, load_detector, scan_of
 from anomalyclip.errors import ConfigError
 from anomalyclip.io.names import printable
 from anomalyclip.io.scanning import PassedOver
@@ -40,12 +40,12 @@ class CalibrateJob:
         wish = self._wish()
         others = self._others()
         passed = PassedOver()
-        total = survey_inputs(self.given.inputs, recursive=self.given.recursive, passed=passed)
+        total = survey_inputs(self.given.inputs, passed=passed, **scan_of(self.given))
         for rate in (self.given.fpr, self.given.fpr if self.given.pixel_fpr is None else self.given.pixel_fpr):
             allowed(total, rate)
         extra = 0
         if self.given.anomalies:
-            extra = survey_inputs(self.given.anomalies, recursive=self.given.recursive, passed=passed)
+            extra = survey_inputs(self.given.anomalies, passed=passed, **scan_of(self.given))
         for line in passed.lines():
             note(line, style="yellow")
         try:
@@ -117,7 +117,7 @@ class CalibrateJob:
 
         return measure(
             model,
-            iter_inputs(inputs, recursive=self.given.recursive),
+            iter_inputs(inputs, **scan_of(self.given)),
             batch_size=self.given.batch_size or batch_for(model),
             workers=self.given.workers,
             max_pixels=self.given.max_pixels,
