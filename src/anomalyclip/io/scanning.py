@@ -6,7 +6,7 @@ opened and their first bytes looked at, so that only such files cost anything in
 """
 
 # os.path and scandir keep undecodable names and stay cheap in folders of a million files.
-# ruff: noqa: PTH119, PTH122
+# ruff: noqa: PTH122
 
 from __future__ import annotations
 
@@ -96,11 +96,6 @@ def scan(folder: str, memo: Memo | None = None) -> list[Entry]:
     with os.scandir(folder) as found:
         entries = sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda entry: entry.name)
     return [_look(entry, memo) for entry in entries]
-
-
-def is_picture(path: str) -> bool:
-    """Whether a scan would take this regular file for a picture."""
-    return _of_file(os.path.basename(path), path).kind is Kind.PICTURE
 
 
 def told_by_name(name: str) -> Entry | None:
