@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -150,7 +151,8 @@ def try_once(request: urllib.request.Request) -> bytes | None:
 
 def test_exports_are_read(ok: Run, pictures: Path, tmp_path: Path) -> None:
     """The export is of a random tower of two blocks for 32 pixels; `anomalyclip export` made it."""
-    export = Path(__file__).parent / "tiny_export"
+    export = tmp_path / "export"
+    shutil.copytree(Path(__file__).parent / "tiny_export", export)  # reading it leaves a note beside it
     ok("detect", pictures / "bad", "--model", export, "--tile", "48", "--output", tmp_path / "out", "--no-overlay")
     assert len(rows(tmp_path / "out")) == 3
     ok("calibrate", pictures / "good", "--model", export, "--fpr", "0.1", "--output", tmp_path / "line.json")
