@@ -16,12 +16,9 @@ from typing import TYPE_CHECKING, Any
 from anomalyclip.by_class import PerClass
 from anomalyclip.combining import BUILT_IN, Combination, check
 from anomalyclip.detector import Detector
-from anomalyclip.embedded import find_light, open_light, refuse_without_torch
 from anomalyclip.encoders.choosing import choose_runtime
-from anomalyclip.encoders.formats import RUNTIMES, Precision, RuntimeChoice, RuntimeName, check_runtime
-from anomalyclip.encoders.graph_sessions import GRAPH_RUNTIMES
+from anomalyclip.encoders.formats import RUNTIMES, Precision, RuntimeChoice, RuntimeName, check_runtime, require
 from anomalyclip.encoders.sidecar import SIDECAR, find_artefact, parse_artefact
-from anomalyclip.extras import present, require
 from anomalyclip.io.names import printable
 from anomalyclip.judges.choosing import OBJECT
 
@@ -30,7 +27,6 @@ if TYPE_CHECKING:
 
     from anomalyclip.clip.model import CLIP
     from anomalyclip.encoders.base import Encoder
-    from anomalyclip.encoders.embedded import Embedded
     from anomalyclip.encoders.request import FeatureRequest
     from anomalyclip.hub.resolve import ModelFiles
     from anomalyclip.judges.choosing import Choice, Prompts
@@ -41,21 +37,19 @@ def load(
     model: str | Path = "pocket",
     *,
     prompts: str | Path | None = None,
-    runtime: RuntimeChoice = "auto",
     device: str = "auto",
     threads: int | None = None,
     offline: bool = False,
     class_name: str = OBJECT,
     **settings: Unpack[ScoringKeywords],
 ) -> Detector:
-    """Load a model by name or path, with its prompts: `pocket` from its embedded graph, others on torch.
+    """Load a model by name or path, with its prompts, on torch; an export on its own runtime.
 
     Args:
         model: ``pocket`` (embedded), ``vit-l-14-336`` and the other names of ``anomalyclip models list``, or a path.
         prompts: see :func:`open_detector`; None takes the model's default.
-        runtime: see :func:`open_detector`; here "auto" is torch but for the embedded graph and for exports.
-        device: ``auto`` (CUDA, then Apple's MPS, then CPU; the CPU for the embedded graph), or torch's name of one.
-        threads: CPU threads of the runtime; None leaves them as they are.
+        device: ``auto`` (CUDA, then Apple's MPS, then CPU), or torch's name of one.
+        threads: CPU threads of torch; None leaves them as they are.
         offline: never touch the network.
         class_name: fills hand-written and object-aware prompts.
         settings: layers, image_size, dpam, dpam_blocks, sigma, tau, post_norm_class, map_weight, map_share: override
@@ -66,15 +60,14 @@ def load(
         WeightsError, PromptError, ConfigError: a file cannot be used, the prompts were learned on another backbone, or
             a setting is out of range.
     """
-    own = find_artefact(model) is not None or find_light(model, prompts, _given(settings)) is not None
     return open_detector(
         model,
         prompts=prompts,
-        runtime="torch" if runtime == "auto" and not own else runtime,
         device=device,
         threads=threads,
         offline=offline,
         class_name=class_name,
+        runtime="auto" if find_artefact(model) is not None else "torch",
         **settings,
     )
 
@@ -102,8 +95,7 @@ def open_detector(
             `object-aware:PATH`, `learned:PATH`, where the word before the path must be the file's method. None takes
             the model's own.
         runtime: "torch"; "native", our own int8 kernels; or "openvino" or "onnx", for which a model is converted once
-            and kept in the cache, but for the embedded model, which has its graph. "auto": an artefact's own; the
-            embedded graph on onnxruntime; else :func:`anomalyclip.encoders.choosing.choose_runtime`.
+            and kept in the cache. "auto": an artefact's own, else :func:`anomalyclip.encoders.choosing.choose_runtime`.
         precision: None is "fp32" for a model, "int8" for native, and an artefact's own.
         compiled: `torch.compile` the encoder (torch only).
         device: ``auto``, ``cpu``, ``cuda``, ``mps``; ``xpu`` is OpenVINO's GPU.
@@ -140,13 +132,12 @@ def open_for(
         classes: class names, which fill prompts that name the object.
         model, precision, options: as for :func:`open_detector`.
         class_agnostic: fill what names the object with "object" for every class.
-        runtime: "auto" is torch in float32 unless ``model`` is an export, or torch is not installed: measures of a name
-            are torch's where they can be.
+        runtime: "auto" is torch in float32 unless ``model`` is an export: measures of a name are torch's.
 
     Raises:
         As :func:`open_detector`.
     """
-    if runtime == "auto" and find_artefact(model) is None and precision in (None, "fp32") and present("torch"):
+    if runtime == "auto" and find_artefact(model) is None and precision in (None, "fp32"):
         runtime = "torch"
     names = (OBJECT,) if class_agnostic else tuple(classes)
     options["spec"] = options.pop("prompts", None)
@@ -154,7 +145,7 @@ def open_for(
     call = _Call(model, asked=runtime, precision=precision, classes=names, settings=_given(options), **running)
     if call.artefact is not None:
         return call.export()
-    if class_agnostic or call.embedded is not None or not call.prompts.by_class:
+    if class_agnostic or not call.prompts.by_class:
         return replace(call, classes=names[:1]).detector()
     base = call.detector()
     return PerClass(base, call.choice.prompts, call.choice.judges)
@@ -268,22 +259,8 @@ class _Call:
         )
         return _built_in(GraphEncoder(self.artefact, **self._where))
 
-    @cached_property
-    def embedded(self) -> Embedded | None:
-        """The graph of the embedded model, where what is asked for is what it does: on a CPU, in float32."""
-        elsewhere = self.asked not in ("auto", *GRAPH_RUNTIMES) or self.device not in ("auto", "cpu")
-        if elsewhere or self.compiled or self.precision not in (None, "fp32"):
-            return None
-        return find_light(self.model, self.spec, self.settings)
-
     def detector(self) -> Detector:
         """The judge of the first class on the encoder."""
-        if self.embedded is not None:
-            runtime = "onnx" if self.asked == "auto" else self.asked
-            words = str(self.spec) if self.spec is not None else self.files.prompts_or_error()
-            where = self.threads, self.streams
-            return open_light(self.embedded, self.files.name, words, self.settings, runtime, *where)
-        refuse_without_torch(f"{self.model} in this way")
         self._check()
         if self.runtime in ("openvino", "onnx"):
             require(RUNTIMES[self.runtime][0])

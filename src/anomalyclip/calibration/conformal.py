@@ -49,8 +49,7 @@ def allowed(n: int, rate: float) -> int:
 
     Raises ConfigError for a rate outside (0, 1) or below `smallest_rate`.
     """
-    if not 0 < rate < 1:
-        raise ConfigError(f"a false-positive rate of {rate:g} is out of range: expected more than 0 and less than 1")
+    check_rate(rate)
     m = math.floor(_exact(rate) * (n + 1))
     if m < 1:
         raise ConfigError(
@@ -58,6 +57,12 @@ def allowed(n: int, rate: float) -> int:
             f"{_up(smallest_rate(n))}. Give at least {images_needed(rate):,} normal images, or accept a higher rate"
         )
     return m
+
+
+def check_rate(rate: float) -> None:
+    """Raises ConfigError for what is no rate between 0 and 1."""
+    if not 0 < rate < 1:
+        raise ConfigError(f"a false-positive rate of {rate:g} is out of range: expected more than 0 and less than 1")
 
 
 def conformal_threshold(scores: ArrayLike, rate: float) -> float:
@@ -116,3 +121,41 @@ def _up(rate: float) -> str:
     """Rounded up, so that the rate named in a message is accepted when it is typed."""
     digits = 1 - math.floor(math.log10(rate))
     return f"{math.ceil(rate * 10**digits - 1e-9) / 10**digits:g}"
+
+
+def allowed_or_smallest(n: int, rate: float) -> float:
+    """`rate`, or the smallest rate that n images support where that is larger (as the next decimal above it).
+
+    >>> allowed_or_smallest(4, 0.05), allowed_or_smallest(25, 0.05)
+    (0.2, 0.05)
+    """
+    smallest = smallest_rate(n)
+    while _exact(smallest) * (n + 1) < 1:
+        smallest = math.nextafter(smallest, 1)
+    return max(rate, smallest)
+
+
+def interpolated_threshold(scores: ArrayLike, rate: float) -> float:
+    """The value t for which "score > t" flags `rate` of normal images, between two calibration scores.
+
+    With x = rate (n + 1) and m = floor(x), the m-th largest score is exceeded with probability m / (n + 1) at most, the
+    next one with (m + 1) / (n + 1): for n = 25 these are 3.8% and 7.7%, and `conformal_threshold` takes the first
+    for 5%. t lies between them where the tail of normal scores, were it exponential, is exceeded with probability rate:
+    a gap above the m-th largest of n is then exponential with rate m, and weights c of the upper and 1 - c of the lower
+    score give x = (m + 1) m / (m + c), so c = m (m + 1) / x - m. Whatever the distribution, the probability is at most
+    (m + 1) / (n + 1); the simulated one stands in docs/calibration.md.
+
+    scores: (n,), finite. Raises ConfigError, see `allowed`.
+
+    >>> interpolated_threshold([1.0, 2.0, 3.0], 0.25), interpolated_threshold([1.0, 2.0, 3.0], 0.5)
+    (3.0, 2.0)
+    """
+    ascending = np.sort(np.asarray(scores, dtype=np.float64))
+    n = ascending.size
+    m = allowed(n, rate)
+    upper = float(ascending[n - m])
+    lower = float(ascending[n - m - 1]) if m < n else upper
+    if math.isclose(rate * (n + 1), m):
+        return upper
+    share = m * (m + 1) / (rate * (n + 1)) - m
+    return lower + share * (upper - lower)

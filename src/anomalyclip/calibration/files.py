@@ -79,7 +79,7 @@ def _read_file(path: Path) -> list[Profile]:
             "update anomalyclip, or calibrate again"
         )
     try:
-        return [Profile.model_validate(one) for one in content["profiles"]]
+        return [Profile.model_validate(one).lying_in(path.parent) for one in content["profiles"]]
     except ValidationError as error:
         reasons = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:_SHOWN]]
         raise InputError(f"{printable(path)} is damaged ({'; '.join(reasons)}); calibrate again") from error

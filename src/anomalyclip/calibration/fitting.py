@@ -31,12 +31,14 @@ def calibrate(
     pixel_rule: PixelRule = "image",
     anomalies: Measured | None = None,
     wish: Wish | None = None,
+    thresholds: tuple[float, float] | None = None,
 ) -> Profile:
     """A profile of the model with this `provenance`, see :func:`provenance_of`.
 
     rate: false-positive rate of image decisions. pixel_rate: of regions (None: `rate`), see
     :mod:`anomalyclip.calibration.pixels` for the two rules. anomalies, wish: choose the operating point, see
-    :func:`anomalyclip.calibration.operating.choose`; both or none.
+    :func:`anomalyclip.calibration.operating.choose`; both or none. thresholds: of images and of regions, where a
+    line was drawn with a memory; None draws them from the scores and peaks.
 
     Raises ConfigError where the images are too few for a rate, or only one of `anomalies` and `wish` is given.
     """
@@ -45,9 +47,12 @@ def calibrate(
             "labelled anomalies and a wish for the operating point (a recall, or costs) go together: give both"
         )
     pixel_rate = rate if pixel_rate is None else pixel_rate
-    by_pixel = pixel_rule == "pixel"
-    pixel = normals.shares.threshold(pixel_rate) if by_pixel else conformal_threshold(normals.peaks, pixel_rate)
-    image = conformal_threshold(normals.scores, rate)
+    if thresholds is not None:
+        image, pixel = thresholds
+    else:
+        image, pixel = conformal_threshold(normals.scores, rate), conformal_threshold(normals.peaks, pixel_rate)
+    if pixel_rule == "pixel":
+        pixel = normals.shares.threshold(pixel_rate)
     point = choose(normals.scores, anomalies.scores, wish) if anomalies is not None and wish is not None else None
     return Profile(
         name=name,

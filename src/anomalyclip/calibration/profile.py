@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     StringConstraints,
     TypeAdapter,
     ValidationError,
@@ -20,6 +22,7 @@ from pydantic import (
 )
 
 from anomalyclip.calibration.conformal import conformal_threshold, p_values
+from anomalyclip.calibration.memory_file import MemoryPart
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.prediction import Decision
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from anomalyclip.calibration.binomial import Interval
+    from anomalyclip.detector import Detector
 
 #: Parts of a model's provenance that do not change its scores.
 _NAMES_ONLY = ("model", "prompts", "version", "runtime")
@@ -101,7 +105,8 @@ class Profile(_Part):
     """Calibration of one model on the normal images of one camera or product; plain JSON on disk.
 
     name: letters, digits and `_ . @ + -`. made: ISO 8601, UTC. provenance: `model.provenance()` of the model it belongs
-    to: names, hashes of weights and prompts, settings.
+    to: names, hashes of weights and prompts, settings. memory: what it remembers of the images, None is nothing; its
+    file lies in the folder that the profile was read from.
     """
 
     name: Name = "default"
@@ -110,6 +115,8 @@ class Profile(_Part):
     image: ImageLevel
     pixel: PixelLevel
     operating: OperatingPoint | None = None
+    memory: MemoryPart | None = None
+    _folder: Path = PrivateAttr(default=Path())
 
     @model_validator(mode="after")
     def _same_images(self) -> Profile:
@@ -143,6 +150,25 @@ class Profile(_Part):
     def p_value(self, score: float) -> float:
         """Conformal p-value in [1 / (n + 1), 1]: normal images reach a p-value of x or less with probability <= x."""
         return float(p_values(self.calibration_scores, score))
+
+    def lying_in(self, folder: Path) -> Profile:
+        """The same profile, whose memory lies in `folder`."""
+        if self.memory is not None:
+            self._folder = folder
+        return self
+
+    def judged(self, model: Detector) -> Detector:
+        """The model with this profile's memory beside its words, or as it is where there is none.
+
+        Raises InputError where the memory is missing or another one, ConfigError where the model cannot give what it
+        compares. Ask :meth:`check_model` first.
+        """
+        if self.memory is None:
+            return model
+        from anomalyclip.calibration.memory_file import open_line
+        from anomalyclip.judges.memory.line import LineJudge
+
+        return model.with_judge(LineJudge(model.judge, open_line(self.memory, self._folder)[0]))
 
     def threshold_at(self, rate: float) -> float:
         """The conformal image threshold for another false-positive rate; raises ConfigError if n is too small."""

@@ -9,19 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.cli._declared import Given
-from anomalyclip.cli._opening import batch_for, load_detector, scan_of
+from anomalyclip.cli._opening import batch_for, load_detector
 from anomalyclip.errors import ConfigError
 from anomalyclip.io.names import printable
 from anomalyclip.io.scanning import PassedOver
 
 if TYPE_CHECKING:
     from anomalyclip.calibration import CostWish, Measured, Profile, RecallWish
+    from anomalyclip.calibration.making import Made
+    from anomalyclip.detect import InputItem
     from anomalyclip.detector import Detector
     from anomalyclip.geometry import Areas, Geometry
 
 DONE, SOME_SKIPPED, INTERRUPTED = 0, 3, 130
 _SHOWN = 10
 _FEW_ANOMALIES = 20
+FEWEST_REMEMBERED = 4
+"""As `anomalyclip.calibration.lining.FEWEST`, which is not imported before it is needed."""
 
 
 @dataclass
@@ -34,18 +38,20 @@ class CalibrateJob:
 
     def run(self) -> int:
         """Everything that can be refused is refused before the model is loaded."""
-        from anomalyclip.calibration.conformal import allowed
+        from anomalyclip.calibration.conformal import allowed, check_rate
         from anomalyclip.detect import survey_inputs
 
         wish = self._wish()
         others = self._others()
         passed = PassedOver()
-        total = survey_inputs(self.given.inputs, passed=passed, **scan_of(self.given))
-        for rate in (self.given.fpr, self.given.fpr if self.given.pixel_fpr is None else self.given.pixel_fpr):
-            allowed(total, rate)
+        total = survey_inputs(self._normals, recursive=self.given.recursive, passed=passed)
+        for rate in self._rates:
+            check_rate(rate)
+            if not self.given.memory or total < FEWEST_REMEMBERED:
+                allowed(total, rate)
         extra = 0
         if self.given.anomalies:
-            extra = survey_inputs(self.given.anomalies, passed=passed, **scan_of(self.given))
+            extra = survey_inputs(self.given.anomalies, recursive=self.given.recursive, passed=passed)
         for line in passed.lines():
             note(line, style="yellow")
         try:
@@ -53,6 +59,15 @@ class CalibrateJob:
         except KeyboardInterrupt:
             note("Interrupted; nothing was written.", style="yellow")
             return INTERRUPTED
+
+    @property
+    def _normals(self) -> list[str]:
+        return [*self.given.inputs, *(self.given.more or ())]
+
+    @property
+    def _rates(self) -> tuple[float, float]:
+        """Of images and of regions."""
+        return self.given.fpr, self.given.fpr if self.given.pixel_fpr is None else self.given.pixel_fpr
 
     def _wish(self) -> RecallWish | CostWish | None:
         from anomalyclip.calibration import CostWish, RecallWish
@@ -86,38 +101,57 @@ class CalibrateJob:
         return [profile for profile in profiles.values() if profile.name != self.given.name]
 
     def _process(self, model: Detector, others: list[Profile], wish: RecallWish | CostWish | None, total: int) -> int:
-        from anomalyclip.calibration import calibrate, provenance_of, write_profiles
+        from anomalyclip.calibration import write_profiles
+        from anomalyclip.calibration.making import Maker
 
         with progress_bar(shown=not self.given.quiet) as bar:
             task = bar.add_task("calibrate", total=total)
-            normals = self._measure(model, self.given.inputs, None, lambda: bar.update(task, advance=1))
-            anomalous = None
-            if self.given.anomalies:
-                anomalous = self._measure(model, self.given.anomalies, normals, lambda: bar.update(task, advance=1))
-        skipped = normals.skipped + (anomalous.skipped if anomalous is not None else [])
-        _tell_skipped(skipped)
-        profile = calibrate(
-            normals,
-            provenance_of(model, self.geometry, self.areas),
-            name=self.given.name,
-            rate=self.given.fpr,
-            pixel_rate=self.given.pixel_fpr,
-            pixel_rule=self.given.pixel_rule,
-            anomalies=anomalous,
-            wish=wish,
-        )
-        write_profiles(self.given.output, [*others, profile])
-        picture = self._draw(profile, anomalous)
-        self._tell(profile, picture)
-        return SOME_SKIPPED if skipped else DONE
+            maker = Maker(
+                model,
+                self.geometry,
+                self.areas,
+                rates=self._rates,
+                pixel_rule=self.given.pixel_rule,
+                name=self.given.name,
+                memory=self.given.memory,
+                split=self.given.split,
+                max_pixels=self.given.max_pixels,
+                measure=lambda judged, items, known: self._measure(
+                    judged, items, known, lambda: bar.update(task, advance=1)
+                ),
+                advance=lambda: bar.update(task, advance=1),
+            )
+            made = maker.make(self._items(), self._anomalies(), wish)
+        _tell_skipped(made.skipped)
+        made.write_memory(self.given.output)
+        write_profiles(self.given.output, [*others, made.profile])
+        picture = self._draw(made.profile, made.anomalous)
+        self._tell(made, picture)
+        return SOME_SKIPPED if made.skipped else DONE
 
-    def _measure(self, model: Detector, inputs: Sequence[str], known: Measured | None, advance: Any) -> Measured:
-        from anomalyclip.calibration import measure
+    def _items(self) -> list[InputItem]:
+        """The good pictures, without those of `--drop`. Raises ConfigError where one of them is not there."""
         from anomalyclip.detect import iter_inputs
 
-        return measure(
+        items = list(iter_inputs(self._normals, recursive=self.given.recursive))
+        dropped = set(self.given.drop or ())
+        if unknown := dropped - {Path(item.path).name for item in items} - {item.path for item in items}:
+            raise ConfigError(f"--drop {printable(sorted(unknown)[0])}: no good picture has this name")
+        return [item for item in items if not {item.path, Path(item.path).name} & dropped]
+
+    def _anomalies(self) -> list[InputItem] | None:
+        from anomalyclip.detect import iter_inputs
+
+        if not self.given.anomalies:
+            return None
+        return list(iter_inputs(self.given.anomalies, recursive=self.given.recursive))
+
+    def _measure(self, model: Detector, items: Sequence[InputItem], known: Measured | None, advance: Any) -> Measured:
+        from anomalyclip.calibration.measured import collect
+
+        return collect(
             model,
-            iter_inputs(inputs, **scan_of(self.given)),
+            items,
             batch_size=self.given.batch_size or batch_for(model),
             workers=self.given.workers,
             max_pixels=self.given.max_pixels,
@@ -138,14 +172,16 @@ class CalibrateJob:
         write_image(path, draw_profile(profile, anomalous.scores if anomalous is not None else None))
         return path
 
-    def _tell(self, profile: Profile, picture: Path | None) -> None:
+    def _tell(self, made: Made, picture: Path | None) -> None:
         if self.given.quiet:
             return
-        for line in summary_lines(profile):
+        for line in [*summary_lines(made.profile), *made.told]:
             note(line)
+        for line in made.warnings:
+            note(line, style="yellow")
         if any(
             part.lower() == "test"
-            for given in (*self.given.inputs, *(self.given.anomalies or ()))
+            for given in (*self._normals, *(self.given.anomalies or ()))
             for part in Path(given).parts
         ):
             note(

@@ -55,9 +55,15 @@ class Decisions:
             {} if self.profile is None else {"profile": self.profile.name, "profile_made": self.profile.made}
         )
 
-    def check_model(self, model: Detector, geometry: Geometry, areas: Areas) -> None:
-        """Raises ConfigError where the profile was made with another model or layout."""
+    def judged(self, model: Detector, geometry: Geometry, areas: Areas) -> Detector:
+        """The model with the profile's memory, if it has one.
+
+        Raises ConfigError where the profile was made with another model or layout, InputError where its memory is
+        missing or another one.
+        """
         from anomalyclip.calibration import provenance_of
 
-        if self.profile is not None:
-            self.profile.check_model(provenance_of(model, geometry, areas))
+        if self.profile is None:
+            return model
+        self.profile.check_model(provenance_of(model, geometry, areas))
+        return self.profile.judged(model)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from anomalyclip.cli._checks import mode_of
 from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.cli._declared import Given
-from anomalyclip.cli._opening import batch_for, load_detector, scan_of
+from anomalyclip.cli._opening import batch_for, load_detector
 from anomalyclip.detect.folder import TABLE
 from anomalyclip.io.names import printable
 from anomalyclip.io.scanning import PassedOver
@@ -47,11 +47,11 @@ class DetectJob:
         from anomalyclip.detect import OutputFolder, survey_inputs
 
         try:
-            total = survey_inputs(self.given.inputs, passed=self.passed, **scan_of(self.given))
+            total = survey_inputs(self.given.inputs, recursive=self.given.recursive, passed=self.passed)
             folder = OutputFolder(self.given.output, mode_of(self.given)) if self.given.output is not None else None
             model = self._load(total)
             model.check(self.geometry)
-            self.decisions.check_model(model, self.geometry, self.areas)
+            model = self.decisions.judged(model, self.geometry, self.areas)
         except KeyboardInterrupt:
             return INTERRUPTED
         return self._process(model, folder, total)
@@ -66,11 +66,7 @@ class DetectJob:
         from anomalyclip.detect import Provenance, write_findings
 
         provenance = Provenance.of(
-            model,
-            **self.decisions.recorded(),
-            **self.geometry.settings(),
-            **self.areas.settings(),
-            **({"axis": self.given.axis} if self.given.axis != "z" else {}),
+            model, **self.decisions.recorded(), **self.geometry.settings(), **self.areas.settings()
         )
         if folder is not None:
             files: dict[str, Any] = {"overlay": self._overlay, "maps": self._maps}
@@ -160,7 +156,7 @@ class DetectJob:
         from anomalyclip.detect import iter_inputs
 
         names = folder.names if folder is not None else None
-        for item in iter_inputs(self.given.inputs, names=names, **scan_of(self.given)):
+        for item in iter_inputs(self.given.inputs, recursive=self.given.recursive, names=names):
             if folder is not None and folder.is_done(item):
                 skipped()
             else:

@@ -114,8 +114,7 @@ class WatchJob:
     def _load(self) -> Detector:
         model = load_detector(self.given, quiet=self.given.quiet)
         model.check(self.geometry)
-        self.decisions.check_model(model, self.geometry, self.areas)
-        return model
+        return self.decisions.judged(model, self.geometry, self.areas)
 
     def _watcher(
         self,

@@ -88,6 +88,7 @@ class Worker:
             from anomalyclip.calibration import provenance_of
 
             plan.profile.check_model(provenance_of(self.detector, plan.geometry, plan.areas))
+            self.detector = plan.profile.judged(self.detector)
             extra |= {"profile": plan.profile.name, "profile_made": plan.profile.made}
         self.provenance = Provenance.of(self.detector, **extra)
         return self.provenance

@@ -101,10 +101,11 @@ def _in_order(
 
 
 def _look(item: Item, max_pixels: int | None) -> _Looked:
-    from anomalyclip.io.images import DEFAULT_MAX_PIXELS, read_image
+    from anomalyclip.io.images import read_image
 
     try:
-        image = read_image(item.image, max_pixels=max_pixels or DEFAULT_MAX_PIXELS)
+        options = {} if max_pixels is None else {"max_pixels": max_pixels}
+        image = read_image(item.image, **options)
         if item.mask is None:
             return "", (), True
         reading = read_marked(item.mask, item.image, item.label, published=item.published, max_pixels=max_pixels)

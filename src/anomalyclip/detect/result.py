@@ -30,10 +30,9 @@ COLUMNS = (
     "model",
     "prompts",
     "settings",
-    "frame",
 )
 #: Rows of older output folders lack these keys.
-LATER_KEYS = frozenset({"p_value", "geometry", "notes", "frame"})
+LATER_KEYS = frozenset({"p_value", "geometry", "notes"})
 _NESTED = ("regions", "geometry", "settings")
 _FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -113,7 +112,6 @@ def to_row(result: Result, provenance: Provenance) -> dict[str, Any]:
         "model": provenance.model,
         "prompts": provenance.prompts,
         "settings": dict(provenance.settings),
-        "frame": result.item.frame,
     }
 
 

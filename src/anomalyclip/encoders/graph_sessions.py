@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from anomalyclip.encoders.formats import RUNTIMES
-from anomalyclip.extras import require
+from anomalyclip.encoders.formats import RUNTIMES, require
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from anomalyclip.io.dicom_structure import looks_like_dicom
-from anomalyclip.io.nifti_magic import looks_like_nifti
 from anomalyclip.io.refusal import Refusal
 
 _MAGIC = (
@@ -52,7 +51,7 @@ _REFUSED = (
     (0, b"\x93NUMPY", "a NumPy array"),
 )
 
-EXPECTED = "JPEG, PNG, TIFF, BMP, WebP, GIF, PNM, JPEG 2000, AVIF, HEIC, DICOM or NIfTI"
+EXPECTED = "JPEG, PNG, TIFF, BMP, WebP, GIF, PNM, JPEG 2000, AVIF, HEIC or DICOM"
 EXPORT_TO = "PNG, TIFF or JPEG"
 
 
@@ -68,8 +67,6 @@ def sniff(file: BinaryIO) -> str:
             return name
     if looks_like_dicom(head):
         return "DICOM"
-    if looks_like_nifti(file, head):
-        return "NIFTI"
     for offset, magic, name in _REFUSED:
         if head[offset:].startswith(magic):
             raise Refusal(f"it is {name}, not an image that can be read", f"export it as {EXPORT_TO}")

@@ -1,0 +1,145 @@
+"""Good pictures -> what the encoder and the words saw of each, kept in memory, so that any of them can be left out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from anomalyclip.detect.stages import Rules, Stages, reason
+from anomalyclip.geometry import Areas, Assembly, Geometry, view_pixels
+from anomalyclip.geometry.views import batches_of
+from anomalyclip.io.names import printable
+from anomalyclip.judges.memory.held_out import Seen, see
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from anomalyclip.detect.inputs import InputItem
+    from anomalyclip.detector import Detector
+    from anomalyclip.geometry import Area, View
+    from anomalyclip.judges.memory.source import Source
+
+KEPT_BYTES = 64 * 2**20
+THUMBNAIL = 160
+"""Longest side in pixels of the pictures that a memory shows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Good:
+    """One good picture.
+
+    Attributes:
+        path: of its file. size: (width, height). digest: of its pixels.
+        views, seen: its views and what was seen of each. area: which pixels count, None is all.
+        original: the RGB picture, read again where it is large; for the self-test.
+        thumbnail: (h, w, 3) uint8.
+    """
+
+    path: str
+    size: tuple[int, int]
+    digest: bytes
+    views: list[View]
+    seen: list[Seen]
+    area: Area | None
+    original: Callable[[], Image]
+    thumbnail: NDArray[np.uint8]
+
+    def assembly(self, *, keep_map: bool = True) -> Assembly:
+        """Takes the verdict of each view, as `detect` does."""
+        return Assembly(self.size, self.views, area=self.area, keep_map=keep_map)
+
+
+@dataclass
+class Gathered:
+    """Good pictures, each once, and why others were left out: (path, reason)."""
+
+    pictures: list[Good] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Gatherer:
+    """Reads pictures as `detect` does and keeps what is seen of them.
+
+    model: with its words judge. read: gives an item's RGB image.
+    """
+
+    model: Detector
+    source: Source
+    geometry: Geometry
+    areas: Areas
+    read: Callable[[InputItem], Image]
+    batch_size: int = 1
+
+    def gather(self, items: Iterable[InputItem], advance: Callable[[], object] = lambda: None) -> Gathered:
+        """What cannot be read or seen, or shows the same pixels as an earlier picture, is left out."""
+        found = Gathered()
+        names: dict[bytes, str] = {}
+        for item, outcome in self._each(items):
+            if isinstance(outcome, str):
+                found.skipped.append((item.path, outcome))
+            elif (twin := names.get(outcome.digest)) is not None:
+                found.skipped.append((item.path, f"the same picture as {printable(twin)}"))
+            else:
+                names[outcome.digest] = item.path
+                found.pictures.append(outcome)
+            advance()
+        return found
+
+    def _each(self, items: Iterable[InputItem]) -> Iterator[tuple[InputItem, Good | str]]:
+        stages = Stages(
+            self.model,
+            Rules(),
+            lambda finished: None,
+            self.read,
+            KEPT_BYTES // 64,
+            self.geometry,
+            self.areas,
+            (0.0, 0.0),
+        )
+        return ((item, self._good_or_reason(stages, item)) for item in items)
+
+    def _good_or_reason(self, stages: Stages, item: InputItem) -> Good | str:
+        try:
+            return self._good(stages, item)
+        except Exception as error:  # one bad picture never stops the others
+            return reason(error, item)
+
+    def _good(self, stages: Stages, item: InputItem) -> Good:
+        ready = stages.read(item)
+        image = stages.original(ready)
+        digest = hashlib.blake2b(f"{image.size}".encode() + image.tobytes(), digest_size=16).digest()
+        views = list(ready.views)
+        thumbnail = image.copy()
+        thumbnail.thumbnail((THUMBNAIL, THUMBNAIL))
+        return Good(
+            item.path,
+            ready.size,
+            digest,
+            views,
+            self.seen(image, views),
+            ready.area,
+            lambda: stages.original(ready),
+            np.asarray(thumbnail, np.uint8),
+        )
+
+    def seen(self, image: Image, views: list[View]) -> list[Seen]:
+        """Each view of a picture."""
+        found: list[Seen] = []
+        for batch in batches_of(views, self.batch_size):
+            pixels = np.stack([view_pixels(self.model.preprocess, image, view) for view in batch])
+            found += see(self.model.encoder, self.model.judge, self.source, pixels)
+        return found
+
+
+def reader(max_pixels: int | None) -> Callable[[InputItem], Image]:
+    """Reads files as `detect` does."""
+    from anomalyclip.io import read_image
+
+    options: dict[str, Any] = {} if max_pixels is None else {"max_pixels": max_pixels}
+    return lambda item: read_image(item.path, **options)

@@ -1,0 +1,203 @@
+"""From good pictures to a profile and its memory: what `anomalyclip calibrate` and `Detector.calibrate` do alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from anomalyclip.calibration.conformal import allowed, allowed_or_smallest, images_needed
+from anomalyclip.calibration.fitting import calibrate, provenance_of
+from anomalyclip.calibration.gathering import Gathered, Gatherer, reader
+from anomalyclip.calibration.lining import FEWEST
+from anomalyclip.calibration.measured import Measured
+from anomalyclip.calibration.memory_file import memory_name, packed, part_of
+from anomalyclip.calibration.remembering import Remembered, remember
+from anomalyclip.errors import InputError
+from anomalyclip.io.names import printable
+from anomalyclip.judges.memory.source import source_for
+
+if TYPE_CHECKING:
+    from anomalyclip.calibration.memory_file import MemoryPart
+    from anomalyclip.calibration.operating import Wish
+    from anomalyclip.calibration.profile import PixelRule, Profile
+    from anomalyclip.detect.inputs import InputItem
+    from anomalyclip.detector import Detector
+    from anomalyclip.geometry import Areas, Geometry
+
+_SHOWN = 3
+
+
+class Measure(Protocol):
+    """Scores and peaks of items by a detector, leaving out pictures that are known."""
+
+    def __call__(self, model: Detector, items: Sequence[InputItem], known: Measured | None) -> Measured: ...
+
+
+@dataclass
+class Made:
+    """A profile, and what goes with it.
+
+    Attributes:
+        profile: not written yet; its memory's file is named by :meth:`write_memory`.
+        memory: bytes of that file, None without a memory.
+        anomalous: what labelled anomalies score. skipped: (path, reason).
+        told, warnings: sentences for the user.
+    """
+
+    profile: Profile
+    memory: Callable[[Path], tuple[bytes, MemoryPart]] | None
+    anomalous: Measured | None
+    skipped: list[tuple[str, str]]
+    told: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def write_memory(self, output: Path) -> None:
+        """Write the memory beside the profile file `output`, and bind the profile to it. Raises OutputError."""
+        if self.memory is None:
+            return
+        from anomalyclip.io.atomic import write_bytes
+
+        data, part = self.memory(output)
+        write_bytes(output.with_name(part.file), data)
+        self.profile = self.profile.model_copy(update={"memory": part}).lying_in(output.parent)
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Makes profiles of one model and layout.
+
+    rates: false-positive rates of images and of regions. memory: False draws thresholds alone. split: see
+    :func:`remember`. measure: runs the stream. advance: called once per picture that the memory sees.
+    """
+
+    model: Detector
+    geometry: Geometry
+    areas: Areas
+    rates: tuple[float, float]
+    pixel_rule: PixelRule
+    name: str
+    memory: bool
+    split: bool
+    max_pixels: int | None
+    measure: Measure
+    advance: Callable[[], object] = lambda: None
+
+    def make(self, items: Sequence[InputItem], anomalies: Sequence[InputItem] | None, wish: Wish | None) -> Made:
+        """Raises InputError where no picture is left, ConfigError where the pictures support no such rate."""
+        found = self._remembered(items) if self.memory else None
+        if not isinstance(found, Remembered):
+            made = self._thresholds_alone(items, anomalies, wish)
+            if found is not None:
+                made.warnings.insert(0, _no_memory(found))
+            return made
+        normals = found.measured
+        judged = found.judged(self.model)
+        anomalous = None if anomalies is None else _needed(self.measure(judged, anomalies, normals))
+        rates = tuple(allowed_or_smallest(len(normals.scores), rate) for rate in self.rates)
+        profile = self._profile(
+            normals, rates, (found.image_threshold, found.pixel_threshold(rates[1])), anomalous, wish
+        )
+        warnings = [*_too_few(len(normals.scores), self.rates[0]), *found.told]
+        skipped = normals.skipped + (anomalous.skipped if anomalous is not None else [])
+        made = Made(profile, lambda output: self._packed(found, output), anomalous, skipped, warnings=warnings)
+        made.told += spoilers(normals, rates[0])
+        return made
+
+    def _remembered(self, items: Sequence[InputItem]) -> Remembered | Gathered:
+        source = source_for(self.model.encoder.facts)
+        refusal = self.model.encoder.offers(self.model.request | source.request)
+        if refusal is not None or self.model.judge.whole_batch:
+            raise InputError(
+                f"no memory can be made with this model: {refusal or 'its judge looks at whole batches'}. Use "
+                "--no-memory for thresholds alone"
+            )
+        gatherer = Gatherer(self.model, source, self.geometry, self.areas, reader(self.max_pixels))
+        return remember(
+            gatherer,
+            items,
+            rate=self.rates[0],
+            pixel_rate=self.rates[1],
+            split=self.split,
+            measure_rest=self.measure,
+            advance=self.advance,
+        )
+
+    def _thresholds_alone(
+        self, items: Sequence[InputItem], anomalies: Sequence[InputItem] | None, wish: Wish | None
+    ) -> Made:
+        normals = _needed(self.measure(self.model, items, None))
+        for rate in self.rates:
+            allowed(len(normals.scores), rate)
+        anomalous = None if anomalies is None else _needed(self.measure(self.model, anomalies, normals))
+        profile = self._profile(normals, self.rates, None, anomalous, wish)
+        return Made(profile, None, anomalous, normals.skipped + (anomalous.skipped if anomalous is not None else []))
+
+    def _profile(
+        self,
+        normals: Measured,
+        rates: tuple[float, ...],
+        thresholds: tuple[float, float] | None,
+        anomalous: Measured | None,
+        wish: Wish | None,
+    ) -> Profile:
+        return calibrate(
+            normals,
+            provenance_of(self.model, self.geometry, self.areas),
+            name=self.name,
+            rate=rates[0],
+            pixel_rate=rates[1],
+            pixel_rule=self.pixel_rule,
+            anomalies=anomalous,
+            wish=wish,
+            thresholds=thresholds,
+        )
+
+    def _packed(self, found: Remembered, output: Path) -> tuple[bytes, MemoryPart]:
+        data = packed(found.line, [picture.thumbnail for picture in found.pictures])
+        names = [Path(picture.path).name for picture in found.pictures]
+        return data, part_of(
+            found.line, file=memory_name(output, self.name), data=data, held_out=found.held_out, names=names
+        )
+
+
+def spoilers(normals: Measured, rate: float) -> list[str]:
+    """The pictures that set the threshold, and where it would lie without each of them."""
+    if len(normals.scores) < _SHOWN + 1:
+        return []
+    from anomalyclip.calibration.conformal import interpolated_threshold
+
+    ranked = sorted(range(len(normals.scores)), key=lambda index: -normals.scores[index])[:_SHOWN]
+    lines = ["the most unusual good pictures, which set the threshold (are they really good?):"]
+    for index in ranked:
+        others = [score for other, score in enumerate(normals.scores) if other != index]
+        without = interpolated_threshold(others, allowed_or_smallest(len(others), rate))
+        name = printable(Path(normals.paths[index]).name)
+        lines.append(
+            f"  {name}: {normals.scores[index]:.3f}; without it (--drop {name}) the threshold were {without:.3f}"
+        )
+    return lines
+
+
+def _no_memory(gathered: Gathered) -> str:
+    seen = len(gathered.pictures)
+    why = f" (the first of the others: {printable(gathered.skipped[0][1])})" if gathered.skipped else ""
+    return f"no memory: {seen} good picture{'s' * (seen != 1)} could be compared, it takes {FEWEST}{why}"
+
+
+def _needed(measured: Measured) -> Measured:
+    if not measured.scores:
+        reasons = "; ".join(f"{printable(path)}: {reason}" for path, reason in measured.skipped[:_SHOWN])
+        raise InputError(f"no image could be measured ({reasons}); give images that can be read")
+    return measured
+
+
+def _too_few(count: int, rate: float) -> list[str]:
+    smallest = allowed_or_smallest(count, rate)
+    if smallest <= rate:
+        return []
+    return [
+        f"{count} good pictures support no false-positive rate below {smallest:.2g}: the line is drawn there. "
+        f"{rate:g} takes {images_needed(rate):,} pictures"
+    ]

@@ -1,0 +1,1 @@
+"""The self-test: faults painted on a line's own good pictures, and which of them it finds."""

@@ -1,0 +1,139 @@
+"""Words and memory joined: three statistics of a picture, one map, and a scale that means the same for every line."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from anomalyclip.judges.memory.peaks import top_mean
+from anomalyclip.scoring_arrays import map_peak
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Floats = NDArray[np.float32]
+
+STATISTICS = ("memory", "product", "words")
+"""Of one view: the hottest 1% of its patches' distances d; of d z, z what the words say of the patch; and the logit of
+what the words say of the whole."""
+
+TYPICAL = 0.1
+"""The score of a typical good picture, the median of a line's; 0.5 is its threshold."""
+
+_TINY = 1e-6
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """How much each of :data:`STATISTICS` counts, in deviations of good pictures; and how maps are joined.
+
+    The raw score of a view is sum_k w_k (s_k - centre_k) / spread_k / sum_k w_k; its raw map is Z^a D^b at every pixel,
+    Z the words' map and D the distances, upsampled and smoothed as Z is.
+
+    Attributes:
+        name: what tables call it.
+        memory, product, words: w_k, 0 or more.
+        map_words, map_memory: a and b, 0 or more.
+    """
+
+    name: str
+    memory: float
+    product: float
+    words: float
+    map_words: float = 1.0
+    map_memory: float = 0.5
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """(3,), adding up to 1."""
+        weights = np.array([self.memory, self.product, self.words], dtype=np.float64)
+        return np.asarray(weights / weights.sum())
+
+
+def class_scores(scores: Floats, maps: Floats, peak: tuple[float, float]) -> NDArray[np.float64]:
+    """What the words say of the whole view (B,), in (0, 1): their score without the part of the map's peak.
+
+    peak: (weight, share), see :class:`anomalyclip.judges.base.Judge`.
+    """
+    whole = np.asarray(scores, np.float64)
+    weight, share = peak
+    if 0 < weight < 1:
+        whole = (whole - weight * map_peak(maps.reshape(len(maps), -1), share)) / (1 - weight)
+    return np.asarray(np.clip(whole, _TINY, 1 - _TINY))
+
+
+def on_patches(maps: Floats, grid: tuple[int, int]) -> Floats:
+    """Maps (B, H, W) averaged over patches, (B, N)."""
+    small = [cv2.resize(np.ascontiguousarray(one), grid[::-1], interpolation=cv2.INTER_AREA).ravel() for one in maps]
+    return np.asarray(small, np.float32)
+
+
+def statistics(distances: Floats, words: Floats, whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    """:data:`STATISTICS` (B, 3) of distances (B, N), words' map on patches (B, N), and :func:`class_scores` (B,)."""
+    parts = top_mean(distances), top_mean(distances * words), np.log(whole / (1 - whole))
+    return np.stack([np.asarray(part, np.float64) for part in parts], axis=1)
+
+
+def raw_maps(maps: Floats, distances: Floats, grid: tuple[int, int], sigma: float, mixture: Mixture) -> Floats:
+    """Z^a D^b (B, H, W) of the words' maps (B, H, W) and distances (B, N)."""
+    out = np.empty(maps.shape, np.float32)
+    for index, (words, near) in enumerate(zip(maps, distances, strict=True)):
+        out[index] = _power(words, mixture.map_words)
+        if mixture.map_memory:
+            out[index] *= _power(upsampled(near.reshape(grid), words.shape, sigma), mixture.map_memory)
+    return out
+
+
+def _power(values: Floats, exponent: float) -> Floats:
+    """values >= 0, but for rounding."""
+    kept = np.maximum(values, 0)
+    if exponent == 1:
+        return kept
+    return np.asarray(np.sqrt(kept) if exponent == 0.5 else np.power(kept, np.float32(exponent)), np.float32)
+
+
+def upsampled(grid: Floats, size: tuple[int, ...], sigma: float) -> Floats:
+    """Patch values (h, w) at `size` (H, W): bilinear, half-pixel centres, then a Gaussian of sigma pixels."""
+    out = cv2.resize(np.ascontiguousarray(grid), (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+    if sigma > 0:
+        side = 2 * int(4 * sigma + 0.5) + 1
+        out = cv2.GaussianBlur(out, (side, side), sigma, borderType=cv2.BORDER_REFLECT)
+    return np.asarray(out, np.float32)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Raw values on [0, 1): `typical` becomes 0.1, `line` 0.5, and equal steps above the line count ever less.
+
+    With x = (v - typical) / (line - typical) and r = ln 9: u = exp(r (x - 1)) below the line, 1 + r (x - 1) above, and
+    the value is u / (1 + u). Strictly increasing, smooth at the line, never saturated.
+
+    >>> Scale(1.0, 2.0)([1.0, 2.0, 11.0, 1001.0]).round(4).tolist()
+    [0.10000000149011612, 0.5, 0.954, 0.9995]
+    """
+
+    typical: float
+    line: float
+
+    def __call__(self, values: ArrayLike) -> NDArray[np.float32]:
+        """Any shape, float32."""
+        given = np.asarray(values, np.float64)
+        steps = math.log((1 - TYPICAL) / TYPICAL) * ((given - self.typical) / self.width - 1)
+        grown = np.where(steps < 0, np.exp(np.minimum(steps, 0)), 1 + np.maximum(steps, 0))
+        return np.asarray(grown / (1 + grown), np.float32)
+
+    def inverse(self, values: ArrayLike) -> NDArray[np.float64]:
+        """The raw values of scores in (0, 1)."""
+        given = np.asarray(values, np.float64)
+        grown = given / (1 - given)
+        steps = np.where(grown < 1, np.log(np.minimum(grown, 1)), grown - 1)
+        return np.asarray(self.typical + self.width * (steps / math.log((1 - TYPICAL) / TYPICAL) + 1))
+
+    @property
+    def width(self) -> float:
+        """line - typical, or a little where good pictures do not differ at all."""
+        return max(self.line - self.typical, _TINY * max(1.0, abs(self.line)))

@@ -1,0 +1,83 @@
+"""Good pictures seen once, from which the verdict of any memory without some of them follows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from anomalyclip.encoders.base import as_numpy
+from anomalyclip.judges.memory.fusion import class_scores, on_patches, statistics
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from anomalyclip.encoders.base import Array, Encoder
+    from anomalyclip.judges.base import Judge
+    from anomalyclip.judges.memory.bank import Bank
+    from anomalyclip.judges.memory.source import Source
+
+    Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """One view as the encoder and the words judge saw it.
+
+    Attributes:
+        described: (N, D) unit vectors of its patches. grid: (h, w), N = h w.
+        words: (N,) the words' map on patches. whole: what the words say of all of it, in (0, 1).
+        anomaly_map: (H, W) the words' map at the model's input.
+    """
+
+    described: Floats
+    grid: tuple[int, int]
+    words: Floats
+    whole: float
+    anomaly_map: Floats
+
+
+def see(encoder: Encoder, words: Judge, source: Source, pixels: Array) -> list[Seen]:
+    """Preprocessed views (B, 3, H, W) as :class:`Seen`, in one pass of the encoder."""
+    features = encoder.run(pixels, words.needs(encoder) | source.request)
+    given = features if words.takes_tensors else features.numpy()
+    scores, maps = (as_numpy(part) for part in words.judge(given, (pixels.shape[-2], pixels.shape[-1])))
+    described = source.describe(features.numpy())
+    whole = class_scores(scores, maps, words.peak)
+    small = on_patches(maps, features.grid)
+    return [
+        Seen(described[index], features.grid, small[index], float(whole[index]), maps[index])
+        for index in range(len(maps))
+    ]
+
+
+class HeldOut:
+    """Views of one picture against a bank of P pictures, any of which can be left out afterwards.
+
+    Args:
+        views: of the picture. bank: of the good pictures.
+        own: the picture's number in the bank, or that of the picture it was painted on; None is a stranger.
+
+    Attributes:
+        near: (views, P, N) distance of each patch to the nearest patch of each picture of the bank.
+    """
+
+    def __init__(self, views: Sequence[Seen], bank: Bank, own: int | None) -> None:
+        self.views, self.own = views, own
+        self.near = [bank.by_picture(view.described) for view in views]
+
+    def distances(self, *without: int) -> list[Floats]:
+        """(N,) of each view to a memory without its own picture and without those named."""
+        absent = {*without} | ({self.own} if self.own is not None else set())
+        present = [number for number in range(len(self.near[0])) if number not in absent]
+        return [near[present].min(axis=0) for near in self.near]
+
+    def parts(self, *without: int) -> NDArray[np.float64]:
+        """Statistics (views, 3), see :data:`anomalyclip.judges.memory.fusion.STATISTICS`."""
+        rows = [
+            statistics(distances[None], view.words[None], np.array([view.whole]))[0]
+            for view, distances in zip(self.views, self.distances(*without), strict=True)
+        ]
+        return np.stack(rows)

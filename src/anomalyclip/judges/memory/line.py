@@ -1,0 +1,81 @@
+"""The judge of one line: what the words say, held against the line's good pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from anomalyclip.encoders.base import as_numpy
+from anomalyclip.judges.base import Judge, Size
+from anomalyclip.judges.memory.fusion import Mixture, Scale, class_scores, on_patches, raw_maps, statistics
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from anomalyclip.encoders.base import Encoder, Features
+    from anomalyclip.encoders.request import FeatureRequest
+    from anomalyclip.judges.memory.bank import Bank
+    from anomalyclip.judges.memory.source import Source
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """What a line learned from its good pictures.
+
+    Attributes:
+        source, bank: which features are kept, and those of the good pictures.
+        mixture: how words and memory are joined.
+        centre, spread: (3,) mean and deviation of the statistics over good pictures, each left out in turn.
+        score_scale, map_scale: raw scores and maps on [0, 1].
+        sigma: pixels at the model's input; smooths distances as the words' maps are.
+        sha256: of the file it was read from, "" before it is written.
+    """
+
+    source: Source
+    bank: Bank
+    mixture: Mixture
+    centre: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    score_scale: Scale
+    map_scale: Scale
+    sigma: float
+    sha256: str = ""
+
+    def raw_scores(self, parts: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Raw scores (...,) of statistics (..., 3)."""
+        return np.asarray(((parts - self.centre) / self.spread) @ self.mixture.weights)
+
+
+class LineJudge(Judge):
+    """A words judge joined with a memory. Scores and maps are on the line's own scale: 0.5 is where it was drawn.
+
+    Args:
+        words: any judge of single pictures.
+        line: see :class:`Line`.
+    """
+
+    def __init__(self, words: Judge, line: Line) -> None:
+        self.words, self.line = words, line
+        self.method = f"{words.method}+memory"
+        self.takes_tensors = words.takes_tensors
+
+    def needs(self, encoder: Encoder) -> FeatureRequest:
+        """The words' features, and those that the memory holds."""
+        return self.words.needs(encoder) | self.line.source.request
+
+    def judge(self, features: Features, size: Size) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Scores (B,) and maps (B, H, W)."""
+        line = self.line
+        scores, maps = (as_numpy(part) for part in self.words.judge(features, size))
+        described = line.source.describe(features)
+        distances = np.stack([line.bank.distances(one)[0] for one in described])
+        whole = class_scores(scores, maps, self.words.peak)
+        parts = statistics(distances, on_patches(maps, features.grid), whole)
+        raw = raw_maps(maps, distances, features.grid, line.sigma, line.mixture)
+        return line.score_scale(line.raw_scores(parts)), line.map_scale(raw)
+
+    def provenance(self) -> dict[str, Any]:
+        """The words' own, and the memory's hash."""
+        return self.words.provenance() | {"method": self.method, "memory_sha256": self.line.sha256}
