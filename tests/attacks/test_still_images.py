@@ -111,6 +111,10 @@ def test_jpeg2000_tiles(refused):
     refused("jpeg2000_tiles", "more tiles than the format has")
 
 
+def test_jpeg2000_precincts(refused):
+    refused("jpeg2000_precincts", "precincts and blocks")
+
+
 def test_tiff_many_bytes(attack):
     """Four megapixels of it: the samples once, and no second copy of them beside."""
     end = attack("tiff_many_bytes", side=2000)

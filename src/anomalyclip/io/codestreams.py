@@ -10,6 +10,7 @@ import struct
 from dataclasses import dataclass
 from itertools import pairwise
 
+from anomalyclip.io import jpeg, jpeg2000
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
 
 
@@ -38,6 +39,10 @@ def check(family: str, data: bytes, claimed: Claimed) -> None:
             f"{claimed.width} x {claimed.height} of {claimed.samples}",
             EXPORT_AGAIN,
         )
+    if family == "JPEG":
+        jpeg.check_scans(data)
+    else:
+        jpeg2000.check_work(memoryview(data)[_codestream(data) :])
     if own.bits > claimed.bits:
         raise Refusal(f"its {family} data is {own.bits} bits deep, its tags claim {claimed.bits}", EXPORT_AGAIN)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from anomalyclip.io import jpeg2000
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
 
 _MOST_BOXES = 10_000
@@ -42,7 +43,8 @@ def read_heif(file: BinaryIO) -> BoxFacts:
 
 def read_jpeg2000(file: BinaryIO) -> BoxFacts:
     """JPEG 2000, bare or in its boxes: the SIZ marker of the codestream. Raises `Refusal`."""
-    head = _head(file)
+    file.seek(0)
+    head = file.read()  # whole: every tile has a header
     start = 0
     if head.startswith(_SIGNATURE):
         start = next((place for kind, place, _ in _top_level(memoryview(head)) if kind == b"jp2c"), -1)
@@ -61,6 +63,7 @@ def read_jpeg2000(file: BinaryIO) -> BoxFacts:
         raise Refusal("its JPEG 2000 is cut into more tiles than the format has", EXPORT_AGAIN)
     if any(depth & 0x80 for depth in depths):
         raise Refusal("its JPEG 2000 samples are signed", "save it as PNG or TIFF")
+    jpeg2000.check_work(memoryview(head)[start:])
     return BoxFacts(right - left, bottom - top, number, max(depth & 0x7F for depth in depths) + 1)
 
 

@@ -24,6 +24,7 @@ MOST_SCANS = 100
 MOST_PASSES = 40.0
 """Passes over all samples of the picture, the scans of one component counting by its share."""
 _MOST_SEGMENTS = 50_000
+_PLAIN = "save it again as a plain JPEG"
 _MOST_NOTES = 1 << 20
 
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
@@ -63,6 +64,12 @@ def decode(stream: bytes) -> Image.Image:
     image = JpegImageFile(io.BytesIO(stream))
     image.load()
     return image
+
+
+def check_scans(data: bytes) -> None:
+    """Refuse a JPEG of any kind (12 bits, lossless: another decoder's) with more scans than encoders write."""
+    if data.count(b"\xff\xda") > MOST_SCANS:  # within pixels the pair does not occur
+        raise Refusal(f"its JPEG has more than {MOST_SCANS} scans, which is work without pixels", _PLAIN)
 
 
 class _Walk:
@@ -140,10 +147,8 @@ class _Walk:
         names = body[1 : 1 + 2 * body[0] : 2] if len(body) else b""
         facts.passes += sum(self._shares.get(name, 0.0) for name in names)
         if facts.scans > MOST_SCANS or facts.passes > MOST_PASSES:
-            raise Refusal(
-                f"its JPEG has more than {min(facts.scans - 1, MOST_SCANS)} scans, which is work without pixels",
-                "save it again as a plain JPEG",
-            )
+            found = min(facts.scans - 1, MOST_SCANS)
+            raise Refusal(f"its JPEG has more than {found} scans, which is work without pixels", _PLAIN)
 
     def _note(self, body: memoryview) -> None:
         for name, content in self._notes.items():
