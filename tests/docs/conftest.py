@@ -65,6 +65,7 @@ def labelled(root: Path, rng: np.random.Generator) -> None:
 def small_clip(golden: Path, root: Path) -> None:
     """The small CLIP and its prompts, also under the names of the large one's files."""
     torch.save(load_file(golden / "clip_small_openai.safetensors"), root / "ViT-L-14-336px.pt")
+    shutil.copy(golden / "open_clip_config.json", root)  # a state dict does not say what OpenAI's archive says
     shutil.copy(golden / "epoch_1.pth", root / "epoch_15.pth")
 
 

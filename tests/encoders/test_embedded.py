@@ -69,7 +69,8 @@ def test_what_lies_in_the_package_is_what_the_command_makes(tmp_path: Path) -> N
     ],
 )
 def test_other_towers_and_paths(tmp_path: Path, stem: StemConfig | None, activation: str, recipe: Recipe) -> None:
-    config = CLIPConfig(24, VisionConfig(32, 8, 32, 4, 2, stem=stem), TextConfig(16, 512, 32, 1, 2), activation)
+    vision = VisionConfig(32, 8, 32, 4, 2, stem=stem, activation=activation)
+    config = CLIPConfig(24, vision, TextConfig(16, 512, 32, 1, 2))
     save_clip(tmp_path / WEIGHTS, random_clip(config, seed=2), dtype=torch.float32)
     visual = load_clip(tmp_path / WEIGHTS).visual
     (tmp_path / GRAPH).write_bytes(encoder_graph(config, tmp_path / WEIGHTS, recipe).SerializeToString())

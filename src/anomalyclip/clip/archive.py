@@ -7,6 +7,7 @@ is deprecated; a restricted unpickler that knows nothing but tensors and empty m
 from __future__ import annotations
 
 import pickle
+import re
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -17,7 +18,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from anomalyclip.clip.pickles import MAX_PICKLE, check_members
 from anomalyclip.errors import WeightsError
+
+_MOST_SOURCES = 64  # files of code that are looked through; OpenAI's archives have a handful
 
 _STORAGE_DTYPES = {
     "HalfStorage": torch.float16,
@@ -45,13 +49,13 @@ class ArchivedTensor:
 
     def load(self, path: Path) -> Tensor:
         """Read the storage from the archive and view it; raises :class:`WeightsError` if it is too short."""
-        with zipfile.ZipFile(path) as archive:
-            storage = torch.frombuffer(bytearray(archive.read(self.member)), dtype=self.dtype)
         try:
+            with zipfile.ZipFile(path) as archive:
+                storage = torch.frombuffer(bytearray(archive.read(self.member)), dtype=self.dtype)
             return storage.as_strided(self.shape, self.stride, self.offset)
-        except RuntimeError as error:
+        except (RuntimeError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise WeightsError(
-                f"{path}: the storage {self.member} is shorter than its tensor; download it again"
+                f"{path}: the storage {self.member} is missing, damaged or shorter than its tensor; download it again"
             ) from error
 
 
@@ -95,14 +99,19 @@ class _TensorUnpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"the global {module}.{name} has no place in a weights file")
 
     def persistent_load(self, pid: Any) -> _Storage:
-        kind, dtype, key = pid[0], pid[1], str(pid[2])
+        kind, dtype, key = (*pid, "", "", "")[:3] if isinstance(pid, tuple) else ("", "", "")
+        key = str(key)
         if kind != "storage" or not isinstance(dtype, torch.dtype) or not key.isalnum():
             raise pickle.UnpicklingError(f"unexpected persistent id {pid!r}")
         return _Storage(dtype, f"{self._prefix}/data/{key}")
 
     @staticmethod
-    def _tensor(storage: _Storage, offset: int, size: Any, stride: Any, *_: Any) -> ArchivedTensor:
-        return ArchivedTensor(storage.member, storage.dtype, int(offset), tuple(size), tuple(stride))
+    def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> ArchivedTensor:
+        sizes, steps = tuple(size), tuple(stride)
+        whole = all(type(each) is int and 0 <= each <= 2**40 for each in (offset, *sizes, *steps))
+        if not isinstance(storage, _Storage) or not whole or len(sizes) != len(steps) or len(sizes) > 8:
+            raise pickle.UnpicklingError("a tensor's sizes are no sizes")
+        return ArchivedTensor(storage.member, storage.dtype, offset, sizes, steps)
 
 
 def is_torchscript(path: Path) -> bool:
@@ -111,21 +120,38 @@ def is_torchscript(path: Path) -> bool:
         return any("/code/" in name or name.endswith("/constants.pkl") for name in archive.namelist())
 
 
-def read_torchscript(path: Path) -> dict[str, ArchivedTensor]:
-    """Names (as ``state_dict`` would give them) and lazily read tensors of a TorchScript archive."""
+def read_torchscript(path: Path) -> tuple[dict[str, ArchivedTensor], str]:
+    """Names (as ``state_dict`` would give them) and lazily read tensors of a TorchScript archive, and its code.
+
+    Raises:
+        WeightsError: a bomb, or not such an archive. And what reading a damaged zip or pickle raises.
+    """
     with zipfile.ZipFile(path) as archive:
-        pickled = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/data.pkl")]
-        if len(pickled) != 1:
-            raise WeightsError(f"{path}: a TorchScript archive has one data.pkl, found {len(pickled)}")
-        prefix = pickled[0].partition("/")[0]
+        check_members(archive.infolist(), path.stat().st_size, path, WeightsError)
+        pickled = [each for each in archive.infolist() if re.fullmatch(r"[^/]+/data\.pkl", each.filename)]
+        if len(pickled) != 1 or pickled[0].file_size > MAX_PICKLE:
+            raise WeightsError(f"{path}: a TorchScript archive has one small data.pkl, found {len(pickled)}")
+        prefix = pickled[0].filename.partition("/")[0]
         with archive.open(pickled[0]) as file:
             root = _TensorUnpickler(file, prefix).load()
-    return dict(_walk(root, ""))
+        sources = [each for each in archive.infolist() if each.filename.endswith(".py")]
+        code = "".join(archive.read(each).decode("utf-8", "replace") for each in sources[:_MOST_SOURCES])
+    if not isinstance(root, _Shell):
+        raise WeightsError(f"{path}: the TorchScript archive holds no module")
+    return dict(_walk(root)), code
 
 
-def _walk(node: Any, prefix: str) -> Iterator[tuple[str, ArchivedTensor]]:
-    for name, value in vars(node).items():
-        if isinstance(value, ArchivedTensor):
-            yield prefix + name, value
-        elif isinstance(value, _Shell):
-            yield from _walk(value, f"{prefix}{name}.")
+def _walk(root: _Shell) -> Iterator[tuple[str, ArchivedTensor]]:
+    """All tensors, module by module; a module that hangs in more than one place is told once.
+
+    Shells may hang in one another in circles, or so that they have a thousand million ways to one tensor.
+    """
+    waiting, seen = [("", root)], {id(root)}
+    while waiting:
+        prefix, node = waiting.pop()
+        for name, value in vars(node).items():
+            if isinstance(value, ArchivedTensor):
+                yield prefix + name, value
+            elif isinstance(value, _Shell) and id(value) not in seen:
+                seen.add(id(value))
+                waiting.append((f"{prefix}{name}.", value))

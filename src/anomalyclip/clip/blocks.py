@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from anomalyclip.clip.attention import DPAMMode, SelfAttention, plain_inference
-from anomalyclip.clip.config import Activation
+from anomalyclip.clip.config import NORM_EPS, Activation, TextConfig, VisionConfig
 from anomalyclip.native import activation as native
 
 _HIDDEN_NUMBERS = 3 * 2**20  # of the MLP at a time on a CPU: 12 MB, 768 rows of ViT-L; no more than its attention holds
@@ -29,31 +29,39 @@ class QuickGELU(nn.Module):
 
 
 class GELU(nn.Module):
-    """The exact GELU, used by some open_clip and Hugging Face checkpoints."""
+    """The exact GELU, of most models of open_clip."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.gelu(x)
 
 
-ACTIVATIONS: dict[Activation, type[nn.Module]] = {"quick_gelu": QuickGELU, "gelu": GELU}
+class TanhGELU(nn.Module):
+    """GELU's approximation by a tanh."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.gelu(x, approximate="tanh")
+
+
+ACTIVATIONS: dict[Activation, type[nn.Module]] = {"quick_gelu": QuickGELU, "gelu": GELU, "gelu_tanh": TanhGELU}
 
 
 class MLP(nn.Sequential):
-    """Linear to four times the width, activation, linear back, under OpenAI's names. Tokens ``(..., D)``.
+    """Linear to ``hidden`` units, activation, linear back, under OpenAI's names. Tokens ``(..., D)``.
 
     For rows (R, D) without gradients our own kernel adds the first bias and takes QuickGELU in one pass, where it fits:
     the same numbers but for rounding.
     """
 
-    def __init__(self, width: int, activation: Activation) -> None:
-        fc, projection = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+    def __init__(self, width: int, activation: Activation, hidden: int = 0) -> None:
+        hidden = hidden or 4 * width
+        fc, projection = nn.Linear(width, hidden), nn.Linear(hidden, width)
         super().__init__(OrderedDict(c_fc=fc, act=ACTIVATIONS[activation](), c_proj=projection))
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., D) to (..., D)."""
         fc, act, projection = cast("tuple[nn.Linear, nn.Module, nn.Linear]", tuple(self))
         fits = isinstance(act, QuickGELU) and x.dim() == 2 and plain_inference(x)
-        if fits and native.fits(x, 4 * x.shape[1]):
+        if fits and native.fits(x, fc.out_features):
             x = native.quick_gelu_(F.linear(x, fc.weight), fc.bias)
         else:
             x = act(fc(x))
@@ -64,12 +72,15 @@ class MLP(nn.Sequential):
 class Block(nn.Module):
     """Pre-norm residual block: attention, then MLP. Tokens ``(B, N, D)``."""
 
-    def __init__(self, width: int, heads: int, activation: Activation) -> None:
+    def __init__(
+        self, width: int, heads: int, activation: Activation, *, hidden: int = 0, eps: float = NORM_EPS
+    ) -> None:
         super().__init__()
         self.attn = SelfAttention(width, heads)
-        self.ln_1 = nn.LayerNorm(width)
-        self.mlp = MLP(width, activation)
-        self.ln_2 = nn.LayerNorm(width)
+        self.ln_1 = nn.LayerNorm(width, eps=eps)
+        self.mlp = MLP(width, activation, hidden)
+        self.ln_2 = nn.LayerNorm(width, eps=eps)
+        self._rows = max(256, _HIDDEN_NUMBERS // (hidden or 4 * width))
 
     def forward(self, x: Tensor, *, causal: bool = False, class_only: bool = False) -> Tensor:
         """h = x + Attn(LN1(x)); h + MLP(LN2(h)). ``class_only`` computes the class token alone, ``(B, 1, D)``."""
@@ -92,7 +103,7 @@ class Block(nn.Module):
         if not plain_inference(x):
             return _add(x, self.mlp(self.ln_2(x)))
         # Row by row it is all the same; the hidden units of ViT-L's 1,370 tokens at once would take 22 MB.
-        for rows in torch.split(x.view(-1, x.shape[-1]), max(256, _HIDDEN_NUMBERS // (4 * x.shape[-1]))):
+        for rows in torch.split(x.view(-1, x.shape[-1]), self._rows):
             rows.add_(self.mlp(self.ln_2(rows)))
         return x
 
@@ -108,6 +119,9 @@ def _add(x: Tensor, fresh: Tensor) -> Tensor:
 class Transformer(nn.Module):
     """A stack of blocks under OpenAI's name ``resblocks``."""
 
-    def __init__(self, width: int, layers: int, heads: int, activation: Activation) -> None:
+    def __init__(self, tower: VisionConfig | TextConfig) -> None:
         super().__init__()
-        self.resblocks = nn.ModuleList(Block(width, heads, activation) for _ in range(layers))
+        self.resblocks = nn.ModuleList(
+            Block(tower.width, tower.heads, tower.activation, hidden=tower.mlp_width, eps=tower.norm_eps)
+            for _ in range(tower.layers)
+        )

@@ -1,250 +1,130 @@
 """The weight formats users have, brought to one: OpenAI's names, tensors read one at a time.
 
-TorchScript archive (OpenAI), plain state dict (.pt/.pth/.bin), safetensors, open_clip, Hugging Face ``CLIPModel``
-folder or file. Nothing is unpickled beyond tensors.
+TorchScript archive (OpenAI), plain state dict (.pt/.pth/.bin), safetensors, open_clip, Hugging Face ``CLIPModel``, in a
+file, a folder, shards or a hub cache. Nothing is unpickled beyond tensors.
 """
 
 from __future__ import annotations
 
 import json
-import pickle
-import zipfile
-from collections.abc import Callable, Iterable, Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-import torch
-from torch import Tensor
-
-from anomalyclip.clip.archive import is_torchscript, read_torchscript
-from anomalyclip.errors import WeightsError
+from anomalyclip.clip.config import CLIPConfig
+from anomalyclip.clip.containers import Entry, Opened, open_container
+from anomalyclip.clip.facts import Facts, Given, KnownWeights, TowerFacts
+from anomalyclip.clip.hf_config import hugging_face_facts
+from anomalyclip.clip.huggingface import from_hugging_face, is_hugging_face
+from anomalyclip.clip.open_clip_config import open_clip_facts
+from anomalyclip.clip.places import Place, config_beside, find
+from anomalyclip.clip.wrappings import bare_name
+from anomalyclip.errors import ConfigError, WeightsError
 
 # What some files carry beside the weights; none of it is a parameter.
 _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask", "text.attn_mask")
-_HF_FILES = ("model.safetensors", "pytorch_model.bin")
-_OPEN_CLIP_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A tensor not read yet: its shape, and how to read it."""
-
-    shape: tuple[int, ...]
-    load: Callable[[], Tensor]
+_OPENAI = "OpenAI's archive"
 
 
 @dataclass(frozen=True)
 class RawWeights:
-    """A weights file with OpenAI's names, and what else the file says about the architecture."""
+    """Weights with OpenAI's names, and what else is known about them.
+
+    Attributes:
+        path: for messages.
+        entries: name -> tensor, not read yet.
+        config: the whole configuration, which files of ours carry.
+        facts: what shapes cannot tell, from a config beside the weights or an archive's code.
+        given: what the user said.
+    """
 
     path: Path
     entries: dict[str, Entry]
-    hints: dict[str, Any] = field(default_factory=dict)
+    config: CLIPConfig | None = None
+    facts: Facts | None = None
+    given: Given = field(default_factory=Given)
 
 
-def read_weights(path: str | Path) -> RawWeights:
+def read_weights(path: str | os.PathLike[str]) -> RawWeights:
     """Open a weights file or folder in any known format.
 
     Raises:
-        WeightsError: missing, unreadable, of no known format, or with keys of no known naming.
+        WeightsError: missing, unreadable, of no known format, with keys of no known naming, or beside a config that
+            asks for what this package lacks.
     """
-    path = Path(path)
-    file, hints = _locate(path)
-    entries = _strip(_open(file))
-    if any(name.startswith(("vision_model.", "text_model.")) for name in entries):
-        entries = _from_huggingface(entries, file)
+    given = path.given if isinstance(path, KnownWeights) else Given()
+    place = find(Path(path))
+    opened = [_wanted(open_container(file), names, file) for file, names in place.files.items()]
+    entries = _strip(_joined(opened, place))
+    theirs = is_hugging_face(entries)
+    if theirs:
+        entries = from_hugging_face(entries, place.path)
     if not any(name.startswith("visual.") for name in entries):
-        shown = ", ".join(sorted(entries)[:5]) or "no tensors"
+        shown = ", ".join(name[:80] for name in sorted(entries)[:5]) or "no tensors"
         raise WeightsError(
-            f"{file} holds no CLIP image encoder (found {shown}); expected OpenAI, open_clip or Hugging Face names"
+            f"{place.path} holds no CLIP image encoder (found {shown}); expected OpenAI, open_clip or Hugging Face"
+            " names"
         )
-    return RawWeights(file, entries, hints | _metadata(file))
+    config = _own_config(opened[0], place.path)
+    facts = None if config is not None else _facts(place, opened[0], hugging_face=theirs)
+    return RawWeights(place.path, entries, config, facts, given)
 
 
-def _locate(path: Path) -> tuple[Path, dict[str, Any]]:
-    """The weights file and the hints of a config file beside it."""
-    if not path.exists():
-        raise WeightsError(f"the weights {path} do not exist; give a file or a Hugging Face model folder")
-    if path.is_file():
-        beside = path.parent / "config.json" if path.name in _HF_FILES else path.parent / "open_clip_config.json"
-        return path, _config_hints(beside) if path.name in (*_HF_FILES, *_OPEN_CLIP_FILES) else {}
-    for name in (*_HF_FILES, *_OPEN_CLIP_FILES):
-        if (path / name).is_file():
-            return _locate(path / name)
-    raise WeightsError(f"the folder {path} holds none of {', '.join((*_HF_FILES, *_OPEN_CLIP_FILES))}")
+def _wanted(opened: Opened, names: frozenset[str] | None, file: Path) -> Opened:
+    """The file, or a part of several, which must hold what the index says."""
+    if names is not None and (missing := sorted(set(map(bare_name, names)) - set(opened.entries))):
+        raise WeightsError(f"{file} lacks {', '.join(missing[:5])}, which the index says is in it; download it again")
+    return opened
 
 
-def _config_hints(path: Path) -> dict[str, Any]:
-    """Activation and head counts from a Hugging Face or open_clip config file, if there is one."""
-    if not path.is_file():
-        return {}
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{path} is not readable JSON ({error}); remove it or download it again") from error
-    if "model_cfg" in config:  # open_clip
-        return {"activation": "quick_gelu" if config["model_cfg"].get("quick_gelu") else "gelu"}
-    hints: dict[str, Any] = {}
-    for tower in ("vision", "text"):
-        part = config.get(f"{tower}_config") or {}
-        if "num_attention_heads" in part:
-            hints[f"{tower}_heads"] = int(part["num_attention_heads"])
-        if "hidden_act" in part:
-            hints["activation"] = part["hidden_act"]
-    return hints
-
-
-def _open(path: Path) -> dict[str, Entry]:
-    """Entries under the file's own names; the format is told by content, not by suffix."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(9)
-        if head[8:9] == b"{":
-            return _open_safetensors(path)
-        if head[:2] == b"PK" and is_torchscript(path):
-            return {
-                name: Entry(tensor.shape, partial(tensor.load, path)) for name, tensor in read_torchscript(path).items()
-            }
-        return _open_pickled(path)
-    except (OSError, ValueError, EOFError, RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise WeightsError(
-            f"{path} is not a readable weights file ({reason}); "
-            "expected safetensors, a TorchScript archive or a state dict"
-        ) from error
-
-
-def _open_safetensors(path: Path) -> dict[str, Entry]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        handle: Any = safe_open(path, framework="pt")
-        names: list[str] = list(handle.keys())
-    except SafetensorError as error:
-        raise WeightsError(f"{path} is a damaged safetensors file ({error}); download it again") from error
-    return {name: Entry(_shape(handle, name), partial(_read_tensor, path, name)) for name in names}
-
-
-def _shape(handle: Any, name: str) -> tuple[int, ...]:
-    return tuple(handle.get_slice(name).get_shape())
-
-
-def _read_tensor(path: Path, name: str) -> Tensor:
-    """One tensor from a mapping of its own: what was read of a file stays resident until its mapping is closed."""
-    from safetensors import safe_open
-
-    handle: Any = safe_open(path, framework="pt")
-    tensor: Tensor = handle.get_tensor(name)
-    return tensor
-
-
-def _open_pickled(path: Path) -> dict[str, Entry]:
-    loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    for key in ("state_dict", "model"):
-        if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
-            loaded = loaded[key]
-    tensors = (
-        {name: value for name, value in loaded.items() if isinstance(value, Tensor)} if isinstance(loaded, dict) else {}
-    )
-    return {name: Entry(tuple(tensor.shape), partial(_same, tensor)) for name, tensor in tensors.items()}
-
-
-def _same(tensor: Tensor) -> Tensor:
-    return tensor
+def _joined(opened: list[Opened], place: Place) -> dict[str, Entry]:
+    entries: dict[str, Entry] = {}
+    for one in opened:
+        if twice := sorted(set(entries) & set(one.entries)):
+            raise WeightsError(f"{place.path}: {', '.join(twice[:5])} stands in two of its parts; download them again")
+        entries |= one.entries
+    return entries
 
 
 def _strip(entries: Mapping[str, Entry]) -> dict[str, Entry]:
-    """Remove the prefixes of wrappers (DistributedDataParallel, open_clip's CustomTextCLIP) and what is no weight."""
-    out = {}
+    """Remove the prefix of open_clip's ``CustomTextCLIP``, and what is no weight."""
+    out: dict[str, Entry] = {}
     for name, entry in entries.items():
-        name = name.removeprefix("module.")
         if name in _NOT_WEIGHTS or name.endswith(("position_ids", "rotary_emb.inv_freq")):
             continue
         out[name.removeprefix("text.")] = entry
     return out
 
 
-def _metadata(path: Path) -> dict[str, Any]:
+def _own_config(opened: Opened, path: Path) -> CLIPConfig | None:
     """Our own files carry the whole configuration in the safetensors header."""
-    with path.open("rb") as file:
-        if file.read(9)[8:9] != b"{":
-            return {}
-    from safetensors import safe_open
-
-    handle: Any = safe_open(path, framework="pt")
-    metadata = handle.metadata() or {}
-    if "clip_config" not in metadata:
-        return {}
-    return {"clip_config": json.loads(metadata["clip_config"])}
+    text = opened.metadata.get("clip_config")
+    if text is None:
+        return None
+    try:
+        return CLIPConfig.from_dict(json.loads(text))
+    except (ConfigError, ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise WeightsError(f"{path}: its clip_config is damaged ({reason}); download it again") from error
 
 
-_HF_FIXED = {
-    "vision_model.embeddings.class_embedding": "visual.class_embedding",
-    "vision_model.embeddings.patch_embedding.weight": "visual.conv1.weight",
-    "vision_model.embeddings.position_embedding.weight": "visual.positional_embedding",
-    "text_model.embeddings.token_embedding.weight": "token_embedding.weight",
-    "text_model.embeddings.position_embedding.weight": "positional_embedding",
-    "logit_scale": "logit_scale",
-}
-_HF_PREFIXES = {
-    "vision_model.pre_layrnorm.": "visual.ln_pre.",
-    "vision_model.pre_layernorm.": "visual.ln_pre.",
-    "vision_model.post_layernorm.": "visual.ln_post.",
-    "vision_model.encoder.layers.": "visual.transformer.resblocks.",
-    "text_model.encoder.layers.": "transformer.resblocks.",
-    "text_model.final_layer_norm.": "ln_final.",
-}
-_HF_PARTS = {
-    ".self_attn.out_proj.": ".attn.out_proj.",
-    ".layer_norm1.": ".ln_1.",
-    ".layer_norm2.": ".ln_2.",
-    ".mlp.fc1.": ".mlp.c_fc.",
-    ".mlp.fc2.": ".mlp.c_proj.",
-}
-_HF_TRANSPOSED = {"visual_projection.weight": "visual.proj", "text_projection.weight": "text_projection"}
+def _facts(place: Place, opened: Opened, *, hugging_face: bool) -> Facts | None:
+    beside = config_beside(place, hugging_face=hugging_face)
+    if beside is not None:
+        return _read_facts(hugging_face_facts if hugging_face else open_clip_facts, beside)
+    return None if opened.code is None else _archive_facts(opened.code)
 
 
-def _from_huggingface(entries: Mapping[str, Entry], path: Path) -> dict[str, Entry]:
-    """Rename, transpose the projections and join q, k, v."""
-    out: dict[str, Entry] = {}
-    for name, entry in entries.items():
-        if ".self_attn.k_proj." in name or ".self_attn.v_proj." in name:
-            continue  # joined when their q_proj comes
-        if name in _HF_TRANSPOSED:
-            out[_HF_TRANSPOSED[name]] = Entry(entry.shape[::-1], partial(_transposed, entry))
-        elif ".self_attn.q_proj." in name:
-            out[_renamed(name).replace(".self_attn.q_proj.", ".attn.in_proj_")] = _joined(entries, name, path)
-        else:
-            out[_renamed(name)] = entry
-    return out
+def _read_facts(read: Callable[[Path], Facts], path: Path) -> Facts:
+    try:
+        return read(path)
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:  # fields of absurd types
+        raise WeightsError(f"{path} is no config of a CLIP ({str(error)[:120]}); download it again") from error
 
 
-def _renamed(name: str) -> str:
-    if name in _HF_FIXED:
-        return _HF_FIXED[name]
-    for prefix, ours in _HF_PREFIXES.items():
-        if name.startswith(prefix):
-            name = ours + name[len(prefix) :]
-    for part, ours in _HF_PARTS.items():
-        name = name.replace(part, ours)
-    return name
-
-
-def _joined(entries: Mapping[str, Entry], q_name: str, path: Path) -> Entry:
-    names = [q_name.replace("q_proj", f"{letter}_proj") for letter in "qkv"]
-    missing = [name for name in names if name not in entries]
-    if missing:
-        raise WeightsError(f"{path} lacks {', '.join(missing)}; the file is incomplete, download it again")
-    parts = [entries[name] for name in names]
-    rows = sum(part.shape[0] for part in parts)
-    return Entry((rows, *parts[0].shape[1:]), partial(_concatenated, parts))
-
-
-def _transposed(entry: Entry) -> Tensor:
-    return entry.load().T.contiguous()
-
-
-def _concatenated(parts: Iterable[Entry]) -> Tensor:
-    return torch.cat([part.load() for part in parts])
+def _archive_facts(code: str) -> Facts:
+    """OpenAI's archives: heads of 64 (0 stands for that) and QuickGELU; another's code may say that it takes GELU."""
+    exact = "gelu(" in code and "1.702" not in code
+    tower = TowerFacts(0, "gelu" if exact else "quick_gelu")
+    return Facts("the archive's code" if exact else _OPENAI, tower, tower)

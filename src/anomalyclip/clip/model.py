@@ -22,13 +22,15 @@ class CLIP(nn.Module):
         visual: the vision tower.
         text: the text tower, or None where it was left out.
         logit_scale: CLIP's own temperature (log); AnomalyCLIP does not use it (METHOD section 5).
-        weights_sha256: identity of the weights, set by ``load_clip``; empty for a model made in memory.
+        weights_sha256: identity of the weights and of how they are read, set by ``load_clip``; empty for a model made
+            in memory.
+        tensors_sha256: of the weights alone.
     """
 
     def __init__(self, config: CLIPConfig) -> None:
         super().__init__()
         self.config = config
-        self.weights_sha256 = ""
+        self.weights_sha256 = self.tensors_sha256 = ""
         self.visual = VisionTransformer(config)
         self.text: TextTransformer | None = TextTransformer(config)
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
@@ -50,7 +52,8 @@ class CLIP(nn.Module):
 
     def tokenizer(self) -> Tokenizer:
         """The tokenizer that fits the text tower's vocabulary and context."""
-        return Tokenizer(self.config.text.vocab_size, self.config.text.context_length)
+        text = self.config.text
+        return Tokenizer(text.vocab_size if text.end is None else text.end + 1, text.context_length)
 
     @staticmethod
     def file_name(name: str) -> str:

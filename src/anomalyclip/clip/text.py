@@ -25,8 +25,8 @@ class TextTransformer(nn.Module):
             text.vocab_size, text.width, _weight=torch.empty(text.vocab_size, text.width)
         )
         self.positional_embedding = nn.Parameter(torch.empty(text.context_length, text.width))
-        self.transformer = Transformer(text.width, text.layers, text.heads, config.activation)
-        self.ln_final = nn.LayerNorm(text.width)
+        self.transformer = Transformer(text)
+        self.ln_final = nn.LayerNorm(text.width, eps=text.norm_eps)
         self.text_projection = nn.Parameter(torch.empty(text.width, config.embed_dim))
 
     def forward(
@@ -62,8 +62,9 @@ class TextTransformer(nn.Module):
         return out
 
     def encode_tokens(self, tokens: Tensor) -> Tensor:
-        """Features (B, E) of token ids (B, C). The end-of-text id is the largest one, so argmax finds it."""
-        eot = tokens.argmax(dim=-1)
+        """Features (B, E) of token ids (B, C), at the end-of-text token: the largest id where the model names none."""
+        end = self.config.end
+        eot = tokens.argmax(dim=-1) if end is None else (tokens == end).int().argmax(dim=-1)
         used = int(eot.max()) + 1  # the mask is causal: what follows the last EOT cannot matter
         features: Tensor = self(self.token_embedding(tokens[:, :used]), eot)
         return features

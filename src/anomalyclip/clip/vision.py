@@ -60,9 +60,9 @@ class VisionTransformer(nn.Module):
             self.stem = ConvStem(vision.stem, vision.width)
         self.class_embedding = nn.Parameter(torch.empty(vision.width))
         self.positional_embedding = nn.Parameter(torch.empty(vision.grid**2 + 1, vision.width))
-        self.ln_pre = nn.LayerNorm(vision.width)
-        self.transformer = Transformer(vision.width, vision.layers, vision.heads, config.activation)
-        self.ln_post = nn.LayerNorm(vision.width)
+        self.ln_pre = nn.LayerNorm(vision.width, eps=vision.norm_eps)
+        self.transformer = Transformer(vision)
+        self.ln_post = nn.LayerNorm(vision.width, eps=vision.norm_eps)
         self.proj = nn.Parameter(torch.empty(vision.width, config.embed_dim))
 
     def forward(

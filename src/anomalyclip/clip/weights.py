@@ -1,49 +1,54 @@
-"""From a weights file to a CLIP: infer the architecture, check every key and shape, fill the towers, hash it all."""
+"""From a weights file to a CLIP: check every key, shape and number, fill the towers, hash it all."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
+import math
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from anomalyclip.clip.config import CLIPConfig, TextConfig, VisionConfig
-from anomalyclip.clip.formats import Entry, RawWeights, read_weights
+from anomalyclip.clip.architecture import infer_config
+from anomalyclip.clip.config import CLIPConfig
+from anomalyclip.clip.formats import RawWeights, read_weights
 from anomalyclip.clip.model import CLIP
-from anomalyclip.errors import ConfigError, WeightsError
+from anomalyclip.errors import WeightsError
 
 _VISION = "visual."
-_HEAD_WIDTH = 64  # every published CLIP; files of ours carry their head counts
 
 
-def load_clip(path: str | Path, *, text: bool = True, vision: bool = True) -> CLIP:
+def load_clip(path: str | os.PathLike[str], *, text: bool = True, vision: bool = True) -> CLIP:
     """Load CLIP weights of any known format (see :mod:`anomalyclip.clip.formats`) into fp32 towers, in eval mode.
 
     Args:
-        path: a weights file, or a Hugging Face model folder.
+        path: a weights file, or a model's folder; :class:`~anomalyclip.clip.facts.KnownWeights` adds what is known of
+            weights that do not say how they are to be read.
         text: False leaves the text tower out (``clip.text is None``): constants replace it after training.
         vision: False leaves the vision tower without memory, on torch's "meta" device, until :func:`load_vision`.
 
     Returns:
-        A frozen :class:`CLIP`; ``clip.weights_sha256`` identifies the weights of both towers whatever the file format.
+        A frozen :class:`CLIP`; ``clip.weights_sha256`` identifies both towers, and how their weights are read, whatever
+        the file format.
 
     Raises:
-        WeightsError: unreadable file, or unknown, missing or misshaped keys (all listed).
+        WeightsError: unreadable file; unknown, missing or misshaped keys (all listed); NaN or infinity in a weight; or
+            nobody says with which heads and activation the weights work.
     """
     raw, clip = _outline(path)
     if not text:
         clip.text = None
     digest = _Digest()
     _fill(clip, raw, lambda name: vision or not name.startswith(_VISION), digest)
-    clip.weights_sha256 = digest.hexdigest()
+    clip.tensors_sha256 = digest.hexdigest()
+    clip.weights_sha256 = identity(clip.tensors_sha256, clip.config)
     return clip.eval().requires_grad_(False)
 
 
-def load_vision(clip: CLIP, path: str | Path) -> None:
+def load_vision(clip: CLIP, path: str | os.PathLike[str]) -> None:
     """Fill the vision tower that ``load_clip(path, vision=False)`` left empty.
 
     With the text tower used and dropped in between, the two are never in memory together.
@@ -58,7 +63,7 @@ def load_vision(clip: CLIP, path: str | Path) -> None:
     clip.visual.eval().requires_grad_(False)
 
 
-def _outline(path: str | Path) -> tuple[RawWeights, CLIP]:
+def _outline(path: str | os.PathLike[str]) -> tuple[RawWeights, CLIP]:
     """The file's checked entries, and its architecture without memory."""
     raw = read_weights(path)
     config = infer_config(raw)
@@ -75,11 +80,39 @@ def _fill(clip: CLIP, raw: RawWeights, chosen: Callable[[str], bool], digest: _D
     for name in sorted(raw.entries if digest else wanted):  # one at a time: the peak stays near the model's own size
         tensor = raw.entries[name].load()
         if digest is not None:
+            check_finite(name, tensor, raw.path)
             digest.add(name, tensor)
         if name in wanted:
             state[wanted[name]] = tensor.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
         del tensor
     clip.load_state_dict(state, strict=False, assign=True)
+
+
+def check_finite(name: str, tensor: Tensor, path: Path) -> None:
+    """Refuse what no arithmetic can make a score of: 8 bits turn NaN into an ordinary number.
+
+    Raises:
+        WeightsError: the tensor is not of floating-point numbers, or one of them is not finite in float32.
+    """
+    if not tensor.is_floating_point() or tensor.element_size() < 2:
+        raise WeightsError(f"{path}: {name} is stored as {tensor.dtype}; expected float16, bfloat16 or float32")
+    if not tensor.numel():
+        return
+    low, high = (float(each.to(torch.float32)) for each in torch.aminmax(tensor))  # either is NaN where any number is
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise WeightsError(f"{path}: {name} holds NaN or infinity; the file is damaged or its training failed")
+
+
+def identity(tensors_sha256: str, config: CLIPConfig) -> str:
+    """What identifies a CLIP: its tensors, and how they are read where OpenAI's own code would read them otherwise.
+
+    The same tensors with another activation, other heads or other pixels give other features: prompts learned on the
+    one, and cached features of it, do not belong to the other.
+    """
+    if config.is_openais_reading():
+        return tensors_sha256
+    told = json.dumps(config.reading(), sort_keys=True)
+    return hashlib.sha256(f"{tensors_sha256}\n{told}".encode()).hexdigest()
 
 
 def save_clip(path: str | Path, clip: CLIP, *, dtype: torch.dtype = torch.float16) -> None:
@@ -130,51 +163,6 @@ def check_keys(raw: RawWeights, expected: Mapping[str, tuple[int, ...]]) -> None
     ]
     if problems:
         raise WeightsError(f"{raw.path} does not describe one CLIP; " + "; ".join(problems))
-
-
-def infer_config(raw: RawWeights) -> CLIPConfig:
-    """The architecture from the tensors' shapes, or from the configuration that files of ours carry.
-
-    Raises:
-        WeightsError: a tensor needed for the inference is missing or has too few dimensions.
-    """
-    try:
-        if "clip_config" in raw.hints:
-            return CLIPConfig.from_dict(raw.hints["clip_config"])
-        return _config_from_shapes(raw)
-    except KeyError as error:
-        raise WeightsError(f"{raw.path} lacks {error.args[0]}; expected a whole CLIP with both towers") from error
-    except (ConfigError, IndexError, ValueError) as error:
-        raise WeightsError(f"{raw.path}: the tensors' shapes describe no CLIP ({error})") from error
-
-
-def _config_from_shapes(raw: RawWeights) -> CLIPConfig:
-    entries, hints = raw.entries, raw.hints
-    width, _, patch, _ = entries["visual.conv1.weight"].shape
-    grid = round((entries["visual.positional_embedding"].shape[0] - 1) ** 0.5)
-    context, text_width = entries["positional_embedding"].shape
-    vision = VisionConfig(
-        image_size=patch * grid,
-        patch_size=patch,
-        width=width,
-        layers=_depth(entries, "visual.transformer"),
-        heads=hints.get("vision_heads", width // _HEAD_WIDTH),
-    )
-    text = TextConfig(
-        context_length=context,
-        vocab_size=entries["token_embedding.weight"].shape[0],
-        width=text_width,
-        layers=_depth(entries, "transformer"),
-        heads=hints.get("text_heads", text_width // _HEAD_WIDTH),
-    )
-    activation = hints.get("activation", "quick_gelu")
-    return CLIPConfig(entries["visual.proj"].shape[1], vision, text, activation)
-
-
-def _depth(entries: Mapping[str, Entry], prefix: str) -> int:
-    pattern = re.compile(re.escape(prefix) + r"\.resblocks\.(\d+)\.")
-    numbers = {int(match.group(1)) for match in map(pattern.match, entries) if match}
-    return max(numbers, default=-1) + 1
 
 
 def _shorten(names: list[str], most: int = 12) -> str:

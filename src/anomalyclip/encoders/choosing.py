@@ -59,8 +59,8 @@ def prefers_native(model: str | Path, *, offline: bool = False) -> bool:
 
     A convolutional stem stays in float here and is quantised by OpenVINO. Reads the header of the weights, no more.
     """
+    from anomalyclip.clip.architecture import infer_config
     from anomalyclip.clip.formats import read_weights
-    from anomalyclip.clip.weights import infer_config
     from anomalyclip.encoders.native import why_not_native
     from anomalyclip.hub import meter, resolve_model
     from anomalyclip.native import why_not

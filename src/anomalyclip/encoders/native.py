@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from anomalyclip.clip.blocks import Block, QuickGELU
-from anomalyclip.clip.config import VisionConfig
+from anomalyclip.clip.config import NORM_EPS, VisionConfig
 from anomalyclip.clip.vision import VisionTransformer
 from anomalyclip.encoders import native_structs as structs
 from anomalyclip.encoders.base import Encoder, Features, refuse
@@ -30,6 +30,7 @@ ELSEWHERE = "Every model runs with --runtime torch, or openvino"
 BOUND = 0.25
 """Largest relative distance of a feature from float32's (tests/encoders); 0.02 to 0.06 on trained weights."""
 _WIDEST_HEAD = 256
+_ACTIVATIONS = ("quick_gelu", "gelu")
 OWN: dict[str, int] = {"qq": 0, "kk": 1, "vv": 2, "qk": 2}  # with qk no block runs the local path
 
 
@@ -172,6 +173,11 @@ def why_not_native(config: VisionConfig) -> str | None:
         return (
             f"the int8 kernels take widths and head widths that are multiples of {PANEL}, of a head at most "
             f"{_WIDEST_HEAD}; this vision tower has {config.width} and {head}"
+        )
+    if config.norm_eps != NORM_EPS or config.activation not in _ACTIVATIONS or (config.mlp_width or PANEL) % PANEL:
+        return (
+            f"the int8 kernels take QuickGELU and GELU, an epsilon of {NORM_EPS:g} and MLPs of multiples of {PANEL}; "
+            f"this vision tower has {config.activation}, {config.norm_eps:g} and {config.mlp_width or 4 * config.width}"
         )
     return why_not("vnni")
 

@@ -57,6 +57,8 @@ class Entry:
         files: interchangeable sources, the preferred one first; empty for an embedded file.
         embedded: path inside ``anomalyclip/assets``, for files that ship with the package.
         default_prompts: for a model: the prompts it uses unless told otherwise; ``None`` if nobody learned any.
+        published: for a model: its published architecture (:mod:`anomalyclip.clip.published`), which not every file of
+            it tells.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Entry:
     files: tuple[RemoteFile, ...] = ()
     embedded: str | None = None
     default_prompts: str | None = None
+    published: str | None = None
 
 
 def _openai(filename: str, sha256: str, size: int) -> RemoteFile:
@@ -117,6 +120,7 @@ _MODELS = (
             ),
         ),
         default_prompts="published-mvtec",
+        published="openai:ViT-L-14-336",
     ),
     Entry(
         "vit-l-14",
@@ -133,6 +137,7 @@ _MODELS = (
                 1_710_540_580,
             ),
         ),
+        published="openai:ViT-L-14",
     ),
     Entry(
         "vit-b-16",
@@ -149,6 +154,7 @@ _MODELS = (
                 598_641_023,
             ),
         ),
+        published="openai:ViT-B-16",
     ),
     Entry(
         "vit-b-32",
@@ -165,6 +171,7 @@ _MODELS = (
                 605_247_071,
             ),
         ),
+        published="openai:ViT-B-32",
     ),
 )
 

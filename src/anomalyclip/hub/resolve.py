@@ -8,8 +8,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from anomalyclip.clip.facts import Given, KnownWeights
 from anomalyclip.errors import HubError
 from anomalyclip.hub.files import obtain
+from anomalyclip.hub.identify import published_name
 from anomalyclip.hub.progress import Meter, silent
 from anomalyclip.hub.registry import MODELS, SOURCES, Entry, Kind, Source, table
 
@@ -24,12 +26,13 @@ class ModelFiles:
 
     Attributes:
         name: the known name, or the path as given.
-        weights: file or folder that ``anomalyclip.clip.load_clip`` reads.
+        weights: file or folder that ``anomalyclip.clip.weights.load_clip`` reads, with what is known of a file that
+            lies alone and does not say how its weights are to be read.
         default_prompts: name or path for :func:`resolve_prompts`; ``None`` if none were ever learned on this model.
     """
 
     name: str
-    weights: Path
+    weights: Path | KnownWeights
     default_prompts: str | None
 
     def prompts_or_error(self) -> str:
@@ -47,7 +50,12 @@ class ModelFiles:
 
 
 def resolve_model(
-    name_or_path: str | os.PathLike[str], *, offline: bool = False, source: Source = "auto", meter: Meter = silent
+    name_or_path: str | os.PathLike[str],
+    *,
+    offline: bool = False,
+    source: Source = "auto",
+    meter: Meter = silent,
+    given: Given | None = None,
 ) -> ModelFiles:
     """A known name, a weights file or folder, or a run folder (its prompts, on the model they were learned on).
 
@@ -56,6 +64,7 @@ def resolve_model(
         offline: never touch the network; ``ANOMALYCLIP_OFFLINE=1`` does the same.
         source: ``openai`` or ``huggingface``; ``auto`` takes what is cached, else the preferred one.
         meter: shows progress (:func:`anomalyclip.hub.progress.meter`); silent by default.
+        given: what the user says of weights that do not say it themselves.
 
     Raises:
         HubError: unknown name, no such path, or the file cannot be had; the message says what to do.
@@ -64,14 +73,15 @@ def resolve_model(
     name = os.fspath(name_or_path)
     entry = MODELS.get(name)
     if entry is not None:
-        return ModelFiles(name, obtain(entry, source=source, offline=offline, meter=meter), entry.default_prompts)
+        file = obtain(entry, source=source, offline=offline, meter=meter)
+        return ModelFiles(name, _known(file, given, entry.published), entry.default_prompts)
     path = _existing_path(name, "model")
     if is_run_folder(path) and not _holds_weights(path):
         backbone = _backbone_of(path)
-        files = resolve_model(backbone, offline=offline, source=source, meter=meter)
+        files = resolve_model(backbone, offline=offline, source=source, meter=meter, given=given)
         return ModelFiles(files.name, files.weights, str(path))
     beside = path / RUN_PROMPTS
-    return ModelFiles(name, path, str(beside) if beside.is_file() else None)
+    return ModelFiles(name, _known(path, given, published_name(path)), str(beside) if beside.is_file() else None)
 
 
 def resolve_prompts(
@@ -93,6 +103,12 @@ def resolve_prompts(
     if not (path / RUN_PROMPTS).is_file():
         raise HubError(f"the folder {path} holds no {RUN_PROMPTS}; expected a run folder (of anomalyclip train)")
     return path / RUN_PROMPTS
+
+
+def _known(path: Path, given: Given | None, published: str | None) -> Path | KnownWeights:
+    """With what is known of the weights, where anything is: the user's word, else the registry's."""
+    told = given or Given(published=published)
+    return KnownWeights(path, told) if told else path
 
 
 def is_run_folder(path: Path) -> bool:

@@ -1,0 +1,110 @@
+"""Files that hold tensors, opened without trust: safetensors, torch.save's archives, TorchScript."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from anomalyclip.clip.archive import is_torchscript, read_torchscript
+from anomalyclip.clip.pickles import check_archive, check_streams, is_zip
+from anomalyclip.clip.safetensors_header import Header, read_header
+from anomalyclip.clip.wrappings import bare, unwrap
+from anomalyclip.errors import WeightsError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A tensor not read yet: its shape, and how to read it."""
+
+    shape: tuple[int, ...]
+    load: Callable[[], Tensor]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file's tensors under its own names (wrappers taken off), and what else it says.
+
+    Attributes:
+        metadata: a safetensors file's own texts.
+        code: the source of a TorchScript archive; None for every other file.
+    """
+
+    entries: dict[str, Entry]
+    metadata: dict[str, str]
+    code: str | None = None
+
+
+def open_container(path: Path) -> Opened:
+    """Open a file of any known container; content decides, not the suffix.
+
+    Raises:
+        WeightsError: unreadable, damaged, a bomb, or one that would run code.
+    """
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(9)
+            stream.seek(0)
+            if head[8:9] == b"{":
+                return _safetensors(path, read_header(stream, path.stat().st_size, path))
+            if is_zip(head) and is_torchscript(path):
+                tensors, code = read_torchscript(path)
+                entries = {name: Entry(each.shape, partial(each.load, path)) for name, each in tensors.items()}
+                return Opened(bare(entries), {}, code)
+            return _pickled(path, stream, zipped=is_zip(head))
+    except WeightsError:
+        raise
+    except Exception as error:  # whatever a hostile file makes a parser say, it ends here
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise WeightsError(
+            f"{path} is not a readable weights file ({reason}); "
+            "expected safetensors, a TorchScript archive or a state dict"
+        ) from error
+
+
+def _safetensors(path: Path, header: Header) -> Opened:
+    entries = {name: Entry(shape, partial(_read_tensor, path, name)) for name, (_, shape) in header.tensors.items()}
+    return Opened(bare(entries), header.metadata)
+
+
+def _read_tensor(path: Path, name: str) -> Tensor:
+    """One tensor from a mapping of its own: what was read of a file stays resident until its mapping is closed."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        handle: Any = safe_open(path, framework="pt")
+        tensor: Tensor = handle.get_tensor(name)
+    except SafetensorError as error:
+        raise WeightsError(f"{path} is a damaged safetensors file ({error}); download it again") from error
+    return tensor
+
+
+def _pickled(path: Path, stream: Any, *, zipped: bool) -> Opened:
+    size = path.stat().st_size
+    if zipped:
+        check_archive(stream, size, path, WeightsError)
+    else:
+        check_streams(stream, path, WeightsError)
+    loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped and zipfile.is_zipfile(path))
+    state = unwrap(loaded, lambda value: isinstance(value, Tensor))
+    tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
+    for name, tensor in tensors.items():
+        _check_dense(name, tensor, path)
+    return Opened({name: Entry(tuple(x.shape), partial(_same, x)) for name, x in tensors.items()}, {})
+
+
+def _check_dense(name: str, tensor: Tensor, path: Path) -> None:
+    """An ordinary tensor that has as many numbers in memory as it says; views may claim any number of them."""
+    dense = tensor.layout == torch.strided and not tensor.is_quantized and tensor.device.type == "cpu"
+    if not dense or tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        raise WeightsError(f"{path}: {name[:120]} is no plain tensor with all its numbers; save the model again")
+
+
+def _same(tensor: Tensor) -> Tensor:
+    return tensor
