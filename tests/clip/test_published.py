@@ -14,7 +14,7 @@ from anomalyclip.clip.published import OPEN_CLIP, published_facts
 from anomalyclip.clip.weights import load_clip
 from anomalyclip.errors import WeightsError
 
-# embed_dim; of vision_cfg image_size, layers, width, head_width, patch_size, mlp_ratio; of text_cfg width, heads, layers
+# embed_dim; image_size, layers, width, head_width, patch_size, mlp_ratio of the image; width, heads, layers of the text
 CONFIGS = {
     "ViT-B-32": (512, (224, 12, 768, 64, 32, 4.0), (512, 8, 12)),
     "ViT-B-32-256": (512, (256, 12, 768, 64, 32, 4.0), (512, 8, 12)),
