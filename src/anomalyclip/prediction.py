@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+
+from anomalyclip.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,11 +71,19 @@ class Prediction:
 
 
 def decide(score: float, threshold: float | None) -> Decision | None:
-    """The decision at a threshold.
+    """The decision at a threshold, None without one.
+
+    Raises:
+        InputError: the score or the threshold is NaN: it is not below anything, and "normal" would be a guess.
 
     >>> decide(0.7, 0.5), decide(0.2, 0.5), decide(0.2, None)
     ('anomalous', 'normal', None)
     """
     if threshold is None:
         return None
+    if math.isnan(score) or math.isnan(threshold):
+        raise InputError(
+            f"cannot decide: the score is {score} and the threshold {threshold}; a model that gives NaN is damaged or "
+            "runs in too low a precision: load it again, or try --precision fp32"
+        )
     return "anomalous" if score >= threshold else "normal"

@@ -158,7 +158,7 @@ def test_weights_follow_their_pixels_across_chunks(make_maps: MakeMaps, monkeypa
     maps, masks = make_maps(3)
     whole, chunked = AUPRO(mode="streaming"), AUPRO(mode="streaming")
     whole.update(maps, masks)
-    monkeypatch.setattr("anomalyclip.metrics.stores.CHUNK", 100)
+    monkeypatch.setattr("anomalyclip.metrics.histogram.CHUNK", 100)
     chunked.update(maps, masks)
     assert chunked.compute() == pytest.approx(whole.compute(), abs=1e-12)
 

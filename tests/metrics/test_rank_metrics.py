@@ -147,7 +147,7 @@ def test_the_error_bound_is_reached() -> None:
     """Two scores in one bin: the worst case each bound allows for is a case that exists."""
     for cls, inside in ((AUROC, 0.5), (AveragePrecision, 0.5), (F1Max, 1 - 2 / 3)):
         metric = cls(mode="streaming", bins=2)
-        metric.update([0.1, 0.2], [0, 1])
+        metric.update([0.6, 0.7], [0, 1])
         assert metric.error_bound() == pytest.approx(inside)
         assert 1.0 - metric.compute() == pytest.approx(inside)
 

@@ -57,7 +57,7 @@ def check_members(
     bomb = any("/data/" in member.filename or member.file_size > MAX_PICKLE for member in packed)
     outside = any(member.header_offset + member.compress_size > size for member in members)
     if bomb or outside or sum(member.compress_size for member in members) > size:
-        raise error(f"{path} is not an archive of torch.save (compressed, or larger than its file); do not trust it")
+        raise error(f"{path} is not an archive of torch.save (compressed, or too large for its file); do not trust it")
 
 
 def check_streams(stream: IO[bytes], path: object, error: Callable[[str], AnomalyClipError]) -> None:

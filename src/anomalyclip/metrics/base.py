@@ -22,9 +22,9 @@ class RankMetric(ABC):
     """A metric that depends only on the order of the scores.
 
     Args:
-        mode: "exact" keeps every score (4 bytes per float32 item). "streaming" keeps a histogram: about 2 MB at 65,536
+        mode: "exact" keeps every score (4 bytes per float32 item). "streaming" keeps a histogram: about 3 MB at 65,536
             bins whatever the number of items, with an error of at most `error_bound()`.
-        bins: number of equal bins, 2 to 2**24 (streaming only).
+        bins: number of equal bins, 2 to 2**24, of which the lowest is cut again (streaming only).
         score_range: (low, high) that holds every score (streaming only). Scores outside raise InputError.
 
     Raises:
@@ -64,9 +64,14 @@ class RankMetric(ABC):
 
     def error_bound(self) -> float:
         """How far `compute()` may lie from the exact value, at most: 0 in exact mode; NaN where undefined."""
-        if isinstance(self._store, ExactScores):
+        if self.is_exact:
             return 0.0 if self.undefined_reason() is None else float("nan")
         return float(self._bound(self._ranking()))
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every score is kept."""
+        return isinstance(self._store, ExactScores)
 
     def undefined_reason(self) -> str | None:
         """Why `compute()` gives NaN ("there are no normal samples"), or None when it gives a number."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anomalyclip.metrics.f1 import _f1_max_compute
-from anomalyclip.metrics.precision import _average_precision_compute
+from anomalyclip.metrics.f1 import _f1_max_bound, _f1_max_compute
+from anomalyclip.metrics.precision import _average_precision_bound, _average_precision_compute
 from anomalyclip.metrics.pro import AUPRO, Variant
 from anomalyclip.metrics.ranking import Ranking
 from anomalyclip.metrics.regions import Connectivity
-from anomalyclip.metrics.roc import _auroc_compute
+from anomalyclip.metrics.roc import _auroc_bound, _auroc_compute
 from anomalyclip.metrics.stores import DEFAULT_BINS, Mode
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from anomalyclip.metrics.arrays import Values
 
 BY_PIXEL = {
-    "pixel_auroc": _auroc_compute,
-    "pixel_ap": _average_precision_compute,
-    "pixel_f1_max": _f1_max_compute,
+    "pixel_auroc": (_auroc_compute, _auroc_bound),
+    "pixel_ap": (_average_precision_compute, _average_precision_bound),
+    "pixel_f1_max": (_f1_max_compute, _f1_max_bound),
 }
 
 
@@ -69,7 +69,20 @@ class PixelMetrics:
     def compute(self) -> dict[str, float]:
         """Each metric in [0, 1]; all NaN where a class of pixels is missing (see `undefined_reason`)."""
         ranking = self.ranking()
-        return {name: float(value(ranking)) for name, value in BY_PIXEL.items()} | {"aupro": self._aupro.compute()}
+        return {name: float(value(ranking)) for name, (value, _) in BY_PIXEL.items()} | {"aupro": self._aupro.compute()}
+
+    def error_bounds(self) -> dict[str, float]:
+        """How far each value of `compute` may lie from the exact one, at most: 0 where every score is kept.
+
+        Large where most scores share a few bins: maps that differ by less than 1/65,536 around some value far from 0.
+        The "reference" variant of AUPRO has an error of its own besides.
+        """
+        bounds = dict.fromkeys((*BY_PIXEL, "aupro"), 0.0)
+        if not self._aupro.is_exact:
+            ranking = self.ranking()
+            bounds = {name: float(bound(ranking)) for name, (_, bound) in BY_PIXEL.items()}
+            bounds["aupro"] = self._aupro.error_bound()
+        return bounds
 
     def ranking(self) -> Ranking:
         """How the pixels rank, for curves over all thresholds; every anomalous pixel counts once."""

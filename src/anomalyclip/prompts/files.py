@@ -6,6 +6,7 @@ key ``anomalyclip.prompts``, holding JSON ``{"format": 1, "settings": {...}, "me
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -25,7 +26,6 @@ FORMAT_VERSION = 1
 METADATA_KEY = "anomalyclip.prompts"
 LINEAR_KEY = "anomalyclip.vand"  # where files of the baseline VAND, which hold no prompts, keep their metadata
 _ZIP_MAGIC = b"PK\x03\x04"
-_MAX_HEADER = 2**20
 
 
 def save_prompts(path: str | Path, prompts: PromptFile) -> None:
@@ -97,26 +97,24 @@ def _as_float32(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _metadata_text(data: bytes, path: str) -> str:
-    """Our metadata string out of the safetensors header (8 bytes of length, then JSON)."""
-    length = int.from_bytes(data[:8], "little")
-    if len(data) < 8 or not 2 <= length <= min(_MAX_HEADER, len(data) - 8):
+    """Our metadata string out of the checked safetensors header."""
+    if len(data) < 9 or data[8:9] != b"{":
         raise PromptError(f"{path} is no prompt file: expected our .safetensors or the authors' .pth")
     try:
-        header: Any = json.loads(data[8 : 8 + length])
-        text = header["__metadata__"][METADATA_KEY]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        if LINEAR_KEY.encode() in data[8 : 8 + length]:
-            raise PromptError(
-                f"{path} holds the linear layers of VAND, not prompts; that baseline is judged by"
-                f" anomalyclip evaluate DATA --prompts vand:{path}"
-            ) from error
+        metadata = read_header(io.BytesIO(data), len(data), path).metadata
+    except WeightsError as error:
+        raise PromptError(f"the prompt file {error}") from error
+    if METADATA_KEY in metadata:
+        return metadata[METADATA_KEY]
+    if LINEAR_KEY in metadata:
         raise PromptError(
-            f"{path} is no prompt file: its header lacks {METADATA_KEY!r};"
-            " a plain safetensors file holds weights, pass it as the model instead"
-        ) from error
-    if not isinstance(text, str):
-        raise PromptError(f"{path} is damaged: {METADATA_KEY!r} in its header is no text")
-    return text
+            f"{path} holds the linear layers of VAND, not prompts; that baseline is judged by"
+            f" anomalyclip evaluate DATA --prompts vand:{path}"
+        )
+    raise PromptError(
+        f"{path} is no prompt file: its header lacks {METADATA_KEY!r};"
+        " a plain safetensors file holds weights, pass it as the model instead"
+    )
 
 
 @dataclass(frozen=True)

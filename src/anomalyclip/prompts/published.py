@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import io
-import pickle
 import re
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from anomalyclip.clip.pickles import check_archive
+from anomalyclip.clip.wrappings import bare, unwrap
 from anomalyclip.errors import ConfigError, PromptError
 from anomalyclip.prompts.bounded import MAX_BYTES, read_bounded, write_atomic
 from anomalyclip.prompts.content import CTX_NAMES, DEEP_PREFIX, PromptFile, PromptMetadata
@@ -19,6 +19,7 @@ from anomalyclip.prompts.learner import PromptLearner
 from anomalyclip.prompts.settings import PromptSettings
 
 TOP_KEY = "prompt_learner"
+_INSIDE = f"{TOP_KEY}."  # where a module that holds the learner was saved whole
 PROJECTION_PREFIX = "compound_prompt_projections."
 PROJECTION_WIDTH = 896
 _FIXED = tuple(
@@ -26,10 +27,7 @@ _FIXED = tuple(
 )
 _DEEP = re.compile(re.escape(DEEP_PREFIX) + r"\d{1,3}")
 _PROJECTION = re.compile(re.escape(PROJECTION_PREFIX) + r"\d+\.(weight|bias)")
-_MAX_PICKLE = 2**20  # data.pkl of a published file: 2 kB
-_MAX_ENTRIES = 1000
 MAX_NUMBERS = MAX_BYTES // 4
-_ALLOWED_GLOBALS = re.compile(r"collections OrderedDict|torch\._utils _rebuild_(tensor_v2|parameter)|torch \w+Storage")
 
 # ViT-L/14@336 (text width 768) is the only backbone the authors published prompts for: preset of METHOD section 5.
 _VIT_L_WIDTH = 768
@@ -115,13 +113,15 @@ def save_published(path: str | Path, learner: PromptLearner) -> None:
 
 def _unpack(data: bytes, path: str) -> dict[str, Tensor]:
     """The state dict, after the archive and its pickle were looked at without being run."""
-    _check_archive(data, path)
     try:
+        check_archive(io.BytesIO(data), len(data), path, PromptError)
         loaded: Any = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, ValueError, KeyError, TypeError, EOFError, MemoryError) as error:
-        raise PromptError(f"{path} cannot be read as tensors only ({_first_line(error)}); fetch it again") from error
-    state = loaded.get(TOP_KEY) if isinstance(loaded, dict) else None
-    if not isinstance(state, dict):
+    except PromptError:
+        raise
+    except Exception as error:  # whatever a hostile file makes a parser say, it ends here
+        raise PromptError(f"{path} is damaged, or holds more than tensors ({_first_line(error)}); fetch it again") from error
+    state = _state(loaded)
+    if not state:
         raise PromptError(
             f"{path} does not hold {{{TOP_KEY!r}: state_dict}}; expected a checkpoint of the AnomalyCLIP authors"
         )
@@ -134,30 +134,15 @@ def _unpack(data: bytes, path: str) -> dict[str, Tensor]:
     return state
 
 
-def _check_archive(data: bytes, path: str) -> None:
-    """Refuse zip bombs and pickles that name anything but tensors, before torch opens the file."""
-    import pickletools
-
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-            # torch.save never compresses: what is compressed is not its work, and could be a bomb
-            stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
-            if not stored or len(entries) > _MAX_ENTRIES or sum(entry.file_size for entry in entries) > MAX_BYTES:
-                raise PromptError(f"{path} is not an archive of torch.save (compressed, or too large); do not trust it")
-            pickles = [entry for entry in entries if entry.filename.endswith("data.pkl")]
-            if len(pickles) != 1 or pickles[0].file_size > _MAX_PICKLE:
-                raise PromptError(f"{path} is not an archive of torch.save (it needs one small data.pkl)")
-            operations = list(pickletools.genops(archive.read(pickles[0])))
-    except (zipfile.BadZipFile, ValueError, EOFError, IndexError, NotImplementedError, OSError, RuntimeError) as error:
-        raise PromptError(f"{path} is damaged ({_first_line(error)}); fetch it again") from error
-    for opcode, argument, _ in operations:
-        named = opcode.name in ("GLOBAL", "INST", "STACK_GLOBAL", "EXT1", "EXT2", "EXT4")
-        if named and not (opcode.name == "GLOBAL" and _ALLOWED_GLOBALS.fullmatch(str(argument))):
-            raise PromptError(
-                f"{path} is refused: loading it would run {str(argument or opcode.name)!r}, a prompt file needs only"
-                " tensors; do not trust its source"
-            )
+def _state(loaded: Any) -> dict[str, Any]:
+    """The learner's state dict, out of what training wraps around it."""
+    if isinstance(loaded, dict) and isinstance(loaded.get(TOP_KEY), dict):
+        inner: dict[str, Any] = loaded[TOP_KEY]
+        return bare(inner) if all(isinstance(name, str) for name in inner) else inner
+    state = unwrap(loaded, lambda value: isinstance(value, Tensor))
+    inside = {name.removeprefix(_INSIDE): value for name, value in state.items() if name.startswith(_INSIDE)}
+    state = inside or state
+    return state if any(name in CTX_NAMES for name in state) else {}
 
 
 def _check_keys(state: dict[str, Tensor], path: str) -> dict[str, Tensor]:
