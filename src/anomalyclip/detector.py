@@ -156,7 +156,8 @@ class Detector:
             "settings": self.settings.recorded(),
             "version": __version__,
         }
-        return told | self.judge.provenance() | self.encoder.provenance()
+        reading = {"reading": dict(self.encoder.facts.reading)} if self.encoder.facts.reading else {}
+        return told | reading | self.judge.provenance() | self.encoder.provenance()
 
     @overload
     def detect(

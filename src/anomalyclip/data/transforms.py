@@ -1,4 +1,4 @@
-"""Preprocessing (METHOD section 2): square bicubic resize, scale to [0, 1], CLIP's normalisation; masks likewise."""
+"""Preprocessing (METHOD section 2): square resize, scale to [0, 1], the model's own normalisation; masks likewise."""
 
 from __future__ import annotations
 
@@ -6,37 +6,40 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from anomalyclip.clip.preprocessing import Preprocessing
+
 if TYPE_CHECKING:
     from typing import Any
 
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-MEAN = (0.48145466, 0.4578275, 0.40821073)
-STD = (0.26862954, 0.26130258, 0.27577711)
+OPENAI = Preprocessing()
+MEAN, STD = OPENAI.mean, OPENAI.std
 
 
-def preprocess(image: Image, size: int | tuple[int, int]) -> NDArray[np.float32]:
+def preprocess(image: Image, size: int | tuple[int, int], how: Preprocessing = OPENAI) -> NDArray[np.float32]:
     """An RGB image as CLIP wants it: float32 (3, size, size), normalised. Resized without crop or padding.
 
-    ``size`` may also be (height, width).
+    ``size`` may also be (height, width); ``how`` is the model's own, OpenAI's where nothing else is known.
     """
-    return normalise(resize(image, size))
+    return normalise(resize(image, size, how), how)
 
 
-def resize(image: Image, size: int | tuple[int, int]) -> NDArray[np.uint8]:
-    """An RGB image at ``size``, a side or (height, width): uint8 (H, W, 3), PIL's bicubic filter."""
+def resize(image: Image, size: int | tuple[int, int], how: Preprocessing = OPENAI) -> NDArray[np.uint8]:
+    """An RGB image at ``size``, a side or (height, width): uint8 (H, W, 3), with Pillow's filter of that name."""
     from PIL.Image import Resampling
 
     height, width = (size, size) if isinstance(size, int) else size
-    resized = image if image.size == (width, height) else image.resize((width, height), Resampling.BICUBIC)
+    chosen = Resampling[how.interpolation.upper()]
+    resized = image if image.size == (width, height) else image.resize((width, height), chosen)
     return np.array(resized, dtype=np.uint8)
 
 
-def normalise(pixels: NDArray[Any]) -> NDArray[np.float32]:
+def normalise(pixels: NDArray[Any], how: Preprocessing = OPENAI) -> NDArray[np.float32]:
     """uint8 RGB (..., H, W, 3) to normalised float32 (..., 3, H, W)."""
     scaled = np.moveaxis(pixels, -1, -3).astype(np.float32, order="C")
-    mean, std = (np.array(values, np.float32)[:, None, None] for values in (MEAN, STD))
+    mean, std = (np.array(values, np.float32)[:, None, None] for values in (how.mean, how.std))
     scaled /= np.float32(255)
     scaled -= mean
     scaled /= std

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from anomalyclip.clip.preprocessing import Preprocessing
 from anomalyclip.encoders.request import FeatureRequest
 from anomalyclip.errors import ConfigError
 
@@ -43,6 +44,9 @@ class EncoderFacts:
             "fp16", or "int8 native". Features of another rounding are other features.
         bound: largest relative distance |f - f0| / |f0| of a feature vector from torch's in float32.
         resizes: whether it takes inputs of other sizes than S x S.
+        preprocessing: how an image becomes its input.
+        reading: how its weights were read and who told it (:meth:`anomalyclip.clip.config.VisionConfig.reading`), as
+            provenance records it; empty where the file itself says all.
     """
 
     name: str
@@ -56,6 +60,8 @@ class EncoderFacts:
     rounding: str = ""
     bound: float = 1e-4
     resizes: bool = True
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +164,7 @@ class Encoder(ABC):
         """An RGB image as it is wanted: (3, S, S), or (3, H, W) for ``size`` (H, W); float32, normalised."""
         from anomalyclip.data.transforms import preprocess
 
-        return as_numpy(preprocess(image, size or self.facts.image_size))
+        return as_numpy(preprocess(image, size or self.facts.image_size, self.facts.preprocessing))
 
     def check(self, request: FeatureRequest) -> None:
         """Raises :class:`ConfigError` with what :meth:`offers` says."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from anomalyclip.encoders.base import Array, Encoder, EncoderFacts, Features, Stage
 from anomalyclip.encoders.formats import FORMATS
-from anomalyclip.encoders.graph_io import outputs_of
+from anomalyclip.encoders.graph_io import outputs_of, preprocessing_of
 from anomalyclip.encoders.request import FeatureRequest
 from anomalyclip.encoders.sessions import open_session
 from anomalyclip.encoders.sidecar import Artefact, read_artefact
@@ -88,8 +88,9 @@ class GraphEncoder(Encoder):
         """RGB image -> (3, S, S): uint8 where the graph normalises, else float32 normalised."""
         from anomalyclip.data.transforms import normalise, resize
 
-        pixels = resize(image, size or self.artefact.image_size)
-        return np.moveaxis(pixels, -1, -3) if self.artefact.pixels == "uint8" else normalise(pixels)
+        how = self.facts.preprocessing
+        pixels = resize(image, size or self.artefact.image_size, how)
+        return np.moveaxis(pixels, -1, -3) if self.artefact.pixels == "uint8" else normalise(pixels, how)
 
     def provenance(self) -> dict[str, Any]:
         """What runs it; `precision` only where numbers differ by more than rounding."""
@@ -129,6 +130,8 @@ def facts_of(artefact: Artefact) -> EncoderFacts:
         rounding="" if exact else f"{artefact.precision} {artefact.format} {which}",
         bound=BOUNDS[artefact.precision],
         resizes=False,
+        preprocessing=preprocessing_of(artefact.input),
+        reading=artefact.provenance.get("reading") or {},
         **told,
     )
 

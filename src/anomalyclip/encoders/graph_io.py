@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
+from anomalyclip.clip.preprocessing import Preprocessing
 from anomalyclip.encoders.request import FeatureRequest
+from anomalyclip.errors import ConfigError, InputError
 
 Pixels = Literal["uint8", "normalised"]
 """What the graph takes: uint8 RGB (B, S, S, 3), or float32 (B, 3, S, S) as
@@ -37,14 +40,27 @@ def outputs_of(request: FeatureRequest) -> dict[str, str]:
     return found
 
 
-def describe_input(pixels: Pixels, side: int) -> dict[str, Any]:
+def describe_input(pixels: Pixels, side: int, how: Preprocessing) -> dict[str, Any]:
     """The sidecar's words for the input."""
-    from anomalyclip.data.transforms import MEAN, STD
-
-    resize = f"RGB, resized to {side} x {side} with Pillow's BICUBIC filter, no crop, no padding"
+    filter_name = how.interpolation.upper()
+    resize = f"RGB, resized to {side} x {side} with Pillow's {filter_name} filter, no crop, no padding"
     if pixels == "uint8":
         shape, before = ["batch", side, side, 3], resize + "; the graph scales and normalises"
     else:
         shape, before = ["batch", 3, side, side], resize + "; divided by 255, minus mean, divided by std"
     dtype = "uint8" if pixels == "uint8" else "float32"
-    return {"name": INPUT, "dtype": dtype, "shape": shape, "before": before, "mean": list(MEAN), "std": list(STD)}
+    told = {"name": INPUT, "dtype": dtype, "shape": shape, "before": before}
+    return told | {"mean": list(how.mean), "std": list(how.std), "interpolation": how.interpolation}
+
+
+def preprocessing_of(told: Mapping[str, Any]) -> Preprocessing:
+    """What :func:`describe_input` told; exports of before have no filter, they were all made for bicubic.
+
+    Raises:
+        InputError: values that cannot be.
+    """
+    try:
+        given = {name: tuple(told[name]) for name in ("mean", "std") if name in told}
+        return Preprocessing(**given, interpolation=told.get("interpolation", "bicubic"))
+    except (TypeError, ConfigError) as error:
+        raise InputError(f"the export's sidecar describes no input ({error}); export the model again") from error

@@ -164,6 +164,8 @@ def facts_of(
         stages=stages_of(stem),
         rounding=rounding,
         bound=bound,
+        preprocessing=config.preprocessing,
+        reading=config.reading() if config.told_by else {},
     )
 
 

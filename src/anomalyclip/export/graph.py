@@ -8,7 +8,6 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from anomalyclip.data.transforms import MEAN, STD
 from anomalyclip.detector import Detector
 from anomalyclip.encoders.base import Features
 from anomalyclip.encoders.graph_io import Pixels, outputs_of
@@ -58,7 +57,8 @@ class DetectorGraph(nn.Module):
         self.dtype = torch.float16 if half else torch.float32
         self.pixels, self.side = pixels, model.image_size
         self.outputs = outputs_of(self.gives)
-        mean, std = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, STD))
+        how = encoder.facts.preprocessing
+        mean, std = (torch.tensor(values).view(3, 1, 1) for values in (how.mean, how.std))
         self.register_buffer("scale", 1 / (255 * std))
         self.register_buffer("shift", mean / std)
 

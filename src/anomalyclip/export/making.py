@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anomalyclip.clip.preprocessing import Preprocessing
 from anomalyclip.encoders.formats import OPSET, ExportFormat, FormatName, Precision, export_format, require
 from anomalyclip.encoders.graph_io import Pixels, describe_input, outputs_of
 from anomalyclip.encoders.request import FeatureRequest
@@ -112,14 +113,16 @@ def export_model(
             precision=options.precision,
             image_size=model.image_size,
             pixels=options.pixels,
-            input=describe_input(options.pixels, model.image_size),
+            input=describe_input(options.pixels, model.image_size, model.encoder.facts.preprocessing),
             outputs=outputs_of(options.gives),
             opset=OPSET if options.format == "onnx" else None,
             files=record_files(folder),
             provenance=model.provenance(),
             made_with=package_versions(),
             quantisation=quantisation,
-            verification=None if reference is None else _verify(folder, options, images, reference, tell),
+            verification=None
+            if reference is None
+            else _verify(folder, options, images, reference, model.encoder.facts.preprocessing, tell),
             profile=None if options.profile is None else dict(options.profile),
             features=_features(model, options),
         )
@@ -219,7 +222,14 @@ def _calibration(options: ExportOptions, side: int, tell: Callable[[str], None])
     return images, {"by": "nncf", "images": len(images), "source": source, "kept_in_float": list(KEPT)}
 
 
-def _verify(folder: Path, options: ExportOptions, images: Images, reference: Any, tell: Callable[[str], None]) -> Any:
+def _verify(
+    folder: Path,
+    options: ExportOptions,
+    images: Images,
+    reference: Any,
+    how: Preprocessing,
+    tell: Callable[[str], None],
+) -> Any:
     """Differences against torch; warns through `tell`, raises ConfigError where the export is wrong."""
     from anomalyclip.data.transforms import normalise
     from anomalyclip.encoders.sessions import open_session
@@ -229,7 +239,7 @@ def _verify(folder: Path, options: ExportOptions, images: Images, reference: Any
     run, _ = open_session(options.format, folder, tuple(outputs_of(options.gives)), device="cpu")
     given: Any = images
     if options.pixels == "normalised":
-        given = [normalise(image) for image in images]
+        given = [normalise(image, how) for image in images]
     differences = compare(reference, score_with_session(run, given))
     if wrong := beyond(differences, REFUSED[options.precision]):
         remedy = "give typical images with --calibration" if options.precision == "int8" else "please report this"

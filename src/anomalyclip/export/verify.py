@@ -53,7 +53,8 @@ def score_with_torch(model: Detector, images: Sequence[NDArray[np.uint8]]) -> Sc
     """The reference: one image at a time, as memory is."""
     from anomalyclip.data.transforms import normalise
 
-    found = [model.predict(normalise(image)[None]) for image in images]
+    how = model.encoder.facts.preprocessing
+    found = [model.predict(normalise(image, how)[None]) for image in images]
     return Scored(*(np.concatenate([pair[i] for pair in found]) for i in (0, 1)))
 
 

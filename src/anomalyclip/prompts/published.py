@@ -119,7 +119,9 @@ def _unpack(data: bytes, path: str) -> dict[str, Tensor]:
     except PromptError:
         raise
     except Exception as error:  # whatever a hostile file makes a parser say, it ends here
-        raise PromptError(f"{path} is damaged, or holds more than tensors ({_first_line(error)}); fetch it again") from error
+        raise PromptError(
+            f"{path} is damaged, or holds more than tensors ({_first_line(error)}); fetch it again"
+        ) from error
     state = _state(loaded)
     if not state:
         raise PromptError(

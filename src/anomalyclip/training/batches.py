@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from anomalyclip.clip.preprocessing import Preprocessing
+from anomalyclip.data.transforms import OPENAI
 from anomalyclip.features.cache import FeatureCache
 from anomalyclip.training.prepare import MaskStore, load_pixels
 from anomalyclip.training.samples import Sample
@@ -54,8 +56,9 @@ class SampleBatches(Dataset[Batch]):
         size: int,
         classes: Sequence[str],
         max_pixels: int | None = None,
+        how: Preprocessing = OPENAI,
     ) -> None:
-        self._max_pixels = max_pixels
+        self._max_pixels, self._how = max_pixels, how
         self._samples, self._masks, self._cache, self._size = samples, masks, cache, size
         self._number = {name: number for number, name in enumerate(classes)}
 
@@ -72,7 +75,7 @@ class SampleBatches(Dataset[Batch]):
             rows = torch.from_numpy(np.stack([self._cache.get(sample.image_sha256) for sample in samples]))
         else:
             pixels = torch.from_numpy(
-                np.stack([load_pixels(sample, self._size, self._max_pixels) for sample in samples])
+                np.stack([load_pixels(sample, self._size, self._max_pixels, self._how) for sample in samples])
             )
         return Batch(
             rows,

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor
 
+from anomalyclip.clip.preprocessing import Preprocessing
 from anomalyclip.data.dataset import Dataset, Item
 from anomalyclip.data.doubts import DOUBTFUL, Finding
 from anomalyclip.data.masks import Reading, mask_digest, read_marked
-from anomalyclip.data.transforms import preprocess, preprocess_mask
+from anomalyclip.data.transforms import OPENAI, preprocess, preprocess_mask
 from anomalyclip.encoders.base import Encoder
 from anomalyclip.errors import ConfigError, ImageReadError, InputError
 from anomalyclip.features.cache import FeatureCache
@@ -200,9 +201,11 @@ def check_readable(preparation: Preparation, max_pixels: int | None = None) -> N
     preparation.samples[:] = good
 
 
-def load_pixels(sample: Sample, size: int, max_pixels: int | None = None) -> NDArray[np.float32]:
+def load_pixels(
+    sample: Sample, size: int, max_pixels: int | None = None, how: Preprocessing = OPENAI
+) -> NDArray[np.float32]:
     """The preprocessed image (3, S, S)."""
-    return preprocess(_image(sample, max_pixels), size)
+    return preprocess(_image(sample, max_pixels), size, how)
 
 
 def _image(sample: Sample, max_pixels: int | None) -> Image:

@@ -206,13 +206,14 @@ class _Run:
         from anomalyclip.training.module import PromptTraining
 
         size, limit = self.settings.image_size, self.config.max_pixels
+        how = self.encoder.facts.preprocessing
         masks = MaskStore(cache, size, limit)
         module = PromptTraining(
             self.student,
             None if cache is not None else self.encoder,
             self.key,
-            SampleBatches(training, masks, cache, size, self.classes, limit),
-            SampleBatches(held, masks, cache, size, self.classes, limit),
+            SampleBatches(training, masks, cache, size, self.classes, limit, how),
+            SampleBatches(held, masks, cache, size, self.classes, limit, how),
             self.config,
             reporter=self.reporter,
             save=self._save,
