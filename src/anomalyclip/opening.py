@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomalyclip.by_class import PerClass
+from anomalyclip.clip.facts import Given
 from anomalyclip.combining import BUILT_IN, Combination, check
 from anomalyclip.detector import Detector
 from anomalyclip.encoders.choosing import choose_runtime
@@ -25,6 +26,7 @@ from anomalyclip.judges.choosing import OBJECT
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from anomalyclip.clip.config import Activation
     from anomalyclip.clip.model import CLIP
     from anomalyclip.encoders.base import Encoder
     from anomalyclip.encoders.request import FeatureRequest
@@ -41,6 +43,9 @@ def load(
     threads: int | None = None,
     offline: bool = False,
     class_name: str = OBJECT,
+    activation: Activation | None = None,
+    heads: tuple[int, int] | None = None,
+    architecture: str | None = None,
     **settings: Unpack[ScoringKeywords],
 ) -> Detector:
     """Load a model by name or path, with its prompts, on torch; an export on its own runtime.
@@ -52,6 +57,9 @@ def load(
         threads: CPU threads of torch; None leaves them as they are.
         offline: never touch the network.
         class_name: fills hand-written and object-aware prompts.
+        activation, heads, architecture: of weights that do not say how they are to be read: "quick_gelu" or "gelu";
+            numbers of heads of the vision and the text tower; the published model it is, as
+            "open_clip:ViT-B-16-plus-240".
         settings: layers, image_size, dpam, dpam_blocks, sigma, tau, post_norm_class, map_weight, map_share: override
             what comes with the prompts.
 
@@ -67,6 +75,9 @@ def load(
         threads=threads,
         offline=offline,
         class_name=class_name,
+        activation=activation,
+        heads=heads,
+        architecture=architecture,
         runtime="auto" if find_artefact(model) is not None else "torch",
         **settings,
     )
@@ -84,6 +95,9 @@ def open_detector(
     streams: int = 1,
     offline: bool = False,
     class_name: str = OBJECT,
+    activation: Activation | None = None,
+    heads: tuple[int, int] | None = None,
+    architecture: str | None = None,
     **settings: Any,
 ) -> Detector:
     """A detector for a model or an exported artefact, with any prompts, on one of the runtimes.
@@ -103,6 +117,7 @@ def open_detector(
         streams: images of a batch that OpenVINO works on at once, for throughput; the others have one stream.
         offline: never touch the network.
         class_name: fills prompts that name the object.
+        activation, heads, architecture: see :func:`load`.
         settings: layers, image_size, dpam, dpam_blocks, sigma, tau, post_norm_class, map_weight, map_share: override
             what comes with the prompts; None does not.
 
@@ -111,8 +126,20 @@ def open_detector(
         InputError: an artefact that is damaged.
         HubError, WeightsError, PromptError: see :func:`load`.
     """
+    told = Given(activation, heads, architecture)
     call = _Call(
-        model, prompts, runtime, precision, compiled, device, threads, streams, offline, (class_name,), _given(settings)
+        model,
+        prompts,
+        runtime,
+        precision,
+        compiled,
+        device,
+        threads,
+        streams,
+        offline,
+        (class_name,),
+        _given(settings),
+        told,
     )
     return call.export() if call.artefact is not None else call.detector()
 
@@ -142,7 +169,10 @@ def open_for(
     names = (OBJECT,) if class_agnostic else tuple(classes)
     options["spec"] = options.pop("prompts", None)
     running = {name: options.pop(name) for name in _RUNNING if name in options}
-    call = _Call(model, asked=runtime, precision=precision, classes=names, settings=_given(options), **running)
+    told = Given(*(options.pop(name, None) for name in ("activation", "heads", "architecture")))
+    call = _Call(
+        model, asked=runtime, precision=precision, classes=names, settings=_given(options), told=told, **running
+    )
     if call.artefact is not None:
         return call.export()
     if class_agnostic or not call.prompts.by_class:
@@ -204,6 +234,7 @@ class _Call:
     offline: bool = False
     classes: tuple[str, ...] = (OBJECT,)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    told: Given = field(default_factory=Given)
 
     def __post_init__(self) -> None:
         check_runtime(self.asked)
@@ -216,7 +247,7 @@ class _Call:
     def files(self) -> ModelFiles:
         from anomalyclip.hub import meter, resolve_model
 
-        return resolve_model(self.model, offline=self.offline, meter=meter)
+        return resolve_model(self.model, offline=self.offline, meter=meter, given=self.told)
 
     @cached_property
     def prompts(self) -> Prompts:
@@ -285,7 +316,8 @@ class _Call:
     def _loading(self) -> dict[str, Any]:
         """The call as conversions remember it."""
         name = self.classes[0] if len(self.classes) == 1 else None
-        return {"model": self.model, "prompts": self.spec, "class_name": name, **self.settings}
+        reading = {"reading": self.told.words()} if self.told else {}
+        return {"model": self.model, "prompts": self.spec, "class_name": name, **self.settings, **reading}
 
     def _is_converted(self) -> bool:
         from anomalyclip.export.conversions import known_conversion

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -88,7 +89,7 @@ class Choice:
 
 
 def choose_judges(
-    weights: str | Path,
+    weights: str | os.PathLike[str],
     name: str,
     prompts: Prompts,
     classes: Sequence[str],
@@ -115,7 +116,7 @@ def choose_judges(
 
 @dataclass(frozen=True)
 class _Call:
-    weights: str | Path
+    weights: str | os.PathLike[str]
     name: str
     prompts: Prompts
     classes: tuple[str, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -31,7 +32,7 @@ from anomalyclip.settings import Preset
 
 
 def text_embeddings(
-    clip: str | Path, prompts: str | Path, *, backbone: str, class_name: str
+    clip: str | os.PathLike[str], prompts: str | Path, *, backbone: str, class_name: str
 ) -> tuple[TextEmbeddings, CLIP, Preset]:
     """Embeddings, the CLIP they belong to (without its text tower) and the settings that come with the prompts.
 
@@ -44,7 +45,7 @@ def text_embeddings(
 
 
 def class_embeddings(
-    clip: str | Path, prompts: str | Path, classes: Sequence[str], *, backbone: str, vision: bool = True
+    clip: str | os.PathLike[str], prompts: str | Path, classes: Sequence[str], *, backbone: str, vision: bool = True
 ) -> tuple[dict[str, TextEmbeddings], CLIP, Preset]:
     """:func:`text_embeddings` for every class at once; object-agnostic prompts give all classes the same.
 

@@ -14,7 +14,8 @@ from typing import Annotated
 
 from torch import Tensor
 
-from anomalyclip.errors import AnomalyClipError, ConfigError, PromptError
+from anomalyclip.clip.safetensors_header import read_header
+from anomalyclip.errors import AnomalyClipError, ConfigError, PromptError, WeightsError
 from anomalyclip.prompts.bounded import read_bounded, write_atomic
 from anomalyclip.prompts.content import PromptFile, PromptMetadata
 from anomalyclip.prompts.published import parse_published

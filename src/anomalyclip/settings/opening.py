@@ -15,7 +15,7 @@ from anomalyclip.settings.faces import (
     WATCH,
 )
 from anomalyclip.settings.panels import MODEL, SPEED
-from anomalyclip.settings.reading import device_of
+from anomalyclip.settings.reading import device_of, heads_of
 from anomalyclip.settings.scoring import DECIDING
 from anomalyclip.settings.setting import Range, Setting
 
@@ -74,6 +74,33 @@ _CLASS_AGNOSTIC = Setting(
     panel=MODEL,
     part=_OPENING,
 )
+_ACTIVATION = Setting(
+    name="activation",
+    type=str,
+    choices=("quick_gelu", "gelu", "gelu_tanh"),
+    help="Activation of a lone weights file that does not say it.",
+    where=(*SCORING, EXPORT, LOAD),
+    panel=MODEL,
+    part=_OPENING,
+)
+_HEADS = Setting(
+    name="heads",
+    type=str,
+    help="Attention heads VISION,TEXT of a lone weights file that does not say them.",
+    where=(*SCORING, EXPORT, LOAD),
+    panel=MODEL,
+    metavar="VISION,TEXT",
+    read=heads_of,
+    part=_OPENING,
+)
+_ARCHITECTURE = Setting(
+    name="architecture",
+    type=str,
+    help="The published model a lone weights file is, such as open_clip:ViT-B-16-plus-240.",
+    where=(*SCORING, EXPORT, LOAD),
+    panel=MODEL,
+    part=_OPENING,
+)
 _DEVICE = Setting(
     name="device",
     type=str,
@@ -128,6 +155,9 @@ OPENING: tuple[Setting, ...] = (
     _PROMPTS,
     _CLASS_NAME,
     _CLASS_AGNOSTIC,
+    _ACTIVATION,
+    _HEADS,
+    _ARCHITECTURE,
     _DEVICE,
     *DECIDING,
     _OFFLINE,

@@ -32,6 +32,14 @@ def layers_of(given: Any, spelled: str) -> tuple[int, ...]:
     return layers
 
 
+def heads_of(given: Any, spelled: str) -> tuple[int, int]:
+    """`16,12`, or two numbers, as (16, 12). Raises ConfigError."""
+    parts = [part.strip() for part in given.split(",")] if isinstance(given, str) else _listed(given)
+    if len(parts) != 2 or not all(part.isascii() and part.isdecimal() and 0 < int(part[:4]) < 1000 for part in parts):
+        raise ConfigError(f"{spelled} {_shown(given)}: expected heads of the vision and the text tower, such as 16,12")
+    return int(parts[0]), int(parts[1])
+
+
 def scales_of(given: Any, spelled: str) -> tuple[float, ...]:
     """`0.5,1,2`, or numbers, as (0.5, 1.0, 2.0). Raises ConfigError."""
     try:
