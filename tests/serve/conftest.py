@@ -105,9 +105,9 @@ def small_clip(golden_folder: Path) -> Detector:
 
 
 @contextmanager
-def running(model: Any, config: ServeConfig) -> Iterator[Running]:
+def running(model: Any, config: ServeConfig, profiles: Any = ()) -> Iterator[Running]:
     """Serve on a free port of the loopback until the block ends."""
-    app = create_app(model, config)
+    app = create_app(model, config, profiles)
     started = threading.Event()
     ports: list[int] = []
     settings = uvicorn.Config(
@@ -133,7 +133,7 @@ def running(model: Any, config: ServeConfig) -> Iterator[Running]:
 @pytest.fixture(scope="session")
 def serve(small_clip: Detector) -> Callable[..., Any]:
     """serve(ServeConfig(...)) is a context manager that gives a `Running` server of the small CLIP."""
-    return lambda config=None, model=None: running(model or small_clip, config or ServeConfig())
+    return lambda config=None, model=None, profiles=(): running(model or small_clip, config or ServeConfig(), profiles)
 
 
 @pytest.fixture(scope="module")

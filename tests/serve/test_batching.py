@@ -100,3 +100,18 @@ def test_close_finishes_what_was_submitted(model) -> None:
     assert all(future.done() for future in futures)
     assert not batcher.alive
     assert batcher.seconds_per_image > 0
+
+
+def test_images_of_another_judge_have_passes_of_their_own(batcher, model) -> None:
+    sizes = []
+
+    def half(pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        sizes.append(len(pixels))
+        return pixels[:, 0, 0, 0] / 2, pixels[:, 0]
+
+    first = batcher.submit(_image(0.5))
+    assert model.entered.acquire(timeout=30)
+    mixed = [batcher.submit(_image(0.2)), batcher.submit(_image(0.4), half), batcher.submit(_image(0.3))]
+    model.go.set()
+    assert [future.result(30)[0] for future in [first, *mixed]] == pytest.approx([0.5, 0.2, 0.2, 0.3])
+    assert (model.sizes, sizes) == ([1, 2], [1])

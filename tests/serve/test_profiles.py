@@ -92,3 +92,29 @@ def test_a_profile_of_another_model_is_refused(small_clip, serve, normals) -> No
 @pytest.mark.parametrize("query", ["", "name=a/b", "name=x&rate=0", "name=x&rate=1", "name=x&pixel_rule=none"])
 def test_bad_options(query, server, normals) -> None:
     assert server.send_files(normals[:1], f"/v1/calibrate?{query}").status == 422
+
+
+def test_a_profile_with_a_memory_judges_by_it(serve, small_clip, png, tmp_path) -> None:
+    """The same score as `Detector.detect` with the memory gives, and the words' own where no profile is named."""
+    from anomalyclip.calibration.making import Maker
+    from anomalyclip.calibration.measured import collect
+    from anomalyclip.detect.inputs import iter_inputs
+    from anomalyclip.geometry import Areas, Geometry
+
+    for seed in range(5):
+        (tmp_path / f"{seed}.png").write_bytes(png(seed))
+    maker = Maker(
+        small_clip, Geometry(), Areas(), rates=(0.2, 0.2), pixel_rule="image", name="line", memory=True, split=False,
+        max_pixels=None, measure=lambda model, items, known: collect(model, items, known=known),
+    )  # fmt: skip
+    made = maker.make(list(iter_inputs([str(tmp_path)], recursive=False)), None, None)
+    made.write_memory(tmp_path / "line.json")
+    assert made.profile.memory is not None
+    other = png(9)
+    with serve(profiles=[made.profile]) as server:
+        given = server.send_files([("a.png", other)], "/v1/detect?profile=line").json["results"][0]
+        plain = server.send_files([("a.png", other)]).json["results"][0]
+    picture = Image.open(io.BytesIO(other)).convert("RGB")
+    assert given["score"] == pytest.approx(made.profile.judged(small_clip).detect(picture).score, abs=1e-6)
+    assert plain["score"] == pytest.approx(small_clip.detect(picture).score, abs=1e-6)
+    assert given["settings"]["memory_sha256"] == made.profile.memory.sha256

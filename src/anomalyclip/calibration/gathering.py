@@ -56,10 +56,14 @@ class Good:
 
 @dataclass
 class Gathered:
-    """Good pictures, each once, and why others were left out: (path, reason)."""
+    """Good pictures, each once, and why others were left out: (path, reason).
+
+    refusal: why this model makes no memory at all, "" where it does.
+    """
 
     pictures: list[Good] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    refusal: str = ""
 
 
 @dataclass(frozen=True)

@@ -109,10 +109,7 @@ class Maker:
         source = source_for(self.model.encoder.facts)
         refusal = self.model.encoder.offers(self.model.request | source.request)
         if refusal is not None or self.model.judge.whole_batch:
-            raise InputError(
-                f"no memory can be made with this model: {refusal or 'its judge looks at whole batches'}. Use "
-                "--no-memory for thresholds alone"
-            )
+            return Gathered(refusal=refusal or "the judge looks at whole batches")
         gatherer = Gatherer(self.model, source, self.geometry, self.areas, reader(self.max_pixels))
         return remember(
             gatherer,
@@ -181,6 +178,8 @@ def spoilers(normals: Measured, rate: float) -> list[str]:
 
 
 def _no_memory(gathered: Gathered) -> str:
+    if gathered.refusal:
+        return f"no memory, thresholds alone: {gathered.refusal}"
     seen = len(gathered.pictures)
     why = f" (the first of the others: {printable(gathered.skipped[0][1])})" if gathered.skipped else ""
     return f"no memory: {seen} good picture{'s' * (seen != 1)} could be compared, it takes {FEWEST}{why}"

@@ -11,6 +11,7 @@ import typer
 
 from anomalyclip.cli._console import note
 from anomalyclip.cli._declared import Given, options_of
+from anomalyclip.errors import ConfigError
 
 if TYPE_CHECKING:
     from anomalyclip.encoders.sidecar import Artefact
@@ -39,6 +40,11 @@ def export(given: Given) -> None:
 
         profile = read_profile(given.profile)
         profile.check_model(loaded.provenance())
+        if profile.memory is not None:
+            raise ConfigError(
+                f"the profile {profile.name!r} has a memory, which this export cannot carry: export without --profile, "
+                "or calibrate with --no-memory for thresholds alone"
+            )
         options = replace(options, profile=profile.model_dump(mode="json"))
     artefact = export_model(loaded, given.output, options, overwrite=given.overwrite, tell=_teller(given.quiet))
     if not given.quiet:

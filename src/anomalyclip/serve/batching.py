@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class _Job:
     pixels: Pixels
+    predict: Predict
     future: Future[Outcome] = field(default_factory=Future)
 
 
@@ -60,9 +61,12 @@ class Batcher:
     def alive(self) -> bool:
         return self._thread.is_alive()
 
-    def submit(self, pixels: Pixels) -> Future[Outcome]:
-        """(3, S, S) -> a future of (score, (S, S) float32 map). Cancelling it before its pass saves the work."""
-        job = _Job(pixels)
+    def submit(self, pixels: Pixels, predict: Predict | None = None) -> Future[Outcome]:
+        """(3, S, S) -> a future of (score, (S, S) float32 map). Cancelling it before its pass saves the work.
+
+        predict: in place of the batcher's own; it runs on the same thread, and only images of one share a pass.
+        """
+        job = _Job(pixels, predict or self._predict)
         self._jobs.put(job)
         return job.future
 
@@ -76,7 +80,8 @@ class Batcher:
             live = [job for job in batch if job.future.set_running_or_notify_cancel()]
             if live:
                 start = time.monotonic()
-                self._answer(live)
+                for predict in dict.fromkeys(job.predict for job in live):
+                    self._answer([job for job in live if job.predict == predict])
                 seconds = time.monotonic() - start
                 self._seconds += 0.1 * (seconds / len(live) - self._seconds)
                 self._on_batch(len(live), seconds)
@@ -103,7 +108,7 @@ class Batcher:
         import numpy as np
 
         try:
-            scores, maps = self._predict(np.stack([job.pixels for job in jobs]))
+            scores, maps = jobs[0].predict(np.stack([job.pixels for job in jobs]))
             outcomes = list(zip(scores.tolist(), maps, strict=True))
         except Exception as error:
             if len(jobs) == 1:

@@ -39,6 +39,8 @@ class Service:
         self.model, self.config = model, config
         self.draining = False
         self.profiles = Profiles(profiles, model.provenance(), config.limits.max_profiles)
+        # Those with a memory judge by it; the encoder is the same one.
+        self._judged = {one.name: one.judged(model) for one in profiles if one.memory is not None}
         if config.profile is not None:
             self.profiles.get(config.profile)
         self.metrics = Metrics()
@@ -62,7 +64,7 @@ class Service:
         """What the rows of a request record."""
         rules, profile = deciding.rules, deciding.profile
         return Provenance.of(
-            self.model,
+            self.judged(profile),
             threshold=rules.threshold,
             pixel_threshold=rules.pixel_threshold,
             min_area=rules.min_area,
@@ -91,14 +93,24 @@ class Service:
 
         return await self._in(self._calibrator, run)
 
-    async def score(self, upload: Upload, preview: int | None = None) -> tuple[Decoded, float, Map]:
+    def judged(self, profile: Profile | None) -> Any:
+        """The model, with the profile's memory if it has one."""
+        return self.model if profile is None else self._judged.get(profile.name, self.model)
+
+    async def score(
+        self, upload: Upload, preview: int | None = None, profile: Profile | None = None
+    ) -> tuple[Decoded, float, Map]:
         """Decode one upload and give it its turn. Raises what reading or the model raises."""
         limits = self.config.limits
         image = await self._in(
             self._readers, partial(decode, upload, self.model, max_pixels=limits.max_pixels, preview=preview)
         )
-        score, small_map = await asyncio.wrap_future(self.batcher.submit(image.pixels))
+        score, small_map = await asyncio.wrap_future(self.batcher.submit(image.pixels, self._predicts(profile)))
         return image, score, small_map
+
+    def _predicts(self, profile: Profile | None) -> Callable[..., Any] | None:
+        judged = self.judged(profile)
+        return None if judged is self.model else judged.predict
 
     def close(self) -> None:
         """Finish what was submitted; blocks."""
@@ -109,7 +121,7 @@ class Service:
 
     async def _row(self, upload: Upload, deciding: Deciding, wishes: Wishes, provenance: Provenance) -> dict[str, Any]:
         try:
-            image, score, small_map = await self.score(upload, wishes.preview)
+            image, score, small_map = await self.score(upload, wishes.preview, deciding.profile)
             work = partial(finish, upload.name, image, score, small_map, deciding, wishes, provenance)
             row = await self._in(self._writers, work)
         except Exception as error:  # every failure is this image's alone
