@@ -1,9 +1,11 @@
 # A server that holds everything it needs: the embedded model, no network, no root.
 #   docker build -t anomalyclip . && docker run --rm -p 127.0.0.1:8000:8000 anomalyclip
-# Where the package index has PyTorch with CUDA only, name one with CPU builds:
-#   docker build --build-arg PIP_EXTRA_INDEX_URL=... -t anomalyclip .
+# For models that need PyTorch, from an index with CPU builds:
+#   docker build --build-arg EXTRAS=serve,torch \
+#     --build-arg PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu -t anomalyclip .
 FROM python:3.11-slim-bookworm AS build
 ARG PIP_EXTRA_INDEX_URL
+ARG EXTRAS=serve
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
 # The compiler of the kernels stays behind in this stage. Any version of it will do.
@@ -15,7 +17,7 @@ COPY pyproject.toml README.md LICENSE NOTICE.md constraints.txt hatch_build.py .
 COPY LICENSES ./LICENSES
 COPY src ./src
 RUN python -m venv /opt/anomalyclip \
- && /opt/anomalyclip/bin/pip install -c constraints.txt ".[serve]"
+ && /opt/anomalyclip/bin/pip install -c constraints.txt ".[${EXTRAS}]"
 
 FROM python:3.11-slim-bookworm
 LABEL org.opencontainers.image.title="anomalyclip" \

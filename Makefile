@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser screenshots figures soak lint format docs bench pretrain wheel-check licences kernels clean
+.PHONY: help demo test light browser screenshots figures soak lint format docs bench pretrain wheel-check licences kernels clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,18 +30,21 @@ $(VENV)/.docs: $(SOURCES) | $(BIN)/python
 	@touch $@
 
 $(VENV)/.release: $(SOURCES) | $(BIN)/python
-	$(PIP) -e '.[release]'
+	$(PIP) -e '.[release,onnx]'
 	@touch $@
 
 $(VENV)/.all: $(SOURCES) | $(BIN)/python
 	$(PIP) -e '.[all,release]'
 	@touch $@
 
-demo: $(VENV)/.demo ## Install, then detect defects in real solar cells with the embedded model
+demo: $(VENV)/.demo ## Install without PyTorch, then detect defects in real solar cells with the embedded model
 	$(BIN)/python examples/solar_cells.py demo-results
 
 test: $(VENV)/.dev browser ## Install, then run all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+light: $(BIN)/python ## Install without PyTorch on another Python of this machine, run the main job's tests there
+	$(BIN)/python tools/light_tests.py --other
 
 # Playwright's own download of a browser is not used: the system's Chromium is one package away.
 browser: ## Install Chromium for the tests of the web page, where it is missing
@@ -54,7 +57,7 @@ screenshots: $(VENV)/.dev browser ## Redraw the pictures of docs/serve.md with t
 	mkdir -p docs/images/serve
 	ANOMALYCLIP_SCREENSHOTS=docs/images/serve $(BIN)/python -m pytest tests/e2e/test_serve_browser.py -p no:xdist
 
-figures: $(VENV)/.docs ## Redraw the figures of docs/method-pictures.md with the embedded model
+figures: $(VENV)/.dev ## Redraw the figures of docs/method-pictures.md with the embedded model
 	$(BIN)/python tools/docs_figures.py
 
 soak: $(VENV)/.dev ## Load the server with 50 clients for a minute; print latencies and memory

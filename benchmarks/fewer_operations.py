@@ -202,7 +202,7 @@ def data_sets(root: Path, limit: int) -> Iterator[tuple[str, list[Labelled]]]:
 
 def measure(root: Path, limit: int, resamples: int, variants: dict[str, Variant]) -> dict[str, Any]:
     """The whole record: model, prompts, versions, settings, images, rows."""
-    model = anomalyclip.load("pocket", device="cpu")
+    model = anomalyclip.load("pocket", runtime="torch", device="cpu")
     sets, images = {}, {}
     for name, samples in data_sets(root, limit):
         sets[name] = judged(samples, look(model, samples, variants, name), resamples)

@@ -208,7 +208,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    model = anomalyclip.load("pocket", device="cpu")
+    model = anomalyclip.load("pocket", runtime="torch", device="cpu")
     tables: dict[str, Callable[[], None]] = {
         "aspect": lambda: aspect(model, options.count, options.ratios),
         "tiles": lambda: tiles(model, options.count),

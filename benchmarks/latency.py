@@ -27,7 +27,7 @@ from anomalyclip.detector import Detector
 def build(name: str, image_size: int | None) -> Detector:
     """``pocket`` with its real weights, everything else with random ones (speed does not depend on the values)."""
     return (
-        anomalyclip.load("pocket", image_size=image_size)
+        anomalyclip.load("pocket", runtime="torch", image_size=image_size)
         if name == "pocket"
         else random_model(name, image_size=image_size)
     )

@@ -103,7 +103,7 @@ def main() -> None:
     options = parser.parse_args()
     names = list(CHOICES)[1:] if options.choices == "all" else [each.strip() for each in options.choices.split(",")]
     torch.set_num_threads(1)
-    model = anomalyclip.load("pocket", device="cpu")
+    model = anomalyclip.load("pocket", runtime="torch", device="cpu")
     sets = [LabelledSet("unseen renders", options.renders, partial(unseen, options.renders))]
     sets += sets_on_disk(options.data, options.images) if options.data else []
     rows = []

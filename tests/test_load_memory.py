@@ -48,6 +48,7 @@ def test_loading_peaks_near_the_larger_tower(weights: tuple[Path, float]) -> Non
 
 def test_loading_imports_no_compiler() -> None:
     """Half a second and 50 MB: what one random number on torch's meta device costs."""
-    script = "import sys, anomalyclip; anomalyclip.load('pocket', device='cpu'); print('sympy' in sys.modules)"
+    load = "anomalyclip.load('pocket', runtime='torch', device='cpu')"
+    script = f"import sys, anomalyclip; {load}; print('sympy' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout == "False\n"

@@ -4,8 +4,8 @@
 
 The first wheel is built from the sdist, so a file that the sdist lacks is found, too. Where there is a C compiler it
 has compiled kernels, and a second one, for all other machines, has none (ANOMALYCLIP_KERNELS=1 makes a missing first
-one an error). Both are installed into a fresh virtual environment in turn (PyTorch's CPU build: a minute or several),
-and score an image in an empty folder.
+one an error). The embedded graph is compared with torch first. Both wheels are installed into a fresh virtual
+environment in turn, without PyTorch, and score an image in an empty folder.
 """
 
 from __future__ import annotations
@@ -28,15 +28,18 @@ BUDGET = 60 * 10**6
 
 NEEDED = (
     "anomalyclip/py.typed", "anomalyclip/assets/bpe_merges.txt.gz", "anomalyclip/assets/pocket/model.safetensors",
+    "anomalyclip/assets/pocket/graph.onnx", "anomalyclip/assets/pocket/graph.json",
     "anomalyclip/detect/report.css", "dist-info/licenses/LICENSE", "dist-info/licenses/NOTICE.md",
     "dist-info/licenses/LICENSES/Apache-2.0.txt", "anomalyclip/native/csrc/cpu.c",
 )  # fmt: skip
 KERNELS = re.compile(r"anomalyclip/native/_kernels\.(so|dylib|dll)")
 UNWANTED = re.compile(r"(^|/)(tests|benchmarks|docs|runs|__pycache__)/|\.pyc$|\.tmp$")
 SMOKE = """
+import importlib.util
 from pathlib import Path
 from PIL import Image
 import anomalyclip
+assert importlib.util.find_spec("torch") is None, "the core dependencies bring torch"
 Image.effect_noise((200, 150), 40).convert("RGB").save("part.png")
 prediction = anomalyclip.load("pocket", offline=True).detect("part.png", threshold=0.5)
 assert 0 <= prediction.score <= 1 and prediction.anomaly_map.shape == (150, 200)
@@ -57,6 +60,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.tag is not None:
         check_tag(given.tag)
+    run([sys.executable, "-m", "anomalyclip.pretraining.graph", "--check"])
     with tempfile.TemporaryDirectory(prefix="anomalyclip-wheel-") as folder:
         wheels = build(Path(folder), given.dist)
         for wheel in wheels:

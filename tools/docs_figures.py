@@ -38,7 +38,7 @@ def main(folder: Annotated[Path, typer.Argument(help="Where the figures go.")] =
     """Write method-pipeline.png, method-attention.png, method-paths.png and method-texts.png."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    model = anomalyclip.load("pocket")
+    model = anomalyclip.load("pocket", runtime="torch")
     with torch.inference_mode():
         pipeline(model, example(*PLAIN)).savefig(folder / "method-pipeline.png")
         attention(model, example(*FAINT)).savefig(folder / "method-attention.png")
@@ -128,7 +128,7 @@ def last_attention(model: Detector, pixel_values: Tensor) -> tuple[np.ndarray, n
 def paths(model: Detector, samples: list[Sample]) -> plt.Figure:
     """The map by each kind of local path; one row per picture."""
     order = list(reversed(DPAM_MODES))
-    variants = {mode: anomalyclip.load("pocket", dpam=mode) for mode in order}
+    variants = {mode: anomalyclip.load("pocket", runtime="torch", dpam=mode) for mode in order}
     titles = {"qk": "Q-K (no local path)", "qq": "Q-Q", "kk": "K-K", "vv": "V-V (the method)"}
     figure, axes = sheet(len(samples), 1 + len(order), 2.05 * len(samples))
     for row, sample in zip(axes, samples, strict=True):

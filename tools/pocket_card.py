@@ -112,7 +112,7 @@ def main(
                 kept.parent.mkdir(exist_ok=True)
                 kept.write_text(json.dumps({data: measure(judge, source()) for data, source in sets.items()}))
             table[name] = json.loads(kept.read_text())
-    pocket = anomalyclip.load("pocket")
+    pocket = anomalyclip.load("pocket", runtime="torch")
     record = pocket.provenance() | {"torch": torch.__version__, "version": __version__, "elpv_images": ELPV_IMAGES}
     (output / "card.json").write_text(json.dumps(record | {"rows": table}, indent=2) + "\n")
     (output / "card.md").write_text(markdown(table))

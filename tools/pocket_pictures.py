@@ -42,7 +42,7 @@ class Judged:
 
 def main(folder: Annotated[Path, typer.Argument(help="Where the pictures go.")] = Path("docs/images")) -> None:
     """Write heat-maps.png (one defect per family) and pocket-failures.png (the worst of 140)."""
-    model = anomalyclip.load("pocket")
+    model = anomalyclip.load("pocket", runtime="torch")
 
     def judge(sample: Sample) -> Judged:
         prediction = model.detect(sample.image)

@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from anomalyclip.errors import ConfigError, InputError
+from anomalyclip.errors import InputError
 from anomalyclip.geometry import Area, Areas, Assembly, Geometry, batches_of, parse_layout, plan_views, view_pixels
 from anomalyclip.geometry.resize import resize_map
 from anomalyclip.geometry.views import geometry_record
+from anomalyclip.io.frames import frame_path, parse_frames, wanted
+from anomalyclip.io.names import printable
+from anomalyclip.io.sources import as_image, count_pictures
 from anomalyclip.prediction import Prediction, decide
+from anomalyclip.settings import settings_of
+from anomalyclip.settings.faces import PYTHON
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -24,7 +29,7 @@ if TYPE_CHECKING:
     from anomalyclip.detector import Detector
     from anomalyclip.geometry import Layout
 
-    Source: TypeAlias = str | Path | Image | NDArray[np.uint8]
+    Source: TypeAlias = str | Path | bytes | Image | NDArray[Any]
 
 Progress = Callable[[int, int], object]
 
@@ -66,37 +71,80 @@ def survey(
     return Survey(assembly.score, assembly.anomaly_map, geometry_record(views, area))
 
 
+class Picture(NamedTuple):
+    """One picture of what was given. frame: which one of a file of several."""
+
+    source: Any
+    frame: int | None = None
+
+    @property
+    def path(self) -> str | None:
+        """As results name it; None for what has no path."""
+        if not isinstance(self.source, str | Path):
+            return None
+        return str(self.source) if self.frame is None else frame_path(str(self.source), self.frame)
+
+    def read(self, axis: str = "z") -> Image:
+        return as_image(self.source, frame=self.frame, axis=axis)
+
+
+def pictures_of(sources: Sequence[Any], frames: int | str | None, axis: str = "z") -> list[Picture]:
+    """Every picture of every source, in order; without `frames` a source is one picture, which the reader refuses where
+    it holds several. Raises ConfigError, ImageReadError."""
+    if frames is None:
+        return [Picture(source) for source in sources]
+    most = parse_frames(frames)
+    found: list[Picture] = []
+    for source in sources:
+        number = count_pictures(source, axis=axis)
+        taken, told = wanted(number, most)
+        if told is not None:
+            name = printable(Picture(source).path or "image")
+            raise InputError(f"{name}: it holds {number:,} pictures; name how many to take: frames={number}")
+        found += [Picture(source, frame) for frame in range(taken)] if number > 1 else [Picture(source)]
+    return found
+
+
 def detect_all(
     model: Detector,
     sources: Sequence[Any],
     *,
     batch_size: int = 1,
     threshold: float | None = None,
+    frames: int | str | None = None,
+    axis: str = "z",
     **layout: Unpack[Layout],
 ) -> list[Prediction]:
-    """A prediction per source, in order; see :meth:`anomalyclip.detector.Detector.detect`."""
-    if batch_size < 1:
-        raise ConfigError(f"batch_size must be 1 or more, got {batch_size}")
+    """A prediction per picture, in order; see :meth:`anomalyclip.detector.Detector.detect`."""
+    declared = settings_of(PYTHON)
+    for name, value in {"batch_size": batch_size, "threshold": threshold, "axis": axis}.items():
+        declared[name].value(value)
+    pictures = pictures_of(sources, frames, axis)
     if any(value is not None for value in layout.values()):
         geometry, areas = parse_layout(layout)
-        return [_laid_out(model, one, geometry, areas, batch_size, threshold) for one in sources]
-    starts = range(0, len(sources), batch_size)
-    return [one for start in starts for one in _batch(model, sources[start : start + batch_size], threshold)]
+        return [_laid_out(model, one, axis, geometry, areas, batch_size, threshold) for one in pictures]
+    starts = range(0, len(pictures), batch_size)
+    return [one for start in starts for one in _batch(model, pictures[start : start + batch_size], axis, threshold)]
 
 
 def _laid_out(
-    model: Detector, source: Any, geometry: Geometry, areas: Areas, batch_size: int, threshold: float | None
+    model: Detector,
+    picture: Picture,
+    axis: str,
+    geometry: Geometry,
+    areas: Areas,
+    batch_size: int,
+    threshold: float | None,
 ) -> Prediction:
-    image = as_image(source)
-    path = str(source) if isinstance(source, str | Path) else None
-    area, _ = areas.of(image.size, "" if path is None else Path(path).name)
+    image = picture.read(axis)
+    area, _ = areas.of(image.size, "" if picture.path is None else Path(picture.source).name)
     found = survey(model, image, geometry, area=area, batch_size=batch_size)
     return Prediction(
         score=found.score,
         anomaly_map=found.anomaly_map,
         width=image.width,
         height=image.height,
-        path=path,
+        path=picture.path,
         decision=decide(found.score, threshold),
         image=image,
         geometry=found.record,
@@ -104,8 +152,8 @@ def _laid_out(
     )
 
 
-def _batch(model: Detector, sources: Sequence[Any], threshold: float | None) -> list[Prediction]:
-    images = [as_image(source) for source in sources]
+def _batch(model: Detector, pictures: Sequence[Picture], axis: str, threshold: float | None) -> list[Prediction]:
+    images = [picture.read(axis) for picture in pictures]
     scores, maps = model.predict(np.stack([model.preprocess(image) for image in images]))
     return [
         Prediction(
@@ -113,26 +161,9 @@ def _batch(model: Detector, sources: Sequence[Any], threshold: float | None) -> 
             anomaly_map=resize_map(values, image.size),
             width=image.width,
             height=image.height,
-            path=str(source) if isinstance(source, str | Path) else None,
+            path=picture.path,
             decision=decide(score, threshold),
             image=image,
         )
-        for source, image, score, values in zip(sources, images, scores.tolist(), maps, strict=True)
+        for picture, image, score, values in zip(pictures, images, scores.tolist(), maps, strict=True)
     ]
-
-
-def as_image(source: Any) -> Image:
-    """A path, PIL image or uint8 array (H, W) or (H, W, 3) as an RGB PIL image."""
-    from PIL import Image
-
-    from anomalyclip.io import read_image
-
-    if isinstance(source, str | Path):
-        return read_image(source)
-    if isinstance(source, Image.Image):
-        return source.convert("RGB")
-    if isinstance(source, np.ndarray):
-        if source.dtype == np.uint8 and (source.ndim == 2 or (source.ndim == 3 and source.shape[2] == 3)):
-            return Image.fromarray(source).convert("RGB")
-        raise InputError(f"an image array must be uint8 (H, W) or (H, W, 3) RGB, got {source.dtype} {source.shape}")
-    raise InputError(f"cannot read an image from {type(source).__name__}; give a path, a PIL image or a uint8 array")

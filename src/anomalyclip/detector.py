@@ -161,8 +161,26 @@ class Detector:
 
     @overload
     def detect(
-        self, inputs: Source, *, batch_size: int = 1, threshold: float | None = None, **layout: Unpack[Layout]
+        self,
+        inputs: Source,
+        *,
+        batch_size: int = 1,
+        threshold: float | None = None,
+        frames: None = None,
+        axis: str = "z",
+        **layout: Unpack[Layout],
     ) -> Prediction: ...
+    @overload
+    def detect(
+        self,
+        inputs: Source,
+        *,
+        batch_size: int = 1,
+        threshold: float | None = None,
+        frames: int | str,
+        axis: str = "z",
+        **layout: Unpack[Layout],
+    ) -> list[Prediction]: ...
     @overload
     def detect(
         self,
@@ -170,30 +188,43 @@ class Detector:
         *,
         batch_size: int = 1,
         threshold: float | None = None,
+        frames: int | str | None = None,
+        axis: str = "z",
         **layout: Unpack[Layout],
     ) -> list[Prediction]: ...
     def detect(
-        self, inputs: Any, *, batch_size: int = 1, threshold: float | None = None, **layout: Unpack[Layout]
+        self,
+        inputs: Any,
+        *,
+        batch_size: int = 1,
+        threshold: float | None = None,
+        frames: int | str | None = None,
+        axis: str = "z",
+        **layout: Unpack[Layout],
     ) -> Prediction | list[Prediction]:
         """Score one image or a list of them.
 
         Args:
-            inputs: a path, a PIL image or a uint8 RGB/grey array (H, W[, 3]); or a list of these.
+            inputs: a path, a file's bytes, a PIL image or an array; or a list of these. All are read by the same rules,
+                see :func:`anomalyclip.io.sources.as_image`.
             batch_size: images, or tiles of one image, per forward pass.
             threshold: image score from which the decision is "anomalous"; None gives no decision.
+            frames: of files of several pictures (pages, frames, slices): "all", "first" or how many; None refuses them.
+            axis: "x", "y" or "z", along which slices of a NIfTI volume are counted.
             layout: for large and odd images: ``tile``, ``overlap``, ``scales``, ``keep_aspect``, ``roi`` and
                 ``ignore_mask``, see :class:`anomalyclip.geometry.Geometry` and :class:`anomalyclip.geometry.Layout`.
 
         Returns:
-            A :class:`Prediction`, or a list of them in the order of the inputs.
+            A :class:`Prediction`; a list of them in the order of the inputs for a list, and wherever `frames` is given.
 
         Raises:
             ImageReadError, InputError: an input cannot be read. For folders of unknown files use ``anomalyclip detect``
                 or :mod:`anomalyclip.detect`, which report a bad file and go on.
-            ConfigError: a value of the layout is out of range, or asks for input sizes that an export does not take.
+            ConfigError: a value is out of range, or the layout asks for input sizes that an export does not take.
         """
         from anomalyclip.detecting import detect_all
 
         sources = inputs if isinstance(inputs, list | tuple) else [inputs]
-        found = detect_all(self, sources, batch_size=batch_size, threshold=threshold, **layout)
-        return found if isinstance(inputs, list | tuple) else found[0]
+        options: dict[str, Any] = {"batch_size": batch_size, "threshold": threshold, "frames": frames, "axis": axis}
+        found = detect_all(self, sources, **options, **layout)
+        return found if frames is not None or isinstance(inputs, list | tuple) else found[0]

@@ -17,9 +17,12 @@ from anomalyclip.by_class import PerClass
 from anomalyclip.clip.facts import Given
 from anomalyclip.combining import BUILT_IN, Combination, check
 from anomalyclip.detector import Detector
+from anomalyclip.embedded import find_light, open_light, refuse_without_torch
 from anomalyclip.encoders.choosing import choose_runtime
-from anomalyclip.encoders.formats import RUNTIMES, Precision, RuntimeChoice, RuntimeName, check_runtime, require
+from anomalyclip.encoders.formats import RUNTIMES, Precision, RuntimeChoice, RuntimeName, check_runtime
+from anomalyclip.encoders.graph_sessions import GRAPH_RUNTIMES
 from anomalyclip.encoders.sidecar import SIDECAR, find_artefact, parse_artefact
+from anomalyclip.extras import present, require
 from anomalyclip.io.names import printable
 from anomalyclip.judges.choosing import OBJECT
 
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from anomalyclip.clip.config import Activation
     from anomalyclip.clip.model import CLIP
     from anomalyclip.encoders.base import Encoder
+    from anomalyclip.encoders.embedded import Embedded
     from anomalyclip.encoders.request import FeatureRequest
     from anomalyclip.hub.resolve import ModelFiles
     from anomalyclip.judges.choosing import Choice, Prompts
@@ -39,6 +43,7 @@ def load(
     model: str | Path = "pocket",
     *,
     prompts: str | Path | None = None,
+    runtime: RuntimeChoice = "auto",
     device: str = "auto",
     threads: int | None = None,
     offline: bool = False,
@@ -48,13 +53,14 @@ def load(
     architecture: str | None = None,
     **settings: Unpack[ScoringKeywords],
 ) -> Detector:
-    """Load a model by name or path, with its prompts, on torch; an export on its own runtime.
+    """Load a model by name or path, with its prompts: `pocket` from its embedded graph, others on torch.
 
     Args:
         model: ``pocket`` (embedded), ``vit-l-14-336`` and the other names of ``anomalyclip models list``, or a path.
         prompts: see :func:`open_detector`; None takes the model's default.
-        device: ``auto`` (CUDA, then Apple's MPS, then CPU), or torch's name of one.
-        threads: CPU threads of torch; None leaves them as they are.
+        runtime: see :func:`open_detector`; here "auto" is torch but for the embedded graph and for exports.
+        device: ``auto`` (CUDA, then Apple's MPS, then CPU; the CPU for the embedded graph), or torch's name of one.
+        threads: CPU threads of the runtime; None leaves them as they are.
         offline: never touch the network.
         class_name: fills hand-written and object-aware prompts.
         activation, heads, architecture: of weights that do not say how they are to be read: "quick_gelu" or "gelu";
@@ -68,9 +74,11 @@ def load(
         WeightsError, PromptError, ConfigError: a file cannot be used, the prompts were learned on another backbone, or
             a setting is out of range.
     """
+    own = find_artefact(model) is not None or find_light(model, prompts, _given(settings)) is not None
     return open_detector(
         model,
         prompts=prompts,
+        runtime="torch" if runtime == "auto" and not own else runtime,
         device=device,
         threads=threads,
         offline=offline,
@@ -78,7 +86,6 @@ def load(
         activation=activation,
         heads=heads,
         architecture=architecture,
-        runtime="auto" if find_artefact(model) is not None else "torch",
         **settings,
     )
 
@@ -109,7 +116,8 @@ def open_detector(
             `object-aware:PATH`, `learned:PATH`, where the word before the path must be the file's method. None takes
             the model's own.
         runtime: "torch"; "native", our own int8 kernels; or "openvino" or "onnx", for which a model is converted once
-            and kept in the cache. "auto": an artefact's own, else :func:`anomalyclip.encoders.choosing.choose_runtime`.
+            and kept in the cache, but for the embedded model, which has its graph. "auto": an artefact's own; the
+            embedded graph on onnxruntime; else :func:`anomalyclip.encoders.choosing.choose_runtime`.
         precision: None is "fp32" for a model, "int8" for native, and an artefact's own.
         compiled: `torch.compile` the encoder (torch only).
         device: ``auto``, ``cpu``, ``cuda``, ``mps``; ``xpu`` is OpenVINO's GPU.
@@ -159,12 +167,13 @@ def open_for(
         classes: class names, which fill prompts that name the object.
         model, precision, options: as for :func:`open_detector`.
         class_agnostic: fill what names the object with "object" for every class.
-        runtime: "auto" is torch in float32 unless ``model`` is an export: measures of a name are torch's.
+        runtime: "auto" is torch in float32 unless ``model`` is an export, or torch is not installed: measures of a name
+            are torch's where they can be.
 
     Raises:
         As :func:`open_detector`.
     """
-    if runtime == "auto" and find_artefact(model) is None and precision in (None, "fp32"):
+    if runtime == "auto" and find_artefact(model) is None and precision in (None, "fp32") and present("torch"):
         runtime = "torch"
     names = (OBJECT,) if class_agnostic else tuple(classes)
     options["spec"] = options.pop("prompts", None)
@@ -175,7 +184,7 @@ def open_for(
     )
     if call.artefact is not None:
         return call.export()
-    if class_agnostic or not call.prompts.by_class:
+    if class_agnostic or call.embedded is not None or not call.prompts.by_class:
         return replace(call, classes=names[:1]).detector()
     base = call.detector()
     return PerClass(base, call.choice.prompts, call.choice.judges)
@@ -290,8 +299,22 @@ class _Call:
         )
         return _built_in(GraphEncoder(self.artefact, **self._where))
 
+    @cached_property
+    def embedded(self) -> Embedded | None:
+        """The graph of the embedded model, where what is asked for is what it does: on a CPU, in float32."""
+        elsewhere = self.asked not in ("auto", *GRAPH_RUNTIMES) or self.device not in ("auto", "cpu")
+        if elsewhere or self.compiled or self.precision not in (None, "fp32"):
+            return None
+        return find_light(self.model, self.spec, self.settings)
+
     def detector(self) -> Detector:
         """The judge of the first class on the encoder."""
+        if self.embedded is not None:
+            runtime = "onnx" if self.asked == "auto" else self.asked
+            words = str(self.spec) if self.spec is not None else self.files.prompts_or_error()
+            where = self.threads, self.streams
+            return open_light(self.embedded, self.files.name, words, self.settings, runtime, *where)
+        refuse_without_torch(f"{self.model} in this way")
         self._check()
         if self.runtime in ("openvino", "onnx"):
             require(RUNTIMES[self.runtime][0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -135,3 +136,15 @@ def test_refusals_say_what_is_there(tmp_path: Path, put) -> None:
     with pytest.raises(InputError, match=r"1 image without a folder; images in x/ \(1\), y/ \(1\)") as caught:
         open_dataset(tmp_path / "other")
     assert "list.csv is not used" in str(caught.value)
+
+
+def test_an_entry_that_cannot_be_read_is_told_and_hides_nothing(tmp_path: Path, put) -> None:
+    put(tmp_path / "good/a.png"), put(tmp_path / "bad/b.png")
+    (tmp_path / "bad/self.png").symlink_to("self.png")
+    (tmp_path / "bad/gone.png").symlink_to("nowhere.png")
+    os.mkfifo(tmp_path / "good/pipe.png")
+    report = check_dataset(open_dataset(tmp_path))
+    assert (report.total.normal, report.total.anomalous, report.total.unreadable) == (1, 1, 3)
+    told = "\n".join(report.problems)
+    for reason in ("leads back to itself", "there is no such file", "not a regular file"):
+        assert reason in told

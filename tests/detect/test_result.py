@@ -17,7 +17,7 @@ from anomalyclip.detect import InputItem, Provenance, Result
 from anomalyclip.detect.result import COLUMNS, csv_header, csv_line, json_line, one_line, to_row
 
 KEYS = ["path", "width", "height", "score", "p_value", "decision", "regions", "geometry", "notes"]
-KEYS += ["error", "model", "prompts", "settings"]
+KEYS += ["error", "model", "prompts", "settings", "frame"]
 STUB = Provenance("stub", "none", {"layers": [1, 2], "threshold": None})
 BYTES = st.binary(min_size=1, max_size=40).filter(lambda b: b"\0" not in b)
 

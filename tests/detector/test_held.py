@@ -17,7 +17,7 @@ HELD = Path(__file__).with_name("held.npz")
 COUNT, STEP = 20, 9
 TOLERANCE = {"rtol": 0, "atol": 2e-6}  # bit-equal on the machine that recorded them; other processors sum otherwise
 BUILDERS: dict[str, Callable[[Path, Path], Any]] = {
-    "pocket": lambda clip, prompts: anomalyclip.load("pocket", device="cpu"),
+    "pocket": lambda clip, prompts: anomalyclip.load("pocket", runtime="torch", device="cpu"),
     "small": lambda clip, prompts: from_files(clip, prompts, layers=[2, 4, 6], image_size=70, dpam_blocks=4),
     "winclip": lambda clip, prompts: open_for(["part"], clip, prompts="winclip", image_size=56, device="cpu").for_class(
         "part"

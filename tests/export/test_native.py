@@ -27,7 +27,7 @@ OPTIONS = {"layers": [2, 4, 6], "image_size": 70, "map_weight": 0.25, "threads":
 
 @needs_vnni
 def test_pocket_stays_itself():
-    pocket = anomalyclip.load("pocket", device="cpu", threads=1)
+    pocket = anomalyclip.load("pocket", runtime="torch", device="cpu", threads=1)
     encoder = NativeEncoder(pocket.encoder.visual, name=pocket.name, weights_sha256=pocket.weights_sha256)
     detector = Detector(encoder, pocket.judge, pocket.settings)
     pictures = [Image.fromarray(render(920_000 + seed, 320, anomalous=bool(seed % 2)).image) for seed in range(4)]
@@ -106,7 +106,7 @@ def test_the_command(tmp_path, photos):
     assert ended.value.code in (0, None)
     with (output / "results.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    pocket = anomalyclip.load("pocket", device="cpu", threads=1)
+    pocket = anomalyclip.load("pocket", runtime="torch", device="cpu", threads=1)
     assert len(rows) == 3
     for row in rows:
         assert '"runtime":"native"' in row["settings"]

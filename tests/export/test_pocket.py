@@ -17,7 +17,7 @@ LIMITS = {("onnx", "fp32"): (1e-5, 2e-5, 0.99999), ("openvino", "int8"): (0.03, 
 
 @pytest.fixture(scope="module")
 def pocket():
-    return anomalyclip.load("pocket", device="cpu", threads=1)
+    return anomalyclip.load("pocket", runtime="torch", device="cpu", threads=1)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from anomalyclip.encoders.torch import TorchEncoder
 from anomalyclip.errors import ConfigError
 from anomalyclip.judges.text import TextEmbeddings
 from anomalyclip.judges.words import Words
-from anomalyclip.opening import load
+from anomalyclip.opening import open_detector
 from anomalyclip.settings import ModelSettings
 from anomalyclip.settings.resolving import default_image_size
 
@@ -22,13 +22,13 @@ RANDOM = "random:"
 
 
 def bench_model(name: str, *, image_size: int | None = None, layers: Sequence[int] | None = None) -> Detector:
-    """``random:ARCHITECTURE`` or whatever :func:`anomalyclip.opening.load` takes, on the CPU.
+    """``random:ARCHITECTURE`` or whatever :func:`anomalyclip.load` takes, on torch and the CPU.
 
     Raises:
-        ConfigError: an unknown architecture. And what ``load`` raises.
+        ConfigError: an unknown architecture. And what ``open_detector`` raises.
     """
     if not name.startswith(RANDOM):
-        return load(name, device="cpu", image_size=image_size, layers=layers)
+        return open_detector(name, runtime="torch", device="cpu", image_size=image_size, layers=layers)
     return random_model(name.removeprefix(RANDOM), image_size=image_size, layers=layers)
 
 

@@ -146,4 +146,4 @@ def reader(max_pixels: int | None) -> Callable[[InputItem], Image]:
     from anomalyclip.io import read_image
 
     options: dict[str, Any] = {} if max_pixels is None else {"max_pixels": max_pixels}
-    return lambda item: read_image(item.path, **options)
+    return lambda item: read_image(item.file, frame=item.frame, axis=item.axis, **options)

@@ -15,6 +15,7 @@ import typer
 from anomalyclip.cli._console import report_error
 from anomalyclip.cli._group import LazyGroup
 from anomalyclip.errors import AnomalyClipError, OutputError
+from anomalyclip.extras import explained
 
 app = typer.Typer(
     cls=LazyGroup,
@@ -51,5 +52,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     except AnomalyClipError as error:
         report_error(error)
         sys.exit(1 if isinstance(error, OutputError) else 2)
+    except ImportError as error:
+        told = explained(error)
+        if told is None:
+            raise
+        report_error(told)
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.cli._declared import Given
-from anomalyclip.cli._opening import batch_for, load_detector
+from anomalyclip.cli._opening import batch_for, load_detector, scan_of
 from anomalyclip.errors import ConfigError
 from anomalyclip.io.names import printable
 from anomalyclip.io.scanning import PassedOver
@@ -44,14 +44,14 @@ class CalibrateJob:
         wish = self._wish()
         others = self._others()
         passed = PassedOver()
-        total = survey_inputs(self._normals, recursive=self.given.recursive, passed=passed)
+        total = survey_inputs(self._normals, passed=passed, **scan_of(self.given))
         for rate in self._rates:
             check_rate(rate)
             if not self.given.memory or total < FEWEST_REMEMBERED:
                 allowed(total, rate)
         extra = 0
         if self.given.anomalies:
-            extra = survey_inputs(self.given.anomalies, recursive=self.given.recursive, passed=passed)
+            extra = survey_inputs(self.given.anomalies, passed=passed, **scan_of(self.given))
         for line in passed.lines():
             note(line, style="yellow")
         try:
@@ -133,7 +133,7 @@ class CalibrateJob:
         """The good pictures, without those of `--drop`. Raises ConfigError where one of them is not there."""
         from anomalyclip.detect import iter_inputs
 
-        items = list(iter_inputs(self._normals, recursive=self.given.recursive))
+        items = list(iter_inputs(self._normals, **scan_of(self.given)))
         dropped = set(self.given.drop or ())
         if unknown := dropped - {Path(item.path).name for item in items} - {item.path for item in items}:
             raise ConfigError(f"--drop {printable(sorted(unknown)[0])}: no good picture has this name")
@@ -144,7 +144,7 @@ class CalibrateJob:
 
         if not self.given.anomalies:
             return None
-        return list(iter_inputs(self.given.anomalies, recursive=self.given.recursive))
+        return list(iter_inputs(self.given.anomalies, **scan_of(self.given)))
 
     def _measure(self, model: Detector, items: Sequence[InputItem], known: Measured | None, advance: Any) -> Measured:
         from anomalyclip.calibration.measured import collect

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from anomalyclip.cli._checks import mode_of
 from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.cli._declared import Given
-from anomalyclip.cli._opening import batch_for, load_detector
+from anomalyclip.cli._opening import batch_for, load_detector, scan_of
 from anomalyclip.detect.folder import TABLE
 from anomalyclip.io.names import printable
 from anomalyclip.io.scanning import PassedOver
@@ -47,7 +47,7 @@ class DetectJob:
         from anomalyclip.detect import OutputFolder, survey_inputs
 
         try:
-            total = survey_inputs(self.given.inputs, recursive=self.given.recursive, passed=self.passed)
+            total = survey_inputs(self.given.inputs, passed=self.passed, **scan_of(self.given))
             folder = OutputFolder(self.given.output, mode_of(self.given)) if self.given.output is not None else None
             model = self._load(total)
             model.check(self.geometry)
@@ -66,7 +66,11 @@ class DetectJob:
         from anomalyclip.detect import Provenance, write_findings
 
         provenance = Provenance.of(
-            model, **self.decisions.recorded(), **self.geometry.settings(), **self.areas.settings()
+            model,
+            **self.decisions.recorded(),
+            **self.geometry.settings(),
+            **self.areas.settings(),
+            **({"axis": self.given.axis} if self.given.axis != "z" else {}),
         )
         if folder is not None:
             files: dict[str, Any] = {"overlay": self._overlay, "maps": self._maps}
@@ -156,7 +160,7 @@ class DetectJob:
         from anomalyclip.detect import iter_inputs
 
         names = folder.names if folder is not None else None
-        for item in iter_inputs(self.given.inputs, recursive=self.given.recursive, names=names):
+        for item in iter_inputs(self.given.inputs, names=names, **scan_of(self.given)):
             if folder is not None and folder.is_done(item):
                 skipped()
             else:

@@ -24,6 +24,11 @@ def open_layout(given: Given) -> tuple[Geometry, Areas]:
     return parse_layout(given.part("layout"))  # type: ignore[arg-type]  # the same names, by declaration
 
 
+def scan_of(given: Given) -> dict[str, Any]:
+    """Keywords of `iter_inputs` and `survey_inputs`: what the arguments stand for."""
+    return {name: getattr(given, name) for name in ("recursive", "frames", "axis", "max_pixels")}
+
+
 def load_detector(given: Given, *, quiet: bool = False, **more: Any) -> Detector:
     """`open_detector` for the call; says on stderr where a faster runtime is installed and not used."""
     import cv2

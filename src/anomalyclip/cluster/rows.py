@@ -28,6 +28,7 @@ REGION = pa.struct(
 )
 _TYPES = {
     "path": pa.string(),
+    "frame": pa.int32(),
     "width": pa.int32(),
     "height": pa.int32(),
     "score": pa.float64(),

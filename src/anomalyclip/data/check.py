@@ -101,11 +101,10 @@ def _in_order(
 
 
 def _look(item: Item, max_pixels: int | None) -> _Looked:
-    from anomalyclip.io.images import read_image
+    from anomalyclip.io.images import DEFAULT_MAX_PIXELS, read_image
 
     try:
-        options = {} if max_pixels is None else {"max_pixels": max_pixels}
-        image = read_image(item.image, **options)
+        image = read_image(item.image, max_pixels=max_pixels or DEFAULT_MAX_PIXELS)
         if item.mask is None:
             return "", (), True
         reading = read_marked(item.mask, item.image, item.label, published=item.published, max_pixels=max_pixels)

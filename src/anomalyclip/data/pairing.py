@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anomalyclip.data.masks import MaskFiles
-from anomalyclip.io.scanning import is_picture
+from anomalyclip.io.scanning import Entry, Kind, scan
 
 #: What mask names add to the image's stem, the commonest first; "" is the same stem with any suffix.
 CONVENTIONS = ("_mask", "", "_label", "_gt", "_segmentation", "_anno")
@@ -85,8 +85,11 @@ def _best(image: Path, options: Sequence[Path]) -> Path:
 
 
 def pictures(folder: Path) -> list[Path]:
-    """Image files directly in a folder, told as `anomalyclip.io.scanning` does, sorted by name; [] for no folder."""
-    return [path for path in entries(folder) if path.is_file() and is_picture(str(path))]
+    """Image files directly in a folder, told as `anomalyclip.io.scanning` does, sorted by name; [] for no folder.
+
+    What cannot be looked at (a link to itself, a pipe) and may be a picture is one: reading it tells why.
+    """
+    return [Path(entry.path) for entry in _scanned(folder) if entry.kind is Kind.PICTURE]
 
 
 def pictures_below(folder: Path) -> list[Path]:
@@ -101,12 +104,30 @@ def pictures_below(folder: Path) -> list[Path]:
 
 def strays(folder: Path) -> list[Path]:
     """Files directly in a folder that are no images."""
-    return [path for path in entries(folder) if path.is_file() and not is_picture(str(path))]
+    return [Path(entry.path) for entry in _scanned(folder) if entry.kind not in (Kind.PICTURE, Kind.FOLDER)]
 
 
 def folders(folder: Path) -> list[Path]:
     """Subfolders, sorted by name."""
-    return [path for path in entries(folder) if path.is_dir()]
+    return [path for path in entries(folder) if _is_folder(path)]
+
+
+def _scanned(folder: Path) -> list[Entry]:
+    try:
+        return [entry for entry in scan(str(folder)) if not _is_litter(entry.name)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a link to where we may not look
+        return False
+
+
+def _is_litter(name: str) -> bool:
+    return name.startswith((".", "__MACOSX", "__pycache__")) or name.lower() in _LITTER
 
 
 def child(folder: Path, *names: str) -> Path:
@@ -125,5 +146,4 @@ def entries(folder: Path) -> list[Path]:
         found = list(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
-    skip = ("__MACOSX", "__pycache__")
-    return sorted(p for p in found if not p.name.startswith((".", *skip)) and p.name.lower() not in _LITTER)
+    return sorted(path for path in found if not _is_litter(path.name))

@@ -1,7 +1,7 @@
 """What the user typed -> a stream of images to attempt, each once, each with an output name of its own."""
 
 # os.path keeps a path as it was typed, and strings stay cheap in folders of a million files.
-# ruff: noqa: PTH100, PTH112, PTH116, PTH118, PTH119, PTH120, PTH207
+# ruff: noqa: PTH122, PTH100, PTH112, PTH116, PTH118, PTH119, PTH120, PTH207
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from anomalyclip.detect.folder import OUTPUT_FOLDERS, RESULTS, RUN
-from anomalyclip.detect.names import NameRegistry, path_key
-from anomalyclip.errors import InputError
+from anomalyclip.detect.names import NameRegistry, file_of, frame_key, path_key
+from anomalyclip.errors import AnomalyClipError, InputError
+from anomalyclip.io.frames import count_frames, frame_path, split_frame, wanted
+from anomalyclip.io.limits import DEFAULT_MAX_PIXELS
 from anomalyclip.io.scanning import Entry, Kind, PassedOver, told_by_name
 from anomalyclip.io.scanning import scan as scan_folder
 
@@ -25,16 +28,26 @@ _MOST_COUNTED = 100_000  # entries of subfolders that a refusal counts pictures 
 class InputItem:
     """One input that gets one row.
 
-    path: as the user would type it (undecodable bytes stay as surrogates, so it opens the same file).
+    path: as the user would type it (undecodable bytes stay as surrogates, so it opens the same file); of one picture of
+        a file of several, `FILE#frame=n`.
     name: where its outputs go, relative, without suffix, unique in one output folder (`sub/part`).
     key: 16 bytes that stand for the path; equal for two spellings of one name, not for two links to one file.
     problem: why it cannot be attempted, known before reading; None for a file to read.
+    frame: which picture of a file of several, from 0; None for a file of one.
+    axis: along which the slices of a volume are counted.
     """
 
     path: str
     name: str
     key: bytes
     problem: str | None = None
+    frame: int | None = None
+    axis: str = "z"
+
+    @property
+    def file(self) -> str:
+        """The file to open."""
+        return file_of(self.path, self.frame)
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,7 @@ class Found:
     path: str
     relative: str
     problem: str | None = None
+    frame: int | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +72,9 @@ def iter_inputs(
     recursive: bool = False,
     names: NameRegistry | None = None,
     passed: PassedOver | None = None,
+    frames: int | None = None,
+    axis: str = "z",
+    max_pixels: int | None = None,
 ) -> Iterator[InputItem]:
     """Expand files, folders and globs into items, in the order given and sorted within each folder.
 
@@ -70,6 +87,8 @@ def iter_inputs(
 
     names: hands out output names; pass the one of the output folder when continuing a run.
     passed: counts what the folders hold and is no item.
+    frames: how many pictures of a file of several become items; None is all up to the limit of `anomalyclip.io.frames`.
+    axis: x, y or z, along which volumes are cut into slices. max_pixels: as the pictures will be read with.
     """
     scan = _Scan(recursive, passed if passed is not None else PassedOver())
     names = names if names is not None else NameRegistry()
@@ -78,11 +97,14 @@ def iter_inputs(
     for given in inputs:
         for found in _expand(given, scan, prefixed=prefixed):
             key = path_key(found.path)
-            if key in seen:
+            if (whole := key if found.frame is None else frame_key(key, found.frame)) in seen:
                 continue
-            seen.add(key)
-            path = formula_safe(found.path)
-            yield InputItem(path, names.claim(found.relative, path=found.path, key=key), key, found.problem)
+            seen.add(whole)
+            for one in pictures_of(found, frames, axis, max_pixels):
+                own = key if one.frame is None else frame_key(key, one.frame)
+                name = names.claim(one.relative, path=one.path, key=own)
+                path = formula_safe(one.path if one.frame is None else frame_path(one.path, one.frame))
+                yield InputItem(path, name, own, one.problem, one.frame, axis)
 
 
 def find_files(given: str, *, recursive: bool = False, passed: PassedOver | None = None) -> Iterator[Found]:
@@ -90,7 +112,15 @@ def find_files(given: str, *, recursive: bool = False, passed: PassedOver | None
     return _expand(given, _Scan(recursive, passed if passed is not None else PassedOver()), prefixed=False)
 
 
-def survey_inputs(inputs: Sequence[str], *, recursive: bool = False, passed: PassedOver | None = None) -> int:
+def survey_inputs(
+    inputs: Sequence[str],
+    *,
+    recursive: bool = False,
+    passed: PassedOver | None = None,
+    frames: int | None = None,
+    axis: str = "z",
+    max_pixels: int | None = None,
+) -> int:
     """Count the items before any work starts, and what is passed over (`passed`).
 
     Raises InputError when the inputs give nothing to attempt at all (the message says why for each).
@@ -99,7 +129,8 @@ def survey_inputs(inputs: Sequence[str], *, recursive: bool = False, passed: Pas
         raise InputError("No INPUT given. Name at least one image, folder or glob, such as: anomalyclip detect photos/")
     problems: list[str] = []
     count, usable = 0, False
-    for item in iter_inputs(inputs, recursive=recursive, passed=passed):
+    options: dict[str, Any] = {"frames": frames, "axis": axis, "max_pixels": max_pixels}
+    for item in iter_inputs(inputs, recursive=recursive, passed=passed, **options):
         count += 1
         if item.problem is None:
             usable = True
@@ -108,6 +139,26 @@ def survey_inputs(inputs: Sequence[str], *, recursive: bool = False, passed: Pas
     if not usable:
         raise InputError("Nothing to detect on. " + "; ".join(problems))
     return count
+
+
+def pictures_of(found: Found, frames: int | None, axis: str, max_pixels: int | None) -> Iterator[Found]:
+    """The pictures of a file: itself where it holds one, else one each, and what is to be told of those left out."""
+    if found.problem is not None or found.frame is not None:
+        yield found
+        return
+    try:
+        number = count_frames(found.path, axis=axis, max_pixels=max_pixels or DEFAULT_MAX_PIXELS)
+    except AnomalyClipError:  # reading it will say why, in its row
+        number = 1
+    if number == 1:
+        yield found
+        return
+    stem, suffix = os.path.splitext(found.relative)
+    taken, told = wanted(number, frames)
+    for frame in range(taken):
+        yield Found(found.path, f"{stem}-{frame:06d}{suffix}", frame=frame)
+    if told is not None:
+        yield Found(found.path, found.relative, told)
 
 
 def formula_safe(path: str) -> str:
@@ -120,6 +171,11 @@ def _expand(given: str, scan: _Scan, *, prefixed: bool) -> Iterator[Found]:
     if os.path.lexists(given):
         base = os.path.basename(os.path.abspath(given)) if prefixed else ""
         yield from _expand_existing(given, base if os.path.isdir(given) else "", scan)
+        return
+    file, frame = split_frame(given)
+    if frame is not None:
+        stem, suffix = os.path.splitext(os.path.basename(file))
+        yield Found(file, f"{stem}-{frame:06d}{suffix}", frame=frame)
         return
     if not glob.has_magic(given):
         yield Found(given, os.path.basename(given), "no such file or folder")

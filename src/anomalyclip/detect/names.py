@@ -25,6 +25,20 @@ def path_key(path: str, *, cwd: str | None = None) -> bytes:
     return blake2b(os.fsencode(real), digest_size=16).digest()
 
 
+def frame_key(key: bytes, frame: int) -> bytes:
+    """The key of one picture of the file whose key is given; no file's own."""
+    return blake2b(b"%s#%d" % (key, frame), digest_size=16).digest()
+
+
+def file_of(path: str, frame: int | None) -> str:
+    """The file of a row's path: a file whose own name looks like a frame's has no `frame` in its row.
+
+    >>> file_of("scan.tif#frame=3", 3), file_of("odd#frame=3", None)
+    ('scan.tif', 'odd#frame=3')
+    """
+    return path if frame is None else path.removesuffix(f"#frame={frame}")
+
+
 class NameRegistry:
     """Gives every input its own output name and remembers whose it is.
 

@@ -30,9 +30,10 @@ COLUMNS = (
     "model",
     "prompts",
     "settings",
+    "frame",
 )
 #: Rows of older output folders lack these keys.
-LATER_KEYS = frozenset({"p_value", "geometry", "notes"})
+LATER_KEYS = frozenset({"p_value", "geometry", "notes", "frame"})
 _NESTED = ("regions", "geometry", "settings")
 _FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -112,6 +113,7 @@ def to_row(result: Result, provenance: Provenance) -> dict[str, Any]:
         "model": provenance.model,
         "prompts": provenance.prompts,
         "settings": dict(provenance.settings),
+        "frame": result.item.frame,
     }
 
 

@@ -154,9 +154,9 @@ class Stages:
         if item.problem is not None:
             raise ImageReadError(item.problem)
         # Before and after the picture is read: a file that changes in between has none.
-        before = identify(item.path) if self.identify else None
+        before = identify(item.file) if self.identify else None
         image = self.open(item)
-        identity = before if before is not None and before.still_of(item.path) else None
+        identity = before if before is not None and before.still_of(item.file) else None
         area, own = self.areas.of(image.size, _mask_name(item))
         views = plan_views(image.size, self.geometry, self.model.sizes, area)
         pixels = view_pixels(self.model.preprocess, image, views[0]) if len(views) == 1 else None
@@ -243,7 +243,7 @@ class Stages:
 def reason(error: Exception, item: InputItem) -> str:
     """Our own messages stand alone, less the path that the row gives already; others say what kind of error it is."""
     if isinstance(error, AnomalyClipError):
-        return one_line(error).removeprefix(f"{printable(item.path)}: ")
+        return one_line(error).removeprefix(f"{printable(item.path)}: ").removeprefix(f"{printable(item.file)}: ")
     return one_line(f"{type(error).__name__}: {error}")
 
 
@@ -262,4 +262,4 @@ def _thumbnail(image: Image) -> Image:
 
 def _mask_name(item: InputItem) -> str:
     """The image's file name in the subfolder it came from; output names may have lost the suffix."""
-    return str(Path(item.name).parent / Path(item.path).name)
+    return str(Path(item.name).parent / Path(item.file).name)

@@ -14,7 +14,7 @@ from anomalyclip.detect import folder
 from anomalyclip.detect.identity import Identity
 from anomalyclip.detect.inputs import InputItem
 from anomalyclip.detect.journal import LineFile, Row, compact, read_rows
-from anomalyclip.detect.names import NameRegistry, path_key
+from anomalyclip.detect.names import NameRegistry, file_of, frame_key, path_key
 from anomalyclip.detect.result import COLUMNS, LATER_KEYS, Provenance, Result, csv_header, csv_line, json_line, to_row
 from anomalyclip.errors import OutputError
 from anomalyclip.io.atomic import atomic_write, write_bytes
@@ -84,7 +84,7 @@ class OutputFolder:
         A file whose size or times differ is read to compare its content.
         """
         packed = self._done.get(item.key)
-        if packed and not Identity.unpacked(packed).still_of(item.path):
+        if packed and not Identity.unpacked(packed).still_of(item.file):
             del self._done[item.key]
             self._again.add(item.key)
             self.replaced += 1
@@ -133,7 +133,12 @@ class OutputFolder:
 
     def key_of(self, row: Row) -> bytes | None:
         """The input's key of a row read back; None for a row that is not one of ours."""
-        return path_key(row["path"], cwd=self.cwd) if row.keys() >= set(COLUMNS) - LATER_KEYS else None
+        return self._key(row) if row.keys() >= set(COLUMNS) - LATER_KEYS else None
+
+    def _key(self, row: Row) -> bytes:
+        frame = row.get("frame")
+        key = path_key(file_of(row["path"], frame), cwd=self.cwd)
+        return key if frame is None else frame_key(key, frame)
 
     def _take(self, run: bytes, *, clear: bool = False) -> None:
         """Write run.json and hold it; the lock of the file that it replaces goes no sooner than there is another."""
@@ -154,7 +159,7 @@ class OutputFolder:
             self.names.restore(str(card["name"]), bytes.fromhex(card["key"]))
         known = self._identities()
         for _, row in read_rows(self.path / folder.RESULTS):
-            key = path_key(row["path"], cwd=self.cwd)
+            key = self._key(row)
             # Older runs recorded no files. Where they are recorded, one without did not hold still while it was read.
             if row["error"] is None and (key in known or not known):
                 self._done[key] = known.get(key, b"")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Literal, get_args
 
 from anomalyclip.errors import ConfigError
+from anomalyclip.extras import present
 
 FormatName = Literal["onnx", "openvino", "torchscript", "torch-export"]
 RuntimeName = Literal["torch", "native", "openvino", "onnx"]
@@ -50,13 +50,15 @@ FORMATS: dict[str, ExportFormat] = {
 
 #: runtime -> (import name of what runs it, extra that installs it, the format that it takes from a conversion)
 RUNTIMES: dict[RuntimeName, tuple[str, str, FormatName | None]] = {
-    "torch": ("torch", "", None),
-    "native": ("torch", "", None),  # what surrounds the kernels; whether they can be used, anomalyclip.native knows
+    "torch": ("torch", "torch", None),
+    "native": (
+        "torch",
+        "torch",
+        None,
+    ),  # what surrounds the kernels; whether they can be used, anomalyclip.native knows
     "openvino": ("openvino", "openvino", "openvino"),
     "onnx": ("onnxruntime", "onnx", "onnx"),
 }
-
-_EXTRA_OF = {"nncf": "openvino", "openvino": "openvino", "onnx": "onnx", "onnxscript": "onnx", "onnxruntime": "onnx"}
 
 
 def export_format(name: str, precision: str) -> ExportFormat:
@@ -73,17 +75,7 @@ def export_format(name: str, precision: str) -> ExportFormat:
 
 def installed(runtime: RuntimeName) -> bool:
     """Whether the runtime's package is there (it is not imported)."""
-    return find_spec(RUNTIMES[runtime][0]) is not None
-
-
-def require(*packages: str) -> None:
-    """ConfigError that names the extra to install for the first package that is missing."""
-    for package in packages:
-        if find_spec(package) is None:
-            raise ConfigError(
-                f"this needs the package {package}, which is not installed: pip install "
-                f"'anomalyclip[{_EXTRA_OF[package]}]'"
-            )
+    return present(RUNTIMES[runtime][0])
 
 
 def check_runtime(name: str) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from anomalyclip.encoders.formats import RUNTIMES, require
+from anomalyclip.encoders.formats import RUNTIMES
+from anomalyclip.extras import require
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from anomalyclip.encoders.formats import FORMATS, RUNTIMES, FormatName, require
+from anomalyclip.encoders.formats import FORMATS, RUNTIMES, FormatName
 from anomalyclip.encoders.graph_io import INPUT
 from anomalyclip.encoders.quiet import quietly
 from anomalyclip.errors import ConfigError, InputError
+from anomalyclip.extras import require
 from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:

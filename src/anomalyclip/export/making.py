@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomalyclip.clip.preprocessing import Preprocessing
-from anomalyclip.encoders.formats import OPSET, ExportFormat, FormatName, Precision, export_format, require
+from anomalyclip.encoders.formats import OPSET, ExportFormat, FormatName, Precision, export_format
 from anomalyclip.encoders.graph_io import Pixels, describe_input, outputs_of
 from anomalyclip.encoders.request import FeatureRequest
 from anomalyclip.encoders.sidecar import (
@@ -24,6 +24,7 @@ from anomalyclip.encoders.sidecar import (
     write_sidecar,
 )
 from anomalyclip.errors import ConfigError, OutputError
+from anomalyclip.extras import require
 from anomalyclip.io.atomic import output_error
 from anomalyclip.io.names import printable
 from anomalyclip.version import __version__
@@ -73,7 +74,7 @@ class ExportOptions:
 
 def check_options(options: ExportOptions) -> None:
     """Everything that can be refused before a model is loaded; raises ConfigError."""
-    require(*options.spec.makers, *(("nncf",) if options.precision == "int8" else ()))
+    require("torch", *options.spec.makers, *(("nncf",) if options.precision == "int8" else ()))
     if options.precision == "int8" and options.pixels != "uint8":
         raise ConfigError("int8 graphs take uint8 images; leave --input out")
     if options.precision != "int8" and options.calibration is not None:

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from anomalyclip.encoders.formats import require
 from anomalyclip.encoders.graph_io import INPUT
 from anomalyclip.encoders.quiet import quietly
+from anomalyclip.extras import require
 
 if TYPE_CHECKING:
     import numpy as np

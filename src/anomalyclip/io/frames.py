@@ -10,6 +10,7 @@ answer about another picture.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from typing import BinaryIO
@@ -67,14 +68,24 @@ def parse_frames(text: str | int | None) -> int | None:
     return int(text)
 
 
-def count_frames(path: StrPath, *, max_pixels: int = DEFAULT_MAX_PIXELS, max_bytes: int = DEFAULT_MAX_BYTES) -> int:
-    """How many pictures a file holds, from its headers. Raises `ImageReadError` as `read_image` does."""
+def count_frames(
+    path: StrPath, *, axis: str = "z", max_pixels: int = DEFAULT_MAX_PIXELS, max_bytes: int = DEFAULT_MAX_BYTES
+) -> int:
+    """How many pictures a file holds, from its headers; a volume along an axis. Raises `ImageReadError`."""
     from anomalyclip.io.images import use_file
 
-    return use_file(path, lambda file: count_in(file, headers.sniff(file), max_pixels), max_bytes)
+    return use_file(path, lambda file: count_in(file, headers.sniff(file), max_pixels, axis), max_bytes)
 
 
-def count_in(file: BinaryIO, kind: str, max_pixels: int) -> int:
+def count_frames_of(data: bytes, name: str = "image", *, axis: str = "z", max_pixels: int = DEFAULT_MAX_PIXELS) -> int:
+    """How many pictures a file held in memory holds. Raises `ImageReadError`; `name` stands in the message."""
+    from anomalyclip.io.images import reported
+
+    file = io.BytesIO(data)
+    return reported(name, lambda: count_in(file, headers.sniff(file), max_pixels, axis))
+
+
+def count_in(file: BinaryIO, kind: str, max_pixels: int, axis: str = "z") -> int:
     """How many pictures an open file of this kind holds; rewinds it. Raises `Refusal`."""
     if kind == "TIFF":
         return len(pages.pictures(file))
@@ -84,6 +95,10 @@ def count_in(file: BinaryIO, kind: str, max_pixels: int) -> int:
         from anomalyclip.io import dicom
 
         return dicom.inspected(file, max_pixels).frames
+    if kind == "NIFTI":
+        from anomalyclip.io import nifti
+
+        return nifti.count(file, max_pixels, axis)
     return 1
 
 

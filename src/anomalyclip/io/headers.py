@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from anomalyclip.io.dicom_structure import looks_like_dicom
+from anomalyclip.io.nifti_magic import looks_like_nifti
 from anomalyclip.io.refusal import Refusal
 
 _MAGIC = (
@@ -51,7 +52,7 @@ _REFUSED = (
     (0, b"\x93NUMPY", "a NumPy array"),
 )
 
-EXPECTED = "JPEG, PNG, TIFF, BMP, WebP, GIF, PNM, JPEG 2000, AVIF, HEIC or DICOM"
+EXPECTED = "JPEG, PNG, TIFF, BMP, WebP, GIF, PNM, JPEG 2000, AVIF, HEIC, DICOM or NIfTI"
 EXPORT_TO = "PNG, TIFF or JPEG"
 
 
@@ -67,6 +68,8 @@ def sniff(file: BinaryIO) -> str:
             return name
     if looks_like_dicom(head):
         return "DICOM"
+    if looks_like_nifti(file, head):
+        return "NIFTI"
     for offset, magic, name in _REFUSED:
         if head[offset:].startswith(magic):
             raise Refusal(f"it is {name}, not an image that can be read", f"export it as {EXPORT_TO}")

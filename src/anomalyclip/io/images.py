@@ -56,6 +56,7 @@ def read_image(
     path: StrPath,
     *,
     frame: int | None = None,
+    axis: str = "z",
     max_pixels: int = DEFAULT_MAX_PIXELS,
     max_bytes: int = DEFAULT_MAX_BYTES,
     full_scale: float | None = None,
@@ -63,9 +64,10 @@ def read_image(
     """Read one image file as 8-bit RGB, upright, detached from the file.
 
     Args:
-        path: JPEG, PNG, TIFF, BMP, WebP, GIF, PNM, JPEG 2000, AVIF, HEIC (extra `heif`) or DICOM (extra `medical`).
-            Links are followed. A path `FILE#frame=n` is frame n of FILE where no file has that name.
+        path: JPEG, PNG, TIFF, BMP, WebP, GIF, PNM, JPEG 2000, AVIF, HEIC (extra `heif`), DICOM or NIfTI (extra
+            `medical`). Links are followed. A path `FILE#frame=n` is frame n of FILE where no file has that name.
         frame: which picture of a file of several, from 0; None refuses such a file.
+        axis: x, y or z, along which slices of a NIfTI volume are counted.
         max_pixels: largest accepted width x height, compared with the header before decoding.
         max_bytes: largest accepted file.
         full_scale: the stored value that is white in files deeper than 8 bits that do not say so themselves (4095 for
@@ -81,7 +83,7 @@ def read_image(
         path, frame = frames.split_frame(path)
 
     def read(file: BinaryIO) -> Image.Image:
-        return decoding.to_rgb(*_decode(file, max_pixels, frame=frame), full_scale)
+        return decoding.to_rgb(*_decode(file, max_pixels, frame=frame, axis=axis), full_scale)
 
     return use_file(path, read, max_bytes)
 
@@ -91,6 +93,7 @@ def read_image_bytes(
     name: str = "image",
     *,
     frame: int | None = None,
+    axis: str = "z",
     max_pixels: int = DEFAULT_MAX_PIXELS,
     max_bytes: int = DEFAULT_MAX_BYTES,
     full_scale: float | None = None,
@@ -99,7 +102,7 @@ def read_image_bytes(
 
     def read() -> Image.Image:
         _check_bytes(len(data), max_bytes)
-        return decoding.to_rgb(*_decode(io.BytesIO(data), max_pixels, frame=frame), full_scale)
+        return decoding.to_rgb(*_decode(io.BytesIO(data), max_pixels, frame=frame, axis=axis), full_scale)
 
     return reported(name, read)
 
@@ -108,6 +111,7 @@ def read_mask(
     path: StrPath,
     *,
     frame: int | None = None,
+    axis: str = "z",
     max_pixels: int = DEFAULT_MAX_PIXELS,
     max_bytes: int = DEFAULT_MAX_BYTES,
 ) -> npt.NDArray[np.bool_]:
@@ -120,7 +124,7 @@ def read_mask(
         path, frame = frames.split_frame(path)
 
     def read(file: BinaryIO) -> npt.NDArray[np.bool_]:
-        return decoding.foreground(*_decode(file, max_pixels, windowed=False, frame=frame))
+        return decoding.foreground(*_decode(file, max_pixels, windowed=False, frame=frame, axis=axis))
 
     return use_file(path, read, max_bytes)
 
@@ -129,13 +133,14 @@ def image_size(
     path: StrPath,
     *,
     frame: int | None = None,
+    axis: str = "z",
     max_pixels: int = DEFAULT_MAX_PIXELS,
     max_bytes: int = DEFAULT_MAX_BYTES,
 ) -> tuple[int, int]:
     """(width, height) of the upright image, from the header where that suffices. Raises `ImageReadError`."""
     if frame is None:
         path, frame = frames.split_frame(path)
-    return use_file(path, lambda file: _upright_size(file, max_pixels, frame), max_bytes)
+    return use_file(path, lambda file: _upright_size(file, max_pixels, frame, axis), max_bytes)
 
 
 def reported(name: StrPath, read: Callable[[], T]) -> T:
@@ -190,11 +195,17 @@ def _check_bytes(size: int, max_bytes: int) -> None:
         )
 
 
-def _decode(file: BinaryIO, max_pixels: int, windowed: bool = True, frame: int | None = None) -> Pixels:
+def _decode(
+    file: BinaryIO, max_pixels: int, windowed: bool = True, frame: int | None = None, axis: str = "z"
+) -> Pixels:
     """One image in `file`, decoded, with its EXIF orientation still to be applied (1 where none is left)."""
     kind = headers.sniff(file)
-    number = frames.count_in(file, kind, max_pixels)
+    number = frames.count_in(file, kind, max_pixels, axis)
     index = frames.chosen(frame, number)
+    if kind == "NIFTI":
+        from anomalyclip.io import nifti
+
+        return nifti.read(file, index, max_pixels, axis, windowed=windowed), 1
     if kind == "DICOM":
         from anomalyclip.io import dicom
 
@@ -207,9 +218,9 @@ def _decode(file: BinaryIO, max_pixels: int, windowed: bool = True, frame: int |
     return decoding.decode(file, header)
 
 
-def _upright_size(file: BinaryIO, max_pixels: int, frame: int | None) -> tuple[int, int]:
+def _upright_size(file: BinaryIO, max_pixels: int, frame: int | None, axis: str) -> tuple[int, int]:
     kind = headers.sniff(file)
-    if kind in ("DICOM", "AVIF", "HEIC"):  # which way up they are is known to their decoders
-        return decoding.to_rgb(*_decode(file, max_pixels, frame=frame)).size
+    if kind in ("DICOM", "AVIF", "HEIC", "NIFTI"):  # which way up they are is known to their decoders
+        return decoding.to_rgb(*_decode(file, max_pixels, frame=frame, axis=axis)).size
     index = frames.chosen(frame, frames.count_in(file, kind, max_pixels))
     return inspection.read_header(file, max_pixels, index).upright_size

@@ -242,6 +242,18 @@ def _dicom(file: BinaryIO, max_pixels: int) -> Header:
     )
 
 
+def _nifti(file: BinaryIO, max_pixels: int) -> Header:
+    from anomalyclip.io import nifti
+
+    volume = nifti.read_header(file, max_pixels)
+    width, height = volume.size("z")
+    bits = 8 * volume.dtype.itemsize
+    # Voxels of a file in memory, and a slice of them as floats and as 8 bits.
+    decoded = volume.bytes + width * height * (2 * 8 + 3 + _PILLOW_PIXEL)
+    frames = volume.slices("z") * volume.volumes
+    return Header("NIFTI", width, height, volume.colours, bits, bits // 8, frames, decoded_bytes=decoded, facts=volume)
+
+
 _READERS: dict[str, Callable[[BinaryIO, int], Header]] = {
     "JPEG": _jpeg,
     "PNG": _png,
@@ -254,4 +266,5 @@ _READERS: dict[str, Callable[[BinaryIO, int], Header]] = {
     "AVIF": _boxed("AVIF"),
     "HEIC": _boxed("HEIC"),
     "DICOM": _dicom,
+    "NIFTI": _nifti,
 }

@@ -12,7 +12,7 @@ DEFAULT_MAX_BYTES = 1 << 30
 
 _SUFFIXES = """
     .jpg .jpeg .jpe .jfif .png .apng .bmp .dib .tif .tiff .btf .dng .webp .gif .pbm .pgm .ppm .pnm
-    .jp2 .j2k .jpf .jpx .jpc .avif .heic .heif .dcm .dicom
+    .jp2 .j2k .jpf .jpx .jpc .avif .heic .heif .dcm .dicom .nii
 """
 SUFFIXES = frozenset(_SUFFIXES.split())
 """Lower-case suffixes by which files are found in folders."""

@@ -6,7 +6,7 @@ opened and their first bytes looked at, so that only such files cost anything in
 """
 
 # os.path and scandir keep undecodable names and stay cheap in folders of a million files.
-# ruff: noqa: PTH119, PTH122
+# ruff: noqa: PTH122
 
 from __future__ import annotations
 
@@ -64,6 +64,7 @@ _PICTURES = _suffixes(
     "sgi ras cin dpx kra ora"
 )
 _NAMES = frozenset({"dicomdir", "thumbs.db", "desktop.ini", "license", "licence", "readme", "makefile", "dockerfile"})
+_PACKED_VOLUME = ".nii.gz"
 HEAD = 132  # bytes that tell; DICOM's mark ends there
 #: First bytes of picture kinds that may have lost their suffix: (offset, bytes, name).
 _MAGIC = (
@@ -97,14 +98,11 @@ def scan(folder: str, memo: Memo | None = None) -> list[Entry]:
     return [_look(entry, memo) for entry in entries]
 
 
-def is_picture(path: str) -> bool:
-    """Whether a scan would take this regular file for a picture."""
-    return _of_file(os.path.basename(path), path).kind is Kind.PICTURE
-
-
 def told_by_name(name: str) -> Entry | None:
     """What the name alone says; None where the first bytes must be looked at (`told_by_content`)."""
     suffix = os.path.splitext(name)[1].lower()
+    if name.lower().endswith(_PACKED_VOLUME):
+        return Entry(name, name, Kind.PICTURE, _PACKED_VOLUME)
     if suffix in SUFFIXES:
         return Entry(name, name, Kind.PICTURE, suffix)
     if suffix in _OTHER or name.casefold() in _NAMES:

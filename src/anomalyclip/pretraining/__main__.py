@@ -16,6 +16,7 @@ import torch
 import typer
 
 from anomalyclip.clip.weights import load_clip, save_clip
+from anomalyclip.pretraining.graph.making import make_graph, verify_graph
 from anomalyclip.pretraining.language import speak
 from anomalyclip.pretraining.learn_prompts import learn_prompts, render_features, save_curve, save_pocket_prompts
 from anomalyclip.pretraining.loop import pretrain
@@ -53,6 +54,8 @@ def main(
     save_curve(folder / "prompts_log.csv", curve)
     save_pocket_prompts(folder / "prompts.safetensors", clip, learner, recipe.prompts)
     (folder / "recipe.json").write_text(json.dumps(recipe.to_dict() | {"version": __version__}, indent=2) + "\n")
+    make_graph(folder)
+    verify_graph(folder)
     report(weights, folder / "prompts.safetensors", folder / "validation.json")
 
 

@@ -84,6 +84,7 @@ class Row(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     path: str = Field(description="The name the image was sent under.")
+    frame: int | None = Field(description="Which picture of a file of several, from 0; null for a file of one.")
     width: int | None
     height: int | None
     score: float | None = Field(description="Image score in [0, 1]; null where the image could not be read.")

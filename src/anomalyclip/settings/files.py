@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from anomalyclip.settings.faces import CALIBRATE, DETECT, EVALUATE, EXPORT, WATCH
+from anomalyclip.settings.faces import CALIBRATE, DETECT, EVALUATE, EXPORT, PYTHON, REST, WATCH
 from anomalyclip.settings.panels import LOOKING, OUTPUT
+from anomalyclip.settings.reading import frames_of
 from anomalyclip.settings.setting import Setting
 
 INPUTS: tuple[Setting, ...] = (
@@ -19,6 +20,28 @@ INPUTS: tuple[Setting, ...] = (
         help="Images, folders or globs.",
         where=(DETECT, CALIBRATE),
         differs={CALIBRATE: {"metavar": "NORMALS", "help": "Images, folders or globs without any defect."}},
+    ),
+    Setting(
+        name="frames",
+        type=int,
+        metavar="first|all|N",
+        help="Pictures taken of a file of several (pages, frames): first, all up to 4,096, or how many (default: all).",
+        where=(DETECT, CALIBRATE, WATCH, EVALUATE, PYTHON, REST),
+        read=frames_of,
+        differs={
+            PYTHON: {
+                "help": "Of a file of several pictures: 'first', 'all' or how many are taken, as a list; "
+                "None refuses such a file."
+            }
+        },
+    ),
+    Setting(
+        name="axis",
+        type=str,
+        default="z",
+        choices=("x", "y", "z"),
+        help="Of the patient, along which a volume (NIfTI) is cut into slices: x left to right, y back to front, z up.",
+        where=(DETECT, CALIBRATE, PYTHON),
     ),
     Setting(
         name="target",

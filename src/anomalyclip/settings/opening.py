@@ -134,8 +134,9 @@ _RUNTIME = Setting(
     type=str,
     default="auto",
     choices=("auto", "torch", "native", "openvino", "onnx"),
-    help="native: int8 on our own kernels; openvino and onnx convert the model once and keep it; auto: an export's "
-    "own; torch on a GPU; on a CPU OpenVINO where the model was converted before, else torch.",
+    help="native: int8 on our own kernels; openvino and onnx convert the model once and keep it, but for pocket's own "
+    "graph; auto: an export's own; pocket's graph; torch on a GPU; on a CPU OpenVINO where the model was converted "
+    "before, else torch.",
     where=SCORING,
     panel=SPEED,
     part=_OPENING,

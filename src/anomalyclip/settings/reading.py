@@ -55,6 +55,16 @@ def scales_of(given: Any, spelled: str) -> tuple[float, ...]:
     return scales
 
 
+def frames_of(given: Any, spelled: str) -> int | None:
+    """`first`, `all` or a number of pictures, as 1, None or that number. Raises ConfigError."""
+    from anomalyclip.io.frames import parse_frames
+
+    try:
+        return parse_frames(given)
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("frames is", f"{spelled} is", 1)) from None
+
+
 def _listed(given: Any) -> list[str]:
     return [str(part) for part in given] if isinstance(given, Sequence) else [str(given)]
 

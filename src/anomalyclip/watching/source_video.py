@@ -77,4 +77,4 @@ class VideoSource:
         with self._guard:
             self._frames[key] = index, image
         stem = os.path.splitext(os.path.basename(self._path))[0]  # noqa: PTH119, PTH122
-        return InputItem(f"{self._path}#frame={index}", f"{stem}-{index:06d}", key)
+        return InputItem(f"{self._path}#frame={index}", f"{stem}-{index:06d}", key, frame=index)

@@ -1,0 +1,158 @@
+"""Which runtime the light install has: onnxruntime or OpenVINO, on the graph of ``pocket`` that both read.
+
+    python benchmarks/light.py [--rounds 15] [--runtimes onnx,openvino] [--images FOLDER] [--output light.json]
+
+Per runtime: a fresh process from its start to the first score (median of some), seconds to open the graph, CPU and wall
+seconds per picture at 320 px with one thread, pictures per second with one picture per core, and what its packages take
+on the disk. The rounds alternate between the runtimes, so that other work on the machine hits both alike. Last, the
+command: one picture from start to end, and `detect` with no options over a folder of real or rendered pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anomalyclip.encoders.embedded import EmbeddedEncoder, find_embedded
+from anomalyclip.encoders.graph_sessions import cores
+from anomalyclip.encoders.request import FeatureRequest
+from anomalyclip.hub import resolve_model
+
+REQUEST = FeatureRequest(image=True, patches=(4,), dpam="vv")
+PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino", "torch": "torch"}
+FIRST_SCORE = """
+import numpy as np
+from anomalyclip.encoders.embedded import EmbeddedEncoder, find_embedded
+from anomalyclip.encoders.request import FeatureRequest
+from anomalyclip.hub import resolve_model
+from anomalyclip.scoring_arrays import image_score
+embedded = find_embedded(resolve_model("pocket").weights)
+encoder = EmbeddedEncoder(embedded, name="pocket", runtime={runtime!r})
+pixels = np.zeros((1, 3, 320, 320), np.float32)
+image_score(encoder.encode(pixels, FeatureRequest(True, (4,), dpam="vv")).image, embedded.text)
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--runtimes", default="onnx,openvino")
+    parser.add_argument("--images", type=Path, help="a folder for `detect`; default: 100 rendered pictures of 512 px")
+    parser.add_argument("--output", type=Path, help="write the figures as JSON")
+    given = parser.parse_args()
+    runtimes = given.runtimes.split(",")
+    figures: dict[str, Any] = {"cores": cores(), "runtimes": compare(runtimes, given.rounds)}
+    for name, told in figures["runtimes"].items():
+        print(f"{name:9}", "  ".join(f"{key} {value:.4g}" for key, value in told.items()))
+    with tempfile.TemporaryDirectory() as folder:
+        images = given.images or rendered(Path(folder) / "images", 100)
+        figures["command"] = command(images, Path(folder), given.rounds)
+    print("command  ", "  ".join(f"{key} {value:.4g}" for key, value in figures["command"].items()))
+    if given.output is not None:
+        given.output.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def compare(runtimes: list[str], rounds: int) -> dict[str, dict[str, float]]:
+    """Medians per runtime."""
+    embedded = find_embedded(resolve_model("pocket").weights)
+    assert embedded is not None
+    single, every, opened = {}, {}, {}
+    for name in runtimes:
+        start = time.perf_counter()
+        single[name] = EmbeddedEncoder(embedded, name="pocket", runtime=name, threads=1)
+        opened[name] = time.perf_counter() - start
+        every[name] = EmbeddedEncoder(embedded, name="pocket", runtime=name, streams=cores())
+    batch = np.random.default_rng(0).normal(size=(4 * cores(), 3, 320, 320)).astype(np.float32)
+    found: dict[str, dict[str, list[float]]] = {name: {} for name in runtimes}
+    for number in range(rounds + 1):
+        for name in runtimes:
+            cpu, wall = time.process_time(), time.perf_counter()
+            single[name].encode(batch[:1], REQUEST)
+            told = {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu}
+            wall = time.perf_counter()
+            every[name].encode(batch, REQUEST)
+            told["images_per_s"] = len(batch) / (time.perf_counter() - wall)
+            if number < min(rounds, 5):
+                told["first_score_s"] = seconds([sys.executable, "-c", FIRST_SCORE.format(runtime=name)])
+            for key, value in told.items() if number else ():  # the first round warms up
+                found[name].setdefault(key, []).append(value)
+    medians = {name: {key: statistics.median(values) for key, values in told.items()} for name, told in found.items()}
+    return {
+        name: {"opened_s": opened[name], **told, "installed_mb": installed(PACKAGES[name]) / 1e6}
+        for name, told in medians.items()
+    }
+
+
+def command(images: Path, work: Path, rounds: int) -> dict[str, float]:
+    """`detect` as users type it."""
+    first = next(path for path in sorted(images.rglob("*")) if path.suffix.lower() in (".png", ".jpg", ".jpeg"))
+    run = [sys.executable, "-m", "anomalyclip", "detect"]
+    one = [seconds([*run, str(first), "-q"]) for _ in range(max(3, min(rounds, 7)))]
+    helped = [seconds([sys.executable, "-m", "anomalyclip", "--help"]) for _ in range(3)]
+    subprocess.run([*run, str(images), "--output", str(work / "out"), "-q"], check=True, capture_output=True)
+    rates, count = [], 0
+    for number in range(3):
+        out = work / f"out-{number}"
+        start = time.perf_counter()
+        subprocess.run([*run, str(images), "--output", str(out), "--no-overlay", "-q"], check=True, capture_output=True)
+        count = len((out / "results.jsonl").read_text().splitlines())
+        rates.append(count / (time.perf_counter() - start))
+    return {
+        "images": count,
+        "images_per_s": statistics.median(rates),
+        "one_image_s": statistics.median(one),
+        "one_image_least_s": min(one),
+        "help_s": min(helped),
+    }
+
+
+def rendered(folder: Path, count: int) -> Path:
+    """Pictures as a camera may give them."""
+    from PIL import Image
+
+    from anomalyclip.data.synthetic import render
+
+    folder.mkdir()
+    for seed in range(count):
+        image = Image.fromarray(render(900_000 + seed, 256, anomalous=bool(seed % 2)).image)
+        image.resize((512, 512), Image.Resampling.BICUBIC).save(folder / f"{seed:03}.jpg", quality=92)
+    return folder
+
+
+def seconds(line: list[str]) -> float:
+    """Of a process, from start to end."""
+    start = time.perf_counter()
+    subprocess.run(line, check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def installed(package: str, seen: set[str] | None = None) -> int:
+    """Bytes of a package and what it needs, less what the light core needs anyway."""
+    seen = set() if seen is None else seen
+    if package in seen or package in ("numpy",):
+        return 0
+    seen.add(package)
+    try:
+        found = distribution(package)
+    except PackageNotFoundError:
+        return 0
+    own = sum(
+        Path(str(file.locate())).stat().st_size for file in found.files or () if Path(str(file.locate())).is_file()
+    )
+    needed = [re.match(r"[A-Za-z0-9._-]+", line) for line in found.requires or () if "extra ==" not in line]
+    return own + sum(installed(name[0], seen) for name in needed if name is not None)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""One way in for every door: a path, bytes, an open file, a PIL image or a NumPy array as the reader would show it.
+
+The same picture gives the same pixels through each of them, or is refused: a PIL image that was opened and not loaded
+yet is read from its file by our own reader; one that was loaded, and every array, follows the rules for orientation,
+transparency, colour and depth that files follow (`decoding`, `depth`).
+
+| array | read as |
+|---|---|
+| bool | False black, True white |
+| uint8 | as it is |
+| uint16 | 65535 is white, as in 16-bit files that state no depth; or `full_scale` |
+| float16, float32, float64 | as float TIFFs: up to 1, 255 or 65535 taken as white, or `full_scale` |
+| shape (H, W), (H, W, 1) | grey; (H, W, 2) grey and alpha, (H, W, 3) RGB, (H, W, 4) RGB and alpha |
+| any other dtype or shape, NaN, infinities, floats below 0 | refused |
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image, ImageFile
+
+from anomalyclip.errors import InputError
+from anomalyclip.io import decoding, frames
+from anomalyclip.io.depth import Array, Raster, finite_range
+from anomalyclip.io.images import read_image, read_image_bytes, reported
+from anomalyclip.io.limits import DEFAULT_MAX_PIXELS, check_pixels
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_CHANNELS = {1: "grey", 2: "grey and alpha", 3: "RGB", 4: "RGB and alpha"}
+_UNDERSHOOT = 0.05  # of the largest value: what resampling makes of black
+
+
+def as_image(
+    source: Any,
+    *,
+    frame: int | None = None,
+    axis: str = "z",
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    full_scale: float | None = None,
+    name: str = "image",
+) -> Image.Image:
+    """Any picture as 8-bit RGB, upright, over white.
+
+    Args:
+        source: a path (also `FILE#frame=n`), a file's bytes, an open binary file, a PIL image, or an array (H, W) or
+            (H, W, C) of the table above.
+        frame: which picture of a file of several, from 0; None refuses such a file.
+        axis: x, y or z, along which slices of a NIfTI volume are counted.
+        max_pixels: largest accepted width x height.
+        full_scale: the stored value that is white, where nothing states it.
+        name: stands in messages about what has no path.
+
+    Raises:
+        ImageReadError: it cannot be read.
+        InputError: it is no picture.
+    """
+    options: dict[str, Any] = {"frame": frame, "axis": axis, "max_pixels": max_pixels, "full_scale": full_scale}
+    if isinstance(source, str | os.PathLike):
+        return read_image(source, **options)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return read_image_bytes(bytes(source), name, **options)
+    if isinstance(source, Image.Image):
+        return _of_pil(source, name, options)
+    if isinstance(source, np.ndarray):
+        return reported(name, lambda: _of_array(source, max_pixels, full_scale))
+    if hasattr(source, "read"):
+        data = source.read()
+        if isinstance(data, bytes):
+            return read_image_bytes(data, name, **options)
+    raise InputError(
+        f"cannot read an image from {type(source).__name__}; give a path, a file's bytes, a PIL image or a NumPy array"
+    )
+
+
+def count_pictures(source: Any, *, axis: str = "z", max_pixels: int = DEFAULT_MAX_PIXELS, name: str = "image") -> int:
+    """How many pictures there are to read; 1 for everything but files and their bytes. Raises `ImageReadError`."""
+    if isinstance(source, str | os.PathLike):
+        path, frame = frames.split_frame(source)
+        return 1 if frame is not None else frames.count_frames(path, axis=axis, max_pixels=max_pixels)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return frames.count_frames_of(bytes(source), name, axis=axis, max_pixels=max_pixels)
+    return 1
+
+
+def _of_pil(image: Image.Image, name: str, options: dict[str, Any]) -> Image.Image:
+    """The file behind an image that nobody has loaded, hence nobody has changed; else its pixels."""
+    if isinstance(image, ImageFile.ImageFile) and image.tile:
+        frame = options["frame"]
+        if frame is None and image.tell():  # sought on purpose
+            frame = image.tell()
+        path = getattr(image, "filename", "")
+        if path and os.path.isfile(path):  # noqa: PTH113 - as it was given to Pillow
+            return read_image(os.fsdecode(path), **(options | {"frame": frame}))
+        data = _bytes_behind(image)
+        if data is not None:
+            return read_image_bytes(data, name, **(options | {"frame": frame}))
+    if getattr(image, "n_frames", 1) > 1 and not image.tell() and options["frame"] is None:
+        raise InputError(
+            f"the image holds {getattr(image, 'n_frames', 1):,} pictures; seek to one and give image.copy(), or give "
+            "the path with #frame=n"
+        )
+    return reported(name, lambda: _of_pixels(image, options))
+
+
+def _bytes_behind(image: ImageFile.ImageFile) -> bytes | None:
+    file = image.fp
+    if file is None:
+        return None
+    with suppress(OSError, ValueError):
+        position = file.tell()
+        file.seek(0)
+        try:
+            return bytes(file.read())
+        finally:
+            file.seek(position, io.SEEK_SET)
+    return None
+
+
+def _of_pixels(image: Image.Image, options: dict[str, Any]) -> Image.Image:
+    check_pixels(image.width, image.height, options["max_pixels"])
+    try:
+        turned = int(image.getexif().get(0x0112, 1))
+    except Exception:  # a broken note about the camera is no reason to lose the picture
+        turned = 1
+    if image.mode.startswith(("I", "F")):
+        return decoding.to_rgb(Raster(np.asarray(image)), turned, options["full_scale"])
+    return decoding.to_rgb(image, turned, options["full_scale"])
+
+
+def _of_array(values: NDArray[Any], max_pixels: int, full_scale: float | None) -> Image.Image:
+    if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in _CHANNELS):
+        raise InputError(
+            f"an image array must be (H, W) or (H, W, C) with 1 to 4 channels last, got {values.dtype} {values.shape}"
+        )
+    check_pixels(values.shape[1], values.shape[0], max_pixels)
+    pixels: Array = values.astype(np.uint8) * 255 if values.dtype == np.bool_ else values
+    if pixels.dtype not in (np.uint8, np.uint16) and pixels.dtype.kind != "f":
+        raise InputError(
+            f"an image array must be uint8, uint16, bool or float, got {values.dtype} {values.shape}; convert it to "
+            "the depth that its values have"
+        )
+    if pixels.dtype.kind == "f":
+        _check_floats(pixels)
+    if pixels.ndim == 2:
+        return decoding.to_rgb(Raster(pixels), 1, full_scale)
+    channels = pixels.shape[2]
+    colours = pixels[..., 0] if channels < 3 else pixels[..., :3]
+    if channels in (1, 3):
+        return decoding.to_rgb(Raster(np.ascontiguousarray(colours)), 1, full_scale)
+    alpha = np.ascontiguousarray(pixels[..., -1])
+    top = full_scale
+    if top is None and pixels.dtype.kind == "f":
+        top = next((one for one in (1.0, 255.0, 65535.0) if float(pixels.max()) < 2 * one), None)
+    return decoding.to_rgb(Raster(np.ascontiguousarray(colours), alpha, alpha_top=top), 1, full_scale)
+
+
+def _check_floats(values: Array) -> None:
+    if not np.isfinite(values).all():
+        raise InputError("an image array holds NaN or infinity; replace them first")
+    low, high = finite_range(values)
+    if low is not None and high is not None and (low < -_UNDERSHOOT * max(high, 0.0) or high >= 2 * 65535):
+        raise InputError(
+            f"an image array's floats must lie in 0 to 1, 0 to 255 or 0 to 65535, got {low:g} to {high:g}; scale them"
+        )
