@@ -322,3 +322,52 @@ def test_a_forbidden_subfolder_is_told(
     source.arrivals()
     clock.now += 2
     assert sorted(Path(item.path).name for item in source.arrivals()) == ["b.png", "shut"]
+
+
+def _stack(path: Path, *levels: int) -> Path:
+    pictures = [Image.new("L", (8, 6), level) for level in levels]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:])
+    return path
+
+
+def test_every_picture_of_a_file_arrives_once_and_a_killed_watch_goes_on_between_them(
+    folder: Path, journal: Journal, clock: Clock
+) -> None:
+    def watch() -> FolderSource:
+        source = FolderSource(str(folder), journal, FolderOptions(settle=1.0), clock)
+        assert source.arrivals() == []
+        clock.now += 2
+        return source
+
+    path = _stack(folder / "a.tif", 10, 20, 30)
+    source = watch()
+    first, second, third = source.arrivals()
+    assert [Path(item.path).name for item in (first, second, third)] == [f"a.tif#frame={n}" for n in range(3)]
+    assert [np.asarray(source.read(item))[0, 0, 0] for item in (first, second, third)] == [10, 20, 30]
+    mark = source.settle(first)
+    assert mark is not None
+    journal.record(mark, b"{}\n", [], 0.0)  # and here it is killed
+    assert _score(watch(), journal) == ["a.tif#frame=1", "a.tif#frame=2"]
+    clock.now += 100
+    assert watch().arrivals() == [], "the journal knows the file"
+    _stack(path, 10, 20)
+    assert _score(watch(), journal) == ["a.tif#frame=0", "a.tif#frame=1"]
+
+
+def test_a_file_that_changes_between_its_pictures_comes_again(
+    source: FolderSource, folder: Path, journal: Journal, clock: Clock
+) -> None:
+    path = _stack(folder / "a.tif", 10, 20, 30)
+    source.arrivals()
+    clock.now += 2
+    items = source.arrivals()
+    source.read(items[0])
+    assert source.settle(items[0]) is not None
+    os.utime(_stack(path, 1, 2, 3, 4), ns=(0, 10**9))
+    for item in items[1:]:
+        with pytest.raises(ImageReadError):
+            source.read(item)
+        assert source.settle(item) is None
+    source.arrivals()
+    clock.now += 2
+    assert len(_score(source, journal)) == 4

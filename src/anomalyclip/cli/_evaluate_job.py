@@ -128,6 +128,7 @@ class EvaluateJob:
                 done=done,
                 on_image=lambda _: bar.update(task, advance=1),
                 on_class=folder.append if folder is not None else None,
+                frames=self.given.frames,
                 **self.given.part("stream"),
             )
         self._summarise(left, time.monotonic() - start, len(done))

@@ -111,6 +111,8 @@ def ray_job(job: DetectJob) -> RayJob:
         profile=job.decisions.profile,
         batch_size=given.batch_size,
         max_pixels=given.max_pixels,
+        frames=given.frames,
+        axis=given.axis,
     )
     return RayJob(
         plan=plan,

@@ -106,7 +106,12 @@ class WatchJob:
         if Path(self.given.target).is_dir():
             own = os.path.realpath(self.given.output)
             options = FolderOptions(
-                self.given.recursive, self.given.settle, self.given.once, self.given.max_pixels, leave_out=own
+                self.given.recursive,
+                self.given.settle,
+                self.given.once,
+                self.given.max_pixels,
+                leave_out=own,
+                frames=self.given.frames,
             )
             return FolderSource(self.given.target, journal, options)
         return VideoSource(self.given.target, journal, rate)

@@ -17,6 +17,7 @@ from anomalyclip.cluster.seen import first_times
 from anomalyclip.detect.inputs import find_files
 from anomalyclip.errors import InputError
 from anomalyclip.io import SUFFIXES
+from anomalyclip.io.frames import frame_path
 from anomalyclip.io.names import printable
 from anomalyclip.io.scanning import HEAD, Entry, Kind, PassedOver, told_by_content, told_by_name
 
@@ -69,7 +70,8 @@ def _expand(given: str, scan: _Scan) -> Iterator[Source]:
         yield from _expand_url(given, scan)
     else:
         for found in find_files(given, recursive=scan.recursive, passed=scan.passed):
-            yield Source(_absolute(found.path), found.problem)
+            path = _absolute(found.path)
+            yield Source(path if found.frame is None else frame_path(path, found.frame), found.problem)
 
 
 def _expand_list(place: str, scan: _Scan) -> Iterator[Source]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomalyclip.cluster.places import is_url, open_place
-from anomalyclip.errors import ImageReadError
+from anomalyclip.errors import AnomalyClipError, ImageReadError
 from anomalyclip.io import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, printable, read_image, read_image_bytes
+from anomalyclip.io.frames import count_frames, count_frames_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -16,12 +18,31 @@ _PAUSES = (0.2, 1.0, 5.0)  # seconds before another try
 _FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
 
-def read_source(place: str, *, max_pixels: int | None = None) -> Image:
+_SEVERAL = frozenset({".tif", ".tiff", ".btf", ".gif", ".webp", ".dcm", ".dicom", ".nii", ".gz", ""})
+
+
+def count_source(place: str, *, axis: str = "z", max_pixels: int | None = None) -> int:
+    """How many pictures there are; 1 where that cannot be told.
+
+    Also 1 for URLs whose suffix is of a kind that rarely holds several: each question would fetch the file.
+    """
+    limit = DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels
+    try:
+        if not is_url(place):
+            return count_frames(place, axis=axis, max_pixels=limit)
+        if Path(place).suffix.lower() not in _SEVERAL:
+            return 1
+        return count_frames_of(_fetch(place), place, axis=axis, max_pixels=limit)
+    except AnomalyClipError:  # reading it will say why, in its row
+        return 1
+
+
+def read_source(place: str, *, frame: int | None = None, axis: str = "z", max_pixels: int | None = None) -> Image:
     """One image as 8-bit RGB, upright. Raises ImageReadError, ConfigError (for a scheme that cannot be read here)."""
     limit = DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels
     if not is_url(place):
-        return read_image(place, max_pixels=limit)
-    return read_image_bytes(_fetch(place), place, max_pixels=limit)
+        return read_image(place, frame=frame, axis=axis, max_pixels=limit)
+    return read_image_bytes(_fetch(place), place, frame=frame, axis=axis, max_pixels=limit)
 
 
 def _fetch(place: str) -> bytes:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anomalyclip.cluster.listing import Source
 from anomalyclip.cluster.manifest import Block
-from anomalyclip.cluster.reading import read_source
+from anomalyclip.cluster.places import is_url
+from anomalyclip.cluster.reading import count_source, read_source
 from anomalyclip.cluster.rows import decode_rows, encode_rows
 from anomalyclip.cluster.store import SUSPECTS, Store
 from anomalyclip.detect import InputItem, Provenance, Result, Rules, detect_stream
 from anomalyclip.detect.identity import Identity
 from anomalyclip.detect.result import to_row
 from anomalyclip.geometry import Areas, Geometry
+from anomalyclip.io.frames import frame_path, split_frame, wanted
 
 if TYPE_CHECKING:
     from anomalyclip.calibration import Profile
@@ -32,7 +36,7 @@ class Plan:
     """What every worker of a run needs; travels to the nodes, so paths in it must mean the same everywhere.
 
     loading: keywords of `anomalyclip.opening.open_detector`. readers: threads that fetch and decode. profile: gives
-    p-values; its thresholds are in `rules` already.
+    p-values; its thresholds are in `rules` already. frames: pictures taken of a file of several, None is all.
     """
 
     store: Store
@@ -44,6 +48,8 @@ class Plan:
     batch_size: int | None = None
     readers: int = 2
     max_pixels: int | None = None
+    frames: int | None = None
+    axis: str = "z"
 
     def open_detector(self) -> Any:
         """Load the model; in the worker."""
@@ -53,12 +59,29 @@ class Plan:
 
     def read(self, item: InputItem) -> Any:
         """An item's image; in the worker, from several threads."""
-        return read_source(item.path, max_pixels=self.max_pixels)
+        return read_source(item.file, frame=item.frame, axis=self.axis, max_pixels=self.max_pixels)
+
+    def pictures(self, source: Source) -> list[InputItem]:
+        """The pictures of an input: itself, or those of a file of several; in the worker."""
+        path, frame = (source.path, None) if is_url(source.path) else split_frame(source.path)
+        name = Path(path).name
+        if frame is not None:
+            return [InputItem(source.path, name, b"", frame=frame, axis=self.axis)]
+        whole = InputItem(path, name, b"", source.problem)
+        number = 1 if source.problem is not None else count_source(path, axis=self.axis, max_pixels=self.max_pixels)
+        if number == 1:
+            return [whole]
+        taken, told = wanted(number, self.frames)
+        found = [InputItem(frame_path(path, n), name, b"", frame=n, axis=self.axis) for n in range(taken)]
+        return found if told is None else [*found, replace(whole, problem=told)]
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a finished block came to. seconds: of work. node: where."""
+    """What a finished block came to. rows: inputs that have theirs. failed, anomalous: rows of pictures.
+
+    seconds: of work. node: where.
+    """
 
     block: int
     rows: int
@@ -108,17 +131,25 @@ class Worker:
         for number, result in scored:
             identity = result.identity.packed() if result.identity is not None else None
             told = {"input": block.first + number, "identity": identity}
-            rows[block.first + number] = {**to_row(result, self.provenance), **told}
-        ordered = [rows[number] for number in sorted(rows)]
+            rows.setdefault(block.first + number, []).append({**to_row(result, self.provenance), **told})
+        ordered = [row for number in sorted(rows) for row in rows[number]]
         self.plan.store.write(block.file, encode_rows(ordered, self.provenance))
         return receipt_of(block.index, ordered, time.monotonic() - start)
 
     def _stream(self, block: Block, numbers: Sequence[int], *, alone: bool = False) -> Iterator[tuple[int, Result]]:
         plan = self.plan
         usual = _BATCH.get(self.detector.device, _BATCH_ELSEWHERE)
+        asked: deque[int] = deque()  # the input of every picture that is under way, in order
+
+        def items() -> Iterator[InputItem]:
+            for number in numbers:
+                for item in plan.pictures(block.sources[number]):
+                    asked.append(number)
+                    yield item
+
         results = detect_stream(
             self.detector,
-            (_item(block, number) for number in numbers),
+            items(),
             batch_size=1 if alone else plan.batch_size or usual,
             workers=1 if alone else plan.readers,
             max_pixels=plan.max_pixels,
@@ -129,8 +160,8 @@ class Worker:
             identify=True,
         )
         with closing(results):
-            for number, result in zip(numbers, results, strict=True):
-                yield number, self._judged(result)
+            for result in results:
+                yield asked.popleft(), self._judged(result)
 
     def _judged(self, result: Result) -> Result:
         profile = self.plan.profile
@@ -152,9 +183,12 @@ class Worker:
             yield from self._stream(block, [number], alone=True)
         store.remove(note)
 
-    def _kept(self, block: Block) -> dict[int, dict[str, Any]]:
-        rows = decode_rows(self.plan.store.read(block.file))
-        return {row["input"]: row for row in rows if is_kept(row, block)}
+    def _kept(self, block: Block) -> dict[int, list[dict[str, Any]]]:
+        """The rows of inputs all of whose pictures need no other."""
+        found: dict[int, list[dict[str, Any]]] = {}
+        for row in decode_rows(self.plan.store.read(block.file)):
+            found.setdefault(row["input"], []).append(row)
+        return {number: rows for number, rows in found.items() if all(is_kept(row, block) for row in rows)}
 
 
 def is_kept(row: Mapping[str, Any], block: Block) -> bool:
@@ -162,14 +196,14 @@ def is_kept(row: Mapping[str, Any], block: Block) -> bool:
     if row["error"] is not None:
         return False
     packed, number = row["identity"], row["input"] - block.first
-    return packed is None or Identity.unpacked(packed).still_of(block.sources[number].path)
+    return packed is None or Identity.unpacked(packed).still_of(split_frame(block.sources[number].path)[0])
 
 
 def receipt_of(block: int, rows: Sequence[Mapping[str, Any]], seconds: float) -> Receipt:
     """Count a block's rows."""
     return Receipt(
         block,
-        rows=len(rows),
+        rows=len({row["input"] for row in rows}),
         failed=sum(row["error"] is not None for row in rows),
         anomalous=sum(row["decision"] == "anomalous" for row in rows),
         seconds=seconds,

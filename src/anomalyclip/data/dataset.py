@@ -26,6 +26,7 @@ class Item:
         kind: "good", or the defect's name (`specie_name` in the authors' meta.json).
         has_mask: whether the truth about every pixel is known: by the mask, or as all zero for a normal image of a
             set with masks. False: leave the image out of every pixel metric and pixel loss.
+        frame: which picture of a file of several, from 0; None for a file of one.
         published: it belongs to one of the paper's data sets, whose masks are read as their authors do.
     """
 
@@ -36,6 +37,7 @@ class Item:
     kind: str
     has_mask: bool
     published: bool = False
+    frame: int | None = None
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from anomalyclip.by_class import model_for
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL, Dataset, Item
-from anomalyclip.errors import AnomalyClipError
+from anomalyclip.errors import AnomalyClipError, InputError
+from anomalyclip.evaluation.pictures import relative_name, with_own_mask
 from anomalyclip.evaluation.predictor import CacheSettings, Predictor
 from anomalyclip.evaluation.result import Evaluation, ImageRow
 from anomalyclip.evaluation.truth import read_truth
@@ -50,13 +52,13 @@ def draw(
     """The image with the outline of its mask beside its heat map; None where it cannot be read any more."""
     from anomalyclip.io import draw_overlay, read_image
 
-    item = _item_of(dataset, result, row)
+    item = _item_of(dataset, row)
     try:
-        image = read_image(item.image)
+        image = read_image(item.image, frame=item.frame)
     except AnomalyClipError:
         return None
     try:
-        truth, _ = read_truth(item, image.size, None)
+        truth, _ = read_truth(with_own_mask(item), image.size, None)
     except AnomalyClipError:  # told in the image's row
         truth = None
     predictor = Predictor(model_for(models, row.class_name), cache)
@@ -67,9 +69,15 @@ def draw(
     return _beside(small if truth is None else _outlined(small, truth), heat)
 
 
-def _item_of(dataset: Dataset, result: Evaluation, row: ImageRow) -> Item:
-    rows = next(one.rows for one in result.classes if one.name == row.class_name)
-    return dataset.of_class(row.class_name)[rows.index(row)]
+def _item_of(dataset: Dataset, row: ImageRow) -> Item:
+    for item in dataset.of_class(row.class_name):
+        name = relative_name(item.image, dataset.root)
+        if row.image == name:
+            return item
+        frame = row.image.removeprefix(f"{name}#frame=")
+        if frame != row.image:
+            return replace(item, frame=int(frame))
+    raise InputError(f"{row.image}: the data set holds it no more")
 
 
 def _outlined(image: Image, truth: NDArray[np.bool_]) -> Image:

@@ -64,11 +64,14 @@ class Predictor:
             self.cache = FeatureCache.open(cache.folder, model.feature_key(cache.dtype))
             self.cache.sweep()
 
-    def load(self, path: Path, image: Image) -> Loaded:
-        """The features of `image`, which was read from `path`, where they are known by the file's content."""
+    def load(self, path: Path, image: Image, frame: int | None = None) -> Loaded:
+        """The features of `image`, which was read from `path`, where they are known by the file's content.
+
+        frame: which picture of the file; features of files of several are not kept.
+        """
         from anomalyclip.hub.digests import sha256
 
-        if self.cache is None:
+        if self.cache is None or frame is not None:
             return Loaded(self.model.preprocess(image))
         digest = sha256(path)
         if self.cache.has(digest):

@@ -47,6 +47,7 @@ def evaluate(
     batch_size: int | None = None,
     workers: int = 2,
     max_pixels: int | None = None,
+    frames: int | None = None,
     cache: CacheSettings | None = None,
     done: Mapping[str, ClassResult] | None = None,
     on_image: Callable[[ImageRow], object] | None = None,
@@ -64,6 +65,7 @@ def evaluate(
         batch_size: images per forward pass; None: 1 on a CPU, 8 elsewhere.
         workers: threads that read images, and as many that compare maps with masks.
         max_pixels: larger images are refused; None takes the default of `anomalyclip.io`.
+        frames: pictures taken of a file of several; None is all up to the limit of `anomalyclip.io.frames`.
         cache: keep the encoder's features and use those that are there: judging the same images by other prompts then
             runs no encoder. None encodes every image.
         done: results of classes that were evaluated before, which are taken over as they are.
@@ -82,7 +84,7 @@ def evaluate(
         raise InputError(f"the {dataset.split} split of {dataset.name} holds no image; nothing to evaluate")
     if workers < 1 or (batch_size is not None and batch_size < 1):
         raise ConfigError(f"workers and batch_size must be 1 or more, got {workers} and {batch_size}")
-    options = {"workers": workers, "max_pixels": max_pixels}
+    options = {"workers": workers, "max_pixels": max_pixels, "frames": frames}
     results = []
     for name in dataset.classes:
         result = (done or {}).get(name)

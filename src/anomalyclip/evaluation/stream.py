@@ -17,10 +17,13 @@ import numpy as np
 
 from anomalyclip.data.dataset import ANOMALOUS, Item
 from anomalyclip.errors import AnomalyClipError, OutputError
+from anomalyclip.evaluation.pictures import pictures_of, relative_name, with_own_mask
 from anomalyclip.evaluation.predictor import Loaded, Predictor
 from anomalyclip.evaluation.result import ImageRow
 from anomalyclip.evaluation.settings import EvaluationSettings
 from anomalyclip.evaluation.truth import Size, read_truth
+from anomalyclip.io.frames import frame_path
+from anomalyclip.io.limits import DEFAULT_MAX_PIXELS
 from anomalyclip.io.names import printable
 from anomalyclip.metrics import PixelMetrics
 
@@ -65,11 +68,14 @@ def measure_items(
     batch_size: int,
     workers: int,
     max_pixels: int | None = None,
+    frames: int | None = None,
 ) -> Generator[Measured, None, None]:
     """Yield one result per item, in order. Whatever fails for one image is told in its row, and the others go on.
 
-    batch_size, workers: at least 1; `workers` threads read and as many measure.
+    batch_size, workers: at least 1; `workers` threads read and as many measure. frames: pictures taken of a file of
+    several, None is all; each has its row.
     """
+    items = pictures_of(items, frames, max_pixels)
     stages = _Stages(predictor, root, settings, max_pixels)
     readers = ThreadPoolExecutor(workers, thread_name_prefix="anomalyclip-read")
     measurers = ThreadPoolExecutor(workers, thread_name_prefix="anomalyclip-measure")
@@ -106,19 +112,17 @@ class _Stages:
     def load(self, item: Item) -> _Loaded:
         from anomalyclip.io import read_image
 
-        row = ImageRow(relative_name(item.image, self.root), item.class_name, item.kind, item.label)
+        name = relative_name(item.image, self.root)
+        name = name if item.frame is None else frame_path(name, item.frame)
+        row = ImageRow(name, item.class_name, item.kind, item.label)
         try:
-            image = (
-                read_image(item.image)
-                if self.max_pixels is None
-                else read_image(item.image, max_pixels=self.max_pixels)
-            )
-            given = self.predictor.load(item.image, image)
+            image = read_image(item.image, frame=item.frame, max_pixels=self.max_pixels or DEFAULT_MAX_PIXELS)
+            given = self.predictor.load(item.image, image, item.frame)
         except Exception as error:
             return _Loaded(replace(row, problem=reason(error, item.image)))
         side = self.predictor.model.settings.image_size if self.settings.resolution == "model" else None
         try:
-            truth, doubt = read_truth(item, image.size, side, max_pixels=self.max_pixels)
+            truth, doubt = read_truth(with_own_mask(item), image.size, side, max_pixels=self.max_pixels)
         except Exception as error:
             return _Loaded(replace(row, problem=reason(error, item.image)), image.size, given)
         return _Loaded(row if doubt is None else _with_problem(row, doubt), image.size, given, truth)
@@ -172,11 +176,6 @@ class _Stages:
         own = pixels.compute()
         row = replace(row, pixel_auroc=own["pixel_auroc"], pixel_ap=own["pixel_ap"], aupro=own["aupro"])
         return Measured(row, pixels)
-
-
-def relative_name(path: Path, root: Path) -> str:
-    """The path below the root with forward slashes, else as it is."""
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 def reason(error: Exception, path: Path | None = None) -> str:

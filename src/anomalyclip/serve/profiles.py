@@ -165,7 +165,8 @@ def measure_uploads(
 
 
 def _read(contents: Mapping[bytes, Upload], max_pixels: int, item: InputItem) -> Image:
-    return read_image_bytes(contents[item.key].read(), item.path, max_pixels=max_pixels)
+    upload = contents[item.key]
+    return read_image_bytes(upload.read(), item.path, frame=upload.frame, max_pixels=max_pixels)
 
 
 class Turns:

@@ -31,7 +31,7 @@ from anomalyclip.serve.schemas import (
     State,
 )
 from anomalyclip.serve.service import Service
-from anomalyclip.serve.uploads import uploads_of
+from anomalyclip.serve.uploads import pictures_of, uploads_of
 from anomalyclip.serve.work import Deciding, Wishes
 
 T = TypeVar("T")
@@ -62,7 +62,8 @@ async def detect(request: Request, options: Annotated[DetectOptions, Query()]) -
     service = service_of(request)
     deciding = _deciding(service, options)
     limits = service.config.limits
-    async with uploads_of(request, limits.max_files) as uploads:
+    async with uploads_of(request, limits.max_files) as files:
+        uploads = await run_in_threadpool(pictures_of, files, limits.max_pixels, limits.max_files)
         wishes = Wishes(options.maps, options.map_side, limits.max_map_values // len(uploads), options.preview)
         with service.admission.accepted(len(uploads)):
             rows = await finished(request, service.detect(uploads, deciding, wishes))
@@ -85,7 +86,9 @@ async def calibrate(request: Request, options: Annotated[CalibrateOptions, Query
     """
     service = service_of(request)
     aim = Aim(options.rate, options.pixel_rate, options.pixel_rule)
-    async with uploads_of(request, service.config.limits.max_files) as uploads:
+    limits = service.config.limits
+    async with uploads_of(request, limits.max_files) as files:
+        uploads = await run_in_threadpool(pictures_of, files, limits.max_pixels, limits.max_files)
         with service.admission.accepted(len(uploads)):
             work = service.calibrate(uploads, options.name, aim, append=options.append)
             return json_answer(await finished(request, work))

@@ -122,10 +122,10 @@ class Service:
     async def _row(self, upload: Upload, deciding: Deciding, wishes: Wishes, provenance: Provenance) -> dict[str, Any]:
         try:
             image, score, small_map = await self.score(upload, wishes.preview, deciding.profile)
-            work = partial(finish, upload.name, image, score, small_map, deciding, wishes, provenance)
+            work = partial(finish, upload, image, score, small_map, deciding, wishes, provenance)
             row = await self._in(self._writers, work)
         except Exception as error:  # every failure is this image's alone
-            row = failed_row(upload.name, error, provenance)
+            row = failed_row(upload, error, provenance)
         self.metrics.images.labels("failed" if row["error"] else "scored").inc()
         if row["decision"] is not None:
             self.metrics.decisions.labels(row["decision"]).inc()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from pydantic import ValidationError
@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from anomalyclip.errors import ImageReadError
+from anomalyclip.io.frames import count_frames_of, frame_path
 from anomalyclip.io.names import printable
 from anomalyclip.serve.refusals import Refused
 from anomalyclip.serve.schemas import ImagesBody
@@ -27,10 +28,43 @@ _LONGEST_NAME = 255
 @dataclass(frozen=True)
 class Upload:
     """One image of a request. name: as the client called it, on one line; never used as a path on this machine.
-    read: gives the bytes, again at every call; may block, may raise ImageReadError."""
+    read: gives the bytes, again at every call; may block, may raise ImageReadError. frame: which picture of a file of
+    several, whose name ends in `#frame=n` then."""
 
     name: str
     read: Callable[[], bytes]
+    frame: int | None = None
+
+
+def pictures_of(uploads: Sequence[Upload], max_pixels: int, most: int) -> list[Upload]:
+    """Every picture of every upload, `most` in all; of a file with more, a last one whose reading says so. Blocks."""
+    found: list[Upload] = []
+    for left, upload in zip(range(len(uploads) - 1, -1, -1), uploads, strict=True):
+        try:
+            number = count_frames_of(upload.read(), max_pixels=max_pixels)
+        except ImageReadError:  # reading it will say why, in its row
+            number = 1
+        if number == 1:
+            found.append(upload)
+            continue
+        room = max(most - len(found) - left, 1)
+        taken = number if number <= room else room - 1
+        found += [replace(upload, name=frame_path(upload.name, frame), frame=frame) for frame in range(taken)]
+        if taken < number:
+            found.append(Upload(upload.name, _TooMany(number, taken)))
+    return found
+
+
+@dataclass(frozen=True)
+class _TooMany:
+    number: int
+    taken: int
+
+    def __call__(self) -> bytes:
+        raise ImageReadError(
+            f"image: it holds {self.number:,} pictures, of which this request has room for {self.taken:,}; send it "
+            "alone, or its pictures as files of their own"
+        )
 
 
 @asynccontextmanager

@@ -66,21 +66,27 @@ class Decoded:
 
 def decode(upload: Upload, model: Detector, *, max_pixels: int, preview: int | None) -> Decoded:
     """Raises ImageReadError; the message does not repeat the name."""
-    image = read_image_bytes(upload.read(), "image", max_pixels=max_pixels)
+    image = read_image_bytes(upload.read(), "image", frame=upload.frame, max_pixels=max_pixels)
     shown = thumbnail_data_uri(image, preview, quality=88) if preview else None
     return Decoded(image.width, image.height, model.preprocess(image), shown, notes_of(image))
 
 
 def finish(
-    name: str, image: Decoded, score: float, small_map: Map, deciding: Deciding, wishes: Wishes, provenance: Provenance
+    upload: Upload,
+    image: Decoded,
+    score: float,
+    small_map: Map,
+    deciding: Deciding,
+    wishes: Wishes,
+    provenance: Provenance,
 ) -> dict[str, Any]:
     """The row of a scored image, JSON-ready."""
     if not math.isfinite(score):
-        return failed_row(name, ValueError(f"the model gave the score {score}, which is not a number"), provenance)
+        return failed_row(upload, ValueError(f"the model gave the score {score}, which is not a number"), provenance)
     rules, profile = deciding.rules, deciding.profile
     p_value = profile.p_value(score) if profile is not None else None
     decision = decide(score, rules.threshold)
-    result = Result(_item(name), image.width, image.height, score, decision, p_value=p_value, notes=image.notes)
+    result = Result(_item(upload), image.width, image.height, score, decision, p_value=p_value, notes=image.notes)
     if rules.pixel_threshold is not None:
         native = resize_map(small_map, (image.width, image.height))
         result = replace(result, regions=find_regions(native, rules.pixel_threshold, min_area=rules.min_area))
@@ -92,15 +98,15 @@ def finish(
     return row
 
 
-def failed_row(name: str, error: BaseException, provenance: Provenance) -> dict[str, Any]:
+def failed_row(upload: Upload, error: BaseException, provenance: Provenance) -> dict[str, Any]:
     """The row of an image that could not be scored: our own messages stand alone, others say their kind."""
     ours = isinstance(error, AnomalyClipError)
     reason = one_line(error).removeprefix("image: ") if ours else one_line(f"{type(error).__name__}: {error}")
-    return to_row(Result(_item(name), error=reason), provenance)
+    return to_row(Result(_item(upload), error=reason), provenance)
 
 
-def _item(name: str) -> InputItem:
-    return InputItem(name, name, b"")
+def _item(upload: Upload) -> InputItem:
+    return InputItem(upload.name, upload.name, b"", frame=upload.frame)
 
 
 def _map_size(width: int, height: int, wishes: Wishes) -> tuple[int, int]:

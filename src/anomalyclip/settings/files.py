@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from anomalyclip.settings.faces import CALIBRATE, DETECT, EVALUATE, EXPORT, PYTHON, REST, WATCH
+from anomalyclip.settings.faces import CALIBRATE, DETECT, EVALUATE, EXPORT, PYTHON, WATCH
 from anomalyclip.settings.panels import LOOKING, OUTPUT
 from anomalyclip.settings.reading import frames_of
 from anomalyclip.settings.setting import Setting
@@ -26,7 +26,7 @@ INPUTS: tuple[Setting, ...] = (
         type=int,
         metavar="first|all|N",
         help="Pictures taken of a file of several (pages, frames): first, all up to 4,096, or how many (default: all).",
-        where=(DETECT, CALIBRATE, WATCH, EVALUATE, PYTHON, REST),
+        where=(DETECT, CALIBRATE, WATCH, EVALUATE, PYTHON),
         read=frames_of,
         differs={
             PYTHON: {

@@ -21,11 +21,13 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from anomalyclip.detect.inputs import InputItem, formula_safe
-from anomalyclip.detect.names import path_key
-from anomalyclip.errors import ImageReadError, InputError
+from anomalyclip.detect.names import frame_key, path_key
+from anomalyclip.errors import AnomalyClipError, ImageReadError, InputError
+from anomalyclip.io.frames import count_frames, frame_path, wanted
+from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS
 from anomalyclip.io.names import printable
 from anomalyclip.io.scanning import Kind, Memo, scan
-from anomalyclip.watching.arrival import FileMark
+from anomalyclip.watching.arrival import FileMark, FrameMark
 from anomalyclip.watching.journal import Journal
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ class FolderOptions:
     """recursive: subfolders too. settle: seconds without a change after which a file counts as complete.
 
     once: only what is there at the first look. max_pixels: larger images are refused. leave_out: a folder of our own.
+    frames: pictures taken of a file of several; None is all up to the limit of `anomalyclip.io.frames`.
     """
 
     recursive: bool = False
@@ -69,6 +72,16 @@ class FolderOptions:
     once: bool = False
     max_pixels: int | None = None
     leave_out: str | None = None
+    frames: int | None = None
+
+
+@dataclass(frozen=True)
+class _Several:
+    """A file of several pictures under way. key: the file's; version: the key of this version of it; last: picture."""
+
+    key: bytes
+    version: bytes
+    last: int
 
 
 class FolderSource:
@@ -89,6 +102,7 @@ class FolderSource:
         self._known: dict[str, Stat] = {}  # done, in this run or an earlier one
         self._pending: dict[str, _Pending] = {}
         self._read: dict[bytes, tuple[Stat, bytes | None]] = {}  # arrivals under way: what was read of them
+        self._several: dict[str, _Several] = {}
         self._later: set[bytes] = set()
         self._guard = threading.Lock()
         self._first = True
@@ -111,29 +125,41 @@ class FolderSource:
         self._first = False
         settled = [path for path, pending in self._pending.items() if self._settled(pending, now)]
         settled.sort(key=lambda path: (seen[path].mtime_ns, path))
-        return [item for path in settled if (item := self._arrive(path, seen[path])) is not None]
+        arrived = [item for path in settled if (item := self._arrive(path, seen[path])) is not None]
+        return [picture for item in arrived for picture in self._pictures(item, seen[item.path])]
 
     def read(self, item: InputItem) -> Image:
-        from anomalyclip.io import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, read_image, read_image_bytes
+        from anomalyclip.io import read_image, read_image_bytes
 
         stat, _ = self._read[item.key]
+        limit = self._options.max_pixels or DEFAULT_MAX_PIXELS
         if stat.size > DEFAULT_MAX_BYTES:
-            return read_image(item.path)  # refuses it without reading
+            return read_image(item.file)  # refuses it without reading
+        if item.frame is not None and item.frame != self._several[item.file].last:
+            image = read_image(item.file, frame=item.frame, max_pixels=limit)
+            self._refuse_changed(item, stat)
+            return image
         data = self._bytes(item)
         self._note(item, stat, _digest(data))
-        return read_image_bytes(data, item.path, max_pixels=self._options.max_pixels or DEFAULT_MAX_PIXELS)
+        return read_image_bytes(data, item.file, frame=item.frame, max_pixels=limit)
 
-    def settle(self, item: InputItem) -> FileMark | None:
+    def settle(self, item: InputItem) -> FileMark | FrameMark | None:
         with self._guard:
             stat, digest = self._read.pop(item.key)
             later = item.key in self._later
             self._later.discard(item.key)
-        path = item.path
+        path, key, several = item.file, item.key, self._several.get(item.file)
+        if several is not None:
+            if item.frame is not None and item.frame < several.last:
+                return None if later else FrameMark(several.version, item.frame + 1)
+            del self._several[path]
+            self._read.pop(several.key, None)
+            key = several.key
         if later:
             return None
         self._known[path] = stat
         self._pending.pop(path, None)
-        return FileMark(item.key, stat.size, stat.mtime_ns, digest)
+        return FileMark(key, stat.size, stat.mtime_ns, digest)
 
     def wait(self, seconds: float, stop: threading.Event) -> None:
         stop.wait(seconds)
@@ -190,6 +216,35 @@ class FolderSource:
         self._read[key] = stat, None
         return InputItem(path, os.path.splitext(os.path.basename(path))[0], key)
 
+    def _pictures(self, item: InputItem, stat: Stat) -> list[InputItem]:
+        """The pictures of an arrival: itself, or those of a file of several that an earlier watch has not scored."""
+        limit = self._options.max_pixels or DEFAULT_MAX_PIXELS
+        try:
+            number = 1 if stat.size > DEFAULT_MAX_BYTES else count_frames(item.path, max_pixels=limit)
+        except AnomalyClipError:  # reading it will say why, in its row
+            number = 1
+        if number == 1:
+            return [item]
+        version = blake2b(b"%s %d %d" % (item.key, stat.size, stat.mtime_ns), digest_size=16).digest()
+        taken, told = wanted(number, self._options.frames)
+        start = min(self._journal.following(version), taken - 1 if told is None else taken)
+        found = [
+            InputItem(frame_path(item.path, frame), f"{item.name}-{frame:06d}", frame_key(item.key, frame), frame=frame)
+            for frame in range(start, taken)
+        ]
+        if told is not None:
+            found.append(InputItem(item.path, item.name, frame_key(item.key, taken), told))
+        self._several[item.path] = _Several(item.key, version, taken - 1 if told is None else taken)
+        for picture in found:
+            self._read[picture.key] = stat, None
+        return found
+
+    def _refuse_changed(self, item: InputItem, stat: Stat) -> None:
+        """Raises ImageReadError where the file is no longer the one that arrived; it will come again."""
+        if next(_stat_of(item.file), (item.file, _GONE))[1] != stat:
+            self._come_again(item)
+            raise ImageReadError("the file changed while its pictures were read")
+
     def _same(self, path: str, mark: FileMark) -> bool:
         """Whether a file that was touched or written again holds what was scored."""
         try:
@@ -203,19 +258,19 @@ class FolderSource:
         """The whole content of an arrival. Raises ImageReadError; notes who is to come again later."""
         expected, _ = self._read[item.key]
         try:
-            with _opened(item.path) as file:
+            with _opened(item.file) as file:
                 before = _stat(os.fstat(file.fileno()))
                 data = file.read()
                 after = _stat(os.fstat(file.fileno()))
         except FileNotFoundError:
-            if os.path.lexists(item.path):
+            if os.path.lexists(item.file):
                 raise ImageReadError("it is a link to a file that is not there; repair the link") from None
             self._note(item, _GONE, None)
             raise ImageReadError(
                 "the file vanished before it was scored; move files away later, or score faster"
             ) from None
         except OSError as error:
-            pending = self._pending[item.path]
+            pending = self._pending[item.file]
             pending.tries, pending.since = pending.tries + 1, self._clock()
             if error.errno in _PASSING and pending.tries < _TRIES:
                 self._come_again(item)
