@@ -62,6 +62,7 @@ class ClassResult:
         counts: see Counts.
         rows: one per image, in the order of the data set.
         pixel_curve: for plots; None where the pixel metrics are undefined.
+        error_bounds: pixel metric -> how far it may lie from its exact value, at most: 0 where every pixel was kept.
     """
 
     name: str
@@ -71,6 +72,7 @@ class ClassResult:
     counts: Counts
     rows: tuple[ImageRow, ...] = field(repr=False)
     pixel_curve: PixelCurve | None = field(default=None, repr=False)
+    error_bounds: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, without rows and curve."""
@@ -79,6 +81,7 @@ class ClassResult:
             **self.values,
             "intervals": intervals,
             "undefined": dict(self.undefined),
+            "error_bounds": dict(self.error_bounds),
             "counts": asdict(self.counts),
         }
 

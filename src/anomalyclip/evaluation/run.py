@@ -135,9 +135,10 @@ def summarise(
         intervals = _intervals(scores, labels, settings)
     else:
         undefined |= dict.fromkeys(IMAGE_METRICS, why)
-    curve = None
+    curve, bounds = None, {}
     if (why := _no_pixel_metric(pixels, compared)) is None:
         curve = PixelCurve.of(pixels.ranking())
+        bounds = {metric: bound for metric, bound in pixels.error_bounds().items() if math.isfinite(bound)}
         values |= {metric: value for metric, value in pixels.compute().items() if math.isfinite(value)}
     else:
         undefined |= dict.fromkeys(PIXEL_METRICS, why)
@@ -149,7 +150,7 @@ def summarise(
         with_pixels=compared,
         problems=sum(row.problem is not None for row in rows),
     )
-    return ClassResult(name, values, undefined, intervals, counts, tuple(rows), curve)
+    return ClassResult(name, values, undefined, intervals, counts, tuple(rows), curve, bounds)
 
 
 def _no_image_metric(labels: Sequence[int]) -> str | None:

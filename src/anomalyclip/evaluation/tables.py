@@ -17,6 +17,7 @@ HEADS = dict(
     )
 )
 MISSING = "–"
+_UNSURE = 0.005  # half a point: from here on a table says how far its pixel metrics may be off
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
@@ -52,6 +53,13 @@ def footnotes(result: Evaluation) -> list[str]:
             for why in sorted(reasons):
                 by_reason.setdefault((level, why), []).append(printable(one.name))
     notes = [f"No {level} metrics for {', '.join(names)}: {why}." for (level, why), names in by_reason.items()]
+    if unsure := [one.name for one in result.classes if max(one.error_bounds.values(), default=0) > _UNSURE]:
+        worst = max(max(one.error_bounds.values(), default=0) for one in result.classes)
+        names = ", ".join(map(printable, unsure))
+        notes.append(
+            f"Pixel metrics of {names} may be off by up to {100 * worst:.2g} points: most of their pixels share a few "
+            "steps of the histogram (error_bounds in metrics.json); --exact-pixels keeps every pixel."
+        )
     count = len(result.problems)
     if count:
         what = f"{count} image{'s' * (count != 1)}"
