@@ -15,17 +15,8 @@ def make(folder: Path, depth: int = 40) -> Path:
     data = b"\x80\x02" + shell + b"}b" + b"q\x00"
     for level in range(1, depth + 1):
         inner = b"h" + bytes([level - 1])
-        data += (
-            shell
-            + b"}("
-            + b"X\x01\x00\x00\x00a"
-            + inner
-            + b"X\x01\x00\x00\x00b"
-            + inner
-            + b"ub"
-            + b"q"
-            + bytes([level])
-        )
+        twice = b"".join(b"X\x01\x00\x00\x00" + name + inner for name in (b"a", b"b"))
+        data += shell + b"}(" + twice + b"ub" + b"q" + bytes([level])
     with zipfile.ZipFile(folder / "model.pt", "w") as archive:
         archive.writestr("model/data.pkl", data + b".")
         archive.writestr("model/code/__torch__.py", "")

@@ -164,9 +164,9 @@ def test_missing_empty_and_foreign_files(tmp_path: Path) -> None:
         (b"abc", "expected our .safetensors"),
         (b"\xff" * 100, "expected our .safetensors"),
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 100, "expected our .safetensors"),
-        ((90).to_bytes(8, "little") + b"[" * 90, "header lacks"),
+        ((90).to_bytes(8, "little") + b"[" * 90, "expected our .safetensors"),
         ((2).to_bytes(8, "little") + b"{}", "header lacks"),
-        ((2).to_bytes(8, "little") + b"[]", "header lacks"),
+        ((2).to_bytes(8, "little") + b"[]", "expected our .safetensors"),
     ):
         path = tmp_path / "odd"
         path.write_bytes(content)

@@ -39,6 +39,8 @@ def check_archive(stream: IO[bytes], size: int, path: object, error: Callable[[s
     with zipfile.ZipFile(stream) as archive:
         members = archive.infolist()
         check_members(members, size, path, error)
+        if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+            raise error(f"{path} is not an archive of torch.save (compressed); do not trust it")
         pickles = [member for member in members if member.filename.endswith("data.pkl")]
         if len(pickles) != 1 or pickles[0].file_size > MAX_PICKLE:
             raise error(f"{path} is not an archive of torch.save (it needs one small data.pkl)")
