@@ -1,4 +1,4 @@
-"""MkDocs hook: pages of the command-line reference, written from the Typer apps, and of the Python reference.
+"""MkDocs hook: pages of the command-line reference, written from the commands, and of the Python reference.
 
 Listed under `hooks` in mkdocs.yml. Nothing is written to disk: a page that is out of date cannot exist. The Python
 pages only name the modules; mkdocstrings reads their docstrings.
@@ -6,17 +6,18 @@ pages only name the modules; mkdocstrings reads their docstrings.
 
 from __future__ import annotations
 
-import enum
 import re
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 from anomalyclip.cli._group import VERBS
+from anomalyclip.settings import SETTINGS, Setting
+from anomalyclip.settings.panels import PANELS
 
 #: Page -> (title, one line, the public names to show). A module is shown with what its `__all__` names.
 PYTHON = {
@@ -36,7 +37,7 @@ PYTHON = {
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages before MkDocs lays out the navigation."""
-    for path, text in {**cli_pages(), **python_pages()}.items():
+    for path, text in {**cli_pages(), **python_pages(), "reference/settings.md": settings_page()}.items():
         files.append(File.generated(config, path, content=text))
     return files
 
@@ -64,17 +65,17 @@ def cli_page(verb: str) -> str:
         arguments = [param for param in command.params if is_argument(param)]
         shown = " ".join(argument.metavar or argument.name.upper() for argument in arguments)
         parts.append(f"```text\n{' '.join(words)} [OPTIONS] {shown}".rstrip() + "\n```\n")
-        parts.append(prose((command.help or "").replace(command.epilog or "\0", "")) + "\n")
+        parts.append(prose(command.help or "") + "\n")
         if command.epilog:
             parts.append(prose(command.epilog) + "\n")
-        parts += [f"**`{one.metavar or one.name.upper()}`** {prose(one.help or '')}\n" for one in arguments]
+        parts += [f"**`{one.metavar or one.name.upper()}`** {prose(one.told)}\n" for one in arguments]
         parts += options(path, command)
     return "\n".join(parts)
 
 
 def commands(verb: str) -> Iterator[tuple[tuple[str, ...], Any]]:
     """(words after `anomalyclip`, command) of a verb: itself, or all its subcommands."""
-    command = typer.main.get_command(import_module(f"anomalyclip.cli.{verb}").app)
+    command = import_module(f"anomalyclip.cli.{verb}").app
     inner = getattr(command, "commands", None)
     if inner is None:
         yield (verb,), command
@@ -88,7 +89,7 @@ def options(path: tuple[str, ...], command: Any) -> Iterator[str]:
     panel = None
     wanted = [param for param in command.params if not is_argument(param) and not param.hidden]
     for option in sorted(wanted, key=lambda param: panel_order(command, param)):
-        if (title := option.rich_help_panel or "Options") != panel:
+        if (title := option.panel or "Options") != panel:
             panel = title
             anchor = "-".join(["panel", *path, slug(title)])
             yield f"{'###' if len(path) > 1 else '##'} {title} {{#{anchor}}}\n"
@@ -101,8 +102,8 @@ def options(path: tuple[str, ...], command: Any) -> Iterator[str]:
 
 
 def panel_order(command: Any, option: Any) -> int:
-    panels = [param.rich_help_panel for param in command.params if not is_argument(param)]
-    return -1 if option.rich_help_panel is None else panels.index(option.rich_help_panel)
+    panels = [param.panel for param in command.params if not is_argument(param)]
+    return -1 if option.panel is None else panels.index(option.panel)
 
 
 def is_argument(param: Any) -> bool:
@@ -119,20 +120,13 @@ def value_of(option: Any) -> str:
         return ""
     if option.metavar:
         return str(option.metavar)
-    kind = option.type_descriptor.annotation
-    found = re.search(r"int|float", str(kind))
-    return "|".join(choices(kind)) or (found.group().upper() if found else "TEXT")
-
-
-def choices(kind: Any) -> list[str]:
-    """Values of an enumeration, or of an optional or repeated one."""
-    if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return [str(member.value) for member in kind]
-    return [value for inner in getattr(kind, "__args__", ()) for value in choices(inner)]
+    return "|".join(getattr(option.type, "choices", ())) or {"integer": "INT"}.get(
+        option.type.name, option.type.name.upper()
+    )
 
 
 def default_of(option: Any) -> str:
-    default = option.default.value if isinstance(option.default, enum.Enum) else option.default
+    default = option.to_info_dict()["default"]
     given = default is not None and default is not False and default not in ((), [])
     if option.required or not option.show_default or not given:
         return " Required." if option.required else ""
@@ -148,6 +142,37 @@ def prose(text: str) -> str:
 
 def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def settings_page() -> str:
+    """Every setting with more than one face, or a range: a table per panel, from the declarations."""
+    rows: dict[str | None, list[str]] = {}
+    for one in SETTINGS:
+        cells = [f"`{one.name}`", prose(one.help), _values(one), _default(one), ", ".join(f"`{f}`" for f in one.where)]
+        rows.setdefault(one.panel, []).append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n")
+    head = "| setting | what | values | default | where |\n|---|---|---|---|---|\n"
+    tables = [
+        f"## {title or 'General'} {{#settings-{slug(title or 'general')}}}\n\n{head}{''.join(rows[title])}"
+        for title in sorted(rows, key=PANELS.index)
+    ]
+    return (
+        "# Settings\n\nAll settings by the name that Python, requests and result files use; the command line writes "
+        "`--` and dashes. A value out of its range is refused in the same words everywhere. What decides a score is "
+        "also in prompt files and in every result.\n\n" + "\n".join(tables)
+    )
+
+
+def _values(setting: Setting) -> str:
+    if setting.choices:
+        return ", ".join(f"`{choice}`" for choice in setting.choices)
+    held = "" if setting.range is None else f" ({setting.range.expected()})"
+    kind = {bool: "yes or no", int: "whole number", float: "number", str: "text", Path: "path"}
+    return kind.get(setting.type, "see help") + held
+
+
+def _default(setting: Setting) -> str:
+    value = setting.method if setting.default is None else setting.default
+    return "" if value is None or value is False else f"`{value}`"
 
 
 def python_pages() -> dict[str, str]:

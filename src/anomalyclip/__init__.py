@@ -8,10 +8,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from anomalyclip.errors import AnomalyClipError
+from anomalyclip.lazy import lazy
 from anomalyclip.version import __version__
 
 if TYPE_CHECKING:
@@ -22,15 +22,13 @@ if TYPE_CHECKING:
 __all__ = ["AnomalyClipError", "Detector", "Prediction", "__version__", "from_files", "load"]
 
 # Looked up on first use: importing the package must stay light (no torch).
-_LAZY = {
-    "Detector": "anomalyclip.detector",
-    "from_files": "anomalyclip.opening",
-    "load": "anomalyclip.opening",
-    "Prediction": "anomalyclip.prediction",
+_HOME = {
+    "AnomalyClipError": "errors",
+    "Detector": "detector",
+    "Prediction": "prediction",
+    "__version__": "version",
+    "from_files": "opening",
+    "load": "opening",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(import_module(_LAZY[name]), name)
-    raise AttributeError(f"module 'anomalyclip' has no attribute {name!r}")
+__getattr__, __dir__ = lazy(__name__, _HOME)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from anomalyclip.errors import ConfigError
+from anomalyclip.settings.scoring import NAMES as SCORING
 
 if TYPE_CHECKING:
     from anomalyclip.encoders.base import Encoder
@@ -50,9 +51,11 @@ class Row:
 
 
 #: Settings of an export that are built into its graph.
-BUILT_IN = ("prompts", "layers", "image_size", "sigma", "map_weight", "dpam")
+BUILT_IN = ("prompts", *SCORING)
+#: Settings of the judges that have no words of their own for blocks, paths and peaks.
+_FEW = ("image_size", "sigma", "tau", "post_norm_class")
 #: method -> settings that its judge does not have
-LACKING = {"winclip": ("layers", "dpam", "map_weight"), "vand": ("layers", "dpam", "map_weight")}
+LACKING = dict.fromkeys(("winclip", "vand"), tuple(name for name in SCORING if name not in _FEW))
 
 TABLE: tuple[Row, ...] = (
     Row(

@@ -18,6 +18,7 @@ from anomalyclip.io.sources import as_image, count_pictures
 from anomalyclip.prediction import Prediction, decide
 from anomalyclip.settings import settings_of
 from anomalyclip.settings.faces import PYTHON
+from anomalyclip.settings.keywords import check_keywords
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -116,9 +117,8 @@ def detect_all(
     **layout: Unpack[Layout],
 ) -> list[Prediction]:
     """A prediction per picture, in order; see :meth:`anomalyclip.detector.Detector.detect`."""
-    declared = settings_of(PYTHON)
-    for name, value in {"batch_size": batch_size, "threshold": threshold, "axis": axis}.items():
-        declared[name].value(value)
+    given = {"batch_size": batch_size, "threshold": threshold, "frames": frames, "axis": axis}
+    check_keywords({**given, **layout}, settings_of(PYTHON))
     pictures = pictures_of(sources, frames, axis)
     if any(value is not None for value in layout.values()):
         geometry, areas = parse_layout(layout)

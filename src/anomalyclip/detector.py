@@ -14,7 +14,9 @@ import numpy as np
 from anomalyclip.encoders.base import Array, Encoder, Features, as_numpy
 from anomalyclip.encoders.request import FeatureRequest
 from anomalyclip.errors import ConfigError
+from anomalyclip.geometry.settings import Layout
 from anomalyclip.geometry.sizes import InputSizes
+from anomalyclip.settings.keywords import spelled_out
 from anomalyclip.version import __version__
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     from anomalyclip.detecting import Source
     from anomalyclip.features.key import CacheKey
-    from anomalyclip.geometry import Geometry, Layout
+    from anomalyclip.geometry import Geometry
     from anomalyclip.judges.base import Judge
     from anomalyclip.prediction import Prediction
     from anomalyclip.settings import ModelSettings
@@ -98,6 +100,13 @@ class Detector:
     def peak(self) -> tuple[float, float]:
         """The map's peak in the score: (weight, share), see :func:`anomalyclip.scoring_arrays.with_map_peak`."""
         return self.judge.peak
+
+    def __repr__(self) -> str:
+        """What it is, and the settings that it was opened with; two lines."""
+        told = self.provenance()
+        prompts = f" with {told['prompts']}" if told["prompts"] else ""
+        settings = ", ".join(f"{name}={value}" for name, value in self.settings.recorded().items())
+        return f"<{self.method} detector: {self.name}{prompts} on {self.runtime}, {self.device}\n {settings}>"
 
     def check(self, geometry: Geometry) -> None:
         """Raises ConfigError where a geometry asks for inputs that this detector does not take, or cannot judge."""
@@ -192,6 +201,7 @@ class Detector:
         axis: str = "z",
         **layout: Unpack[Layout],
     ) -> list[Prediction]: ...
+    @spelled_out(Layout)
     def detect(
         self,
         inputs: Any,
@@ -220,7 +230,8 @@ class Detector:
         Raises:
             ImageReadError, InputError: an input cannot be read. For folders of unknown files use ``anomalyclip detect``
                 or :mod:`anomalyclip.detect`, which report a bad file and go on.
-            ConfigError: a value is out of range, or the layout asks for input sizes that an export does not take.
+            KeywordError: a keyword that there is not; the message names the one that was probably meant.
+            ConfigError: a value is out of its range, or asks for input sizes that an export does not take.
         """
         from anomalyclip.detecting import detect_all
 

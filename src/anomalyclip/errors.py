@@ -17,6 +17,10 @@ class ConfigError(AnomalyClipError):
     """A setting has a value outside its range, or settings contradict one another."""
 
 
+class KeywordError(ConfigError, TypeError):
+    """A call was given a keyword that it does not have; the message names the one that was probably meant."""
+
+
 class WeightsError(AnomalyClipError):
     """A weights file is not in a known format, or its keys and shapes do not describe one CLIP."""
 

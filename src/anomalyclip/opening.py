@@ -25,6 +25,10 @@ from anomalyclip.encoders.sidecar import SIDECAR, find_artefact, parse_artefact
 from anomalyclip.extras import present, require
 from anomalyclip.io.names import printable
 from anomalyclip.judges.choosing import OBJECT
+from anomalyclip.settings import settings_of
+from anomalyclip.settings.faces import LOAD
+from anomalyclip.settings.keywords import check_keywords, spelled_out
+from anomalyclip.settings.scoring import ScoringKeywords, check_deciding, settings_from
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -36,9 +40,9 @@ if TYPE_CHECKING:
     from anomalyclip.encoders.request import FeatureRequest
     from anomalyclip.hub.resolve import ModelFiles
     from anomalyclip.judges.choosing import Choice, Prompts
-    from anomalyclip.settings.scoring import ScoringKeywords
 
 
+@spelled_out(ScoringKeywords)
 def load(
     model: str | Path = "pocket",
     *,
@@ -66,8 +70,7 @@ def load(
         activation, heads, architecture: of weights that do not say how they are to be read: "quick_gelu" or "gelu";
             numbers of heads of the vision and the text tower; the published model it is, as
             "open_clip:ViT-B-16-plus-240".
-        settings: layers, image_size, dpam, dpam_blocks, sigma, tau, post_norm_class, map_weight, map_share: override
-            what comes with the prompts.
+        settings: override what comes with the prompts, see :class:`anomalyclip.settings.scoring.ScoringKeywords`.
 
     Raises:
         HubError: an unknown name, or a file that is not here and cannot be fetched; the message says what to do.
@@ -90,6 +93,7 @@ def load(
     )
 
 
+@spelled_out(ScoringKeywords)
 def open_detector(
     model: str | Path = "pocket",
     *,
@@ -105,7 +109,7 @@ def open_detector(
     activation: Activation | None = None,
     heads: tuple[int, int] | None = None,
     architecture: str | None = None,
-    **settings: Any,
+    **settings: Unpack[ScoringKeywords],
 ) -> Detector:
     """A detector for a model or an exported artefact, with any prompts, on one of the runtimes.
 
@@ -126,8 +130,8 @@ def open_detector(
         offline: never touch the network.
         class_name: fills prompts that name the object.
         activation, heads, architecture: see :func:`load`.
-        settings: layers, image_size, dpam, dpam_blocks, sigma, tau, post_norm_class, map_weight, map_share: override
-            what comes with the prompts; None does not.
+        settings: override what comes with the prompts, see :class:`anomalyclip.settings.scoring.ScoringKeywords`;
+            None does not.
 
     Raises:
         ConfigError: a runtime that is not installed, or options that cannot be combined; the message has the remedy.
@@ -135,6 +139,7 @@ def open_detector(
         HubError, WeightsError, PromptError: see :func:`load`.
     """
     told = Given(activation, heads, architecture)
+    check_keywords({"device": device, "threads": threads}, settings_of(LOAD))
     call = _Call(
         model,
         prompts,
@@ -190,6 +195,7 @@ def open_for(
     return PerClass(base, call.choice.prompts, call.choice.judges)
 
 
+@spelled_out(ScoringKeywords)
 def from_files(
     clip: str | Path,
     prompts: str | Path,
@@ -197,7 +203,7 @@ def from_files(
     class_name: str = OBJECT,
     device: str = "cpu",
     name: str | None = None,
-    **settings: Any,
+    **settings: Unpack[ScoringKeywords],
 ) -> Detector:
     """A detector on torch from a CLIP weights file and a prompt file; every setting by hand.
 
@@ -399,11 +405,10 @@ def _torch_encoder(choice: Choice, name: str, device: str, **options: Any) -> En
 def _built_in(encoder: Any) -> Detector:
     """A graph with its own judge and the settings that it was made with."""
     from anomalyclip.judges.built_in import BuiltIn
-    from anomalyclip.settings import ModelSettings
 
     recorded: dict[str, Any] = encoder.artefact.provenance
-    told = dict(recorded["settings"])
-    return Detector(encoder, BuiltIn(recorded), ModelSettings(**told | {"layers": tuple(told["layers"])}))
+    settings = settings_from(recorded["settings"])
+    return Detector(encoder, BuiltIn(recorded, settings.peak), settings)
 
 
 def _require_kernels() -> None:
@@ -416,9 +421,25 @@ def _require_kernels() -> None:
         raise ConfigError(f"{reason}. {ELSEWHERE}")
 
 
-def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Without those that leave the choice to the prompts. Raises ConfigError for one that is none, or out of range."""
-    from anomalyclip.settings.scoring import check_deciding
+#: keywords that a misspelt one may have meant
+_HINTS = (
+    "model",
+    "prompts",
+    "runtime",
+    "precision",
+    "compiled",
+    "device",
+    "threads",
+    "streams",
+    "offline",
+    "class_name",
+)
 
-    check_deciding(settings)
+
+def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Without those that leave the choice to the prompts.
+
+    Raises KeywordError for one that is none, ConfigError for a value out of its range.
+    """
+    check_deciding(settings, hints=_HINTS)
     return {name: value for name, value in settings.items() if value is not None}

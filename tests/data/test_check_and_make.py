@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from anomalyclip.cli.data import app
 from anomalyclip.data import check_dataset, load_sample, make_dataset, open_dataset

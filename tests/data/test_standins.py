@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
-from typer.testing import CliRunner
 
 from anomalyclip.cli.data import app
 from anomalyclip.data import KNOWN, check_dataset, is_standin, make_standin, open_dataset, recognise

@@ -175,7 +175,7 @@ def test_bad_inputs_say_what_would_do(model):
         model.detect(np.zeros((4, 4, 3), dtype=np.float32))
     with pytest.raises(InputError, match="cannot read an image from int"):
         model.detect(5)  # type: ignore[call-overload]
-    with pytest.raises(ConfigError, match="batch_size must be 1 or more"):
+    with pytest.raises(ConfigError, match="batch_size 0 is out of range"):
         model.detect([], batch_size=0)
     with pytest.raises(ConfigError, match="device 'cuda' cannot be used"):
         pick_device("cuda")

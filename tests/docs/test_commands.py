@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
-import typer
 
 from anomalyclip.cli import main
 from anomalyclip.cli._group import VERBS
@@ -111,7 +110,7 @@ def command_lines(text: str) -> Iterator[list[list[str]]]:
 
 
 def commands(verb: str) -> Any:
-    return typer.main.get_command(import_module(f"anomalyclip.cli.{verb}").app)
+    return import_module(f"anomalyclip.cli.{verb}").app
 
 
 def parse(words: list[str]) -> None:

@@ -16,7 +16,6 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-import typer
 from playwright.sync_api import expect, sync_playwright
 
 from anomalyclip.cli._group import VERBS
@@ -44,7 +43,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def options() -> Iterator[tuple[str, tuple[str, ...]]]:
     """(verb, all names of an option), from the program itself."""
     for verb in VERBS:
-        command = typer.main.get_command(import_module(f"anomalyclip.cli.{verb}").app)
+        command = import_module(f"anomalyclip.cli.{verb}").app
         for one in getattr(command, "commands", {verb: command}).values():
             for param in one.params:
                 if param.param_type_name == "option":
@@ -63,6 +62,16 @@ def test_every_option_has_a_heading_in_the_search_index(site: Path) -> None:
         )
     ]
     assert not missing
+
+
+def test_no_page_shows_a_role_as_it_is_written(site: Path) -> None:
+    """Sphinx's roles mean nothing to Markdown."""
+    shown = [
+        page
+        for page in site.glob("reference/**/*.html")
+        if re.search(r":(meth|class|func|mod|attr):", page.read_text("utf-8"))
+    ]
+    assert not shown
 
 
 def test_no_link_leads_nowhere_in_readme() -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from typer.main import get_command
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 def known_options() -> set[str]:
     from anomalyclip.cli.serve import app
 
-    return {option for parameter in get_command(app).params for option in parameter.opts}
+    return {option for parameter in app.params for option in parameter.opts}
 
 
 def _options(words: list[str]) -> set[str]:

@@ -5,22 +5,26 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+import click
 import pytest
-import typer
 
 from anomalyclip.cli import main
-from anomalyclip.settings import FACES, Setting, settings_of
+from anomalyclip.settings import Setting, settings_of
+from anomalyclip.settings.faces import COMMANDS
 
-VERBS = [face for face, spelled in FACES.items() if spelled.startswith("anomalyclip ")]
-OPTIONS = [(verb, setting) for verb in VERBS for setting in settings_of(verb).values() if not setting.argument]
+OPTIONS = [(verb, setting) for verb in COMMANDS for setting in settings_of(verb).values() if not setting.argument]
 
 
 def parameters(verb: str) -> dict[str, Any]:
-    command = typer.main.get_command(import_module(f"anomalyclip.cli.{verb}").app)
+    first, *rest = verb.split()
+    command: Any = import_module(f"anomalyclip.cli.{first}").app
+    for word in rest:
+        command = command.commands[word]
+    assert isinstance(command, click.Command)
     return {one.name: one for one in command.params}
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", COMMANDS)
 def test_a_verb_has_the_declared_options_and_no_others(verb: str) -> None:
     assert list(parameters(verb)) == list(settings_of(verb))
 
@@ -32,10 +36,11 @@ def test_an_option_is_its_declaration(verb: str, setting: Setting) -> None:
     option = parameters(verb)[setting.name]
     assert setting.flag in option.opts
     assert option.help == setting.sentence
-    assert option.rich_help_panel == setting.panel
+    assert option.panel == setting.panel
     assert option.required == setting.required
-    default = getattr(option.default, "value", option.default)
+    default = option.to_info_dict()["default"]
     assert (default or None) == (setting.default or None)
+    assert tuple(getattr(option.type, "choices", ())) == setting.choices
 
 
 @pytest.mark.parametrize(
@@ -51,7 +56,7 @@ def test_a_value_out_of_range_is_refused_in_the_words_of_python(
     words = [one.name for one in settings_of(verb).values() if one.argument]
     needed = ["--output", "out"] if settings_of(verb).get("output") is not None else []
     with pytest.raises(SystemExit) as ended:
-        main([verb, *words, *needed, setting.flag, str(wrong)])
+        main([*verb.split(), *words, *needed, setting.flag, str(wrong)])
     assert ended.value.code == 2
     with pytest.raises(Exception, match="out of range") as in_python:
         setting.value(wrong)

@@ -19,7 +19,7 @@ from anomalyclip.settings.panels import PANELS
 from anomalyclip.settings.reading import device_of, layers_of, names_of, scales_of
 
 HERE = [(face, setting) for face in FACES for setting in settings_of(face).values()]
-RANGED = [(face, setting) for face, setting in HERE if setting.range is not None]
+RANGED = list({(s.name, s.range): (face, s) for face, s in HERE if s.range is not None}.values())
 
 
 def named(case: object) -> str:
@@ -50,10 +50,13 @@ def test_a_face_has_each_name_once(face: str) -> None:
 @given(data=st.data())
 def test_a_range_holds_its_ends_and_nothing_beyond(face: str, setting: Setting, data: st.DataObject) -> None:
     assert setting.range is not None
-    low, high, unit = setting.range
+    low, high, unit, is_open = setting.range
     kind = st.integers if setting.type is int else st.floats
     wrap = (lambda value: (value,)) if setting.many else (lambda value: value)
-    for value in (low, high, data.draw(kind(math.ceil(low), math.floor(high)))):
+    within = data.draw(
+        kind(math.ceil(low), math.floor(high), **({"exclude_min": True, "exclude_max": True} if is_open else {}))
+    )
+    for value in (within,) if is_open else (low, high, within):
         assert setting.value(wrap(value)) == wrap(value)
     below = data.draw(kind(max_value=low - 1e-3 if setting.type is float else int(low) - 1))
     above = data.draw(kind(min_value=high * 1.001 + 1e-3 if setting.type is float else int(high) + 1))
@@ -62,7 +65,8 @@ def test_a_range_holds_its_ends_and_nothing_beyond(face: str, setting: Setting, 
             setting.value(wrap(value))
         with pytest.raises(ConfigError) as on_the_command_line:
             setting.value(wrap(value), setting.flag)
-        words = f"is out of range: expected {unit} from {_shown(low)} to {_shown(high)}"
+        ends = f"between {_shown(low)} and {_shown(high)}" if is_open else f"from {_shown(low)} to {_shown(high)}"
+        words = f"is out of range: expected {unit} {ends}"
         assert str(in_python.value) == f"{setting.name} {value:g} {words}"
         assert str(on_the_command_line.value) == f"{setting.flag} {value:g} {words}"
 

@@ -42,7 +42,7 @@ def test_a_run_from_the_command_line(call, config):
 def test_bad_calls_exit_with_one_line(call, tmp_path):
     for options, message in (
         (["--layers", "7"], "layers [7] do not exist"),
-        (["--epochs", "0"], "epochs must lie in"),
+        (["--epochs", "0"], "--epochs 0 is out of range"),
         (["--depth", "9"], "depth 9"),
         (["--precision", "8-true"], "8-true"),
     ):

@@ -40,15 +40,15 @@ def test_defaults_are_the_published_hyper_parameters():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"epochs": 0}, "epochs must lie in"),
+        ({"epochs": 0}, "epochs 0 is out of range: expected passes from 1 to 100,000"),
         ({"learning_rate": 0.0}, "learns nothing"),
-        ({"learning_rate": float("nan")}, "learning_rate must lie in"),
-        ({"validation": 1.0}, "validation must lie in"),
-        ({"level": "images"}, "level must be one of both, image, pixel"),
-        ({"cache_dtype": "fp8"}, "cache_dtype must be one of"),
+        ({"learning_rate": float("nan")}, "learning_rate nan is out of range"),
+        ({"validation": 1.0}, "validation 1 is out of range"),
+        ({"level": "images"}, "level 'images': expected one of both, image, pixel"),
+        ({"cache_dtype": "fp8"}, "cache_dtype 'fp8': expected one of"),
         ({"betas": (0.5, 1.0)}, "betas"),
         ({"data": ()}, "no data set given"),
-        ({"loggers": ("neptune",)}, "unknown logger 'neptune'"),
+        ({"loggers": ("neptune",)}, "loggers 'neptune': expected one of csv"),
         ({"level": "pixel", "pixel_weight": 0}, "nothing to train"),
     ],
 )

@@ -6,39 +6,37 @@ Exit codes of every verb: 0 done; 1 a result could not be written; 2 the call or
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
 
-import typer
+import click
 
 from anomalyclip.cli._console import report_error
 from anomalyclip.cli._group import LazyGroup
 from anomalyclip.errors import AnomalyClipError, OutputError
 from anomalyclip.extras import explained
 
-app = typer.Typer(
-    cls=LazyGroup,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+_INTERRUPTED = 130
 
 
-def _version(wanted: bool) -> None:
+def _version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
     if wanted:
         from anomalyclip.version import __version__
 
-        typer.echo(f"anomalyclip {__version__}")
-        raise typer.Exit
+        click.echo(f"anomalyclip {__version__}")
+        ctx.exit()
 
 
-@app.callback()
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
-    ] = False,
-) -> None:
+@click.group(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit."
+)
+def app() -> None:
     """Zero-shot visual anomaly detection: find defects in images without training on them."""
 
 
@@ -47,16 +45,27 @@ def main(argv: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a file name never makes printing fail
+    sys.exit(_run(argv))
+
+
+def _run(argv: Sequence[str] | None) -> int:
     try:
-        typer.main.get_command(app).main(args=None if argv is None else list(argv), prog_name="anomalyclip")
+        code = app.main(None if argv is None else list(argv), prog_name="anomalyclip", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
     except AnomalyClipError as error:
         report_error(error)
-        sys.exit(1 if isinstance(error, OutputError) else 2)
+        return 1 if isinstance(error, OutputError) else 2
     except ImportError as error:
         told = explained(error)
         if told is None:
             raise
         report_error(told)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        return _INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor may flushing at the end fail
+        return 1

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Mapping
-from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Any
 
-import typer
+import click
 
 from anomalyclip.settings import Setting, settings_of
+
+_TYPES: dict[type, click.ParamType[Any]] = {
+    int: click.INT,
+    float: click.FLOAT,
+    bool: click.BOOL,
+    Path: click.Path(path_type=Path),
+}
 
 
 class Given:
@@ -48,63 +53,90 @@ class Given:
         return [flag for flag, value in self.flags(*names).items() if value not in (None, False, "none")]
 
 
-def options_of(verb: str) -> Callable[[Callable[[Given], None]], Callable[..., None]]:
-    """Make a command out of a function of `Given`: it has all options that are declared for the verb."""
+class Option(click.Option):
+    """An option under a heading of `--help`."""
 
-    def decorate(function: Callable[[Given], None]) -> Callable[..., None]:
-        @functools.wraps(function)
-        def command(**values: Any) -> None:
-            function(Given(verb, {name: _plain(value) for name, value in values.items()}))
+    def __init__(self, *args: Any, panel: str | None, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.panel = panel
 
-        parameters = [_parameter(setting) for setting in settings_of(verb).values()]
-        del command.__wrapped__  # typer would look at its signature
-        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        command.__annotations__ = {one.name: one.annotation for one in parameters}
-        return command
+
+class Command(click.Command):
+    """A command whose `--help` shows its options by panels."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for one in self.get_params(ctx):
+            title = "Arguments" if isinstance(one, click.Argument) else getattr(one, "panel", None) or "Options"
+            row = _argument_row(one) if isinstance(one, click.Argument) else one.get_help_record(ctx)
+            if row is not None:
+                panels.setdefault(title, []).append(row)
+        for title, rows in panels.items():
+            with formatter.section(click.style(title, bold=True)):
+                formatter.write_dl(rows, col_max=34)
+
+
+class _Argument(click.Argument):
+    """An argument that explains itself."""
+
+    def __init__(self, *args: Any, help: str, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.told = help  # click's own attribute of that sense is young, and shown a second time
+
+
+def verb(
+    name: str, *, third: str | None = None, epilog: str | None = None
+) -> Callable[[Callable[[Given], None]], Command]:
+    """Make a command out of a function of `Given`: it has all options that are declared for the face `name`.
+
+    third: what exit code 3 says of this verb, where the epilog lists them all; epilog: something else in its place.
+    """
+    codes = "Exit codes: 0 done, 1 cannot write, 2 cannot use the call or its input, "
+    listed = f"{codes}{f'3 {third}, ' if third else ''}130 interrupted."
+
+    def decorate(function: Callable[[Given], None]) -> Command:
+        def call(**values: Any) -> None:
+            function(Given(name, {key: value if value != () else None for key, value in values.items()}))
+
+        parameters = [_parameter(setting) for setting in settings_of(name).values()]
+        return Command(
+            name.rpartition(" ")[2],
+            callback=call,
+            params=parameters,
+            help=inspect.getdoc(function),
+            epilog=epilog or listed,
+            no_args_is_help=False,
+        )
 
     return decorate
 
 
-def _parameter(setting: Setting) -> inspect.Parameter:
-    """A keyword as Typer reads it."""
-    kind: Any = _kind(setting)
-    if setting.many and setting.read is None:
-        kind = list[kind]
-    if not setting.required and setting.default is None:
-        kind = kind | None
-    shown: dict[str, Any] = {
-        "help": setting.sentence,
-        "metavar": setting.metavar,
-        "rich_help_panel": setting.panel,
-        "show_default": setting.default is not None and setting.default is not False,
-    }
+def _parameter(setting: Setting) -> click.Parameter:
+    repeated = setting.many and setting.read is None
+    kind: click.ParamType[Any] = click.STRING
+    if setting.choices:
+        kind = click.Choice(setting.choices)
+    elif setting.read is None:
+        kind = _TYPES.get(setting.type, click.STRING)
+    shared: dict[str, Any] = {"type": kind, "required": setting.required, "help": setting.sentence}
+    if setting.argument:
+        optional = {} if setting.required else {"default": setting.default}
+        return _Argument([setting.name], metavar=setting.flag, nargs=-1 if repeated else 1, **(shared | optional))
     flags = setting.flags or (setting.flag,)
-    info = typer.Argument(**shown) if setting.argument else typer.Option(*flags, **shown)
-    default = inspect.Parameter.empty if setting.required else setting.default
-    if default is not inspect.Parameter.empty and issubclass(_kind(setting), Enum) and default is not None:
-        default = _kind(setting)(default)
-    return inspect.Parameter(
-        setting.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info]
+    if setting.type is bool:
+        shared["is_flag"] = True
+    if not setting.required and not repeated:
+        shared["default"] = setting.default
+    return Option(
+        [setting.name, *flags],
+        panel=setting.panel,
+        multiple=repeated,
+        metavar=setting.metavar,
+        show_default=setting.default is not None and setting.default is not False,
+        **shared,
     )
 
 
-@functools.cache
-def _enumeration(name: str, choices: tuple[str, ...]) -> type[Enum]:
-    members: type[Enum] = cast(Any, Enum)(name, {choice: choice for choice in choices})
-    return members
-
-
-def _kind(setting: Setting) -> type:
-    """The type of one value on the command line; text where it is read later."""
-    if setting.choices:
-        return _enumeration(setting.name, setting.choices)
-    return setting.type if setting.read is None and setting.type in (bool, int, float, Path) else str
-
-
-def _plain(value: Any) -> Any:
-    """Members of our enumerations as their words, a repeated option as a tuple."""
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, list):
-        return tuple(map(_plain, value))
-    return value
+def _argument_row(argument: click.Parameter) -> tuple[str, str]:
+    needed = "" if argument.required else " [optional]"
+    return argument.metavar or argument.name or "", f"{getattr(argument, 'told', '')}{needed}"

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from anomalyclip.cli._checks import mode_of
 from anomalyclip.cli._console import note, progress_bar
@@ -154,7 +154,7 @@ class EvaluateJob:
         from anomalyclip.evaluation.tables import RENDERERS, footnotes
 
         if self.given.format in RENDERERS:
-            typer.echo(RENDERERS[self.given.format](result), nl=False)
+            click.echo(RENDERERS[self.given.format](result), nl=False)
         else:
             _show_table(result)
         for row in result.problems[:_SHOWN]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
-import typer
-from typer.core import TyperCommand, TyperGroup
+import click
 
-#: verb -> its line in `anomalyclip --help`; `anomalyclip.cli.<verb>` holds a Typer `app`.
+#: verb -> its line in `anomalyclip --help`; `anomalyclip.cli.<verb>` holds its command, `app`.
 VERBS = {
     "detect": "Score images, draw heat maps, write tables and a report.",
     "calibrate": "Learn thresholds from normal images, at a false-alarm rate.",
@@ -24,19 +24,25 @@ VERBS = {
 }
 
 
-class LazyGroup(TyperGroup):
+class LazyGroup(click.Group):
     """Shows every verb of VERBS without importing it."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        for verb, line in VERBS.items():
-            self.commands[verb] = TyperCommand(name=verb, help=line, callback=None)
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
 
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Replace the stub that was found by the verb itself."""
-        name, _, rest = super().resolve_command(ctx, args)
-        if name not in VERBS:
-            return name, _, rest
-        command = typer.main.get_command(import_module(f"anomalyclip.cli.{name}").app)
-        command.name = name
-        return name, command, rest
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = import_module(f"anomalyclip.cli.{cmd_name}").app
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section(click.style("Verbs", bold=True)):
+            formatter.write_dl(list(VERBS.items()))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args[0] not in VERBS:
+            near = get_close_matches(args[0], VERBS, n=1)
+            meant = f" Did you mean {near[0]}?" if near else f" There are {', '.join(VERBS)}."
+            ctx.fail(f"No such verb {args[0]!r}.{meant}")
+        return super().resolve_command(ctx, args)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.io.names import printable
@@ -94,7 +94,7 @@ def _print(reports: Sequence[Report], fmt: str) -> None:
         if fmt == "table":
             _show(report)
         else:
-            typer.echo(FORMATS[{"markdown": ".md", "latex": ".tex", "json": ".json"}[fmt]](report), nl=False)
+            click.echo(FORMATS[{"markdown": ".md", "latex": ".tex", "json": ".json"}[fmt]](report), nl=False)
 
 
 def _show(report: Report) -> None:

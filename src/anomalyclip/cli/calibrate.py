@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import typer
+import click
 
-from anomalyclip.cli._calibrate_job import CalibrateJob
-from anomalyclip.cli._declared import Given, options_of
-from anomalyclip.cli._opening import open_layout
+from anomalyclip.cli._declared import Given, verb
 from anomalyclip.errors import ConfigError
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
-
-@app.command(
-    epilog="Exit codes: 0 done, 1 cannot write, 2 cannot use the call or its input, 3 some images skipped, "
-    "130 interrupted."
-)
-@options_of("calibrate")
-def calibrate(given: Given) -> None:
+@verb("calibrate", third="some images skipped")
+def app(given: Given) -> None:
     """Learn from normal images where to draw the line, with a false-positive rate that holds.
 
     Use images of the camera and product to come, not those a result will be reported on.
     """
+    from anomalyclip.cli._calibrate_job import CalibrateJob
+    from anomalyclip.cli._opening import open_layout
+
     _check_wishes(given)
-    raise typer.Exit(CalibrateJob(given, *open_layout(given)).run())
+    raise click.exceptions.Exit(CalibrateJob(given, *open_layout(given)).run())
 
 
 def _check_wishes(given: Given) -> None:

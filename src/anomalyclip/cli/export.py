@@ -7,21 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from anomalyclip.cli._console import note
-from anomalyclip.cli._declared import Given, options_of
+from anomalyclip.cli._declared import Given, verb
 from anomalyclip.errors import ConfigError
 
 if TYPE_CHECKING:
     from anomalyclip.encoders.sidecar import Artefact
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
-
-@app.command(epilog="Exit codes: 0 done, 1 cannot write, 2 cannot use the call or its input, 130 interrupted.")
-@options_of("export")
-def export(given: Given) -> None:
+@verb("export")
+def app(given: Given) -> None:
     """Write a model as one graph: an image in, its score and anomaly map out.
 
     The text side is computed once and built in. The export is compared with torch on rendered images before it is

@@ -3,98 +3,85 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import typer
+import click
 
 from anomalyclip.cli._console import note, report_error
+from anomalyclip.cli._declared import Given, verb
 from anomalyclip.errors import AnomalyClipError, HubError
 
 if TYPE_CHECKING:
     from anomalyclip.hub import Entry
     from anomalyclip.hub.files import Found
 
-app = typer.Typer(no_args_is_help=True, help="List, fetch, verify and locate models and prompts.")
-
 _SOME_FAILED = 3
 _STYLES = {"embedded": "green", "cached": "green", "damaged": "red"}
 
-Names = Annotated[list[str], typer.Argument(help="Names of `anomalyclip models list`.", show_default=False)]
 Source = Literal["auto", "openai", "huggingface"]
-SourceOption = Annotated[
-    Source,
-    typer.Option(help="Whose copy of a model; auto takes what is cached, else OpenAI's."),
-]
-OfflineOption = Annotated[bool, typer.Option("--offline", help="Never touch the network (or ANOMALYCLIP_OFFLINE=1).")]
 
 
-@app.command("list")
-def list_(as_json: Annotated[bool, typer.Option("--json", help="For scripts: a JSON list on stdout.")] = False) -> None:
+@verb("models list")
+def list_(given: Given) -> None:
     """Show every known name: what it is, its size, its licence and whether it is on this machine."""
     from anomalyclip.hub import MODELS, PROMPTS, home
 
     rows = [_row(entry) for entry in (*MODELS.values(), *PROMPTS.values())]
-    if as_json:
-        typer.echo(json.dumps(rows, indent=2))
+    if given.as_json:
+        click.echo(json.dumps(rows, indent=2))
         return
     _print_table(rows)
     note(f"cache folder: {home()}")
 
 
-@app.command()
-def pull(names: Names, source: SourceOption = "auto", offline: OfflineOption = False) -> None:
+@verb("models pull")
+def pull(given: Given) -> None:
     """Fetch models, with the prompts they use by default, or prompts alone. Cut downloads continue."""
     from anomalyclip.hub import find_entry
 
-    wanted = list(dict.fromkeys(entry for name in names for entry in _with_default_prompts(find_entry(name))))
+    wanted = list(dict.fromkeys(entry for name in given.names for entry in _with_default_prompts(find_entry(name))))
     if len(wanted) == 1:
-        typer.echo(_pulled(wanted[0], source, offline))
+        click.echo(_pulled(wanted[0], given.source, given.offline))
         return
     # One file that cannot be had must not keep the others from coming.
-    failed = [entry for entry in wanted if not _try_pull(entry, source, offline)]
+    failed = [entry for entry in wanted if not _try_pull(entry, given.source, given.offline)]
     if failed:
-        raise typer.Exit(_SOME_FAILED)
+        raise click.exceptions.Exit(_SOME_FAILED)
 
 
-@app.command()
-def verify(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Names to check; everything on this machine if none.", show_default=False)
-    ] = None,
-) -> None:
+@verb("models verify")
+def verify(given: Given) -> None:
     """Read every byte again and compare size and checksum. Exit code 3 if a file is damaged or a named one missing."""
     from anomalyclip.hub import MODELS, PROMPTS, find_entry, look
 
-    chosen = [entry for name in names or () for entry in find_entry(name)]
+    chosen = [entry for name in given.names or () for entry in find_entry(name)]
     failed = False
     for entry in chosen or (*MODELS.values(), *PROMPTS.values()):
         found = look(entry, rehash=True)
         present = [item for item in found if item.state != "missing"]
         if chosen and not present:
             failed = True
-            typer.echo(f"{_label(entry)}\t{_state_in_words(found[0])}\t{found[0].path}")
+            click.echo(f"{_label(entry)}\t{_state_in_words(found[0])}\t{found[0].path}")
         for item in present:
             failed |= item.state == "damaged"
-            typer.echo(f"{_label(entry)}\t{_verdict(item)}\t{item.path}")
+            click.echo(f"{_label(entry)}\t{_verdict(item)}\t{item.path}")
     if failed:
         note("fetch a damaged or missing file again with: anomalyclip models pull NAME", style="yellow")
-        raise typer.Exit(_SOME_FAILED)
+        raise click.exceptions.Exit(_SOME_FAILED)
 
 
-@app.command()
-def path(
-    name: Annotated[str, typer.Argument(help="A name of `anomalyclip models list`.", show_default=False)],
-    prompts: Annotated[bool, typer.Option("--prompts", help="For a name that is both: the prompts.")] = False,
-    source: SourceOption = "auto",
-) -> None:
+@verb("models path")
+def path(given: Given) -> None:
     """Print where a name's file lies on this machine; never downloads."""
     from anomalyclip.hub import find_entry, look
 
-    found = look(find_entry(name)[-1 if prompts else 0], source)
+    found = look(find_entry(given.name)[-1 if given.prompts else 0], given.source)
     here = next((item for item in found if item.state in ("embedded", "cached")), None)
     if here is None:
-        raise HubError(f"{name} is {_state_in_words(found[0])}; fetch it with: anomalyclip models pull {name}")
-    typer.echo(str(here.path))
+        raise HubError(
+            f"{given.name} is {_state_in_words(found[0])}; fetch it with: anomalyclip models pull {given.name}"
+        )
+    click.echo(str(here.path))
 
 
 def _with_default_prompts(entries: list[Entry]) -> list[Entry]:
@@ -106,7 +93,7 @@ def _with_default_prompts(entries: list[Entry]) -> list[Entry]:
 
 def _try_pull(entry: Entry, source: Source, offline: bool) -> bool:
     try:
-        typer.echo(_pulled(entry, source, offline))
+        click.echo(_pulled(entry, source, offline))
     except AnomalyClipError as error:
         report_error(error)
         return False
@@ -199,3 +186,11 @@ def _verdict(item: Found) -> str:
     if item.state != "damaged" or item.file is None:
         return "ok" if item.state == "cached" else item.state
     return f"DAMAGED: {mismatch(item.path, item.file)}"
+
+
+app = click.Group(
+    "models",
+    commands=[list_, pull, verify, path],
+    no_args_is_help=True,
+    help="List, fetch, verify and locate models and prompts.",
+)

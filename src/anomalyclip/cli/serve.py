@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import typer
-
 from anomalyclip.cli._console import note
-from anomalyclip.cli._declared import Given, options_of
+from anomalyclip.cli._declared import Given, verb
 from anomalyclip.cli._opening import load_detector
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.io.names import printable
@@ -16,12 +14,8 @@ from anomalyclip.io.names import printable
 KEY_VARIABLE = "ANOMALYCLIP_API_KEY"
 
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-
-
-@app.command(epilog=f"The API key comes from --api-key-file or the variable {KEY_VARIABLE}; without one all may ask.")
-@options_of("serve")
-def serve(given: Given) -> None:
+@verb("serve", epilog=f"The API key comes from --api-key-file or the variable {KEY_VARIABLE}; without one all may ask.")
+def app(given: Given) -> None:
     """Answer over HTTP: a web page at /, POST /v1/detect, OpenAPI at /openapi.json, Prometheus at /metrics.
 
     SIGTERM finishes what was accepted, then ends.

@@ -6,10 +6,10 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from anomalyclip.cli._console import note, progress_bar
-from anomalyclip.cli._declared import Given, options_of
+from anomalyclip.cli._declared import Given, verb
 from anomalyclip.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,17 +18,12 @@ if TYPE_CHECKING:
     from anomalyclip.training import TrainConfig, TrainResult
     from anomalyclip.training.reporter import Reporter
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 _DONE, _SOME_FAILED, _INTERRUPTED = 0, 3, 130
 
 
-@app.command(
-    epilog="Exit codes: 0 done, 1 cannot write, 2 cannot use the call or its input, 3 done but some files were left"
-    " out, 130 interrupted."
-)
-@options_of("train")
-def train(given: Given) -> None:
+@verb("train", third="done but some files were left out")
+def app(given: Given) -> None:
     """Learn prompts on data sets that have anomalies, for use on anything else.
 
     The frozen encoder sees every image once; then only the prompts are trained. Interrupted (even killed), the same
@@ -38,7 +33,7 @@ def train(given: Given) -> None:
 
     logged = {"output": str(given.output), "loggers": ("csv", *(given.loggers or ()))}
     config = TrainConfig(**given.all_but("quiet") | logged)
-    raise typer.Exit(_run(config, given.quiet))
+    raise click.exceptions.Exit(_run(config, given.quiet))
 
 
 def _run(config: TrainConfig, quiet: bool) -> int:

@@ -8,8 +8,9 @@ writes it, and however often, there is one file with one row per input.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from anomalyclip.lazy import lazy
 
 if TYPE_CHECKING:
     from anomalyclip.cluster.manifest import Block, Manifest
@@ -28,8 +29,4 @@ _HOME = {
 
 __all__ = ["Block", "ClusterRun", "Manifest", "Plan", "Receipt", "connected"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__, __dir__ = lazy(__name__, _HOME)

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from anomalyclip.lazy import lazy
 
 if TYPE_CHECKING:
     from anomalyclip.export.making import ExportOptions, export_model
@@ -16,8 +17,4 @@ _HOME = {"ExportOptions": "making", "export_model": "making"}
 
 __all__ = ["ExportOptions", "export_model"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__, __dir__ = lazy(__name__, _HOME)

@@ -24,16 +24,14 @@ from anomalyclip.errors import AnomalyClipError
 from anomalyclip.export.making import VERDICT_ALONE
 from anomalyclip.hub.cache import home, lock, make_folder
 from anomalyclip.io.atomic import write_bytes
+from anomalyclip.settings.scoring import NAMES as SCORING
 
 if TYPE_CHECKING:
     from anomalyclip.detector import Detector
 
 RECIPE = 3
 """Raised when the same model would be converted differently."""
-_DECIDING = (
-    "model", "prompts", "class_name", "layers", "image_size", "dpam", "dpam_blocks", "sigma", "tau", "post_norm_class",
-    "map_weight", "map_share", "gives",
-)  # fmt: skip
+_DECIDING = ("model", "prompts", "class_name", *SCORING, "gives")
 
 
 def folder() -> Path:

@@ -5,8 +5,9 @@ Training and evaluation share it: what one has encoded, the other need not encod
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from anomalyclip.lazy import lazy
 
 if TYPE_CHECKING:
     from anomalyclip.features.cache import FeatureCache
@@ -17,8 +18,4 @@ __all__ = ["CacheKey", "FeatureCache", "Features", "encode"]
 
 _HOME = {"CacheKey": "key", "FeatureCache": "cache", "Features": "encoding", "encode": "encoding"}
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__, __dir__ = lazy(__name__, _HOME)

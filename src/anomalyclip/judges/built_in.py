@@ -16,13 +16,13 @@ class BuiltIn(Judge):
 
     Args:
         recorded: the exported model's provenance.
+        peak: the map's part in the score that the graph gives, see :class:`Judge`.
     """
 
-    def __init__(self, recorded: Mapping[str, Any]) -> None:
+    def __init__(self, recorded: Mapping[str, Any], peak: tuple[float, float]) -> None:
         self.recorded = dict(recorded)
         self.method = str(recorded.get("method", "anomalyclip"))
-        told = recorded["settings"]
-        self.peak = (float(told.get("map_weight") or 0.0), float(told.get("map_share") or 0.0))
+        self.peak = peak
 
     def needs(self, encoder: Encoder) -> FeatureRequest:
         """The verdict."""

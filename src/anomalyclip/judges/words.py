@@ -25,7 +25,7 @@ class Words(TextJudge):
     Args:
         text: the pair.
         settings: ``layers``, ``dpam``, ``dpam_blocks`` and ``post_norm_class`` say which features, ``tau``, ``sigma``
-            and ``map_weight`` how they are judged.
+            and ``peak`` how they are judged.
     """
 
     takes_tensors = True

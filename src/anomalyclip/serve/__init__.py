@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from anomalyclip.lazy import lazy
 
 if TYPE_CHECKING:
     from anomalyclip.serve.app import create_app
@@ -18,8 +19,4 @@ _HOME = {"Limits": "config", "ServeConfig": "config", "create_app": "app", "bind
 
 __all__ = ["Limits", "ServeConfig", "bind", "create_app", "serve"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__, __dir__ = lazy(__name__, _HOME)

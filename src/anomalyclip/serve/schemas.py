@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from anomalyclip.settings import Setting, settings_of
+from anomalyclip.settings.deciding import NAME_PATTERN as NAME_PATTERN
+from anomalyclip.settings.faces import REST, REST_CALIBRATE
 
 MapFormat = Literal["png", "tiff16", "npz"]
-NAME_PATTERN = r"^[A-Za-z0-9_.@+-]{1,100}$"
 
 # A 1 x 1 pixel PNG: the smallest body that works.
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
+
+
+def drawn(name: str, face: str) -> type[BaseModel]:
+    """Query parameters with the settings that are declared for `face`; unknown ones are refused."""
+    fields: dict[str, Any] = {one.name: _field(one) for one in settings_of(face).values()}
+    return create_model(name, __config__=ConfigDict(extra="forbid"), __doc__=f"Query parameters of `{face}`.", **fields)
+
+
+def _field(setting: Setting) -> tuple[Any, Any]:
+    kind: Any = Literal[setting.choices] if setting.choices else str if setting.read else setting.type
+    optional = setting.default is None and not setting.required
+    bounds: dict[str, Any] = {"pattern": setting.pattern}
+    if (held := setting.range) is not None:
+        bounds |= {"gt": held.low, "lt": held.high} if held.open else {"ge": held.low, "le": held.high}
+    default = ... if setting.required else setting.default
+    return (kind | None if optional else kind), Field(default=default, description=setting.help, **bounds)
 
 
 class EncodedImage(BaseModel):
@@ -32,41 +51,19 @@ class ImagesBody(BaseModel):
     images: list[EncodedImage] = Field(min_length=1)
 
 
-class DetectOptions(BaseModel):
-    """Query parameters of `POST /v1/detect`."""
+if TYPE_CHECKING:
 
-    model_config = ConfigDict(extra="forbid")
+    class DetectOptions(BaseModel):
+        """Query parameters of `POST /v1/detect`; drawn from the declarations below."""
 
-    threshold: float | None = Field(default=None, ge=0, le=1, description="Anomalous from this image score on.")
-    pixel_threshold: float | None = Field(
-        default=None, ge=0, le=1, description="Report regions from this map value on."
-    )
-    min_area: int | None = Field(default=None, ge=1, le=10**9, description="Leave out regions with fewer pixels.")
-    profile: str | None = Field(
-        default=None, pattern=NAME_PATTERN, description="Take the thresholds of this calibration profile."
-    )
-    maps: MapFormat | None = Field(default=None, description="Send the anomaly maps along, in this format.")
-    map_side: int | None = Field(
-        default=None, ge=1, le=16384, description="Longest side of the maps in pixels; default: the image's own size."
-    )
-    preview: int | None = Field(
-        default=None, ge=1, le=2048, description="Send each image back as a JPEG with at most this longest side."
-    )
+        def __getattr__(self, name: str) -> Any: ...
 
+    class CalibrateOptions(DetectOptions):
+        """Query parameters of `POST /v1/calibrate`; drawn from the declarations below."""
 
-class CalibrateOptions(BaseModel):
-    """Query parameters of `POST /v1/calibrate`."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str = Field(pattern=NAME_PATTERN, description="Of the profile.", examples=["camera-3"])
-    rate: float = Field(default=0.01, gt=0, lt=1, description="False-positive rate of image decisions.")
-    pixel_rate: float | None = Field(default=None, gt=0, lt=1, description="Of regions; default: `rate`.")
-    pixel_rule: Literal["image", "pixel"] = Field(
-        default="image",
-        description="image: so many normal images show any region at most. pixel: so many of their pixels do.",
-    )
-    append: bool = Field(default=False, description="Add to the images of earlier requests instead of starting anew.")
+else:
+    DetectOptions = drawn("DetectOptions", REST)
+    CalibrateOptions = drawn("CalibrateOptions", REST_CALIBRATE)
 
 
 class EncodedMap(BaseModel):

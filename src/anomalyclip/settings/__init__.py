@@ -6,6 +6,8 @@ page Settings are drawn from these tables; `CONTRIBUTING.md` says how one is add
 
 from __future__ import annotations
 
+from anomalyclip.settings.benching import BENCHING
+from anomalyclip.settings.catalogues import DATA, MODELS
 from anomalyclip.settings.deciding import CALIBRATING, RULES
 from anomalyclip.settings.evaluating import EVALUATING, EXPORTING
 from anomalyclip.settings.faces import FACES
@@ -35,6 +37,9 @@ SETTINGS: tuple[Setting, ...] = (
     *REQUESTS,
     *TRAINING,
     *REPRODUCING,
+    *BENCHING,
+    *DATA,
+    *MODELS,
     *FILES,
     *LAYOUT,
     *RUNNING,

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from anomalyclip.settings.faces import CALIBRATE, DETECT, EXPORT, PYTHON, REST, SERVE, WATCH
+from anomalyclip.settings.faces import CALIBRATE, DETECT, EXPORT, PYTHON, REST, REST_CALIBRATE, SERVE, WATCH
 from anomalyclip.settings.panels import ANOMALIES, DECISIONS
 from anomalyclip.settings.setting import Range, Setting
 
 NAME_PATTERN = r"^[A-Za-z0-9_.@+-]{1,100}$"
 _RULES = "rules"
+_RATE = Range(0, 1, "a rate", open=True)
 
 _THRESHOLD = Setting(
-    name="threshold",
-    type=float,
-    help="Call an image anomalous from this score on.",
-    where=(DETECT, WATCH, SERVE, PYTHON, REST),
+    "threshold",
+    float,
+    "Call an image anomalous from this score on.",
+    (DETECT, WATCH, SERVE, PYTHON, REST),
     range=Range(0, 1, "an image score"),
     part=_RULES,
     differs={
@@ -22,10 +23,10 @@ _THRESHOLD = Setting(
     },
 )
 _PIXEL_THRESHOLD = Setting(
-    name="pixel_threshold",
-    type=float,
-    help="Report regions where the map reaches this value; default: --threshold.",
-    where=(DETECT, WATCH, SERVE, REST),
+    "pixel_threshold",
+    float,
+    "Report regions where the map reaches this value; default: --threshold.",
+    (DETECT, WATCH, SERVE, REST),
     range=Range(0, 1, "an anomaly map value"),
     part=_RULES,
     differs={
@@ -34,11 +35,11 @@ _PIXEL_THRESHOLD = Setting(
     },
 )
 _PROFILE = Setting(
-    name="profile",
-    type=str,
+    "profile",
+    str,
+    "Take both thresholds from `anomalyclip calibrate`, add p-values, warn of drift.",
+    (DETECT, WATCH, SERVE, EXPORT, REST),
     metavar="FILE[:NAME]",
-    help="Take both thresholds from `anomalyclip calibrate`, add p-values, warn of drift.",
-    where=(DETECT, WATCH, SERVE, EXPORT, REST),
     differs={
         SERVE: {
             "many": True,
@@ -52,11 +53,11 @@ _PROFILE = Setting(
     },
 )
 _MIN_AREA = Setting(
-    name="min_area",
-    type=int,
+    "min_area",
+    int,
+    "Leave out regions with fewer pixels.",
+    (DETECT, WATCH, SERVE, REST),
     default=1,
-    help="Leave out regions with fewer pixels.",
-    where=(DETECT, WATCH, SERVE, REST),
     range=Range(1, 10**9, "pixels"),
     part=_RULES,
     differs={SERVE: {"panel": DECISIONS}, REST: {"default": None}},
@@ -64,25 +65,21 @@ _MIN_AREA = Setting(
 
 CALIBRATING: tuple[Setting, ...] = (
     Setting(
-        name="fpr",
-        type=float,
-        default=0.01,
-        help="Share of normal images that may be called anomalous.",
-        where=(CALIBRATE,),
+        "fpr", float, "Share of normal images that may be called anomalous.", (CALIBRATE,), default=0.01, range=_RATE
     ),
+    Setting("pixel_fpr", float, "The same for regions in the map; default: --fpr.", (CALIBRATE,), range=_RATE),
     Setting(
-        name="pixel_fpr",
-        type=float,
-        help="The same for regions in the map; default: --fpr.",
-        where=(CALIBRATE,),
-    ),
-    Setting(
-        name="pixel_rule",
-        type=str,
+        "pixel_rule",
+        str,
+        "--pixel-fpr counts normal images with any region, or pixels of normal images.",
+        (CALIBRATE, REST_CALIBRATE),
         default="image",
         choices=("image", "pixel"),
-        help="--pixel-fpr counts normal images with any region, or pixels of normal images.",
-        where=(CALIBRATE,),
+        differs={
+            REST_CALIBRATE: {
+                "help": "image: so many normal images show any region at most. pixel: so many of their pixels do."
+            }
+        },
     ),
     Setting(
         name="memory",
@@ -116,47 +113,46 @@ CALIBRATING: tuple[Setting, ...] = (
         where=(CALIBRATE,),
     ),
     Setting(
-        name="name",
-        type=str,
+        "name",
+        str,
+        "Of the camera or product; letters, digits and _ . @ + -",
+        (CALIBRATE, REST_CALIBRATE),
         default="default",
-        help="Of the camera or product; letters, digits and _ . @ + -",
-        where=(CALIBRATE,),
+        differs={
+            REST_CALIBRATE: {
+                "default": None,
+                "required": True,
+                "pattern": NAME_PATTERN,
+                "help": "Of the profile, such as camera-3.",
+            }
+        },
+    ),
+    Setting("rate", float, "False-positive rate of image decisions.", (REST_CALIBRATE,), default=0.01, range=_RATE),
+    Setting("pixel_rate", float, "Of regions; default: `rate`.", (REST_CALIBRATE,), range=_RATE),
+    Setting(
+        "append",
+        bool,
+        "Add to the images of earlier requests instead of starting anew.",
+        (REST_CALIBRATE,),
+        default=False,
     ),
     Setting(
-        name="anomalies",
-        type=str,
+        "anomalies",
+        str,
+        "Images, a folder or a glob with defects; may be repeated.",
+        (CALIBRATE,),
         many=True,
         metavar="PATH",
-        help="Images, a folder or a glob with defects; may be repeated.",
-        where=(CALIBRATE,),
         panel=ANOMALIES,
     ),
+    Setting("min_recall", float, "Decide so that this share of anomalies is found.", (CALIBRATE,), panel=ANOMALIES),
+    Setting("cost_miss", float, "Decide by cost: what a missed anomaly costs.", (CALIBRATE,), panel=ANOMALIES),
+    Setting("cost_false_alarm", float, "What a false alarm costs.", (CALIBRATE,), panel=ANOMALIES),
     Setting(
-        name="min_recall",
-        type=float,
-        help="Decide so that this share of anomalies is found.",
-        where=(CALIBRATE,),
-        panel=ANOMALIES,
-    ),
-    Setting(
-        name="cost_miss",
-        type=float,
-        help="Decide by cost: what a missed anomaly costs.",
-        where=(CALIBRATE,),
-        panel=ANOMALIES,
-    ),
-    Setting(
-        name="cost_false_alarm",
-        type=float,
-        help="What a false alarm costs.",
-        where=(CALIBRATE,),
-        panel=ANOMALIES,
-    ),
-    Setting(
-        name="anomaly_share",
-        type=float,
-        help="Share of anomalies among the images to come, needed for costs.",
-        where=(CALIBRATE,),
+        "anomaly_share",
+        float,
+        "Share of anomalies among the images to come, needed for costs.",
+        (CALIBRATE,),
         panel=ANOMALIES,
     ),
 )

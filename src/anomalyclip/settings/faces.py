@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 DETECT, CALIBRATE, WATCH, SERVE, EVALUATE = "detect", "calibrate", "watch", "serve", "evaluate"
-EXPORT, TRAIN, REPRODUCE = "export", "train", "reproduce"
-LOAD, PYTHON, REST = "load", "model.detect", "POST /v1/detect"
+EXPORT, TRAIN, REPRODUCE, BENCH = "export", "train", "reproduce", "bench"
+DATA_LIST, DATA_INFO, DATA_CHECK, DATA_META = "data list", "data info", "data check", "data meta"
+DATA_MAKE = "data make"
+MODELS_LIST, MODELS_PULL, MODELS_VERIFY, MODELS_PATH = "models list", "models pull", "models verify", "models path"
+LOAD, PYTHON = "anomalyclip.load", "model.detect"
+REST, REST_CALIBRATE = "POST /v1/detect", "POST /v1/calibrate"
 
 #: The verbs that open a detector and score images with it.
 SCORING = (DETECT, CALIBRATE, WATCH, SERVE, EVALUATE)
-#: Verbs whose options are all declared here.
-VERBS = (*SCORING, EXPORT)
-#: Face -> what a user calls it.
-FACES = {
-    **{verb: f"anomalyclip {verb}" for verb in (*VERBS, TRAIN, REPRODUCE)},
-    LOAD: "anomalyclip.load",
-    PYTHON: "model.detect",
-    REST: "POST /v1/detect",
-}
+#: Every command, as it is typed after `anomalyclip`.
+COMMANDS = (
+    *SCORING,
+    EXPORT,
+    TRAIN,
+    REPRODUCE,
+    BENCH,
+    DATA_LIST,
+    DATA_INFO,
+    DATA_CHECK,
+    DATA_META,
+    DATA_MAKE,
+    MODELS_LIST,
+    MODELS_PULL,
+    MODELS_VERIFY,
+    MODELS_PATH,
+)
+FACES = (*COMMANDS, LOAD, PYTHON, REST, REST_CALIBRATE)

@@ -22,11 +22,11 @@ from anomalyclip.settings.setting import Range, Setting
 _OPENING = "opening"
 
 _MODEL = Setting(
-    name="model",
-    type=str,
+    "model",
+    str,
+    "A name of `anomalyclip models list`, a weights file, an export.",
+    (*SCORING, EXPORT, LOAD, TRAIN, REPRODUCE),
     default="pocket",
-    help="A name of `anomalyclip models list`, a weights file, an export.",
-    where=(*SCORING, EXPORT, LOAD, TRAIN, REPRODUCE),
     panel=MODEL,
     part=_OPENING,
     differs={
@@ -43,10 +43,10 @@ _MODEL = Setting(
     },
 )
 _PROMPTS = Setting(
-    name="prompts",
-    type=str,
-    help="A prompt file or name; default: the model's own.",
-    where=(*SCORING, EXPORT, LOAD),
+    "prompts",
+    str,
+    "A prompt file or name; default: the model's own.",
+    (*SCORING, EXPORT, LOAD),
     panel=MODEL,
     part=_OPENING,
     differs={
@@ -57,20 +57,20 @@ _PROMPTS = Setting(
     },
 )
 _CLASS_NAME = Setting(
-    name="class_name",
-    type=str,
+    "class_name",
+    str,
+    "Fills hand-written prompts such as `--prompts clip`.",
+    (DETECT, CALIBRATE, WATCH, SERVE, EXPORT, LOAD),
     default="object",
-    help="Fills hand-written prompts such as `--prompts clip`.",
-    where=(DETECT, CALIBRATE, WATCH, SERVE, EXPORT, LOAD),
     panel=MODEL,
     part=_OPENING,
 )
 _CLASS_AGNOSTIC = Setting(
-    name="class_agnostic",
-    type=bool,
+    "class_agnostic",
+    bool,
+    'Fill prompts that name the class with "object".',
+    (EVALUATE,),
     default=False,
-    help='Fill prompts that name the class with "object".',
-    where=(EVALUATE,),
     panel=MODEL,
     part=_OPENING,
 )
@@ -102,51 +102,51 @@ _ARCHITECTURE = Setting(
     part=_OPENING,
 )
 _DEVICE = Setting(
-    name="device",
-    type=str,
+    "device",
+    str,
+    "auto, cpu, cuda, cuda:1, mps.",
+    (*SCORING, LOAD, TRAIN, REPRODUCE),
     default="auto",
-    help="auto, cpu, cuda, cuda:1, mps.",
-    where=(*SCORING, LOAD, TRAIN, REPRODUCE),
     panel=MODEL,
     read=device_of,
     part=_OPENING,
 )
 _OFFLINE = Setting(
-    name="offline",
-    type=bool,
+    "offline",
+    bool,
+    "Never use the network.",
+    (*SCORING, EXPORT, LOAD, TRAIN, REPRODUCE),
     default=False,
-    help="Never use the network.",
-    where=(*SCORING, EXPORT, LOAD, TRAIN, REPRODUCE),
     panel=MODEL,
     part=_OPENING,
 )
 _THREADS = Setting(
-    name="threads",
-    type=int,
-    help="CPU threads of the model (default: all).",
-    where=(*SCORING, EXPORT, LOAD, TRAIN, REPRODUCE),
+    "threads",
+    int,
+    "CPU threads of the model (default: all).",
+    (*SCORING, EXPORT, LOAD, TRAIN, REPRODUCE),
     range=Range(1, 1024, "threads"),
     panel=SPEED,
     part=_OPENING,
 )
 _RUNTIME = Setting(
-    name="runtime",
-    type=str,
-    default="auto",
-    choices=("auto", "torch", "native", "openvino", "onnx"),
-    help="native: int8 on our own kernels; openvino and onnx convert the model once and keep it, but for pocket's own "
+    "runtime",
+    str,
+    "native: int8 on our own kernels; openvino and onnx convert the model once and keep it, but for pocket's own "
     "graph; auto: an export's own; pocket's graph; torch on a GPU; on a CPU OpenVINO where the model was converted "
     "before, else torch.",
-    where=SCORING,
+    (*SCORING, LOAD),
+    default="auto",
+    choices=("auto", "torch", "native", "openvino", "onnx"),
     panel=SPEED,
     part=_OPENING,
 )
 _PRECISION = Setting(
-    name="precision",
-    type=str,
+    "precision",
+    str,
+    "fp32; fp16, bf16: torch on a GPU; int8: native, OpenVINO or ONNX (default: fp32, or the export's).",
+    SCORING,
     choices=("fp32", "fp16", "bf16", "int8"),
-    help="fp32; fp16, bf16: torch on a GPU; int8: native, OpenVINO or ONNX (default: fp32, or the export's).",
-    where=SCORING,
     panel=SPEED,
     part=_OPENING,
 )

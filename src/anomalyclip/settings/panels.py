@@ -9,6 +9,7 @@ LOOKING, DECISIONS, ANOMALIES, TELLING = (
     "On an anomaly",
 )
 PROTOCOL, INT8 = "Protocol", "Int8"
+ACCURACY, WHOLE_COMMAND, FILES = "Accuracy", "The command, end to end", "Files"
 MODEL, LAYOUT, METRICS = "Model", "Large and odd images", "Metrics"
 PROMPTS, LEARNING, TRAINING, CACHE = "Prompts", "Learning", "Training", "Feature cache"
 OUTPUT, SPEED, MACHINE, CLUSTERS = "Output", "Speed and limits", "Machine", "Clusters"
@@ -22,6 +23,9 @@ PANELS: tuple[str | None, ...] = (
     TELLING,
     PROTOCOL,
     INT8,
+    ACCURACY,
+    WHOLE_COMMAND,
+    FILES,
     MODEL,
     LAYOUT,
     METRICS,

@@ -77,3 +77,13 @@ def names_of(given: Any, spelled: str) -> tuple[str, ...]:
     """`1, dpam` as ("1", "dpam"); empty text as ()."""
     parts = given.split(",") if isinstance(given, str) else given
     return tuple(name for part in parts if (name := part.strip()))
+
+
+def sides_of(given: Any, spelled: str) -> tuple[int, ...]:
+    """`1,8` -> (1, 8). Raises ConfigError."""
+    parts = [part.strip() for part in given.split(",")]
+    if not all(part.isascii() and part.isdecimal() and 0 < int(part) <= 8192 for part in parts):
+        raise ConfigError(
+            f"{spelled} {given!r}: expected whole numbers from 1 to 8192, separated by commas, such as 1,8"
+        )
+    return tuple(dict.fromkeys(map(int, parts)))

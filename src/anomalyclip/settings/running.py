@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anomalyclip.settings.faces import DETECT, EVALUATE, PYTHON, REPRODUCE, SCORING, SERVE, TRAIN
+from anomalyclip.settings.faces import DATA_CHECK, DETECT, EVALUATE, PYTHON, REPRODUCE, SCORING, SERVE, TRAIN
 from anomalyclip.settings.panels import CLUSTERS, SPEED
 from anomalyclip.settings.setting import Range, Setting
 
@@ -10,10 +10,10 @@ _STREAM = "stream"
 
 RUNNING: tuple[Setting, ...] = (
     Setting(
-        name="batch_size",
-        type=int,
-        help="Images per forward pass (default: 8 on a GPU, 1 on a CPU).",
-        where=(*SCORING, PYTHON),
+        "batch_size",
+        int,
+        "Images per forward pass (default: 8 on a GPU, 1 on a CPU).",
+        (*SCORING, PYTHON),
         range=Range(1, 1024, "images"),
         panel=SPEED,
         part=_STREAM,
@@ -23,20 +23,20 @@ RUNNING: tuple[Setting, ...] = (
         },
     ),
     Setting(
-        name="batch_wait",
-        type=float,
+        "batch_wait",
+        float,
+        "Milliseconds that an image waits for others.",
+        (SERVE,),
         default=5.0,
-        help="Milliseconds that an image waits for others.",
-        where=(SERVE,),
         range=Range(0, 60_000, "milliseconds"),
         panel=SPEED,
     ),
     Setting(
-        name="workers",
-        type=int,
+        "workers",
+        int,
+        "Threads that read images, and as many that write.",
+        (*SCORING, REPRODUCE),
         default=2,
-        help="Threads that read images, and as many that write.",
-        where=(*SCORING, REPRODUCE),
         range=Range(1, 256, "threads"),
         panel=SPEED,
         part=_STREAM,
@@ -51,37 +51,40 @@ RUNNING: tuple[Setting, ...] = (
         },
     ),
     Setting(
-        name="max_pixels",
-        type=int,
-        help="Refuse larger images (default: 89 million pixels).",
-        where=(*SCORING, TRAIN, REPRODUCE),
+        "max_pixels",
+        int,
+        "Refuse larger images (default: 89 million pixels).",
+        (*SCORING, TRAIN, REPRODUCE, DATA_CHECK),
         range=Range(1, 10**12, "pixels"),
         panel=SPEED,
         part=_STREAM,
-        differs={SERVE: {"default": 50_000_000, "help": "Refuse images with more pixels."}},
+        differs={
+            DATA_CHECK: {"panel": None},
+            SERVE: {"default": 50_000_000, "help": "Refuse images with more pixels."},
+        },
     ),
     Setting(
-        name="engine",
-        type=str,
+        "engine",
+        str,
+        "local: this process. ray: workers on a Ray cluster; INPUT and DIR may be URLs (s3, gs, http), INPUT also "
+        "@FILE, a list; the results are Parquet.",
+        (DETECT,),
         default="local",
         choices=("local", "ray"),
-        help="local: this process. ray: workers on a Ray cluster; INPUT and DIR may be URLs (s3, gs, http), INPUT also "
-        "@FILE, a list; the results are Parquet.",
-        where=(DETECT,),
         panel=CLUSTERS,
     ),
     Setting(
-        name="address",
-        type=str,
-        help="Of the cluster: auto, HOST:PORT or ray://HOST:PORT (default: $RAY_ADDRESS, else Ray on this machine).",
-        where=(DETECT,),
+        "address",
+        str,
+        "Of the cluster: auto, HOST:PORT or ray://HOST:PORT (default: $RAY_ADDRESS, else Ray on this machine).",
+        (DETECT,),
         panel=CLUSTERS,
     ),
     Setting(
-        name="block_size",
-        type=int,
-        help="Images per Parquet file, which are done again if their worker dies (default: 500).",
-        where=(DETECT,),
+        "block_size",
+        int,
+        "Images per Parquet file, which are done again if their worker dies (default: 500).",
+        (DETECT,),
         range=Range(1, 10**6, "images"),
         panel=CLUSTERS,
     ),

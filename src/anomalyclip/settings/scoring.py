@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypedDict
 
 from anomalyclip.clip.config import DPAM_MODES, DPAMMode
-from anomalyclip.errors import ConfigError
 from anomalyclip.settings.faces import EVALUATE, EXPORT, LOAD, REPRODUCE, SCORING, TRAIN
+from anomalyclip.settings.keywords import check_keywords
 from anomalyclip.settings.panels import MODEL
 from anomalyclip.settings.reading import layers_of
 from anomalyclip.settings.setting import Range, Setting
@@ -114,7 +114,7 @@ class ModelSettings(ScoringSettings):
 class ScoringKeywords(TypedDict, total=False):
     """Keywords of `anomalyclip.load` that override what comes with the prompts; None overrides nothing."""
 
-    layers: Any
+    layers: Sequence[int] | None
     image_size: int | None
     dpam: DPAMMode | None
     dpam_blocks: int | None
@@ -133,6 +133,13 @@ def _declared_by(owner: type[Preset]) -> tuple[Setting, ...]:
 #: The declarations, in the order of the fields.
 DECIDING: tuple[Setting, ...] = _declared_by(Preset)
 _BY_NAME = {setting.name: setting for setting in DECIDING}
+#: Their names.
+NAMES: tuple[str, ...] = tuple(_BY_NAME)
+
+
+def settings_from(record: Mapping[str, Any]) -> ModelSettings:
+    """Back from :meth:`ModelSettings.recorded`."""
+    return ModelSettings(**{**record, "layers": tuple(record["layers"])})
 
 
 def without_later(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,9 +157,6 @@ def chosen(preset: Preset, given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: getattr(preset, name) if given.get(name) is None else given[name] for name in _BY_NAME}
 
 
-def check_deciding(values: Mapping[str, Any]) -> None:
-    """Raises ConfigError that names the first setting whose value is out of its range; None passes."""
-    if unknown := [name for name in values if name not in _BY_NAME]:
-        raise ConfigError(f"{', '.join(unknown)} is no setting of a model; known are {', '.join(_BY_NAME)}")
-    for name, setting in _BY_NAME.items():
-        setting.value(values.get(name))
+def check_deciding(values: Mapping[str, Any], *, hints: Collection[str] = ()) -> None:
+    """Raises ConfigError that names the first setting whose value is out of its range, or that is none."""
+    check_keywords(values, _BY_NAME, hints=hints)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,11 +15,17 @@ _MANY = 1e5  # bounds from here on only keep out nonsense; help does not name th
 
 
 class Range(NamedTuple):
-    """What a number may be, both ends included; unit says what it counts."""
+    """What a number may be; unit says what it counts. open: both ends are excluded."""
 
     low: float
     high: float
     unit: str
+    open: bool = False
+
+    def holds(self, value: float) -> bool:
+        """Whether a finite number lies in it."""
+        inside = self.low < value < self.high if self.open else self.low <= value <= self.high
+        return math.isfinite(value) and inside
 
     def expected(self) -> str:
         """For refusals.
@@ -28,7 +34,7 @@ class Range(NamedTuple):
         'pixels from 16 to 1,000,000'
         """
         low, high = (f"{end:,}" if isinstance(end, int) else f"{end:g}" for end in self[:2])
-        return f"{self.unit} from {low} to {high}"
+        return f"{self.unit} between {low} and {high}" if self.open else f"{self.unit} from {low} to {high}"
 
     def told(self) -> str:
         """For help and tables: "0 to 1", or "from 1" where the upper end is out of reach.
@@ -39,7 +45,7 @@ class Range(NamedTuple):
         return f"{self.low:g} to {self.high:g}" if self.high < _MANY else f"from {self.low:g}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Setting:
     """One setting, declared once; options, keywords, request fields, checks and tables are drawn from it.
 
@@ -71,6 +77,7 @@ class Setting:
     type: type
     help: str
     where: tuple[str, ...]
+    _: KW_ONLY
     default: Any = None
     method: Any = None
     range: Range | None = None
@@ -122,11 +129,10 @@ class Setting:
 
     def _check(self, value: Any, spelled: str) -> None:
         if self.range is not None:
-            low, high, _ = self.range
             if self._is_no_number(value):
                 whole = "a whole number" if self.type is int else "a number"
                 raise ConfigError(f"{spelled} {value!r} is no number: expected {whole}, {self.range.expected()}")
-            if not (math.isfinite(value) and low <= value <= high):
+            if not self.range.holds(value):
                 raise ConfigError(f"{spelled} {value:g} is out of range: expected {self.range.expected()}")
         elif self.choices:
             if value not in self.choices:

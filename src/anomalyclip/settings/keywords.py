@@ -1,0 +1,53 @@
+"""Keywords of Python, checked and shown as the declarations say."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+from anomalyclip.errors import KeywordError
+from anomalyclip.settings.setting import Setting
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def check_keywords(values: Mapping[str, Any], known: Mapping[str, Setting], *, hints: Collection[str] = ()) -> None:
+    """Refuse what is no setting of a call, and values out of their range; None is not given and passes.
+
+    Args:
+        values: name -> value.
+        known: the settings of this face (`anomalyclip.settings.settings_of`).
+        hints: further names that the call has, for which one may have been meant.
+
+    Raises:
+        KeywordError: an unknown name, with the one that was probably meant.
+        ConfigError: a value that cannot be, in the words of the command line.
+    """
+    for name, value in values.items():
+        if name in known:
+            known[name].value(value)
+        else:
+            names = [*known, *hints]
+            near = get_close_matches(name, names, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(names))}"
+            raise KeywordError(f"there is no keyword {name!r}; {hint}")
+
+
+def spelled_out(keywords: type) -> Callable[[F], F]:
+    """Show `**options: Unpack[keywords]` of a function as its keywords, each with its type: for `help` and editors."""
+
+    def decorate(function: F) -> F:
+        signature = inspect.signature(function)
+        parameters = list(signature.parameters.values())
+        assert parameters[-1].kind is inspect.Parameter.VAR_KEYWORD, f"{function.__name__} takes no further keywords"
+        for name, kind in keywords.__annotations__.items():
+            shown = getattr(kind, "__forward_arg__", kind)
+            parameters.insert(
+                -1, inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=shown)
+            )
+        function.__signature__ = signature.replace(parameters=parameters[:-1])  # type: ignore[attr-defined]
+        return function
+
+    return decorate

@@ -1,0 +1,133 @@
+"""Python's keywords: the declared ones, shown by `help`, and refused in the words of the command line."""
+
+from __future__ import annotations
+
+import inspect
+import io
+from typing import Any, get_type_hints
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import anomalyclip
+from anomalyclip.detector import Detector
+from anomalyclip.errors import ConfigError, KeywordError
+from anomalyclip.geometry import Layout
+from anomalyclip.opening import from_files, load, open_detector
+from anomalyclip.settings import Setting, settings_of
+from anomalyclip.settings.faces import LOAD, PYTHON
+from anomalyclip.settings.scoring import NAMES, ModelSettings, ScoringKeywords, settings_from
+
+PICTURE = np.zeros((40, 50, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def model() -> Detector:
+    return load("pocket", device="cpu", threads=1)
+
+
+def ranged(face: str) -> list[Setting]:
+    return [one for one in settings_of(face).values() if one.range is not None and not one.many]
+
+
+def outside(setting: Setting) -> Any:
+    assert setting.range is not None
+    low, high = setting.range[:2]
+    if setting.type is int:
+        return st.one_of(st.integers(max_value=int(low) - 1), st.integers(min_value=int(high) + 1))
+    numbers = {"allow_nan": False, "allow_infinity": False}
+    return st.one_of(
+        st.floats(max_value=low, exclude_max=True, **numbers), st.floats(min_value=high, exclude_min=True, **numbers)
+    )
+
+
+def test_keywords_are_the_declarations() -> None:
+    assert set(ScoringKeywords.__annotations__) == set(NAMES)
+    assert set(Layout.__annotations__) == {one.name for one in settings_of(PYTHON).values() if one.part == "layout"}
+    assert set(inspect.signature(load).parameters) == set(settings_of(LOAD))
+    assert set(inspect.signature(Detector.detect).parameters) == {"self", "inputs", *settings_of(PYTHON)}
+
+
+@pytest.mark.parametrize("function", [load, open_detector, from_files, Detector.detect], ids=lambda f: f.__name__)
+def test_help_shows_every_keyword_with_its_type(function: Any) -> None:
+    parameters = inspect.signature(function).parameters.values()
+    assert not any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters)
+    assert all(one.annotation is not inspect.Parameter.empty for one in parameters if one.name != "self")
+    assert "map_weight" in str(inspect.signature(load))
+    assert "float | None" in str(inspect.signature(load).parameters["map_weight"].annotation)
+
+
+@pytest.mark.parametrize("setting", ranged(PYTHON), ids=lambda one: one.name)
+@settings(max_examples=5, deadline=None)
+@given(data=st.data())
+def test_detect_refuses_what_the_command_line_refuses(model: Detector, setting: Setting, data: st.DataObject) -> None:
+    value = data.draw(outside(setting))
+    with pytest.raises(ConfigError) as in_python:
+        model.detect(PICTURE, **{setting.name: value})
+    with pytest.raises(ConfigError) as on_the_command_line:
+        settings_of("detect")[setting.name].value(value, setting.flag)
+    assert str(in_python.value) == str(on_the_command_line.value).replace(setting.flag, setting.name, 1)
+
+
+@pytest.mark.parametrize("setting", ranged(LOAD), ids=lambda one: one.name)
+@settings(max_examples=5, deadline=None)
+@given(data=st.data())
+def test_load_refuses_before_anything_is_read(setting: Setting, data: st.DataObject) -> None:
+    value = data.draw(outside(setting))
+    with pytest.raises(ConfigError, match=f"^{setting.name} .* is out of range: expected"):
+        load("no-such-model", **{setting.name: value})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"), [("treshold", "threshold"), ("keepaspect", "keep_aspect"), ("batchsize", "batch_size")]
+)
+def test_a_misspelt_keyword_of_detect_is_named(model: Detector, wrong: str, meant: str) -> None:
+    with pytest.raises(KeywordError, match=f"no keyword '{wrong}'; did you mean {meant}\\?") as raised:
+        model.detect(PICTURE, **{wrong: 0.5})
+    assert isinstance(raised.value, TypeError)
+
+
+def test_a_misspelt_keyword_of_load_is_named() -> None:
+    for wrong, meant in (("map_wieght", "map_weight"), ("devise", "device"), ("imagesize", "image_size")):
+        with pytest.raises(KeywordError, match=f"did you mean {meant}"):
+            load("pocket", **{wrong: 1})  # type: ignore[misc]
+    with pytest.raises(KeywordError, match="there are "):
+        load("pocket", qqqqqq=1)  # type: ignore[call-arg]
+
+
+def test_bytes_are_read_as_the_file_is(model: Detector, tmp_path: Any) -> None:
+    rng = np.random.default_rng(0)
+    image = Image.fromarray(rng.integers(0, 256, (30, 40, 3), dtype=np.uint8))
+    held = io.BytesIO()
+    image.save(held, "PNG")
+    (tmp_path / "part.png").write_bytes(held.getvalue())
+    from_file = model.detect(tmp_path / "part.png")
+    for given_as in (held.getvalue(), bytearray(held.getvalue()), memoryview(held.getvalue())):
+        found = model.detect(given_as)
+        assert (found.score, found.path) == (from_file.score, None)
+        np.testing.assert_array_equal(found.anomaly_map, from_file.anomaly_map)
+    with pytest.raises(anomalyclip.AnomalyClipError, match="image"):
+        model.detect(b"no picture")
+
+
+def test_a_detector_says_in_two_lines_what_it_is(model: Detector) -> None:
+    first, second = repr(model).splitlines()
+    assert "pocket" in first
+    assert first.endswith(f"on {model.runtime}, cpu")
+    assert f"image_size={model.image_size}" in second
+    assert "map_weight=0.5" in second
+
+
+def test_the_package_lists_its_public_names() -> None:
+    assert dir(anomalyclip) == sorted(anomalyclip.__all__)
+    assert {"load", "Prediction", "AnomalyClipError"} <= set(dir(anomalyclip))
+
+
+def test_a_record_gives_the_settings_back() -> None:
+    made = ModelSettings(image_size=70, layers=(2, 4), map_share=0.05)
+    assert settings_from(made.recorded()) == made
+    assert "map_share" not in ModelSettings(image_size=70, layers=(2,)).recorded()
+    assert set(get_type_hints(ModelSettings)) == set(NAMES)
