@@ -120,7 +120,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             stripes[30:60, 30:60] = (200, 30, 30)
         place = folder / "bad.png" if number == 5 else folder / "good" / f"{number}.png"
         Image.fromarray(stripes.clip(0, 255).astype(np.uint8)).save(place)
-    result = RUN.invoke(app, ["calibrate", str(folder / "good"), "--fpr", "0.05", "--output", str(folder / FILE)])
+    result = RUN.invoke(
+        app, ["calibrate", str(folder / "good"), "--fpr", "0.05", "--no-self-test", "--output", str(folder / FILE)]
+    )
     assert result.exit_code == 0, result.output
     return folder
 
@@ -150,7 +152,9 @@ def _score(folder: Path, profile) -> float:
 
 
 def test_the_same_pictures_give_the_same_memory(made: Path, tmp_path: Path) -> None:
-    result = RUN.invoke(app, ["calibrate", str(made / "good"), "--fpr", "0.05", "--output", str(tmp_path / FILE)])
+    result = RUN.invoke(
+        app, ["calibrate", str(made / "good"), "--fpr", "0.05", "--no-self-test", "--output", str(tmp_path / FILE)]
+    )
     assert result.exit_code == 0, result.output
     assert (tmp_path / MEMORY).read_bytes() == (made / MEMORY).read_bytes()
 
@@ -188,7 +192,7 @@ def test_split_sets_the_line_by_pictures_that_are_not_remembered(made: Path, tmp
     shutil.copytree(made / "good", pictures)
     for name in "0123":  # mirrored: eight or nine pictures, four of them remembered
         Image.open(pictures / f"{name}.png").transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(pictures / f"m{name}.png")
-    call = ["calibrate", str(pictures), "--fpr", "0.2", "--split", "--output", str(tmp_path / FILE)]
+    call = ["calibrate", str(pictures), "--fpr", "0.2", "--split", "--no-self-test", "--output", str(tmp_path / FILE)]
     result = RUN.invoke(app, call)
     assert result.exit_code == 0, result.output
     profile = read_profile(tmp_path / FILE)
@@ -198,7 +202,7 @@ def test_split_sets_the_line_by_pictures_that_are_not_remembered(made: Path, tmp
 
 
 def test_dropping_and_adding_pictures(made: Path, tmp_path: Path) -> None:
-    call = ["calibrate", str(made / "good"), "--fpr", "0.2", "--output", str(tmp_path / FILE)]
+    call = ["calibrate", str(made / "good"), "--fpr", "0.2", "--no-self-test", "--output", str(tmp_path / FILE)]
     result = RUN.invoke(app, [*call, "--drop", "7.png"])
     assert isinstance(result.exception, ConfigError)
     assert "7.png" in str(result.exception)
@@ -209,7 +213,7 @@ def test_dropping_and_adding_pictures(made: Path, tmp_path: Path) -> None:
 
 
 def test_thresholds_alone_as_before(made: Path, tmp_path: Path) -> None:
-    call = ["calibrate", str(made / "good"), "--no-memory", "--output", str(tmp_path / FILE)]
+    call = ["calibrate", str(made / "good"), "--no-memory", "--no-self-test", "--output", str(tmp_path / FILE)]
     result = RUN.invoke(app, [*call, "--fpr", "0.05"])
     assert isinstance(result.exception, ConfigError)  # five images support no 5%
     result = RUN.invoke(app, [*call, "--fpr", "0.2"])

@@ -14,6 +14,7 @@ from anomalyclip.calibration.lining import FEWEST
 from anomalyclip.calibration.measured import Measured
 from anomalyclip.calibration.memory_file import memory_name, packed, part_of
 from anomalyclip.calibration.remembering import Remembered, remember
+from anomalyclip.calibration.selftest.chart import chart_lines, summary_of, try_faults
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
 from anomalyclip.judges.memory.source import source_for
@@ -69,7 +70,8 @@ class Maker:
     """Makes profiles of one model and layout.
 
     rates: false-positive rates of images and of regions. memory: False draws thresholds alone. split: see
-    :func:`remember`. measure: runs the stream. advance: called once per picture that the memory sees.
+    :func:`remember`. self_test: tell which painted faults the line finds. measure: runs the stream. advance: called
+    once per picture that the memory sees.
     """
 
     model: Detector
@@ -80,6 +82,7 @@ class Maker:
     name: str
     memory: bool
     split: bool
+    self_test: bool
     max_pixels: int | None
     measure: Measure
     advance: Callable[[], object] = lambda: None
@@ -103,6 +106,10 @@ class Maker:
         skipped = normals.skipped + (anomalous.skipped if anomalous is not None else [])
         made = Made(profile, lambda output: self._packed(found, output), anomalous, skipped, warnings=warnings)
         made.told += spoilers(normals, rates[0])
+        if self.self_test:
+            tried = try_faults(self._gatherer(), found.line, found.pictures, self.advance)
+            made.told += chart_lines(tried, rates[0])
+            made.profile = made.profile.model_copy(update={"self_test": summary_of(tried)})
         return made
 
     def _remembered(self, items: Sequence[InputItem]) -> Remembered | Gathered:
@@ -110,9 +117,8 @@ class Maker:
         refusal = self.model.encoder.offers(self.model.request | source.request)
         if refusal is not None or self.model.judge.whole_batch:
             return Gathered(refusal=refusal or "the judge looks at whole batches")
-        gatherer = Gatherer(self.model, source, self.geometry, self.areas, reader(self.max_pixels))
         return remember(
-            gatherer,
+            self._gatherer(),
             items,
             rate=self.rates[0],
             pixel_rate=self.rates[1],
@@ -120,6 +126,10 @@ class Maker:
             measure_rest=self.measure,
             advance=self.advance,
         )
+
+    def _gatherer(self) -> Gatherer:
+        source = source_for(self.model.encoder.facts)
+        return Gatherer(self.model, source, self.geometry, self.areas, reader(self.max_pixels))
 
     def _thresholds_alone(
         self, items: Sequence[InputItem], anomalies: Sequence[InputItem] | None, wish: Wish | None
@@ -172,7 +182,7 @@ def spoilers(normals: Measured, rate: float) -> list[str]:
         without = interpolated_threshold(others, allowed_or_smallest(len(others), rate))
         name = printable(Path(normals.paths[index]).name)
         lines.append(
-            f"  {name}: {normals.scores[index]:.3f}; without it (--drop {name}) the threshold were {without:.3f}"
+            f"  {name}: {normals.scores[index]:.3f}; without it (--drop {name}) the threshold would be {without:.3f}"
         )
     return lines
 

@@ -101,6 +101,14 @@ class OperatingPoint(_Part):
     guaranteed: bool
 
 
+class SelfTest(_Part):
+    """Painted faults that the line finds: how many were painted, and the share found, of all and by kind."""
+
+    faults: Annotated[int, Field(ge=1)]
+    found: Value
+    kinds: dict[str, Value]
+
+
 class Profile(_Part):
     """Calibration of one model on the normal images of one camera or product; plain JSON on disk.
 
@@ -116,6 +124,7 @@ class Profile(_Part):
     pixel: PixelLevel
     operating: OperatingPoint | None = None
     memory: MemoryPart | None = None
+    self_test: SelfTest | None = None
     _folder: Path = PrivateAttr(default=Path())
 
     @model_validator(mode="after")

@@ -115,6 +115,7 @@ class CalibrateJob:
                 name=self.given.name,
                 memory=self.given.memory,
                 split=self.given.split,
+                self_test=self.given.self_test,
                 max_pixels=self.given.max_pixels,
                 measure=lambda judged, items, known: self._measure(
                     judged, items, known, lambda: bar.update(task, advance=1)

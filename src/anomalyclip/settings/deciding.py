@@ -97,6 +97,14 @@ CALIBRATING: tuple[Setting, ...] = (
         where=(CALIBRATE,),
     ),
     Setting(
+        name="self_test",
+        type=bool,
+        default=True,
+        flags=("--self-test/--no-self-test",),
+        help="Paint faults on the remembered pictures and tell which the line finds; about a minute.",
+        where=(CALIBRATE,),
+    ),
+    Setting(
         name="drop",
         type=str,
         many=True,

@@ -1,0 +1,113 @@
+"""Which painted faults a line finds: the detection chart of `anomalyclip calibrate`.
+
+A prognosis, not a promise: painted faults are simpler than real ones. How well it ranks what is found of real ones
+stands in docs/memory-log.md.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from anomalyclip.calibration.profile import SelfTest
+from anomalyclip.calibration.selftest.painters import KINDS, paint
+from anomalyclip.judges.memory.held_out import HeldOut
+
+if TYPE_CHECKING:
+    from anomalyclip.calibration.gathering import Gatherer, Good
+    from anomalyclip.judges.memory.line import Line
+
+SIZES = (0.05, 0.1, 0.2)
+"""Shares of the picture's shorter side that a fault reaches over."""
+
+CONTRASTS = (0.15, 0.4)
+"""Shares of the grey scale."""
+
+SECONDS = 60
+"""After so long no further fault is painted, once every kind was tried: a slow model gets a smaller chart."""
+
+SEED = 0
+
+
+class Tried(NamedTuple):
+    """One painted fault, and what the picture scores with it; above 0.5 it is found."""
+
+    kind: str
+    size: float
+    contrast: float
+    score: float
+
+
+def try_faults(
+    gatherer: Gatherer, line: Line, pictures: Sequence[Good], advance: Callable[[], object] = lambda: None
+) -> list[Tried]:
+    """Every kind in every size and contrast, each on one of the memory's pictures, which is left out of it.
+
+    Fewer where the model is slow, see :data:`SECONDS`.
+
+    pictures: in the order of the line's bank. Raises ImageReadError where one has gone meanwhile.
+    """
+    rng = np.random.default_rng(SEED)
+    tried = []
+    end = time.monotonic() + SECONDS
+    for index, (kind, size, contrast) in enumerate(plan()):
+        if index >= len(KINDS) and time.monotonic() > end:
+            break
+        number = index % len(pictures)
+        picture = pictures[number]
+        original = picture.original()
+        painted, _ = paint(kind, np.asarray(original), size * min(original.size), contrast, rng)
+        held = HeldOut(gatherer.seen(Image.fromarray(painted), picture.views), line.bank, number)
+        score = float(line.score_scale(line.raw_scores(held.parts())).max())
+        tried.append(Tried(kind, size, contrast, score))
+        advance()
+    return tried
+
+
+def plan() -> list[tuple[str, float, float]]:
+    """(kind, size, contrast) of every fault: each ten hold every kind and size, and so do charts cut short."""
+    turns = range(len(SIZES))
+    return [
+        (kind, SIZES[(number + turn) % len(SIZES)], contrast)
+        for contrast in CONTRASTS[::-1]
+        for turn in turns
+        for number, kind in enumerate(KINDS)
+    ]
+
+
+def found_share(tried: Sequence[Tried], *, kind: str | None = None, size: float | None = None) -> float:
+    """The share that is found, of a kind or size if given; NaN of none.
+
+    >>> tried = [Tried("crack", 0.1, 0.4, 0.7), Tried("stain", 0.1, 0.4, 0.3)]
+    >>> found_share(tried), found_share(tried, kind="crack")
+    (0.5, 1.0)
+    """
+    scores = [one.score for one in tried if kind in (None, one.kind) and size in (None, one.size)]
+    return float(np.mean([score > 0.5 for score in scores])) if scores else float("nan")
+
+
+def summary_of(tried: Sequence[Tried]) -> SelfTest:
+    """What a profile keeps."""
+    kinds = {kind: found_share(tried, kind=kind) for kind in KINDS if any(one.kind == kind for one in tried)}
+    return SelfTest(faults=len(tried), found=found_share(tried), kinds=kinds)
+
+
+def chart_lines(tried: Sequence[Tried], rate: float) -> list[str]:
+    """For people: what share of which painted faults is found, and what would help."""
+    sizes = [size for size in SIZES if any(one.size == size for one in tried)]
+    by_size = ", ".join(f"{found_share(tried, size=size):.0%} at {size:.0%} of the side" for size in sizes)
+    kinds = sorted(KINDS, key=lambda kind: -found_share(tried, kind=kind))
+    lines = [
+        f"self-test at {rate:.2g} false alarms, {len(tried)} faults painted on these pictures: "
+        f"{found_share(tried):.0%} found; {by_size}",
+        "  by kind: " + ", ".join(f"{kind} {found_share(tried, kind=kind):.0%}" for kind in kinds),
+    ]
+    if found_share(tried, size=sizes[0]) < found_share(tried, size=sizes[-1]) - 0.4:
+        lines.append("  small faults are missed: --tile or a region of interest shows them larger")
+    if found_share(tried) < 0.4:
+        lines.append("  much is missed: more good pictures, or a higher --fpr such as 0.1, would find more")
+    return lines
