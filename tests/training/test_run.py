@@ -245,7 +245,7 @@ def test_an_all_black_mask_is_no_truth(config, dataset, tmp_path, cache):
         result = train(config, datasets=[data])
         assert result.images == 12
         assert len(result.problems) == 1
-        assert "no pixel is marked" in result.problems[0]
+        assert "all black" in result.problems[0]
         assert load_prompts(result.prompts).metadata.training["images_with_pixel_truth"] == 11
 
 
