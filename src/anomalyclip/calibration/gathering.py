@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -139,11 +139,3 @@ class Gatherer:
             pixels = np.stack([view_pixels(self.model.preprocess, image, view) for view in batch])
             found += see(self.model.encoder, self.model.judge, self.source, pixels)
         return found
-
-
-def reader(max_pixels: int | None) -> Callable[[InputItem], Image]:
-    """Reads files as `detect` does."""
-    from anomalyclip.io import read_image
-
-    options: dict[str, Any] = {} if max_pixels is None else {"max_pixels": max_pixels}
-    return lambda item: read_image(item.file, frame=item.frame, axis=item.axis, **options)

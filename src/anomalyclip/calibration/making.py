@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from anomalyclip.calibration.conformal import allowed, allowed_or_smallest, images_needed
 from anomalyclip.calibration.fitting import calibrate, provenance_of
-from anomalyclip.calibration.gathering import Gathered, Gatherer, reader
+from anomalyclip.calibration.gathering import Gathered, Gatherer
 from anomalyclip.calibration.lining import FEWEST
 from anomalyclip.calibration.measured import Measured
 from anomalyclip.calibration.memory_file import memory_name, packed, part_of
 from anomalyclip.calibration.remembering import Remembered, remember
 from anomalyclip.calibration.selftest.chart import chart_lines, summary_of, try_faults
+from anomalyclip.detect.pipeline import file_reader
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
 from anomalyclip.judges.memory.source import source_for
@@ -84,6 +85,7 @@ class Maker:
     split: bool
     self_test: bool
     max_pixels: int | None
+    full_scale: float | None
     measure: Measure
     advance: Callable[[], object] = lambda: None
 
@@ -129,7 +131,8 @@ class Maker:
 
     def _gatherer(self) -> Gatherer:
         source = source_for(self.model.encoder.facts)
-        return Gatherer(self.model, source, self.geometry, self.areas, reader(self.max_pixels))
+        read = file_reader(self.max_pixels, self.full_scale)
+        return Gatherer(self.model, source, self.geometry, self.areas, read)
 
     def _thresholds_alone(
         self, items: Sequence[InputItem], anomalies: Sequence[InputItem] | None, wish: Wish | None

@@ -117,6 +117,7 @@ class CalibrateJob:
                 split=self.given.split,
                 self_test=self.given.self_test,
                 max_pixels=self.given.max_pixels,
+                full_scale=self.given.full_scale,
                 measure=lambda judged, items, known: self._measure(
                     judged, items, known, lambda: bar.update(task, advance=1)
                 ),
@@ -156,6 +157,7 @@ class CalibrateJob:
             batch_size=self.given.batch_size or batch_for(model),
             workers=self.given.workers,
             max_pixels=self.given.max_pixels,
+            full_scale=self.given.full_scale,
             geometry=self.geometry,
             areas=self.areas,
             known=known,

@@ -71,6 +71,7 @@ class DetectJob:
             **self.geometry.settings(),
             **self.areas.settings(),
             **({"axis": self.given.axis} if self.given.axis != "z" else {}),
+            **({"full_scale": self.given.full_scale} if self.given.full_scale is not None else {}),
         )
         if folder is not None:
             files: dict[str, Any] = {"overlay": self._overlay, "maps": self._maps}
@@ -112,6 +113,7 @@ class DetectJob:
                 batch_size=self.given.batch_size or _batch_for(model),
                 workers=self.given.workers or 2,
                 max_pixels=self.given.max_pixels,
+                full_scale=self.given.full_scale,
                 rules=self.decisions.rules(outlines=self.given.findings is not None),
                 sink=self._sink(folder),
                 geometry=self.geometry,

@@ -111,6 +111,7 @@ def ray_job(job: DetectJob) -> RayJob:
         profile=job.decisions.profile,
         batch_size=given.batch_size,
         max_pixels=given.max_pixels,
+        full_scale=given.full_scale,
         frames=given.frames,
         axis=given.axis,
     )

@@ -37,12 +37,19 @@ def count_source(place: str, *, axis: str = "z", max_pixels: int | None = None) 
         return 1
 
 
-def read_source(place: str, *, frame: int | None = None, axis: str = "z", max_pixels: int | None = None) -> Image:
+def read_source(
+    place: str,
+    *,
+    frame: int | None = None,
+    axis: str = "z",
+    max_pixels: int | None = None,
+    full_scale: float | None = None,
+) -> Image:
     """One image as 8-bit RGB, upright. Raises ImageReadError, ConfigError (for a scheme that cannot be read here)."""
     limit = DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels
     if not is_url(place):
-        return read_image(place, frame=frame, axis=axis, max_pixels=limit)
-    return read_image_bytes(_fetch(place), place, frame=frame, axis=axis, max_pixels=limit)
+        return read_image(place, frame=frame, axis=axis, max_pixels=limit, full_scale=full_scale)
+    return read_image_bytes(_fetch(place), place, frame=frame, axis=axis, max_pixels=limit, full_scale=full_scale)
 
 
 def _fetch(place: str) -> bytes:

@@ -48,6 +48,7 @@ class Plan:
     batch_size: int | None = None
     readers: int = 2
     max_pixels: int | None = None
+    full_scale: float | None = None
     frames: int | None = None
     axis: str = "z"
 
@@ -59,7 +60,9 @@ class Plan:
 
     def read(self, item: InputItem) -> Any:
         """An item's image; in the worker, from several threads."""
-        return read_source(item.file, frame=item.frame, axis=self.axis, max_pixels=self.max_pixels)
+        return read_source(
+            item.file, frame=item.frame, axis=self.axis, max_pixels=self.max_pixels, full_scale=self.full_scale
+        )
 
     def pictures(self, source: Source) -> list[InputItem]:
         """The pictures of an input: itself, or those of a file of several; in the worker."""
@@ -107,6 +110,7 @@ class Worker:
         self.detector.check(plan.geometry)
         thresholds = {"threshold": plan.rules.threshold, "pixel_threshold": plan.rules.pixel_threshold}
         extra = {**thresholds, "min_area": plan.rules.min_area, **plan.geometry.settings(), **plan.areas.settings()}
+        extra |= {} if plan.full_scale is None else {"full_scale": plan.full_scale}
         if plan.profile is not None:
             from anomalyclip.calibration import provenance_of
 

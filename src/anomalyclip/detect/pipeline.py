@@ -41,6 +41,7 @@ def detect_stream(
     batch_size: int = 8,
     workers: int = 2,
     max_pixels: int | None = None,
+    full_scale: float | None = None,
     rules: Rules | None = None,
     sink: Sink | None = None,
     read: Callable[[InputItem], Image] | None = None,
@@ -56,8 +57,9 @@ def detect_stream(
     interrupt stops at once: waiting tasks are dropped, running ones are waited for, no thread stays behind.
 
     batch_size, workers: at least 1; `workers` threads decode and as many write. max_pixels: larger images are refused
-    (None: the default of `anomalyclip.io`). sink: see `Sink`. read: gives an item's RGB image where it is no file (a
-    camera's frame); called from several threads, for large images twice; may raise ImageReadError.
+    (None: the default of `anomalyclip.io`). full_scale: see `anomalyclip.io.read_image`. sink: see `Sink`. read: gives
+    an item's RGB image where it is no file (a camera's frame); called from several threads, for large images twice;
+    may raise ImageReadError.
     geometry: tiles, scales, proportions; None is one view of the whole image. areas: which pixels count.
     on_view: called with (views done, all views) of an image in several views.
     identify: results carry the identity of their files, which are read once more for it.
@@ -70,7 +72,7 @@ def detect_stream(
         model,
         rules or Rules(),
         sink,
-        read or _file_reader(max_pixels),
+        read or file_reader(max_pixels, full_scale),
         KEPT_BYTES // (4 * batch_size + workers),
         geometry,
         areas,
@@ -102,10 +104,11 @@ def detect_stream(
             pool.shutdown(wait=True)
 
 
-def _file_reader(max_pixels: int | None) -> Callable[[InputItem], Image]:
+def file_reader(max_pixels: int | None = None, full_scale: float | None = None) -> Callable[[InputItem], Image]:
+    """Reads an item's file; see `anomalyclip.io.read_image` for both limits."""
     from anomalyclip.io import read_image
 
-    options: dict[str, Any] = {} if max_pixels is None else {"max_pixels": max_pixels}
+    options: dict[str, Any] = {"full_scale": full_scale} | ({} if max_pixels is None else {"max_pixels": max_pixels})
     return lambda item: read_image(item.file, frame=item.frame, axis=item.axis, **options)
 
 

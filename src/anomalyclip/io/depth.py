@@ -107,7 +107,7 @@ def _dark(high: float, convention: float) -> str | None:
         return None
     return (
         f"its values end at {high:g} of {convention:g} and it states no depth: shown at the full {convention:g}, "
-        "which is dark; if its camera has fewer bits, give full_scale (4095 for 12 bits)"
+        "which is dark; if its camera has fewer bits, say so (--full-scale 4095 for 12 bits, full_scale in Python)"
     )
 
 

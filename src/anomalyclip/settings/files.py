@@ -7,7 +7,7 @@ from pathlib import Path
 from anomalyclip.settings.faces import CALIBRATE, DETECT, EVALUATE, EXPORT, PYTHON, WATCH
 from anomalyclip.settings.panels import LOOKING, OUTPUT
 from anomalyclip.settings.reading import frames_of
-from anomalyclip.settings.setting import Setting
+from anomalyclip.settings.setting import Range, Setting
 
 INPUTS: tuple[Setting, ...] = (
     Setting(
@@ -42,6 +42,15 @@ INPUTS: tuple[Setting, ...] = (
         choices=("x", "y", "z"),
         help="Of the patient, along which a volume (NIfTI) is cut into slices: x left to right, y back to front, z up.",
         where=(DETECT, CALIBRATE, PYTHON),
+    ),
+    Setting(
+        "full_scale",
+        float,
+        "The stored value that is white in files deeper than 8 bits that do not say so, as 4095 for a 12-bit camera "
+        "(default: 65535 for integers; 1, 255 or 65535 for floats).",
+        (DETECT, CALIBRATE),
+        metavar="VALUE",
+        range=Range(1e-12, 1e12, "a stored value"),
     ),
     Setting(
         "target",
