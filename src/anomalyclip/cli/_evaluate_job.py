@@ -6,6 +6,7 @@ import shutil
 import time
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +14,7 @@ import click
 from anomalyclip.cli._checks import mode_of
 from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.cli._declared import Given
+from anomalyclip.cli._opening import open_layout
 from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from anomalyclip.detector import Detector
     from anomalyclip.evaluation import CacheSettings, Evaluation, EvaluationSettings
     from anomalyclip.evaluation.folder import EvaluationFolder
+    from anomalyclip.geometry import Areas, Geometry
 
 DONE, SOME_FAILED, INTERRUPTED = 0, 3, 130
 _SHOWN = 10
@@ -32,6 +35,11 @@ class EvaluateJob:
 
     given: Given
 
+    @cached_property
+    def layout(self) -> tuple[Geometry, Areas]:
+        """How images are laid out, and which of their pixels count."""
+        return open_layout(self.given)
+
     def run(self) -> int:
         """Cheap checks first: no model is loaded before the data and the folder fit."""
         from anomalyclip.evaluation import EvaluationSettings
@@ -40,6 +48,7 @@ class EvaluateJob:
         folder = None
         try:
             settings = EvaluationSettings(**self.given.part("measuring"))
+            _ = self.layout  # masks that cannot be read are told before a model is loaded
             self._check_plots()
             dataset = self._open()
             folder = (
@@ -95,7 +104,11 @@ class EvaluateJob:
         from anomalyclip.evaluation.predictor import Predictor
         from anomalyclip.hub.progress import human_size
 
-        cache = Predictor(model_for(models, dataset.classes[0]), self._cache()).cache if dataset.classes else None
+        cache = (
+            Predictor(model_for(models, dataset.classes[0]), self._cache(), *self.layout).cache
+            if dataset.classes
+            else None
+        )
         if cache is None or self.given.quiet:
             return
         size = human_size(len(dataset.items) * cache.record_bytes())
@@ -111,9 +124,10 @@ class EvaluateJob:
     ) -> Evaluation:
         from anomalyclip.evaluation import evaluate
         from anomalyclip.evaluation.folder import fingerprint
-        from anomalyclip.evaluation.predictor import recorded
+        from anomalyclip.evaluation.predictor import laid_out, recorded
 
-        run = {"model": models.provenance(), "settings": asdict(settings) | recorded(self._cache())}
+        told = asdict(settings) | recorded(self._cache()) | laid_out(*self.layout)
+        run = {"model": models.provenance(), "settings": told}
         run["data"] = {"root": str(dataset.root), "split": dataset.split}
         done = folder.begin({**run, "files": fingerprint(dataset)}) if folder is not None else {}
         left = sum(len(dataset.of_class(name)) for name in dataset.classes if name not in done)
@@ -125,6 +139,8 @@ class EvaluateJob:
                 dataset,
                 settings=settings,
                 cache=self._cache(),
+                geometry=self.layout[0],
+                areas=self.layout[1],
                 done=done,
                 on_image=lambda _: bar.update(task, advance=1),
                 on_class=folder.append if folder is not None else None,
@@ -143,7 +159,7 @@ class EvaluateJob:
         if self.given.plots is None and not plots_available():
             note("no plots: matplotlib is not installed (pip install 'anomalyclip[train]')", style="yellow")
         elif self.given.plots is not False:
-            write_plots(folder.path / PLOTS, result, models, dataset, self._cache())
+            write_plots(folder.path / PLOTS, result, models, dataset, self._cache(), *self.layout)
 
     def _summarise(self, images: int, seconds: float, classes_done: int) -> None:
         if not self.given.quiet:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from anomalyclip.by_class import Models
+    from anomalyclip.geometry import Areas, Geometry
 
 SIDE = 320  # pixels, longest side of a picture
 _OUTLINE = (0, 255, 170)
@@ -47,7 +48,13 @@ def pick(result: Evaluation, count: int = 4) -> Picks:
 
 
 def draw(
-    models: Models, dataset: Dataset, result: Evaluation, row: ImageRow, cache: CacheSettings | None = None
+    models: Models,
+    dataset: Dataset,
+    result: Evaluation,
+    row: ImageRow,
+    cache: CacheSettings | None = None,
+    geometry: Geometry | None = None,
+    areas: Areas | None = None,
 ) -> Image | None:
     """The image with the outline of its mask beside its heat map; None where it cannot be read any more."""
     from anomalyclip.io import draw_overlay, read_image
@@ -61,7 +68,7 @@ def draw(
         truth, _ = read_truth(with_own_mask(item), image.size, None)
     except AnomalyClipError:  # told in the image's row
         truth = None
-    predictor = Predictor(model_for(models, row.class_name), cache)
+    predictor = Predictor(model_for(models, row.class_name), cache, geometry, areas)
     _, maps = predictor.predict([predictor.load(item.image, image)])
     small = image.copy()
     small.thumbnail((SIDE, SIDE))

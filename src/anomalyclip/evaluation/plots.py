@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,17 +13,19 @@ import numpy as np
 
 from anomalyclip.errors import ConfigError
 from anomalyclip.evaluation.gallery import draw, pick
-from anomalyclip.evaluation.result import ClassResult, Evaluation
+from anomalyclip.evaluation.result import ClassResult, Evaluation, ImageRow
 from anomalyclip.evaluation.tables import caption, percent
 from anomalyclip.io.atomic import atomic_write, output_error
 from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from PIL.Image import Image
 
     from anomalyclip.by_class import Models
     from anomalyclip.data.dataset import Dataset
     from anomalyclip.evaluation.predictor import CacheSettings
+    from anomalyclip.geometry import Areas, Geometry
 
     Figure = Any  # matplotlib comes with the extra `train` and without types
     Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -45,7 +48,13 @@ def plots_available() -> bool:
 
 
 def write_plots(
-    folder: Path, result: Evaluation, models: Models, dataset: Dataset, cache: CacheSettings | None = None
+    folder: Path,
+    result: Evaluation,
+    models: Models,
+    dataset: Dataset,
+    cache: CacheSettings | None = None,
+    geometry: Geometry | None = None,
+    areas: Areas | None = None,
 ) -> list[Path]:
     """Write roc.png, pr.png, scores.png and maps.png, those that have something to show; gives their paths.
 
@@ -59,16 +68,15 @@ def write_plots(
     except OSError as error:
         raise output_error(folder, error) from error
     written = []
-    for name, figure in _figures(result, models, dataset, cache):
+    picture = partial(draw, models, dataset, result, cache=cache, geometry=geometry, areas=areas)
+    for name, figure in _figures(result, picture):
         with atomic_write(folder / f"{name}.png") as aside:
             figure.savefig(aside, format="png", dpi=DPI)
         written.append(folder / f"{name}.png")
     return written
 
 
-def _figures(
-    result: Evaluation, models: Models, dataset: Dataset, cache: CacheSettings | None
-) -> Iterator[tuple[str, Figure]]:
+def _figures(result: Evaluation, picture: Callable[[ImageRow], Image | None]) -> Iterator[tuple[str, Figure]]:
     """One at a time: a figure is gone before the next is drawn."""
     if _ranked(result) or any(one.pixel_curve for one in result.classes):
         yield "roc", _roc(result)
@@ -77,7 +85,7 @@ def _figures(
     if scored:
         yield "scores", _histograms(result, scored[:MOST_PANELS])
     if pick(result):
-        yield "maps", _gallery(result, models, dataset, cache)
+        yield "maps", _gallery(result, picture)
 
 
 def roc_curve(scores: NDArray[np.float64], labels: NDArray[np.bool_]) -> Curve:
@@ -201,7 +209,7 @@ def _histograms(result: Evaluation, classes: list[ClassResult]) -> Figure:
     return figure
 
 
-def _gallery(result: Evaluation, models: Models, dataset: Dataset, cache: CacheSettings | None) -> Figure:
+def _gallery(result: Evaluation, picture: Callable[[ImageRow], Image | None]) -> Figure:
     picks = pick(result)
     columns = max(len(rows) for rows in picks.values())
     figure = _new_figure(max(7.0, 4 * columns), 0.8 + 2.3 * len(picks))
@@ -210,9 +218,9 @@ def _gallery(result: Evaluation, models: Models, dataset: Dataset, cache: CacheS
         axes.axis("off")
     for line, (head, rows) in zip(grid, picks.items(), strict=True):
         for axes, row in zip(line, rows, strict=False):
-            picture = draw(models, dataset, result, row, cache)
-            if picture is not None:
-                axes.imshow(np.asarray(picture))
+            shown = picture(row)
+            if shown is not None:
+                axes.imshow(np.asarray(shown))
             own = "" if row.pixel_ap is None else f", pixel AP {percent(row.pixel_ap)}"
             name = _plain(printable(row.image)[-48:])
             axes.set_title(f"{head}\n{name}\nscore {row.score:.3f}{own}", fontsize=8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from anomalyclip.detecting import survey
+from anomalyclip.errors import ConfigError
 from anomalyclip.features.key import CacheDtype
 
 if TYPE_CHECKING:
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from anomalyclip.detector import Detector
+    from anomalyclip.geometry import Area, Areas, Geometry
 
     Floats = NDArray[np.float32]
 
@@ -39,27 +43,53 @@ def recorded(cache: CacheSettings | None) -> dict[str, str]:
     return {} if cache is None or cache.dtype == "fp32" else {"features": cache.dtype}
 
 
+def laid_out(geometry: Geometry | None, areas: Areas | None) -> dict[str, Any]:
+    """What results say about the layout: nothing for whole images."""
+    return ({} if geometry is None else geometry.settings()) | ({} if areas is None else areas.settings())
+
+
 @dataclass(frozen=True)
 class Loaded:
-    """One image on its way to the model: its features where they lie in the cache, else its pixels (3, S, S)."""
+    """One image on its way to the model: its features where they lie in the cache, else its pixels (3, S, S).
+
+    image: in full, where it is laid out view by view. area: which of its pixels count; None is all.
+    """
 
     pixels: NDArray[Any] | None
     sha256: str | None = None
     record: NDArray[Any] | None = None
+    image: Image | None = None
+    area: Area | None = None
 
 
 class Predictor:
     """One model with its cache, if any. `load` may be called from several threads, `predict` from one.
 
+    geometry, areas: how images are laid out before the model, and which of their pixels count.
+
     Raises:
-        OutputError: the cache's folder cannot be made. ConfigError: a cache for a model that gives no features.
+        OutputError: the cache's folder cannot be made. ConfigError: a cache for a model that gives no features, or for
+            laid-out images; a geometry that the model does not take.
     """
 
-    def __init__(self, model: Detector, cache: CacheSettings | None = None) -> None:
+    def __init__(
+        self,
+        model: Detector,
+        cache: CacheSettings | None = None,
+        geometry: Geometry | None = None,
+        areas: Areas | None = None,
+    ) -> None:
         from anomalyclip.features import FeatureCache
+        from anomalyclip.geometry import Areas, Geometry
 
         self.model = model
+        self.geometry, self.areas = geometry or Geometry(), areas or Areas()
+        self.plain = self.geometry.plain and self.areas.everything
         self.cache = None
+        if not self.plain:
+            model.check(self.geometry)
+            if cache is not None:
+                raise ConfigError("features are kept of whole images alone; leave --cache out with tiles or regions")
         if cache is not None:
             self.cache = FeatureCache.open(cache.folder, model.feature_key(cache.dtype))
             self.cache.sweep()
@@ -67,23 +97,32 @@ class Predictor:
     def load(self, path: Path, image: Image, frame: int | None = None) -> Loaded:
         """The features of `image`, which was read from `path`, where they are known by the file's content.
 
-        frame: which picture of the file; features of files of several are not kept.
+        frame: which picture of the file, where it holds several.
         """
         from anomalyclip.hub.digests import sha256
 
-        if self.cache is None or frame is not None:
+        if not self.plain:
+            area, _ = self.areas.of(image.size, path.name)
+            return Loaded(None, image=image, area=area)
+        if self.cache is None:
             return Loaded(self.model.preprocess(image))
         digest = sha256(path)
+        if frame is not None:
+            digest = hashlib.sha256(f"{digest} picture {frame}".encode()).hexdigest()
         if self.cache.has(digest):
             return Loaded(None, digest, self.cache.get(digest))
         return Loaded(self.model.preprocess(image), digest)
 
-    def predict(self, batch: Sequence[Loaded]) -> tuple[Floats, Floats]:
-        """Scores (B,) and maps (B, S, S). The encoder runs on images whose features are not in the cache.
+    def predict(self, batch: Sequence[Loaded]) -> tuple[Floats, Floats | list[Floats]]:
+        """Scores (B,) and maps (B, S, S); of laid-out images, a map per image at its own size.
+
+        The encoder runs on images whose features are not in the cache.
 
         Raises:
             OutputError: the disk is full. ConfigError: features beyond fp16, or not finite.
         """
+        if not self.plain:
+            return self._survey(batch)
         if self.cache is None:
             return self.model.predict(np.stack([one.pixels for one in batch if one.pixels is not None]))
         from anomalyclip.features.kept import from_rows
@@ -91,6 +130,14 @@ class Predictor:
         self._encode([one for one in batch if one.record is None])
         rows = [self.cache.get(str(one.sha256)) if one.record is None else one.record for one in batch]
         return self.model.verdict(from_rows(np.stack(rows), self.cache.key))
+
+    def _survey(self, batch: Sequence[Loaded]) -> tuple[Floats, Floats | list[Floats]]:
+        found = [
+            survey(self.model, one.image, self.geometry, area=one.area, batch_size=len(batch))
+            for one in batch
+            if one.image is not None
+        ]
+        return np.array([one.score for one in found], np.float32), [one.anomaly_map for one in found]
 
     def _encode(self, batch: Sequence[Loaded]) -> None:
         """What is kept is also what is scored, so that the first run and all later ones give the same numbers.

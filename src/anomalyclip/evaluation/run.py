@@ -14,7 +14,7 @@ from anomalyclip.by_class import model_for, provenance_of
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL, Dataset
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.evaluation.curves import PixelCurve
-from anomalyclip.evaluation.predictor import CacheSettings, Predictor, recorded
+from anomalyclip.evaluation.predictor import CacheSettings, Predictor, laid_out, recorded
 from anomalyclip.evaluation.result import (
     IMAGE_METRICS,
     METRICS,
@@ -31,6 +31,7 @@ from anomalyclip.version import __version__
 
 if TYPE_CHECKING:
     from anomalyclip.by_class import Models
+    from anomalyclip.geometry import Areas, Geometry
 
 _BATCH = {"cpu": 1}  # larger batches do not help a CPU and cost memory
 _BATCH_ELSEWHERE = 8
@@ -49,6 +50,8 @@ def evaluate(
     max_pixels: int | None = None,
     frames: int | None = None,
     cache: CacheSettings | None = None,
+    geometry: Geometry | None = None,
+    areas: Areas | None = None,
     done: Mapping[str, ClassResult] | None = None,
     on_image: Callable[[ImageRow], object] | None = None,
     on_class: Callable[[ClassResult], object] | None = None,
@@ -68,6 +71,9 @@ def evaluate(
         frames: pictures taken of a file of several; None is all up to the limit of `anomalyclip.io.frames`.
         cache: keep the encoder's features and use those that are there: judging the same images by other prompts then
             runs no encoder. None encodes every image.
+        geometry, areas: tiles, scales and proportions of every image, and which of its pixels count: those outside the
+            area are neither fed to the model nor measured. Masks are still compared at S x S, or at the image's own
+            size with resolution "native".
         done: results of classes that were evaluated before, which are taken over as they are.
         on_image, on_class: called after each image and each finished class, in order.
 
@@ -91,12 +97,12 @@ def evaluate(
         if result is None:
             model = model_for(models, name)
             chosen = batch_size or _BATCH.get(model.device, _BATCH_ELSEWHERE)
-            predictor = Predictor(model, cache)
+            predictor = Predictor(model, cache, geometry, areas)
             result = _evaluate_class(predictor, dataset, name, settings, on_image, batch_size=chosen, **options)
             if on_class is not None:
                 on_class(result)
         results.append(result)
-    told = asdict(settings) | recorded(cache)
+    told = asdict(settings) | recorded(cache) | laid_out(geometry, areas)
     return Evaluation(_describe(dataset), tuple(results), provenance_of(models), told, library_versions())
 
 

@@ -158,19 +158,33 @@ class _Stages:
             row = _with_problem(row, f"the model gave the score {predicted.score}, which is not a number")
         if loaded.truth is None:
             return Measured(row)
+        truth = loaded.truth
         try:
-            return self._compare(row, self._at_truth(predicted.anomaly_map, loaded.size), loaded.truth)
+            return self._compare(row, self._at_truth(predicted.anomaly_map, truth), truth, self._counted(loaded, truth))
         except Exception as error:
             return Measured(_with_problem(row, f"its pixels were left out: {reason(error)}"))
 
-    def _at_truth(self, anomaly_map: Map, size: Size) -> Map:
+    def _at_truth(self, anomaly_map: Map, truth: NDArray[np.bool_]) -> Map:
+        """At the mask's size: the model's own, or the image's."""
         from anomalyclip.geometry.resize import resize_map
 
-        return anomaly_map if self.settings.resolution == "model" else resize_map(anomaly_map, size)
+        return anomaly_map if anomaly_map.shape == truth.shape else resize_map(anomaly_map, truth.shape[::-1])
 
-    def _compare(self, row: ImageRow, anomaly_map: Map, truth: NDArray[np.bool_]) -> Measured:
+    def _counted(self, loaded: _Loaded, truth: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+        """Which pixels of the mask count: those inside the region of interest that are not ignored."""
+        import cv2
+
+        area = None if loaded.input is None else loaded.input.area
+        if area is None:
+            return None
+        shape = truth.shape[::-1]
+        return cv2.resize(area.mask().astype(np.uint8), shape, interpolation=cv2.INTER_NEAREST) > 0
+
+    def _compare(
+        self, row: ImageRow, anomaly_map: Map, truth: NDArray[np.bool_], counted: NDArray[np.bool_] | None
+    ) -> Measured:
         pixels = self.settings.pixel_metrics()
-        pixels.update(anomaly_map, truth)
+        pixels.update(anomaly_map, truth, counted)
         if row.label != ANOMALOUS or pixels.undefined_reason() is not None:
             return Measured(row, pixels)
         own = pixels.compute()

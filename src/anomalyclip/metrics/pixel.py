@@ -15,7 +15,7 @@ from anomalyclip.metrics.stores import DEFAULT_BINS, Mode
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from anomalyclip.metrics.arrays import Values
+    from anomalyclip.metrics.arrays import BoolArray, Values
 
 BY_PIXEL = {
     "pixel_auroc": (_auroc_compute, _auroc_bound),
@@ -54,9 +54,12 @@ class PixelMetrics:
             score_range=score_range,
         )
 
-    def update(self, preds: Values, target: Values) -> None:
-        """Add maps and masks of equal shape: one image, a batch, or a list; raises before anything is added."""
-        self._aupro.update(preds, target)
+    def update(self, preds: Values, target: Values, counted: BoolArray | None = None) -> None:
+        """Add maps and masks of equal shape: one image, a batch, or a list; raises before anything is added.
+
+        ``counted``: (H, W) of one image, True where its pixels count; None is everywhere.
+        """
+        self._aupro.update(preds, target, counted)
 
     def merge(self, other: Self) -> None:
         """Take over what `other` saw, as if it had been seen here."""

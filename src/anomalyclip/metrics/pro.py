@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from anomalyclip.errors import ConfigError
-from anomalyclip.metrics.arrays import FloatArray, checked_maps
+from anomalyclip.metrics.arrays import BoolArray, FloatArray, checked_maps
 from anomalyclip.metrics.base import RankMetric, widest
 from anomalyclip.metrics.ranking import Ranking, where_defined
 from anomalyclip.metrics.regions import Connectivity, region_weights
@@ -26,13 +26,20 @@ Variant: TypeAlias = Literal["exact", "reference"]
 REFERENCE_STEPS = 200
 
 
-def _aupro_update(store: ScoreStore, preds: Values, target: Values, connectivity: Connectivity) -> None:
-    """Check every map before the first is stored."""
+def _aupro_update(
+    store: ScoreStore, preds: Values, target: Values, connectivity: Connectivity, counted: BoolArray | None = None
+) -> None:
+    """Check every map before the first is stored. ``counted`` (H, W): other pixels are no part of any region."""
     pairs = list(checked_maps(preds, target))
     for scores, _ in pairs:
         store.check(scores)
     for scores, mask in pairs:
-        store.add(scores.ravel(), mask.ravel(), region_weights(mask, connectivity))
+        if counted is None:
+            store.add(scores.ravel(), mask.ravel(), region_weights(mask, connectivity))
+        else:
+            inside = mask & counted
+            weights = region_weights(inside, connectivity)  # of the anomalous pixels, in their order
+            store.add(scores[counted], inside[counted], weights)
 
 
 def _aupro_compute(ranking: Ranking, fpr_limit: float) -> FloatArray:
@@ -153,9 +160,12 @@ class AUPRO(RankMetric):
         super().__init__(mode=mode, bins=bins, score_range=score_range)
         self.fpr_limit, self.variant, self.connectivity = float(fpr_limit), variant, connectivity
 
-    def update(self, preds: Values, target: Values) -> None:
-        """Add maps and masks of equal shape: one image, a batch, or a list; raises before anything is added."""
-        _aupro_update(self._store, preds, target, self.connectivity)
+    def update(self, preds: Values, target: Values, counted: BoolArray | None = None) -> None:
+        """Add maps and masks of equal shape: one image, a batch, or a list; raises before anything is added.
+
+        ``counted``: (H, W) of one image, True where its pixels count; None is everywhere.
+        """
+        _aupro_update(self._store, preds, target, self.connectivity, counted)
 
     def compute(self) -> float:
         """The area over everything seen so far, in [0, 1]; NaN where undefined (see `undefined_reason`)."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from anomalyclip.settings import panels
-from anomalyclip.settings.faces import CALIBRATE, DETECT, PYTHON, WATCH
+from anomalyclip.settings.faces import CALIBRATE, DETECT, EVALUATE, PYTHON, WATCH
 from anomalyclip.settings.reading import scales_of
 from anomalyclip.settings.setting import Range, Setting
 
-_WHERE = (DETECT, CALIBRATE, WATCH, PYTHON)
+_WHERE = (DETECT, CALIBRATE, WATCH, EVALUATE, PYTHON)
 _LAYOUT = "layout"
 
 SMALLEST_TILE = 16
