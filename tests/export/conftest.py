@@ -36,7 +36,7 @@ def model() -> Detector:
     vision = VisionConfig(image_size=28, patch_size=7, width=32, layers=2, heads=2)
     clip = random_clip(CLIPConfig(16, vision, TextConfig(8, 32, 16, 1, 1)), seed=1)
     pair = torch.nn.functional.normalize(torch.randn(2, 16, generator=torch.Generator().manual_seed(2)), dim=-1)
-    settings = ModelSettings(42, layers=(1, 2), dpam_blocks=1, sigma=2.0, tau=0.5, map_weight=0.25)
+    settings = ModelSettings(image_size=42, layers=(1, 2), dpam_blocks=1, sigma=2.0, tau=0.5, map_weight=0.25)
     words = Words(TextEmbeddings(pair.numpy(), "two words", "0" * 64), settings)
     encoder = TorchEncoder(clip.visual.requires_grad_(False), name="tiny", weights_sha256="1" * 64)
     return Detector(encoder, words, settings)
