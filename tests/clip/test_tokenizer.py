@@ -75,3 +75,20 @@ def test_impossible_sizes_are_refused(vocab_size, context):
 
 def test_empty_text_is_start_and_end():
     assert Tokenizer().encode_batch([""])[0, :3].tolist() == [49406, 49407, 0]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("a \u201cdamaged\u201d part\u2019s edge", 'a "damaged" part\'s edge'),  # curly quotes
+        ("e\ufb03cient \ufb02aw", "efficient flaw"),  # ligatures
+        ("\uff46\uff55\uff4c\uff4c \uff37\uff29\uff24\uff34\uff28", "full width"),
+        ("cafe\u0301", "caf\u00e9"),  # composed
+        ("caf\u00c3\u00a9", "caf\u00e9"),  # UTF-8 read as Latin-1
+        ("a &amp;amp; b", "a & b"),
+        ("  two\u3000spaces\n", "two spaces"),
+    ],
+)
+def test_texts_are_repaired_as_openais_tokenizer_repairs_them(written, read):
+    tokenizer = Tokenizer()
+    assert tokenizer.encode(written) == tokenizer.encode(read)

@@ -13,7 +13,7 @@ from anomalyclip.errors import AnomalyClipError
 
 _MAGIC = b"PK\x03\x04"
 MAX_PICKLE = 4 * 2**20  # of what describes the tensors: a checkpoint of ViT-L with its optimiser has 0.5 MB
-_MAX_MEMBERS = 100_000
+MAX_MEMBERS = 100_000
 _MAX_STREAMS = 8  # pickles in a row in the format of torch before 1.6
 _ALLOWED = re.compile(
     r"collections (OrderedDict|Counter|defaultdict)|torch\._utils _rebuild_(tensor_v2|parameter|parameter_with_state)"
@@ -28,21 +28,32 @@ def is_zip(head: bytes) -> bool:
     return head.startswith(_MAGIC)
 
 
-def check_archive(stream: IO[bytes], size: int, path: object, error: Callable[[str], AnomalyClipError]) -> None:
+def check_archive(
+    stream: IO[bytes],
+    size: int,
+    path: object,
+    error: Callable[[str], AnomalyClipError],
+    *,
+    most_members: int = MAX_MEMBERS,
+    most_pickle: int = MAX_PICKLE,
+) -> None:
     """Refuse a zip of torch.save that is a bomb, or whose pickle names anything but tensors.
 
     Args:
         stream: the archive of ``size`` bytes; it is left anywhere.
         path: for messages.
         error: makes the refusal that is raised.
+        most_members, most_pickle: members, and bytes of what describes the tensors.
     """
     with zipfile.ZipFile(stream) as archive:
         members = archive.infolist()
         check_members(members, size, path, error)
+        if len(members) > most_members:
+            raise error(f"{path} is not such an archive of torch.save ({len(members)} members, too large)")
         if any(member.compress_type != zipfile.ZIP_STORED for member in members):
             raise error(f"{path} is not an archive of torch.save (compressed); do not trust it")
         pickles = [member for member in members if member.filename.endswith("data.pkl")]
-        if len(pickles) != 1 or pickles[0].file_size > MAX_PICKLE:
+        if len(pickles) != 1 or pickles[0].file_size > most_pickle:
             raise error(f"{path} is not an archive of torch.save (it needs one small data.pkl)")
         with archive.open(pickles[0]) as file:
             _check_pickle(file, path, error)
@@ -52,7 +63,7 @@ def check_members(
     members: list[zipfile.ZipInfo], size: int, path: object, error: Callable[[str], AnomalyClipError]
 ) -> None:
     """Refuse members that say more bytes than the file of ``size`` bytes has, or the same name twice."""
-    if len(members) > _MAX_MEMBERS or len({member.filename for member in members}) != len(members):
+    if len(members) > MAX_MEMBERS or len({member.filename for member in members}) != len(members):
         raise error(f"{path} is no archive of weights: {len(members)} members, or two of one name; do not trust it")
     # torch never compresses tensors: what is compressed is not its work, and could be a bomb
     packed = [member for member in members if member.compress_type != zipfile.ZIP_STORED]

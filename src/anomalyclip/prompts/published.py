@@ -114,7 +114,7 @@ def save_published(path: str | Path, learner: PromptLearner) -> None:
 def _unpack(data: bytes, path: str) -> dict[str, Tensor]:
     """The state dict, after the archive and its pickle were looked at without being run."""
     try:
-        check_archive(io.BytesIO(data), len(data), path, PromptError)
+        check_archive(io.BytesIO(data), len(data), path, PromptError, most_members=1000, most_pickle=2**20)
         loaded: Any = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except PromptError:
         raise
