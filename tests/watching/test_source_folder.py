@@ -279,10 +279,12 @@ def test_pictures_are_told_by_content_and_odd_entries_hide_no_folder(
     _png(folder / "a.png").rename(folder / "IM000001")
     _png(folder / "sub/b.png")
     (folder / "notes").write_text("no picture")
+    (folder / "a.psd").write_bytes(b"8BPS")
     (folder / "sub/self").symlink_to("self")
     (folder / "sub/away.png").symlink_to("/nowhere.png")
     os.mkfifo(folder / "sub/pipe.png")
     source.arrivals()
+    assert source.passed_over.record() == {"pictures": {".psd": 1}, "other_files": 1}
     clock.now += 20  # also for a pipe, which is empty
     reasons = {}
     for item in source.arrivals():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from anomalyclip.cli._console import note
 from anomalyclip.io.names import printable
+from anomalyclip.io.scanning import PassedOver
 
 if TYPE_CHECKING:
     from anomalyclip.calibration import DriftMonitor, Profile
@@ -49,6 +50,9 @@ def summarise(printer: RowPrinter, couriers: Sequence[Courier], source: Source, 
     listed = "".join(f", {n:,} {label}" for label, n in counts.items() if n)
     if not quiet:
         note(f"{summary.count:,} scored{listed}. Continue with the same command.")
+        passed: PassedOver | None = getattr(source, "passed_over", None)
+        for line in passed.lines() if passed is not None else ():
+            note(line, style="yellow")
     for courier in couriers:
         waiting, given_up = courier.count()
         if waiting or given_up:

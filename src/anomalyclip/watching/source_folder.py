@@ -26,7 +26,7 @@ from anomalyclip.errors import AnomalyClipError, ImageReadError, InputError
 from anomalyclip.io.frames import count_frames, frame_path, wanted
 from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS
 from anomalyclip.io.names import printable
-from anomalyclip.io.scanning import Kind, Memo, scan
+from anomalyclip.io.scanning import Kind, Memo, PassedOver, scan
 from anomalyclip.watching.arrival import FileMark, FrameMark
 from anomalyclip.watching.journal import Journal
 
@@ -98,6 +98,8 @@ class FolderSource:
             raise InputError(f"{printable(folder)} is not a folder; watch takes a folder, a video file or a camera")
         self.label = printable(folder)
         self._folder, self._journal, self._options, self._clock = folder, journal, options, clock
+        self.passed_over = PassedOver()
+        """What the last look saw and is no arrival, by kind."""
         self._told: Memo = {}
         self._known: dict[str, Stat] = {}  # done, in this run or an earlier one
         self._pending: dict[str, _Pending] = {}
@@ -170,6 +172,7 @@ class FolderSource:
     def _scan(self, folder: str) -> Iterator[tuple[str, Stat]]:
         entered: set[str] = set()
         stack = [folder]
+        self.passed_over = PassedOver()
         while stack:
             here = stack.pop()
             real = os.path.realpath(here)
@@ -189,6 +192,8 @@ class FolderSource:
                     yield from _stat_of(entry.path)
                 elif entry.kind is Kind.FOLDER and self._options.recursive:
                     stack.append(entry.path)
+                elif os.path.realpath(entry.path) != self._options.leave_out:
+                    self.passed_over.add(entry)
 
     def _notice(self, path: str, stat: Stat, now: float) -> None:
         pending = self._pending.get(path)
