@@ -18,7 +18,7 @@ from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
 INSTALL = 'install it with: pip install "anomalyclip[medical]"'
 MOST_ELEMENTS = 600_000  # an enhanced object of 4,096 frames has a good half of it
 _DEEPEST = 16
-_MOST_INFLATED = 1 << 28
+_MOST_INFLATED = 1 << 27
 _LARGEST_VALUE = 1 << 26  # values beyond are left in the file: no table or functional group is that large
 _DEFLATED = ("1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95")
 _LONG = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
