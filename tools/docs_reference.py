@@ -22,7 +22,11 @@ from anomalyclip.settings.panels import PANELS
 #: Page -> (title, one line, the public names to show). A module is shown with what its `__all__` names.
 PYTHON = {
     "anomalyclip": ("anomalyclip", "Load a model, detect, look at a prediction.", ["anomalyclip"]),
-    "runtime": ("Runtimes and export", "The same model on torch, OpenVINO or onnxruntime.", ["anomalyclip.runtime"]),
+    "runtime": (
+        "Runtimes and export",
+        "The same model on torch, OpenVINO or onnxruntime, and as a file.",
+        ["anomalyclip.opening.open_detector", "anomalyclip.export"],
+    ),
     "calibration": ("Calibration", "From scores to decisions.", ["anomalyclip.calibration"]),
     "geometry": ("Geometry", "Tiles, proportions and regions of interest.", ["anomalyclip.geometry"]),
     "data": ("Data", "Data sets, masks and rendered images.", ["anomalyclip.data"]),

@@ -98,7 +98,7 @@ class Detector:
 
     @property
     def peak(self) -> tuple[float, float]:
-        """The map's peak in the score: (weight, share), see :func:`anomalyclip.scoring_arrays.with_map_peak`."""
+        """The map's peak in the score: (weight, share), see ``anomalyclip.scoring_arrays.with_map_peak``."""
         return self.judge.peak
 
     def __repr__(self) -> str:
@@ -115,7 +115,7 @@ class Detector:
         check_geometry(self.encoder, self.judge, geometry)
 
     def preprocess(self, image: Image, size: tuple[int, int] | None = None) -> NDArray[Any]:
-        """An RGB PIL image as :meth:`predict` wants it: (3, S, S), or (3, H, W) for ``size`` (H, W).
+        """An RGB PIL image as ``predict`` wants it: (3, S, S), or (3, H, W) for ``size`` (H, W).
 
         float32, normalised; uint8 for an export that normalises itself.
         """
@@ -135,7 +135,7 @@ class Detector:
     def verdict(self, features: Features, size: tuple[int, int] | None = None) -> tuple[Floats, Floats]:
         """Scores (B,) and maps (B, H, W) from features, the encoder's own or NumPy's; ``size`` None is S x S.
 
-        Features of :meth:`features` that were kept give the same numbers again.
+        Features of ``features`` that were kept give the same numbers again.
         """
         given = self.encoder.adopt(features) if self.judge.takes_tensors else features.numpy()
         scores, maps = self.judge.judge(given, size or (self.image_size, self.image_size))
@@ -148,7 +148,7 @@ class Detector:
         return other
 
     def feature_key(self, dtype: str = "fp32") -> CacheKey:
-        """Which cache holds the features of :attr:`request` at S x S."""
+        """Which cache holds the features of ``request`` at S x S."""
         from anomalyclip.features.key import key_of
 
         return key_of(self.encoder.facts, self.request, self.image_size, dtype)
@@ -204,7 +204,7 @@ class Detector:
     @spelled_out(Layout)
     def detect(
         self,
-        inputs: Any,
+        inputs: Source | list[Source] | tuple[Source, ...],
         *,
         batch_size: int = 1,
         threshold: float | None = None,
@@ -216,20 +216,20 @@ class Detector:
 
         Args:
             inputs: a path, a file's bytes, a PIL image or an array; or a list of these. All are read by the same rules,
-                see :func:`anomalyclip.io.sources.as_image`.
+                see ``anomalyclip.io.sources.as_image``.
             batch_size: images, or tiles of one image, per forward pass.
             threshold: image score from which the decision is "anomalous"; None gives no decision.
             frames: of files of several pictures (pages, frames, slices): "all", "first" or how many; None refuses them.
             axis: "x", "y" or "z", along which slices of a NIfTI volume are counted.
             layout: for large and odd images: ``tile``, ``overlap``, ``scales``, ``keep_aspect``, ``roi`` and
-                ``ignore_mask``, see :class:`anomalyclip.geometry.Geometry` and :class:`anomalyclip.geometry.Layout`.
+                ``ignore_mask``, see ``anomalyclip.geometry.Geometry`` and ``anomalyclip.geometry.Layout``.
 
         Returns:
-            A :class:`Prediction`; a list of them in the order of the inputs for a list, and wherever `frames` is given.
+            A ``Prediction``; a list of them in the order of the inputs for a list, and wherever `frames` is given.
 
         Raises:
             ImageReadError, InputError: an input cannot be read. For folders of unknown files use ``anomalyclip detect``
-                or :mod:`anomalyclip.detect`, which report a bad file and go on.
+                or ``anomalyclip.detect``, which report a bad file and go on.
             KeywordError: a keyword that there is not; the message names the one that was probably meant.
             ConfigError: a value is out of its range, or asks for input sizes that an export does not take.
         """

@@ -1,8 +1,8 @@
 """The one door: a name, a path or an export; prompts or a baseline; a runtime and a precision -> a Detector.
 
 detect, evaluate, calibrate, serve, watch, Ray, bench, export and `anomalyclip.load` come through here. What judges is
-chosen in :mod:`anomalyclip.judges.choosing`, what runs the encoder in :mod:`anomalyclip.encoders.choosing`, and what
-cannot be combined stands in :mod:`anomalyclip.combining`.
+chosen in ``anomalyclip.judges.choosing``, what runs the encoder in ``anomalyclip.encoders.choosing``, and what
+cannot be combined stands in ``anomalyclip.combining``.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def load(
 
     Args:
         model: ``pocket`` (embedded), ``vit-l-14-336`` and the other names of ``anomalyclip models list``, or a path.
-        prompts: see :func:`open_detector`; None takes the model's default.
-        runtime: see :func:`open_detector`; here "auto" is torch but for the embedded graph and for exports.
+        prompts: see ``open_detector``; None takes the model's default.
+        runtime: see ``open_detector``; here "auto" is torch but for the embedded graph and for exports.
         device: ``auto`` (CUDA, then Apple's MPS, then CPU; the CPU for the embedded graph), or torch's name of one.
         threads: CPU threads of the runtime; None leaves them as they are.
         offline: never touch the network.
@@ -70,7 +70,7 @@ def load(
         activation, heads, architecture: of weights that do not say how they are to be read: "quick_gelu" or "gelu";
             numbers of heads of the vision and the text tower; the published model it is, as
             "open_clip:ViT-B-16-plus-240".
-        settings: override what comes with the prompts, see :class:`anomalyclip.settings.scoring.ScoringKeywords`.
+        settings: override what comes with the prompts, see ``anomalyclip.settings.scoring.ScoringKeywords``.
 
     Raises:
         HubError: an unknown name, or a file that is not here and cannot be fetched; the message says what to do.
@@ -114,14 +114,14 @@ def open_detector(
     """A detector for a model or an exported artefact, with any prompts, on one of the runtimes.
 
     Args:
-        model: as for :func:`load`; or the folder of an export, or its main file.
+        model: as for ``load``; or the folder of an export, or its main file.
         prompts: a prompt file, a run folder or a known name; hand-written words (`clip`, `clip-ac`,
             `winclip-ensemble`, `april-gan-ensemble`); `winclip`, the whole of WinCLIP; or `coop:PATH`, `vand:PATH`,
             `object-aware:PATH`, `learned:PATH`, where the word before the path must be the file's method. None takes
             the model's own.
         runtime: "torch"; "native", our own int8 kernels; or "openvino" or "onnx", for which a model is converted once
             and kept in the cache, but for the embedded model, which has its graph. "auto": an artefact's own; the
-            embedded graph on onnxruntime; else :func:`anomalyclip.encoders.choosing.choose_runtime`.
+            embedded graph on onnxruntime; else ``anomalyclip.encoders.choosing.choose_runtime``.
         precision: None is "fp32" for a model, "int8" for native, and an artefact's own.
         compiled: `torch.compile` the encoder (torch only).
         device: ``auto``, ``cpu``, ``cuda``, ``mps``; ``xpu`` is OpenVINO's GPU.
@@ -129,14 +129,14 @@ def open_detector(
         streams: images of a batch that OpenVINO works on at once, for throughput; the others have one stream.
         offline: never touch the network.
         class_name: fills prompts that name the object.
-        activation, heads, architecture: see :func:`load`.
-        settings: override what comes with the prompts, see :class:`anomalyclip.settings.scoring.ScoringKeywords`;
+        activation, heads, architecture: see ``load``.
+        settings: override what comes with the prompts, see ``anomalyclip.settings.scoring.ScoringKeywords``;
             None does not.
 
     Raises:
         ConfigError: a runtime that is not installed, or options that cannot be combined; the message has the remedy.
         InputError: an artefact that is damaged.
-        HubError, WeightsError, PromptError: see :func:`load`.
+        HubError, WeightsError, PromptError: see ``load``.
     """
     told = Given(activation, heads, architecture)
     check_keywords({"device": device, "threads": threads}, settings_of(LOAD))
@@ -170,13 +170,13 @@ def open_for(
 
     Args:
         classes: class names, which fill prompts that name the object.
-        model, precision, options: as for :func:`open_detector`.
+        model, precision, options: as for ``open_detector``.
         class_agnostic: fill what names the object with "object" for every class.
         runtime: "auto" is torch in float32 unless ``model`` is an export, or torch is not installed: measures of a name
             are torch's where they can be.
 
     Raises:
-        As :func:`open_detector`.
+        As ``open_detector``.
     """
     if runtime == "auto" and find_artefact(model) is None and precision in (None, "fp32") and present("torch"):
         runtime = "torch"
@@ -208,13 +208,13 @@ def from_files(
     """A detector on torch from a CLIP weights file and a prompt file; every setting by hand.
 
     Args:
-        clip: weights in any format of :func:`anomalyclip.clip.weights.load_clip`.
-        prompts: as for :func:`open_detector`, but files by path alone.
+        clip: weights in any format of ``anomalyclip.clip.weights.load_clip``.
+        prompts: as for ``open_detector``, but files by path alone.
         class_name: for hand-written and object-aware prompts.
         device: where to run.
         name: what to call the weights in results; default is the path.
-        settings: those of :func:`open_detector`. None takes what comes with the prompts (see
-            :class:`anomalyclip.settings.Preset`), then the method's default (last layer; 518 px for 14-pixel patches,
+        settings: those of ``open_detector``. None takes what comes with the prompts (see
+            ``anomalyclip.settings.Preset``), then the method's default (last layer; 518 px for 14-pixel patches,
             else the size the weights were trained at; "vv" over 19 of 24 blocks in proportion; sigma 4; tau 0.07; no
             LN_post on the class token, but for hand-written prompts; no share of the map in the score). ``clip`` and
             ``clip-ac`` are baselines of plain CLIP and come with ``dpam`` "qk".

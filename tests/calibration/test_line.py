@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
-from typer.testing import CliRunner
 
 from anomalyclip.calibration import read_profile
 from anomalyclip.calibration.conformal import conformal_threshold, interpolated_threshold

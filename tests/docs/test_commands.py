@@ -64,7 +64,7 @@ COMPILED_ONLY = [
 SMALLER = {
     '"vit-l-14-336"': repr(SMALL),
     "layers=[6, 12, 18, 24]": "layers=[2, 4, 6]",
-    "patch_features[24]": "patch_features[6]",
+    "patches[24]": "patches[6]",
     "image_size=518": "image_size=70",
     "dpam_blocks=19": "dpam_blocks=4",
     "epochs=15": f"epochs=1, model={SMALL!r}, image_size=70",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypedDict
 
@@ -27,9 +28,9 @@ class Layout(TypedDict, total=False):
     """
 
     tile: int | None
-    overlap: float
-    scales: tuple[float, ...]
-    keep_aspect: bool
+    overlap: float | None
+    scales: Sequence[float] | None
+    keep_aspect: bool | None
     roi: Any
     ignore_mask: Any
 
