@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +12,7 @@ import numpy as np
 from anomalyclip.errors import InputError
 from anomalyclip.geometry import Area, Areas, Assembly, Geometry, batches_of, parse_layout, plan_views, view_pixels
 from anomalyclip.geometry.resize import resize_map
+from anomalyclip.geometry.settings import Layout
 from anomalyclip.geometry.views import geometry_record
 from anomalyclip.io.frames import frame_path, parse_frames, wanted
 from anomalyclip.io.names import printable
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from anomalyclip.detector import Detector
-    from anomalyclip.geometry import Layout
 
     Source: TypeAlias = str | Path | bytes | Image | NDArray[Any]
 
@@ -125,6 +126,20 @@ def detect_all(
         return [_laid_out(model, one, axis, geometry, areas, batch_size, threshold) for one in pictures]
     starts = range(0, len(pictures), batch_size)
     return [one for start in starts for one in _batch(model, pictures[start : start + batch_size], axis, threshold)]
+
+
+def detect_by(profile: Any, model: Detector, inputs: Any, **options: Any) -> Prediction | list[Prediction]:
+    """:meth:`~anomalyclip.detector.Detector.detect` with a profile of :mod:`anomalyclip.calibration`.
+
+    Raises ConfigError where it was made with another model or layout, InputError where its memory is not there.
+    """
+    layout = {name: options[name] for name in Layout.__annotations__ if options.get(name) is not None}
+    judged = profile.judging(model, *(parse_layout(layout) if layout else ()))  # type: ignore[arg-type]
+    found = judged.detect(inputs, threshold=profile.image_threshold, **options)
+    if isinstance(found, list):
+        return [replace(one, p_value=profile.p_value(one.score)) for one in found]
+    one: Prediction = replace(found, p_value=profile.p_value(found.score))
+    return one
 
 
 def _laid_out(

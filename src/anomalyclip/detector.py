@@ -175,6 +175,7 @@ class Detector:
         *,
         batch_size: int = 1,
         threshold: float | None = None,
+        profile: Any = None,
         frames: None = None,
         axis: str = "z",
         **layout: Unpack[Layout],
@@ -186,6 +187,7 @@ class Detector:
         *,
         batch_size: int = 1,
         threshold: float | None = None,
+        profile: Any = None,
         frames: int | str,
         axis: str = "z",
         **layout: Unpack[Layout],
@@ -197,6 +199,7 @@ class Detector:
         *,
         batch_size: int = 1,
         threshold: float | None = None,
+        profile: Any = None,
         frames: int | str | None = None,
         axis: str = "z",
         **layout: Unpack[Layout],
@@ -208,6 +211,7 @@ class Detector:
         *,
         batch_size: int = 1,
         threshold: float | None = None,
+        profile: Any = None,
         frames: int | str | None = None,
         axis: str = "z",
         **layout: Unpack[Layout],
@@ -219,6 +223,8 @@ class Detector:
                 see ``anomalyclip.io.sources.as_image``.
             batch_size: images, or tiles of one image, per forward pass.
             threshold: image score from which the decision is "anomalous"; None gives no decision.
+            profile: a calibration profile (:func:`anomalyclip.calibration.read_profile`): judges by its memory, if it
+                has one, and gives decisions and p-values; in place of ``threshold``.
             frames: of files of several pictures (pages, frames, slices): "all", "first" or how many; None refuses them.
             axis: "x", "y" or "z", along which slices of a NIfTI volume are counted.
             layout: for large and odd images: ``tile``, ``overlap``, ``scales``, ``keep_aspect``, ``roi`` and
@@ -233,8 +239,12 @@ class Detector:
             KeywordError: a keyword that there is not; the message names the one that was probably meant.
             ConfigError: a value is out of its range, or asks for input sizes that an export does not take.
         """
-        from anomalyclip.detecting import detect_all
+        from anomalyclip.detecting import detect_all, detect_by
 
+        if profile is not None:
+            if threshold is not None:
+                raise ConfigError("a profile brings its threshold: give profile or threshold, not both")
+            return detect_by(profile, self, inputs, batch_size=batch_size, frames=frames, axis=axis, **layout)
         sources = inputs if isinstance(inputs, list | tuple) else [inputs]
         options: dict[str, Any] = {"batch_size": batch_size, "threshold": threshold, "frames": frames, "axis": axis}
         found = detect_all(self, sources, **options, **layout)

@@ -30,6 +30,7 @@ class Prediction:
         width, height: the image's own size in pixels.
         path: where the image came from, if it was a file.
         decision: "anomalous" if score >= threshold, else "normal"; None without a threshold.
+        p_value: how seldom good pictures score as high, see :mod:`anomalyclip.calibration`; None without a profile.
         image: the RGB image the map belongs to, for overlays.
         geometry: None for one plain view of the whole image, else how many views it took, the box the model saw and the
             share of pixels that count, see :mod:`anomalyclip.geometry`.
@@ -43,6 +44,7 @@ class Prediction:
     height: int
     path: str | None = None
     decision: Decision | None = None
+    p_value: float | None = None
     image: Image | None = field(default=None, repr=False, compare=False)
     geometry: Mapping[str, Any] | None = None
     valid: NDArray[np.bool_] | None = field(default=None, repr=False, compare=False)

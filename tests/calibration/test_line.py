@@ -145,10 +145,18 @@ def test_a_line_is_made_and_used(made: Path) -> None:
 def _score(folder: Path, profile) -> float:
     import anomalyclip
 
-    judged = profile.judged(anomalyclip.load("pocket"))
+    model = anomalyclip.load("pocket")
+    judged = profile.judged(model)
     assert judged.method == "anomalyclip+memory"
     assert judged.provenance()["memory_sha256"] == profile.memory.sha256
-    return judged.detect(str(folder / "bad.png")).score
+    one = model.detect(str(folder / "bad.png"), profile=profile)
+    assert one.score == judged.detect(str(folder / "bad.png")).score
+    assert (one.decision, one.p_value) == ("anomalous", profile.p_value(one.score))
+    with pytest.raises(ConfigError, match="not both"):
+        model.detect(str(folder / "bad.png"), profile=profile, threshold=0.5)
+    with pytest.raises(ConfigError, match="tile"):
+        model.detect(str(folder / "bad.png"), profile=profile, tile=64)
+    return one.score
 
 
 def test_the_same_pictures_give_the_same_memory(made: Path, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from anomalyclip.calibration.binomial import Interval
     from anomalyclip.detector import Detector
+    from anomalyclip.geometry import Areas, Geometry
 
 #: Parts of a model's provenance that do not change its scores.
 _NAMES_ONLY = ("model", "prompts", "version", "runtime")
@@ -178,6 +179,13 @@ class Profile(_Part):
         from anomalyclip.judges.memory.line import LineJudge
 
         return model.with_judge(LineJudge(model.judge, open_line(self.memory, self._folder)[0]))
+
+    def judging(self, model: Detector, geometry: Geometry | None = None, areas: Areas | None = None) -> Detector:
+        """:meth:`judged`, after :meth:`check_model` with the layout of images."""
+        from anomalyclip.calibration.fitting import provenance_of
+
+        self.check_model(provenance_of(model, geometry, areas))
+        return self.judged(model)
 
     def threshold_at(self, rate: float) -> float:
         """The conformal image threshold for another false-positive rate; raises ConfigError if n is too small."""

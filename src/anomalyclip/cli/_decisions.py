@@ -61,9 +61,4 @@ class Decisions:
         Raises ConfigError where the profile was made with another model or layout, InputError where its memory is
         missing or another one.
         """
-        from anomalyclip.calibration import provenance_of
-
-        if self.profile is None:
-            return model
-        self.profile.check_model(provenance_of(model, geometry, areas))
-        return self.profile.judged(model)
+        return model if self.profile is None else self.profile.judging(model, geometry, areas)

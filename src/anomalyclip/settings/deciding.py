@@ -38,7 +38,7 @@ _PROFILE = Setting(
     "profile",
     str,
     "Take both thresholds from `anomalyclip calibrate`, add p-values, warn of drift.",
-    (DETECT, WATCH, SERVE, EXPORT, REST),
+    (DETECT, WATCH, SERVE, EXPORT, PYTHON, REST),
     metavar="FILE[:NAME]",
     differs={
         SERVE: {
