@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 
+#: (model, words, dpam) whose maps are known to mislead: pixel AUROC on renders 0.64 to 0.80, where vv has 0.87 to 0.96
+DOUBTFUL_MAPS = frozenset(("pocket", words, "qk") for words in ("clip", "clip-ac", "winclip-ensemble"))
+
+
 class Detector:
     """Scores images and maps where they are anomalous.
 
@@ -152,6 +156,21 @@ class Detector:
         from anomalyclip.features.key import key_of
 
         return key_of(self.encoder.facts, self.request, self.image_size, dtype)
+
+    def doubts(self) -> list[str]:
+        """What a user should know of these settings before trusting maps: one sentence each, usually none."""
+        found, patch, side = [], self.encoder.facts.patch_size, self.image_size
+        if rest := side % patch:
+            found.append(
+                f"image_size {side} is no multiple of the patch ({patch} pixels): the last {rest} rows and columns are "
+                f"not seen, and maps are stretched over them; {side - rest} and {side - rest + patch} are multiples."
+            )
+        if (self.name, self.method, self.settings.dpam) in DOUBTFUL_MAPS:
+            found.append(
+                f"the maps of {self.method} with dpam {self.settings.dpam} on {self.name} are weak, and inverted on "
+                "some real sets: trust its scores alone, or take --dpam vv or the model's own prompts."
+            )
+        return found
 
     def provenance(self) -> dict[str, Any]:
         """What every result file records: model, weights and prompts with their hashes, settings, version; and the

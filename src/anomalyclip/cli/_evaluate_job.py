@@ -85,10 +85,15 @@ class EvaluateJob:
     def _load(self, dataset: Dataset) -> Detector | PerClass:
         import cv2
 
+        from anomalyclip.by_class import model_for
         from anomalyclip.opening import open_for
 
         cv2.setNumThreads(1)  # the worker threads are the parallelism; OpenCV's own pool would only fight them
-        return open_for(dataset.classes, **self.given.part("opening"))
+        models = open_for(dataset.classes, **self.given.part("opening"))
+        if dataset.classes and not self.given.quiet:
+            for doubt in model_for(models, dataset.classes[0]).doubts():
+                note(doubt, style="yellow")
+        return models
 
     def _cache(self) -> CacheSettings | None:
         from anomalyclip.evaluation import CacheSettings

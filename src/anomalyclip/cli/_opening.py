@@ -30,7 +30,7 @@ def scan_of(given: Given) -> dict[str, Any]:
 
 
 def load_detector(given: Given, *, quiet: bool = False, **more: Any) -> Detector:
-    """`open_detector` for the call; says on stderr where a faster runtime is installed and not used."""
+    """`open_detector` for the call; says on stderr what is doubtful, and where a faster runtime is not used."""
     import cv2
 
     from anomalyclip.cli._console import note
@@ -41,6 +41,8 @@ def load_detector(given: Given, *, quiet: bool = False, **more: Any) -> Detector
     cv2.setNumThreads(1)  # the worker threads are the parallelism; OpenCV's own pool would only fight them
     detector = open_detector(**given.part("opening"), **more)
     trim_heap_for(detector)
+    for doubt in () if quiet else detector.doubts():
+        note(doubt, style="yellow")
     hint = faster_runtime(given.runtime, detector.runtime, detector.device)
     if hint is not None and not quiet:
         note(hint)

@@ -1,0 +1,24 @@
+"""What a detector says of settings that mislead."""
+
+from __future__ import annotations
+
+import pytest
+
+import anomalyclip
+
+
+@pytest.mark.parametrize(
+    ("size", "rest", "near"), [(300, 12, "288 and 304"), (321, 1, "320 and 336"), (319, 15, "304 and 320")]
+)
+def test_sizes_that_are_no_multiple_of_the_patch(size, rest, near):
+    (doubt,) = anomalyclip.load("pocket", device="cpu", image_size=size).doubts()
+    assert f"the last {rest} rows and columns are not seen" in doubt
+    assert near in doubt
+
+
+@pytest.mark.parametrize(("prompts", "dpam", "doubtful"), [
+    ("clip", None, True), ("clip-ac", "qk", True), ("clip", "vv", False), (None, None, False),
+])  # fmt: skip
+def test_words_whose_maps_mislead(prompts, dpam, doubtful):
+    found = anomalyclip.load("pocket", device="cpu", prompts=prompts, dpam=dpam).doubts()
+    assert [("inverted" in doubt) for doubt in found] == [True] * doubtful
