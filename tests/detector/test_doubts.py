@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 import anomalyclip
+from anomalyclip.errors import InputError
+from anomalyclip.prediction import decide
 
 
 @pytest.mark.parametrize(
@@ -22,3 +24,10 @@ def test_sizes_that_are_no_multiple_of_the_patch(size, rest, near):
 def test_words_whose_maps_mislead(prompts, dpam, doubtful):
     found = anomalyclip.load("pocket", device="cpu", prompts=prompts, dpam=dpam).doubts()
     assert [("inverted" in doubt) for doubt in found] == [True] * doubtful
+
+
+@pytest.mark.parametrize(("score", "threshold"), [(float("nan"), 0.5), (0.5, float("nan"))])
+def test_nothing_is_decided_of_what_is_not_a_number(score, threshold):
+    with pytest.raises(InputError, match="cannot decide"):
+        decide(score, threshold)
+    assert decide(score, None) is None

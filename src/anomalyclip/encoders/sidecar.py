@@ -127,12 +127,26 @@ def read_artefact(folder: Path) -> Artefact:
     if FORMATS[artefact.format].file not in artefact.files:
         raise InputError(f"{printable(folder / SIDECAR)} does not list {FORMATS[artefact.format].file}; export again")
     for name, record in artefact.files.items():
+        check_inside(folder, name)
         file = RemoteFile("", "", name, record.bytes, sha256=record.sha256)
         found = state(folder / name, file)
         if found != "cached":
             what = "is missing" if found == "missing" else "was changed after it was exported"
             raise InputError(f"{printable(folder / name)} {what}; export the model again")
     return artefact
+
+
+def check_inside(folder: Path, name: str) -> None:
+    """Refuse a file of an export that is a link to elsewhere; a hub cache's links to its own blobs are not elsewhere.
+
+    Raises:
+        InputError: it lies outside.
+    """
+    homes = [folder.resolve()]
+    if folder.absolute().parent.name == "snapshots":
+        homes.append(folder.absolute().parents[1].resolve() / "blobs")
+    if not any((folder / name).resolve().is_relative_to(home) for home in homes):
+        raise InputError(f"{printable(folder / name)} is a link out of its folder; copy the export whole")
 
 
 def parse_artefact(path: Path) -> Artefact:
