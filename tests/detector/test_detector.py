@@ -59,6 +59,22 @@ def test_map_weight_mixes_the_peak_of_the_map_into_the_score(files, golden, weig
     assert mixed.provenance()["settings"]["map_weight"] == weight
 
 
+@pytest.mark.parametrize("share", [1e-9, 0.05, 0.3, 1.0])
+def test_map_share_takes_the_mean_of_the_hottest_pixels_for_the_peak(files, golden, share):
+    mixed = from_files(*files, **OPTIONS, map_weight=0.5, map_share=share)
+    hottest = np.sort(golden["anomaly_map_sigma4"].reshape(3, -1) / 3)[:, ::-1]
+    peaks = hottest[:, : max(1, round(share * hottest.shape[1]))].mean(axis=1)
+    expected = 0.5 * golden["image_score"] + 0.5 * peaks
+    np.testing.assert_allclose(mixed.predict(golden["images"])[0], expected, rtol=1e-5, atol=1e-5)
+    assert mixed.provenance()["settings"]["map_share"] == share
+
+
+def test_a_setting_that_came_later_is_not_recorded_at_its_default(files):
+    """Profiles, caches and exports made before it stay those of the same model."""
+    plain = from_files(*files, **OPTIONS)
+    assert (plain.settings.map_share, "map_share" in plain.provenance()["settings"]) == (0, False)
+
+
 def test_features_that_were_kept_give_the_same_verdict(model, golden):
     scores, maps = model.predict(golden["images"])
     assert (scores.dtype, maps.dtype, maps.shape) == (np.float32, np.float32, (3, 70, 70))

@@ -167,6 +167,22 @@ def test_an_ignored_peak_leaves_the_score(brightness: Any) -> None:
     assert elsewhere.score == pytest.approx(0.5 * mean + 0.5), "nothing of the peak was ignored"
 
 
+def test_an_ignored_hot_share_leaves_the_score(brightness: Any) -> None:
+    """As above where the peak is the mean of the hottest sixteenth: 64 of all pixels, 55 of those that count."""
+    brightness.judge.peak = (0.5, 1 / 16)
+    pixels = np.full((32, 32, 3), 51, np.uint8)
+    pixels[4:8, 4:8] = 255
+    pixels[20:24, 20:24] = 153
+    image = Image.fromarray(pixels)
+    ignore = np.zeros((32, 32), bool)
+    ignore[:12, :12] = True
+    whole = survey(brightness, image, Geometry()).score
+    found = survey(brightness, image, Geometry(), area=Area.of((32, 32), None, ignore))
+    everything = (16 * 1.0 + 16 * 0.6 + 32 * 0.2) / 64
+    counting = (16 * 0.6 + 39 * 0.2) / 55
+    assert whole - found.score == pytest.approx(0.5 * (everything - counting))
+
+
 def test_ignored_tiles_cost_nothing_and_do_not_count(brightness: Any) -> None:
     pixels = np.full((32, 128, 3), 51, np.uint8)
     pixels[:, 64:] = 255
