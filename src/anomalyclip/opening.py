@@ -333,6 +333,8 @@ class _Call:
     def _check(self) -> None:
         asked = Combination(self.asked, self.precision, self.device, self.compiled, settings=self.settings)
         check(asked)  # before the network is used
+        if self.asked == "native":
+            _require_kernels()
         known = self.asked in ("auto", "openvino", "onnx") and self._is_converted()
         method = "" if known else self.prompts.method
         check(replace(asked, runtime=self.runtime, method=method))
