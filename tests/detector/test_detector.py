@@ -187,8 +187,8 @@ def test_prompts_of_another_backbone_are_refused(files, tmp_path):
 
 
 def test_bad_inputs_say_what_would_do(model):
-    with pytest.raises(InputError, match="uint8"):
-        model.detect(np.zeros((4, 4, 3), dtype=np.float32))
+    with pytest.raises(InputError, match="int64"):
+        model.detect(np.zeros((4, 4, 3), dtype=np.int64))
     with pytest.raises(InputError, match="cannot read an image from int"):
         model.detect(5)  # type: ignore[call-overload]
     with pytest.raises(ConfigError, match="batch_size 0 is out of range"):

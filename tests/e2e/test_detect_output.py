@@ -39,7 +39,14 @@ def test_files_only_where_asked_for(
 ) -> None:
     folder, out = photos(tmp_path / "in", 2), tmp_path / "out"
     assert detect(folder, "--output", out, "--no-overlay", "--no-report", "--maps", "npz", "--batch-size", "2") == 0
-    assert {p.name for p in out.iterdir()} == {"maps", "results.csv", "results.jsonl", "run.json", "cards.jsonl"}
+    assert {p.name for p in out.iterdir()} == {
+        "maps",
+        "results.csv",
+        "results.jsonl",
+        "run.json",
+        "cards.jsonl",
+        "files.jsonl",
+    }
     assert read_map(out / "maps/0000.npz").shape == (48, 64)
     first = rows_of(out)
     assert detect(folder, "--output", out, "--overwrite", "--maps", "none", "--quiet") == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -45,12 +46,16 @@ def test_another_setting_or_file_is_another_conversion(home, clip_files, golden_
 
     copy = tmp_path / "clip.safetensors"
     shutil.copy(clip_files["model"], copy)
+    for config in Path(clip_files["model"]).parent.glob("open_clip_config.json"):
+        shutil.copy(config, copy.with_name(config.name))
     asked = {"model": str(copy), "prompts": clip_files["prompts"], **OPTIONS}
     loading = {name: value for name, value in asked.items() if name not in ("device", "threads")}
+    loading["class_name"] = "object"
     opened = open_detector(**asked, runtime="openvino")
     assert known_conversion("openvino", "fp32", loading) == opened.encoder.folder
     assert known_conversion("openvino", "fp32", loading | {"sigma": 2.0}) is None
     assert known_conversion("openvino", "int8", loading) is None
+    assert known_conversion("openvino", "fp32", loading | {"reading": "activation gelu"}) is None
     os.utime(copy, ns=(1, 1))  # as a new file of the same name would have
     assert known_conversion("openvino", "fp32", loading) is None
     again = open_detector(**asked, runtime="openvino")

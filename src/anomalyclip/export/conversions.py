@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 RECIPE = 3
 """Raised when the same model would be converted differently."""
-_DECIDING = ("model", "prompts", "class_name", *SCORING, "gives")
+_DECIDING = ("model", "prompts", "class_name", "reading", *SCORING, "gives")
 
 
 def folder() -> Path:
