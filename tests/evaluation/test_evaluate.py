@@ -121,8 +121,8 @@ def test_rows_hold_scores_and_maps_metrics_of_each_image(model: Detector, data: 
         else:
             small = Image.open(item.mask).resize((70, 70), Image.Resampling.BILINEAR)
             truth = np.array(small).ravel() > 127.5
-            assert row.pixel_auroc == pytest.approx(roc_auc_score(truth, maps.numpy().ravel()), abs=1e-4)
-            assert row.pixel_ap == pytest.approx(average_precision_score(truth, maps.numpy().ravel()), abs=1e-4)
+            assert row.pixel_auroc == pytest.approx(roc_auc_score(truth, maps.ravel()), abs=1e-4)
+            assert row.pixel_ap == pytest.approx(average_precision_score(truth, maps.ravel()), abs=1e-4)
 
 
 def test_intervals_hold_the_value_and_follow_the_seed(model: Detector, data: Dataset, result: Evaluation) -> None:

@@ -129,6 +129,7 @@ def from_row(row: Row) -> ClassResult:
         Counts(**row["counts"]),
         tuple(ImageRow(**image) for image in row["rows"]),
         PixelCurve(**{name: tuple(axis) for name, axis in curve.items()}) if curve is not None else None,
+        {name: float(bound) for name, bound in row["error_bounds"].items()},
     )
 
 
