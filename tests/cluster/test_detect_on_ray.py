@@ -121,7 +121,7 @@ def test_rows_are_those_of_the_local_engine(
     found = rows_of(tmp_path / "ray")
     assert any(row["regions"] for row in expected)
     for row, local_row in zip(found, expected, strict=True):
-        assert row.keys() - {"input", "part"} == local_row.keys()
+        assert row.keys() - {"input", "part", "identity"} == local_row.keys()
         assert json.loads(row["settings"]) == local_row["settings"]
         assert row["score"] == pytest.approx(local_row["score"], abs=1e-6)
         assert [region["box"] for region in row["regions"]] == [region["box"] for region in local_row["regions"]]

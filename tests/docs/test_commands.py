@@ -44,6 +44,7 @@ PARSED_ONLY = [
     ("export pocket --format onnx --precision int8", "quantises for half a minute; tests/runtime does"),
     ("calibrate good-parts/ --model exported-int8", "follows the one above"),
     ("detect photos/ --model exported-int8", "follows the one above"),
+    ("detect photos --model loose.bin", "the file is the reader's; tests/clip gives lone weights both options"),
 ]
 #: Other programs that are not run: name -> reason. `make`, `pip` and `python FILE` are checked against what exists.
 NOT_RUN = {

@@ -77,7 +77,7 @@ def test_stand_ins_get_no_difference_and_say_so(tmp_path: Path) -> None:
     (tmp_path / "made.json").write_text("{}")
     found = report(entry(tmp_path, "VisA", VISA))
     assert all(row.difference is None and row.rendered for row in found.rows)
-    assert "| VisA (rendered) | Detector | image AUROC | 81.5 | 82.1 | – |" in as_markdown(found)
+    assert "| VisA (rendered) | AnomalyCLIP | image AUROC | 81.5 | 82.1 | – |" in as_markdown(found)
 
 
 def test_fewer_classes(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_every_format_names_both_backbones(tmp_path: Path, backbone: Backbone) -
     for text in (markdown, latex):
         assert f"backbone {backbone.name} (weights {backbone.weights_sha256[:12]}, 518 px)" in text
         assert "Not found: DAGM (https://" in text
-        assert "Not run: MPDD, Detector: its masks_are 50% gone." in text
+        assert "Not run: MPDD, AnomalyCLIP: its masks_are 50% gone." in text
     assert data["missing"][0]["dataset"] == "DAGM"
     assert data["not_run"] == [{"variant": "AnomalyCLIP", "target": "MPDD", "reason": "its masks_are 50% gone"}]
     # CLIP's own column of the paper, not AnomalyCLIP's

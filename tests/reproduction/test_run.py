@@ -243,7 +243,7 @@ def test_the_command(call: Call, two_classes: Path, tmp_path: Path) -> None:
     assert "BTAD (rendered)" in table.stdout
     assert (tmp_path / "out/table_1.tex").is_file()
     told = CliRunner().invoke(app, [str(two_classes), "-o", str(tmp_path / "told"), *options[:-1], "--table", "1"])
-    assert "[1 of 1, none left] table 1, BTAD, Detector: image AUROC" in told.stderr
+    assert "[1 of 1, none left] table 1, BTAD, AnomalyCLIP: image AUROC" in told.stderr
     assert f"Results: {tmp_path / 'told'}" in told.stderr
     wrong = CliRunner().invoke(app, [str(two_classes), "-o", str(tmp_path / "out"), "--table", "7"])
     assert isinstance(wrong.exception, ConfigError)
