@@ -309,7 +309,8 @@ class _Call:
     def embedded(self) -> Embedded | None:
         """The graph of the embedded model, where what is asked for is what it does: on a CPU, in float32."""
         elsewhere = self.asked not in ("auto", *GRAPH_RUNTIMES) or self.device not in ("auto", "cpu")
-        if elsewhere or self.compiled or self.precision not in (None, "fp32"):
+        told = self.told != Given()  # the graph reads its own weights as they are: told otherwise, torch has to
+        if elsewhere or told or self.compiled or self.precision not in (None, "fp32"):
             return None
         return find_light(self.model, self.spec, self.settings)
 

@@ -177,3 +177,12 @@ print(maps.shape, image_score(found.image, embedded.text))
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("(1, 64, 80) [0.")
+
+
+def test_the_graph_is_not_taken_where_its_weights_are_said_to_be_read_otherwise() -> None:
+    """Told another activation, pocket is another backbone: its own prompts are refused, never judged by the graph."""
+    import anomalyclip
+    from anomalyclip.errors import PromptError
+
+    with pytest.raises(PromptError, match="were learned on pocket"):
+        anomalyclip.load("pocket", activation="gelu")
