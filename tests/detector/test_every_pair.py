@@ -143,11 +143,14 @@ class TestEveryPair:
         assert np.isfinite(found.score)
 
 
+VALUES = {"layers": [6], "dpam": "vv", "dpam_blocks": 3, "map_weight": 0.5, "map_share": 0.05}
+
+
 @pytest.mark.parametrize(("judge", "setting"), [(judge, name) for judge, names in LACKING.items() for name in names])
 def test_settings_that_a_judge_lacks_are_refused(
     opened: Callable[[str, str], Detector], golden_folder: Path, judge: str, setting: str
 ) -> None:
-    value = {"layers": [6], "dpam": "vv", "map_weight": 0.5}[setting]
+    value = VALUES[setting]
     prompts = "winclip" if judge == "winclip" else opened("torch", "vand").judge.file.path  # type: ignore[attr-defined]
     with pytest.raises(ConfigError, match=f"{judge} has no {setting} to choose, got"):
         open_detector(

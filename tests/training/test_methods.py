@@ -194,7 +194,7 @@ def test_a_method_has_its_own_defaults_and_what_is_given_wins():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"method": "clip"}, "method must be one of anomalyclip, coop, vand, object-aware"),
+        ({"method": "clip"}, "method 'clip': expected one of anomalyclip, object-aware, coop, vand"),
         ({"method": "vand", "level": "both"}, "trains on pixels alone"),
         ({"method": "vand", "dpam": "vv"}, "reads plain CLIP's one path"),
         ({"method": "vand", "n_ctx": 4}, "learns no prompts, so n_ctx means nothing"),

@@ -81,7 +81,7 @@ def scale_of(values: Array, stated: Stated | None = None, full_scale: float | No
     >>> scale_of(np.array([[0.2, 230.0]])).white
     255.0
     >>> scale_of(np.array([[-2.0, 6.0, np.nan]])).note
-    'its values from -2 to 6 state no scale: stretched to this range, which is this picture\\'s own'
+    "its values from -2 to 6 state no scale: stretched to this range, which is this picture's own"
     """
     if stated is not None:
         high = finite_range(values)[1] if values.dtype.itemsize > 1 else None

@@ -51,7 +51,7 @@ def settings_of(face: str) -> dict[str, Setting]:
     """The settings of one face by name, as that face has them, panel by panel.
 
     >>> settings_of("POST /v1/detect")["threshold"].range
-    Range(low=0, high=1, unit='an image score')
+    Range(low=0, high=1, unit='an image score', open=False)
     """
     found = [setting.at(face) for setting in SETTINGS if face in setting.where]
     return {setting.name: setting for setting in sorted(found, key=lambda one: PANELS.index(one.panel))}

@@ -112,8 +112,8 @@ class Scale:
     With x = (v - typical) / (line - typical) and r = ln 9: u = exp(r (x - 1)) below the line, 1 + r (x - 1) above, and
     the value is u / (1 + u). Strictly increasing, smooth at the line, never saturated.
 
-    >>> Scale(1.0, 2.0)([1.0, 2.0, 11.0, 1001.0]).round(4).tolist()
-    [0.10000000149011612, 0.5, 0.954, 0.9995]
+    >>> [round(float(value), 4) for value in Scale(1.0, 2.0)([1.0, 2.0, 11.0, 1001.0])]
+    [0.1, 0.5, 0.9541, 0.9995]
     """
 
     typical: float
