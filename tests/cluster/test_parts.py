@@ -21,9 +21,9 @@ from anomalyclip.cluster.run import ClusterRun, Totals
 from anomalyclip.cluster.store import Store
 from anomalyclip.cluster.worker import Plan, Worker
 from anomalyclip.detect.identity import identify
-from anomalyclip.detect.regions import Region
 from anomalyclip.detect.result import COLUMNS, Provenance
 from anomalyclip.errors import ConfigError, InputError, OutputError
+from anomalyclip.geometry.regions import Region
 from anomalyclip.io.scanning import PassedOver
 
 MADE = Provenance("small", "none", {"threshold": 0.5})

@@ -16,8 +16,9 @@ from hypothesis.extra.numpy import arrays
 from pycocotools.coco import COCO
 from shapely.geometry import shape
 
-from anomalyclip.detect import OutputFolder, Provenance, Result, find_regions, write_findings
+from anomalyclip.detect import OutputFolder, Provenance, Result, write_findings
 from anomalyclip.detect.findings import filled
+from anomalyclip.geometry.regions import find_regions
 
 H, W = 40, 56
 

@@ -26,8 +26,8 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from anomalyclip.calibration import read_profile
-from anomalyclip.detect.regions import find_regions
 from anomalyclip.detect.result import COLUMNS
+from anomalyclip.geometry.regions import find_regions
 
 SHOTS = os.environ.get("ANOMALYCLIP_SCREENSHOTS")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

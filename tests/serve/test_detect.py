@@ -11,8 +11,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from anomalyclip.detect.regions import find_regions
 from anomalyclip.detect.result import COLUMNS
+from anomalyclip.geometry.regions import find_regions
 
 FAR = "../../../etc/passwd"
 

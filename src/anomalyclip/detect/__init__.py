@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from anomalyclip.detect.findings import write_findings
     from anomalyclip.detect.inputs import InputItem, iter_inputs, survey_inputs
     from anomalyclip.detect.pipeline import Finished, Rules, detect_stream
-    from anomalyclip.detect.regions import Region, find_regions
     from anomalyclip.detect.report import write_report
     from anomalyclip.detect.result import Provenance, Result, Thumbnails
     from anomalyclip.detect.summary import Summary
@@ -28,13 +27,11 @@ _HOME = {
     "InputItem": "inputs",
     "OutputFolder": "writers",
     "Provenance": "result",
-    "Region": "regions",
     "Result": "result",
     "Rules": "pipeline",
     "Summary": "summary",
     "Thumbnails": "result",
     "detect_stream": "pipeline",
-    "find_regions": "regions",
     "iter_inputs": "inputs",
     "survey_inputs": "inputs",
     "write_findings": "findings",
@@ -47,13 +44,11 @@ __all__ = [
     "InputItem",
     "OutputFolder",
     "Provenance",
-    "Region",
     "Result",
     "Rules",
     "Summary",
     "Thumbnails",
     "detect_stream",
-    "find_regions",
     "iter_inputs",
     "survey_inputs",
     "write_findings",

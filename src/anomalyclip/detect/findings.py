@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from anomalyclip.detect import folder
 from anomalyclip.detect.journal import Row, read_rows
-from anomalyclip.detect.regions import Region
+from anomalyclip.geometry.regions import Region
 from anomalyclip.io.atomic import atomic_write
 from anomalyclip.version import __version__
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from anomalyclip.detect.identity import Identity
 from anomalyclip.detect.inputs import InputItem
-from anomalyclip.detect.regions import Region
+from anomalyclip.geometry.regions import Region
 from anomalyclip.prediction import Decision
 
 #: Keys of a JSON row and columns of the CSV, in this order.

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from anomalyclip.detect.identity import Identity, identify
 from anomalyclip.detect.inputs import InputItem
-from anomalyclip.detect.regions import find_regions
 from anomalyclip.detect.result import Result, Thumbnails, one_line
 from anomalyclip.errors import AnomalyClipError, ImageReadError
 from anomalyclip.geometry import Area, Areas, Assembly, Geometry, View, plan_views, view_pixels
+from anomalyclip.geometry.regions import find_regions
 from anomalyclip.geometry.views import geometry_record
 from anomalyclip.io.names import printable
 from anomalyclip.prediction import decide

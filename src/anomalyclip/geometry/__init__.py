@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from anomalyclip.geometry.area import Area
     from anomalyclip.geometry.areas import Areas, parse_layout
     from anomalyclip.geometry.assembly import Assembly
+    from anomalyclip.geometry.regions import Region, find_regions
     from anomalyclip.geometry.settings import Box, Geometry, Layout
     from anomalyclip.geometry.sizes import InputSizes
     from anomalyclip.geometry.views import View, batches_of, plan_views, view_pixels
@@ -30,8 +31,10 @@ _HOME = {
     "Geometry": "settings",
     "InputSizes": "sizes",
     "Layout": "settings",
+    "Region": "regions",
     "View": "views",
     "batches_of": "views",
+    "find_regions": "regions",
     "parse_layout": "areas",
     "plan_views": "views",
     "view_pixels": "views",
@@ -45,8 +48,10 @@ __all__ = [
     "Geometry",
     "InputSizes",
     "Layout",
+    "Region",
     "View",
     "batches_of",
+    "find_regions",
     "parse_layout",
     "plan_views",
     "view_pixels",

@@ -14,9 +14,9 @@ import numpy.typing as npt
 from anomalyclip.calibration import Profile
 from anomalyclip.detect.inputs import InputItem
 from anomalyclip.detect.pipeline import Rules
-from anomalyclip.detect.regions import find_regions
 from anomalyclip.detect.result import Provenance, Result, one_line, to_row
 from anomalyclip.errors import AnomalyClipError
+from anomalyclip.geometry.regions import find_regions
 from anomalyclip.geometry.resize import resize_map
 from anomalyclip.io import encode_map, half_tiff, heat_png, notes_of, read_image_bytes, thumbnail_data_uri
 from anomalyclip.prediction import decide

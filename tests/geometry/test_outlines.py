@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 from shapely.geometry import MultiPolygon, shape
 
-from anomalyclip.detect.outlines import outline
+from anomalyclip.geometry.outlines import outline
 
 MASKS = arrays(np.bool_, st.tuples(st.integers(1, 9), st.integers(1, 9)))
 

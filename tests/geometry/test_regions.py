@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from anomalyclip.detect import find_regions
 from anomalyclip.errors import ConfigError, InputError
+from anomalyclip.geometry.regions import find_regions
 
 MAPS = arrays(
     np.float32, st.tuples(st.integers(1, 12), st.integers(1, 12)), elements=st.floats(0, 1, width=32), fill=st.just(0.0)

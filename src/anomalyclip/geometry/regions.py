@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict
 
-from anomalyclip.detect.outlines import Polygon, outline
 from anomalyclip.errors import ConfigError, InputError
+from anomalyclip.geometry.outlines import Polygon, outline
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +21,7 @@ class Region(_Outlined):
 
     box: [x, y, width, height]; area: pixels; peak, mean: anomaly values in [0, 1]; peak_xy: [x, y] of the peak;
     centroid: mean [x, y] of its pixels, as positions of pixel centres counted from 0, like peak_xy. polygons, where
-    asked for: its exact outline, see :func:`anomalyclip.detect.outlines.outline`.
+    asked for: its exact outline, see :func:`anomalyclip.geometry.outlines.outline`.
     """
 
     box: list[int]
