@@ -7,8 +7,12 @@ Exit codes of every verb: 0 done; 1 a result could not be written; 2 the call or
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 import click
 
@@ -18,6 +22,7 @@ from anomalyclip.errors import AnomalyClipError, OutputError
 from anomalyclip.extras import explained
 
 _INTERRUPTED = 130
+_ENDLESS = ("watch", "serve")
 
 
 def _version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
@@ -45,7 +50,27 @@ def main(argv: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a file name never makes printing fail
-    sys.exit(_run(argv))
+    with _sigterm_interrupts(sys.argv[1:] if argv is None else argv):
+        code = _run(argv)
+    sys.exit(code)
+
+
+@contextmanager
+def _sigterm_interrupts(argv: Sequence[str]) -> Iterator[None]:
+    """SIGTERM is Ctrl-C: what is under way is finished and kept. Verbs without an end have an order of their own."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)  # the second one ends us at once
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread() or (argv and argv[0] in _ENDLESS):
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run(argv: Sequence[str] | None) -> int:

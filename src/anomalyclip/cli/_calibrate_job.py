@@ -11,6 +11,8 @@ from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.cli._declared import Given
 from anomalyclip.cli._opening import batch_for, load_detector, scan_of
 from anomalyclip.errors import ConfigError
+from anomalyclip.io import attempts
+from anomalyclip.io.attempts import noted_in
 from anomalyclip.io.names import printable
 from anomalyclip.io.scanning import PassedOver
 
@@ -38,6 +40,11 @@ class CalibrateJob:
 
     def run(self) -> int:
         """Everything that can be refused is refused before the model is loaded."""
+        output = self.given.output
+        with noted_in(output.with_name(f".{output.name}.{attempts.NAME}") if output.parent.is_dir() else None):
+            return self._run()
+
+    def _run(self) -> int:
         from anomalyclip.calibration.conformal import allowed, check_rate
         from anomalyclip.detect import survey_inputs
 

@@ -15,6 +15,8 @@ from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.cli._declared import Given
 from anomalyclip.cli._opening import batch_for, load_detector, scan_of
 from anomalyclip.detect.folder import TABLE
+from anomalyclip.io import attempts
+from anomalyclip.io.attempts import noted_in
 from anomalyclip.io.names import printable
 from anomalyclip.io.scanning import PassedOver
 
@@ -80,7 +82,7 @@ class DetectJob:
         printer = RowPrinter(self.given.format, quiet=self.given.quiet, outlives_pipe=folder is not None)
         start, interrupted = time.monotonic(), False
         try:
-            with folder or nullcontext():
+            with folder or nullcontext(), noted_in(None if folder is None else folder.path / attempts.NAME):
                 self._stream(model, folder, printer, provenance, total)
         except KeyboardInterrupt:
             interrupted = True

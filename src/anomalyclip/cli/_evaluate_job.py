@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,6 +15,8 @@ from anomalyclip.cli._checks import mode_of
 from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.cli._declared import Given
 from anomalyclip.cli._opening import open_layout
+from anomalyclip.io import attempts
+from anomalyclip.io.attempts import noted_in
 from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from anomalyclip.detector import Detector
     from anomalyclip.evaluation import CacheSettings, Evaluation, EvaluationSettings
     from anomalyclip.evaluation.folder import EvaluationFolder
+    from anomalyclip.evaluation.result import ClassResult
     from anomalyclip.geometry import Areas, Geometry
 
 DONE, SOME_FAILED, INTERRUPTED = 0, 3, 130
@@ -56,8 +59,10 @@ class EvaluateJob:
             )
             models = self._load(dataset)
             self._tell_cache(models, dataset)
-            with folder or nullcontext():
-                result = self._evaluate(models, dataset, settings, folder)
+            with folder or nullcontext(), ExitStack() as stack:
+                done = self._begin(models, dataset, settings, folder)
+                stack.enter_context(noted_in(None if folder is None else folder.path / attempts.NAME))
+                result = self._evaluate(models, dataset, settings, folder, done)
                 if folder is not None:
                     self._draw(result, models, dataset, folder)
                     result.save(folder.path)
@@ -120,21 +125,34 @@ class EvaluateJob:
         free = human_size(shutil.disk_usage(cache.folder).free)
         note(f"feature cache {printable(cache.folder)}: {size} for {len(dataset.items):,} images, {free} free")
 
+    def _begin(
+        self,
+        models: Detector | PerClass,
+        dataset: Dataset,
+        settings: EvaluationSettings,
+        folder: EvaluationFolder | None,
+    ) -> dict[str, ClassResult]:
+        """Take the folder; the classes that are done in it."""
+        from anomalyclip.evaluation.folder import fingerprint
+        from anomalyclip.evaluation.predictor import laid_out, recorded
+
+        if folder is None:
+            return {}
+        told = asdict(settings) | recorded(self._cache()) | laid_out(*self.layout)
+        run = {"model": models.provenance(), "settings": told}
+        run["data"] = {"root": str(dataset.root), "split": dataset.split}
+        return folder.begin({**run, "files": fingerprint(dataset)})
+
     def _evaluate(
         self,
         models: Detector | PerClass,
         dataset: Dataset,
         settings: EvaluationSettings,
         folder: EvaluationFolder | None,
+        done: dict[str, ClassResult],
     ) -> Evaluation:
         from anomalyclip.evaluation import evaluate
-        from anomalyclip.evaluation.folder import fingerprint
-        from anomalyclip.evaluation.predictor import laid_out, recorded
 
-        told = asdict(settings) | recorded(self._cache()) | laid_out(*self.layout)
-        run = {"model": models.provenance(), "settings": told}
-        run["data"] = {"root": str(dataset.root), "split": dataset.split}
-        done = folder.begin({**run, "files": fingerprint(dataset)}) if folder is not None else {}
         left = sum(len(dataset.of_class(name)) for name in dataset.classes if name not in done)
         start = time.monotonic()
         with progress_bar(shown=not self.given.quiet) as bar:

@@ -17,6 +17,8 @@ from anomalyclip.cli._declared import Given
 from anomalyclip.cli._opening import batch_for, load_detector
 from anomalyclip.cli._watch_lines import shower, summarise, trouble
 from anomalyclip.errors import ConfigError
+from anomalyclip.io import attempts
+from anomalyclip.io.attempts import noted_in
 from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ class WatchJob:
             stop = stack.enter_context(_stopped_by_signals())
             database = self._open_output()
             stack.callback(database.close)
+            stack.enter_context(noted_in(self.given.output / attempts.NAME))
             couriers = self._couriers(database)
             for courier in couriers:
                 stack.callback(courier.close, _GRACE)
@@ -169,7 +172,7 @@ def _stopped_by_signals() -> Iterator[threading.Event]:
 
     def ask(number: int, frame: FrameType | None) -> None:
         stop.set()
-        signal.signal(number, before[number])
+        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else before[number])
 
     for number in (int(signal.SIGINT), int(signal.SIGTERM)):
         before[number] = signal.signal(number, ask)

@@ -16,6 +16,7 @@ from anomalyclip.errors import AnomalyClipError, ImageReadError
 from anomalyclip.geometry import Area, Areas, Assembly, Geometry, View, plan_views, view_pixels
 from anomalyclip.geometry.regions import find_regions
 from anomalyclip.geometry.views import geometry_record
+from anomalyclip.io import attempts
 from anomalyclip.io.names import printable
 from anomalyclip.prediction import decide
 
@@ -149,10 +150,14 @@ class Stages:
     identify: bool = False
 
     def read(self, item: InputItem) -> Ready:
-        from anomalyclip.io import notes_of
-
         if item.problem is not None:
             raise ImageReadError(item.problem)
+        with attempts.reading(item.file):
+            return self._read(item)
+
+    def _read(self, item: InputItem) -> Ready:
+        from anomalyclip.io import notes_of
+
         # Before and after the picture is read: a file that changes in between has none.
         before = identify(item.file) if self.identify else None
         image = self.open(item)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from anomalyclip.errors import ImageReadError
-from anomalyclip.io import animation, decoding, frames, headers, inspection
+from anomalyclip.io import animation, attempts, decoding, frames, headers, inspection
 from anomalyclip.io.decoding import notes_of
 from anomalyclip.io.depth import Raster
 from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, SUFFIXES
@@ -85,7 +85,8 @@ def read_image(
     def read(file: BinaryIO) -> Image.Image:
         return decoding.to_rgb(*_decode(file, max_pixels, frame=frame, axis=axis), full_scale)
 
-    return use_file(path, read, max_bytes)
+    with attempts.reading(path):
+        return use_file(path, read, max_bytes)
 
 
 def read_image_bytes(
@@ -126,7 +127,8 @@ def read_mask(
     def read(file: BinaryIO) -> npt.NDArray[np.bool_]:
         return decoding.foreground(*_decode(file, max_pixels, windowed=False, frame=frame, axis=axis))
 
-    return use_file(path, read, max_bytes)
+    with attempts.reading(path):
+        return use_file(path, read, max_bytes)
 
 
 def image_size(
