@@ -15,7 +15,9 @@ from anomalyclip.geometry.resize import resize_map
 from anomalyclip.geometry.settings import Layout
 from anomalyclip.geometry.views import geometry_record
 from anomalyclip.io.frames import frame_path, parse_frames, wanted
+from anomalyclip.io.full_scale import parse_full_scale
 from anomalyclip.io.names import printable
+from anomalyclip.io.reading import Reading
 from anomalyclip.io.sources import as_image, count_pictures
 from anomalyclip.prediction import Prediction, decide
 from anomalyclip.settings import settings_of
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from anomalyclip.detector import Detector
+    from anomalyclip.io.full_scale import FullScale
 
     Source: TypeAlias = str | Path | bytes | Image | NDArray[Any]
 
@@ -86,11 +89,11 @@ class Picture(NamedTuple):
             return None
         return str(self.source) if self.frame is None else frame_path(str(self.source), self.frame)
 
-    def read(self, axis: str = "z") -> Image:
-        return as_image(self.source, frame=self.frame, axis=axis)
+    def read(self, reading: Reading) -> Image:
+        return as_image(self.source, frame=self.frame, **reading.keywords())
 
 
-def pictures_of(sources: Sequence[Any], frames: int | str | None, axis: str = "z") -> list[Picture]:
+def pictures_of(sources: Sequence[Any], frames: int | str | None, reading: Reading) -> list[Picture]:
     """Every picture of every source, in order; without `frames` a source is one picture, which the reader refuses where
     it holds several. Raises ConfigError, ImageReadError."""
     if frames is None:
@@ -98,7 +101,7 @@ def pictures_of(sources: Sequence[Any], frames: int | str | None, axis: str = "z
     most = parse_frames(frames)
     found: list[Picture] = []
     for source in sources:
-        number = count_pictures(source, axis=axis)
+        number = count_pictures(source, axis=reading.axis, max_pixels=reading.limit)
         taken, told = wanted(number, most)
         if told is not None:
             name = printable(Picture(source).path or "image")
@@ -115,17 +118,21 @@ def detect_all(
     threshold: float | None = None,
     frames: int | str | None = None,
     axis: str = "z",
+    max_pixels: int | None = None,
+    full_scale: FullScale | None = None,
     **layout: Unpack[Layout],
 ) -> list[Prediction]:
     """A prediction per picture, in order; see :meth:`anomalyclip.detector.Detector.detect`."""
-    given = {"batch_size": batch_size, "threshold": threshold, "frames": frames, "axis": axis}
+    given: dict[str, Any] = {"batch_size": batch_size, "threshold": threshold, "frames": frames, "axis": axis}
+    given |= {"max_pixels": max_pixels, "full_scale": full_scale}
     check_keywords({**given, **layout}, settings_of(PYTHON))
-    pictures = pictures_of(sources, frames, axis)
+    reading = Reading(max_pixels, axis, parse_full_scale(full_scale))
+    pictures = pictures_of(sources, frames, reading)
     if any(value is not None for value in layout.values()):
         geometry, areas = parse_layout(layout)
-        return [_laid_out(model, one, axis, geometry, areas, batch_size, threshold) for one in pictures]
+        return [_laid_out(model, one, reading, geometry, areas, batch_size, threshold) for one in pictures]
     starts = range(0, len(pictures), batch_size)
-    return [one for start in starts for one in _batch(model, pictures[start : start + batch_size], axis, threshold)]
+    return [one for start in starts for one in _batch(model, pictures[start : start + batch_size], reading, threshold)]
 
 
 def detect_by(profile: Any, model: Detector, inputs: Any, **options: Any) -> Prediction | list[Prediction]:
@@ -135,7 +142,9 @@ def detect_by(profile: Any, model: Detector, inputs: Any, **options: Any) -> Pre
     """
     layout = {name: options[name] for name in Layout.__annotations__ if options.get(name) is not None}
     judged = profile.judging(model, *(parse_layout(layout) if layout else ()))  # type: ignore[arg-type]
-    found = judged.detect(inputs, threshold=profile.image_threshold, **options)
+    asked = Reading(options.pop("max_pixels"), options.pop("axis"), parse_full_scale(options.pop("full_scale")))
+    how = profile.reading(asked).keywords()
+    found = judged.detect(inputs, threshold=profile.image_threshold, **how, **options)
     if isinstance(found, list):
         return [replace(one, p_value=profile.p_value(one.score)) for one in found]
     one: Prediction = replace(found, p_value=profile.p_value(found.score))
@@ -145,13 +154,13 @@ def detect_by(profile: Any, model: Detector, inputs: Any, **options: Any) -> Pre
 def _laid_out(
     model: Detector,
     picture: Picture,
-    axis: str,
+    reading: Reading,
     geometry: Geometry,
     areas: Areas,
     batch_size: int,
     threshold: float | None,
 ) -> Prediction:
-    image = picture.read(axis)
+    image = picture.read(reading)
     area, _ = areas.of(image.size, "" if picture.path is None else Path(picture.source).name)
     found = survey(model, image, geometry, area=area, batch_size=batch_size)
     return Prediction(
@@ -167,8 +176,8 @@ def _laid_out(
     )
 
 
-def _batch(model: Detector, pictures: Sequence[Picture], axis: str, threshold: float | None) -> list[Prediction]:
-    images = [picture.read(axis) for picture in pictures]
+def _batch(model: Detector, pictures: Sequence[Picture], reading: Reading, threshold: float | None) -> list[Prediction]:
+    images = [picture.read(reading) for picture in pictures]
     scores, maps = model.predict(np.stack([model.preprocess(image) for image in images]))
     return [
         Prediction(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from anomalyclip.detecting import Source
     from anomalyclip.features.key import CacheKey
     from anomalyclip.geometry import Geometry
+    from anomalyclip.io.full_scale import FullScale
     from anomalyclip.judges.base import Judge
     from anomalyclip.prediction import Prediction
     from anomalyclip.settings import ModelSettings
@@ -197,6 +198,8 @@ class Detector:
         profile: Any = None,
         frames: None = None,
         axis: str = "z",
+        max_pixels: int | None = None,
+        full_scale: FullScale | None = None,
         **layout: Unpack[Layout],
     ) -> Prediction: ...
     @overload
@@ -209,6 +212,8 @@ class Detector:
         profile: Any = None,
         frames: int | str,
         axis: str = "z",
+        max_pixels: int | None = None,
+        full_scale: FullScale | None = None,
         **layout: Unpack[Layout],
     ) -> list[Prediction]: ...
     @overload
@@ -221,6 +226,8 @@ class Detector:
         profile: Any = None,
         frames: int | str | None = None,
         axis: str = "z",
+        max_pixels: int | None = None,
+        full_scale: FullScale | None = None,
         **layout: Unpack[Layout],
     ) -> list[Prediction]: ...
     @spelled_out(Layout)
@@ -233,6 +240,8 @@ class Detector:
         profile: Any = None,
         frames: int | str | None = None,
         axis: str = "z",
+        max_pixels: int | None = None,
+        full_scale: FullScale | None = None,
         **layout: Unpack[Layout],
     ) -> Prediction | list[Prediction]:
         """Score one image or a list of them.
@@ -246,6 +255,9 @@ class Detector:
                 has one, and gives decisions and p-values; in place of ``threshold``.
             frames: of files of several pictures (pages, frames, slices): "all", "first" or how many; None refuses them.
             axis: "x", "y" or "z", along which slices of a NIfTI volume are counted.
+            max_pixels: refuse larger images; None is 89 million.
+            full_scale: the stored value that is white in what is deeper than 8 bits and does not say so, as 4095 for a
+                12-bit camera, or (black, white); None: the profile's, else see ``anomalyclip.io.depth``.
             layout: for large and odd images: ``tile``, ``overlap``, ``scales``, ``keep_aspect``, ``roi`` and
                 ``ignore_mask``, see ``anomalyclip.geometry.Geometry`` and ``anomalyclip.geometry.Layout``.
 
@@ -263,8 +275,10 @@ class Detector:
         if profile is not None:
             if threshold is not None:
                 raise ConfigError("a profile brings its threshold: give profile or threshold, not both")
-            return detect_by(profile, self, inputs, batch_size=batch_size, frames=frames, axis=axis, **layout)
+            reading = {"axis": axis, "max_pixels": max_pixels, "full_scale": full_scale}
+            return detect_by(profile, self, inputs, batch_size=batch_size, frames=frames, **reading, **layout)
         sources = inputs if isinstance(inputs, list | tuple) else [inputs]
         options: dict[str, Any] = {"batch_size": batch_size, "threshold": threshold, "frames": frames, "axis": axis}
+        options |= {"max_pixels": max_pixels, "full_scale": full_scale}
         found = detect_all(self, sources, **options, **layout)
         return found if frames is not None or isinstance(inputs, list | tuple) else found[0]

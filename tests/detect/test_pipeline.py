@@ -15,6 +15,7 @@ from anomalyclip.detect import Finished, InputItem, Result, Rules, Thumbnails, d
 from anomalyclip.detect import pipeline as pipeline_module
 from anomalyclip.detect.names import path_key
 from anomalyclip.errors import OutputError
+from anomalyclip.io.reading import Reading
 
 
 def items(*paths: object) -> Iterator[InputItem]:
@@ -170,7 +171,7 @@ def test_an_error_of_the_source_comes_through(model: Any, png: Callable[..., Pat
 
 
 def test_images_above_the_pixel_limit_fail(model: Any, png: Callable[..., Path]) -> None:
-    (result,) = detect_stream(model, items(png("a.png", size=(100, 100))), max_pixels=5000)
+    (result,) = detect_stream(model, items(png("a.png", size=(100, 100))), reading=Reading(max_pixels=5000))
     assert "100 x 100" in str(result.error)
 
 

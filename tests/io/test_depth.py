@@ -8,7 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from anomalyclip.errors import ConfigError
+from anomalyclip.io.decoding import to_rgb
 from anomalyclip.io.depth import Raster, Scale, Stated, finite_range, opacity, over_white, positive, scale_of, to_uint8
+from anomalyclip.io.full_scale import parse_full_scale
+from anomalyclip.io.refusal import Refusal
 
 
 @pytest.mark.parametrize(
@@ -51,12 +55,27 @@ def test_the_files_word_comes_before_the_callers_and_both_before_a_guess():
         (np.array([0, 1040], np.uint16), "1040 of 65535"),
         (np.array([0.0, 0.5]), "1 taken as white"),
         (np.array([60.0, 160.0]), "255 taken as white"),
-        (np.array([-3, 160], np.int32), "stretched"),
         (np.array([np.nan]), "no finite value"),
     ],
 )
 def test_whatever_the_file_does_not_say_is_told(values, told):
     assert told in str(scale_of(values).note)
+
+
+@pytest.mark.parametrize("values", [np.array([-3, 160], np.int32), np.array([-20.0, 40.0]), np.array([0.0, 1e9])])
+def test_what_has_no_scale_but_its_own_is_refused_with_both_ends(values):
+    assert scale_of(values).own
+    with pytest.raises(Refusal, match=f"--full-scale {values.min():g}:{values.max():g}".replace("+", r"\+")):
+        to_rgb(Raster(values[None]), 1)
+    shown = np.asarray(to_rgb(Raster(values[None]), 1, (float(values.min()), float(values.max()))))
+    assert (shown.min(), shown.max()) == (0, 255)
+    assert scale_of(values, None, (-7.0, 9.0))[:2] == (-7, 9)
+
+
+@pytest.mark.parametrize("given", [0, -5, "nan", "4:3", "1:2:3", "", "x", True, float("inf"), (1, 1), [True, 2]])
+def test_full_scales_that_cannot_be_are_refused(given):
+    with pytest.raises(ConfigError, match=r"full_scale .*BLACK:WHITE"):
+        parse_full_scale(given)
 
 
 def test_what_the_file_says_and_what_contradicts_it():

@@ -100,13 +100,14 @@ def test_a_profile_with_a_memory_judges_by_it(serve, small_clip, png, tmp_path) 
     from anomalyclip.calibration.measured import collect
     from anomalyclip.detect.inputs import iter_inputs
     from anomalyclip.geometry import Areas, Geometry
+    from anomalyclip.io.reading import Reading
 
     for seed in range(5):
         (tmp_path / f"{seed}.png").write_bytes(png(seed))
     maker = Maker(
         small_clip, Geometry(), Areas(), rates=(0.2, 0.2), pixel_rule="image", name="line", memory=True, split=False,
-        self_test=False, full_scale=None,
-        max_pixels=None, measure=lambda model, items, known: collect(model, items, known=known),
+        self_test=False, reading=Reading(),
+        measure=lambda model, items, known: collect(model, items, known=known),
     )  # fmt: skip
     made = maker.make(list(iter_inputs([str(tmp_path)], recursive=False)), None, None)
     made.write_memory(tmp_path / "line.json")

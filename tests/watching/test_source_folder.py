@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from anomalyclip.errors import ImageReadError, InputError
+from anomalyclip.io.reading import Reading
 from anomalyclip.watching import source_folder
 from anomalyclip.watching.arrival import FileMark
 from anomalyclip.watching.journal import Journal
@@ -262,7 +263,7 @@ def test_a_missing_folder_is_refused(tmp_path: Path, journal: Journal) -> None:
 def test_images_are_read_as_anywhere_else(folder: Path, journal: Journal, clock: Clock) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (12, 9, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(folder / "a.png")
-    options = FolderOptions(settle=0, max_pixels=12 * 9)
+    options = FolderOptions(settle=0, reading=Reading(max_pixels=12 * 9))
     (item,) = (source := FolderSource(str(folder), journal, options, clock)).arrivals()
     assert np.array_equal(source.read(item), pixels)
     Image.fromarray(np.zeros((12, 10, 3), np.uint8)).save(folder / "b.png")

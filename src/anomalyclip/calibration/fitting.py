@@ -17,6 +17,7 @@ from anomalyclip.errors import ConfigError
 
 if TYPE_CHECKING:
     from anomalyclip.geometry import Areas, Geometry
+    from anomalyclip.io.reading import Reading
 
 DEFAULT_RATE = 0.01
 
@@ -64,11 +65,13 @@ def calibrate(
     )
 
 
-def provenance_of(model: Any, geometry: Geometry | None = None, areas: Areas | None = None) -> dict[str, Any]:
-    """What a profile is bound to: `model.provenance()`, with the layout of images among its settings."""
+def provenance_of(
+    model: Any, geometry: Geometry | None = None, areas: Areas | None = None, reading: Reading | None = None
+) -> dict[str, Any]:
+    """What a profile is bound to: `model.provenance()`, with the layout and reading of images among its settings."""
     told = dict(model.provenance())
     layout = (geometry.settings() if geometry is not None else {}) | (areas.settings() if areas is not None else {})
-    return told | {"settings": {**told["settings"], **layout}}
+    return told | {"settings": {**told["settings"], **layout, **(reading.recorded() if reading is not None else {})}}
 
 
 def _kept(values: Iterable[float]) -> tuple[float, ...]:

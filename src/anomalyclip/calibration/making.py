@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from anomalyclip.detect.inputs import InputItem
     from anomalyclip.detector import Detector
     from anomalyclip.geometry import Areas, Geometry
+    from anomalyclip.io.reading import Reading
 
 _SHOWN = 3
 
@@ -84,8 +85,7 @@ class Maker:
     memory: bool
     split: bool
     self_test: bool
-    max_pixels: int | None
-    full_scale: float | None
+    reading: Reading
     measure: Measure
     advance: Callable[[], object] = lambda: None
 
@@ -131,7 +131,7 @@ class Maker:
 
     def _gatherer(self) -> Gatherer:
         source = source_for(self.model.encoder.facts)
-        read = file_reader(self.max_pixels, self.full_scale)
+        read = file_reader(self.reading)
         return Gatherer(self.model, source, self.geometry, self.areas, read)
 
     def _thresholds_alone(
@@ -154,7 +154,7 @@ class Maker:
     ) -> Profile:
         return calibrate(
             normals,
-            provenance_of(self.model, self.geometry, self.areas),
+            provenance_of(self.model, self.geometry, self.areas, self.reading),
             name=self.name,
             rate=rates[0],
             pixel_rate=rates[1],

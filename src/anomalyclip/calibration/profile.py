@@ -24,6 +24,7 @@ from pydantic import (
 from anomalyclip.calibration.conformal import conformal_threshold, p_values
 from anomalyclip.calibration.memory_file import MemoryPart
 from anomalyclip.errors import ConfigError, InputError
+from anomalyclip.io.reading import Reading
 from anomalyclip.prediction import Decision
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 #: Parts of a model's provenance that do not change its scores.
 _NAMES_ONLY = ("model", "prompts", "version", "runtime")
+#: Settings that a profile brings with it, see :meth:`Profile.reading`.
+_BROUGHT = ("axis", "full_scale")
 
 #: "image": at most `rate` of normal images show any pixel above the threshold. "pixel": at most `rate` of the pixels
 #: of normal images lie above it, on average over images.
@@ -167,6 +170,21 @@ class Profile(_Part):
             self._folder = folder
         return self
 
+    def reading(self, asked: Reading) -> Reading:
+        """How the pictures of this profile were read, for those to come; `asked` adds its limit.
+
+        Raises ConfigError where `asked` says otherwise.
+        """
+        own = Reading.of(self.provenance.get("settings", {}), max_pixels=asked.max_pixels)
+        for name, default in (("axis", "z"), ("full_scale", None)):
+            then, now = getattr(own, name), getattr(asked, name)
+            if now not in (default, then):
+                raise ConfigError(
+                    f"the profile {self.name!r} was calibrated with {name} {then}, not {now}: leave it out, or "
+                    "run `anomalyclip calibrate` again"
+                )
+        return own
+
     def judged(self, model: Detector) -> Detector:
         """The model with this profile's memory beside its words, or as it is where there is none.
 
@@ -200,7 +218,7 @@ class Profile(_Part):
     def check_model(self, provenance: Mapping[str, Any]) -> None:
         """Raises ConfigError that names every difference where `provenance` is not of the model calibrated with."""
         then, now = (dict(_flat(_scoring(given))) for given in (self.provenance, provenance))
-        different = [key for key in {**then, **now} if then.get(key) != now.get(key)]
+        different = [key for key in {**then, **now} if key not in _BROUGHT and then.get(key) != now.get(key)]
         if different:
             listed = "; ".join(f"{key} {_show(then.get(key))} then, {_show(now.get(key))} now" for key in different)
             raise ConfigError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.cli._declared import Given
-from anomalyclip.cli._opening import batch_for, load_detector, scan_of
+from anomalyclip.cli._opening import batch_for, load_detector, reading_of, scan_of
 from anomalyclip.errors import ConfigError
 from anomalyclip.io import attempts
 from anomalyclip.io.attempts import noted_in
@@ -123,8 +123,7 @@ class CalibrateJob:
                 memory=self.given.memory,
                 split=self.given.split,
                 self_test=self.given.self_test,
-                max_pixels=self.given.max_pixels,
-                full_scale=self.given.full_scale,
+                reading=reading_of(self.given),
                 measure=lambda judged, items, known: self._measure(
                     judged, items, known, lambda: bar.update(task, advance=1)
                 ),
@@ -163,8 +162,7 @@ class CalibrateJob:
             items,
             batch_size=self.given.batch_size or batch_for(model),
             workers=self.given.workers,
-            max_pixels=self.given.max_pixels,
-            full_scale=self.given.full_scale,
+            reading=reading_of(self.given),
             geometry=self.geometry,
             areas=self.areas,
             known=known,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from anomalyclip.detect import Rules
     from anomalyclip.detector import Detector
     from anomalyclip.geometry import Areas, Geometry
+    from anomalyclip.io.reading import Reading
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,10 @@ class Decisions:
         return told | (
             {} if self.profile is None else {"profile": self.profile.name, "profile_made": self.profile.made}
         )
+
+    def reading(self, asked: Reading) -> Reading:
+        """As the profile's pictures were read, where there is one. Raises ConfigError where `asked` contradicts it."""
+        return asked if self.profile is None else self.profile.reading(asked)
 
     def judged(self, model: Detector, geometry: Geometry, areas: Areas) -> Detector:
         """The model with the profile's memory, if it has one.

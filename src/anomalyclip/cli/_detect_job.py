@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from anomalyclip.cli._checks import mode_of
 from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.cli._declared import Given
-from anomalyclip.cli._opening import batch_for, load_detector, scan_of
+from anomalyclip.cli._opening import batch_for, load_detector, reading_of, scan_of
 from anomalyclip.detect.folder import TABLE
 from anomalyclip.io import attempts
 from anomalyclip.io.attempts import noted_in
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from anomalyclip.detect.pipeline import Sink
     from anomalyclip.detector import Detector
     from anomalyclip.geometry import Areas, Geometry
+    from anomalyclip.io.reading import Reading
 
 DONE, SOME_FAILED, INTERRUPTED = 0, 3, 130
 _IN_STREAM = 3  # images per stream and batch: the streams wait for each other only at a batch's end
@@ -44,12 +45,21 @@ class DetectJob:
     areas: Areas
     passed: PassedOver = field(default_factory=PassedOver)
 
+    @property
+    def reading(self) -> Reading:
+        """How the pictures of this run are read."""
+        return self.decisions.reading(reading_of(self.given))
+
+    @property
+    def _scan(self) -> dict[str, Any]:
+        return scan_of(self.given) | {"axis": self.reading.axis}
+
     def run(self) -> int:
         """Cheap checks first: no folder is made before an input is found, no model loaded before the folder fits."""
         from anomalyclip.detect import OutputFolder, survey_inputs
 
         try:
-            total = survey_inputs(self.given.inputs, passed=self.passed, **scan_of(self.given))
+            total = survey_inputs(self.given.inputs, passed=self.passed, **self._scan)
             folder = OutputFolder(self.given.output, mode_of(self.given)) if self.given.output is not None else None
             model = self._load(total)
             model.check(self.geometry)
@@ -72,8 +82,7 @@ class DetectJob:
             **self.decisions.recorded(),
             **self.geometry.settings(),
             **self.areas.settings(),
-            **({"axis": self.given.axis} if self.given.axis != "z" else {}),
-            **({"full_scale": self.given.full_scale} if self.given.full_scale is not None else {}),
+            **self.reading.recorded(),
         )
         if folder is not None:
             files: dict[str, Any] = {"overlay": self._overlay, "maps": self._maps}
@@ -114,8 +123,7 @@ class DetectJob:
                 self._items(folder, lambda: bar.update(task, advance=1)),
                 batch_size=self.given.batch_size or _batch_for(model),
                 workers=self.given.workers or 2,
-                max_pixels=self.given.max_pixels,
-                full_scale=self.given.full_scale,
+                reading=self.reading,
                 rules=self.decisions.rules(outlines=self.given.findings is not None),
                 sink=self._sink(folder),
                 geometry=self.geometry,
@@ -164,7 +172,7 @@ class DetectJob:
         from anomalyclip.detect import iter_inputs
 
         names = folder.names if folder is not None else None
-        for item in iter_inputs(self.given.inputs, names=names, **scan_of(self.given)):
+        for item in iter_inputs(self.given.inputs, names=names, **self._scan):
             if folder is not None and folder.is_done(item):
                 skipped()
             else:

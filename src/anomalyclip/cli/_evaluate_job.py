@@ -14,7 +14,7 @@ import click
 from anomalyclip.cli._checks import mode_of
 from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.cli._declared import Given
-from anomalyclip.cli._opening import open_layout
+from anomalyclip.cli._opening import open_layout, reading_of
 from anomalyclip.io import attempts
 from anomalyclip.io.attempts import noted_in
 from anomalyclip.io.names import printable
@@ -138,7 +138,7 @@ class EvaluateJob:
 
         if folder is None:
             return {}
-        told = asdict(settings) | recorded(self._cache()) | laid_out(*self.layout)
+        told = asdict(settings) | recorded(self._cache()) | laid_out(*self.layout, reading_of(self.given))
         run = {"model": models.provenance(), "settings": told}
         run["data"] = {"root": str(dataset.root), "split": dataset.split}
         return folder.begin({**run, "files": fingerprint(dataset)})
@@ -168,7 +168,9 @@ class EvaluateJob:
                 on_image=lambda _: bar.update(task, advance=1),
                 on_class=folder.append if folder is not None else None,
                 frames=self.given.frames,
-                **self.given.part("stream"),
+                reading=reading_of(self.given),
+                batch_size=self.given.batch_size,
+                workers=self.given.workers,
             )
         self._summarise(left, time.monotonic() - start, len(done))
         return result
@@ -182,7 +184,9 @@ class EvaluateJob:
         if self.given.plots is None and not plots_available():
             note("no plots: matplotlib is not installed (pip install 'anomalyclip[train]')", style="yellow")
         elif self.given.plots is not False:
-            write_plots(folder.path / PLOTS, result, models, dataset, self._cache(), *self.layout)
+            write_plots(
+                folder.path / PLOTS, result, models, dataset, self._cache(), *self.layout, reading_of(self.given)
+            )
 
     def _summarise(self, images: int, seconds: float, classes_done: int) -> None:
         if not self.given.quiet:

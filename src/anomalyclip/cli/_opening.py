@@ -10,6 +10,7 @@ from anomalyclip.errors import ConfigError
 if TYPE_CHECKING:
     from anomalyclip.detector import Detector
     from anomalyclip.geometry import Areas, Geometry
+    from anomalyclip.io.reading import Reading
 
 _BATCH = {"cpu": 1}  # larger batches do not help a CPU and cost memory
 _BATCH_ELSEWHERE = 8
@@ -27,6 +28,13 @@ def open_layout(given: Given) -> tuple[Geometry, Areas]:
 def scan_of(given: Given) -> dict[str, Any]:
     """Keywords of `iter_inputs` and `survey_inputs`: what the arguments stand for."""
     return {name: getattr(given, name) for name in ("recursive", "frames", "axis", "max_pixels")}
+
+
+def reading_of(given: Given) -> Reading:
+    """How the call's pictures are read; of a verb without volumes, along z."""
+    from anomalyclip.io.reading import Reading
+
+    return Reading(given.max_pixels, getattr(given, "axis", "z"), given.full_scale)
 
 
 def load_detector(given: Given, *, quiet: bool = False, **more: Any) -> Detector:

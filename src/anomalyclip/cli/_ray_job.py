@@ -110,10 +110,8 @@ def ray_job(job: DetectJob) -> RayJob:
         areas=job.areas,
         profile=job.decisions.profile,
         batch_size=given.batch_size,
-        max_pixels=given.max_pixels,
-        full_scale=given.full_scale,
+        reading=job.reading,
         frames=given.frames,
-        axis=given.axis,
     )
     return RayJob(
         plan=plan,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from anomalyclip.cli._console import note
 from anomalyclip.cli._declared import Given
-from anomalyclip.cli._opening import batch_for, load_detector
+from anomalyclip.cli._opening import batch_for, load_detector, reading_of
 from anomalyclip.cli._watch_lines import shower, summarise, trouble
 from anomalyclip.errors import ConfigError
 from anomalyclip.io import attempts
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from anomalyclip.detect import Provenance
     from anomalyclip.detector import Detector
     from anomalyclip.geometry import Areas, Geometry
+    from anomalyclip.io.reading import Reading
     from anomalyclip.watching.arrival import Source
     from anomalyclip.watching.database import Database
     from anomalyclip.watching.journal import Journal
@@ -45,6 +46,10 @@ class WatchJob:
     decisions: Decisions
     geometry: Geometry
     areas: Areas
+
+    @property
+    def _reading(self) -> Reading:
+        return self.decisions.reading(reading_of(self.given))
 
     def run(self) -> int:
         """Everything that can be refused is refused before the model is loaded."""
@@ -112,7 +117,7 @@ class WatchJob:
                 self.given.recursive,
                 self.given.settle,
                 self.given.once,
-                self.given.max_pixels,
+                self._reading,
                 leave_out=own,
                 frames=self.given.frames,
             )
@@ -161,7 +166,8 @@ class WatchJob:
     def _provenance(self, model: Detector) -> Provenance:
         from anomalyclip.detect import Provenance
 
-        return Provenance.of(model, **self.decisions.recorded(), **self.geometry.settings(), **self.areas.settings())
+        layout = self.geometry.settings() | self.areas.settings()
+        return Provenance.of(model, **self.decisions.recorded(), **layout, **self._reading.recorded())
 
 
 @contextmanager

@@ -52,12 +52,13 @@ def info(given: Given) -> None:
 @verb("data check")
 def check(given: Given) -> None:
     """Count a data set, decode every image and mask, report problems. Exit code 3 if there are any."""
+    from anomalyclip.cli._opening import reading_of
     from anomalyclip.data import check_dataset, open_dataset
 
     dataset = open_dataset(given.folder, name=given.name, split=given.split, missing_masks=given.missing_masks)
     with progress_bar(shown=True) as bar:
         task = bar.add_task("checking", total=len(dataset.items))
-        report = check_dataset(dataset, lambda: bar.advance(task), max_pixels=given.max_pixels)
+        report = check_dataset(dataset, lambda: bar.advance(task), reading=reading_of(given))
     if given.as_json:
         click.echo(json.dumps(_report_facts(dataset, report), indent=2))
     else:

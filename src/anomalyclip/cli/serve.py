@@ -7,7 +7,7 @@ from pathlib import Path
 
 from anomalyclip.cli._console import note
 from anomalyclip.cli._declared import Given, verb
-from anomalyclip.cli._opening import load_detector
+from anomalyclip.cli._opening import load_detector, reading_of
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.io.names import printable
 
@@ -37,6 +37,7 @@ def app(given: Given) -> None:
         workers=given.workers,
         api_key=key,
         drain_seconds=given.drain,
+        reading=reading_of(given),
         profile=profiles[0].name if len(profiles) == 1 else None,
         **given.part("rules"),
     )

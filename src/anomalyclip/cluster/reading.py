@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from anomalyclip.cluster.places import is_url, open_place
 from anomalyclip.errors import AnomalyClipError, ImageReadError
-from anomalyclip.io import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, printable, read_image, read_image_bytes
-from anomalyclip.io.frames import count_frames, count_frames_of
+from anomalyclip.io import DEFAULT_MAX_BYTES, printable
+from anomalyclip.io.frames import count_frames_of
+from anomalyclip.io.reading import Reading
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -21,35 +22,24 @@ _FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryEr
 _SEVERAL = frozenset({".tif", ".tiff", ".btf", ".gif", ".webp", ".dcm", ".dicom", ".nii", ".gz", ""})
 
 
-def count_source(place: str, *, axis: str = "z", max_pixels: int | None = None) -> int:
+def count_source(place: str, reading: Reading) -> int:
     """How many pictures there are; 1 where that cannot be told.
 
     Also 1 for URLs whose suffix is of a kind that rarely holds several: each question would fetch the file.
     """
-    limit = DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels
     try:
         if not is_url(place):
-            return count_frames(place, axis=axis, max_pixels=limit)
+            return reading.count(place)
         if Path(place).suffix.lower() not in _SEVERAL:
             return 1
-        return count_frames_of(_fetch(place), place, axis=axis, max_pixels=limit)
+        return count_frames_of(_fetch(place), place, axis=reading.axis, max_pixels=reading.limit)
     except AnomalyClipError:  # reading it will say why, in its row
         return 1
 
 
-def read_source(
-    place: str,
-    *,
-    frame: int | None = None,
-    axis: str = "z",
-    max_pixels: int | None = None,
-    full_scale: float | None = None,
-) -> Image:
+def read_source(place: str, reading: Reading, frame: int | None = None) -> Image:
     """One image as 8-bit RGB, upright. Raises ImageReadError, ConfigError (for a scheme that cannot be read here)."""
-    limit = DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels
-    if not is_url(place):
-        return read_image(place, frame=frame, axis=axis, max_pixels=limit, full_scale=full_scale)
-    return read_image_bytes(_fetch(place), place, frame=frame, axis=axis, max_pixels=limit, full_scale=full_scale)
+    return reading.content(_fetch(place), place, frame) if is_url(place) else reading.image(place, frame)
 
 
 def _fetch(place: str) -> bytes:

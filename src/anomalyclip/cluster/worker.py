@@ -23,6 +23,7 @@ from anomalyclip.detect.identity import Identity
 from anomalyclip.detect.result import to_row
 from anomalyclip.geometry import Areas, Geometry
 from anomalyclip.io.frames import frame_path, split_frame, wanted
+from anomalyclip.io.reading import Reading
 
 if TYPE_CHECKING:
     from anomalyclip.calibration import Profile
@@ -36,7 +37,8 @@ class Plan:
     """What every worker of a run needs; travels to the nodes, so paths in it must mean the same everywhere.
 
     loading: keywords of `anomalyclip.opening.open_detector`. readers: threads that fetch and decode. profile: gives
-    p-values; its thresholds are in `rules` already. frames: pictures taken of a file of several, None is all.
+    p-values; its thresholds are in `rules` already, and its reading in `reading`. frames: pictures taken of a file of
+    several, None is all.
     """
 
     store: Store
@@ -47,10 +49,8 @@ class Plan:
     profile: Profile | None = None
     batch_size: int | None = None
     readers: int = 2
-    max_pixels: int | None = None
-    full_scale: float | None = None
+    reading: Reading = field(default_factory=Reading)
     frames: int | None = None
-    axis: str = "z"
 
     def open_detector(self) -> Any:
         """Load the model; in the worker."""
@@ -60,22 +60,21 @@ class Plan:
 
     def read(self, item: InputItem) -> Any:
         """An item's image; in the worker, from several threads."""
-        return read_source(
-            item.file, frame=item.frame, axis=self.axis, max_pixels=self.max_pixels, full_scale=self.full_scale
-        )
+        return read_source(item.file, self.reading, item.frame)
 
     def pictures(self, source: Source) -> list[InputItem]:
         """The pictures of an input: itself, or those of a file of several; in the worker."""
         path, frame = (source.path, None) if is_url(source.path) else split_frame(source.path)
         name = Path(path).name
         if frame is not None:
-            return [InputItem(source.path, name, b"", frame=frame, axis=self.axis)]
+            return [InputItem(source.path, name, b"", frame=frame, axis=self.reading.axis)]
         whole = InputItem(path, name, b"", source.problem)
-        number = 1 if source.problem is not None else count_source(path, axis=self.axis, max_pixels=self.max_pixels)
+        number = 1 if source.problem is not None else count_source(path, self.reading)
         if number == 1:
             return [whole]
         taken, told = wanted(number, self.frames)
-        found = [InputItem(frame_path(path, n), name, b"", frame=n, axis=self.axis) for n in range(taken)]
+        axis = self.reading.axis
+        found = [InputItem(frame_path(path, n), name, b"", frame=n, axis=axis) for n in range(taken)]
         return found if told is None else [*found, replace(whole, problem=told)]
 
 
@@ -110,7 +109,7 @@ class Worker:
         self.detector.check(plan.geometry)
         thresholds = {"threshold": plan.rules.threshold, "pixel_threshold": plan.rules.pixel_threshold}
         extra = {**thresholds, "min_area": plan.rules.min_area, **plan.geometry.settings(), **plan.areas.settings()}
-        extra |= {} if plan.full_scale is None else {"full_scale": plan.full_scale}
+        extra |= plan.reading.recorded()
         if plan.profile is not None:
             from anomalyclip.calibration import provenance_of
 
@@ -156,7 +155,6 @@ class Worker:
             items(),
             batch_size=1 if alone else plan.batch_size or usual,
             workers=1 if alone else plan.readers,
-            max_pixels=plan.max_pixels,
             rules=plan.rules,
             read=plan.read,
             geometry=plan.geometry,

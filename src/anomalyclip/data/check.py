@@ -14,6 +14,7 @@ from anomalyclip.data.doubts import Doubt, Finding, grouped
 from anomalyclip.data.masks import mask_name, read_marked
 from anomalyclip.errors import ImageReadError
 from anomalyclip.io.names import printable
+from anomalyclip.io.reading import Reading
 
 
 @dataclass
@@ -52,11 +53,11 @@ def check_dataset(
     dataset: Dataset,
     advance: Callable[[], object] = lambda: None,
     workers: int = 2,
-    max_pixels: int | None = None,
+    reading: Reading | None = None,
 ) -> Report:
     """Decode every image and mask. `advance` is called after each item, in the calling thread.
 
-    max_pixels: larger images are refused (None: the default of `anomalyclip.io`).
+    reading: how images are read, None is the reader's defaults.
 
     Found: unreadable images and masks, masks that cannot be right (`anomalyclip.data.masks.Doubt`), pictures and masks
     that seem to have changed places, classes that decoding leaves without normals or anomalies, the same file listed
@@ -65,7 +66,7 @@ def check_dataset(
     report = Report({name: ClassReport() for name in dataset.classes}, list(dataset.problems), list(dataset.notes))
     readable: list[Item] = []
     doubts: list[Finding] = []
-    look = partial(_look, max_pixels=max_pixels)
+    look = partial(_look, reading=reading or Reading())
     with ThreadPoolExecutor(workers) as pool:
         for item, (error, findings, usable) in _in_order(pool, look, dataset.items, workers):
             row = report.classes[item.class_name]
@@ -100,18 +101,17 @@ def _in_order(
         yield from zip(batch, pool.map(look, batch), strict=True)
 
 
-def _look(item: Item, max_pixels: int | None) -> _Looked:
-    from anomalyclip.io.images import DEFAULT_MAX_PIXELS, read_image
-
+def _look(item: Item, reading: Reading) -> _Looked:
     try:
-        image = read_image(item.image, max_pixels=max_pixels or DEFAULT_MAX_PIXELS)
+        image = reading.image(item.image)
         if item.mask is None:
             return "", (), True
-        reading = read_marked(item.mask, item.image, item.label, published=item.published, max_pixels=max_pixels)
+        limit = reading.max_pixels
+        found = read_marked(item.mask, item.image, item.label, published=item.published, max_pixels=limit)
     except ImageReadError as error:
         return str(error), (), False
     swapped = ""
-    if any(finding.doubt is Doubt.HALF for finding in reading.findings) and len(image.getcolors(2) or ()) == 2:
+    if any(finding.doubt is Doubt.HALF for finding in found.findings) and len(image.getcolors(2) or ()) == 2:
         names = f"{printable(item.image)} and {mask_name(item.mask)}"
         swapped = f"{names}: the picture has two colours and the mask many; have they changed places?"
-    return swapped, reading.findings, True
+    return swapped, found.findings, True

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from anomalyclip.detect.inputs import InputItem
 from anomalyclip.detect.result import Result
@@ -23,6 +23,7 @@ from anomalyclip.detect.stages import Job, Ready, Stages, reason
 from anomalyclip.detect.stages import Rules as Rules
 from anomalyclip.detect.stages import Sink as Sink
 from anomalyclip.geometry import Areas, Geometry, View
+from anomalyclip.io.reading import Reading
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -40,8 +41,7 @@ def detect_stream(
     *,
     batch_size: int = 8,
     workers: int = 2,
-    max_pixels: int | None = None,
-    full_scale: float | None = None,
+    reading: Reading | None = None,
     rules: Rules | None = None,
     sink: Sink | None = None,
     read: Callable[[InputItem], Image] | None = None,
@@ -56,8 +56,8 @@ def detect_stream(
     model fails on is tried again view by view, so that only the image at fault fails. Closing the iterator or an
     interrupt stops at once: waiting tasks are dropped, running ones are waited for, no thread stays behind.
 
-    batch_size, workers: at least 1; `workers` threads decode and as many write. max_pixels: larger images are refused
-    (None: the default of `anomalyclip.io`). full_scale: see `anomalyclip.io.read_image`. sink: see `Sink`. read: gives
+    batch_size, workers: at least 1; `workers` threads decode and as many write. reading: see
+    `anomalyclip.io.reading.Reading`; the axis is each item's. sink: see `Sink`. read: gives
     an item's RGB image where it is no file (a camera's frame); called from several threads, for large images twice;
     may raise ImageReadError.
     geometry: tiles, scales, proportions; None is one view of the whole image. areas: which pixels count.
@@ -72,7 +72,7 @@ def detect_stream(
         model,
         rules or Rules(),
         sink,
-        read or file_reader(max_pixels, full_scale),
+        read or file_reader(reading),
         KEPT_BYTES // (4 * batch_size + workers),
         geometry,
         areas,
@@ -104,12 +104,10 @@ def detect_stream(
             pool.shutdown(wait=True)
 
 
-def file_reader(max_pixels: int | None = None, full_scale: float | None = None) -> Callable[[InputItem], Image]:
-    """Reads an item's file; see `anomalyclip.io.read_image` for both limits."""
-    from anomalyclip.io import read_image
-
-    options: dict[str, Any] = {"full_scale": full_scale} | ({} if max_pixels is None else {"max_pixels": max_pixels})
-    return lambda item: read_image(item.file, frame=item.frame, axis=item.axis, **options)
+def file_reader(reading: Reading | None = None) -> Callable[[InputItem], Image]:
+    """Reads an item's file."""
+    how = reading or Reading()
+    return lambda item: replace(how, axis=item.axis).image(item.file, item.frame)
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ import numpy as np
 
 from anomalyclip.by_class import model_for
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL, Dataset, Item
+from anomalyclip.data.pictures import relative_name, with_own_mask
 from anomalyclip.errors import AnomalyClipError, InputError
-from anomalyclip.evaluation.pictures import relative_name, with_own_mask
 from anomalyclip.evaluation.predictor import CacheSettings, Predictor
 from anomalyclip.evaluation.result import Evaluation, ImageRow
 from anomalyclip.evaluation.truth import read_truth
+from anomalyclip.io.reading import Reading
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,21 +56,22 @@ def draw(
     cache: CacheSettings | None = None,
     geometry: Geometry | None = None,
     areas: Areas | None = None,
+    reading: Reading | None = None,
 ) -> Image | None:
     """The image with the outline of its mask beside its heat map; None where it cannot be read any more."""
-    from anomalyclip.io import draw_overlay, read_image
+    from anomalyclip.io import draw_overlay
 
-    item = _item_of(dataset, row)
+    item, reading = _item_of(dataset, row), reading or Reading()
     try:
-        image = read_image(item.image, frame=item.frame)
+        image = reading.image(item.image, item.frame)
     except AnomalyClipError:
         return None
     try:
-        truth, _ = read_truth(with_own_mask(item), image.size, None)
+        truth, _ = read_truth(with_own_mask(item), image.size, None, max_pixels=reading.max_pixels)
     except AnomalyClipError:  # told in the image's row
         truth = None
-    predictor = Predictor(model_for(models, row.class_name), cache, geometry, areas)
-    _, maps = predictor.predict([predictor.load(item.image, image)])
+    predictor = Predictor(model_for(models, row.class_name), cache, geometry, areas, reading)
+    _, maps = predictor.predict([predictor.load(item.image, image, item.frame)])
     small = image.copy()
     small.thumbnail((SIDE, SIDE))
     heat = draw_overlay(small, maps[0], colour_bar=False)

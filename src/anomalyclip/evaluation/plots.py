@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from anomalyclip.data.dataset import Dataset
     from anomalyclip.evaluation.predictor import CacheSettings
     from anomalyclip.geometry import Areas, Geometry
+    from anomalyclip.io.reading import Reading
 
     Figure = Any  # matplotlib comes with the extra `train` and without types
     Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -55,6 +56,7 @@ def write_plots(
     cache: CacheSettings | None = None,
     geometry: Geometry | None = None,
     areas: Areas | None = None,
+    reading: Reading | None = None,
 ) -> list[Path]:
     """Write roc.png, pr.png, scores.png and maps.png, those that have something to show; gives their paths.
 
@@ -68,7 +70,7 @@ def write_plots(
     except OSError as error:
         raise output_error(folder, error) from error
     written = []
-    picture = partial(draw, models, dataset, result, cache=cache, geometry=geometry, areas=areas)
+    picture = partial(draw, models, dataset, result, cache=cache, geometry=geometry, areas=areas, reading=reading)
     for name, figure in _figures(result, picture):
         with atomic_write(folder / f"{name}.png") as aside:
             figure.savefig(aside, format="png", dpi=DPI)

@@ -13,6 +13,7 @@ import numpy as np
 from anomalyclip.detecting import survey
 from anomalyclip.errors import ConfigError
 from anomalyclip.features.key import CacheDtype
+from anomalyclip.io.reading import Reading
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,9 +44,10 @@ def recorded(cache: CacheSettings | None) -> dict[str, str]:
     return {} if cache is None or cache.dtype == "fp32" else {"features": cache.dtype}
 
 
-def laid_out(geometry: Geometry | None, areas: Areas | None) -> dict[str, Any]:
-    """What results say about the layout: nothing for whole images."""
-    return ({} if geometry is None else geometry.settings()) | ({} if areas is None else areas.settings())
+def laid_out(geometry: Geometry | None, areas: Areas | None, reading: Reading | None = None) -> dict[str, Any]:
+    """What results say about the layout and the reading of images: nothing for whole ones, read as files say."""
+    layout = ({} if geometry is None else geometry.settings()) | ({} if areas is None else areas.settings())
+    return layout | ({} if reading is None else reading.recorded())
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ class Loaded:
 class Predictor:
     """One model with its cache, if any. `load` may be called from several threads, `predict` from one.
 
-    geometry, areas: how images are laid out before the model, and which of their pixels count.
+    geometry, areas: how images are laid out before the model, and which of their pixels count. reading: how they were
+    read, which decides what is kept of them.
 
     Raises:
         OutputError: the cache's folder cannot be made. ConfigError: a cache for a model that gives no features, or for
@@ -78,11 +81,12 @@ class Predictor:
         cache: CacheSettings | None = None,
         geometry: Geometry | None = None,
         areas: Areas | None = None,
+        reading: Reading | None = None,
     ) -> None:
         from anomalyclip.features import FeatureCache
         from anomalyclip.geometry import Areas, Geometry
 
-        self.model = model
+        self.model, self._reading = model, reading or Reading()
         self.geometry, self.areas = geometry or Geometry(), areas or Areas()
         self.plain = self.geometry.plain and self.areas.everything
         self.cache = None
@@ -106,7 +110,7 @@ class Predictor:
             return Loaded(None, image=image, area=area)
         if self.cache is None:
             return Loaded(self.model.preprocess(image))
-        digest = sha256(path)
+        digest = self._reading.digest(sha256(path))
         if frame is not None:
             digest = hashlib.sha256(f"{digest} picture {frame}".encode()).hexdigest()
         if self.cache.has(digest):

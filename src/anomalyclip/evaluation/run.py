@@ -32,6 +32,7 @@ from anomalyclip.version import __version__
 if TYPE_CHECKING:
     from anomalyclip.by_class import Models
     from anomalyclip.geometry import Areas, Geometry
+    from anomalyclip.io.reading import Reading
 
 _BATCH = {"cpu": 1}  # larger batches do not help a CPU and cost memory
 _BATCH_ELSEWHERE = 8
@@ -47,7 +48,7 @@ def evaluate(
     settings: EvaluationSettings | None = None,
     batch_size: int | None = None,
     workers: int = 2,
-    max_pixels: int | None = None,
+    reading: Reading | None = None,
     frames: int | None = None,
     cache: CacheSettings | None = None,
     geometry: Geometry | None = None,
@@ -67,7 +68,7 @@ def evaluate(
         settings: see `EvaluationSettings`; None takes its defaults.
         batch_size: images per forward pass; None: 1 on a CPU, 8 elsewhere.
         workers: threads that read images, and as many that compare maps with masks.
-        max_pixels: larger images are refused; None takes the default of `anomalyclip.io`.
+        reading: how images are read, see :class:`anomalyclip.io.reading.Reading`; None takes its defaults.
         frames: pictures taken of a file of several; None is all up to the limit of `anomalyclip.io.frames`.
         cache: keep the encoder's features and use those that are there: judging the same images by other prompts then
             runs no encoder. None encodes every image.
@@ -90,19 +91,19 @@ def evaluate(
         raise InputError(f"the {dataset.split} split of {dataset.name} holds no image; nothing to evaluate")
     if workers < 1 or (batch_size is not None and batch_size < 1):
         raise ConfigError(f"workers and batch_size must be 1 or more, got {workers} and {batch_size}")
-    options = {"workers": workers, "max_pixels": max_pixels, "frames": frames}
+    options = {"workers": workers, "reading": reading, "frames": frames}
     results = []
     for name in dataset.classes:
         result = (done or {}).get(name)
         if result is None:
             model = model_for(models, name)
             chosen = batch_size or _BATCH.get(model.device, _BATCH_ELSEWHERE)
-            predictor = Predictor(model, cache, geometry, areas)
+            predictor = Predictor(model, cache, geometry, areas, reading)
             result = _evaluate_class(predictor, dataset, name, settings, on_image, batch_size=chosen, **options)
             if on_class is not None:
                 on_class(result)
         results.append(result)
-    told = asdict(settings) | recorded(cache) | laid_out(geometry, areas)
+    told = asdict(settings) | recorded(cache) | laid_out(geometry, areas, reading)
     return Evaluation(_describe(dataset), tuple(results), provenance_of(models), told, library_versions())
 
 

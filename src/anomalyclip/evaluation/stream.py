@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from anomalyclip.data.dataset import ANOMALOUS, Item
+from anomalyclip.data.pictures import pictures_of, relative_name, with_own_mask
 from anomalyclip.errors import AnomalyClipError, OutputError
-from anomalyclip.evaluation.pictures import pictures_of, relative_name, with_own_mask
 from anomalyclip.evaluation.predictor import Loaded, Predictor
 from anomalyclip.evaluation.result import ImageRow
 from anomalyclip.evaluation.settings import EvaluationSettings
 from anomalyclip.evaluation.truth import Size, read_truth
 from anomalyclip.io.frames import frame_path
-from anomalyclip.io.limits import DEFAULT_MAX_PIXELS
 from anomalyclip.io.names import printable
+from anomalyclip.io.reading import Reading
 from anomalyclip.metrics import PixelMetrics
 
 if TYPE_CHECKING:
@@ -67,16 +67,17 @@ def measure_items(
     *,
     batch_size: int,
     workers: int,
-    max_pixels: int | None = None,
+    reading: Reading | None = None,
     frames: int | None = None,
 ) -> Generator[Measured, None, None]:
     """Yield one result per item, in order. Whatever fails for one image is told in its row, and the others go on.
 
     batch_size, workers: at least 1; `workers` threads read and as many measure. frames: pictures taken of a file of
-    several, None is all; each has its row.
+    several, None is all; each has its row. reading: how, None is the reader's defaults.
     """
-    items = pictures_of(items, frames, max_pixels)
-    stages = _Stages(predictor, root, settings, max_pixels)
+    reading = reading or Reading()
+    items = pictures_of(items, frames, reading)
+    stages = _Stages(predictor, root, settings, reading)
     readers = ThreadPoolExecutor(workers, thread_name_prefix="anomalyclip-read")
     measurers = ThreadPoolExecutor(workers, thread_name_prefix="anomalyclip-measure")
     try:
@@ -107,22 +108,20 @@ class _Stages:
     predictor: Predictor
     root: Path
     settings: EvaluationSettings
-    max_pixels: int | None
+    reading: Reading
 
     def load(self, item: Item) -> _Loaded:
-        from anomalyclip.io import read_image
-
         name = relative_name(item.image, self.root)
         name = name if item.frame is None else frame_path(name, item.frame)
         row = ImageRow(name, item.class_name, item.kind, item.label)
         try:
-            image = read_image(item.image, frame=item.frame, max_pixels=self.max_pixels or DEFAULT_MAX_PIXELS)
+            image = self.reading.image(item.image, item.frame)
             given = self.predictor.load(item.image, image, item.frame)
         except Exception as error:
             return _Loaded(replace(row, problem=reason(error, item.image)))
         side = self.predictor.model.settings.image_size if self.settings.resolution == "model" else None
         try:
-            truth, doubt = read_truth(with_own_mask(item), image.size, side, max_pixels=self.max_pixels)
+            truth, doubt = read_truth(with_own_mask(item), image.size, side, max_pixels=self.reading.max_pixels)
         except Exception as error:
             return _Loaded(replace(row, problem=reason(error, item.image)), image.size, given)
         return _Loaded(row if doubt is None else _with_problem(row, doubt), image.size, given, truth)

@@ -18,6 +18,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from anomalyclip.io import exif, isobmff, jpeg, png, pnm, tiff
 from anomalyclip.io.depth import Raster, Stated, over_white, positive, scale_of, to_uint8
+from anomalyclip.io.full_scale import FullScale
 from anomalyclip.io.inspection import Header
 from anomalyclip.io.quiet import own_pixel_limit
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal
@@ -130,9 +131,10 @@ _DECODERS: dict[str, Callable[[BinaryIO, Header], Image.Image | Raster]] = {
 }
 
 
-def to_rgb(content: Image.Image | Raster, orientation: int, full_scale: float | None = None) -> Image.Image:
+def to_rgb(content: Image.Image | Raster, orientation: int, full_scale: FullScale | None = None) -> Image.Image:
     """8-bit RGB, upright, over white; its notes stand in its `info` (`notes_of`)."""
     notes: tuple[str, ...] = ()
+    content = _deep(content)
     if isinstance(content, Raster):
         rgb, notes = _rgb_of_raster(content, full_scale)
     else:
@@ -161,8 +163,6 @@ def _rgba(image: Image.Image) -> Image.Image:
 def _rgb_of_image(image: Image.Image) -> Image.Image:
     if image.mode == "LAB":
         raise Refusal("its colours are CIE Lab", "save it as RGB")
-    if image.mode.startswith(("I", "F")):  # deeper than 8 bits: converting would cut it
-        return _rgb_of_raster(Raster(np.asarray(image)), None)[0]
     if not _has_alpha(image):
         # `copy` of a loaded file leaves its open file and decoder behind, without which it could be kept as it is.
         return image.copy() if image.mode == "RGB" else image.convert("RGB")
@@ -172,8 +172,20 @@ def _rgb_of_image(image: Image.Image) -> Image.Image:
     return flat
 
 
-def _rgb_of_raster(raster: Raster, full_scale: float | None) -> tuple[Image.Image, tuple[str, ...]]:
+def _deep(content: Image.Image | Raster) -> Image.Image | Raster:
+    """Images of modes deeper than 8 bits, which converting would cut, as rasters."""
+    deep = not isinstance(content, Raster) and content.mode.startswith(("I", "F"))
+    return Raster(np.asarray(content)) if deep else content
+
+
+def _rgb_of_raster(raster: Raster, full_scale: FullScale | None) -> tuple[Image.Image, tuple[str, ...]]:
     scale = scale_of(raster.values, raster.stated, full_scale)
+    if scale.own:
+        raise Refusal(
+            f"{scale.note}, and its own range would make pictures of other ranges look alike",
+            f"say which values are black and white, as --full-scale {scale.black:g}:{scale.white:g} (full_scale in "
+            "Python), the same for all pictures that are to be compared",
+        )
     levels = to_uint8(raster.values, scale)
     if raster.white_is_zero:
         levels = 255 - levels
@@ -185,6 +197,7 @@ def _rgb_of_raster(raster: Raster, full_scale: float | None) -> tuple[Image.Imag
 
 def foreground(content: Image.Image | Raster, orientation: int) -> npt.NDArray[np.bool_]:
     """(H, W) bool, upright: any colour channel above 0 where the pixel is not transparent."""
+    content = _deep(content)
     if not isinstance(content, Raster) and content.mode in ("1", "L") and not _has_alpha(content):
         content = Raster(np.asarray(content))  # what most masks are, without a detour through colour
     elif not isinstance(content, Raster):

@@ -5,12 +5,12 @@ mapped alike, so the brightest pixel of a picture never decides where the file s
 
 1. The file's word (`Stated`): BitsStored of DICOM, sBIT of PNG, the maximum of PNM, bits per sample that are no whole
    bytes (10, 12, 14), SMinSampleValue and SMaxSampleValue of TIFF.
-2. The caller's word: `full_scale`, the stored value that is white, for all files that state nothing.
+2. The caller's word: `full_scale`, the stored values of white, or of black and white, for all files that state nothing.
 3. A convention, the same for every picture: unsigned integers of 16 bits and more end at 65535, signed ones of 16 bits
    at 32767. Where that leaves the picture dark, a note says so and names the remedy.
-4. A guess, always told in a note: floats end at the first of 1, 255 and 65535 that they do not pass twofold (resampling
-   overshoots a little). What fits none of them, or is negative, is stretched from its own minimum to its own maximum:
-   comparable only between pictures of one range.
+4. A guess by fixed steps, always told in a note: floats end at the first of 1, 255 and 65535 that they do not pass
+   twofold (resampling overshoots a little). What fits none of them, or is negative, has only its own range
+   (`Scale.own`): two pictures stretched so do not compare, so the reader refuses them and names the remedy.
 
 NaN becomes 0, infinities become the nearer end, and so do values beyond the ends.
 """
@@ -23,6 +23,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from anomalyclip.io.full_scale import FullScale
 
 Array = npt.NDArray[Any]
 
@@ -43,11 +45,15 @@ class Stated(NamedTuple):
 
 
 class Scale(NamedTuple):
-    """The stored values that become 0 and 255, and a note for the row where that is not the file's word."""
+    """The stored values that become 0 and 255, and a note for the row where that is not the file's word.
+
+    own: nothing but this picture's own smallest and largest value says so.
+    """
 
     black: float
     white: float
     note: str | None = None
+    own: bool = False
 
 
 @dataclass
@@ -68,20 +74,20 @@ class Raster:
     notes: tuple[str, ...] = ()
 
 
-def scale_of(values: Array, stated: Stated | None = None, full_scale: float | None = None) -> Scale:
+def scale_of(values: Array, stated: Stated | None = None, full_scale: FullScale | None = None) -> Scale:
     """Which stored values become black and white, by this module's rule; black < white.
 
     Args:
         values: stored values, any integer or float dtype.
         stated: the file's word.
-        full_scale: the caller's word, above 0.
+        full_scale: the caller's word: white, above 0, or (black, white).
 
     >>> scale_of(np.array([[3, 3000]], dtype=np.uint16), Stated(0, 4095, "BitsPerSample 12"))
     Scale(black=0, white=4095, note=None)
     >>> scale_of(np.array([[0.2, 230.0]])).white
     255.0
-    >>> scale_of(np.array([[-2.0, 6.0, np.nan]])).note
-    "its values from -2 to 6 state no scale: stretched to this range, which is this picture's own"
+    >>> scale_of(np.array([[-2.0, 6.0, np.nan]]))
+    Scale(black=-2.0, white=6.0, note='its values from -2 to 6 state no scale', own=True)
     """
     if stated is not None:
         high = finite_range(values)[1] if values.dtype.itemsize > 1 else None
@@ -92,14 +98,16 @@ def scale_of(values: Array, stated: Stated | None = None, full_scale: float | No
     if values.dtype == np.uint8:
         return Scale(0.0, 255.0)
     if full_scale is not None:
-        return Scale(0.0, float(full_scale), f"stored values up to {full_scale:g} shown, as full_scale says")
+        black, white = full_scale if isinstance(full_scale, tuple) else (0.0, float(full_scale))
+        start = f"from {black:g} " if black else ""
+        return Scale(black, white, f"stored values {start}up to {white:g} shown, as full_scale says")
     low, high = finite_range(values)
     if low is None or high is None:
         return Scale(0.0, 1.0, "it holds no finite value")
     convention = _CONVENTION.get(values.dtype.name)
     if convention is not None and low >= 0 and high <= convention:
         return Scale(0.0, convention, _dark(high, convention) if high <= convention * _SHALLOW else None)
-    return _guessed(low, high) if values.dtype.kind == "f" else _stretched(low, high)
+    return _guessed(low, high) if values.dtype.kind == "f" else _own(low, high)
 
 
 def _dark(high: float, convention: float) -> str | None:
@@ -118,12 +126,12 @@ def _guessed(low: float, high: float) -> Scale:
                 return Scale(
                     0.0, white, f"its floats from {low:g} to {high:g} state no scale: {white:g} taken as white"
                 )
-    return _stretched(low, high)
+    return _own(low, high)
 
 
-def _stretched(low: float, high: float) -> Scale:
-    note = f"its values from {low:g} to {high:g} state no scale: stretched to this range, which is this picture's own"
-    return Scale(low, high, note) if high > low else Scale(low, low + max(1.0, abs(low)), note)
+def _own(low: float, high: float) -> Scale:
+    note = f"its values from {low:g} to {high:g} state no scale"
+    return Scale(low, high if high > low else low + max(1.0, abs(low)), note, own=True)
 
 
 def finite_range(values: Array) -> tuple[float | None, float | None]:

@@ -23,6 +23,7 @@ from anomalyclip.errors import ImageReadError
 from anomalyclip.io import animation, attempts, decoding, frames, headers, inspection
 from anomalyclip.io.decoding import notes_of
 from anomalyclip.io.depth import Raster
+from anomalyclip.io.full_scale import FullScale
 from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, SUFFIXES
 from anomalyclip.io.names import StrPath, printable
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
@@ -59,7 +60,7 @@ def read_image(
     axis: str = "z",
     max_pixels: int = DEFAULT_MAX_PIXELS,
     max_bytes: int = DEFAULT_MAX_BYTES,
-    full_scale: float | None = None,
+    full_scale: FullScale | None = None,
 ) -> Image.Image:
     """Read one image file as 8-bit RGB, upright, detached from the file.
 
@@ -71,7 +72,7 @@ def read_image(
         max_pixels: largest accepted width x height, compared with the header before decoding.
         max_bytes: largest accepted file.
         full_scale: the stored value that is white in files deeper than 8 bits that do not say so themselves (4095 for
-            a camera of 12 bits); None follows `anomalyclip.io.depth`.
+            a camera of 12 bits), or those of black and white; None follows `anomalyclip.io.depth`.
 
     Returns:
         The picture; `notes_of` gives what has to be told about how it was read.
@@ -97,7 +98,7 @@ def read_image_bytes(
     axis: str = "z",
     max_pixels: int = DEFAULT_MAX_PIXELS,
     max_bytes: int = DEFAULT_MAX_BYTES,
-    full_scale: float | None = None,
+    full_scale: FullScale | None = None,
 ) -> Image.Image:
     """Read one image held in memory, as `read_image` does; `name` stands in the messages. Raises `ImageReadError`."""
 

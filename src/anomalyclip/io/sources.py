@@ -27,6 +27,7 @@ from PIL import Image, ImageFile
 from anomalyclip.errors import InputError
 from anomalyclip.io import decoding, frames
 from anomalyclip.io.depth import Array, Raster, finite_range
+from anomalyclip.io.full_scale import FullScale
 from anomalyclip.io.images import read_image, read_image_bytes, reported
 from anomalyclip.io.limits import DEFAULT_MAX_PIXELS, check_pixels
 
@@ -43,7 +44,7 @@ def as_image(
     frame: int | None = None,
     axis: str = "z",
     max_pixels: int = DEFAULT_MAX_PIXELS,
-    full_scale: float | None = None,
+    full_scale: FullScale | None = None,
     name: str = "image",
 ) -> Image.Image:
     """Any picture as 8-bit RGB, upright, over white.
@@ -54,7 +55,7 @@ def as_image(
         frame: which picture of a file of several, from 0; None refuses such a file.
         axis: x, y or z, along which slices of a NIfTI volume are counted.
         max_pixels: largest accepted width x height.
-        full_scale: the stored value that is white, where nothing states it.
+        full_scale: the stored value that is white, or those of black and white, where nothing states them.
         name: stands in messages about what has no path.
 
     Raises:
@@ -69,7 +70,8 @@ def as_image(
     if isinstance(source, Image.Image):
         return _of_pil(source, name, options)
     if isinstance(source, np.ndarray):
-        return reported(name, lambda: _of_array(source, max_pixels, full_scale))
+        pixels = _checked(source, scaled=full_scale is not None)
+        return reported(name, lambda: _of_array(pixels, max_pixels, full_scale))
     if hasattr(source, "read"):
         data = source.read()
         if isinstance(data, bytes):
@@ -134,12 +136,12 @@ def _of_pixels(image: Image.Image, options: dict[str, Any]) -> Image.Image:
     return decoding.to_rgb(image, turned, options["full_scale"])
 
 
-def _of_array(values: NDArray[Any], max_pixels: int, full_scale: float | None) -> Image.Image:
+def _checked(values: NDArray[Any], *, scaled: bool) -> Array:
+    """uint8, uint16 or floats of a shape that is an image's. scaled: the caller says which values are white."""
     if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in _CHANNELS):
         raise InputError(
             f"an image array must be (H, W) or (H, W, C) with 1 to 4 channels last, got {values.dtype} {values.shape}"
         )
-    check_pixels(values.shape[1], values.shape[0], max_pixels)
     pixels: Array = values.astype(np.uint8) * 255 if values.dtype == np.bool_ else values
     if pixels.dtype not in (np.uint8, np.uint16) and pixels.dtype.kind != "f":
         raise InputError(
@@ -147,7 +149,12 @@ def _of_array(values: NDArray[Any], max_pixels: int, full_scale: float | None) -
             "the depth that its values have"
         )
     if pixels.dtype.kind == "f":
-        _check_floats(pixels)
+        _check_floats(pixels, scaled=scaled)
+    return pixels
+
+
+def _of_array(pixels: Array, max_pixels: int, full_scale: FullScale | None) -> Image.Image:
+    check_pixels(pixels.shape[1], pixels.shape[0], max_pixels)
     if pixels.ndim == 2:
         return decoding.to_rgb(Raster(pixels), 1, full_scale)
     channels = pixels.shape[2]
@@ -155,17 +162,23 @@ def _of_array(values: NDArray[Any], max_pixels: int, full_scale: float | None) -
     if channels in (1, 3):
         return decoding.to_rgb(Raster(np.ascontiguousarray(colours)), 1, full_scale)
     alpha = np.ascontiguousarray(pixels[..., -1])
-    top = full_scale
+    top = full_scale[1] if isinstance(full_scale, tuple) else full_scale
     if top is None and pixels.dtype.kind == "f":
         top = next((one for one in (1.0, 255.0, 65535.0) if float(pixels.max()) < 2 * one), None)
     return decoding.to_rgb(Raster(np.ascontiguousarray(colours), alpha, alpha_top=top), 1, full_scale)
 
 
-def _check_floats(values: Array) -> None:
+def _check_floats(values: Array, *, scaled: bool) -> None:
     if not np.isfinite(values).all():
         raise InputError("an image array holds NaN or infinity; replace them first")
     low, high = finite_range(values)
-    if low is not None and high is not None and (low < -_UNDERSHOOT * max(high, 0.0) or high >= 2 * 65535):
+    if (
+        not scaled
+        and low is not None
+        and high is not None
+        and (low < -_UNDERSHOOT * max(high, 0.0) or high >= 2 * 65535)
+    ):
         raise InputError(
-            f"an image array's floats must lie in 0 to 1, 0 to 255 or 0 to 65535, got {low:g} to {high:g}; scale them"
+            f"an image array's floats must lie in 0 to 1, 0 to 255 or 0 to 65535, got {low:g} to {high:g}; scale them, "
+            f"or give full_scale=({low:g}, {high:g})"
         )

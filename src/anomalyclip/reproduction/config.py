@@ -8,6 +8,8 @@ from typing import Literal
 
 from anomalyclip.data.known import find_known
 from anomalyclip.errors import ConfigError
+from anomalyclip.io.full_scale import FullScale
+from anomalyclip.io.reading import Reading
 from anomalyclip.reproduction.plan import METHODS, TABLES, find_method, find_table
 
 EPOCHS, SEED = 15, 111  # METHOD section 6
@@ -31,7 +33,7 @@ class ReproduceConfig:
         missing_masks: as for `anomalyclip.data.open_dataset`.
         cache: keep the encoder's features of test images too (fp16, as training does), for the cells that share them.
         cache_dir: where features are kept, those of training in any case.
-        max_pixels: larger images are left out; None is the reader's default.
+        max_pixels, full_scale: of images, see :class:`anomalyclip.io.reading.Reading`; larger ones are left out.
         device, threads, workers, offline: as for `anomalyclip evaluate`.
 
     Raises:
@@ -59,6 +61,7 @@ class ReproduceConfig:
     workers: int = 2
     offline: bool = False
     max_pixels: int | None = None
+    full_scale: FullScale | None = None
 
     def __post_init__(self) -> None:
         if self.train and self.prompts is not None:
@@ -71,6 +74,11 @@ class ReproduceConfig:
             find_method(name)
         for name in self.datasets:
             find_known(name)
+
+    @property
+    def reading(self) -> Reading:
+        """How images are read."""
+        return Reading(self.max_pixels, full_scale=self.full_scale)
 
     @property
     def table_names(self) -> tuple[str, ...]:

@@ -146,6 +146,7 @@ def plan_training(cell: Cell, config: ReproduceConfig, backbone: Backbone, shelf
         threads=config.threads,
         offline=config.offline,
         max_pixels=config.max_pixels,
+        full_scale=config.full_scale,
         **settings,
     )
     identity = {

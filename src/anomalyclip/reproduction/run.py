@@ -98,7 +98,7 @@ class _Run:
             "judge": dict(judge.identity),
             "load": {name: list(v) if isinstance(v, tuple) else v for name, v in cell.variant.load.items()},
             "image_size": self.config.image_size,
-            "settings": asdict(self.settings) | recorded(self.cache),
+            "settings": asdict(self.settings) | recorded(self.cache) | self.config.reading.recorded(),
             "data": fingerprint(self.shelf.get(cell.target)),
         }
         return _Job(cell, judge, self.store.cell_name(cell.target, digest_of(identity)))
@@ -161,7 +161,7 @@ class _Run:
         folder = config.output / job.name
         run = {
             "model": models.provenance(),
-            "settings": asdict(self.settings) | recorded(self.cache),
+            "settings": asdict(self.settings) | recorded(self.cache) | self.config.reading.recorded(),
             "data": {"root": str(dataset.root), "split": dataset.split},
             "files": fingerprint(dataset),
         }
@@ -172,7 +172,7 @@ class _Run:
                 dataset,
                 settings=self.settings,
                 workers=config.workers,
-                max_pixels=config.max_pixels,
+                reading=config.reading,
                 done=done,
                 on_image=lambda _: self.watcher.advance(),
                 on_class=kept.append,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 
 from anomalyclip.errors import ConfigError
+from anomalyclip.io.reading import Reading
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class ServeConfig:
         workers: threads that decode and encode images.
         api_key: asked for in `Authorization: Bearer KEY` or `X-API-Key` by everything below `/v1`; None asks nothing.
         drain_seconds: between SIGTERM (`/readyz` turns 503) and closing the door to new requests.
+        reading: how images are read where a request and its profile say nothing; its limit is `limits.max_pixels`.
         threshold, pixel_threshold, min_area: used where a request and its profile say nothing.
         profile: name of the profile used where a request names none.
     """
@@ -76,6 +78,7 @@ class ServeConfig:
     workers: int = 2
     api_key: str | None = field(default=None, repr=False)
     drain_seconds: float = 2.0
+    reading: Reading = field(default_factory=Reading)
     threshold: float | None = None
     pixel_threshold: float | None = None
     min_area: int = 1

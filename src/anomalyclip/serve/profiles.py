@@ -14,7 +14,7 @@ from anomalyclip.calibration.fitting import DEFAULT_RATE
 from anomalyclip.calibration.measured import Measured, collect
 from anomalyclip.calibration.profile import PixelRule
 from anomalyclip.detect.inputs import InputItem
-from anomalyclip.io import read_image_bytes
+from anomalyclip.io.reading import Reading
 from anomalyclip.serve.batching import Batcher
 from anomalyclip.serve.refusals import Refused
 from anomalyclip.serve.uploads import Upload
@@ -46,6 +46,7 @@ class Aim:
 class _Made:
     """A profile in the making. profile: None while its images are too few."""
 
+    reading: Reading
     measured: Measured = field(default_factory=Measured)
     profile: Profile | None = None
 
@@ -87,20 +88,22 @@ class Profiles:
         if name in self._given:
             raise Refused("invalid", f"the profile {name!r} came with the server; take another name")
 
-    def calibrate(self, name: str, normals: Measured, aim: Aim, *, append: bool) -> dict[str, Any]:
+    def calibrate(self, name: str, normals: Measured, aim: Aim, reading: Reading, *, append: bool) -> dict[str, Any]:
         """Add measured images to a profile, or start it anew; the answer of `POST /v1/calibrate`.
 
-        Raises Refused where clients have too many profiles.
+        Raises Refused where clients have too many profiles, or earlier images of this one were read otherwise.
         """
         if name not in self._made and len(self._made) >= self._most:
             raise Refused("invalid", f"the server holds {self._most} profiles of clients; remove one first")
         made = self._made.get(name) if append else None
-        made = made or _Made()
+        made = made or _Made(reading)
+        if made.reading != reading:
+            raise Refused("invalid", f"the images of {name!r} so far were read with another axis or full_scale")
         if len(made.measured.scores) + len(normals.scores) > MOST_IMAGES:
             raise Refused("invalid", f"a profile made here takes {MOST_IMAGES:,} images; use `anomalyclip calibrate`")
         skipped, normals.skipped = normals.skipped, []
         made.measured.extend(normals)
-        made.profile = self._fitted(name, made.measured, aim)
+        made.profile = self._fitted(name, made, aim)
         self._made[name] = made
         return self._told(made, aim, skipped)
 
@@ -109,12 +112,12 @@ class Profiles:
         made = self._made.get(name) if append else None
         return made.measured if made is not None else None
 
-    def _fitted(self, name: str, normals: Measured, aim: Aim) -> Profile | None:
-        if len(normals.scores) < aim.images_needed:
+    def _fitted(self, name: str, made: _Made, aim: Aim) -> Profile | None:
+        if len(made.measured.scores) < aim.images_needed:
             return None
         return calibrate(
-            normals,
-            self._provenance,
+            made.measured,
+            {**self._provenance, "settings": {**self._provenance["settings"], **made.reading.recorded()}},
             name=name,
             rate=aim.rate,
             pixel_rate=aim.pixel_rate,
@@ -152,21 +155,21 @@ def measure_uploads(
     model: Detector,
     batcher: Batcher,
     known: Measured | None,
+    reading: Reading,
     *,
     batch_size: int,
-    max_pixels: int,
 ) -> Measured:
     """Blocks until all are measured; the model's turns are shared with all other requests."""
     items = [InputItem(upload.name, upload.name, i.to_bytes(16, "big")) for i, upload in enumerate(uploads)]
     contents = {item.key: upload for item, upload in zip(items, uploads, strict=True)}
-    read = partial(_read, contents, max_pixels)
+    read = partial(_read, contents, reading)
     turns = cast("Detector", Turns(model, batcher))
     return collect(turns, items, batch_size=batch_size, workers=1, known=known, read=read)
 
 
-def _read(contents: Mapping[bytes, Upload], max_pixels: int, item: InputItem) -> Image:
+def _read(contents: Mapping[bytes, Upload], reading: Reading, item: InputItem) -> Image:
     upload = contents[item.key]
-    return read_image_bytes(upload.read(), item.path, frame=upload.frame, max_pixels=max_pixels)
+    return reading.content(upload.read(), item.path, upload.frame)
 
 
 class Turns:

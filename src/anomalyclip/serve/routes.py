@@ -13,8 +13,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from anomalyclip.calibration import Profile
 from anomalyclip.calibration.files import as_content
 from anomalyclip.detect.pipeline import Rules
+from anomalyclip.errors import ConfigError
+from anomalyclip.io.reading import Reading
 from anomalyclip.serve import openapi
 from anomalyclip.serve.profiles import Aim, summary
 from anomalyclip.serve.refusals import Refused, json_answer
@@ -63,7 +66,7 @@ async def detect(request: Request, options: Annotated[DetectOptions, Query()]) -
     deciding = _deciding(service, options)
     limits = service.config.limits
     async with uploads_of(request, limits.max_files) as files:
-        uploads = await run_in_threadpool(pictures_of, files, limits.max_pixels, limits.max_files)
+        uploads = await run_in_threadpool(pictures_of, files, deciding.reading, limits.max_files, options.frames)
         wishes = Wishes(options.maps, options.map_side, limits.max_map_values // len(uploads), options.preview)
         with service.admission.accepted(len(uploads)):
             rows = await finished(request, service.detect(uploads, deciding, wishes))
@@ -85,12 +88,13 @@ async def calibrate(request: Request, options: Annotated[CalibrateOptions, Query
     as long as the server; `GET /v1/profiles/{name}` gives a file that `--profile` takes.
     """
     service = service_of(request)
+    reading = _asked(service, options)
     aim = Aim(options.rate, options.pixel_rate, options.pixel_rule)
     limits = service.config.limits
     async with uploads_of(request, limits.max_files) as files:
-        uploads = await run_in_threadpool(pictures_of, files, limits.max_pixels, limits.max_files)
+        uploads = await run_in_threadpool(pictures_of, files, reading, limits.max_files, options.frames)
         with service.admission.accepted(len(uploads)):
-            work = service.calibrate(uploads, options.name, aim, append=options.append)
+            work = service.calibrate(uploads, options.name, aim, reading, append=options.append)
             return json_answer(await finished(request, work))
 
 
@@ -190,14 +194,40 @@ async def _disconnected(request: Request) -> None:
 
 def _deciding(service: Service, options: DetectOptions) -> Deciding:
     """The query first, then the profile, then the server's own options. Without a profile the pixel threshold follows
-    the image threshold, as in `anomalyclip detect`. Raises Refused (404) for an unknown profile."""
+    the image threshold, as in `anomalyclip detect`.
+
+    Raises Refused: 404 for an unknown profile, 422 for images that are to be read otherwise than those of the profile.
+    """
     config = service.config
     name = _first(options.profile, config.profile)
     profile = None if name is None else service.profiles.get(name)
     calibrated = (None, None) if profile is None else (profile.image_threshold, profile.pixel_threshold)
     threshold = _first(options.threshold, calibrated[0], config.threshold)
     pixel_threshold = _first(options.pixel_threshold, calibrated[1], config.pixel_threshold, threshold)
-    return Deciding(Rules(threshold, pixel_threshold, options.min_area or config.min_area), profile)
+    return Deciding(
+        Rules(threshold, pixel_threshold, options.min_area or config.min_area),
+        profile,
+        _reading(service, options, profile),
+    )
+
+
+def _asked(service: Service, options: DetectOptions) -> Reading:
+    """What the query says of reading, else the server's own options."""
+    own = service.config.reading
+    return Reading(
+        service.config.limits.max_pixels,
+        _first(options.axis, own.axis) or "z",
+        own.full_scale if options.full_scale is None else options.full_scale,
+    )
+
+
+def _reading(service: Service, options: DetectOptions, profile: Profile | None) -> Reading:
+    if profile is None:
+        return _asked(service, options)
+    try:
+        return profile.reading(Reading(service.config.limits.max_pixels, options.axis or "z", options.full_scale))
+    except ConfigError as error:
+        raise Refused("invalid", str(error)) from None
 
 
 def _first(*values: T | None) -> T | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
+from anomalyclip.errors import ConfigError
 from anomalyclip.settings import Setting, settings_of
 from anomalyclip.settings.deciding import NAME_PATTERN as NAME_PATTERN
 from anomalyclip.settings.faces import REST, REST_CALIBRATE
@@ -29,7 +31,16 @@ def _field(setting: Setting) -> tuple[Any, Any]:
     if (held := setting.range) is not None:
         bounds |= {"gt": held.low, "lt": held.high} if held.open else {"ge": held.low, "le": held.high}
     default = ... if setting.required else setting.default
+    if setting.read is not None:
+        kind = Annotated[kind, AfterValidator(partial(_read, setting))]
     return (kind | None if optional else kind), Field(default=default, description=setting.help, **bounds)
+
+
+def _read(setting: Setting, given: str) -> Any:
+    try:
+        return setting.value(given)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
 
 
 class EncodedImage(BaseModel):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from anomalyclip.calibration import Profile
 from anomalyclip.detect.pipeline import Rules
 from anomalyclip.detect.result import Provenance
+from anomalyclip.io.reading import Reading
 from anomalyclip.serve.admission import Admission
 from anomalyclip.serve.batching import Batcher
 from anomalyclip.serve.config import ServeConfig
@@ -69,6 +70,7 @@ class Service:
             pixel_threshold=rules.pixel_threshold,
             min_area=rules.min_area,
             profile=None if profile is None else profile.name,
+            **deciding.reading.recorded(),
         )
 
     async def detect(self, uploads: Sequence[Upload], deciding: Deciding, wishes: Wishes) -> list[dict[str, Any]]:
@@ -76,7 +78,9 @@ class Service:
         provenance = self.provenance(deciding)
         return await asyncio.gather(*(self._row(upload, deciding, wishes, provenance) for upload in uploads))
 
-    async def calibrate(self, uploads: Sequence[Upload], name: str, aim: Aim, *, append: bool) -> dict[str, Any]:
+    async def calibrate(
+        self, uploads: Sequence[Upload], name: str, aim: Aim, reading: Reading, *, append: bool
+    ) -> dict[str, Any]:
         """Measure normal images and (re)make a profile; one calibration at a time. See `Profiles.calibrate`."""
         self.profiles.refuse_given(name)
 
@@ -86,10 +90,10 @@ class Service:
                 self.model,
                 self.batcher,
                 self.profiles.known(name, append=append),
+                reading,
                 batch_size=self.config.batch_size,
-                max_pixels=self.config.limits.max_pixels,
             )
-            return self.profiles.calibrate(name, normals, aim, append=append)
+            return self.profiles.calibrate(name, normals, aim, reading, append=append)
 
         return await self._in(self._calibrator, run)
 
@@ -97,15 +101,11 @@ class Service:
         """The model, with the profile's memory if it has one."""
         return self.model if profile is None else self._judged.get(profile.name, self.model)
 
-    async def score(
-        self, upload: Upload, preview: int | None = None, profile: Profile | None = None
-    ) -> tuple[Decoded, float, Map]:
+    async def score(self, upload: Upload, deciding: Deciding, preview: int | None = None) -> tuple[Decoded, float, Map]:
         """Decode one upload and give it its turn. Raises what reading or the model raises."""
-        limits = self.config.limits
-        image = await self._in(
-            self._readers, partial(decode, upload, self.model, max_pixels=limits.max_pixels, preview=preview)
-        )
-        score, small_map = await asyncio.wrap_future(self.batcher.submit(image.pixels, self._predicts(profile)))
+        image = await self._in(self._readers, partial(decode, upload, self.model, deciding.reading, preview=preview))
+        predicts = self._predicts(deciding.profile)
+        score, small_map = await asyncio.wrap_future(self.batcher.submit(image.pixels, predicts))
         return image, score, small_map
 
     def _predicts(self, profile: Profile | None) -> Callable[..., Any] | None:
@@ -121,7 +121,7 @@ class Service:
 
     async def _row(self, upload: Upload, deciding: Deciding, wishes: Wishes, provenance: Provenance) -> dict[str, Any]:
         try:
-            image, score, small_map = await self.score(upload, wishes.preview, deciding.profile)
+            image, score, small_map = await self.score(upload, deciding, wishes.preview)
             work = partial(finish, upload, image, score, small_map, deciding, wishes, provenance)
             row = await self._in(self._writers, work)
         except Exception as error:  # every failure is this image's alone

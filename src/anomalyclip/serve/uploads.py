@@ -18,6 +18,7 @@ from starlette.requests import Request
 from anomalyclip.errors import ImageReadError
 from anomalyclip.io.frames import count_frames_of, frame_path
 from anomalyclip.io.names import printable
+from anomalyclip.io.reading import Reading
 from anomalyclip.serve.refusals import Refused
 from anomalyclip.serve.schemas import ImagesBody
 
@@ -36,22 +37,26 @@ class Upload:
     frame: int | None = None
 
 
-def pictures_of(uploads: Sequence[Upload], max_pixels: int, most: int) -> list[Upload]:
-    """Every picture of every upload, `most` in all; of a file with more, a last one whose reading says so. Blocks."""
+def pictures_of(uploads: Sequence[Upload], reading: Reading, most: int, frames: int | None = None) -> list[Upload]:
+    """Every picture of every upload, `most` in all; of a file with more, a last one whose reading says so. Blocks.
+
+    frames: pictures taken of a file of several; None is all.
+    """
     found: list[Upload] = []
     for left, upload in zip(range(len(uploads) - 1, -1, -1), uploads, strict=True):
         try:
-            number = count_frames_of(upload.read(), max_pixels=max_pixels)
+            number = count_frames_of(upload.read(), axis=reading.axis, max_pixels=reading.limit)
         except ImageReadError:  # reading it will say why, in its row
             number = 1
         if number == 1:
             found.append(upload)
             continue
         room = max(most - len(found) - left, 1)
-        taken = number if number <= room else room - 1
+        wanted = number if frames is None else min(number, frames)
+        taken = wanted if wanted <= room else room - 1
         found += [replace(upload, name=frame_path(upload.name, frame), frame=frame) for frame in range(taken)]
-        if taken < number:
-            found.append(Upload(upload.name, _TooMany(number, taken)))
+        if taken < wanted:
+            found.append(Upload(upload.name, _TooMany(wanted, taken)))
     return found
 
 

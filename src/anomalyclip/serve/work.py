@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,8 @@ from anomalyclip.detect.result import Provenance, Result, one_line, to_row
 from anomalyclip.errors import AnomalyClipError
 from anomalyclip.geometry.regions import find_regions
 from anomalyclip.geometry.resize import resize_map
-from anomalyclip.io import encode_map, half_tiff, heat_png, notes_of, read_image_bytes, thumbnail_data_uri
+from anomalyclip.io import encode_map, half_tiff, heat_png, notes_of, thumbnail_data_uri
+from anomalyclip.io.reading import Reading
 from anomalyclip.prediction import decide
 from anomalyclip.serve.schemas import MapFormat
 from anomalyclip.serve.uploads import Upload
@@ -47,10 +48,14 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Deciding:
-    """What turns scores into decisions. profile: gives p-values; its thresholds are in `rules` already."""
+    """How images are read, and what turns scores into decisions.
+
+    profile: gives p-values; its thresholds are in `rules` already, and its reading in `reading`.
+    """
 
     rules: Rules
     profile: Profile | None = None
+    reading: Reading = field(default_factory=Reading)
 
 
 @dataclass(frozen=True)
@@ -64,9 +69,9 @@ class Decoded:
     notes: tuple[str, ...] = ()
 
 
-def decode(upload: Upload, model: Detector, *, max_pixels: int, preview: int | None) -> Decoded:
+def decode(upload: Upload, model: Detector, reading: Reading, *, preview: int | None) -> Decoded:
     """Raises ImageReadError; the message does not repeat the name."""
-    image = read_image_bytes(upload.read(), "image", frame=upload.frame, max_pixels=max_pixels)
+    image = reading.content(upload.read(), "image", upload.frame)
     shown = thumbnail_data_uri(image, preview, quality=88) if preview else None
     return Decoded(image.width, image.height, model.preprocess(image), shown, notes_of(image))
 

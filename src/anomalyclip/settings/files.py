@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from anomalyclip.settings.faces import CALIBRATE, DETECT, EVALUATE, EXPORT, PYTHON, WATCH
+from anomalyclip.settings.faces import (
+    CALIBRATE,
+    DATA_CHECK,
+    DETECT,
+    EVALUATE,
+    EXPORT,
+    PYTHON,
+    REPRODUCE,
+    REST,
+    REST_CALIBRATE,
+    SERVE,
+    TRAIN,
+    WATCH,
+)
 from anomalyclip.settings.panels import LOOKING, OUTPUT
-from anomalyclip.settings.reading import frames_of
-from anomalyclip.settings.setting import Range, Setting
+from anomalyclip.settings.reading import frames_of, full_scale_of
+from anomalyclip.settings.setting import Setting
 
 INPUTS: tuple[Setting, ...] = (
     Setting(
@@ -26,13 +39,15 @@ INPUTS: tuple[Setting, ...] = (
         type=str,
         metavar="first|all|N",
         help="Pictures taken of a file of several (pages, frames): first, all up to 4,096, or how many (default: all).",
-        where=(DETECT, CALIBRATE, WATCH, EVALUATE, PYTHON),
+        where=(DETECT, CALIBRATE, WATCH, EVALUATE, PYTHON, REST, REST_CALIBRATE),
         read=frames_of,
         differs={
+            REST: {"help": "Pictures taken of a file of several: first, all, or how many (default: as have room)."},
+            REST_CALIBRATE: {"help": "Pictures taken of a file of several: first, all, or how many."},
             PYTHON: {
                 "help": "Of a file of several pictures: 'first', 'all' or how many are taken, as a list; "
                 "None refuses such a file."
-            }
+            },
         },
     ),
     Setting(
@@ -41,16 +56,21 @@ INPUTS: tuple[Setting, ...] = (
         default="z",
         choices=("x", "y", "z"),
         help="Of the patient, along which a volume (NIfTI) is cut into slices: x left to right, y back to front, z up.",
-        where=(DETECT, CALIBRATE, PYTHON),
+        where=(DETECT, CALIBRATE, WATCH, EVALUATE, SERVE, PYTHON, REST, REST_CALIBRATE),
+        differs={REST: {"default": None}, REST_CALIBRATE: {"default": None}},
     ),
     Setting(
-        "full_scale",
-        float,
-        "The stored value that is white in files deeper than 8 bits that do not say so, as 4095 for a 12-bit camera "
-        "(default: 65535 for integers; 1, 255 or 65535 for floats).",
-        (DETECT, CALIBRATE),
-        metavar="VALUE",
-        range=Range(1e-12, 1e12, "a stored value"),
+        name="full_scale",
+        type=str,
+        metavar="[BLACK:]WHITE",
+        help="The stored value that is white in files deeper than 8 bits that do not say so, as 4095 for a 12-bit "
+        "camera, or both ends, as -20:40 (default: 65535 for integers; 1, 255 or 65535 for floats).",
+        where=(
+            *(DETECT, CALIBRATE, WATCH, EVALUATE, SERVE, TRAIN, REPRODUCE, DATA_CHECK),
+            *(PYTHON, REST, REST_CALIBRATE),
+        ),
+        read=full_scale_of,
+        differs={SERVE: {"help": "The stored value of white, or BLACK:WHITE, where no file and no request says."}},
     ),
     Setting(
         "target",

@@ -65,6 +65,13 @@ def frames_of(given: Any, spelled: str) -> int | None:
         raise ConfigError(str(error).replace("frames is", f"{spelled} is", 1)) from None
 
 
+def full_scale_of(given: Any, spelled: str) -> Any:
+    """`4095` as 4095.0, `-20:40` as (-20.0, 40.0). Raises ConfigError."""
+    from anomalyclip.io.full_scale import parse_full_scale
+
+    return parse_full_scale(given, spelled)
+
+
 def _listed(given: Any) -> list[str]:
     return [str(part) for part in given] if isinstance(given, Sequence) else [str(given)]
 

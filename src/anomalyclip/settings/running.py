@@ -54,7 +54,7 @@ RUNNING: tuple[Setting, ...] = (
         "max_pixels",
         int,
         "Refuse larger images (default: 89 million pixels).",
-        (*SCORING, TRAIN, REPRODUCE, DATA_CHECK),
+        (*SCORING, TRAIN, REPRODUCE, DATA_CHECK, PYTHON),
         range=Range(1, 10**12, "pixels"),
         panel=SPEED,
         part=_STREAM,

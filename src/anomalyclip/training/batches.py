@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from anomalyclip.clip.preprocessing import Preprocessing
 from anomalyclip.data.transforms import OPENAI
 from anomalyclip.features.cache import FeatureCache
+from anomalyclip.io.reading import Reading
 from anomalyclip.training.prepare import MaskStore, load_pixels
 from anomalyclip.training.samples import Sample
 
@@ -55,10 +56,10 @@ class SampleBatches(Dataset[Batch]):
         cache: FeatureCache | None,
         size: int,
         classes: Sequence[str],
-        max_pixels: int | None = None,
+        reading: Reading | None = None,
         how: Preprocessing = OPENAI,
     ) -> None:
-        self._max_pixels, self._how = max_pixels, how
+        self._reading, self._how = reading or Reading(), how
         self._samples, self._masks, self._cache, self._size = samples, masks, cache, size
         self._number = {name: number for number, name in enumerate(classes)}
 
@@ -75,7 +76,7 @@ class SampleBatches(Dataset[Batch]):
             rows = torch.from_numpy(np.stack([self._cache.get(sample.image_sha256) for sample in samples]))
         else:
             pixels = torch.from_numpy(
-                np.stack([load_pixels(sample, self._size, self._max_pixels, self._how) for sample in samples])
+                np.stack([load_pixels(sample, self._size, self._reading, self._how) for sample in samples])
             )
         return Batch(
             rows,

@@ -10,7 +10,9 @@ from typing import Any, Literal
 from anomalyclip.errors import ConfigError
 from anomalyclip.features.key import CacheDtype
 from anomalyclip.io import atomic_write
+from anomalyclip.io.full_scale import FullScale
 from anomalyclip.io.names import printable
+from anomalyclip.io.reading import Reading
 from anomalyclip.settings import Range, Setting, settings_of
 from anomalyclip.settings.faces import TRAIN
 from anomalyclip.training.recipes import RECIPES, Level, Method, Recipe
@@ -60,7 +62,7 @@ class TrainConfig:
         threads: of torch on the CPU; None leaves them.
         offline: never touch the network for the model's weights.
         overwrite: replace a run that lies in ``output``.
-        max_pixels: larger images are left out; None is the reader's default.
+        max_pixels, full_scale: of images, see :class:`anomalyclip.io.reading.Reading`; larger ones are left out.
         checkpoint_steps: steps between checkpoints within an epoch; the end of an epoch always writes one.
 
     Raises:
@@ -102,6 +104,7 @@ class TrainConfig:
     overwrite: bool = False
     checkpoint_steps: int = 100
     max_pixels: int | None = None
+    full_scale: FullScale | None = None
 
     def __post_init__(self) -> None:
         _check_ranges(self)
@@ -123,13 +126,20 @@ class TrainConfig:
         given = {name: getattr(self, name) for name in _RECIPE if getattr(self, name) is not None}
         return replace(own, **given)
 
+    @property
+    def reading(self) -> Reading:
+        """How images are read."""
+        return Reading(self.max_pixels, full_scale=self.full_scale)
+
     def decisive(self) -> dict[str, Any]:
         """The values that decide the learned numbers: equal in a run and its continuation."""
         values = plain(self) | {name: getattr(self.recipe, name) for name in _RECIPE}
-        return {name: value for name, value in values.items() if name not in _INDECISIVE}
+        later = {name for name in _LATER if values[name] is None}  # runs from before them stay the same runs
+        return {name: value for name, value in values.items() if name not in _INDECISIVE | later}
 
 
 _RECIPE = ("level", "pixel_weight", "dpam", "n_ctx", "depth")  # None takes the method's own
+_LATER = ("max_pixels", "full_scale")
 _INDECISIVE = frozenset(
     {"data", "output", "epochs", "cache_dir", "device", "devices", "strategy", "loggers", "threads", "offline"}
     | {"overwrite", "checkpoint_steps", "model", "missing_masks", "split"}  # weights and items are compared by content

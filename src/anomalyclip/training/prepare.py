@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL.Image import Image
 from torch import Tensor
 
 from anomalyclip.clip.preprocessing import Preprocessing
 from anomalyclip.data.dataset import Dataset, Item
 from anomalyclip.data.doubts import DOUBTFUL, Finding
-from anomalyclip.data.masks import Reading, mask_digest, read_marked
+from anomalyclip.data.masks import Reading as MaskReading
+from anomalyclip.data.masks import mask_digest, read_marked
 from anomalyclip.data.transforms import OPENAI, preprocess, preprocess_mask
 from anomalyclip.encoders.base import Encoder
 from anomalyclip.errors import ConfigError, ImageReadError, InputError
@@ -25,8 +25,8 @@ from anomalyclip.features.cache import FeatureCache
 from anomalyclip.features.kept import local_rows
 from anomalyclip.hub.digests import sha256
 from anomalyclip.hub.progress import human_size
-from anomalyclip.io import read_image
 from anomalyclip.io.names import printable
+from anomalyclip.io.reading import Reading
 from anomalyclip.training.recipes import Level
 from anomalyclip.training.reporter import Reporter
 from anomalyclip.training.samples import Sample
@@ -50,7 +50,13 @@ class Preparation:
         self.reporter.problem(line)
 
 
-def identify(datasets: Sequence[Dataset], level: Level, masks: MaskStore, preparation: Preparation) -> None:
+def identify(
+    datasets: Sequence[Dataset],
+    level: Level,
+    masks: MaskStore,
+    preparation: Preparation,
+    reading: Reading | None = None,
+) -> None:
     """Hash every image, prepare every mask; fills ``preparation.samples``.
 
     ``level`` "image" reads no masks; "pixel" leaves images without pixel truth out.
@@ -65,7 +71,7 @@ def identify(datasets: Sequence[Dataset], level: Level, masks: MaskStore, prepar
             reporter.note(f"{dataset.name}: {line}")
         for item in dataset.items:
             try:
-                sample = _sample(item, dataset.name, level, masks, preparation)
+                sample = _sample(item, dataset.name, level, masks, preparation, reading or Reading())
             except ImageReadError as error:
                 preparation.problem(f"left out: {error}")
             else:
@@ -84,7 +90,9 @@ def require_samples(samples: Sequence[Sample], level: Level) -> None:
     raise InputError("no image can be read; nothing to train on (the lines above say why)")
 
 
-def _sample(item: Item, dataset: str, level: Level, masks: MaskStore, preparation: Preparation) -> Sample:
+def _sample(
+    item: Item, dataset: str, level: Level, masks: MaskStore, preparation: Preparation, reading: Reading
+) -> Sample:
     known = item.has_mask and level != "image"
     mask = item.mask if known else None
     sample = Sample(
@@ -93,7 +101,7 @@ def _sample(item: Item, dataset: str, level: Level, masks: MaskStore, preparatio
         label=item.label,
         known=known,
         group=(dataset, item.class_name),
-        image_sha256=_content_hash(item.image),
+        image_sha256=reading.digest(_content_hash(item.image)),
         mask_sha256=mask_digest(mask, published=item.published) if mask is not None else None,
         published=item.published,
     )
@@ -148,7 +156,7 @@ class MaskStore:
             return torch.from_numpy(self._cache.get_mask(sample.mask_sha256)[0])
         return torch.from_numpy(preprocess_mask(self._read(sample).marked, self._size)).to(torch.uint8)
 
-    def _read(self, sample: Sample) -> Reading:
+    def _read(self, sample: Sample) -> MaskReading:
         assert sample.mask is not None
         return read_marked(
             sample.mask, sample.image, sample.label, published=sample.published, max_pixels=self._max_pixels
@@ -159,7 +167,7 @@ def fill(
     cache: FeatureCache,
     encoder: Encoder,
     preparation: Preparation,
-    max_pixels: int | None = None,
+    reading: Reading | None = None,
 ) -> None:
     """Encode what the cache lacks; samples whose image cannot be read leave ``preparation.samples``.
 
@@ -183,16 +191,16 @@ def fill(
     if not missing:
         return
     reporter.stage("encoding", len(first), len(first) - len(missing))
-    bad = _encode_into(cache, encoder, missing, preparation, max_pixels)
+    bad = _encode_into(cache, encoder, missing, preparation, reading or Reading())
     preparation.samples[:] = [sample for sample in preparation.samples if sample.image_sha256 not in bad]
 
 
-def check_readable(preparation: Preparation, max_pixels: int | None = None) -> None:
+def check_readable(preparation: Preparation, reading: Reading | None = None) -> None:
     """Without a cache: decode every image once, so that no epoch meets an unreadable one."""
-    reporter = preparation.reporter
+    reporter, how = preparation.reporter, reading or Reading()
     reporter.stage("checking images", len(preparation.samples))
     good = []
-    for sample, outcome in ahead(preparation.samples, lambda sample: _image(sample, max_pixels).size):
+    for sample, outcome in ahead(preparation.samples, lambda sample: how.image(sample.image).size):
         if isinstance(outcome, ImageReadError):
             preparation.problem(f"left out: {outcome}")
         else:
@@ -202,14 +210,10 @@ def check_readable(preparation: Preparation, max_pixels: int | None = None) -> N
 
 
 def load_pixels(
-    sample: Sample, size: int, max_pixels: int | None = None, how: Preprocessing = OPENAI
+    sample: Sample, size: int, reading: Reading | None = None, how: Preprocessing = OPENAI
 ) -> NDArray[np.float32]:
     """The preprocessed image (3, S, S)."""
-    return preprocess(_image(sample, max_pixels), size, how)
-
-
-def _image(sample: Sample, max_pixels: int | None) -> Image:
-    return read_image(sample.image) if max_pixels is None else read_image(sample.image, max_pixels=max_pixels)
+    return preprocess((reading or Reading()).image(sample.image), size, how)
 
 
 def _encode_into(
@@ -217,7 +221,7 @@ def _encode_into(
     encoder: Encoder,
     missing: Sequence[Sample],
     preparation: Preparation,
-    max_pixels: int | None,
+    reading: Reading,
 ) -> set[str]:
     """Encode and keep ``missing``; returns the hashes of images that cannot be read."""
     bad: set[str] = set()
@@ -234,7 +238,7 @@ def _encode_into(
         batch.clear()
 
     size = (cache.key.image_size, cache.key.image_size)
-    for sample, outcome in ahead(missing, lambda sample: encoder.preprocess(_image(sample, max_pixels), size)):
+    for sample, outcome in ahead(missing, lambda sample: encoder.preprocess(reading.image(sample.image), size)):
         if isinstance(outcome, ImageReadError):
             bad.add(sample.image_sha256)
             preparation.problem(f"left out: {outcome}")

@@ -191,12 +191,12 @@ class _Run:
         config, level = self.config, self.config.recipe.level
         cache = FeatureCache.open(config.cache_dir, self.key) if config.cache else None
         masks = MaskStore(cache, self.settings.image_size, config.max_pixels)
-        identify(self.datasets, level, masks, self.preparation)
+        identify(self.datasets, level, masks, self.preparation, config.reading)
         warn_about(self.preparation.samples, level, self.reporter)
         if cache is None:
-            check_readable(self.preparation, config.max_pixels)
+            check_readable(self.preparation, config.reading)
         else:
-            fill(cache, self.encoder.to(self.device), self.preparation, config.max_pixels)
+            fill(cache, self.encoder.to(self.device), self.preparation, config.reading)
         require_samples(self.preparation.samples, level)
         return cache
 
@@ -205,15 +205,15 @@ class _Run:
     ) -> None:
         from anomalyclip.training.module import PromptTraining
 
-        size, limit = self.settings.image_size, self.config.max_pixels
+        size, reading = self.settings.image_size, self.config.reading
         how = self.encoder.facts.preprocessing
-        masks = MaskStore(cache, size, limit)
+        masks = MaskStore(cache, size, reading.max_pixels)
         module = PromptTraining(
             self.student,
             None if cache is not None else self.encoder,
             self.key,
-            SampleBatches(training, masks, cache, size, self.classes, limit, how),
-            SampleBatches(held, masks, cache, size, self.classes, limit, how),
+            SampleBatches(training, masks, cache, size, self.classes, reading, how),
+            SampleBatches(held, masks, cache, size, self.classes, reading, how),
             self.config,
             reporter=self.reporter,
             save=self._save,

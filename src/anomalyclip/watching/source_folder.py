@@ -16,16 +16,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from anomalyclip.detect.inputs import InputItem, formula_safe
 from anomalyclip.detect.names import frame_key, path_key
 from anomalyclip.errors import AnomalyClipError, ImageReadError, InputError
-from anomalyclip.io.frames import count_frames, frame_path, wanted
-from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS
+from anomalyclip.io.frames import frame_path, wanted
+from anomalyclip.io.limits import DEFAULT_MAX_BYTES
 from anomalyclip.io.names import printable
+from anomalyclip.io.reading import Reading
 from anomalyclip.io.scanning import Kind, Memo, PassedOver, scan
 from anomalyclip.watching.arrival import FileMark, FrameMark
 from anomalyclip.watching.journal import Journal
@@ -63,14 +64,14 @@ class _Pending:
 class FolderOptions:
     """recursive: subfolders too. settle: seconds without a change after which a file counts as complete.
 
-    once: only what is there at the first look. max_pixels: larger images are refused. leave_out: a folder of our own.
+    once: only what is there at the first look. reading: how images are read. leave_out: a folder of our own.
     frames: pictures taken of a file of several; None is all up to the limit of `anomalyclip.io.frames`.
     """
 
     recursive: bool = False
     settle: float = 1.0
     once: bool = False
-    max_pixels: int | None = None
+    reading: Reading = field(default_factory=Reading)
     leave_out: str | None = None
     frames: int | None = None
 
@@ -131,19 +132,19 @@ class FolderSource:
         return [picture for item in arrived for picture in self._pictures(item, seen[item.path])]
 
     def read(self, item: InputItem) -> Image:
-        from anomalyclip.io import read_image, read_image_bytes
+        from anomalyclip.io import read_image
 
         stat, _ = self._read[item.key]
-        limit = self._options.max_pixels or DEFAULT_MAX_PIXELS
+        how = self._options.reading
         if stat.size > DEFAULT_MAX_BYTES:
             return read_image(item.file)  # refuses it without reading
         if item.frame is not None and item.frame != self._several[item.file].last:
-            image = read_image(item.file, frame=item.frame, max_pixels=limit)
+            image = how.image(item.file, item.frame)
             self._refuse_changed(item, stat)
             return image
         data = self._bytes(item)
         self._note(item, stat, _digest(data))
-        return read_image_bytes(data, item.file, frame=item.frame, max_pixels=limit)
+        return how.content(data, item.file, item.frame)
 
     def settle(self, item: InputItem) -> FileMark | FrameMark | None:
         with self._guard:
@@ -223,9 +224,8 @@ class FolderSource:
 
     def _pictures(self, item: InputItem, stat: Stat) -> list[InputItem]:
         """The pictures of an arrival: itself, or those of a file of several that an earlier watch has not scored."""
-        limit = self._options.max_pixels or DEFAULT_MAX_PIXELS
         try:
-            number = 1 if stat.size > DEFAULT_MAX_BYTES else count_frames(item.path, max_pixels=limit)
+            number = 1 if stat.size > DEFAULT_MAX_BYTES else self._options.reading.count(item.path)
         except AnomalyClipError:  # reading it will say why, in its row
             number = 1
         if number == 1:

@@ -9,15 +9,15 @@ from pathlib import Path
 from anomalyclip.data.dataset import Item
 from anomalyclip.errors import AnomalyClipError, InputError
 from anomalyclip.io.frames import count_frames, frame_path, wanted
-from anomalyclip.io.limits import DEFAULT_MAX_PIXELS
 from anomalyclip.io.names import printable
+from anomalyclip.io.reading import Reading
 
 
-def pictures_of(items: Iterable[Item], frames: int | None, max_pixels: int | None) -> Iterator[Item]:
+def pictures_of(items: Iterable[Item], frames: int | None, reading: Reading) -> Iterator[Item]:
     """Every picture of every item's file, `frames` of a file at most (None: all, up to the limit of `io.frames`)."""
     for item in items:
         try:
-            number = count_frames(item.image, max_pixels=max_pixels or DEFAULT_MAX_PIXELS)
+            number = reading.count(item.image)
         except AnomalyClipError:  # reading it will say why, in its row
             number = 1
         if number == 1:

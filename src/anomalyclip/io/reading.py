@@ -1,0 +1,82 @@
+"""How the pictures of one run are read: the same choices for all of them, and what results record of these."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from anomalyclip.io.full_scale import FullScale, parse_full_scale
+from anomalyclip.io.limits import DEFAULT_MAX_PIXELS
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from anomalyclip.io.names import StrPath
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Keywords of `read_image` that a run keeps.
+
+    Attributes:
+        max_pixels: larger images are refused; None is the reader's default.
+        axis: "x", "y" or "z", along which the slices of a volume are counted.
+        full_scale: the stored value that is white in files that do not say so, or (black, white); None follows
+            `anomalyclip.io.depth`.
+    """
+
+    max_pixels: int | None = None
+    axis: str = "z"
+    full_scale: FullScale | None = None
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any], *, max_pixels: int | None = None) -> Reading:
+        """From what :meth:`recorded` gave, as JSON gives it back."""
+        return cls(max_pixels, settings.get("axis", "z"), parse_full_scale(settings.get("full_scale")))
+
+    @property
+    def limit(self) -> int:
+        """`max_pixels`, or the reader's default."""
+        return self.max_pixels or DEFAULT_MAX_PIXELS
+
+    def keywords(self) -> dict[str, Any]:
+        """Of `read_image`, `read_image_bytes` and `as_image`."""
+        return {"max_pixels": self.limit, "axis": self.axis, "full_scale": self.full_scale}
+
+    def image(self, path: StrPath, frame: int | None = None) -> Image:
+        """One picture of a file; see `anomalyclip.io.read_image`."""
+        from anomalyclip.io.images import read_image
+
+        return read_image(path, frame=frame, **self.keywords())
+
+    def content(self, data: bytes, name: str, frame: int | None = None) -> Image:
+        """The same of a file's bytes; see `anomalyclip.io.read_image_bytes`."""
+        from anomalyclip.io.images import read_image_bytes
+
+        return read_image_bytes(data, name, frame=frame, **self.keywords())
+
+    def count(self, path: StrPath) -> int:
+        """How many pictures a file holds; see `anomalyclip.io.frames.count_frames`."""
+        from anomalyclip.io.frames import count_frames
+
+        return count_frames(path, axis=self.axis, max_pixels=self.limit)
+
+    def recorded(self) -> dict[str, Any]:
+        """What results and profiles say of it: the choices that change pixels and are not the default. JSON values.
+
+        >>> Reading(full_scale=(-20.0, 40.0)).recorded()
+        {'full_scale': [-20.0, 40.0]}
+        """
+        scale = list(self.full_scale) if isinstance(self.full_scale, tuple) else self.full_scale
+        told = {"axis": self.axis} if self.axis != "z" else {}
+        return told | ({} if scale is None else {"full_scale": scale})
+
+    def digest(self, content: str) -> str:
+        """Names what is read of a file: `content`, its SHA-256, unless these choices make other pixels of it."""
+        told = self.recorded()
+        if not told:
+            return content
+        return hashlib.sha256(f"{content} read {json.dumps(told, sort_keys=True)}".encode()).hexdigest()
