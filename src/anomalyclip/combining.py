@@ -113,8 +113,8 @@ TABLE: tuple[Row, ...] = (
         ),
     ),
     Row(
-        lambda c: c.geometry is not None and c.geometry.tile is not None and c.whole_batch,
-        lambda c: "a judge of whole batches compares pictures, not tiles of one picture; leave --tile out",
+        lambda c: c.whole_batch and c.geometry is not None and c.geometry.several,
+        lambda c: "a judge of whole batches compares pictures, not several views of one; leave --tile and --scales out",
     ),
 )
 

@@ -75,15 +75,9 @@ class DetectJob:
 
     def _process(self, model: Detector, folder: OutputFolder | None, total: int) -> int:
         from anomalyclip.cli._table import RowPrinter
-        from anomalyclip.detect import Provenance, write_findings
+        from anomalyclip.detect import write_findings
 
-        provenance = Provenance.of(
-            model,
-            **self.decisions.recorded(),
-            **self.geometry.settings(),
-            **self.areas.settings(),
-            **self.reading.recorded(),
-        )
+        provenance = self._provenance(model)
         if folder is not None:
             files: dict[str, Any] = {"overlay": self._overlay, "maps": self._maps}
             files |= {"findings": self.given.findings} if self.given.findings is not None else {}
@@ -107,6 +101,17 @@ class DetectJob:
         incomplete = printer.summary.failed or self.passed.pictures
         return INTERRUPTED if interrupted else SOME_FAILED if incomplete else DONE
 
+    def _provenance(self, model: Detector) -> Provenance:
+        from anomalyclip.detect import Provenance
+
+        return Provenance.of(
+            model,
+            **self.decisions.recorded(),
+            **self.geometry.settings(),
+            **self.areas.settings(),
+            **self.reading.recorded(),
+        )
+
     def _stream(
         self, model: Detector, folder: OutputFolder | None, printer: RowPrinter, provenance: Provenance, total: int
     ) -> None:
@@ -121,7 +126,7 @@ class DetectJob:
             results = detect_stream(
                 model,
                 self._items(folder, lambda: bar.update(task, advance=1)),
-                batch_size=self.given.batch_size or _batch_for(model),
+                batch_size=batch_size_of(self.given, model),
                 workers=self.given.workers or 2,
                 reading=self.reading,
                 rules=self.decisions.rules(outlines=self.given.findings is not None),
@@ -213,8 +218,9 @@ class DetectJob:
             note(f"Results: {printable(folder.path / TABLE)}{where}")
 
 
-def _batch_for(model: Detector) -> int:
-    return _IN_STREAM * model.streams if model.streams > 1 else batch_for(model)
+def batch_size_of(given: Given, model: Detector) -> int:
+    """Images per forward pass."""
+    return given.batch_size or (_IN_STREAM * model.streams if model.streams > 1 else batch_for(model))
 
 
 def _images(count: int) -> str:

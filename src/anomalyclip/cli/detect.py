@@ -28,5 +28,10 @@ def app(given: Given) -> None:
         raise ConfigError(
             "--findings needs to know where regions begin: add --pixel-threshold, --threshold or --profile"
         )
+    if given.mutual:
+        from anomalyclip.cli._mutual_job import MutualJob, check_mutual
+
+        check_mutual(given, decisions, layout := open_layout(given))
+        raise click.exceptions.Exit(MutualJob(given, decisions, *layout).run())
     job = DetectJob(given, decisions, *open_layout(given))
     raise click.exceptions.Exit((ray_job(job) if given.engine == "ray" else job).run())

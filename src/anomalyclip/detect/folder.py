@@ -6,6 +6,7 @@ report.html     the gallery
 overlays/       heat map over image, PNG
 maps/           anomaly maps at the image's size, float32
 findings.*      regions with outlines, COCO or GeoJSON
+batch.json      with --mutual: which pictures were compared with each other; the same on --resume, or refused
 run.json        what made the results: compared on --resume
 cards.jsonl     per image: its output name and its thumbnails, needed to rebuild the report
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -24,6 +26,8 @@ from anomalyclip.io.names import StrPath, printable
 
 RESULTS, TABLE, REPORT, RUN, CARDS = "results.jsonl", "results.csv", "report.html", "run.json", "cards.jsonl"
 FILES = "files.jsonl"
+BATCH, SEEN = "batch.json", "batch"
+"""The batch that scores depend on; and what was seen of its pictures, while it is judged."""
 PASSED = "passed_over"
 """The key of run.json that says what the input folders hold and was no input; it makes no result, so it may change."""
 FINDINGS = {"coco": "findings.coco.json", "geojson": "findings.geojson"}
@@ -70,7 +74,8 @@ def clear(path: Path) -> None:
             for file in (path / folder).rglob("*"):
                 if file.suffix in suffixes and file.is_file():
                     file.unlink()
-    for name in (RESULTS, TABLE, REPORT, CARDS, FILES, *FINDINGS.values(), RUN):
+        shutil.rmtree(path / SEEN, ignore_errors=True)
+    for name in (RESULTS, TABLE, REPORT, CARDS, FILES, *FINDINGS.values(), BATCH, RUN):
         (path / name).unlink(missing_ok=True)
 
 
@@ -106,6 +111,26 @@ def check_same_run(before: Any, now: Mapping[str, Any], path: StrPath) -> None:
             f"--resume: the run in {printable(path)} was made differently: {listed}. "
             "Use the same options, start again with --overwrite, or name another folder"
         )
+
+
+def check_same_batch(path: Path, now: Mapping[str, Any]) -> None:
+    """Raises ConfigError where the folder holds results of another batch than ``now`` (its record)."""
+    before = recorded_batch(path)
+    if before is not None and before.get("sha256") != now["sha256"]:
+        raise ConfigError(
+            f"--resume: the {before.get('pictures', 0):,} pictures that were compared in {printable(path)} are not the "
+            f"{now['pictures']:,} that are here now (some came, went or changed), and every score depends on all of "
+            "them. Start again with --overwrite, or name another folder"
+        )
+
+
+def recorded_batch(path: Path) -> Mapping[str, Any] | None:
+    """The batch of an earlier run; None where there is none."""
+    try:
+        before = json.loads((path / BATCH).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return before if isinstance(before, Mapping) else None
 
 
 def lock(path: Path) -> IO[bytes] | None:

@@ -78,6 +78,15 @@ class OutputFolder:
         names = (folder.CARDS, folder.RESULTS, folder.TABLE, folder.FILES)
         self._files = [LineFile(self.path / name) for name in names]
 
+    def set_batch(self, provenance: Provenance, record: Mapping[str, Any]) -> None:
+        """Say which pictures scores depend on, in every row from here on; after :meth:`begin`.
+
+        Raises ConfigError where an earlier run in the folder compared others.
+        """
+        folder.check_same_batch(self.path, record)
+        write_bytes(self.path / folder.BATCH, json.dumps(dict(record), indent=2).encode() + b"\n")
+        self.provenance = provenance
+
     def is_done(self, item: InputItem) -> bool:
         """Whether an earlier run left this input's result, without an error, and its file still holds what was scored.
 

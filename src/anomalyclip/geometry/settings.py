@@ -69,6 +69,11 @@ class Geometry:
         """Whether the model is fed other input sizes than its own."""
         return self.keep_aspect or (self.tile is None and self.scales != (1.0,))
 
+    @property
+    def several(self) -> bool:
+        """Whether an image can go through the model in more than one view."""
+        return self.tile is not None or self.scales != (1.0,)
+
     def settings(self) -> dict[str, Any]:
         """What differs from the plain layout, JSON-ready; {} where nothing does."""
         told: dict[str, Any] = {}

@@ -13,6 +13,7 @@ from anomalyclip.settings.evaluating import EVALUATING, EXPORTING
 from anomalyclip.settings.faces import FACES
 from anomalyclip.settings.files import FILES, INPUTS
 from anomalyclip.settings.layout import LAYOUT
+from anomalyclip.settings.mutual import MUTUAL
 from anomalyclip.settings.opening import OPENING
 from anomalyclip.settings.panels import PANELS
 from anomalyclip.settings.reproducing import REPRODUCING
@@ -30,6 +31,7 @@ SETTINGS: tuple[Setting, ...] = (
     *INPUTS,
     *SERVING,
     *RULES,
+    *MUTUAL,
     *CALIBRATING,
     *EVALUATING,
     *EXPORTING,

@@ -7,7 +7,7 @@ EXPORT, TRAIN, REPRODUCE, BENCH = "export", "train", "reproduce", "bench"
 DATA_LIST, DATA_INFO, DATA_CHECK, DATA_META = "data list", "data info", "data check", "data meta"
 DATA_MAKE = "data make"
 MODELS_LIST, MODELS_PULL, MODELS_VERIFY, MODELS_PATH = "models list", "models pull", "models verify", "models path"
-LOAD, PYTHON = "anomalyclip.load", "model.detect"
+LOAD, PYTHON, PYTHON_BATCH = "anomalyclip.load", "model.detect", "model.detect_batch"
 REST, REST_CALIBRATE = "POST /v1/detect", "POST /v1/calibrate"
 
 #: The verbs that open a detector and score images with it.
@@ -29,4 +29,4 @@ COMMANDS = (
     MODELS_VERIFY,
     MODELS_PATH,
 )
-FACES = (*COMMANDS, LOAD, PYTHON, REST, REST_CALIBRATE)
+FACES = (*COMMANDS, LOAD, PYTHON, PYTHON_BATCH, REST, REST_CALIBRATE)

@@ -9,6 +9,7 @@ LOOKING, DECISIONS, ANOMALIES, TELLING = (
     "On an anomaly",
 )
 PROTOCOL, INT8 = "Protocol", "Int8"
+BATCH = "A batch by itself"
 ACCURACY, WHOLE_COMMAND, FILES = "Accuracy", "The command, end to end", "Files"
 MODEL, LAYOUT, METRICS = "Model", "Large and odd images", "Metrics"
 PROMPTS, LEARNING, TRAINING, CACHE = "Prompts", "Learning", "Training", "Feature cache"
@@ -19,6 +20,7 @@ PANELS: tuple[str | None, ...] = (
     None,
     LOOKING,
     DECISIONS,
+    BATCH,
     ANOMALIES,
     TELLING,
     PROTOCOL,

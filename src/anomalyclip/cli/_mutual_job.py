@@ -1,0 +1,120 @@
+"""One run of `anomalyclip detect --mutual`: a pass that looks, the comparison, and the pass that writes."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anomalyclip.cli._console import note, progress_bar
+from anomalyclip.cli._declared import Given
+from anomalyclip.cli._detect_job import DetectJob, batch_size_of
+from anomalyclip.cli._opening import scan_of
+from anomalyclip.detect import folder as folders
+from anomalyclip.errors import ConfigError
+
+if TYPE_CHECKING:
+    from anomalyclip.calibration import DriftMonitor
+    from anomalyclip.cli._decisions import Decisions
+    from anomalyclip.cli._table import RowPrinter
+    from anomalyclip.detect import OutputFolder, Provenance
+    from anomalyclip.detector import Detector
+    from anomalyclip.geometry import Areas, Geometry
+    from anomalyclip.mutual.passes import FirstPass, SecondPass
+
+
+def check_mutual(given: Given, decisions: Decisions, layout: tuple[Geometry, Areas]) -> None:
+    """Raises ConfigError for what does not go with --mutual."""
+    from anomalyclip.combining import Combination, check
+
+    if given.engine == "ray":
+        raise ConfigError("--mutual compares all pictures with each other on one machine; leave --engine ray out")
+    if decisions.profile is not None and decisions.profile.memory is None:
+        raise ConfigError(
+            "the profile holds thresholds of the words' scores alone, which mean nothing for --mutual: give one with a "
+            "memory (anomalyclip calibrate without --no-memory), or leave --profile out"
+        )
+    check(Combination(whole_batch=True, geometry=layout[0]))
+
+
+class MutualJob(DetectJob):
+    """Like :class:`DetectJob`, with a pass before. What it sees lies in DIR/batch until all is written."""
+
+    def _provenance(self, model: Detector) -> Provenance:
+        from dataclasses import replace
+
+        told = super()._provenance(model)
+        return replace(told, settings={**told.settings, "mutual": True, "partners": self.given.partners})
+
+    def _monitor(self) -> DriftMonitor | None:
+        return None  # the line's p-values and drift are of scores of single pictures
+
+    def _stream(
+        self, model: Detector, folder: OutputFolder | None, printer: RowPrinter, provenance: Provenance, total: int
+    ) -> None:
+        if folder is not None and self._all_done(folder, total):
+            return
+        with tempfile.TemporaryDirectory(prefix="anomalyclip-batch-") as elsewhere:
+            kept = Path(elsewhere) if folder is None else folder.path / folders.SEEN
+            kept.mkdir(exist_ok=True)
+            judged = self._compared(self._seen(model, kept, total), total)
+            record = {**judged.batch.record(), "inputs": total}
+            provenance = self._provenance(judged)
+            if folder is not None:
+                folder.set_batch(provenance, record)
+            super()._stream(judged, folder, printer, provenance, total)
+            shutil.rmtree(kept, ignore_errors=True)
+
+    def _all_done(self, folder: OutputFolder, total: int) -> bool:
+        """Whether an earlier run finished on just these files: then nothing is compared again."""
+        before = folders.recorded_batch(folder.path)
+        if before is None or before.get("inputs") != total or folder.done_count != total:
+            return False
+        from anomalyclip.detect import iter_inputs
+
+        return all(folder.is_done(item) for item in iter_inputs(self.given.inputs, **scan_of(self.given)))
+
+    def _seen(self, model: Detector, kept: Path, total: int) -> FirstPass:
+        from anomalyclip.detect import detect_stream, iter_inputs
+        from anomalyclip.mutual.passes import FirstPass
+
+        first = FirstPass(model, kept)
+        options: dict[str, Any] = {"max_pixels": self.given.max_pixels, "full_scale": self.given.full_scale}
+        with progress_bar(shown=not self.given.quiet) as bar:
+            task = bar.add_task("look", total=total)
+            results = detect_stream(
+                first,
+                iter_inputs(self.given.inputs, **scan_of(self.given)),
+                batch_size=batch_size_of(self.given, model),
+                workers=self.given.workers or 2,
+                geometry=self.geometry,
+                areas=self.areas,
+                **options,
+            )
+            with closing(results):
+                for _ in results:  # what fails gets its row in the second pass
+                    bar.update(task, advance=1)
+        return first
+
+    def _compared(self, first: FirstPass, total: int) -> SecondPass:
+        from anomalyclip.judges.mutual_batch import pairs_of
+        from anomalyclip.mutual.passes import SecondPass
+        from anomalyclip.mutual.python import MEGABYTE
+
+        with progress_bar(shown=not self.given.quiet) as bar:
+            task = bar.add_task("compare", total=pairs_of(len(first.seen), self.given.partners))
+            judged = SecondPass(
+                first,
+                partners=self.given.partners,
+                budget=int(self.given.mutual_mb * MEGABYTE),
+                advance=lambda pairs: bar.update(task, advance=pairs),
+            )
+        if not self.given.quiet:
+            for doubt in judged.verdicts.doubts:
+                note(doubt, style="yellow")
+            count = len(judged.batch.digests)
+            left = f", {total - count:,} could not be read" if total > count else ""
+            note(f"Scores depend on this batch: {count:,} pictures ({judged.batch.sha256[:12]}){left}.")
+        return judged

@@ -1,0 +1,38 @@
+"""Settings of a batch that judges itself."""
+
+from __future__ import annotations
+
+from anomalyclip.settings.faces import DETECT, PYTHON_BATCH
+from anomalyclip.settings.panels import BATCH
+from anomalyclip.settings.setting import Range, Setting
+
+MUTUAL: tuple[Setting, ...] = (
+    Setting(
+        "mutual",
+        bool,
+        "Judge the pictures by each other, too: what is rare among them is odd. Reads all of them twice.",
+        (DETECT,),
+        default=False,
+        panel=BATCH,
+    ),
+    Setting(
+        "partners",
+        int,
+        "Other pictures that each one is compared with, at most; more take longer.",
+        (DETECT, PYTHON_BATCH),
+        default=48,
+        range=Range(4, 10**6, "pictures"),
+        panel=BATCH,
+        part="mutual",
+    ),
+    Setting(
+        "mutual_mb",
+        float,
+        "Megabytes that comparing them may take; what is more goes to disk.",
+        (DETECT, PYTHON_BATCH),
+        default=512.0,
+        range=Range(16, 10**7, "megabytes"),
+        panel=BATCH,
+        part="mutual",
+    ),
+)

@@ -1,0 +1,168 @@
+"""Comparing a batch in bounded memory: the numbers of all pairs at once, every partner once, and the fused rule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
+from scipy.stats import spearmanr
+
+from anomalyclip.judges.memory.search import unit
+from anomalyclip.judges.mutual_batch import Shelf, compare, pairs_of, ring
+from anomalyclip.judges.mutual_fusion import (
+    SeenBriefly,
+    fused,
+    looks_half_faulty,
+    lower_spread,
+    mutual_distances,
+    scale_of,
+)
+from anomalyclip.judges.mutual_twins import twin_groups
+
+WIDTH = 16
+
+
+def _batch(n: int, seed: int = 0, noise: float = 0.3, patches: int = 25) -> list[np.ndarray]:
+    """Unit vectors (patches, WIDTH) of n pictures of one part."""
+    rng = np.random.default_rng(seed)
+    part = rng.normal(size=(patches, WIDTH))
+    return [unit((part + noise * rng.normal(size=part.shape)).astype(np.float32)) for _ in range(n)]
+
+
+def _seen(pictures: list[np.ndarray], words: float = 0.5) -> list[SeenBriefly]:
+    return [SeenBriefly(np.full(len(one), words, np.float32), 0.5, 0.5) for one in pictures]
+
+
+@given(n=st.integers(2, 40), partners=st.integers(2, 50))
+def test_every_picture_has_as_many_partners_and_no_pair_comes_twice(n: int, partners: int) -> None:
+    steps = ring(n, partners)
+    pairs = [(i, (i + step) % n) for step in steps for i in range(n) if 2 * step != n or i < step]
+    assert len({frozenset(pair) for pair in pairs}) == len(pairs) == pairs_of(n, partners)
+    met = np.bincount(np.array(pairs).ravel(), minlength=n)
+    assert len(set(met.tolist())) == 1
+    assert met[0] == n - 1 if n - 1 <= partners else met[0] <= max(partners, 2)
+
+
+@pytest.mark.parametrize("n", [5, 8])
+@pytest.mark.parametrize("budget", [1, 2000, 2**30])
+def test_distances_are_those_of_all_pairs_whatever_the_memory(n: int, budget: int, tmp_path: Path) -> None:
+    pictures = _batch(n)
+    pictures[2] = pictures[2][:9]  # of other proportions
+    found = compare(pictures.__getitem__, [len(one) for one in pictures], budget=budget, scratch=tmp_path)
+    assert isinstance(found.values, np.memmap) == (budget < 2**20)
+    for i, one in enumerate(pictures):
+        exact = np.sort([cdist(one, other, "cosine").min(axis=1) for j, other in enumerate(pictures) if j != i], axis=0)
+        mine = np.sort(found.values[found.starts[i] : found.starts[i + 1]], axis=1).T
+        np.testing.assert_allclose(mine, exact, atol=2e-6)
+
+
+def test_a_shelf_holds_two_pictures_at_least_and_no_more_bytes_than_it_may() -> None:
+    loads: list[int] = []
+
+    def load(picture: int) -> np.ndarray:
+        loads.append(picture)
+        return np.zeros((10, 10), np.float32)
+
+    shelf = Shelf(load, 1200)
+    for picture in (0, 1, 0, 1, 2, 3, 3):
+        shelf[picture]
+    assert loads == [0, 1, 2, 3] or len(loads) <= 6
+    assert sum(one.nbytes for one in shelf._held.values()) <= 1200
+
+
+def test_the_interval_leaves_the_nearest_share_out() -> None:
+    found = compare(_batch(11).__getitem__, [25] * 11)
+    rows = np.sort(found.values[:25], axis=1)
+    np.testing.assert_allclose(found.interval(0, 0.3), rows[:, 3:6].mean(axis=1), rtol=1e-6)
+
+
+@hypothesis_settings(max_examples=20)
+@given(st.permutations(range(9)))
+def test_permuting_pictures_permutes_scores(order: list[int]) -> None:
+    pictures = _batch(9)
+    pictures[4][3] = unit(-pictures[4][3][None])[0]
+
+    def scores(given: list[np.ndarray]) -> np.ndarray:
+        distances, _ = mutual_distances(compare(given.__getitem__, [25] * 9))
+        return fused(distances, _seen(given), None)[0]
+
+    np.testing.assert_allclose(scores([pictures[i] for i in order]), scores(pictures)[order], atol=1e-5)
+
+
+@hypothesis_settings(max_examples=20)
+@given(seed=st.integers(0, 1000))
+def test_a_normal_picture_never_gains_by_another_normal_one(seed: int) -> None:
+    """The other normal picture holds the same patches somewhere: no patch's distance may grow by its coming."""
+    pictures = _batch(10, seed)
+    one_more = [*pictures, pictures[0][::-1].copy()]
+    before, after = (
+        mutual_distances(compare(given.__getitem__, [25] * len(given)))[0][0] for given in (pictures, one_more)
+    )
+    assert (after <= before + 1e-6).all()
+
+
+@pytest.mark.parametrize("repeats", [1, 3, 5])
+def test_a_fault_repeated_in_a_third_of_the_batch_stays_odd(repeats: int) -> None:
+    pictures = _batch(16, noise=0.2)
+    fault = unit(np.random.default_rng(9).normal(size=(1, WIDTH)).astype(np.float32))[0]
+    for i in range(repeats):
+        pictures[i][7 + i] = fault
+    distances, many = mutual_distances(compare(pictures.__getitem__, [25] * 16))
+    scores, _ = fused(distances, _seen(pictures), None)
+    assert not many
+    assert set(np.argsort(-scores)[:repeats]) == set(range(repeats))
+    assert all(int(distances[i].argmax()) == 7 + i for i in range(repeats))
+
+
+def test_a_rare_kind_is_no_fault_in_a_batch_of_many_kinds() -> None:
+    """Eight weaves, one rougher than the other; the fault lies in a smooth one."""
+    rng = np.random.default_rng(3)
+    pictures = []
+    for kind in range(8):
+        base = rng.normal(size=(1, WIDTH))
+        rough = 0.05 + 0.12 * kind
+        pictures += [unit((base + rough * rng.normal(size=(25, WIDTH))).astype(np.float32)) for _ in range(8)]
+    pictures[3][11] = unit(rng.normal(size=(1, WIDTH)).astype(np.float32))[0]
+    compared = compare(pictures.__getitem__, [25] * 64, partners=64)
+    plain = [compared.interval(i, 0.3) for i in range(64)]
+    tops, middles = [one.max() for one in plain], [np.median(one) for one in plain]
+    distances, many = mutual_distances(compared)
+    assert spearmanr(tops, middles).statistic > 0.5
+    if many:
+        assert int(np.argmax([one.max() for one in distances])) == 3
+
+
+def test_copies_are_found_by_sketches_as_by_whole_pictures() -> None:
+    pictures = _batch(6)
+    noisy = unit(pictures[1] + 0.004 * np.random.default_rng(5).normal(size=pictures[1].shape).astype(np.float32))
+    every = [*pictures, pictures[1], noisy, pictures[2][::-1].copy()]
+    assert twin_groups(every.__getitem__, len(every)).tolist() == [0, 1, 2, 3, 4, 5, 1, 1, 8]
+
+
+def test_scores_have_the_scale_that_is_told() -> None:
+    raw = np.random.default_rng(0).normal(size=2001)
+    scale = scale_of(raw)
+    middle, one = float(np.median(raw)), float(lower_spread(raw[:, None])[0])
+    np.testing.assert_allclose(scale([middle, middle + 3 * one]), [0.1, 0.5], atol=1e-6)
+    np.testing.assert_allclose(one, 1, atol=0.06)  # a normal distribution's 16% quantile lies one deviation below
+
+
+def test_pictures_that_are_all_alike_give_finite_scores() -> None:
+    pictures = [np.eye(25, WIDTH, dtype=np.float32)] * 6
+    distances, _ = mutual_distances(compare(pictures.__getitem__, [25] * 6))
+    scores, raw = fused(distances, _seen(pictures), None)
+    assert np.isfinite(scores).all()
+    assert np.isfinite(raw).all()
+
+
+@pytest.mark.parametrize(("share", "told"), [(0.0, False), (0.1, False), (0.45, True)])
+def test_a_batch_that_is_half_faulty_looks_so(share: float, told: bool) -> None:
+    rng = np.random.default_rng(1)
+    raw = rng.normal(size=200)
+    raw[: int(200 * share)] += 8
+    assert looks_half_faulty(raw, np.full(200, 0.2)) == told
