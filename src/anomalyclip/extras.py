@@ -19,6 +19,7 @@ EXTRA_OF = {
     "ray": "ray",
     "pyarrow": "ray",
     "matplotlib": "bench",
+    "sklearn": "groups",
 }
 
 

@@ -130,7 +130,7 @@ def test_another_batch_gives_other_scores_and_the_record_tells_them_apart(
         out = tmp_path / f"out{number}"
         assert detect(folder, "--mutual", "-o", out, "-q") == 3
         outs.append(rows_of(out))
-        (folder / "0011.png").unlink()
+        (folder / "0011.png").unlink(missing_ok=True)
     assert json.loads((tmp_path / "out0" / "batch.json").read_text())["pictures"] == 11
     one, other = (rows[0]["settings"]["batch"]["sha256"] for rows in outs)
     assert one != other

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +15,15 @@ from anomalyclip.cli._declared import Given
 from anomalyclip.cli._detect_job import DetectJob, batch_size_of
 from anomalyclip.cli._opening import scan_of
 from anomalyclip.detect import folder as folders
+from anomalyclip.detect.groups import note_of, write_groups
 from anomalyclip.errors import ConfigError
+from anomalyclip.extras import present, require
 
 if TYPE_CHECKING:
     from anomalyclip.calibration import DriftMonitor
     from anomalyclip.cli._decisions import Decisions
     from anomalyclip.cli._table import RowPrinter
-    from anomalyclip.detect import OutputFolder, Provenance
+    from anomalyclip.detect import OutputFolder, Provenance, Result
     from anomalyclip.detector import Detector
     from anomalyclip.geometry import Areas, Geometry
     from anomalyclip.mutual.passes import FirstPass, SecondPass
@@ -36,15 +40,20 @@ def check_mutual(given: Given, decisions: Decisions, layout: tuple[Geometry, Are
             "the profile holds thresholds of the words' scores alone, which mean nothing for --mutual: give one with a "
             "memory (anomalyclip calibrate without --no-memory), or leave --profile out"
         )
+    if given.groups:
+        require("sklearn", what="--groups")
+        if given.output is None:
+            raise ConfigError("--groups needs a folder to write to: add --output DIR")
     check(Combination(whole_batch=True, geometry=layout[0]))
 
 
 class MutualJob(DetectJob):
     """Like :class:`DetectJob`, with a pass before. What it sees lies in DIR/batch until all is written."""
 
-    def _provenance(self, model: Detector) -> Provenance:
-        from dataclasses import replace
+    _second: SecondPass
+    _groups: Mapping[str, int] | None = None
 
+    def _provenance(self, model: Detector) -> Provenance:
         told = super()._provenance(model)
         return replace(told, settings={**told.settings, "mutual": True, "partners": self.given.partners})
 
@@ -64,8 +73,37 @@ class MutualJob(DetectJob):
             provenance = self._provenance(judged)
             if folder is not None:
                 folder.set_batch(provenance, record)
+            self._second, self._groups = judged, self._grouped(judged)
             super()._stream(judged, folder, printer, provenance, total)
+            if folder is not None and self._groups is not None:
+                write_groups(folder.path, folder.key_of)
             shutil.rmtree(kept, ignore_errors=True)
+
+    def _grouped(self, judged: SecondPass) -> Mapping[str, int] | None:
+        """Group of every odd picture; None where no groups are wanted, or cannot be made."""
+        from anomalyclip.mutual.groups import odd_groups
+
+        if self.given.groups is False or self.given.output is None or not present("sklearn"):
+            return None
+        return odd_groups(judged.verdicts, self.decisions.threshold)
+
+    def _judged(self, result: Result, monitor: DriftMonitor | None) -> Result:
+        """With the group of what is odd among its notes."""
+        if self._groups is None or result.score is None:
+            return result
+        digest = self._digest_of(result.score)
+        number = None if digest is None else self._groups.get(digest)
+        return result if number is None else replace(result, notes=(*result.notes, note_of(number)))
+
+    def _digest_of(self, score: float) -> str | None:
+        """Of the next picture with this score: verdicts are given in the order of results, but for pictures that fail
+        afterwards."""
+        given = self._second.given
+        while given:
+            digest = given.popleft()
+            if abs(self._second.verdicts.scores[digest] - score) < 1e-5:
+                return digest
+        return None
 
     def _all_done(self, folder: OutputFolder, total: int) -> bool:
         """Whether an earlier run finished on just these files: then nothing is compared again."""

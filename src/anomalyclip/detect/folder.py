@@ -6,6 +6,7 @@ report.html     the gallery
 overlays/       heat map over image, PNG
 maps/           anomaly maps at the image's size, float32
 findings.*      regions with outlines, COCO or GeoJSON
+groups.*        with --mutual: what is odd, in groups of alike faults
 batch.json      with --mutual: which pictures were compared with each other; the same on --resume, or refused
 run.json        what made the results: compared on --resume
 cards.jsonl     per image: its output name and its thumbnails, needed to rebuild the report
@@ -31,6 +32,7 @@ BATCH, SEEN = "batch.json", "batch"
 PASSED = "passed_over"
 """The key of run.json that says what the input folders hold and was no input; it makes no result, so it may change."""
 FINDINGS = {"coco": "findings.coco.json", "geojson": "findings.geojson"}
+GROUPS, GROUPS_PAGE = "groups.json", "groups.html"
 OVERLAYS, MAPS = "overlays", "maps"
 OUTPUT_FOLDERS = (OVERLAYS, MAPS)
 
@@ -75,7 +77,7 @@ def clear(path: Path) -> None:
                 if file.suffix in suffixes and file.is_file():
                     file.unlink()
         shutil.rmtree(path / SEEN, ignore_errors=True)
-    for name in (RESULTS, TABLE, REPORT, CARDS, FILES, *FINDINGS.values(), BATCH, RUN):
+    for name in (RESULTS, TABLE, REPORT, CARDS, FILES, *FINDINGS.values(), BATCH, GROUPS, GROUPS_PAGE, RUN):
         (path / name).unlink(missing_ok=True)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -112,6 +112,9 @@ class FirstPass(_Pass):
 class SecondPass(_Pass):
     """Gives each picture of a batch the verdict that the batch came to.
 
+    Attributes:
+        given: digests of the pictures whose verdicts were given, in order, until somebody takes them out.
+
     Raises InputError, as scoring does, where the batch is too small.
     """
 
@@ -125,6 +128,7 @@ class SecondPass(_Pass):
     ) -> None:
         super().__init__(first.encoder, first.judge, first.settings)
         self.batch = first.batch
+        self.given: deque[str] = deque()
         self.verdicts: Verdicts = score_batch(
             first.store,
             self.batch,
@@ -150,6 +154,7 @@ class SecondPass(_Pass):
         digests = [pixels_digest(one) for one in pixels]
         if any(digest not in self.verdicts.scores for digest in digests):
             raise InputError("it changed since the batch was compared; run again")
+        self.given.extend(digests)
         scores = np.array([self.verdicts.scores[digest] for digest in digests], np.float32)
         return scores, np.stack([self.verdicts.anomaly_map(digest) for digest in digests])
 

@@ -80,14 +80,15 @@ class Verdicts:
     def anomaly_map(self, digest: str) -> Floats:
         """(H, W) in [0, 1] at the model's input."""
         raw = raw_map(self.store, digest, self.distances[digest], self.line, self.sigma)
-        return self.map_scale(raw)
+        return np.asarray(self.map_scale(raw), np.float32)
 
 
 def raw_map(store: BatchStore, digest: str, distances: Floats, line: Line | None, sigma: float) -> Floats:
     """Z^a D^b (H, W), see :class:`anomalyclip.judges.memory.fusion.Mixture`."""
     mixture = MIXTURE if line is None else line.mixture
     words = store.anomaly_map(digest)
-    return raw_maps(words[None], distances[None], store.shapes[digest].grid, sigma, mixture)[0]
+    made: Floats = raw_maps(words[None], distances[None], store.shapes[digest].grid, sigma, mixture)[0]
+    return made
 
 
 def score_batch(

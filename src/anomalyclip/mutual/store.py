@@ -69,7 +69,7 @@ class BatchStore:
 
     def put(self, digest: str, seen: Seen, score: float, near: Floats | None) -> None:
         """Keep a picture. Raises OutputError where the disk is full."""
-        shape = Shape(seen.grid, seen.described.shape[1], (*seen.anomaly_map.shape,), near is not None)  # type: ignore[arg-type]
+        shape = Shape(seen.grid, seen.described.shape[1], (*seen.anomaly_map.shape,), near is not None)
         halves = np.concatenate([seen.described.ravel(), seen.anomaly_map.ravel()]).astype(_HALF)
         parts = [np.array([seen.whole, score]), seen.words, *([] if near is None else [near])]
         write_record(self._path(digest, "f2"), self._identity(digest), halves)

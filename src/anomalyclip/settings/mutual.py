@@ -16,6 +16,14 @@ MUTUAL: tuple[Setting, ...] = (
         panel=BATCH,
     ),
     Setting(
+        "groups",
+        bool,
+        "With --mutual and --output: groups.html, a card for each kind of oddity (default: where scikit-learn is).",
+        (DETECT,),
+        flags=("--groups/--no-groups",),
+        panel=BATCH,
+    ),
+    Setting(
         "partners",
         int,
         "Other pictures that each one is compared with, at most; more take longer.",
