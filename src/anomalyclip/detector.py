@@ -20,6 +20,8 @@ from anomalyclip.settings.keywords import spelled_out
 from anomalyclip.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
     from PIL.Image import Image
     from typing_extensions import Self, Unpack
@@ -283,27 +285,11 @@ class Detector:
         found = detect_all(self, sources, **options, **layout)
         return found if frames is not None or isinstance(inputs, list | tuple) else found[0]
 
-    @spelled_out(Layout)
-    def detect_batch(
-        self,
-        inputs: list[Source] | tuple[Source, ...],
-        *,
-        batch_size: int = 1,
-        threshold: float | None = None,
-        profile: Any = None,
-        partners: int = 48,
-        mutual_mb: float = 512.0,
-        **options: Any,
-    ) -> list[Prediction]:
-        """Score pictures by each other, too: what is rare among them is odd (:mod:`anomalyclip.mutual`).
+    def detect_batch(self, inputs: Sequence[Source], **options: Any) -> list[Prediction]:
+        """Score pictures by each other, too: what is rare among them is odd; scores depend on all of them.
 
-        Arguments are those of :meth:`detect`, with ``partners`` (other pictures that each is compared with) and
-        ``mutual_mb`` (megabytes that it may take). Scores depend on all of the inputs: 0.1 is the batch's middle, 0.5
-        three deviations above; with a profile, its line's scale (and no p-values).
-
-        Raises InputError for fewer than 5 different pictures, and whatever :meth:`detect` raises.
+        Options are those of :meth:`detect`, and more: see :func:`anomalyclip.mutual.python.detect_batch`.
         """
         from anomalyclip.mutual.python import detect_batch
 
-        chosen: dict[str, Any] = {"batch_size": batch_size, "threshold": threshold, **options}
-        return detect_batch(self, inputs, profile=profile, partners=partners, mutual_mb=mutual_mb, **chosen)
+        return detect_batch(self, inputs, **options)

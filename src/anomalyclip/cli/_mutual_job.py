@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.cli._declared import Given
 from anomalyclip.cli._detect_job import DetectJob, batch_size_of
-from anomalyclip.cli._opening import scan_of
 from anomalyclip.detect import folder as folders
 from anomalyclip.detect.groups import note_of, write_groups
 from anomalyclip.errors import ConfigError
@@ -112,24 +111,23 @@ class MutualJob(DetectJob):
             return False
         from anomalyclip.detect import iter_inputs
 
-        return all(folder.is_done(item) for item in iter_inputs(self.given.inputs, **scan_of(self.given)))
+        return all(folder.is_done(item) for item in iter_inputs(self.given.inputs, **self._scan))
 
     def _seen(self, model: Detector, kept: Path, total: int) -> FirstPass:
         from anomalyclip.detect import detect_stream, iter_inputs
         from anomalyclip.mutual.passes import FirstPass
 
         first = FirstPass(model, kept)
-        options: dict[str, Any] = {"max_pixels": self.given.max_pixels, "full_scale": self.given.full_scale}
         with progress_bar(shown=not self.given.quiet) as bar:
             task = bar.add_task("look", total=total)
             results = detect_stream(
                 first,
-                iter_inputs(self.given.inputs, **scan_of(self.given)),
+                iter_inputs(self.given.inputs, **self._scan),
                 batch_size=batch_size_of(self.given, model),
                 workers=self.given.workers or 2,
                 geometry=self.geometry,
                 areas=self.areas,
-                **options,
+                reading=self.reading,
             )
             with closing(results):
                 for _ in results:  # what fails gets its row in the second pass

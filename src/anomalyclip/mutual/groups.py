@@ -33,7 +33,8 @@ def fault_feature(described: Floats, distances: Floats, share: float = HOTTEST) 
     count = max(1, round(share * len(distances)))
     hottest = np.argsort(-distances, kind="stable")[:count]
     weights = distances[hottest] + np.float32(1e-6)
-    return unit((weights @ described[hottest])[None])[0]
+    feature: Floats = unit((weights @ described[hottest])[None])[0]
+    return feature
 
 
 def group_features(features: Floats, fewest: int = FEWEST) -> NDArray[np.intp]:
@@ -46,7 +47,7 @@ def group_features(features: Floats, fewest: int = FEWEST) -> NDArray[np.intp]:
     """
     if len(features) < fewest:
         return np.zeros(len(features), np.intp)
-    from sklearn.cluster import HDBSCAN
+    from sklearn.cluster import HDBSCAN  # type: ignore[import-untyped]
 
     found = HDBSCAN(min_cluster_size=fewest, min_samples=2, allow_single_cluster=True, copy=True).fit_predict(features)
     for label in set(found.tolist()) - {-1}:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from anomalyclip.detecting import detect_all
 from anomalyclip.errors import ConfigError
 from anomalyclip.geometry import parse_layout
+from anomalyclip.io.full_scale import parse_full_scale
+from anomalyclip.io.reading import Reading
 from anomalyclip.mutual.passes import FirstPass, SecondPass
 from anomalyclip.settings import settings_of
 from anomalyclip.settings.faces import PYTHON_BATCH
@@ -31,7 +33,24 @@ def detect_batch(
     mutual_mb: float | None = None,
     **options: Any,
 ) -> list[Prediction]:
-    """See :meth:`anomalyclip.detector.Detector.detect_batch`; options are those of `detect_all`."""
+    """Predictions of pictures that are compared with each other, in their order.
+
+    Args:
+        model: with any judge of single pictures.
+        sources: as :meth:`anomalyclip.detector.Detector.detect` takes them; each is read twice.
+        profile: of `calibrate`, with a memory: joins the batch's distances, and scores have its line's scale.
+        partners: other pictures that each one is compared with, at most.
+        mutual_mb: megabytes that comparing may take; what is more lies on disk.
+        options: ``batch_size``, ``threshold``, ``frames``, ``axis``, ``max_pixels``, ``full_scale`` and the layout, as
+            `detect` takes them.
+
+    Returns:
+        Predictions without p-values. Without a profile 0.1 is the middle of the batch, 0.5 three deviations above.
+
+    Raises:
+        InputError: fewer than 5 different pictures. ConfigError: a value out of its range, several views a picture, or
+        an encoder without features to compare. And whatever `detect` raises.
+    """
     known = settings_of(PYTHON_BATCH)
     given = {"partners": partners, "mutual_mb": mutual_mb}
     check_keywords(given, known)
@@ -44,6 +63,9 @@ def detect_batch(
         layout = {
             name: options[name] for name in ("keep_aspect", "roi", "ignore_mask") if options.get(name) is not None
         }
+        asked = {name: options.pop(name, None) for name in ("max_pixels", "axis", "full_scale")}
+        told = Reading(asked["max_pixels"], asked["axis"] or "z", parse_full_scale(asked["full_scale"]))
+        options |= profile.reading(told).keywords()
         model = profile.judging(model, *(parse_layout(layout) if layout else ()))  # type: ignore[arg-type]
         options["threshold"] = profile.image_threshold
     with tempfile.TemporaryDirectory(prefix="anomalyclip-batch-") as folder:
