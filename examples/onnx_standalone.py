@@ -10,13 +10,19 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from PIL import Image
+from PIL import Image, ImageOps
 
 folder, picture, heat_map = sys.argv[1:4]
 sidecar = json.loads((Path(folder) / "anomalyclip.json").read_text(encoding="utf-8"))
 model = onnxruntime.InferenceSession(str(Path(folder) / "model.onnx"), providers=["CPUExecutionProvider"])
 
-image = Image.open(picture).convert("RGB")
+image = Image.open(picture)
+if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA") or getattr(image, "n_frames", 1) > 1:
+    sys.exit(f"{picture}: deep, of other colours or several pictures: anomalyclip detect reads it as it is meant")
+image = ImageOps.exif_transpose(image)  # upright
+if image.has_transparency_data:
+    image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+image = image.convert("RGB")
 side = sidecar["image_size"]
 pixels = np.asarray(image.resize((side, side), Image.Resampling.BICUBIC))[None]  # uint8 (1, S, S, 3)
 if sidecar["pixels"] == "normalised":  # a graph that was exported without its normalisation

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from anomalyclip.data import open_dataset, write_meta
 from anomalyclip.data.pairing import CONVENTIONS, pair
@@ -218,3 +219,24 @@ def test_nothing_there(tmp_path: Path) -> None:
         open_dataset("a\0b")
     with pytest.raises(ConfigError, match="split"):
         open_dataset(tmp_path, split="val")
+
+
+@pytest.mark.parametrize("kind", ["meta.json", "labels.csv"])
+@pytest.mark.parametrize("link", ["file", "folder"])
+def test_links_that_leave_the_set_are_refused(tmp_path: Path, kind: str, link: str) -> None:
+    root, outside = tmp_path / "set", tmp_path / "outside"
+    root.mkdir()
+    outside.mkdir()
+    Image.new("RGB", (8, 8)).save(outside / "secret.png")
+    (root / "in").symlink_to(outside) if link == "folder" else (root / "in").mkdir()
+    if link == "file":
+        (root / "in/secret.png").symlink_to(outside / "secret.png")
+    entry = {"img_path": "in/secret.png", "mask_path": "", "cls_name": "x", "specie_name": "good", "anomaly": 0}
+    text = json.dumps({"test": {"x": [entry]}}) if kind == "meta.json" else "image,label\nin/secret.png,0\n"
+    (root / kind).write_text(text)
+    with pytest.raises(InputError, match="link that leads outside"):
+        open_dataset(root / kind)
+    (root / "real.png").write_bytes((outside / "secret.png").read_bytes())
+    (root / "same.png").symlink_to("real.png")  # a link within the set is as good as the file
+    (root / kind).write_text(text.replace("in/secret.png", "same.png"))
+    assert open_dataset(root / kind).items[0].image == root / "same.png"

@@ -22,7 +22,8 @@ def app(given: Given) -> None:
     The text side is computed once and built in. The export is compared with torch on rendered images before it is
     kept; one that is wrong is not written.
     """
-    from anomalyclip.export.making import ExportOptions, check_options, check_output, export_model
+    from anomalyclip.export.folder import check_output
+    from anomalyclip.export.making import ExportOptions, check_options, export_model
 
     options = ExportOptions(format=given.format, **given.part("export"))
     check_options(options)

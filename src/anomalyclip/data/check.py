@@ -12,7 +12,8 @@ from itertools import islice
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL, Dataset, Item, levels_of
 from anomalyclip.data.doubts import Doubt, Finding, grouped
 from anomalyclip.data.masks import mask_name, read_marked
-from anomalyclip.errors import ImageReadError
+from anomalyclip.data.pictures import pictures_of, with_own_mask
+from anomalyclip.errors import ImageReadError, InputError
 from anomalyclip.io.names import printable
 from anomalyclip.io.reading import Reading
 
@@ -67,8 +68,9 @@ def check_dataset(
     readable: list[Item] = []
     doubts: list[Finding] = []
     look = partial(_look, reading=reading or Reading())
+    pictures = pictures_of(dataset.items, None, reading or Reading())
     with ThreadPoolExecutor(workers) as pool:
-        for item, (error, findings, usable) in _in_order(pool, look, dataset.items, workers):
+        for item, (error, findings, usable) in _in_order(pool, look, pictures, workers):
             row = report.classes[item.class_name]
             report.problems += [error] if error else []
             doubts += findings
@@ -93,23 +95,26 @@ _Looked = tuple[str, tuple[Finding, ...], bool]
 
 
 def _in_order(
-    pool: ThreadPoolExecutor, look: Callable[[Item], _Looked], items: tuple[Item, ...], workers: int
+    pool: ThreadPoolExecutor, look: Callable[[Item], _Looked], items: Iterator[Item], workers: int
 ) -> Iterator[tuple[Item, _Looked]]:
     """`map` would hand the pool everything at once; Ctrl-C then waits for all of it."""
-    remaining = iter(items)
-    while batch := list(islice(remaining, 4 * workers)):
+    while batch := list(islice(items, 4 * workers)):
         yield from zip(batch, pool.map(look, batch), strict=True)
 
 
 def _look(item: Item, reading: Reading) -> _Looked:
     try:
-        image = reading.image(item.image)
+        image = reading.image(item.image, item.frame)
         if item.mask is None:
             return "", (), True
-        limit = reading.max_pixels
+        item, limit = with_own_mask(item), reading.max_pixels
+        if item.mask is None:
+            return "", (), True
         found = read_marked(item.mask, item.image, item.label, published=item.published, max_pixels=limit)
     except ImageReadError as error:
         return str(error), (), False
+    except InputError as error:  # masks of another number of pictures
+        return str(error), (), True
     swapped = ""
     if any(finding.doubt is Doubt.HALF for finding in found.findings) and len(image.getcolors(2) or ()) == 2:
         names = f"{printable(item.image)} and {mask_name(item.mask)}"

@@ -13,9 +13,9 @@ from anomalyclip.data.layouts import (
     LabelledFolders,
     LabelSubfolder,
     Layout,
-    Listed,
     MaskBeside,
 )
+from anomalyclip.data.listed import Listed
 from anomalyclip.errors import InputError
 
 

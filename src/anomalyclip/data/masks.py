@@ -256,6 +256,11 @@ def _same_when_turned(marked: NDArray[np.bool_], orientation: int) -> bool:
 
 
 def _content(path: Path) -> bytes:
+    from anomalyclip.io.frames import split_frame
+
+    name, frame = split_frame(path)
+    if frame is not None:
+        return _content(Path(name)) + f"picture {frame}".encode()
     if not path.is_file():  # a pipe would block
         raise ImageReadError(f"{printable(path)}: there is no such file; check the path")
     try:

@@ -30,7 +30,10 @@ def pictures_of(items: Iterable[Item], frames: int | None, reading: Reading) -> 
 
 
 def with_own_mask(item: Item) -> Item:
-    """The item with the picture of its mask that belongs to its own. Raises InputError where their numbers differ."""
+    """The item of one picture, with the picture of its mask that belongs to it; its files are `FILE#frame=n` then.
+
+    Raises InputError where their numbers differ.
+    """
     if item.frame is None or item.mask is None or not item.has_mask:
         return item
     name = printable(str(item.mask))

@@ -47,11 +47,12 @@ class Places:
         self._bases = (root,) if base is None or base == root else (root, base)
         self._known: dict[Path, dict[str, list[str]]] = {}
         self._index: dict[str, list[Path]] | None = None
+        self._real: dict[Path, Path] = {}
 
     def exact(self, text: str, where: str) -> Path | None:
-        """The file of that very path; None where there is none. Raises InputError for a path that leads outside."""
+        """The file of that very path; None where there is none. InputError where it, or a link, leads outside."""
         path = inside(self.root, text, where)
-        return path if path.name in self._names(path.parent).get(folded(path.name), ()) else None
+        return self._kept(path, where) if path.name in self._names(path.parent).get(folded(path.name), ()) else None
 
     def find(self, text: str, where: str, *, mask: bool = False) -> Path | None:
         """The file that a list means: by its path, in any letter case and Unicode form, from the root or the list; else
@@ -63,11 +64,22 @@ class Places:
         relative = path.relative_to(self.root)
         for base in self._bases:
             if (found := self._below(base, relative.parts)) is not None:
-                return found
+                return self._kept(found, where)
         options = [p for p in self._named(relative.name) if _is_mask_place(p.relative_to(self.root)) == mask]
         if len(relative.parts) > 1:  # as much of the path as there is
             options = [p for p in options if folded(p.parent.name) == folded(relative.parent.name)] or options
-        return options[0] if len(options) == 1 else None
+        return self._kept(options[0], where) if len(options) == 1 else None
+
+    def _kept(self, path: Path, where: str) -> Path:
+        """The file, unless a link leads from it or its folder out of the root: a list is no leave to read elsewhere."""
+        folder = self._real.setdefault(path.parent, path.parent.resolve())
+        real = path.resolve() if path.is_symlink() else folder / path.name
+        if not real.is_relative_to(self._real.setdefault(self.root, self.root.resolve())):
+            raise InputError(
+                f"{where}: {printable(path)} is or lies behind a link that leads outside {printable(self.root)}; put "
+                "the file itself there, or open the folder above both"
+            )
+        return path
 
     def images(self) -> list[Path]:
         """All pictures below the root that are no masks by their place."""

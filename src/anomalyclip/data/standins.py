@@ -18,9 +18,9 @@ from anomalyclip.data.layouts import (
     LabelledFolders,
     LabelSubfolder,
     Layout,
-    Listed,
     MaskBeside,
 )
+from anomalyclip.data.listed import Listed
 from anomalyclip.data.make import SETTINGS, check_numbers, claim_folder, save_render
 
 _MAX_PER_CLASS = 10_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,9 +109,7 @@ class Predictor:
             return Loaded(None, image=image, area=area)
         if self.cache is None:
             return Loaded(self.model.preprocess(image))
-        digest = self._reading.digest(sha256(path))
-        if frame is not None:
-            digest = hashlib.sha256(f"{digest} picture {frame}".encode()).hexdigest()
+        digest = self._reading.digest(sha256(path), frame)
         if self.cache.has(digest):
             return Loaded(None, digest, self.cache.get(digest))
         return Loaded(self.model.preprocess(image), digest)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,17 +14,14 @@ from anomalyclip.encoders.formats import OPSET, ExportFormat, FormatName, Precis
 from anomalyclip.encoders.graph_io import Pixels, describe_input, outputs_of
 from anomalyclip.encoders.request import FeatureRequest
 from anomalyclip.encoders.sidecar import (
-    SIDECAR,
     Artefact,
     FeatureRecord,
-    find_artefact,
     record_files,
     write_sidecar,
 )
-from anomalyclip.errors import ConfigError, OutputError
+from anomalyclip.errors import ConfigError
+from anomalyclip.export.folder import check_room, new_folder
 from anomalyclip.extras import require
-from anomalyclip.io.atomic import output_error
-from anomalyclip.io.names import printable
 from anomalyclip.version import __version__
 
 if TYPE_CHECKING:
@@ -40,7 +35,6 @@ if TYPE_CHECKING:
 
 _PACKAGES = ("torch", "onnx", "onnxscript", "onnxruntime", "openvino", "nncf", "numpy", "pillow")
 VERDICT_ALONE = FeatureRequest(verdict=True)
-_TIMES_WEIGHTS = 3  # room on the disk: the file, and what the exporter writes on the way
 
 
 @dataclass(frozen=True)
@@ -104,7 +98,7 @@ def export_model(
 
     check_options(options)
     graph = _graph(model, options)
-    with _new_folder(output, overwrite) as folder:
+    with new_folder(output, overwrite) as folder:
         tell("scoring images with torch")
         images = list(rendered_images(model.image_size, options.verification_images))
         reference = score_with_torch(model, images) if options.gives.verdict else None
@@ -166,7 +160,7 @@ def _write(
     """Write the graph's files; what the sidecar says about quantisation."""
     from anomalyclip.export import convert
 
-    _check_room(folder, convert.weight_bytes(graph))
+    check_room(folder, convert.weight_bytes(graph))
     path = folder / options.spec.file
     tell(f"converting to {options.format}")
     if options.format == "torchscript":
@@ -271,42 +265,3 @@ def _verify_features(model: Detector, folder: Path, images: Images) -> None:
                 f"a feature of this export is {distance:.2g} from torch's (of its length; at most "
                 f"{encoder.facts.bound:g} is expected). Nothing was written; please report this"
             )
-
-
-def _check_room(folder: Path, weights: int) -> None:
-    free, needed = shutil.disk_usage(folder).free, _TIMES_WEIGHTS * weights
-    if free < needed:
-        raise OutputError(
-            f"cannot write {printable(folder.parent)}: an export needs about {needed / 1e6:,.0f} MB there, "
-            f"{free / 1e6:,.0f} MB are free; free some space or choose another disk"
-        )
-
-
-@contextlib.contextmanager
-def _new_folder(output: Path, overwrite: bool) -> Iterator[Path]:
-    """A folder to fill beside `output`, which takes its place when all went well and vanishes otherwise."""
-    check_output(output, overwrite)
-    target = output.absolute()
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    old = target.with_name(f".{target.name}.{secrets.token_hex(4)}.old")
-    try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        if target.exists():
-            target.rename(old)
-        temporary.rename(target)
-    except OSError as error:
-        raise output_error(output, error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def check_output(output: Path, overwrite: bool) -> None:
-    """OutputError where `output` is taken: by a file, by other files, or by an export that may not be replaced."""
-    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
-        return
-    if not output.is_dir() or find_artefact(output) is None:
-        raise OutputError(f"cannot write {printable(output)}: it exists and is no export; choose a new folder")
-    if not overwrite:
-        raise OutputError(f"{printable(output)} holds an export already ({SIDECAR}); add --overwrite to replace it")

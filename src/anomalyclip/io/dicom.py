@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from anomalyclip.io.depth import Array, Raster, Stated
-from anomalyclip.io.dicom_pixels import Format, check_frames, format_of, read_frame, value, whole
-from anomalyclip.io.dicom_structure import DicomFile, parse
+from anomalyclip.io.dicom_pixels import Format, check_frames, format_of, read_frame
+from anomalyclip.io.dicom_structure import DicomFile, parse, value, whole
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal
 
 # Attribute -> the sequence that holds it within a functional group.

@@ -6,18 +6,16 @@ What the tags claim (rows, columns, samples, bits, frames) is compared with what
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from anomalyclip.io import codestreams
-from anomalyclip.io.dicom_structure import DicomFile
+from anomalyclip.io.dicom_fragments import fragments_of
+from anomalyclip.io.dicom_structure import DicomFile, value, whole
 from anomalyclip.io.limits import check_pixels
-from anomalyclip.io.memo import Memo
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
 
 Array = npt.NDArray[Any]
@@ -26,7 +24,6 @@ _DECODERS = (
     "install a decoder (pip install pylibjpeg pylibjpeg-libjpeg, or pyjpegls for JPEG-LS), or decompress the file "
     "(dcmdjpeg, or gdcmconv --raw)"
 )
-_MOST_FRAGMENTS = 1_000_000
 _JPEG = {f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70, 80, 81)}
 _JPEG2000 = {f"1.2.840.10008.1.2.4.{number}" for number in (90, 91, 201, 202, 203)}
 _RLE = "1.2.840.10008.1.2.5"
@@ -55,37 +52,6 @@ class Format:
         return self.rows * self.columns * per_pixel * self.allocated
 
 
-@dataclass(frozen=True)
-class Fragments:
-    """Where each encapsulated frame's bytes lie: (offset, length) of its fragments."""
-
-    frames: tuple[tuple[tuple[int, int], ...], ...]
-
-
-_known: Memo[Fragments] = Memo(2)
-
-
-def value(data: Any, keyword: str, default: Any = None) -> Any:
-    """An attribute's value; `default` where it is absent or present and empty, which DICOM takes for the same."""
-    element = data.get(keyword)
-    if element is None or (isinstance(element, (str, bytes)) and not element.strip()):
-        return default
-    if not isinstance(element, (str, bytes)) and hasattr(element, "__len__") and not len(element):
-        return default
-    return element
-
-
-def whole(data: Any, keyword: str, default: int | None = None) -> int:
-    """A whole number; the first of several. Raises `Refusal` where it is none, or is needed and missing."""
-    found = value(data, keyword, default)
-    if found is None:
-        raise Refusal(f"its attribute {keyword} is missing", EXPORT_AGAIN)
-    try:
-        return int(found if isinstance(found, (int, float, str)) else found[0])
-    except (TypeError, ValueError, IndexError):
-        raise Refusal(f"its attribute {keyword} is no number", EXPORT_AGAIN) from None
-
-
 def format_of(parsed: DicomFile, max_pixels: int) -> Format:
     """The Image Pixel module, checked. Raises `Refusal`."""
     data = parsed.data
@@ -111,7 +77,7 @@ def format_of(parsed: DicomFile, max_pixels: int) -> Format:
 def check_frames(file: BinaryIO, parsed: DicomFile, form: Format) -> None:
     """Whether the frames that the tags claim are there. Raises `Refusal`."""
     if _family(parsed) is not None:
-        _fragments(file, parsed, form)
+        fragments_of(file, parsed, form.frames)
         return
     if parsed.length is None:
         raise Refusal("its pixel data is encapsulated, its transfer syntax is not", EXPORT_AGAIN)
@@ -207,7 +173,7 @@ def _decoded(file: BinaryIO, parsed: DicomFile, form: Format, index: int, family
 
     source = parsed.source(file)
     parts = []
-    for offset, length in _fragments(file, parsed, form).frames[index]:
+    for offset, length in fragments_of(file, parsed, form.frames).frames[index]:
         source.seek(offset)
         parts.append(source.read(length))
     data = b"".join(parts)
@@ -219,83 +185,3 @@ def _decoded(file: BinaryIO, parsed: DicomFile, form: Format, index: int, family
     except (NotImplementedError, RuntimeError) as error:  # no plugin for the transfer syntax
         raise Refusal(f"its compression ({UID(parsed.syntax).name}) cannot be decoded here", _DECODERS) from error
     return pixels
-
-
-def _fragments(file: BinaryIO, parsed: DicomFile, form: Format) -> Fragments:
-    return _known.of(file, lambda: _found(parsed.source(file), parsed, form))
-
-
-def _found(source: BinaryIO, parsed: DicomFile, form: Format) -> Fragments:
-    if parsed.length is not None:
-        raise Refusal("its transfer syntax is encapsulated, its pixel data is not", EXPORT_AGAIN)
-    order = "<" if parsed.little else ">"
-    source.seek(parsed.offset)
-    table = _item(source, order, parsed.end)
-    if table is None:
-        raise truncated("its pixel data holds no frame")
-    items: list[tuple[int, int]] = []
-    source.seek(table[0] + table[1])
-    while (item := _item(source, order, parsed.end)) is not None:
-        items.append(item)
-        source.seek(item[0] + item[1])
-        if len(items) > _MOST_FRAGMENTS:
-            raise Refusal(f"its pixel data is in more than {_MOST_FRAGMENTS:,} pieces", EXPORT_AGAIN)
-    starts = _frame_starts(source, parsed, form, table, items)
-    if len(starts) != form.frames:
-        raise Refusal(
-            f"it holds {len(starts):,} compressed frames, its tags claim {form.frames:,}",
-            EXPORT_AGAIN,
-        )
-    return Fragments(tuple(tuple(items[a:b]) for a, b in pairwise([*starts, len(items)])))
-
-
-def _item(source: BinaryIO, order: str, end: int) -> tuple[int, int] | None:
-    """Where the next item's bytes lie; None at the end of the sequence. Raises `Refusal` for one that is cut off."""
-    head = source.read(8)
-    if len(head) < 8 or head[:4] == struct.pack(f"{order}HH", 0xFFFE, 0xE0DD):
-        return None
-    group, element, length = struct.unpack(f"{order}HHI", head)
-    if (group, element) != (0xFFFE, 0xE000) or length == 0xFFFFFFFF:
-        raise Refusal("its pixel data is no sequence of items", EXPORT_AGAIN)
-    here = source.tell()
-    if here + length > end:
-        raise truncated(f"a compressed frame ends at byte {here + length:,}, the file at {end:,}")
-    return here, length
-
-
-def _frame_starts(
-    source: BinaryIO, parsed: DicomFile, form: Format, table: tuple[int, int], items: list[tuple[int, int]]
-) -> list[int]:
-    """Which fragments begin a frame: by the offset table, one each, or by how their bytes begin."""
-    offsets = _table(source, parsed, form, table)
-    if offsets:
-        # Offsets count from the first item's tag, 8 bytes before its bytes.
-        places = {offset - items[0][0]: number for number, (offset, _) in enumerate(items)} if items else {}
-        if any(offset not in places for offset in offsets) or offsets != sorted(set(offsets)) or offsets[0]:
-            raise Refusal("its table of frames points between its frames", EXPORT_AGAIN)
-        return [places[offset] for offset in offsets]
-    if form.frames == 1:
-        return [0] if items else []
-    if form.frames == len(items):
-        return list(range(len(items)))
-    return [number for number, (offset, _) in enumerate(items) if _begins_frame(source, offset)]
-
-
-def _table(source: BinaryIO, parsed: DicomFile, form: Format, table: tuple[int, int]) -> list[int]:
-    """The offsets of the basic or the extended table, [] without one. Raises `Refusal` where it is not of `frames`."""
-    extended = value(parsed.data, "ExtendedOffsetTable")
-    code = "<u8" if extended else "<u4" if parsed.little else ">u4"
-    length = len(extended) if extended else table[1]
-    if not length:
-        return []
-    if length != form.frames * (8 if extended else 4):
-        raise Refusal(f"its table of frames has {length:,} bytes, its tags claim {form.frames:,} frames", EXPORT_AGAIN)
-    source.seek(table[0])
-    raw = extended or source.read(length)
-    return [int(offset) for offset in np.frombuffer(raw, code).tolist()]
-
-
-def _begins_frame(source: BinaryIO, offset: int) -> bool:
-    source.seek(offset)
-    head = source.read(4)
-    return head[:2] == b"\xff\xd8" or head == b"\xff\x4f\xff\x51"

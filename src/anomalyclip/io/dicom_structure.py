@@ -229,3 +229,24 @@ def _length(source: BinaryIO, head: bytes, order: str, implicit: bool) -> tuple[
             raise truncated()
         return vr, int(struct.unpack(f"{order}I", more)[0])
     return vr, int(struct.unpack_from(f"{order}H", head, 6)[0])
+
+
+def value(data: Any, keyword: str, default: Any = None) -> Any:
+    """An attribute's value; `default` where it is absent or present and empty, which DICOM takes for the same."""
+    element = data.get(keyword)
+    if element is None or (isinstance(element, (str, bytes)) and not element.strip()):
+        return default
+    if not isinstance(element, (str, bytes)) and hasattr(element, "__len__") and not len(element):
+        return default
+    return element
+
+
+def whole(data: Any, keyword: str, default: int | None = None) -> int:
+    """A whole number; the first of several. Raises `Refusal` where it is none, or is needed and missing."""
+    found = value(data, keyword, default)
+    if found is None:
+        raise Refusal(f"its attribute {keyword} is missing", EXPORT_AGAIN)
+    try:
+        return int(found if isinstance(found, (int, float, str)) else found[0])
+    except (TypeError, ValueError, IndexError):
+        raise Refusal(f"its attribute {keyword} is no number", EXPORT_AGAIN) from None

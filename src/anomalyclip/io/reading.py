@@ -74,8 +74,11 @@ class Reading:
         told = {"axis": self.axis} if self.axis != "z" else {}
         return told | ({} if scale is None else {"full_scale": scale})
 
-    def digest(self, content: str) -> str:
-        """Names what is read of a file: `content`, its SHA-256, unless these choices make other pixels of it."""
+    def digest(self, content: str, frame: int | None = None) -> str:
+        """Names what is read of a file: `content`, its SHA-256, unless it is one picture of several, or these choices
+        make other pixels of it."""
+        if frame is not None:
+            content = hashlib.sha256(f"{content} picture {frame}".encode()).hexdigest()
         told = self.recorded()
         if not told:
             return content

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from anomalyclip.clip.config import Activation
+from anomalyclip.clip.facts import Given
 from anomalyclip.data.known import find_known
 from anomalyclip.errors import ConfigError
 from anomalyclip.io.full_scale import FullScale
@@ -34,6 +36,7 @@ class ReproduceConfig:
         cache: keep the encoder's features of test images too (fp16, as training does), for the cells that share them.
         cache_dir: where features are kept, those of training in any case.
         max_pixels, full_scale: of images, see :class:`anomalyclip.io.reading.Reading`; larger ones are left out.
+        activation, heads, architecture: of weights that do not say how they are to be read, see `anomalyclip.load`.
         device, threads, workers, offline: as for `anomalyclip evaluate`.
 
     Raises:
@@ -62,6 +65,9 @@ class ReproduceConfig:
     offline: bool = False
     max_pixels: int | None = None
     full_scale: FullScale | None = None
+    activation: Activation | None = None
+    heads: tuple[int, int] | None = None
+    architecture: str | None = None
 
     def __post_init__(self) -> None:
         if self.train and self.prompts is not None:
@@ -74,6 +80,11 @@ class ReproduceConfig:
             find_method(name)
         for name in self.datasets:
             find_known(name)
+
+    @property
+    def told(self) -> Given:
+        """What is said of weights that do not say it themselves."""
+        return Given(self.activation, self.heads, self.architecture)
 
     @property
     def reading(self) -> Reading:

@@ -20,7 +20,7 @@ def write_initial_prompts(path: Path, config: TrainConfig) -> None:
     from anomalyclip.hub import resolve_model
     from anomalyclip.prompts import PromptFile, PromptLearner, PromptMetadata, PromptSettings, save_prompts
 
-    files = resolve_model(config.model, offline=config.offline)
+    files = resolve_model(config.model, offline=config.offline, given=config.told)
     clip = load_clip(files.weights)
     text = clip.text_tower()
     settings = PromptSettings(depth=min(DEPTH, clip.config.text.layers))

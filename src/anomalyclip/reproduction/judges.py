@@ -147,6 +147,9 @@ def plan_training(cell: Cell, config: ReproduceConfig, backbone: Backbone, shelf
         offline=config.offline,
         max_pixels=config.max_pixels,
         full_scale=config.full_scale,
+        activation=config.activation,
+        heads=config.heads,
+        architecture=config.architecture,
         **settings,
     )
     identity = {

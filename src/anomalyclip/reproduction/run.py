@@ -72,7 +72,7 @@ def read_backbone(config: ReproduceConfig) -> Backbone:
     from anomalyclip.clip.weights import load_clip
     from anomalyclip.hub import meter, resolve_model
 
-    files = resolve_model(config.model, offline=config.offline, meter=meter)
+    files = resolve_model(config.model, offline=config.offline, meter=meter, given=config.told)
     clip = load_clip(files.weights)
     towers = Towers(clip.config.vision.layers, clip.config.text.layers)
     return Backbone(files.name, clip.weights_sha256, towers, files.default_prompts)
@@ -156,6 +156,9 @@ class _Run:
             image_size=config.image_size,
             threads=config.threads,
             offline=config.offline,
+            activation=config.activation,
+            heads=config.heads,
+            architecture=config.architecture,
             **cell.variant.load,
         )
         folder = config.output / job.name

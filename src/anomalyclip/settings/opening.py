@@ -79,7 +79,7 @@ _ACTIVATION = Setting(
     type=str,
     choices=("quick_gelu", "gelu", "gelu_tanh"),
     help="Activation of a lone weights file that does not say it.",
-    where=(*SCORING, EXPORT, LOAD),
+    where=(*SCORING, EXPORT, LOAD, TRAIN, REPRODUCE),
     panel=MODEL,
     part=_OPENING,
 )
@@ -87,7 +87,7 @@ _HEADS = Setting(
     name="heads",
     type=str,
     help="Attention heads VISION,TEXT of a lone weights file that does not say them.",
-    where=(*SCORING, EXPORT, LOAD),
+    where=(*SCORING, EXPORT, LOAD, TRAIN, REPRODUCE),
     panel=MODEL,
     metavar="VISION,TEXT",
     read=heads_of,
@@ -97,7 +97,7 @@ _ARCHITECTURE = Setting(
     name="architecture",
     type=str,
     help="The published model a lone weights file is, such as open_clip:ViT-B-16-plus-240.",
-    where=(*SCORING, EXPORT, LOAD),
+    where=(*SCORING, EXPORT, LOAD, TRAIN, REPRODUCE),
     panel=MODEL,
     part=_OPENING,
 )

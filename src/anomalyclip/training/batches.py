@@ -14,7 +14,8 @@ from anomalyclip.clip.preprocessing import Preprocessing
 from anomalyclip.data.transforms import OPENAI
 from anomalyclip.features.cache import FeatureCache
 from anomalyclip.io.reading import Reading
-from anomalyclip.training.prepare import MaskStore, load_pixels
+from anomalyclip.training.encoding import load_pixels
+from anomalyclip.training.prepare import MaskStore
 from anomalyclip.training.samples import Sample
 
 

@@ -7,6 +7,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
+from anomalyclip.clip.config import Activation
+from anomalyclip.clip.facts import Given
 from anomalyclip.errors import ConfigError
 from anomalyclip.features.key import CacheDtype
 from anomalyclip.io import atomic_write
@@ -63,6 +65,7 @@ class TrainConfig:
         offline: never touch the network for the model's weights.
         overwrite: replace a run that lies in ``output``.
         max_pixels, full_scale: of images, see :class:`anomalyclip.io.reading.Reading`; larger ones are left out.
+        activation, heads, architecture: of weights that do not say how they are to be read, see `anomalyclip.load`.
         checkpoint_steps: steps between checkpoints within an epoch; the end of an epoch always writes one.
 
     Raises:
@@ -105,6 +108,9 @@ class TrainConfig:
     checkpoint_steps: int = 100
     max_pixels: int | None = None
     full_scale: FullScale | None = None
+    activation: Activation | None = None
+    heads: tuple[int, int] | None = None
+    architecture: str | None = None
 
     def __post_init__(self) -> None:
         _check_ranges(self)
@@ -127,6 +133,11 @@ class TrainConfig:
         return replace(own, **given)
 
     @property
+    def told(self) -> Given:
+        """What is said of weights that do not say it themselves."""
+        return Given(self.activation, self.heads, self.architecture)
+
+    @property
     def reading(self) -> Reading:
         """How images are read."""
         return Reading(self.max_pixels, full_scale=self.full_scale)
@@ -140,9 +151,9 @@ class TrainConfig:
 
 _RECIPE = ("level", "pixel_weight", "dpam", "n_ctx", "depth")  # None takes the method's own
 _LATER = ("max_pixels", "full_scale")
-_INDECISIVE = frozenset(
+_INDECISIVE = frozenset(  # weights and items are compared by content
     {"data", "output", "epochs", "cache_dir", "device", "devices", "strategy", "loggers", "threads", "offline"}
-    | {"overwrite", "checkpoint_steps", "model", "missing_masks", "split"}  # weights and items are compared by content
+    | {"overwrite", "checkpoint_steps", "model", "missing_masks", "split", "activation", "heads", "architecture"}
 )
 
 

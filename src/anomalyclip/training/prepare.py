@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from anomalyclip.clip.preprocessing import Preprocessing
 from anomalyclip.data.dataset import Dataset, Item
 from anomalyclip.data.doubts import DOUBTFUL, Finding
 from anomalyclip.data.masks import Reading as MaskReading
 from anomalyclip.data.masks import mask_digest, read_marked
-from anomalyclip.data.transforms import OPENAI, preprocess, preprocess_mask
-from anomalyclip.encoders.base import Encoder
+from anomalyclip.data.pictures import pictures_of, with_own_mask
+from anomalyclip.data.transforms import preprocess_mask
 from anomalyclip.errors import ConfigError, ImageReadError, InputError
 from anomalyclip.features.cache import FeatureCache
-from anomalyclip.features.kept import local_rows
 from anomalyclip.hub.digests import sha256
-from anomalyclip.hub.progress import human_size
+from anomalyclip.io.frames import frame_path, split_frame
 from anomalyclip.io.names import printable
 from anomalyclip.io.reading import Reading
 from anomalyclip.training.recipes import Level
 from anomalyclip.training.reporter import Reporter
 from anomalyclip.training.samples import Sample
-
-_READERS = 4  # threads that decode images ahead of the encoder
-
-R = TypeVar("R")
 
 
 @dataclass
@@ -65,20 +55,26 @@ def identify(
         InputError: nothing is left to train on.
     """
     reporter = preparation.reporter
+    reading = reading or Reading()
     reporter.stage("checking files", sum(len(dataset.items) for dataset in datasets))
     for dataset in datasets:
         for line in dataset.problems:
             reporter.note(f"{dataset.name}: {line}")
         for item in dataset.items:
-            try:
-                sample = _sample(item, dataset.name, level, masks, preparation, reading or Reading())
-            except ImageReadError as error:
-                preparation.problem(f"left out: {error}")
-            else:
-                if level != "pixel" or sample.known:
-                    preparation.samples.append(sample)
+            for picture in pictures_of([item], None, reading):
+                _add(picture, dataset.name, level, masks, preparation, reading)
             reporter.advance(1)
     require_samples(preparation.samples, level)
+
+
+def _add(item: Item, dataset: str, level: Level, masks: MaskStore, preparation: Preparation, reading: Reading) -> None:
+    try:
+        sample = _sample(item, dataset, level, masks, preparation, reading)
+    except ImageReadError as error:
+        preparation.problem(f"left out: {error}")
+        return
+    if level != "pixel" or sample.known:
+        preparation.samples.append(sample)
 
 
 def require_samples(samples: Sequence[Sample], level: Level) -> None:
@@ -93,6 +89,14 @@ def require_samples(samples: Sequence[Sample], level: Level) -> None:
 def _sample(
     item: Item, dataset: str, level: Level, masks: MaskStore, preparation: Preparation, reading: Reading
 ) -> Sample:
+    named, frame = reading.digest(_content_hash(item.image), item.frame), item.frame
+    try:
+        item = with_own_mask(item)
+    except InputError as error:
+        preparation.problem(f"{str(error).partition(';')[0]}: only its image label is used")
+        item = replace(item, mask=None, has_mask=False)
+    if frame is not None:
+        item = replace(item, image=Path(frame_path(split_frame(item.image)[0], frame)))
     known = item.has_mask and level != "image"
     mask = item.mask if known else None
     sample = Sample(
@@ -101,7 +105,7 @@ def _sample(
         label=item.label,
         known=known,
         group=(dataset, item.class_name),
-        image_sha256=reading.digest(_content_hash(item.image)),
+        image_sha256=named,
         mask_sha256=mask_digest(mask, published=item.published) if mask is not None else None,
         published=item.published,
     )
@@ -116,10 +120,7 @@ def _sample(
     return sample
 
 
-def _content_hash(path: object) -> str:
-    from pathlib import Path
-
-    file = Path(str(path))
+def _content_hash(file: Path) -> str:
     if not file.is_file():  # a pipe would block
         raise ImageReadError(f"{printable(file)}: there is no such file; check the path")
     try:
@@ -161,116 +162,6 @@ class MaskStore:
         return read_marked(
             sample.mask, sample.image, sample.label, published=sample.published, max_pixels=self._max_pixels
         )
-
-
-def fill(
-    cache: FeatureCache,
-    encoder: Encoder,
-    preparation: Preparation,
-    reading: Reading | None = None,
-) -> None:
-    """Encode what the cache lacks; samples whose image cannot be read leave ``preparation.samples``.
-
-    Raises:
-        ConfigError: the disk is too small; OutputError: it filled up.
-    """
-    cache.sweep()
-    reporter = preparation.reporter
-    first = {sample.image_sha256: sample for sample in reversed(preparation.samples)}
-    reporter.stage("verifying cache", len(first))
-    missing = []
-    for sha, sample in reversed(first.items()):
-        if not cache.has(sha):
-            missing.append(sample)
-        reporter.advance(1)
-    needed, free = cache.check_room(len(missing))
-    reporter.note(
-        f"feature cache {printable(cache.folder)}: {len(first) - len(missing):,} of {len(first):,} images there;"
-        f" {human_size(needed)} to write, {human_size(free)} free"
-    )
-    if not missing:
-        return
-    reporter.stage("encoding", len(first), len(first) - len(missing))
-    bad = _encode_into(cache, encoder, missing, preparation, reading or Reading())
-    preparation.samples[:] = [sample for sample in preparation.samples if sample.image_sha256 not in bad]
-
-
-def check_readable(preparation: Preparation, reading: Reading | None = None) -> None:
-    """Without a cache: decode every image once, so that no epoch meets an unreadable one."""
-    reporter, how = preparation.reporter, reading or Reading()
-    reporter.stage("checking images", len(preparation.samples))
-    good = []
-    for sample, outcome in ahead(preparation.samples, lambda sample: how.image(sample.image).size):
-        if isinstance(outcome, ImageReadError):
-            preparation.problem(f"left out: {outcome}")
-        else:
-            good.append(sample)
-        reporter.advance(1)
-    preparation.samples[:] = good
-
-
-def load_pixels(
-    sample: Sample, size: int, reading: Reading | None = None, how: Preprocessing = OPENAI
-) -> NDArray[np.float32]:
-    """The preprocessed image (3, S, S)."""
-    return preprocess((reading or Reading()).image(sample.image), size, how)
-
-
-def _encode_into(
-    cache: FeatureCache,
-    encoder: Encoder,
-    missing: Sequence[Sample],
-    preparation: Preparation,
-    reading: Reading,
-) -> set[str]:
-    """Encode and keep ``missing``; returns the hashes of images that cannot be read."""
-    bad: set[str] = set()
-    batch: list[tuple[str, NDArray[Any]]] = []
-    room = 1 if encoder.device == "cpu" else 8
-
-    def flush() -> None:
-        if not batch:
-            return
-        found = encoder.encode(np.stack([pixels for _, pixels in batch]), cache.key.request)
-        for (sha, _), image, local in zip(batch, found.image, local_rows(found, cache.key), strict=True):
-            cache.put(sha, image, local)
-        preparation.reporter.advance(len(batch))
-        batch.clear()
-
-    size = (cache.key.image_size, cache.key.image_size)
-    for sample, outcome in ahead(missing, lambda sample: encoder.preprocess(reading.image(sample.image), size)):
-        if isinstance(outcome, ImageReadError):
-            bad.add(sample.image_sha256)
-            preparation.problem(f"left out: {outcome}")
-            preparation.reporter.advance(1)
-            continue
-        batch.append((sample.image_sha256, outcome))
-        if len(batch) == room:
-            flush()
-    flush()
-    return bad
-
-
-def ahead(samples: Iterable[Sample], load: Callable[[Sample], R]) -> Iterator[tuple[Sample, R | ImageReadError]]:
-    """Yield each sample with what ``load`` gives, or the error it raised; a few threads work ahead, memory bounded."""
-    waiting: deque[tuple[Sample, Future[R]]] = deque()
-    with ThreadPoolExecutor(_READERS) as pool:
-        for sample in samples:
-            waiting.append((sample, pool.submit(load, sample)))
-            if len(waiting) > 2 * _READERS:
-                oldest = waiting.popleft()
-                yield _outcome(oldest)
-        while waiting:
-            oldest = waiting.popleft()
-            yield _outcome(oldest)
-
-
-def _outcome(pair: tuple[Sample, Future[Any]]) -> tuple[Sample, Any]:
-    sample, future = pair
-    try:
-        return sample, future.result()
-    except ImageReadError as error:
-        return sample, error
 
 
 def warn_about(samples: Sequence[Sample], level: Level, reporter: Reporter) -> None:

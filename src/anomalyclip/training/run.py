@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import logging
 import os
-import signal
 import time
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +16,9 @@ import torch
 from anomalyclip.clip.model import CLIP
 from anomalyclip.clip.weights import load_clip
 from anomalyclip.data.dataset import Dataset
-from anomalyclip.data.opening import open_dataset
 from anomalyclip.encoders.devices import pick_device
 from anomalyclip.encoders.torch import TorchEncoder
-from anomalyclip.errors import ConfigError, OutputError
+from anomalyclip.errors import ConfigError
 from anomalyclip.features.cache import FeatureCache
 from anomalyclip.features.key import CacheKey
 from anomalyclip.hub import meter, resolve_model
@@ -34,10 +30,12 @@ from anomalyclip.prompts import PromptMetadata
 from anomalyclip.settings import ModelSettings
 from anomalyclip.settings.scoring import without_later
 from anomalyclip.training.batches import SampleBatches
-from anomalyclip.training.config import CONFIG, TrainConfig, plain, write_config
+from anomalyclip.training.config import CONFIG, TrainConfig, write_config
+from anomalyclip.training.datasets import open_datasets
 from anomalyclip.training.encoder import encoder_settings, features_of
+from anomalyclip.training.encoding import check_readable, fill
 from anomalyclip.training.folder import run_folder
-from anomalyclip.training.loggers import check_loggers, make_loggers
+from anomalyclip.training.loggers import check_loggers
 from anomalyclip.training.outputs import (
     BEST,
     CURVE,
@@ -52,8 +50,6 @@ from anomalyclip.training.outputs import (
 from anomalyclip.training.prepare import (
     MaskStore,
     Preparation,
-    check_readable,
-    fill,
     identify,
     require_samples,
     warn_about,
@@ -62,6 +58,7 @@ from anomalyclip.training.reporter import Reporter
 from anomalyclip.training.samples import Sample, class_digest, describe, digest_of, hold_out
 from anomalyclip.training.state import CHECKPOINT, Checkpoint, check_same_run
 from anomalyclip.training.students import Student, make_student, prompt_settings
+from anomalyclip.training.trainer import make_trainer, quiet_lightning
 
 if TYPE_CHECKING:
     from anomalyclip.training.module import PromptTraining
@@ -114,9 +111,11 @@ def train(
         torch.set_num_threads(config.threads)
     leader = int(os.environ.get("LOCAL_RANK", "0")) == 0  # Lightning starts the other ranks with the same call
     watcher = reporter if leader and reporter is not None else Reporter()
-    opened = list(datasets) if datasets is not None else _open(config)
+    opened = list(datasets) if datasets is not None else open_datasets(config)
     watcher.note(describe(opened))
-    files = resolve_model(config.model, offline=config.offline, meter=silent if reporter is None else meter)
+    files = resolve_model(
+        config.model, offline=config.offline, meter=silent if reporter is None else meter, given=config.told
+    )
     backbone = files.name if files.name in MODELS else str(Path(files.weights).resolve())
     guard = run_folder(config.folder, overwrite=config.overwrite) if leader else contextlib.nullcontext(config.folder)
     with guard:
@@ -180,7 +179,7 @@ class _Run:
             self.identity["class_names"] = class_digest(training)
         if found is not None:
             check_same_run(found.identity, self.identity, config.folder)
-            _tell_resume(found, config, self.reporter)
+            self.reporter.note(found.told(config.epochs))
         if self.leader:
             self._write_config(len(training), len(held))
         self._fit(training, held, cache, found)
@@ -226,7 +225,7 @@ class _Run:
         done = module.progress.epoch * len(training) + module.progress.images
         self.reporter.stage("training", self.config.epochs * len(training), done)
         with quiet_lightning():
-            _trainer(self.config, self.device, remaining).fit(module)
+            make_trainer(self.config, self.device, remaining).fit(module)
 
     def _save(self, module: PromptTraining, best: bool) -> None:
         """The files of one moment; the checkpoint comes last, so that what a kill cuts off is done again."""
@@ -295,80 +294,3 @@ class _Run:
 
 
 _RECIPE = ("level", "batch_size", "learning_rate", "betas", "seed", "pixel_weight", "validation")
-
-
-def _open(config: TrainConfig) -> list[Dataset]:
-    """Every entry of ``data``: a path, or ``NAME=PATH`` where the folder's own name does not tell the data set."""
-    opened = []
-    for entry in config.data:
-        name, separator, path = entry.partition("=")
-        named = bool(separator) and not Path(entry).exists()
-        opened.append(
-            open_dataset(
-                path if named else entry,
-                name=name if named else None,
-                split=config.split,
-                missing_masks=config.missing_masks,
-            )
-        )
-    return opened
-
-
-def _tell_resume(found: Checkpoint, config: TrainConfig, reporter: Reporter) -> None:
-    progress = found.progress
-    if progress.epoch >= config.epochs:
-        reporter.note(f"{progress.epoch} epochs are done already; nothing to train (give more --epochs to go on)")
-    else:
-        reporter.note(f"continuing after epoch {progress.epoch}, step {progress.step} of the next")
-
-
-def _trainer(config: TrainConfig, device: torch.device, epochs: int) -> Any:
-    from lightning.pytorch import Trainer
-
-    kind = {"cpu": "cpu", "cuda": "gpu", "mps": "mps"}.get(device.type, device.type)
-    chosen = [device.index] if device.index is not None and config.devices == 1 else config.devices
-    try:
-        return Trainer(
-            accelerator=kind,
-            devices=chosen,
-            strategy=config.strategy,
-            precision=config.precision,  # type: ignore[arg-type]
-            max_epochs=epochs,
-            logger=make_loggers(config.loggers, config.folder, plain(config)) or False,
-            enable_checkpointing=False,  # Lightning's are neither atomic nor free of pickles; see state.py
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            use_distributed_sampler=False,  # train_dataloader divides every batch itself
-            reload_dataloaders_every_n_epochs=1,
-            num_sanity_val_steps=0,
-            default_root_dir=str(config.folder),
-        )
-    except (ValueError, RuntimeError, ImportError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(
-            f"Lightning refuses device {device}, devices {config.devices}, strategy {config.strategy!r},"
-            f" precision {config.precision!r}: {reason}"
-        ) from error
-
-
-@contextlib.contextmanager
-def quiet_lightning() -> Iterator[None]:
-    """Lightning's hints (loader workers, tips, "max_epochs reached") are not for our users; Ctrl-C stays Ctrl-C."""
-    names = ("lightning.pytorch", "lightning.fabric", "lightning")
-    levels = {name: logging.getLogger(name).level for name in names}
-    on_interrupt = signal.getsignal(signal.SIGINT)
-    try:
-        for name in names:
-            logging.getLogger(name).setLevel(logging.ERROR)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    except SystemExit:  # how Lightning ends after Ctrl-C, with SIGINT switched off
-        raise KeyboardInterrupt from None
-    except OSError as error:
-        raise OutputError(f"training stopped: {error}; free disk space or check the folder, then run again") from error
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
-        with contextlib.suppress(ValueError, TypeError):  # not in the main thread, or set from C
-            signal.signal(signal.SIGINT, on_interrupt)

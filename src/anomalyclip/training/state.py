@@ -75,6 +75,13 @@ class Checkpoint:
     optimiser: dict[str, Any]
     precision: dict[str, Any] = field(default_factory=dict)
 
+    def told(self, epochs: int) -> str:
+        """One line about where a run of so many epochs goes on."""
+        progress = self.progress
+        if progress.epoch >= epochs:
+            return f"{progress.epoch} epochs are done already; nothing to train (give more --epochs to go on)"
+        return f"continuing after epoch {progress.epoch}, step {progress.step} of the next"
+
     def save(self, path: Path) -> None:
         """Write atomically. Raises :class:`OutputError`."""
         buffer = io.BytesIO()
