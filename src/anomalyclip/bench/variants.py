@@ -122,14 +122,15 @@ def artefact(
     calibration: Path | None = None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Path:
-    """Folder of the variant's export, made where it is missing or was made of another model or other settings."""
+    """Folder of the variant's export, made where there is none of this model, settings and recipe."""
     from anomalyclip.encoders.sidecar import find_artefact, read_artefact
+    from anomalyclip.export.conversions import RECIPE
     from anomalyclip.export.making import ExportOptions, export_model
 
     if variant.format is None:
         raise ConfigError(f"{variant.name} runs without an export")
     name = "".join(c if c.isalnum() or c in "-_." else "-" for c in model.name)
-    folder = exports / f"{name}-{model.settings.image_size}-{variant.name}"
+    folder = exports / f"{name}-{model.settings.image_size}-{variant.name}-{RECIPE}"
     if find_artefact(folder) is not None and read_artefact(folder).provenance == model.provenance():
         return folder
     precise = variant.precision != "int8"

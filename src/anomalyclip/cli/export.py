@@ -23,7 +23,7 @@ def app(given: Given) -> None:
     kept; one that is wrong is not written.
     """
     from anomalyclip.export.folder import check_output
-    from anomalyclip.export.making import ExportOptions, check_options, export_model
+    from anomalyclip.export.making import ExportOptions, check_options, export_model, with_features
 
     options = ExportOptions(format=given.format, **given.part("export"))
     check_options(options)
@@ -31,6 +31,8 @@ def app(given: Given) -> None:
     from anomalyclip.opening import open_detector
 
     loaded = open_detector(device="cpu", runtime="torch", **given.part("opening"))
+    if given.features is not None:
+        options = replace(options, gives=with_features(loaded, given.features))
     if given.profile is not None:
         from anomalyclip.calibration import read_profile
 

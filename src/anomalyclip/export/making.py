@@ -66,6 +66,26 @@ class ExportOptions:
         return export_format(self.format, self.precision)
 
 
+def with_features(model: Detector, kinds: Sequence[str]) -> FeatureRequest:
+    """Scores and maps, and the named kinds of features beside them, of the layers and in the way the model is set to.
+
+    Raises ConfigError where the encoder has none of a kind.
+    """
+    settings, wanted = model.settings, FeatureRequest(verdict=True)
+    if "image" in kinds:
+        wanted |= FeatureRequest(image=True, post_norm_class=model.request.post_norm_class)
+    layers = tuple(settings.layers)
+    if "patches" in kinds:
+        wanted |= FeatureRequest(patches=layers, dpam=settings.dpam, dpam_blocks=settings.dpam_blocks)
+    if "tokens" in kinds:
+        wanted |= FeatureRequest(tokens=layers)
+    if "stages" in kinds:
+        if not (stages := tuple(model.encoder.facts.stages)):
+            raise ConfigError(f"--features stages: {model.name} has no convolutional stem; leave it out")
+        wanted |= FeatureRequest(stages=stages)
+    return wanted
+
+
 def check_options(options: ExportOptions) -> None:
     """Everything that can be refused before a model is loaded; raises ConfigError."""
     require("torch", *options.spec.makers, *(("nncf",) if options.precision == "int8" else ()))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from anomalyclip.settings.faces import EVALUATE, EXPORT
 from anomalyclip.settings.panels import INT8, METRICS, SPEED
+from anomalyclip.settings.reading import kinds_of
 from anomalyclip.settings.setting import Range, Setting
 
 _DATA, _MEASURING, _EXPORT = "data", "measuring", "export"
@@ -99,6 +100,14 @@ EXPORTING: tuple[Setting, ...] = (
         choices=("uint8", "normalised"),
         flags=("--input",),
         part=_EXPORT,
+    ),
+    Setting(
+        name="features",
+        type=str,
+        help="Further outputs, for judges of other programs: some of image, patches, tokens (of --layers) and stages.",
+        where=(EXPORT,),
+        metavar="KINDS",
+        read=kinds_of,
     ),
     Setting(
         "calibration",

@@ -8,6 +8,7 @@ from typing import Any
 
 from anomalyclip.errors import ConfigError
 
+_KINDS = ("image", "patches", "tokens", "stages")
 _DEVICE = re.compile(r"auto|cpu|(cuda|mps|xpu)(:\d+)?")
 
 
@@ -84,6 +85,14 @@ def names_of(given: Any, spelled: str) -> tuple[str, ...]:
     """`1, dpam` as ("1", "dpam"); empty text as ()."""
     parts = given.split(",") if isinstance(given, str) else given
     return tuple(name for part in parts if (name := part.strip()))
+
+
+def kinds_of(given: Any, spelled: str) -> tuple[str, ...]:
+    """`image,patches` as ("image", "patches"). Raises ConfigError for what is no kind of features."""
+    kinds = names_of(given, spelled)
+    if not kinds or set(kinds) - set(_KINDS) or len(set(kinds)) < len(kinds):
+        raise ConfigError(f"{spelled} {_shown(given)}: expected some of {', '.join(_KINDS)}, separated by commas")
+    return kinds
 
 
 def sides_of(given: Any, spelled: str) -> tuple[int, ...]:
