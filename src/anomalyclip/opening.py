@@ -16,8 +16,8 @@ from anomalyclip.by_class import PerClass
 from anomalyclip.clip.facts import Given
 from anomalyclip.detector import Detector
 from anomalyclip.embedded import find_light
+from anomalyclip.encoders.exported import find_artefact
 from anomalyclip.encoders.formats import Precision, RuntimeChoice
-from anomalyclip.encoders.sidecar import find_artefact
 from anomalyclip.extras import present
 from anomalyclip.judges.choosing import OBJECT
 from anomalyclip.opening_call import Call, torch_encoder

@@ -13,9 +13,9 @@ from anomalyclip.combining import BUILT_IN, Combination, check
 from anomalyclip.detector import Detector
 from anomalyclip.embedded import find_light, open_light, refuse_without_torch
 from anomalyclip.encoders.choosing import choose_runtime
+from anomalyclip.encoders.exported import SIDECAR, find_artefact
 from anomalyclip.encoders.formats import RUNTIMES, Precision, RuntimeChoice, RuntimeName, check_runtime
 from anomalyclip.encoders.graph_sessions import GRAPH_RUNTIMES
-from anomalyclip.encoders.sidecar import SIDECAR, find_artefact, parse_artefact
 from anomalyclip.extras import require
 from anomalyclip.io.names import printable
 from anomalyclip.judges.choosing import OBJECT
@@ -86,6 +86,7 @@ class Call:
     def export(self) -> Detector:
         """The artefact that the model's name is."""
         from anomalyclip.encoders.graph import GraphEncoder
+        from anomalyclip.encoders.sidecar import parse_artefact
 
         assert self.artefact is not None
         told = parse_artefact(self.artefact / SIDECAR)

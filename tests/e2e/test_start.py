@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
+
+from PIL import Image
 
 
 def _imported(*args: str) -> str:
@@ -18,3 +21,13 @@ def test_help_imports_nothing_heavy() -> None:
     }
     assert {"anomalyclip", "click"} <= imported
     assert not {"torch", "numpy", "cv2", "PIL", "pydantic", "rich"} & imported
+
+
+def test_detect_imports_only_what_it_needs(tmp_path: Path) -> None:
+    """No checks of files that are not read, no network, no calibration: the embedded model and one picture."""
+    Image.new("RGB", (40, 30), (120, 90, 60)).save(tmp_path / "a.png")
+    lines = _imported("-m", "anomalyclip", "detect", str(tmp_path / "a.png"), "-q").splitlines()
+    imported = {line.rpartition("|")[2].strip() for line in lines}
+    assert {"onnxruntime", "anomalyclip.detect.pipeline"} <= imported
+    needless = {"torch", "pydantic", "ssl", "http.client", "anomalyclip.hub.download", "anomalyclip.calibration"}
+    assert not needless & imported

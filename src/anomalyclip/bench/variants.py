@@ -123,7 +123,8 @@ def artefact(
     tell: Callable[[str], None] = lambda line: None,
 ) -> Path:
     """Folder of the variant's export, made where there is none of this model, settings and recipe."""
-    from anomalyclip.encoders.sidecar import find_artefact, read_artefact
+    from anomalyclip.encoders.exported import find_artefact
+    from anomalyclip.encoders.sidecar import read_artefact
     from anomalyclip.export.conversions import RECIPE
     from anomalyclip.export.making import ExportOptions, export_model
 

@@ -149,9 +149,11 @@ class DetectJob:
             note(warning, style="yellow")
 
     def _monitor(self) -> DriftMonitor | None:
+        if self.decisions.profile is None:
+            return None
         from anomalyclip.calibration import DriftMonitor
 
-        return DriftMonitor(self.decisions.profile) if self.decisions.profile is not None else None
+        return DriftMonitor(self.decisions.profile)
 
     def _judged(self, result: Result, monitor: DriftMonitor | None) -> Result:
         """With its p-value, and counted for drift."""

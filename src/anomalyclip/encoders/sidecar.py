@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from anomalyclip.encoders.exported import SIDECAR
 from anomalyclip.encoders.formats import FORMATS, FormatName, Precision
 from anomalyclip.encoders.graph_io import Pixels
 from anomalyclip.encoders.request import FeatureRequest
@@ -17,7 +18,6 @@ from anomalyclip.hub.digests import sha256
 from anomalyclip.hub.registry import RemoteFile
 from anomalyclip.io.names import printable
 
-SIDECAR = "anomalyclip.json"
 _MAX_BYTES = 64 * 2**20
 
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,100}$")]
@@ -101,18 +101,6 @@ class Artefact(_Part):
         told = {} if self.features is None else self.features.request
         lists: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in told.items()}
         return FeatureRequest(**lists, verdict="score" in self.outputs)
-
-
-def find_artefact(path: str | Path) -> Path | None:
-    """The folder of an exported model where `path` is one or a file in one, else None."""
-    place = Path(path).expanduser()
-    try:
-        for folder in (place, place.parent) if place.is_file() else (place,):
-            if (folder / SIDECAR).is_file():
-                return folder
-    except (OSError, ValueError):  # a name that is no path
-        return None
-    return None
 
 
 def read_artefact(folder: Path) -> Artefact:

@@ -17,9 +17,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anomalyclip.encoders.exported import SIDECAR
 from anomalyclip.encoders.formats import FORMATS, RUNTIMES, FormatName, Precision, RuntimeName
 from anomalyclip.encoders.request import FeatureRequest
-from anomalyclip.encoders.sidecar import SIDECAR, read_artefact
+from anomalyclip.encoders.sidecar import read_artefact
 from anomalyclip.errors import AnomalyClipError
 from anomalyclip.export.making import VERDICT_ALONE
 from anomalyclip.hub.cache import home, lock, make_folder

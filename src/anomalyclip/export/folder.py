@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from anomalyclip.encoders.sidecar import SIDECAR, find_artefact
+from anomalyclip.encoders.exported import SIDECAR, find_artefact
 from anomalyclip.errors import OutputError
 from anomalyclip.io.atomic import output_error
 from anomalyclip.io.names import printable

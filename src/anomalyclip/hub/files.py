@@ -8,10 +8,7 @@ from pathlib import Path
 
 from anomalyclip.errors import HubError
 from anomalyclip.hub import cache
-from anomalyclip.hub.copies import adopt_copy
 from anomalyclip.hub.digests import mismatch
-from anomalyclip.hub.download import download
-from anomalyclip.hub.http import UnreachableError, mirrored
 from anomalyclip.hub.progress import Meter, silent
 from anomalyclip.hub.registry import Entry, RemoteFile, Source
 
@@ -69,6 +66,10 @@ def obtain(entry: Entry, *, source: Source = "auto", offline: bool = False, mete
 
 
 def _fetch(entry: Entry, file: RemoteFile, path: Path, source: Source, meter: Meter) -> Path:
+    from anomalyclip.hub.copies import adopt_copy  # these bring HTTP and TLS, which a file that is here does not need
+    from anomalyclip.hub.download import download
+    from anomalyclip.hub.http import UnreachableError
+
     cache.make_folder(path.parent)
     with cache.lock(path):
         if cache.state(path, file) == "cached":
@@ -93,6 +94,8 @@ def _files(entry: Entry, source: Source) -> tuple[RemoteFile, ...]:
 
 
 def _refuse_damaged(found: list[Found]) -> None:
+    from anomalyclip.hub.http import mirrored
+
     for candidate in found:
         if candidate.state == "damaged" and candidate.file is not None:
             raise HubError(
@@ -103,6 +106,8 @@ def _refuse_damaged(found: list[Found]) -> None:
 
 def _by_hand(entry: Entry, source: Source, reason: str) -> str:
     """What to do where nothing can be downloaded: which file, how to check it, where to put it."""
+    from anomalyclip.hub.http import mirrored
+
     # Punctuated so that it also reads well where a caller joins the lines into one.
     choices = [
         f"  download {mirrored(file.url)}\n"
