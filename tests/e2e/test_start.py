@@ -28,6 +28,6 @@ def test_detect_imports_only_what_it_needs(tmp_path: Path) -> None:
     Image.new("RGB", (40, 30), (120, 90, 60)).save(tmp_path / "a.png")
     lines = _imported("-m", "anomalyclip", "detect", str(tmp_path / "a.png"), "-q").splitlines()
     imported = {line.rpartition("|")[2].strip() for line in lines}
-    assert {"onnxruntime", "anomalyclip.detect.pipeline"} <= imported
+    assert {"onnxruntime", "anomalyclip.detect.stages"} <= imported
     needless = {"torch", "pydantic", "ssl", "http.client", "anomalyclip.hub.download", "anomalyclip.calibration"}
     assert not needless & imported
