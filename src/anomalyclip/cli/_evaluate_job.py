@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 import time
 from contextlib import ExitStack, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,18 +15,22 @@ from anomalyclip.cli._checks import mode_of
 from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.cli._declared import Given
 from anomalyclip.cli._opening import open_layout, reading_of
+from anomalyclip.errors import ConfigError
 from anomalyclip.io import attempts
 from anomalyclip.io.attempts import noted_in
 from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
     from anomalyclip.by_class import PerClass
-    from anomalyclip.data.dataset import Dataset
+    from anomalyclip.calibration import Profile
+    from anomalyclip.data.dataset import Dataset, Item
     from anomalyclip.detector import Detector
     from anomalyclip.evaluation import CacheSettings, Evaluation, EvaluationSettings
+    from anomalyclip.evaluation.few_shot.settings import FewShotSettings
     from anomalyclip.evaluation.folder import EvaluationFolder
     from anomalyclip.evaluation.result import ClassResult
     from anomalyclip.geometry import Areas, Geometry
+    from anomalyclip.io.reading import Reading
 
 DONE, SOME_FAILED, INTERRUPTED = 0, 3, 130
 _SHOWN = 10
@@ -50,14 +54,16 @@ class EvaluateJob:
 
         folder = None
         try:
-            settings = EvaluationSettings(**self.given.part("measuring"))
+            self._check_lines()
+            threshold = None if self.profile is None else self.profile.image_threshold
+            settings = EvaluationSettings(**self.given.part("measuring"), threshold=threshold)
             _ = self.layout  # masks that cannot be read are told before a model is loaded
             self._check_plots()
             dataset = self._open()
             folder = (
                 EvaluationFolder(output, mode_of(self.given)) if (output := self.given.output) is not None else None
             )
-            models = self._load(dataset)
+            models = self._judged(self._load(dataset))
             self._tell_cache(models, dataset)
             with folder or nullcontext(), ExitStack() as stack:
                 done = self._begin(models, dataset, settings, folder)
@@ -72,8 +78,53 @@ class EvaluateJob:
         self._print(result)
         return SOME_FAILED if result.problems else DONE
 
+    def _check_lines(self) -> None:
+        """Raises ConfigError for options of lines that are not asked for, and for two kinds of them."""
+        given = self.given
+        if given.shots is None and (said := given.said("draws", "fpr")):
+            raise ConfigError(f"{' and '.join(said)} is of lines from few good pictures: add --shots 1,4,25")
+        if given.shots is not None and given.profile is not None:
+            raise ConfigError("--shots draws lines of its own and --profile brings one: give only one of them")
+
+    @cached_property
+    def profile(self) -> Profile | None:
+        """The profile to judge by, where one is given."""
+        from anomalyclip.calibration import read_profile
+
+        return None if self.given.profile is None else read_profile(self.given.profile)
+
+    @property
+    def reading(self) -> Reading:
+        """How the pictures of this run are read: as the profile's were, where there is one."""
+        asked = reading_of(self.given)
+        return asked if self.profile is None else self.profile.reading(asked)
+
+    def _judged(self, models: Detector | PerClass) -> Detector | PerClass:
+        """The models with the profile's memory. Raises ConfigError where it is of another model."""
+        from anomalyclip.by_class import PerClass
+
+        if self.profile is None:
+            return models
+        if isinstance(models, PerClass):
+            raise ConfigError("a profile is of one model, and these prompts make one per class: add --class-agnostic")
+        return self.profile.judging(models, *self.layout)
+
+    def _few_shot(self) -> FewShotSettings | None:
+        from anomalyclip.evaluation.few_shot.settings import DRAWS, FPR, FewShotSettings
+
+        given = self.given
+        if given.shots is None:
+            return None
+        draws, fpr = given.draws or DRAWS, FPR if given.fpr is None else given.fpr
+        return FewShotSettings(given.shots, draws, fpr, given.seed)
+
+    def _training(self, dataset: Dataset) -> tuple[Item, ...]:
+        """Where references may come from besides the data itself."""
+        from anomalyclip.evaluation.few_shot.drawing import training_items
+
+        return training_items(dataset, str(self.given.data), self.given.part("data")["name"])
+
     def _check_plots(self) -> None:
-        from anomalyclip.errors import ConfigError
         from anomalyclip.evaluation.plots import plots_available
 
         if self.given.plots and not plots_available():
@@ -114,6 +165,8 @@ class EvaluateJob:
         from anomalyclip.evaluation.predictor import Predictor
         from anomalyclip.hub.progress import human_size
 
+        if self.given.shots is not None:
+            return
         cache = (
             Predictor(model_for(models, dataset.classes[0]), self._cache(), *self.layout).cache
             if dataset.classes
@@ -138,9 +191,12 @@ class EvaluateJob:
 
         if folder is None:
             return {}
-        told = asdict(settings) | recorded(self._cache()) | laid_out(*self.layout, reading_of(self.given))
+        told = settings.recorded() | recorded(self._cache()) | laid_out(*self.layout, self.reading)
         run = {"model": models.provenance(), "settings": told}
         run["data"] = {"root": str(dataset.root), "split": dataset.split}
+        if (few_shot := self._few_shot()) is not None:
+            references = replace(dataset, items=self._training(dataset))
+            run["few_shot"] = {**few_shot.recorded(), "files": fingerprint(references)}
         return folder.begin({**run, "files": fingerprint(dataset)})
 
     def _evaluate(
@@ -152,26 +208,40 @@ class EvaluateJob:
         done: dict[str, ClassResult],
     ) -> Evaluation:
         from anomalyclip.evaluation import evaluate
+        from anomalyclip.evaluation.few_shot.evaluating import Progress, evaluate_few_shot
+        from anomalyclip.evaluation.folder import SEEN
 
+        few_shot = self._few_shot()
         left = sum(len(dataset.of_class(name)) for name in dataset.classes if name not in done)
         start = time.monotonic()
+        common: dict[str, Any] = {"settings": settings, "cache": self._cache(), "done": done}
+        common |= {"geometry": self.layout[0], "areas": self.layout[1], "frames": self.given.frames}
+        common |= {"reading": self.reading, "batch_size": self.given.batch_size}
+        common |= {"workers": self.given.workers}
         with progress_bar(shown=not self.given.quiet) as bar:
             task = bar.add_task("evaluate", total=left)
-            result = evaluate(
-                models,
-                dataset,
-                settings=settings,
-                cache=self._cache(),
-                geometry=self.layout[0],
-                areas=self.layout[1],
-                done=done,
-                on_image=lambda _: bar.update(task, advance=1),
-                on_class=folder.append if folder is not None else None,
-                frames=self.given.frames,
-                reading=reading_of(self.given),
-                batch_size=self.given.batch_size,
-                workers=self.given.workers,
-            )
+
+            def on_image(_: object) -> None:
+                bar.update(task, advance=1)
+
+            on_class = folder.append if folder is not None else None
+            if few_shot is None:
+                result = evaluate(models, dataset, on_image=on_image, on_class=on_class, **common)
+            else:
+                lines = bar.add_task("lines", total=len(dataset.classes) * few_shot.draws * len(few_shot.shots))
+                progress = Progress(on_image=on_image, on_line=lambda: bar.update(lines, advance=1))
+                if folder is not None:
+                    progress = replace(progress, on_class=folder.append, on_draw=folder.append_draw)
+                result = evaluate_few_shot(
+                    models,
+                    dataset,
+                    self._training(dataset),
+                    few_shot,
+                    work=None if folder is None else folder.path / SEEN,
+                    drawn=folder.draws() if folder is not None else (),
+                    progress=progress,
+                    **common,
+                )
         self._summarise(left, time.monotonic() - start, len(done))
         return result
 
@@ -184,9 +254,7 @@ class EvaluateJob:
         if self.given.plots is None and not plots_available():
             note("no plots: matplotlib is not installed (pip install 'anomalyclip[train]')", style="yellow")
         elif self.given.plots is not False:
-            write_plots(
-                folder.path / PLOTS, result, models, dataset, self._cache(), *self.layout, reading_of(self.given)
-            )
+            write_plots(folder.path / PLOTS, result, models, dataset, self._cache(), *self.layout, self.reading)
 
     def _summarise(self, images: int, seconds: float, classes_done: int) -> None:
         if not self.given.quiet:
@@ -194,17 +262,18 @@ class EvaluateJob:
             note(f"{images:,} image{'s' * (images != 1)}, {images / max(seconds, 1e-9):.2f} per second{before}")
 
     def _print(self, result: Evaluation) -> None:
+        from anomalyclip.cli._evaluate_table import few_shot_notes, show_evaluation
         from anomalyclip.evaluation.tables import RENDERERS, footnotes
 
         if self.given.format in RENDERERS:
             click.echo(RENDERERS[self.given.format](result), nl=False)
         else:
-            _show_table(result)
+            show_evaluation(result)
         for row in result.problems[:_SHOWN]:
             note(f"{printable(row.image)}: {printable(row.problem or '')}", style="yellow")
         if self.given.quiet:
             return
-        for line in footnotes(result):
+        for line in [*footnotes(result), *few_shot_notes(result)]:
             note(line)
         where = (
             f"Results: {printable(self.given.output)}"
@@ -212,26 +281,3 @@ class EvaluateJob:
             else "Add --output DIR to write tables and plots."
         )
         note(where)
-
-
-def _show_table(result: Evaluation) -> None:
-    import sys
-
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from anomalyclip.evaluation.tables import caption, table_rows
-
-    console = Console(markup=False, emoji=False, highlight=False, width=None if sys.stdout.isatty() else 140)
-    console.print(f"{caption(result)}; percent", soft_wrap=True)
-    head, *body = table_rows(result)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for i, cell in enumerate(head):
-        table.add_column(cell, justify="right" if i else "left", overflow="fold", no_wrap=bool(i))
-    for row in body:
-        last = row is body[-1]
-        if last and len(body) > 1:
-            table.add_section()
-        table.add_row(*(Text(cell, style="bold" if last else "") for cell in row))
-    console.print(table)

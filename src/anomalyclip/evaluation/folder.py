@@ -2,6 +2,7 @@
 
 run.json       what makes the results: model, settings, data; compared on --resume
 classes.jsonl  one line per finished class, with its images
+few_shot.jsonl with --shots, one line per finished class, number of shots and draw
 metrics.json   is written last: a folder without it is unfinished, and the same command starts afresh in it
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
@@ -22,12 +24,14 @@ from anomalyclip.detect import folder as common
 from anomalyclip.detect.journal import LineFile, Row, read_rows
 from anomalyclip.detect.result import json_line
 from anomalyclip.evaluation.curves import PixelCurve
+from anomalyclip.evaluation.few_shot.result import Draw
 from anomalyclip.evaluation.files import IMAGES_FILE, LATEX_FILE, MARKDOWN_FILE, METRICS_FILE
 from anomalyclip.evaluation.result import ClassResult, Counts, ImageRow
 from anomalyclip.io.atomic import write_bytes
 
 Mode = Literal["new", "resume", "overwrite"]
 RUN, CLASSES, PLOTS = common.RUN, "classes.jsonl", "plots"
+DRAWS, SEEN = "few_shot.jsonl", ".seen"
 VERB = "evaluate"
 
 
@@ -42,6 +46,7 @@ class EvaluationFolder:
         self.path, self.mode = path, mode
         self._lock: IO[bytes] | None = None
         self._file: LineFile | None = None
+        self._draws: LineFile | None = None
         common.create(path)
         if mode == "new" and not self._unfinished():
             common.refuse_used(path)
@@ -67,8 +72,23 @@ class EvaluationFolder:
         if self._file is not None:
             self._file.append(json_line(asdict(result)))
 
+    def draws(self) -> list[Draw]:
+        """The few-shot draws that are done. Ask after :meth:`begin`."""
+        found: dict[tuple[str, int, int], Draw] = {}
+        for _, row in read_rows(self.path / DRAWS):
+            with suppress(KeyError, TypeError, ValueError):  # a damaged line: the draw is done again
+                one = Draw(**row | {"references": tuple(row["references"])})
+                found[one.class_name, one.shots, one.draw] = one
+        return list(found.values())
+
+    def append_draw(self, draw: Draw) -> None:
+        """Record a finished draw."""
+        if self._draws is None:
+            self._draws = LineFile(self.path / DRAWS)
+        self._draws.append(json_line(asdict(draw)))
+
     def close(self) -> None:
-        for open_file in (self._file, self._lock):
+        for open_file in (self._file, self._draws, self._lock):
             if open_file is not None:
                 open_file.close()
 
@@ -99,10 +119,11 @@ class EvaluationFolder:
 
     def _clear(self) -> None:
         """Remove an earlier evaluation's files, nothing else."""
-        for name in (METRICS_FILE, IMAGES_FILE, MARKDOWN_FILE, LATEX_FILE, CLASSES):
+        for name in (METRICS_FILE, IMAGES_FILE, MARKDOWN_FILE, LATEX_FILE, CLASSES, DRAWS):
             (self.path / name).unlink(missing_ok=True)
         for file in (self.path / PLOTS).glob("*.png"):
             file.unlink()
+        shutil.rmtree(self.path / SEEN, ignore_errors=True)
 
     def _restore(self) -> dict[str, ClassResult]:
         """Whole lines only; the journal is rewritten without what will be done again."""
@@ -130,6 +151,7 @@ def from_row(row: Row) -> ClassResult:
         tuple(ImageRow(**image) for image in row["rows"]),
         PixelCurve(**{name: tuple(axis) for name, axis in curve.items()}) if curve is not None else None,
         {name: float(bound) for name, bound in row["error_bounds"].items()},
+        dict(row.get("decisions", {})),
     )
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from anomalyclip.evaluation.curves import PixelCurve
+from anomalyclip.evaluation.few_shot.result import FewShot
 
 IMAGE_METRICS = ("image_auroc", "image_ap", "image_f1_max")
 PIXEL_METRICS = ("pixel_auroc", "pixel_ap", "pixel_f1_max", "aupro")
 METRICS = IMAGE_METRICS + PIXEL_METRICS
+DECISIONS = ("recall_at_fpr", "false_alarm_rate")
 FORMAT = 1
 
 
@@ -63,6 +65,8 @@ class ClassResult:
         rows: one per image, in the order of the data set.
         pixel_curve: for plots; None where the pixel metrics are undefined.
         error_bounds: pixel metric -> how far it may lie from its exact value, at most: 0 where every pixel was kept.
+        decisions: DECISIONS -> shares of the anomalous and of the normal images that reach the threshold, None where
+            there are none; empty without a threshold.
     """
 
     name: str
@@ -73,12 +77,14 @@ class ClassResult:
     rows: tuple[ImageRow, ...] = field(repr=False)
     pixel_curve: PixelCurve | None = field(default=None, repr=False)
     error_bounds: Mapping[str, float] = field(default_factory=dict)
+    decisions: Mapping[str, float | None] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, without rows and curve."""
         intervals = {name: list(ends) for name, ends in self.intervals.items()}
         return {
             **self.values,
+            **self.decisions,
             "intervals": intervals,
             "undefined": dict(self.undefined),
             "error_bounds": dict(self.error_bounds),
@@ -96,6 +102,7 @@ class Evaluation:
         model: `provenance()` of the model.
         settings: what else decided the numbers.
         versions: of this package, Python and the libraries.
+        few_shot: what lines drawn from few good pictures give, where that was asked for.
     """
 
     dataset: Mapping[str, Any]
@@ -103,6 +110,7 @@ class Evaluation:
     model: Mapping[str, Any]
     settings: Mapping[str, Any]
     versions: Mapping[str, str]
+    few_shot: FewShot | None = None
 
     @property
     def mean(self) -> dict[str, float | None]:
@@ -113,6 +121,15 @@ class Evaluation:
     def mean_over(self) -> dict[str, int]:
         """METRICS -> how many classes the mean is over."""
         return {name: len(values) for name, values in self._defined().items()}
+
+    @property
+    def mean_decisions(self) -> dict[str, float | None]:
+        """DECISIONS -> unweighted mean over the classes that have it; empty where no threshold was given."""
+        found: dict[str, float | None] = {}
+        for name in DECISIONS if any(result.decisions for result in self.classes) else ():
+            values = [value for result in self.classes if (value := result.decisions.get(name)) is not None]
+            found[name] = sum(values) / len(values) if values else None
+        return found
 
     @property
     def rows(self) -> list[ImageRow]:
@@ -130,8 +147,9 @@ class Evaluation:
         return {
             "format": FORMAT,
             "dataset": dict(self.dataset),
-            "mean": {**self.mean, "classes_counted": self.mean_over, "undefined": missing},
+            "mean": {**self.mean, **self.mean_decisions, "classes_counted": self.mean_over, "undefined": missing},
             "classes": {result.name: result.to_dict() for result in self.classes},
+            **({} if self.few_shot is None else {"few_shot": self.few_shot.to_dict()}),
             "problems": [{"image": row.image, "problem": row.problem} for row in self.problems],
             "model": dict(self.model),
             "settings": dict(self.settings),

@@ -6,7 +6,6 @@ import math
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.evaluation.curves import PixelCurve
 from anomalyclip.evaluation.predictor import CacheSettings, Predictor, laid_out, recorded
 from anomalyclip.evaluation.result import (
+    DECISIONS,
     IMAGE_METRICS,
     METRICS,
     PIXEL_METRICS,
@@ -31,6 +31,7 @@ from anomalyclip.version import __version__
 
 if TYPE_CHECKING:
     from anomalyclip.by_class import Models
+    from anomalyclip.detector import Detector
     from anomalyclip.geometry import Areas, Geometry
     from anomalyclip.io.reading import Reading
 
@@ -54,6 +55,7 @@ def evaluate(
     geometry: Geometry | None = None,
     areas: Areas | None = None,
     done: Mapping[str, ClassResult] | None = None,
+    predictor_of: Callable[[Detector], Predictor] | None = None,
     on_image: Callable[[ImageRow], object] | None = None,
     on_class: Callable[[ClassResult], object] | None = None,
 ) -> Evaluation:
@@ -76,6 +78,7 @@ def evaluate(
             area are neither fed to the model nor measured. Masks are still compared at S x S, or at the image's own
             size with resolution "native".
         done: results of classes that were evaluated before, which are taken over as they are.
+        predictor_of: makes what judges the images of a model; None is a `Predictor` with this cache and layout.
         on_image, on_class: called after each image and each finished class, in order.
 
     Raises:
@@ -98,12 +101,15 @@ def evaluate(
         if result is None:
             model = model_for(models, name)
             chosen = batch_size or _BATCH.get(model.device, _BATCH_ELSEWHERE)
-            predictor = Predictor(model, cache, geometry, areas, reading)
+            if predictor_of is None:
+                predictor = Predictor(model, cache, geometry, areas, reading)
+            else:
+                predictor = predictor_of(model)
             result = _evaluate_class(predictor, dataset, name, settings, on_image, batch_size=chosen, **options)
             if on_class is not None:
                 on_class(result)
         results.append(result)
-    told = asdict(settings) | recorded(cache) | laid_out(geometry, areas, reading)
+    told = settings.recorded() | recorded(cache) | laid_out(geometry, areas, reading)
     return Evaluation(_describe(dataset), tuple(results), provenance_of(models), told, library_versions())
 
 
@@ -157,7 +163,19 @@ def summarise(
         with_pixels=compared,
         problems=sum(row.problem is not None for row in rows),
     )
-    return ClassResult(name, values, undefined, intervals, counts, tuple(rows), curve, bounds)
+    decisions = _decisions(scored, settings.threshold)
+    return ClassResult(name, values, undefined, intervals, counts, tuple(rows), curve, bounds, decisions)
+
+
+def _decisions(scored: Sequence[ImageRow], threshold: float | None) -> dict[str, float | None]:
+    """DECISIONS at a threshold; nothing without one."""
+    if threshold is None:
+        return {}
+    found: dict[str, float | None] = {}
+    for metric, label in zip(DECISIONS, (ANOMALOUS, NORMAL), strict=True):
+        called = [row.score is not None and row.score >= threshold for row in scored if row.label == label]
+        found[metric] = sum(called) / len(called) if called else None
+    return found
 
 
 def _no_image_metric(labels: Sequence[int]) -> str | None:

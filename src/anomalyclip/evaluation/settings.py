@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
 
 from anomalyclip.errors import ConfigError
 from anomalyclip.metrics import PixelMetrics
@@ -24,6 +24,7 @@ class EvaluationSettings:
         fpr_limit: AUPRO is integrated up to this false-positive rate, 0 < limit <= 1.
         resamples: of the bootstrap behind the 95% intervals; 0 leaves them out.
         seed: of the bootstrap.
+        threshold: scores from here on are anomalous; recall and false alarms are then told. None makes no decisions.
     """
 
     resolution: Resolution = "model"
@@ -31,6 +32,7 @@ class EvaluationSettings:
     fpr_limit: float = 0.3
     resamples: int = 1000
     seed: int = 0
+    threshold: float | None = None
 
     def __post_init__(self) -> None:
         if self.resolution not in get_args(Resolution):
@@ -40,6 +42,10 @@ class EvaluationSettings:
         if self.seed < 0:
             raise ConfigError(f"seed {self.seed}: expected 0 or more")
         self.pixel_metrics()
+
+    def recorded(self) -> dict[str, Any]:
+        """As JSON values; without a threshold as before there was one."""
+        return {name: value for name, value in asdict(self).items() if (name, value) != ("threshold", None)}
 
     def pixel_metrics(self) -> PixelMetrics:
         """An empty collector of the pixel metrics."""

@@ -21,7 +21,7 @@ from anomalyclip.errors import AnomalyClipError, OutputError
 from anomalyclip.evaluation.predictor import Loaded, Predictor
 from anomalyclip.evaluation.result import ImageRow
 from anomalyclip.evaluation.settings import EvaluationSettings
-from anomalyclip.evaluation.truth import Size, read_truth
+from anomalyclip.evaluation.truth import Size, counted_pixels, read_truth
 from anomalyclip.io.frames import frame_path
 from anomalyclip.io.names import printable
 from anomalyclip.io.reading import Reading
@@ -159,7 +159,9 @@ class _Stages:
             return Measured(row)
         truth = loaded.truth
         try:
-            return self._compare(row, self._at_truth(predicted.anomaly_map, truth), truth, self._counted(loaded, truth))
+            area = None if loaded.input is None else loaded.input.area
+            counted = counted_pixels(area, truth)
+            return self._compare(row, self._at_truth(predicted.anomaly_map, truth), truth, counted)
         except Exception as error:
             return Measured(_with_problem(row, f"its pixels were left out: {reason(error)}"))
 
@@ -168,16 +170,6 @@ class _Stages:
         from anomalyclip.geometry.resize import resize_map
 
         return anomaly_map if anomaly_map.shape == truth.shape else resize_map(anomaly_map, truth.shape[::-1])
-
-    def _counted(self, loaded: _Loaded, truth: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
-        """Which pixels of the mask count: those inside the region of interest that are not ignored."""
-        import cv2
-
-        area = None if loaded.input is None else loaded.input.area
-        if area is None:
-            return None
-        shape = truth.shape[::-1]
-        return cv2.resize(area.mask().astype(np.uint8), shape, interpolation=cv2.INTER_NEAREST) > 0
 
     def _compare(
         self, row: ImageRow, anomaly_map: Map, truth: NDArray[np.bool_], counted: NDArray[np.bool_] | None

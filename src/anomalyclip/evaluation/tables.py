@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from anomalyclip.evaluation.result import METRICS, Evaluation
+from anomalyclip.evaluation.few_shot import tables as few_shot
+from anomalyclip.evaluation.result import DECISIONS, METRICS, Evaluation
 from anomalyclip.io.names import printable
 
 #: metric -> what a table's head says
@@ -16,11 +17,12 @@ HEADS = dict(
         strict=True,
     )
 )
+DECISION_HEADS = dict(zip(DECISIONS, ("recall", "false alarms"), strict=True))
 MISSING = "–"
 _UNSURE = 0.005  # half a point: from here on a table says how far its pixel metrics may be off
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$",
 }  # fmt: skip
 
 
@@ -35,13 +37,22 @@ def percent(value: float | None, missing: str = MISSING) -> str:
 
 def table_rows(result: Evaluation) -> list[list[str]]:
     """Head, one row per class, and the mean, which says over how many classes where some are missing."""
-    body = [[printable(one.name), *(percent(one.values[name]) for name in METRICS)] for one in result.classes]
+    decided = tuple(result.mean_decisions)
+    body = [
+        [
+            printable(one.name),
+            *(percent(one.values[name]) for name in METRICS),
+            *(percent(one.decisions[name]) for name in decided),
+        ]
+        for one in result.classes
+    ]
     total = len(result.classes)
     mean = [
         percent(value) + ("" if count in (0, total) else f" ({count} of {total})")
         for value, count in zip(result.mean.values(), result.mean_over.values(), strict=True)
     ]
-    return [["class", *HEADS.values()], *body, ["mean", *mean]]
+    mean += [percent(value) for value in result.mean_decisions.values()]
+    return [["class", *HEADS.values(), *(DECISION_HEADS[name] for name in decided)], *body, ["mean", *mean]]
 
 
 def footnotes(result: Evaluation) -> list[str]:
@@ -80,21 +91,31 @@ def as_markdown(result: Evaluation) -> str:
     """A GitHub table with caption and footnotes."""
     head, *body = [[cell.replace("|", "\\|") for cell in row] for row in table_rows(result)]
     body[-1] = [f"**{cell}**" for cell in body[-1]]
-    lines = [" | ".join(row) for row in (head, ["---", *["---:"] * len(METRICS)], *body)]
+    lines = [" | ".join(row) for row in (head, ["---", *["---:"] * (len(head) - 1)], *body)]
     notes = "".join(f"\n{note}\n" for note in footnotes(result))
-    return f"{caption(result)}; values in percent.\n\n" + "".join(f"| {line} |\n" for line in lines) + notes
+    few = "" if result.few_shot is None else "\n" + few_shot.as_markdown(result.few_shot)
+    return f"{caption(result)}; values in percent.\n\n" + "".join(f"| {line} |\n" for line in lines) + notes + few
 
 
 def as_latex(result: Evaluation) -> str:
-    """A `tabular` that needs the package booktabs."""
-    head, *body, mean = [[latex_text(cell) for cell in row] for row in table_rows(result)]
+    """A `tabular` that needs the package booktabs; another of the few-shot rows, where there are any."""
+    rows = table_rows(result)
+    text = _tabular(rows[:1], rows[1:-1], rows[-1:], f"{caption(result)}; values in percent", footnotes(result))
+    if result.few_shot is None:
+        return text
+    head, *body = few_shot.table_rows(result.few_shot)
+    means = body[-1 - len(result.few_shot.shots) :]
+    told, notes = few_shot.caption(result.few_shot), few_shot.footnotes(result.few_shot)
+    return f"{text}\n{_tabular([head], body[: -len(means)], means, told, notes)}"
+
+
+def _tabular(head: list[list[str]], body: list[list[str]], means: list[list[str]], told: str, notes: list[str]) -> str:
+    parts = [[" & ".join(map(latex_text, row)) + r" \\" for row in rows] for rows in (head, body, means)]
     lines = [
-        f"% {caption(result)}; values in percent. Needs \\usepackage{{booktabs}}.",
-        f"\\begin{{tabular}}{{l{'r' * len(METRICS)}}}",
-        "\\toprule", " & ".join(head) + r" \\",
-        "\\midrule", *(" & ".join(row) + r" \\" for row in body),
-        "\\midrule", " & ".join(mean) + r" \\",
-        "\\bottomrule", "\\end{tabular}", *(f"% {note}" for note in footnotes(result)),
+        f"% {told}. Needs \\usepackage{{booktabs}}.",
+        f"\\begin{{tabular}}{{l{'r' * (len(head[0]) - 1)}}}",
+        "\\toprule", *parts[0], "\\midrule", *parts[1], "\\midrule", *parts[2],
+        "\\bottomrule", "\\end{tabular}", *(f"% {note}" for note in notes),
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
 

@@ -14,6 +14,8 @@ from anomalyclip.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from anomalyclip.geometry import Area
+
 Size = tuple[int, int]
 
 
@@ -64,3 +66,13 @@ def _resized(mask: NDArray[np.bool_], image_size: Size, side: int | None) -> NDA
 
     scaled = Image.fromarray(mask.astype(np.uint8)).resize(image_size, Image.Resampling.NEAREST)
     return np.asarray(scaled) > 0
+
+
+def counted_pixels(area: Area | None, truth: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    """Which pixels of a mask count: those inside the region of interest that are not ignored; None is all."""
+    import cv2
+
+    if area is None:
+        return None
+    shape = truth.shape[::-1]
+    return cv2.resize(area.mask().astype(np.uint8), shape, interpolation=cv2.INTER_NEAREST) > 0

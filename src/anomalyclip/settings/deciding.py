@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from anomalyclip.settings.faces import CALIBRATE, DETECT, EXPORT, PYTHON, REST, REST_CALIBRATE, SERVE, WATCH
-from anomalyclip.settings.panels import ANOMALIES, DECISIONS
+from anomalyclip.settings.faces import CALIBRATE, DETECT, EVALUATE, EXPORT, PYTHON, REST, REST_CALIBRATE, SERVE, WATCH
+from anomalyclip.settings.panels import ANOMALIES, DECISIONS, FEW_SHOT
 from anomalyclip.settings.setting import Range, Setting
 
 NAME_PATTERN = r"^[A-Za-z0-9_.@+-]{1,100}$"
@@ -38,7 +38,7 @@ _PROFILE = Setting(
     "profile",
     str,
     "Take both thresholds from `anomalyclip calibrate`, add p-values, warn of drift.",
-    (DETECT, WATCH, SERVE, EXPORT, PYTHON, REST),
+    (DETECT, WATCH, SERVE, EVALUATE, EXPORT, PYTHON, REST),
     metavar="FILE[:NAME]",
     differs={
         SERVE: {
@@ -48,6 +48,7 @@ _PROFILE = Setting(
             "help": "A file or folder of `anomalyclip calibrate`; may be given several times. A single profile is used "
             "where a request names none.",
         },
+        EVALUATE: {"help": "Judge by this profile of `anomalyclip calibrate`; tell its recall and false alarms, too."},
         EXPORT: {"metavar": None, "help": "A profile of `anomalyclip calibrate` to put into anomalyclip.json."},
         REST: {"help": "Take the thresholds of this calibration profile.", "pattern": NAME_PATTERN},
     },
@@ -65,7 +66,19 @@ _MIN_AREA = Setting(
 
 CALIBRATING: tuple[Setting, ...] = (
     Setting(
-        "fpr", float, "Share of normal images that may be called anomalous.", (CALIBRATE,), default=0.01, range=_RATE
+        "fpr",
+        float,
+        "Share of normal images that may be called anomalous.",
+        (CALIBRATE, EVALUATE),
+        default=0.01,
+        range=_RATE,
+        differs={
+            EVALUATE: {
+                "default": None,
+                "panel": FEW_SHOT,
+                "help": "Share of good pictures that a line may call anomalous (default: 0.05).",
+            }
+        },
     ),
     Setting("pixel_fpr", float, "The same for regions in the map; default: --fpr.", (CALIBRATE,), range=_RATE),
     Setting(

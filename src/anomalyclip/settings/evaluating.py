@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from anomalyclip.settings.faces import EVALUATE, EXPORT
-from anomalyclip.settings.panels import INT8, METRICS, SPEED
-from anomalyclip.settings.reading import kinds_of
+from anomalyclip.settings.panels import FEW_SHOT, INT8, METRICS, SPEED
+from anomalyclip.settings.reading import counts_of, kinds_of
 from anomalyclip.settings.setting import Range, Setting
 
 _DATA, _MEASURING, _EXPORT = "data", "measuring", "export"
@@ -22,6 +22,24 @@ EVALUATING: tuple[Setting, ...] = (
         default="error",
         choices=("error", "image-only"),
         part=_DATA,
+    ),
+    Setting(
+        "shots",
+        int,
+        "Also draw lines from so many good pictures of each class, such as 1,2,4,8,16,25, and measure them.",
+        (EVALUATE,),
+        many=True,
+        read=counts_of,
+        metavar="K,...",
+        panel=FEW_SHOT,
+    ),
+    Setting(
+        "draws",
+        int,
+        "How often good pictures are drawn, by --seed (default: 5).",
+        (EVALUATE,),
+        range=Range(1, 1000, "draws"),
+        panel=FEW_SHOT,
     ),
     Setting(
         "resolution",
@@ -60,7 +78,15 @@ EVALUATING: tuple[Setting, ...] = (
         panel=METRICS,
         part=_MEASURING,
     ),
-    Setting("seed", int, "Of the bootstrap.", (EVALUATE,), default=0, panel=METRICS, part=_MEASURING),
+    Setting(
+        "seed",
+        int,
+        "Of the bootstrap, and of the good pictures that are drawn.",
+        (EVALUATE,),
+        default=0,
+        panel=METRICS,
+        part=_MEASURING,
+    ),
     Setting(
         "cache",
         bool,

@@ -10,6 +10,7 @@ LOOKING, DECISIONS, ANOMALIES, TELLING = (
 )
 PROTOCOL, INT8 = "Protocol", "Int8"
 BATCH = "A batch by itself"
+FEW_SHOT = "From few good pictures"
 ACCURACY, WHOLE_COMMAND, FILES = "Accuracy", "The command, end to end", "Files"
 MODEL, LAYOUT, METRICS = "Model", "Large and odd images", "Metrics"
 PROMPTS, LEARNING, TRAINING, CACHE = "Prompts", "Learning", "Training", "Feature cache"
@@ -22,6 +23,7 @@ PANELS: tuple[str | None, ...] = (
     DECISIONS,
     BATCH,
     ANOMALIES,
+    FEW_SHOT,
     TELLING,
     PROTOCOL,
     INT8,

@@ -73,6 +73,17 @@ def full_scale_of(given: Any, spelled: str) -> Any:
     return parse_full_scale(given, spelled)
 
 
+def counts_of(given: Any, spelled: str) -> tuple[int, ...]:
+    """`1,4,25`, or numbers, as (1, 4, 25), ascending. Raises ConfigError."""
+    parts = [part.strip() for part in given.split(",")] if isinstance(given, str) else _listed(given)
+    if not parts or not all(part.isascii() and part.isdecimal() and 0 < int(part[:4]) <= 100 for part in parts):
+        raise ConfigError(
+            f"{spelled} {_shown(given)}: expected numbers of pictures from 1 to 100, separated by commas, such as "
+            "1,4,25"
+        )
+    return tuple(sorted({int(part) for part in parts}))
+
+
 def _listed(given: Any) -> list[str]:
     return [str(part) for part in given] if isinstance(given, Sequence) else [str(given)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from anomalyclip.judges.memory.fusion import class_scores, on_patches, statistic
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from anomalyclip.encoders.base import Array, Encoder
+    from anomalyclip.encoders.base import Array, Encoder, Features
     from anomalyclip.judges.base import Judge
     from anomalyclip.judges.memory.bank import Bank
     from anomalyclip.judges.memory.source import Source
@@ -29,7 +30,7 @@ class Seen:
     Attributes:
         described: (N, D) unit vectors of its patches. grid: (h, w), N = h w.
         words: (N,) the words' map on patches. whole: what the words say of all of it, in (0, 1).
-        anomaly_map: (H, W) the words' map at the model's input.
+        anomaly_map: (H, W) the words' map at the model's input. score: their image score.
     """
 
     described: Floats
@@ -37,6 +38,7 @@ class Seen:
     words: Floats
     whole: float
     anomaly_map: Floats
+    score: float = math.nan
 
 
 def see(encoder: Encoder, words: Judge, source: Source, pixels: Array) -> list[Seen]:
@@ -44,11 +46,16 @@ def see(encoder: Encoder, words: Judge, source: Source, pixels: Array) -> list[S
     features = encoder.run(pixels, words.needs(encoder) | source.request)
     given = features if words.takes_tensors else features.numpy()
     scores, maps = (as_numpy(part) for part in words.judge(given, (pixels.shape[-2], pixels.shape[-1])))
-    described = source.describe(features.numpy())
-    whole = class_scores(scores, maps, words.peak)
+    return seen_by(source, features.numpy(), scores, maps, words.peak)
+
+
+def seen_by(source: Source, features: Features, scores: Floats, maps: Floats, peak: tuple[float, float]) -> list[Seen]:
+    """Views as :class:`Seen`, of their features (NumPy) and the words' scores (B,), maps (B, H, W) and peak."""
+    described = source.describe(features)
+    whole = class_scores(scores, maps, peak)
     small = on_patches(maps, features.grid)
     return [
-        Seen(described[index], features.grid, small[index], float(whole[index]), maps[index])
+        Seen(described[index], features.grid, small[index], float(whole[index]), maps[index], float(scores[index]))
         for index in range(len(maps))
     ]
 

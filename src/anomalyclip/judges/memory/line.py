@@ -9,7 +9,8 @@ import numpy as np
 
 from anomalyclip.encoders.base import as_numpy
 from anomalyclip.judges.base import Judge, Size
-from anomalyclip.judges.memory.fusion import Mixture, Scale, class_scores, on_patches, raw_maps, statistics
+from anomalyclip.judges.memory.fusion import Mixture, Scale, raw_maps, statistics
+from anomalyclip.judges.memory.held_out import Seen, seen_by
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,6 +48,13 @@ class Line:
         """Raw scores (...,) of statistics (..., 3)."""
         return np.asarray(((parts - self.centre) / self.spread) @ self.mixture.weights)
 
+    def judge(self, view: Seen) -> tuple[float, NDArray[np.float32]]:
+        """Score and map (H, W) of one view, on the line's scale."""
+        distances = self.bank.distances(view.described)[0][None]
+        parts = statistics(distances, view.words[None], np.array([view.whole]))
+        raw = raw_maps(view.anomaly_map[None], distances, view.grid, self.sigma, self.mixture)
+        return float(self.score_scale(self.raw_scores(parts))[0]), self.map_scale(raw)[0]
+
 
 class LineJudge(Judge):
     """A words judge joined with a memory. Scores and maps are on the line's own scale: 0.5 is where it was drawn.
@@ -67,14 +75,10 @@ class LineJudge(Judge):
 
     def judge(self, features: Features, size: Size) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Scores (B,) and maps (B, H, W)."""
-        line = self.line
         scores, maps = (as_numpy(part) for part in self.words.judge(features, size))
-        described = line.source.describe(features)
-        distances = np.stack([line.bank.distances(one)[0] for one in described])
-        whole = class_scores(scores, maps, self.words.peak)
-        parts = statistics(distances, on_patches(maps, features.grid), whole)
-        raw = raw_maps(maps, distances, features.grid, line.sigma, line.mixture)
-        return line.score_scale(line.raw_scores(parts)), line.map_scale(raw)
+        seen = seen_by(self.line.source, features, scores, maps, self.words.peak)
+        judged = [self.line.judge(view) for view in seen]
+        return np.array([score for score, _ in judged], np.float32), np.stack([one for _, one in judged])
 
     def provenance(self) -> dict[str, Any]:
         """The words' own, and the memory's hash."""
