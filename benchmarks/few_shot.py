@@ -3,6 +3,7 @@
 Runs `anomalyclip evaluate DATA --shots ...` on every data set, and on two that it makes of elpv-dataset's solar cells
 (`pip install anomalyclip[demo]`: 125 functional and 125 surely defective cells of each type, drawn by a fixed seed),
 and prints one table over all of them. Runs are kept below --output and resumed; what was seen of pictures too.
+--most N takes N good pictures beside those that are drawn, and N bad ones, by a fixed seed.
 """
 
 from __future__ import annotations
@@ -40,6 +41,22 @@ def cells(folder: Path) -> Path:
             if not link.exists():
                 link.symlink_to(source / file)
     return folder / "cells"
+
+
+def limited(root: Path, folder: Path, good: int, bad: int) -> Path:
+    """Links to at most so many pictures of each class of a data set in MVTec AD's layout, with their masks."""
+    for tested in sorted(root.glob("*/test")):
+        every = sorted(path for path in tested.glob("*/*") if path.is_file())
+        groups = ([one for one in every if (one.parent.name == "good") is wanted] for wanted in (True, False))
+        for group, most in zip(groups, (good, bad), strict=True):
+            for file in random.Random(0).sample(group, min(most, len(group))):
+                masks = tested.parent.glob(f"ground_truth/{file.parent.name}/{file.stem}*")
+                for one in (file, *masks):
+                    link = folder / root.name / one.relative_to(root)
+                    link.parent.mkdir(parents=True, exist_ok=True)
+                    if not link.exists():
+                        link.symlink_to(one.resolve())
+    return folder / root.name
 
 
 def run(data: Path, output: Path, given: argparse.Namespace, more: list[str]) -> dict[str, Any]:
@@ -83,14 +100,18 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--fpr", type=float, default=0.05)
     parser.add_argument("--no-cells", action="store_true", help="without elpv-dataset")
+    parser.add_argument("--most", type=int, help="pictures of each kind beside references (default: all)")
     parser.add_argument("--output", type=Path, default=RESULTS)
     given, more = parser.parse_known_args()
     roots = list(given.data)
     if not given.no_cells:
         roots.append(cells(given.output.absolute() / "data"))
+    if given.most is not None:
+        good = given.most + max(map(int, given.shots.split(",")))
+        roots = [limited(root, given.output.absolute() / f"most-{given.most}", good, given.most) for root in roots]
     print(HEADS, flush=True)
     every: dict[str, list[dict[str, Any]]] = {}
-    tag = "-".join([given.shots.replace(",", "_"), *(one.strip("-") for one in more)])
+    tag = "-".join([given.shots.replace(",", "_"), str(given.most), *(one.strip("-") for one in more)])
     for root in roots:
         for name, row in lines_of(run(root, given.output / tag / root.name, given, more)).items():
             print(f"| {name} | {' | '.join(cell(row, metric) for metric in METRICS)} |", flush=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from anomalyclip.data import open_dataset
 from anomalyclip.errors import ConfigError, OutputError
 from anomalyclip.evaluation import EvaluationSettings
 from anomalyclip.evaluation.few_shot.drawing import pool_of, training_items
-from anomalyclip.evaluation.few_shot.evaluating import Progress, evaluate_few_shot
+from anomalyclip.evaluation.few_shot.evaluating import Progress, check_memory, evaluate_few_shot
 from anomalyclip.evaluation.few_shot.settings import FewShotSettings
 from anomalyclip.evaluation.few_shot.store import SeenStore
 from anomalyclip.io.reading import Reading
@@ -55,8 +55,18 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model() -> Any:
-    return anomalyclip.load("pocket")
+def small(small_files: dict[str, Path]) -> list[str]:
+    """Options that choose the small CLIP."""
+    chosen = ["--model", str(small_files["clip"]), "--prompts", str(small_files["prompts"]), "--image-size", "70"]
+    return [*chosen, "--layers", "2,4,6", "--device", "cpu", "--offline"]
+
+
+@pytest.fixture(scope="module")
+def model(small_files: dict[str, Path]) -> Any:
+    """What these options open."""
+    return anomalyclip.load(
+        str(small_files["clip"]), prompts=str(small_files["prompts"]), image_size=70, layers=(2, 4, 6), device="cpu"
+    )
 
 
 def _evaluated(model: Any, data: Path, shots: tuple[int, ...], draws: int = 1, **more: Any) -> Any:
@@ -71,17 +81,17 @@ def found(model: Any, data: Path) -> Any:
     return _evaluated(model, data, (1, 5), draws=2)
 
 
-def test_a_draw_gives_what_calibrate_and_detect_give(found: Any, data: Path, tmp_path: Path) -> None:
+def test_a_draw_gives_what_calibrate_and_detect_give(found: Any, data: Path, small: list[str], tmp_path: Path) -> None:
     """The same references and pictures through the commands; every score, and what follows from them."""
     for draw in found.few_shot.of("stripes", 5):
         out = tmp_path / str(draw.draw)
         references = [str(data / name) for name in draw.references]
         assert len(references) == 5
-        call = ["calibrate", *references, "--fpr", "0.2", "--no-self-test", "--output", str(out / "line.json")]
+        call = ["calibrate", *references, *small, "--fpr", "0.2", "--no-self-test", "--output", str(out / "line.json")]
         out.mkdir()
         assert RUN.invoke(app, call).exit_code == 0
         pictures = [str(data / "stripes/test" / kind) for kind in ("good", "blot")]
-        call = ["detect", *pictures, "--profile", str(out / "line.json"), "--format", "jsonl", "-q"]
+        call = ["detect", *pictures, *small, "--profile", str(out / "line.json"), "--format", "jsonl", "-q"]
         told = RUN.invoke(app, call)
         rows = [json.loads(line) for line in told.stdout.splitlines()]
         assert len(rows) == 6
@@ -92,10 +102,8 @@ def test_a_draw_gives_what_calibrate_and_detect_give(found: Any, data: Path, tmp
         assert draw.values["recall_at_fpr"] == pytest.approx(called[labels].mean())
         assert draw.values["false_alarm_rate"] == pytest.approx(called[~labels].mean())
         profile = read_profile(out / "line.json")
-        evaluated = RUN.invoke(
-            app,
-            ["evaluate", str(data), "--profile", str(out / "line.json"), "--format", "json", "--resamples", "0", "-q"],
-        )
+        call = ["evaluate", str(data), *small, "--profile", str(out / "line.json"), "--format", "json", "-q"]
+        evaluated = RUN.invoke(app, [*call, "--resamples", "0"])
         plain = json.loads(evaluated.stdout)["classes"]["stripes"]
         assert plain["recall_at_fpr"] == draw.values["recall_at_fpr"]
         assert plain["false_alarm_rate"] == draw.values["false_alarm_rate"]
@@ -249,26 +257,32 @@ def test_options_that_contradict_each_other_are_refused(data: Path, tmp_path: Pa
     assert "between 0 and 1" in refused("--shots", "5", "--fpr", "1.5")
 
 
-def test_a_model_that_gives_no_such_features_is_refused(
-    small_files: dict[str, Path], data: Path, tree: Callable[..., Path], tmp_path: Path
-) -> None:
-    from anomalyclip.evaluation.few_shot.evaluating import check_memory
-
-    class Judge:
+def test_a_judge_of_whole_batches_makes_no_line(model: Any) -> None:
+    class Batches(type(model.judge)):
         whole_batch = True
 
-    class Model:
-        name, judge = "pocket", Judge()
-        encoder = anomalyclip.load("pocket").encoder
-        request = encoder.facts and anomalyclip.load("pocket").request
-
+    judge = copy.copy(model.judge)
+    judge.__class__ = Batches
     with pytest.raises(ConfigError, match="whole batches"):
-        check_memory(Model())  # type: ignore[arg-type]
+        check_memory(model.with_judge(judge))
 
 
-def test_command_end_to_end_and_resumed(data: Path, tmp_path: Path) -> None:
+def test_command_end_to_end_and_resumed(data: Path, small: list[str], tmp_path: Path) -> None:
     out = tmp_path / "out"
-    call = ["evaluate", str(data), "--shots", "1,4", "--draws", "1", "--fpr", "0.2", "-o", str(out), "--no-plots"]
+    call = [
+        "evaluate",
+        str(data),
+        *small,
+        "--shots",
+        "1,4",
+        "--draws",
+        "1",
+        "--fpr",
+        "0.2",
+        "-o",
+        str(out),
+        "--no-plots",
+    ]
     result = RUN.invoke(app, [*call, "--resamples", "0"])
     assert result.exit_code == 0, result.output
     told = json.loads((out / "metrics.json").read_text())
