@@ -123,10 +123,19 @@ class Call:
         if self.runtime in ("openvino", "onnx"):
             require(RUNTIMES[self.runtime][0])
             return self._converted()
-        if self.runtime == "native":
-            _require_kernels()
         encoder = self._tower()
         return Detector(encoder, self.choice.first, self.choice.settings)
+
+    def encoder(self, gives: FeatureRequest) -> Encoder:
+        """What gives these features on the runtime asked for; a graph is converted once and kept."""
+        if self.runtime not in GRAPH_RUNTIMES:
+            return self._tower()
+        require(RUNTIMES[self.runtime][0])
+        from anomalyclip.encoders.graph import GraphEncoder
+        from anomalyclip.export.conversions import convert_once
+
+        folder = convert_once(self.runtime, self.precision or "fp32", self._loading, self._on_torch, gives)
+        return GraphEncoder(folder, **self._where)
 
     def _check(self) -> None:
         asked = Combination(self.asked, self.precision, self.device, self.compiled, settings=self.settings)
@@ -183,6 +192,7 @@ class Call:
 
             torch.set_num_threads(self.threads)
         if self.runtime == "native":
+            _require_kernels()
             from anomalyclip.encoders.native import NativeEncoder
 
             clip = self.choice.clip

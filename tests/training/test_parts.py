@@ -17,8 +17,8 @@ from anomalyclip.training import loggers as loggers_module
 from anomalyclip.training.batches import epoch_batches, share_of
 from anomalyclip.training.config import write_config
 from anomalyclip.training.folder import run_folder
-from anomalyclip.training.run import check_extra
 from anomalyclip.training.samples import Sample, digest_of, hold_out
+from anomalyclip.training.trainer import check_extra
 
 
 def samples_of(sizes):

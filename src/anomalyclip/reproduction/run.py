@@ -25,7 +25,7 @@ from anomalyclip.reproduction.store import Store
 from anomalyclip.reproduction.watcher import TrainingWatcher, Watcher
 from anomalyclip.training import train
 from anomalyclip.training.outputs import PROMPTS
-from anomalyclip.training.run import check_extra
+from anomalyclip.training.trainer import check_extra
 from anomalyclip.version import __version__
 
 if TYPE_CHECKING:

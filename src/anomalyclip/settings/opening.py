@@ -135,11 +135,18 @@ _RUNTIME = Setting(
     "native: int8 on our own kernels; openvino and onnx convert the model once and keep it, but for pocket's own "
     "graph; auto: an export's own; pocket's graph; torch on a GPU; on a CPU OpenVINO where the model was converted "
     "before, else torch.",
-    (*SCORING, LOAD),
+    (*SCORING, LOAD, TRAIN),
     default="auto",
     choices=("auto", "torch", "native", "openvino", "onnx"),
     panel=SPEED,
     part=_OPENING,
+    differs={
+        TRAIN: {
+            "help": "What encodes the images: native is int8; openvino and onnx convert the model once and keep it.",
+            "default": "torch",
+            "choices": ("torch", "native", "openvino", "onnx"),
+        }
+    },
 )
 _PRECISION = Setting(
     "precision",

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from anomalyclip.clip.config import Activation
 from anomalyclip.clip.facts import Given
+from anomalyclip.encoders.formats import RuntimeName
 from anomalyclip.errors import ConfigError
 from anomalyclip.features.key import CacheDtype
 from anomalyclip.io import atomic_write
@@ -65,6 +66,7 @@ class TrainConfig:
         offline: never touch the network for the model's weights.
         overwrite: replace a run that lies in ``output``.
         max_pixels, full_scale: of images, see :class:`anomalyclip.io.reading.Reading`; larger ones are left out.
+        runtime: what encodes the images: "torch", "native", "openvino" or "onnx"; its rounding names the cache.
         activation, heads, architecture: of weights that do not say how they are to be read, see `anomalyclip.load`.
         checkpoint_steps: steps between checkpoints within an epoch; the end of an epoch always writes one.
 
@@ -108,6 +110,7 @@ class TrainConfig:
     checkpoint_steps: int = 100
     max_pixels: int | None = None
     full_scale: FullScale | None = None
+    runtime: RuntimeName = "torch"
     activation: Activation | None = None
     heads: tuple[int, int] | None = None
     architecture: str | None = None
@@ -153,7 +156,17 @@ _RECIPE = ("level", "pixel_weight", "dpam", "n_ctx", "depth")  # None takes the 
 _LATER = ("max_pixels", "full_scale")
 _INDECISIVE = frozenset(  # weights and items are compared by content
     {"data", "output", "epochs", "cache_dir", "device", "devices", "strategy", "loggers", "threads", "offline"}
-    | {"overwrite", "checkpoint_steps", "model", "missing_masks", "split", "activation", "heads", "architecture"}
+    | {
+        "overwrite",
+        "checkpoint_steps",
+        "model",
+        "missing_masks",
+        "split",
+        "runtime",
+        "activation",
+        "heads",
+        "architecture",
+    }
 )
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from anomalyclip.clip.attention import DPAMMode
 from anomalyclip.clip.model import CLIP
 from anomalyclip.clip.plain import class_norm
 from anomalyclip.clip.vision import default_dpam_blocks
-from anomalyclip.encoders.base import EncoderFacts
+from anomalyclip.encoders.base import Encoder, EncoderFacts
 from anomalyclip.encoders.request import FeatureRequest
+from anomalyclip.encoders.torch import TorchEncoder
+from anomalyclip.errors import ConfigError
 from anomalyclip.features.key import CacheKey, key_of
 from anomalyclip.judges.linear import stage_layers
+from anomalyclip.opening_call import Call
 from anomalyclip.settings import ModelSettings
 from anomalyclip.settings.resolving import check_settings, default_image_size
 from anomalyclip.training.config import TrainConfig
@@ -36,6 +41,31 @@ def encoder_settings(config: TrainConfig, clip: CLIP) -> ModelSettings:
     )
     check_settings(settings, vision)
     return settings
+
+
+def open_encoder(
+    config: TrainConfig, clip: CLIP, name: str, image_size: int, wanted: Callable[[EncoderFacts], CacheKey]
+) -> Encoder:
+    """What gives the features that are learned from: the tower itself, or a runtime's own encoder of the same weights.
+
+    Raises:
+        ConfigError: the runtime is not installed, or its features are not to be kept.
+    """
+    tower = TorchEncoder(clip.visual, name=name, weights_sha256=clip.weights_sha256)
+    if config.runtime == "torch":
+        return tower
+    if not config.cache:
+        raise ConfigError(f"--runtime {config.runtime} encodes every image once: leave --no-cache out")
+    call = Call(
+        config.model,
+        "clip",  # words of any kind: only features are asked for
+        config.runtime,
+        threads=config.threads,
+        offline=config.offline,
+        settings={"image_size": image_size},
+        told=config.told,
+    )
+    return call.encoder(wanted(tower.facts).request)
 
 
 def features_of(config: TrainConfig, settings: ModelSettings, facts: EncoderFacts, *, dtype: str) -> CacheKey:

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import torch
 from anomalyclip.clip.model import CLIP
 from anomalyclip.clip.weights import load_clip
 from anomalyclip.data.dataset import Dataset
+from anomalyclip.encoders.base import Encoder
 from anomalyclip.encoders.devices import pick_device
 from anomalyclip.encoders.torch import TorchEncoder
 from anomalyclip.errors import ConfigError
@@ -32,7 +34,7 @@ from anomalyclip.settings.scoring import without_later
 from anomalyclip.training.batches import SampleBatches
 from anomalyclip.training.config import CONFIG, TrainConfig, write_config
 from anomalyclip.training.datasets import open_datasets
-from anomalyclip.training.encoder import encoder_settings, features_of
+from anomalyclip.training.encoder import encoder_settings, features_of, open_encoder
 from anomalyclip.training.encoding import check_readable, fill
 from anomalyclip.training.folder import run_folder
 from anomalyclip.training.loggers import check_loggers
@@ -58,12 +60,10 @@ from anomalyclip.training.reporter import Reporter
 from anomalyclip.training.samples import Sample, class_digest, describe, digest_of, hold_out
 from anomalyclip.training.state import CHECKPOINT, Checkpoint, check_same_run
 from anomalyclip.training.students import Student, make_student, prompt_settings
-from anomalyclip.training.trainer import make_trainer, quiet_lightning
+from anomalyclip.training.trainer import check_extra, make_trainer, quiet_lightning
 
 if TYPE_CHECKING:
     from anomalyclip.training.module import PromptTraining
-
-_NEEDED = ("lightning", "matplotlib", "yaml")
 
 
 @dataclass(frozen=True)
@@ -126,15 +126,6 @@ def train(
     return result
 
 
-def check_extra() -> None:
-    """Raises :class:`ConfigError` with the pip command if a package of the extra ``train`` is missing."""
-    from importlib.util import find_spec
-
-    missing = [name for name in _NEEDED if find_spec(name) is None]
-    if missing:
-        raise ConfigError(f"training needs {', '.join(missing)}: pip install 'anomalyclip[train]'")
-
-
 class _Run:
     """One call of :func:`train` with its parts at hand."""
 
@@ -151,8 +142,9 @@ class _Run:
         self.reporter, self.leader = reporter, leader
         self.device = pick_device(config.device)
         self.settings: ModelSettings = encoder_settings(config, clip)
-        self.encoder = TorchEncoder(clip.visual, name=backbone, weights_sha256=clip.weights_sha256)
-        self.key: CacheKey = features_of(config, self.settings, self.encoder.facts, dtype=config.cache_dtype)
+        learned_from = partial(features_of, config, self.settings, dtype=config.cache_dtype)
+        self.encoder = open_encoder(config, clip, backbone, self.settings.image_size, learned_from)
+        self.key: CacheKey = learned_from(self.encoder.facts)
         self.preparation = Preparation(reporter)
         self.classes = tuple(dict.fromkeys(name for dataset in datasets for name in dataset.classes))
         self.student: Student = make_student(config, clip, self.settings, self.classes)
@@ -166,6 +158,7 @@ class _Run:
             "resolved": without_later(dataclasses.asdict(self.settings)),
             "prompts": dataclasses.asdict(prompt_settings(config, self.clip)) if config.recipe.trains_prompts else None,
         }
+        settings |= {"rounding": self.key.rounding} if self.key.rounding else {}
         if found is not None:
             check_same_run(found.identity, settings, config.folder)  # before anything costs time
         cache = self._prepare()
@@ -195,9 +188,12 @@ class _Run:
         if cache is None:
             check_readable(self.preparation, config.reading)
         else:
-            fill(cache, self.encoder.to(self.device), self.preparation, config.reading)
+            fill(cache, self._on_device(), self.preparation, config.reading)
         require_samples(self.preparation.samples, level)
         return cache
+
+    def _on_device(self) -> Encoder:
+        return self.encoder.to(self.device) if isinstance(self.encoder, TorchEncoder) else self.encoder
 
     def _fit(
         self, training: list[Sample], held: list[Sample], cache: FeatureCache | None, found: Checkpoint | None
@@ -209,7 +205,7 @@ class _Run:
         masks = MaskStore(cache, size, reading.max_pixels)
         module = PromptTraining(
             self.student,
-            None if cache is not None else self.encoder,
+            self.encoder if cache is None and isinstance(self.encoder, TorchEncoder) else None,
             self.key,
             SampleBatches(training, masks, cache, size, self.classes, reading, how),
             SampleBatches(held, masks, cache, size, self.classes, reading, how),

@@ -15,6 +15,17 @@ from anomalyclip.errors import ConfigError, OutputError
 from anomalyclip.training.config import TrainConfig, plain
 from anomalyclip.training.loggers import make_loggers
 
+_NEEDED = ("lightning", "matplotlib", "yaml")
+
+
+def check_extra() -> None:
+    """Raises :class:`ConfigError` with the pip command if a package of the extra ``train`` is missing."""
+    from importlib.util import find_spec
+
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise ConfigError(f"training needs {', '.join(missing)}: pip install 'anomalyclip[train]'")
+
 
 def make_trainer(config: TrainConfig, device: torch.device, epochs: int) -> Any:
     """Lightning's Trainer for `epochs` more epochs. Raises ConfigError for what it refuses."""
