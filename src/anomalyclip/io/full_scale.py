@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from anomalyclip.errors import ConfigError
 
 #: The stored value that is white (0 is black), or the values of black and white.
-FullScale: TypeAlias = "float | tuple[float, float]"
+FullScale: TypeAlias = float | tuple[float, float]
 
 _LARGEST = 1e12
 
