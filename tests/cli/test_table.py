@@ -61,6 +61,15 @@ def test_quiet_prints_no_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize(("fmt", "quiet"), [("table", True), ("csv", False), ("jsonl", True)])
+def test_a_failure_is_always_told(capfd: pytest.CaptureFixture[str], fmt: str, quiet: bool) -> None:
+    printer = RowPrinter(fmt, quiet=quiet)
+    for one in (row("a.png"), row("cut.png", None, "cut off")):
+        printer.add(one)
+    printer.finish()
+    assert capfd.readouterr().err == "failed: cut.png: cut off\n"
+
+
 def test_json_lines_and_csv_hold_data_only(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     for fmt in ("jsonl", "csv"):
         printer = RowPrinter(fmt, quiet=True)

@@ -158,20 +158,22 @@ _LIGHT = """
 import sys, runpy
 class Refuse:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("anomalyclip", "torch", "openvino"):
+        if name.partition(".")[0] in ("anomalyclip", "torch", OTHER):
             raise ImportError(f"{name} is not available here")
+OTHER = sys.argv[1]
 sys.meta_path.insert(0, Refuse())
-sys.argv = sys.argv[1:]
+sys.argv = sys.argv[2:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def test_the_example_needs_neither_this_package_nor_torch(exported, model, photos, tmp_path):
+@pytest.mark.parametrize(("fmt", "other"), [("onnx", "openvino"), ("openvino", "onnxruntime")])
+def test_the_examples_need_neither_this_package_nor_torch(exported, model, photos, tmp_path, fmt, other):
     from PIL import Image
 
-    script = Path(__file__).parents[2] / "examples" / "onnx_standalone.py"
+    script = Path(__file__).parents[2] / "examples" / f"{fmt}_standalone.py"
     photos[0].save(tmp_path / "part.png")
-    arguments = [script, exported("onnx", "fp32"), tmp_path / "part.png", tmp_path / "heat.png"]
+    arguments = [other, script, exported(fmt, "fp32"), tmp_path / "part.png", tmp_path / "heat.png"]
     ran = subprocess.run(
         [sys.executable, "-c", _LIGHT, *map(str, arguments)], capture_output=True, text=True, check=False, cwd=tmp_path
     )

@@ -12,6 +12,7 @@ from PIL import Image
 
 from anomalyclip.errors import InputError
 from anomalyclip.io import draw_overlay
+from anomalyclip.io.furniture import caption_parts
 from anomalyclip.io.overlay import blend, colour_column, colours
 
 
@@ -109,6 +110,18 @@ def test_furniture_stands_beside_the_picture():
     other = np.asarray(draw_overlay(photo, heat, threshold=0.5, score=0.43, decision="normal", side_by_side=True))
     assert (got[:260] == other[:260]).all()
     assert (got[260:] != other[260:]).any()
+
+
+def test_the_caption_tells_the_two_thresholds_apart():
+    assert [words for words, _ in caption_parts(0.96, "normal", 0.98, 0.944)] == [
+        "score 0.960", "normal, below 0.980", "regions from 0.944",
+    ]  # fmt: skip
+    assert [words for words, _ in caption_parts(0.96, None, None, 0.9)] == ["score 0.960", "regions from 0.900"]
+    photo, heat = Image.new("RGB", (300, 260)), np.zeros((260, 300), np.float32)
+    options = {"score": 0.42, "decision": "normal", "threshold": 0.9}
+    low, high = (np.asarray(draw_overlay(photo, heat, score_threshold=at, **options)) for at in (0.5, 0.8))
+    assert low.shape == high.shape
+    assert (low[260:] != high[260:]).any(), "what the score was compared with stands in the caption"
 
 
 def test_the_bar_runs_from_the_images_grey_to_the_colour():

@@ -37,7 +37,7 @@ def _size(folder: Path) -> int:
 
 
 def test_an_anomaly_is_kept_whole_and_a_normal_image_is_not(output: Path, journal: Journal, finished: Make) -> None:
-    ring = EvidenceRing(output, journal, Bounds(), 0.4)
+    ring = EvidenceRing(output, journal, Bounds(), (0.5, 0.4))
     for one in (finished(1), finished(2, "normal")):
         ring(one)
     assert ring.keep((2).to_bytes(16, "big")) is None
@@ -52,7 +52,7 @@ def test_an_anomaly_is_kept_whole_and_a_normal_image_is_not(output: Path, journa
 
 
 def test_the_oldest_go_first_by_count_and_by_size(output: Path, journal: Journal, finished: Make) -> None:
-    ring = EvidenceRing(output, journal, Bounds(count=3), None)
+    ring = EvidenceRing(output, journal, Bounds(count=3), (None, None))
     kept = []
     for number in range(6):
         ring(finished(number))
@@ -60,7 +60,7 @@ def test_the_oldest_go_first_by_count_and_by_size(output: Path, journal: Journal
         assert len(list(ring.path.iterdir())) <= 3
     assert sorted(ring.path.iterdir()) == sorted(folder for folder in kept[3:] if folder is not None)
     limit = _size(ring.path) - 1
-    ring = EvidenceRing(output, journal, Bounds(count=3, size=limit), None)
+    ring = EvidenceRing(output, journal, Bounds(count=3, size=limit), (None, None))
     assert len(list(ring.path.iterdir())) == 2, "lower bounds hold from the start"
     ring(finished(7, side=640))
     assert _size(ring.path) > limit
@@ -70,22 +70,22 @@ def test_the_oldest_go_first_by_count_and_by_size(output: Path, journal: Journal
 
 
 def test_leftovers_are_swept_and_other_files_stay(output: Path, journal: Journal, finished: Make) -> None:
-    ring = EvidenceRing(output, journal, Bounds(), None)
+    ring = EvidenceRing(output, journal, Bounds(), (None, None))
     for number in (1, 2):
         ring(finished(number, name="sub=dir/../\udce9 \n.x" * 20))
     kept = ring.keep((1).to_bytes(16, "big"))  # number 2 was written, and the watcher killed
     assert kept is not None
     (ring.path / f".{kept.name}.tmp").mkdir()
     (ring.path / "notes").mkdir()
-    EvidenceRing(output, journal, Bounds(), None)
+    EvidenceRing(output, journal, Bounds(), (None, None))
     assert sorted(entry.name for entry in ring.path.iterdir()) == sorted([kept.name, "notes"])
-    ring = EvidenceRing(output, journal, Bounds(count=0), None)
+    ring = EvidenceRing(output, journal, Bounds(count=0), (None, None))
     ring(finished(3))
     assert [entry.name for entry in ring.path.iterdir()] == ["notes"]
 
 
 def test_evidence_that_cannot_be_written_says_so(output: Path, journal: Journal, finished: Make) -> None:
-    ring = EvidenceRing(output, journal, Bounds(), None)
+    ring = EvidenceRing(output, journal, Bounds(), (None, None))
     ring.path.rmdir()
     with pytest.raises(OutputError, match=r"cannot write .*evidence"):
         ring(finished(1))

@@ -190,7 +190,8 @@ class DetectJob:
 
         if folder is None or not (self._overlay or self._report or self._maps != "none"):
             return None
-        return ImageFiles(folder.path, self._overlay, self._maps, self._report, self.decisions.pixel_threshold)
+        drawn = {"threshold": self.decisions.threshold, "pixel_threshold": self.decisions.pixel_threshold}
+        return ImageFiles(folder.path, self._overlay, self._maps, self._report, **drawn)
 
     def _cwd(self) -> str | None:
         return None if all(Path(given).is_absolute() for given in self.given.inputs) else str(Path.cwd())
@@ -202,6 +203,8 @@ class DetectJob:
 
     def _summarise(self, printer: RowPrinter, folder: OutputFolder | None, report: Path | None, seconds: float) -> None:
         if self.given.quiet:
+            for line in self.passed.lines() if self.passed.pictures else ():  # they change the exit code
+                note(line, style="yellow")
             return
         summary = printer.summary
         decided = {"anomalous": summary.anomalous, "normal": summary.normal, "failed": summary.failed}

@@ -44,25 +44,34 @@ class RowPrinter:
             self._first.append(brief)
 
     def finish(self) -> None:
-        """Print the table, if that is the format."""
+        """Print the table, if that is the format; where it is not shown, failures are told on stderr all the same."""
         if self._fmt != "table" or self._quiet or not self.summary.count:
+            self._tell_failures()
             return
         from rich.console import Console
 
         console = Console(markup=False, emoji=False, highlight=False, width=None if sys.stdout.isatty() else 140)
         everything = self.summary.count <= FULL_ROWS
         console.print(_table(self._first if everything else self.summary.top(), everything, self.summary))
-        for path, reason in self.summary.failures:
-            console.print(f"failed: {printable(path)}: {printable(reason)}", style=_STYLES["failed"], soft_wrap=True)
-        hidden = self.summary.failed - len(self.summary.failures)
-        if hidden:
-            console.print(f"and {hidden} more failed", style=_STYLES["failed"])
+        for line in self._failures():
+            console.print(line, style=_STYLES["failed"], soft_wrap=True)
         if self.summary.first_note:
             path, note = self.summary.first_note
             several = (
                 f" (and {self.summary.noted - 1} more with `notes` in their rows)" if self.summary.noted > 1 else ""
             )
             console.print(f"note: {printable(path)}: {printable(note)}{several}", style="yellow", soft_wrap=True)
+
+    def _failures(self) -> list[str]:
+        hidden = self.summary.failed - len(self.summary.failures)
+        told = [f"failed: {printable(path)}: {printable(reason)}" for path, reason in self.summary.failures]
+        return told + ([f"and {hidden} more failed"] if hidden else [])
+
+    def _tell_failures(self) -> None:
+        from anomalyclip.cli._console import note
+
+        for line in self._failures():
+            note(line, style=_STYLES["failed"])
 
     def _write(self, line: bytes) -> None:
         try:

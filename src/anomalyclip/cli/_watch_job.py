@@ -156,7 +156,7 @@ class WatchJob:
                 self.given.output,
                 journal,
                 Bounds(self.given.keep, round(self.given.keep_mb * 1e6)),
-                self.decisions.pixel_threshold,
+                (self.decisions.threshold, self.decisions.pixel_threshold),
             ),
             couriers=couriers,
             show=shower(printer, self.decisions.profile, lines=self.given.format == "lines" and not self.given.quiet),

@@ -25,7 +25,8 @@ class ImageFiles:
     """A `Sink` that writes below `folder` under the image's own name; safe to call from several threads.
 
     overlay: write `overlays/NAME.png`. maps: write `maps/NAME.tiff` or `.npz`. thumbnails: give them back.
-    pixel_threshold: outlined in the overlay. Raises OutputError for the one image whose file cannot be written.
+    threshold: what scores were compared with; pixel_threshold: outlined in the overlay. Raises OutputError for the one
+    image whose file cannot be written.
     """
 
     folder: Path
@@ -33,6 +34,7 @@ class ImageFiles:
     maps: MapsChoice = "tiff"
     thumbnails: bool = True
     pixel_threshold: float | None = None
+    threshold: float | None = None
 
     def __call__(self, finished: Finished) -> Thumbnails | None:
         from anomalyclip.io import write_image, write_map
@@ -41,12 +43,16 @@ class ImageFiles:
         if self.maps != "none":
             write_map(_target(self.folder / MAPS, f"{name}.{self.maps}"), finished.anomaly_map, self.maps)
         if self.overlay:
-            write_image(_target(self.folder / OVERLAYS, f"{name}.png"), draw_finished(finished, self.pixel_threshold))
+            overlay = draw_finished(finished, self.threshold, self.pixel_threshold)
+            write_image(_target(self.folder / OVERLAYS, f"{name}.png"), overlay)
         return _thumbnails(finished) if self.thumbnails else None
 
 
-def draw_finished(finished: Finished, pixel_threshold: float | None) -> Image:
-    """The image under its heat map, with score and decision, outlined at the threshold. May raise ImageReadError."""
+def draw_finished(finished: Finished, threshold: float | None, pixel_threshold: float | None) -> Image:
+    """The image under its heat map, with score and decision, outlined at the pixel threshold. May raise ImageReadError.
+
+    threshold: what the image score was compared with, for the caption.
+    """
     from anomalyclip.io import draw_overlay
 
     result: Result = finished.result
@@ -56,6 +62,7 @@ def draw_finished(finished: Finished, pixel_threshold: float | None) -> Image:
         threshold=pixel_threshold,
         valid=None if finished.area is None else finished.area.mask(),
         score=result.score,
+        score_threshold=threshold,
         decision=result.decision,
     )
 

@@ -66,16 +66,37 @@ def add_colour_bar(
     return paper
 
 
-def add_caption(
-    picture: Image.Image, score: float | None, decision: str | None, threshold: float | None, unit: int
-) -> Image.Image:
-    """Add one line below: the score, the decision, the threshold behind it."""
-    font, pad = _font(unit), unit // 2
+def caption_parts(
+    score: float | None, decision: str | None, score_threshold: float | None, region_threshold: float | None
+) -> list[tuple[str, tuple[int, int, int]]]:
+    """Words and their ink: the score beside what it was compared with, and, told apart, where regions begin.
+
+    >>> [words for words, _ in caption_parts(0.96, "normal", 0.98, 0.944)]
+    ['score 0.960', 'normal, below 0.980', 'regions from 0.944']
+    """
     parts = [(f"score {score:.3f}", INK)] if score is not None else []
+    against = "" if score_threshold is None else f"{score_threshold:.3f}"
     if decision is not None:
-        parts.append((decision, _DECISION_INK.get(decision, INK)))
-    if threshold is not None:
-        parts.append((f"threshold {threshold:.3g}", FAINT))
+        beside = {"anomalous": f", from {against} on", "normal": f", below {against}"}.get(decision, f", {against}")
+        parts.append((decision + (beside if against else ""), _DECISION_INK.get(decision, INK)))
+    elif against:
+        parts.append((f"threshold {against}", FAINT))
+    if region_threshold is not None:
+        parts.append((f"regions from {region_threshold:.3f}", FAINT))
+    return parts
+
+
+def add_caption(
+    picture: Image.Image,
+    score: float | None,
+    decision: str | None,
+    score_threshold: float | None,
+    region_threshold: float | None,
+    unit: int,
+) -> Image.Image:
+    """Add one line below: see `caption_parts`."""
+    font, pad = _font(unit), unit // 2
+    parts = caption_parts(score, decision, score_threshold, region_threshold)
     widths = [round(font.getlength(text)) + unit for text, _ in parts]
     paper = _on_paper(picture, 0, unit + 2 * pad, min_width=pad + sum(widths))
     pen, x, y = ImageDraw.Draw(paper), pad, paper.height - pad - unit // 2

@@ -30,6 +30,7 @@ def draw_overlay(
     vmax: float = 1.0,
     threshold: float | None = None,
     score: float | None = None,
+    score_threshold: float | None = None,
     decision: str | None = None,
     regions: Sequence[Box] | None = None,
     valid: npt.NDArray[np.bool_] | None = None,
@@ -43,8 +44,9 @@ def draw_overlay(
         anomaly_map: (H, W) numbers; scaled bilinearly where its size is not the image's. NaN stays without colour.
         alpha: opacity in [0, 1] at `vmax`; it falls linearly to 0 at `vmin`.
         vmin, vmax: the ends of the colour scale. Keep them fixed within a project, never per image.
-        threshold: outline where the map reaches this value, and mark it on the colour bar.
-        score, decision: a caption below the picture.
+        threshold: outline where the map reaches this value, and mark it on the colour bar and in the caption.
+        score, score_threshold, decision: a caption below the picture; `score_threshold` is what the score was compared
+            with, another number than `threshold`.
         regions: boxes (left, top, width, height) in pixels of the image, drawn as frames.
         valid: (H, W) False where pixels do not count; they are dimmed and hatched, without colour.
         colour_bar: add the scale with its labels on the right.
@@ -78,7 +80,9 @@ def draw_overlay(
         panel = beside(plain, panel, unit)
     if colour_bar:
         panel = add_colour_bar(panel, colour_column(alpha), vmin, vmax, threshold, unit)
-    return panel if score is None and decision is None else add_caption(panel, score, decision, threshold, unit)
+    if score is None and decision is None:
+        return panel
+    return add_caption(panel, score, decision, score_threshold, threshold, unit)
 
 
 def _factor(image: Image.Image) -> int:

@@ -41,9 +41,12 @@ class EvidenceRing:
     Folders that the journal does not know (a watcher killed in between) are swept when the ring is opened.
     """
 
-    def __init__(self, folder: Path, journal: Journal, bounds: Bounds, pixel_threshold: float | None) -> None:
+    def __init__(
+        self, folder: Path, journal: Journal, bounds: Bounds, thresholds: tuple[float | None, float | None]
+    ) -> None:
+        """thresholds: of scores and of regions, for overlays."""
         self.path = folder / EVIDENCE
-        self._journal, self._bounds, self._pixel_threshold = journal, bounds, pixel_threshold
+        self._journal, self._bounds, self._thresholds = journal, bounds, thresholds
         self._written: dict[bytes, str] = {}
         self._guard = threading.Lock()
         try:
@@ -67,7 +70,7 @@ class EvidenceRing:
         try:
             aside.mkdir()
             write_image(aside / "image.png", finished.original())
-            write_image(aside / "overlay.png", draw_finished(finished, self._pixel_threshold))
+            write_image(aside / "overlay.png", draw_finished(finished, *self._thresholds))
             said = {"path": result.item.path, "score": result.score, "regions": result.regions}
             (aside / "row.json").write_bytes(json.dumps(said, indent=2).encode())
             aside.rename(self.path / name)
