@@ -20,6 +20,7 @@ EXTRA_OF = {
     "pyarrow": "ray",
     "matplotlib": "bench",
     "sklearn": "groups",
+    "scipy": "bench",
 }
 
 

@@ -15,6 +15,7 @@ VERBS = {
     "watch": "Score new images of a folder or camera as they appear.",
     "train": "Learn prompts on data sets with anomalies; the encoder runs once.",
     "evaluate": "Measure a model on labelled images, as the paper does.",
+    "compare": "Put finished runs side by side, with what their differences are worth.",
     "serve": "Answer over HTTP, with a web page to look at.",
     "reproduce": "Rerun the paper's tables on the data sets at hand.",
     "bench": "Time every way to run a model, and what it costs in accuracy.",

@@ -69,24 +69,41 @@ def bootstrap_interval(
     >>> [round(number, 4) for number in bootstrap_interval(auroc, scores, labels, seed=1)]
     [0.9375, 0.75, 1.0]
     """
-    if n < 1:
-        raise ConfigError(f"`n` must be at least 1 resample, got {n}.")
     if not 0.0 < level < 1.0:
         raise ConfigError(f"`level` must lie between 0 and 1 (0.95 for 95%), got {level}.")
-    pairs = [(scores.ravel(), labels.ravel()) for scores, labels in checked_pairs(preds, target)]
-    scores, labels = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+    scores, labels = _joined(preds, target)
     value = metric(scores, labels)
     if np.isnan(value):
         return Interval(value, value, value)
+    values = bootstrap_values(metric, scores, labels, n, seed=seed, stratified=stratified)
+    values = values[~np.isnan(values)]
+    low, high = np.percentile(values, [50 * (1 - level), 50 * (1 + level)]) if values.size else (np.nan, np.nan)
+    return Interval(value, float(low), float(high))
+
+
+def bootstrap_values(
+    metric: Metric, preds: Values, target: Values, n: int = 1000, *, seed: int = 0, stratified: bool = True
+) -> FloatArray:
+    """The metric on each of `n` resamples, (n,) float64, NaN where a resample misses a class.
+
+    Which images a resample holds follows from `target`, `n`, `seed` and `stratified` alone: two methods' scores of the
+    same images give a paired bootstrap, value by value. Arguments and errors are those of `bootstrap_interval`.
+    """
+    if n < 1:
+        raise ConfigError(f"`n` must be at least 1 resample, got {n}.")
+    scores, labels = _joined(preds, target)
     draws = _draws(labels, n, np.random.default_rng(seed), stratified)
     if metric in VECTORISED:
         batches = [VECTORISED[metric](_resampled(scores, labels, rows)) for rows in draws]
     else:
         batches = [np.array([metric(scores[row], labels[row]) for row in rows]) for rows in draws]
-    values = np.concatenate(batches)
-    values = values[~np.isnan(values)]
-    low, high = np.percentile(values, [50 * (1 - level), 50 * (1 + level)]) if values.size else (np.nan, np.nan)
-    return Interval(value, float(low), float(high))
+    return np.concatenate(batches)
+
+
+def _joined(preds: Values, target: Values) -> tuple[ScoreArray, BoolArray]:
+    pairs = [(scores.ravel(), labels.ravel()) for scores, labels in checked_pairs(preds, target)]
+    scores, labels = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+    return scores, labels
 
 
 def _draws(labels: BoolArray, n: int, random: np.random.Generator, stratified: bool) -> Iterator[Draws]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from anomalyclip.settings.benching import BENCHING
 from anomalyclip.settings.catalogues import DATA, MODELS
+from anomalyclip.settings.comparing import RESULTS
 from anomalyclip.settings.deciding import CALIBRATING, RULES
 from anomalyclip.settings.evaluating import EVALUATING, EXPORTING
 from anomalyclip.settings.faces import FACES
@@ -40,6 +41,7 @@ SETTINGS: tuple[Setting, ...] = (
     *TRAINING,
     *REPRODUCING,
     *BENCHING,
+    *RESULTS,
     *DATA,
     *MODELS,
     *FILES,

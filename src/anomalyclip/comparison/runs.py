@@ -1,0 +1,229 @@
+"""Runs on disk -> methods to compare: folders of `evaluate`, and folders of `detect` with labels from a data set."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from anomalyclip.comparison.statistics import Scores
+from anomalyclip.detect import folder as detect_folder
+from anomalyclip.detect.journal import read_rows
+from anomalyclip.detect.names import file_of
+from anomalyclip.errors import ConfigError, InputError
+from anomalyclip.evaluation.files import IMAGES_FILE, METRICS_FILE
+from anomalyclip.evaluation.result import METRICS
+from anomalyclip.io.names import printable
+
+if TYPE_CHECKING:
+    from anomalyclip.data.dataset import Dataset
+
+SetName = tuple[str, str]
+"""(data set, class)."""
+
+
+@dataclass(frozen=True)
+class RunSet:
+    """One class of one data set in one run.
+
+    images: names (m,) of the images with a score; scores, labels (m,): theirs; values: the run's own metrics,
+    METRICS -> value in [0, 1] or None; maps: image -> the file of its anomaly map, where the run kept it.
+    """
+
+    images: tuple[str, ...]
+    scores: Scores
+    values: Mapping[str, float | None] = field(default_factory=dict)
+    maps: Mapping[str, Path] = field(default_factory=dict)
+
+    def only(self, images: Sequence[str]) -> Scores:
+        """Scores of these images, in their order."""
+        place = {name: number for number, name in enumerate(self.images)}
+        chosen = [place[name] for name in images]
+        return Scores(self.scores.scores[chosen], self.scores.labels[chosen])
+
+
+@dataclass(frozen=True)
+class Run:
+    """One folder. told: what made it, for people; model: its provenance; root: where names of images count from."""
+
+    path: Path
+    verb: str
+    told: str
+    model: Mapping[str, Any]
+    root: Path
+    sets: Mapping[SetName, RunSet]
+
+
+@dataclass(frozen=True)
+class Method:
+    """What is compared: a run, or several of one model on different data."""
+
+    name: str
+    runs: tuple[Run, ...]
+
+    @property
+    def sets(self) -> dict[SetName, RunSet]:
+        """All of its sets."""
+        return {name: found for run in self.runs for name, found in run.sets.items()}
+
+
+def read_methods(paths: Sequence[Path], labels: Dataset | None = None) -> list[Method]:
+    """Methods in the order of their first folder; runs of one model with the same settings on other data join.
+
+    labels: a data set whose images the runs of `detect` looked at; it tells which are anomalous.
+
+    Raises InputError for a folder that holds no finished run, ConfigError where there are not two methods.
+    """
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise ConfigError("a run is given twice: compare takes every RUN_DIR once")
+    joined: list[list[Run]] = []
+    for run in (read_run(path, labels) for path in paths):
+        home = next((one for one in joined if _same_method(one[0], run) and not _share_sets(one, run)), None)
+        if home is None:
+            joined.append([run])
+        else:
+            home.append(run)
+    if len(joined) < 2:
+        what = "one run" if len(paths) == 1 else "runs of one model on different data"
+        raise ConfigError(f"compare was given {what}: it takes two methods or more, a RUN_DIR each")
+    names = _names([runs[0].path for runs in joined])
+    return [Method(name, tuple(runs)) for name, runs in zip(names, joined, strict=True)]
+
+
+def read_run(path: Path, labels: Dataset | None = None) -> Run:
+    """Raises InputError where the folder holds no finished run, or one of `detect` and there are no labels."""
+    if (path / METRICS_FILE).is_file():
+        return _evaluated(path)
+    if (path / detect_folder.RESULTS).is_file():
+        return _detected(path, labels)
+    if (path / detect_folder.RUN).is_file():
+        raise InputError(f"{printable(path)}: the run is unfinished; finish it with the same command and --resume")
+    raise InputError(
+        f"{printable(path)} holds no run: expected the --output folder of evaluate ({METRICS_FILE}) or of detect "
+        f"({detect_folder.RESULTS})"
+    )
+
+
+def _evaluated(path: Path) -> Run:
+    told = _json(path / METRICS_FILE)
+    try:
+        data, model, classes = told["dataset"], told["model"], told["classes"]
+        rows = _table(path / IMAGES_FILE)
+        sets = {}
+        for name, values in classes.items():
+            own = [row for row in rows if row["class"].removeprefix("'") == name and row["score"]]
+            sets[str(data["name"]), str(name)] = RunSet(
+                tuple(row["image"] for row in own),
+                _scores([(float(row["score"]), int(row["label"])) for row in own]),
+                {metric: values[metric] for metric in METRICS},
+            )
+        return Run(path, "evaluate", _words(model), model, Path(data["root"]), sets)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"{printable(path)}: {METRICS_FILE} and {IMAGES_FILE} do not fit what evaluate writes ({error!r}); "
+            "run evaluate again"
+        ) from error
+
+
+def _detected(path: Path, labels: Dataset | None) -> Run:
+    if labels is None:
+        raise InputError(
+            f"{printable(path)} is a run of detect, which knows no labels: add --data DIR, the labelled data set"
+        )
+    run = _json(path / detect_folder.RUN)
+    try:
+        model = {"model": run["model"], "prompts": run["prompts"], "settings": run["settings"]}
+        cwd = run.get("cwd") or ""
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{printable(path)}: {detect_folder.RUN} is damaged ({error!r}); run detect again") from error
+    items = {(os.path.realpath(item.image), item.frame): item for item in labels.items}
+    names = {bytes.fromhex(card["key"]): str(card["name"]) for _, card in read_rows(path / detect_folder.CARDS)}
+    found: dict[SetName, dict[str, tuple[float, int]]] = {}
+    maps: dict[str, Path] = {}
+    for row, key in _detected_rows(path, cwd):
+        file = os.path.realpath(os.path.join(cwd, file_of(row["path"], row.get("frame"))))  # noqa: PTH118
+        item = items.get((file, row.get("frame"))) or items.get((file, None))
+        if item is None:
+            continue
+        frame = "" if row.get("frame") is None else f"#frame={row['frame']}"
+        name = f"{_below(Path(file), labels.root)}{frame}"
+        found.setdefault((labels.name, item.class_name), {})[name] = (float(row["score"]), item.label)
+        if (kept := _map_of(path, names.get(key, ""))) is not None:
+            maps[name] = kept
+    if not found:
+        raise InputError(f"{printable(path)}: none of its images is in the labelled data set {printable(labels.root)}")
+    sets = {one: RunSet(tuple(rows), _scores(list(rows.values())), maps=maps) for one, rows in found.items()}
+    return Run(path, "detect", _words(model), model, labels.root, sets)
+
+
+def _detected_rows(path: Path, cwd: str) -> list[tuple[dict[str, Any], bytes]]:
+    from anomalyclip.detect.names import frame_key, path_key
+
+    rows = []
+    for _, row in read_rows(path / detect_folder.RESULTS):
+        if row.get("score") is not None:
+            frame = row.get("frame")
+            key = path_key(file_of(row["path"], frame), cwd=cwd or None)
+            rows.append((row, key if frame is None else frame_key(key, frame)))
+    return rows
+
+
+def _map_of(path: Path, name: str) -> Path | None:
+    candidates = (path / detect_folder.MAPS / f"{name}{suffix}" for suffix in (".tiff", ".npz"))
+    return next((file for file in candidates if name and file.is_file()), None)
+
+
+def _below(path: Path, root: Path) -> str:
+    try:
+        return path.relative_to(root.resolve()).as_posix()
+    except ValueError:
+        return str(path)
+
+
+def _scores(pairs: Sequence[tuple[float, int]]) -> Scores:
+    scores = np.array([score for score, _ in pairs], np.float64)
+    return Scores(scores, np.array([label == 1 for _, label in pairs], np.bool_))
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{printable(path)} cannot be read ({error}); run the command that made it again") from error
+
+
+def _table(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{printable(path)} cannot be read ({error}); run evaluate again") from error
+
+
+def _words(model: Mapping[str, Any]) -> str:
+    side = model.get("settings", {}).get("image_size")
+    return f"{model.get('model')}, prompts {model.get('prompts')}" + (f", {side} px" if side else "")
+
+
+def _same_method(one: Run, other: Run) -> bool:
+    return one.verb == other.verb and one.model == other.model
+
+
+def _share_sets(runs: Sequence[Run], run: Run) -> bool:
+    return any(one.sets.keys() & run.sets.keys() for one in runs)
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Folder names; with as many parents as tell them apart."""
+    full = [path.resolve().parts for path in paths]
+    for depth in range(1, max(map(len, full)) + 1):
+        names = ["/".join(parts[-depth:]) for parts in full]
+        if len(set(names)) == len(names):
+            break
+    return [printable(name) for name in names]

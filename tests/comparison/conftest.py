@@ -1,0 +1,40 @@
+"""Finished runs of `evaluate` with scores of a known spread, made without a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from anomalyclip.evaluation.result import Evaluation, ImageRow
+from anomalyclip.evaluation.run import summarise
+from anomalyclip.evaluation.settings import EvaluationSettings
+
+SETTINGS = EvaluationSettings(resamples=0)
+
+
+@pytest.fixture
+def evaluated(tmp_path: Path) -> Callable[..., Path]:
+    """evaluated("a", {"bolt": (20, 10)}, shift=1.0) writes a run: classes -> (normal, anomalous) images."""
+
+    def make(name: str, classes: dict[str, tuple[int, int]], *, shift: float, seed: int = 0, **told: Any) -> Path:
+        rng = np.random.default_rng(seed)
+        results = []
+        for one, counts in classes.items():
+            rows = []
+            for label, count in enumerate(counts):
+                kind = ("good", "bad")[label]
+                scores = 1 / (1 + np.exp(-rng.normal(label * shift, 1, count)))
+                rows += [
+                    ImageRow(f"{one}/{kind}/{i}.png", one, kind, label, float(score)) for i, score in enumerate(scores)
+                ]
+            results.append(summarise(one, rows, SETTINGS.pixel_metrics(), 0, SETTINGS))
+        data = {"name": told.pop("data", "parts"), "root": str(tmp_path), "split": "test", "images": 1, "problems": []}
+        model = {"model": "m", "prompts": name, "prompts_sha256": name, "settings": {"image_size": 64}} | told
+        Evaluation(data, tuple(results), model, {}, {}).save(tmp_path / name)
+        return tmp_path / name
+
+    return make
