@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from anomalyclip.cli import main
-from anomalyclip.cli._group import VERBS
+from anomalyclip.cli._group import MEANT, VERBS
 from anomalyclip.version import __version__
 
 
@@ -41,6 +41,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("args", "said"),
     [
         (["detct"], "detect"),
+        (["predict", "photos/"], "Did you mean detect?"),
+        (["quantize"], "Did you mean export?"),
         (["detect"], "INPUT"),
         (["detect", "x.png", "--threshold", "1.5"], "error: --threshold 1.5 is out of range"),
         (["detect", "x.png", "--batch-size", "many"], "--batch-size"),
@@ -57,3 +59,8 @@ def test_wrong_calls_end_with_2_and_say_what_is_wrong(
     assert captured.out == ""
     assert said in captured.err
     assert "Traceback" not in captured.err
+
+
+def test_what_is_meant_exists() -> None:
+    assert {words.split()[0] for words in MEANT.values()} <= set(VERBS)
+    assert not MEANT.keys() & VERBS.keys()

@@ -8,9 +8,10 @@ import os
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from anomalyclip.cli import _table
-from anomalyclip.cli._table import FULL_ROWS, TOP_ROWS, RowPrinter
+from anomalyclip.cli._table import FULL_ROWS, TOP_ROWS, RowPrinter, bar_of, shortened
 from anomalyclip.errors import OutputError
 
 
@@ -108,5 +109,39 @@ def test_a_closed_pipe_ends_the_run_only_where_nothing_else_is_written(monkeypat
 
 def test_plain_ascii_where_the_terminal_knows_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_table.sys, "stdout", io.TextIOWrapper(io.BytesIO(), "ascii"))
-    assert _table._bar(0.5) == "#" * 10 + "." * 10
-    assert _table._bar(None) == ""
+    assert _table.bar_of(0.5) == "#" * 10 + "." * 10
+    assert _table.bar_of(None) == ""
+
+
+def test_the_bar_carries_the_threshold() -> None:
+    assert bar_of(0.75, 0.5, 8) == "████┃█░░"
+    assert bar_of(0.1, 1.0, 10) == "█░░░░░░░░┃"
+    assert bar_of(0.25, None, 4) == "█░░░"
+    assert bar_of(0.25, 1.000001, 4) == "█░░░", "nothing reaches it: no mark"
+    assert bar_of(None, 0.5) == ""
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_narrow_terminals_hold_names_and_decisions(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setattr(_table, "_width", lambda: width)
+    printer = RowPrinter("table", quiet=False, threshold=0.5)
+    paths = [f"/data/line-3/2026-11-28/station-{i}/" + "deep/" * 12 + f"part-{i:06d}.png" for i in range(3)]
+    for path in [*paths, "部品/" * 20 + "検査.png"]:
+        printer.add(row(path, 0.75))
+    printer.finish()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 5
+    assert all(cell_len(line) <= width for line in lines)
+    for i in range(3):
+        assert lines[i + 1].startswith("/data/line")
+        assert f"...{'deep/' * 3}"[:4] in lines[i + 1]
+        assert f"part-{i:06d}.png" in lines[i + 1]
+        assert lines[i + 1].rstrip().endswith("anomalous")
+    assert "検査.png" in lines[4]
+
+
+def test_short_names_stay() -> None:
+    assert shortened("a.png", 20) == "a.png"
+    assert len(shortened("x" * 100, 30)) == 30

@@ -9,12 +9,14 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomalyclip.detect import InputItem, Provenance, Result
-from anomalyclip.detect.result import COLUMNS, csv_header, csv_line, json_line, one_line, to_row
+from anomalyclip.detect import InputItem, Provenance, Result, find_regions
+from anomalyclip.detect.flat import FIELDS, csv_header, csv_line
+from anomalyclip.detect.result import COLUMNS, json_line, one_line, to_row
 
 KEYS = ["path", "width", "height", "score", "p_value", "decision", "regions", "geometry", "notes"]
 KEYS += ["error", "model", "prompts", "settings", "frame"]
@@ -31,9 +33,26 @@ def test_the_keys_are_those_of_the_issue(result_of: Callable[..., Result]) -> No
     assert list(row) == KEYS == list(COLUMNS)
     assert json.loads(json_line(row)) == row
     (cells,) = table(csv_header(), csv_line(row))
-    assert list(cells) == KEYS
+    assert list(cells) == list(FIELDS)
     assert (cells["path"], cells["width"], cells["score"], cells["decision"]) == ("a.png", "8", "0.25", "normal")
-    assert (cells["error"], json.loads(cells["settings"])) == ("", {"layers": [1, 2], "threshold": None})
+    assert (cells["error"], cells["regions"], cells["region_peak"]) == ("", "0", "")
+
+
+def test_a_table_has_one_value_per_cell(result_of: Callable[..., Result]) -> None:
+    """As pandas and spreadsheets read it: no JSON in a cell, the strongest region spelled out."""
+    regions = find_regions(np.array([[0.9, 0, 0, 0.7], [0, 0, 0, 0.8]], np.float32), 0.5)
+    geometry = {"views": 4, "box": [0, 0, 8, 6], "inside": 0.5}
+    result = replace(result_of("a.png", score=0.9), regions=regions, geometry=geometry, notes=("one", "two"))
+    row = to_row(result, STUB)
+    (cells,) = table(csv_header(), csv_line(row))
+    assert not any(cell.startswith(("[", "{")) for cell in cells.values())
+    told = {key: cells[key] for key in cells if key.startswith("region")}
+    assert told == {
+        "regions": "2", "region_peak": repr(float(np.float32(0.9))), "region_area": "1", "region_x": "0",
+        "region_y": "0", "region_width": "1", "region_height": "1",
+    }  # fmt: skip
+    assert (cells["views"], cells["inside"], cells["notes"]) == ("4", "0.5", "one; two")
+    assert row["regions"] == regions, "the JSON lines keep all"
 
 
 def test_a_failed_row_has_nulls(result_of: Callable[..., Result]) -> None:
@@ -42,7 +61,7 @@ def test_a_failed_row_has_nulls(result_of: Callable[..., Result]) -> None:
     assert [row[k] for k in (*nulls, "regions", "error")] == [*[None] * len(nulls), [], "why"]
     assert json.loads(json_line(row))["score"] is None
     (cells,) = table(csv_header(), csv_line(row))
-    assert (cells["score"], cells["regions"]) == ("", "[]")
+    assert (cells["score"], cells["regions"]) == ("", "")
 
 
 @given(BYTES)
@@ -59,10 +78,10 @@ def test_any_file_name_goes_through_json_exactly_and_csv_as_one_utf8_row(raw: by
 
 @pytest.mark.parametrize("text", ["=cmd()", "+1", "-1", "@x", "\t=1"])
 def test_texts_that_a_spreadsheet_would_run_are_defused(result_of: Callable[..., Result], text: str) -> None:
-    row = to_row(result_of("a.png"), replace(STUB, model=text))
+    row = to_row(replace(result_of("a.png"), notes=(text,)), STUB)
     (cells,) = table(csv_header(), csv_line(row))
-    assert cells["model"] == f"'{text}"
-    assert json.loads(json_line(row))["model"] == text
+    assert cells["notes"] == f"'{text}"
+    assert json.loads(json_line(row))["notes"] == [text]
 
 
 def test_infinite_scores_never_reach_json(result_of: Callable[..., Result]) -> None:

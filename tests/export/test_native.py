@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -104,12 +104,11 @@ def test_the_command(tmp_path, photos):
     with pytest.raises(SystemExit) as ended:
         main(["detect", *pictures, "--runtime", "native", "--threads", "2", "--output", str(output), "--no-report"])
     assert ended.value.code in (0, None)
-    with (output / "results.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = [json.loads(line) for line in (output / "results.jsonl").read_text().splitlines()]
     pocket = anomalyclip.load("pocket", runtime="torch", device="cpu", threads=1)
     assert len(rows) == 3
     for row in rows:
-        assert '"runtime":"native"' in row["settings"]
+        assert row["settings"]["runtime"] == "native"
         expected = pocket.detect(tmp_path / Path(row["path"]).name).score
         assert float(row["score"]) == pytest.approx(expected, abs=0.02)
 

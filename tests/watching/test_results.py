@@ -9,7 +9,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomalyclip.detect.result import COLUMNS, csv_header, csv_line, json_line
+from anomalyclip.detect.flat import csv_header, csv_line
+from anomalyclip.detect.result import COLUMNS, json_line
 from anomalyclip.watching.arrival import LiveMark
 from anomalyclip.watching.database import Database
 from anomalyclip.watching.journal import Journal

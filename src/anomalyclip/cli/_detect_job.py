@@ -82,7 +82,12 @@ class DetectJob:
             files: dict[str, Any] = {"overlay": self._overlay, "maps": self._maps}
             files |= {"findings": self.given.findings} if self.given.findings is not None else {}
             folder.begin(provenance, files=files, cwd=self._cwd(), passed_over=self.passed.record())
-        printer = RowPrinter(self.given.format, quiet=self.given.quiet, outlives_pipe=folder is not None)
+        printer = RowPrinter(
+            self.given.format,
+            quiet=self.given.quiet,
+            outlives_pipe=folder is not None,
+            threshold=self.decisions.threshold,
+        )
         start, interrupted = time.monotonic(), False
         try:
             with folder or nullcontext(), noted_in(None if folder is None else folder.path / attempts.NAME):

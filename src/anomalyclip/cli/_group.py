@@ -8,6 +8,19 @@ from typing import Any
 
 import click
 
+#: words of other tools -> the verb that was meant
+MEANT = {
+    **dict.fromkeys(("predict", "infer", "inference", "score", "run", "scan", "inspect"), "detect"),
+    **dict.fromkeys(("fit", "learn"), "train"),
+    **dict.fromkeys(("test", "eval"), "evaluate"),
+    **dict.fromkeys(("benchmark", "profile"), "bench"),
+    **dict.fromkeys(("convert", "quantize"), "export"),
+    **dict.fromkeys(("server", "api", "gui", "ui", "web"), "serve"),
+    **dict.fromkeys(("download", "pull"), "models pull"),
+    **dict.fromkeys(("threshold", "thresholds"), "calibrate"),
+    **dict.fromkeys(("info", "env", "version"), "doctor"),
+}
+
 #: verb -> its line in `anomalyclip --help`; `anomalyclip.cli.<verb>` holds its command, `app`.
 VERBS = {
     "detect": "Score images, draw heat maps, write tables and a report.",
@@ -15,12 +28,13 @@ VERBS = {
     "watch": "Score new images of a folder or camera as they appear.",
     "train": "Learn prompts on data sets with anomalies; the encoder runs once.",
     "evaluate": "Measure a model on labelled images, as the paper does.",
-    "compare": "Put finished runs side by side, with what their differences are worth.",
+    "compare": "Put finished runs side by side, with intervals and ranks.",
     "serve": "Answer over HTTP, with a web page to look at.",
     "reproduce": "Rerun the paper's tables on the data sets at hand.",
     "bench": "Time every way to run a model, and what it costs in accuracy.",
     "export": "Write a model as ONNX, OpenVINO or TorchScript, verified.",
     "data": "List, check, describe and render data sets.",
+    "doctor": "Tell what is installed, what works, and what lacks.",
     "models": "List, fetch, verify and locate models and prompts.",
 }
 
@@ -43,7 +57,7 @@ class LazyGroup(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args[0] not in VERBS:
-            near = get_close_matches(args[0], VERBS, n=1)
+            near = [MEANT[args[0]]] if args[0] in MEANT else get_close_matches(args[0], VERBS, n=1)
             meant = f" Did you mean {near[0]}?" if near else f" There are {', '.join(VERBS)}."
             ctx.fail(f"No such verb {args[0]!r}.{meant}")
         return super().resolve_command(ctx, args)

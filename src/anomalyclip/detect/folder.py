@@ -1,7 +1,7 @@
 """The output folder of `detect`: what lies in it, when it may be used, and whether a run may be continued in it.
 
 results.jsonl   one row per input, the source of truth
-results.csv     the same as a table
+results.csv     the same as a table of single values
 report.html     the gallery
 overlays/       heat map over image, PNG
 maps/           anomaly maps at the image's size, float32

@@ -1,9 +1,7 @@
-"""What one input comes to, and its row in `results.csv` and `results.jsonl`."""
+"""What one input comes to, and its row in `results.jsonl`; `flat` has that of `results.csv`."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Mapping
@@ -15,7 +13,7 @@ from anomalyclip.detect.inputs import InputItem
 from anomalyclip.geometry.regions import Region
 from anomalyclip.prediction import Decision
 
-#: Keys of a JSON row and columns of the CSV, in this order.
+#: Keys of a JSON row, in this order.
 COLUMNS = (
     "path",
     "width",
@@ -34,8 +32,6 @@ COLUMNS = (
 )
 #: Rows of older output folders lack these keys.
 LATER_KEYS = frozenset({"p_value", "geometry", "notes", "frame"})
-_NESTED = ("regions", "geometry", "settings")
-_FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 @dataclass(frozen=True)
@@ -122,36 +118,3 @@ def json_line(row: Mapping[str, Any]) -> bytes:
     os.fsencode give the name back exactly."""
     text = json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(", ", ": "))
     return text.encode("utf-8", "backslashreplace") + b"\n"
-
-
-def csv_line(row: Mapping[str, Any]) -> bytes:
-    """A row as CSV (UTF-8, RFC 4180 quoting, `\\n`); null is empty, nested values are JSON in one cell.
-
-    A text that a spreadsheet would run as a formula gets a leading apostrophe. Paths never need it: `formula_safe`
-    put `./` in front of such names, so the column can be read back as it is.
-    """
-    return _csv([_cell(name, row.get(name)) for name in COLUMNS])
-
-
-def csv_header() -> bytes:
-    return _csv(list(COLUMNS))
-
-
-def _csv(cells: list[str]) -> bytes:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\r\n").writerow(cells)  # with which it quotes a lone \r in a file name, too
-    return buffer.getvalue().removesuffix("\r\n").encode("utf-8", "backslashreplace") + b"\n"
-
-
-def _cell(name: str, value: Any) -> str:
-    if value is None:
-        return ""
-    if name == "regions":  # outlines stay in the JSON: a cell of a spreadsheet does not hold them
-        value = [{key: part for key, part in region.items() if key != "polygons"} for region in value]
-    if name == "notes":
-        value = "; ".join(value)
-    if name in _NESTED:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    if isinstance(value, str) and value.startswith(_FORMULA_START):
-        return f"'{value}"
-    return repr(value) if isinstance(value, float) else str(value)

@@ -11,11 +11,12 @@ from types import TracebackType
 from typing import IO, Any, Literal
 
 from anomalyclip.detect import folder
+from anomalyclip.detect.flat import csv_header, csv_line
 from anomalyclip.detect.identity import Identity
 from anomalyclip.detect.inputs import InputItem
 from anomalyclip.detect.journal import LineFile, Row, compact, read_rows
 from anomalyclip.detect.names import NameRegistry, file_of, frame_key, path_key
-from anomalyclip.detect.result import COLUMNS, LATER_KEYS, Provenance, Result, csv_header, csv_line, json_line, to_row
+from anomalyclip.detect.result import COLUMNS, LATER_KEYS, Provenance, Result, json_line, to_row
 from anomalyclip.errors import OutputError
 from anomalyclip.io.atomic import atomic_write, write_bytes
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from anomalyclip.settings.faces import COMPARE
+from anomalyclip.settings.faces import COMPARE, DOCTOR
 from anomalyclip.settings.panels import OUTPUT
 from anomalyclip.settings.setting import Range, Setting
 
@@ -58,6 +58,20 @@ RESULTS: tuple[Setting, ...] = (
         panel=OUTPUT,
     ),
     Setting(
-        "quiet", bool, "Errors and warnings only.", (COMPARE,), default=False, flags=("--quiet", "-q"), panel=OUTPUT
+        "bundle",
+        Path,
+        "Write all of it as JSON for a bug report, without paths, user and machine names.",
+        (DOCTOR,),
+        metavar="FILE",
+    ),
+    Setting("as_json", bool, "For scripts: JSON on stdout.", (DOCTOR,), default=False, flags=("--json",)),
+    Setting(
+        "quiet",
+        bool,
+        "Errors and warnings only.",
+        (COMPARE, DOCTOR),
+        default=False,
+        flags=("--quiet", "-q"),
+        panel=OUTPUT,
     ),
 )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from anomalyclip.detect.flat import csv_header, csv_line
 from anomalyclip.detect.folder import RESULTS, TABLE
 from anomalyclip.detect.journal import LineFile
-from anomalyclip.detect.result import csv_header, csv_line
 from anomalyclip.errors import OutputError
 from anomalyclip.io.atomic import output_error
 from anomalyclip.watching.journal import Journal

@@ -1,0 +1,95 @@
+"""What the doctor says, with and without what he looks for; and what leaves the machine."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from anomalyclip.cli import _diagnosis, main
+from anomalyclip.cli._diagnosis import diagnose, missing_extras, scrubbed
+from anomalyclip.errors import ConfigError
+
+
+def doctor(*words: object) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", *map(str, words)])
+    return int(ended.value.code or 0)
+
+
+def test_a_bundle_tells_nothing_private(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = tmp_path / "acme-secret-project" / "cache"
+    secret.mkdir(parents=True)
+    monkeypatch.setenv("ANOMALYCLIP_HOME", str(secret))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
+    bundle = tmp_path / "bundle.json"
+    assert doctor("--bundle", bundle, "--json") == 0
+    full = json.loads(capsys.readouterr().out)
+    assert full["cache"]["folder"] == str(secret)
+    text = bundle.read_text()
+    told = json.loads(text)
+    assert told.keys() == full.keys()
+    assert told["cache"]["folder"] == "<path>"
+    assert told["packages"] == full["packages"]
+    for private in ("acme-secret", "hunter2", str(tmp_path), sys.prefix, str(Path.home()) + "/"):
+        assert private not in text
+    assert socket.gethostname() not in text
+    assert full["check"]["works"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("no file /srv/customer/line 3", "no file <path> 3"),
+        (r"C:\Users\anna\parts", "<path>"),
+        (r"\\fileserver\share", "<path>"),
+        ("and/or 1/2 https://example.org/a/b", "and/or 1/2 https://example.org/a/b"),
+        ("AVX-512 (F, BW)", "AVX-512 (F, BW)"),
+    ],
+)
+def test_scrubbing(text: str, expected: str) -> None:
+    assert scrubbed({"a": [text]}) == {"a": [expected]}
+
+
+def test_names_are_scrubbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(getpass, "getuser", lambda: "annabel")
+    monkeypatch.setattr(socket, "gethostname", lambda: "line3-pc")
+    assert scrubbed("annabel on line3-pc, annabella") == "<user> on <host>, annabella"
+
+
+def test_what_lacks_comes_with_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_diagnosis, "_version", lambda name: None if name in ("torch", "lightning") else "1")
+    found = missing_extras()
+    assert found["torch"]["lacks"] == ["torch"]
+    assert found["torch"]["install"] == "pip install 'anomalyclip[torch]'"
+    assert set(found["train"]["lacks"]) == {"torch", "lightning"}, "an extra of an extra counts"
+    assert "serve" not in found
+
+
+def test_a_broken_part_is_told_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> str:
+        raise OSError("libcudart.so.12: cannot open shared object file")
+
+    monkeypatch.setitem(_diagnosis._RUNTIMES, "torch", broken)
+    found = diagnose()
+    assert found["runtimes"]["torch"] == "failed: OSError: libcudart.so.12: cannot open shared object file"
+    assert "CPUExecutionProvider" in found["runtimes"]["onnxruntime"]
+
+
+def test_a_main_job_that_fails_is_exit_code_3(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ConfigError("the embedded model is damaged")
+
+    monkeypatch.setattr("anomalyclip.load", fail, raising=False)
+    assert doctor() == 3
+    out = capsys.readouterr().out
+    assert "failed: ConfigError: the embedded model is damaged" in out
+    assert "onnxruntime" in out
