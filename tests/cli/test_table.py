@@ -136,7 +136,7 @@ def test_narrow_terminals_hold_names_and_decisions(
     assert all(cell_len(line) <= width for line in lines)
     for i in range(3):
         assert lines[i + 1].startswith("/data/line")
-        assert f"...{'deep/' * 3}"[:4] in lines[i + 1]
+        assert "..." in lines[i + 1]
         assert f"part-{i:06d}.png" in lines[i + 1]
         assert lines[i + 1].rstrip().endswith("anomalous")
     assert "検査.png" in lines[4]

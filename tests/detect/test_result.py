@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomalyclip.detect import InputItem, Provenance, Result, find_regions
+from anomalyclip.detect import InputItem, Provenance, Result
 from anomalyclip.detect.flat import FIELDS, csv_header, csv_line
 from anomalyclip.detect.result import COLUMNS, json_line, one_line, to_row
+from anomalyclip.geometry.regions import find_regions
 
 KEYS = ["path", "width", "height", "score", "p_value", "decision", "regions", "geometry", "notes"]
 KEYS += ["error", "model", "prompts", "settings", "frame"]
