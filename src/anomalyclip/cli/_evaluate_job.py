@@ -21,6 +21,8 @@ from anomalyclip.io.attempts import noted_in
 from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from anomalyclip.by_class import PerClass
     from anomalyclip.calibration import Profile
     from anomalyclip.data.dataset import Dataset, Item
@@ -66,6 +68,7 @@ class EvaluateJob:
             models = self._judged(self._load(dataset))
             self._tell_cache(models, dataset)
             with folder or nullcontext(), ExitStack() as stack:
+                models = stack.enter_context(self._batches(models, dataset))
                 done = self._begin(models, dataset, settings, folder)
                 stack.enter_context(noted_in(None if folder is None else folder.path / attempts.NAME))
                 result = self._evaluate(models, dataset, settings, folder, done)
@@ -177,6 +180,23 @@ class EvaluateJob:
         size = human_size(len(dataset.items) * cache.record_bytes())
         free = human_size(shutil.disk_usage(cache.folder).free)
         note(f"feature cache {printable(cache.folder)}: {size} for {len(dataset.items):,} images, {free} free")
+
+    def _batches(self, models: Detector | PerClass, dataset: Dataset) -> AbstractContextManager[Detector | PerClass]:
+        """The models, or with --mutual what judges each class as a batch."""
+        if not self.given.mutual:
+            return nullcontext(models)
+        from anomalyclip.evaluation.by_batch import by_batch
+
+        return by_batch(
+            models,
+            dataset,
+            self.layout,
+            partners=self.given.partners,
+            budget=int(self.given.mutual_mb * 2**20),
+            frames=self.given.frames,
+            reading=reading_of(self.given),
+            told=lambda line: None if self.given.quiet else note(line, style="yellow"),
+        )
 
     def _begin(
         self,

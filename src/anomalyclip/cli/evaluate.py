@@ -20,4 +20,6 @@ def app(given: Given) -> None:
     check_output(given, "plots")
     if given.cache is False and given.cache_dir is not None:
         raise ConfigError("--no-cache and --cache-dir contradict each other; leave one out")
+    if given.mutual and (said := given.said("cache", "cache_dir")):
+        raise ConfigError(f"--mutual keeps what it sees itself: leave {' and '.join(said)} out")
     raise click.exceptions.Exit(EvaluateJob(given).run())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anomalyclip.settings.faces import DETECT, PYTHON_BATCH
+from anomalyclip.settings.faces import DETECT, EVALUATE, PYTHON_BATCH
 from anomalyclip.settings.panels import BATCH
 from anomalyclip.settings.setting import Range, Setting
 
@@ -11,9 +11,10 @@ MUTUAL: tuple[Setting, ...] = (
         "mutual",
         bool,
         "Judge the pictures by each other, too: what is rare among them is odd. Reads all of them twice.",
-        (DETECT,),
+        (DETECT, EVALUATE),
         default=False,
         panel=BATCH,
+        differs={EVALUATE: {"help": "Judge the pictures of each class by each other, too. Reads all of them twice."}},
     ),
     Setting(
         "groups",
@@ -27,7 +28,7 @@ MUTUAL: tuple[Setting, ...] = (
         "partners",
         int,
         "Other pictures that each one is compared with, at most; more take longer.",
-        (DETECT, PYTHON_BATCH),
+        (DETECT, EVALUATE, PYTHON_BATCH),
         default=48,
         range=Range(4, 10**6, "pictures"),
         panel=BATCH,
@@ -37,7 +38,7 @@ MUTUAL: tuple[Setting, ...] = (
         "mutual_mb",
         float,
         "Megabytes that comparing them may take; what is more goes to disk.",
-        (DETECT, PYTHON_BATCH),
+        (DETECT, EVALUATE, PYTHON_BATCH),
         default=512.0,
         range=Range(16, 10**7, "megabytes"),
         panel=BATCH,

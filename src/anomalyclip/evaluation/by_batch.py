@@ -1,0 +1,86 @@
+"""Each class as a batch that judges itself: `evaluate --mutual`."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anomalyclip.by_class import PerClass, model_for, provenance_of
+from anomalyclip.data.pictures import pictures_of
+from anomalyclip.errors import AnomalyClipError
+from anomalyclip.geometry.views import plan_views, view_pixels
+from anomalyclip.io.reading import Reading
+from anomalyclip.mutual.passes import FirstPass, SecondPass
+
+if TYPE_CHECKING:
+    from anomalyclip.by_class import Models
+    from anomalyclip.data.dataset import Dataset
+    from anomalyclip.detector import Detector
+    from anomalyclip.geometry import Areas, Geometry
+
+
+class ByBatch(PerClass):
+    """What :class:`PerClass` is, but that a class's pictures are seen and compared before it judges them.
+
+    Pictures that cannot be read do not count; evaluation tells them in their rows. What is seen of all classes lies in
+    ``folder`` until the caller removes it.
+
+    Args:
+        models: of single pictures. dataset: whose classes are batches. layout: geometry and areas of `evaluate`.
+        partners, budget: see :func:`anomalyclip.judges.mutual_batch.compare`. frames, reading: as `evaluate` reads.
+        told: called with what a user should know of a class's batch.
+    """
+
+    def __init__(
+        self,
+        models: Models,
+        dataset: Dataset,
+        folder: Path,
+        layout: tuple[Geometry, Areas],
+        *,
+        partners: int,
+        budget: int,
+        frames: int | None = None,
+        reading: Reading | None = None,
+        told: Callable[[str], object] = lambda line: None,
+    ) -> None:
+        self._models, self._dataset, self._folder, self._layout = models, dataset, folder, layout
+        self._partners, self._budget = partners, budget
+        self._frames, self._reading = frames, reading or Reading()
+        self._told, self._made = told, dict[str, SecondPass]()
+
+    def for_class(self, name: str) -> Detector:
+        """Raises InputError for a class of fewer than 5 different pictures."""
+        if name not in self._made:
+            first = FirstPass(model_for(self._models, name), self._folder)
+            first.check(self._layout[0])
+            self._see(first, name)
+            judged = SecondPass(first, partners=self._partners, budget=self._budget)
+            for doubt in judged.verdicts.doubts:
+                self._told(f"{name}: {doubt}")
+            self._made[name] = judged
+        return self._made[name]
+
+    def provenance(self) -> dict[str, Any]:
+        """The models' own; a class's batch are its pictures, of which results keep a fingerprint."""
+        told = provenance_of(self._models)
+        return told | {"method": f"{told.get('method', '')}+mutual", "partners": self._partners}
+
+    def _see(self, first: FirstPass, name: str) -> None:
+        geometry, areas = self._layout
+        for item in pictures_of(self._dataset.of_class(name), self._frames, self._reading):
+            with suppress(AnomalyClipError):  # told in the picture's row, when it is measured
+                image = self._reading.image(item.image, item.frame)
+                area, _ = areas.of(image.size, item.image.name)
+                for view in plan_views(image.size, geometry, first.sizes, area):
+                    first.predict(view_pixels(first.preprocess, image, view)[None])
+
+
+@contextmanager
+def by_batch(models: Models, dataset: Dataset, layout: tuple[Geometry, Areas], **options: Any) -> Iterator[ByBatch]:
+    """:class:`ByBatch` with a folder of its own for as long as the context lasts."""
+    with tempfile.TemporaryDirectory(prefix="anomalyclip-batch-") as folder:
+        yield ByBatch(models, dataset, Path(folder), layout, **options)
