@@ -8,15 +8,20 @@ from pathlib import Path
 import pytest
 
 from anomalyclip.data import KNOWN, make_standin
-from anomalyclip.reproduction import ReproduceConfig
+from anomalyclip.reproduction import TABLES, ReproduceConfig
+
+BATCHES = TABLES["mutual"].targets
 
 
 @pytest.fixture(scope="session")
 def standins(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two normal and two anomalous pictures of one class per set (four anomalous where the real set has no others)."""
+    """Two normal and two anomalous pictures of one class per set (four anomalous where the real set has no others).
+
+    Three of each of the sets whose classes are batches: a batch takes five.
+    """
     root = tmp_path_factory.mktemp("standins")
     for name in KNOWN:
-        make_standin(root, name, 4, classes=1, size=32)
+        make_standin(root, name, 6 if name in BATCHES else 4, classes=1, size=32)
     return root
 
 

@@ -117,9 +117,10 @@ def compare(
     columns = 2 * len(steps) - (1 if steps and 2 * steps[-1] == n else 0)
     values = _table((int(starts[-1]), columns), budget // 2, scratch)
     shelf = Shelf(load, budget // 2)
-    done = 0
+    done, buffer = 0, np.empty((max(counts), max(counts)), np.float32)  # one: fresh pages cost a tenth of a product
     for i, j, column_i, column_j in _pairs(n, steps, shelf.room(n) // 2 or 1):
-        products = shelf[i] @ shelf[j].T
+        fitting = buffer if counts[i] == counts[j] == len(buffer) else None
+        products = np.matmul(shelf[i], shelf[j].T, out=fitting)
         values[starts[i] : starts[i + 1], column_i] = _distance(products.max(axis=1))
         values[starts[j] : starts[j + 1], column_j] = _distance(products.max(axis=0))
         done += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,8 @@ from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.evaluation import CacheSettings, ClassResult, Evaluation, EvaluationSettings, evaluate
 from anomalyclip.evaluation.folder import RUN, EvaluationFolder, fingerprint
 from anomalyclip.evaluation.predictor import recorded
+from anomalyclip.geometry import Areas, Geometry
+from anomalyclip.judges.mutual_batch import BUDGET, PARTNERS
 from anomalyclip.opening import open_for
 from anomalyclip.reproduction.cells import Cell, Page, Shelf, Skipped, lay_out
 from anomalyclip.reproduction.config import ReproduceConfig
@@ -29,7 +31,9 @@ from anomalyclip.training.trainer import check_extra
 from anomalyclip.version import __version__
 
 if TYPE_CHECKING:
+    from anomalyclip.by_class import PerClass
     from anomalyclip.data.dataset import Dataset
+    from anomalyclip.detector import Detector
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,8 @@ class _Run:
 
     def _job(self, page: Page, cell: Cell) -> _Job:
         judge = choose(cell, page.table.auxiliary(cell.target), self.config, self.backbone, self.shelf)
-        identity = {
+        mutual = {"mutual": PARTNERS} if cell.variant.mutual else {}
+        identity = mutual | {
             "version": __version__,
             "weights_sha256": self.backbone.weights_sha256,
             "judge": dict(judge.identity),
@@ -161,6 +166,19 @@ class _Run:
             architecture=config.architecture,
             **cell.variant.load,
         )
+        with ExitStack() as stack:
+            if cell.variant.mutual:
+                models = stack.enter_context(self._by_batch(models, dataset))
+            return self._measure(job, models, dataset, words)
+
+    def _by_batch(self, models: Detector | PerClass, dataset: Dataset) -> AbstractContextManager[PerClass]:
+        from anomalyclip.evaluation.by_batch import by_batch
+
+        layout = Geometry(), Areas()
+        return by_batch(models, dataset, layout, partners=PARTNERS, budget=BUDGET, reading=self.config.reading)
+
+    def _measure(self, job: _Job, models: Detector | PerClass, dataset: Dataset, words: str) -> dict[str, Any]:
+        cell, config = job.cell, self.config
         folder = config.output / job.name
         run = {
             "model": models.provenance(),
@@ -179,7 +197,7 @@ class _Run:
                 done=done,
                 on_image=lambda _: self.watcher.advance(),
                 on_class=kept.append,
-                cache=self.cache,
+                cache=None if cell.variant.mutual else self.cache,
             )
             result.save(folder)
         self.watcher.cell(f"{words}: {_figures(result)}")
