@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from anomalyclip.errors import InputError
 from anomalyclip.geometry import Area, Areas, Assembly, Geometry, batches_of, parse_layout, plan_views, view_pixels
+from anomalyclip.geometry.regions import Region, find_regions
 from anomalyclip.geometry.resize import resize_map
 from anomalyclip.geometry.settings import Layout
-from anomalyclip.geometry.views import geometry_record
+from anomalyclip.geometry.views import View, geometry_record
 from anomalyclip.io.frames import frame_path, parse_frames, wanted
 from anomalyclip.io.full_scale import parse_full_scale
 from anomalyclip.io.names import printable
 from anomalyclip.io.reading import Reading
 from anomalyclip.io.sources import as_image, count_pictures
+from anomalyclip.judges.memory.comparing import Looked, explain
+from anomalyclip.judges.verdicts import nearest_of
 from anomalyclip.prediction import Prediction, decide
 from anomalyclip.settings import settings_of
 from anomalyclip.settings.faces import PYTHON
@@ -36,16 +39,43 @@ if TYPE_CHECKING:
 
     Source: TypeAlias = str | Path | bytes | Image | NDArray[Any]
 
+
+class Calibrating(Layout, total=False):
+    """The keywords of :meth:`anomalyclip.detector.Detector.calibrate`, besides those of the layout.
+
+    fpr: share of good pictures that may be called anomalous, in (0, 1); default 0.01. pixel_fpr: the same for regions;
+    default `fpr`. pixel_rule: counts pictures with any region ("image"), or pixels of good pictures ("pixel").
+    name: of the camera or product. memory: remember the pictures, from 4 on, and compare others with them; False draws
+    thresholds alone. split: remember half of them and let the other half draw the line. self_test: paint faults on the
+    pictures and tell which are found; up to a minute more, so it has to be asked for here. anomalies, min_recall:
+    pictures with defects, and the share of such that decisions are to find. batch_size: pictures per forward pass
+    where no memory is made.
+    """
+
+    fpr: float
+    pixel_fpr: float | None
+    pixel_rule: Literal["image", "pixel"]
+    name: str
+    memory: bool
+    split: bool
+    self_test: bool
+    anomalies: Any
+    min_recall: float | None
+    batch_size: int
+
+
 Progress = Callable[[int, int], object]
 
 
 class Survey(NamedTuple):
     """score: in [0, 1]. anomaly_map: (height, width) float32 in [0, 1] at the image's own size, 0 outside the area.
-    record: what results say of the geometry, see `geometry_record`."""
+    record: what results say of the geometry, see `geometry_record`. looked: what each view was compared with, where a
+    memory judged."""
 
     score: float
     anomaly_map: NDArray[np.float32]
     record: dict[str, Any] | None
+    looked: Sequence[Looked] = ()
 
 
 def survey(
@@ -66,14 +96,32 @@ def survey(
     views = plan_views(image.size, geometry, model.sizes, area)
     assembly = Assembly(image.size, views, area=area, peak=(0.0, 0.0) if area is None else model.peak)
     done = 0
+    looked: list[Looked] = []
     for batch in batches_of(views, batch_size):
-        scores, maps = model.predict(np.stack([view_pixels(model.preprocess, image, view) for view in batch]))
+        found = model.predict(np.stack([view_pixels(model.preprocess, image, view) for view in batch]))
+        scores, maps = found
+        looked += _looked(batch, found)
         for view, score, small in zip(batch, scores.tolist(), maps, strict=True):
             assembly.add(view, score, small)
         done += len(batch)
         if progress is not None:
             progress(done, len(views))
-    return Survey(assembly.score, assembly.anomaly_map, geometry_record(views, area))
+    return Survey(assembly.score, assembly.anomaly_map, geometry_record(views, area), looked)
+
+
+def _looked(views: Sequence[View], verdicts: object) -> list[Looked]:
+    found = zip(views, nearest_of(verdicts, len(views)), strict=True)
+    return [Looked(view, nearest) for view, nearest in found if nearest is not None]
+
+
+def regions_of(
+    anomaly_map: NDArray[np.float32], threshold: float | None, looked: Sequence[Looked], area: Area | None = None
+) -> tuple[Region, ...]:
+    """The regions of a map at its own size, inside the area, and what the peak of each was compared with."""
+    counted = anomaly_map if area is None else np.where(area.mask(), anomaly_map, np.float32(-1))
+    regions = find_regions(counted, threshold)
+    explain(regions, looked)
+    return tuple(regions)
 
 
 class Picture(NamedTuple):
@@ -116,13 +164,18 @@ def detect_all(
     *,
     batch_size: int = 1,
     threshold: float | None = None,
+    pixel_threshold: float | None = None,
     frames: int | str | None = None,
     axis: str = "z",
     max_pixels: int | None = None,
     full_scale: FullScale | None = None,
     **layout: Unpack[Layout],
 ) -> list[Prediction]:
-    """A prediction per picture, in order; see :meth:`anomalyclip.detector.Detector.detect`."""
+    """A prediction per picture, in order; see :meth:`anomalyclip.detector.Detector.detect`.
+
+    pixel_threshold: of regions; None is `threshold`.
+    """
+    thresholds = threshold, threshold if pixel_threshold is None else pixel_threshold
     given: dict[str, Any] = {"batch_size": batch_size, "threshold": threshold, "frames": frames, "axis": axis}
     given |= {"max_pixels": max_pixels, "full_scale": full_scale}
     check_keywords({**given, **layout}, settings_of(PYTHON))
@@ -130,9 +183,11 @@ def detect_all(
     pictures = pictures_of(sources, frames, reading)
     if any(value is not None for value in layout.values()):
         geometry, areas = parse_layout(layout)
-        return [_laid_out(model, one, reading, geometry, areas, batch_size, threshold) for one in pictures]
-    starts = range(0, len(pictures), batch_size)
-    return [one for start in starts for one in _batch(model, pictures[start : start + batch_size], reading, threshold)]
+        return [_laid_out(model, one, reading, geometry, areas, batch_size, thresholds) for one in pictures]
+    found: list[Prediction] = []
+    for start in range(0, len(pictures), batch_size):
+        found += _batch(model, pictures[start : start + batch_size], reading, thresholds)
+    return found
 
 
 def detect_by(profile: Any, model: Detector, inputs: Any, **options: Any) -> Prediction | list[Prediction]:
@@ -144,11 +199,11 @@ def detect_by(profile: Any, model: Detector, inputs: Any, **options: Any) -> Pre
     judged = profile.judging(model, *(parse_layout(layout) if layout else ()))  # type: ignore[arg-type]
     asked = Reading(options.pop("max_pixels"), options.pop("axis"), parse_full_scale(options.pop("full_scale")))
     how = profile.reading(asked).keywords()
-    found = judged.detect(inputs, threshold=profile.image_threshold, **how, **options)
-    if isinstance(found, list):
-        return [replace(one, p_value=profile.p_value(one.score)) for one in found]
-    one: Prediction = replace(found, p_value=profile.p_value(found.score))
-    return one
+    several = isinstance(inputs, list | tuple)
+    thresholds = {"threshold": profile.image_threshold, "pixel_threshold": profile.pixel_threshold}
+    found = detect_all(judged, inputs if several else [inputs], **thresholds, **how, **options)
+    told = [replace(one, p_value=profile.p_value(one.score)) for one in found]
+    return told if several or options.get("frames") is not None else told[0]
 
 
 def _laid_out(
@@ -158,7 +213,7 @@ def _laid_out(
     geometry: Geometry,
     areas: Areas,
     batch_size: int,
-    threshold: float | None,
+    thresholds: tuple[float | None, float | None],
 ) -> Prediction:
     image = picture.read(reading)
     area, _ = areas.of(image.size, "" if picture.path is None else Path(picture.source).name)
@@ -169,25 +224,35 @@ def _laid_out(
         width=image.width,
         height=image.height,
         path=picture.path,
-        decision=decide(found.score, threshold),
+        decision=decide(found.score, thresholds[0]),
         image=image,
         geometry=found.record,
+        regions=regions_of(found.anomaly_map, thresholds[1], found.looked, area),
         valid=None if area is None else area.mask(),
     )
 
 
-def _batch(model: Detector, pictures: Sequence[Picture], reading: Reading, threshold: float | None) -> list[Prediction]:
+def _batch(
+    model: Detector, pictures: Sequence[Picture], reading: Reading, thresholds: tuple[float | None, float | None]
+) -> list[Prediction]:
     images = [picture.read(reading) for picture in pictures]
-    scores, maps = model.predict(np.stack([model.preprocess(image) for image in images]))
-    return [
-        Prediction(
+    found = model.predict(np.stack([model.preprocess(image) for image in images]))
+    scores, maps = found
+    predictions = []
+    for picture, image, score, values, nearest in zip(
+        pictures, images, scores.tolist(), maps, nearest_of(found, len(images)), strict=True
+    ):
+        native = resize_map(values, image.size)
+        looked = [] if nearest is None else [Looked(plan_views(image.size, Geometry())[0], nearest)]
+        prediction = Prediction(
             score=score,
-            anomaly_map=resize_map(values, image.size),
+            anomaly_map=native,
             width=image.width,
             height=image.height,
             path=picture.path,
-            decision=decide(score, threshold),
+            decision=decide(score, thresholds[0]),
             image=image,
+            regions=regions_of(native, thresholds[1], looked),
         )
-        for picture, image, score, values in zip(pictures, images, scores.tolist(), maps, strict=True)
-    ]
+        predictions.append(prediction)
+    return predictions

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from anomalyclip.encoders.base import Array, Encoder, Features, as_numpy
+from anomalyclip.detecting import Calibrating
+from anomalyclip.encoders.base import Array, Encoder, Features
 from anomalyclip.encoders.request import FeatureRequest
 from anomalyclip.errors import ConfigError
 from anomalyclip.geometry.settings import Layout
 from anomalyclip.geometry.sizes import InputSizes
+from anomalyclip.judges.verdicts import Verdicts
 from anomalyclip.settings.keywords import spelled_out
 from anomalyclip.version import __version__
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from typing_extensions import Self, Unpack
 
+    from anomalyclip.calibration.profile import Profile
     from anomalyclip.detecting import Source
     from anomalyclip.features.key import CacheKey
     from anomalyclip.geometry import Geometry
@@ -128,7 +131,7 @@ class Detector:
         """
         return self.encoder.preprocess(image, size or (self.image_size, self.image_size))
 
-    def predict(self, pixels: Array) -> tuple[Floats, Floats]:
+    def predict(self, pixels: Array) -> Verdicts:
         """Scores (B,) and maps (B, H, W), float32, of preprocessed images (B, 3, H, W)."""
         return self.verdict(self.encoder.run(pixels, self.request), (pixels.shape[-2], pixels.shape[-1]))
 
@@ -139,14 +142,14 @@ class Detector:
         """
         return self.encoder.encode(pixels, self.request if request is None else request)
 
-    def verdict(self, features: Features, size: tuple[int, int] | None = None) -> tuple[Floats, Floats]:
+    def verdict(self, features: Features, size: tuple[int, int] | None = None) -> Verdicts:
         """Scores (B,) and maps (B, H, W) from features, the encoder's own or NumPy's; ``size`` None is S x S.
 
         Features of ``features`` that were kept give the same numbers again.
         """
         given = self.encoder.adopt(features) if self.judge.takes_tensors else features.numpy()
-        scores, maps = self.judge.judge(given, size or (self.image_size, self.image_size))
-        return as_numpy(scores), as_numpy(maps)
+        found = self.judge.judge(given, size or (self.image_size, self.image_size))
+        return found if isinstance(found, Verdicts) else Verdicts(*found)
 
     def with_judge(self, judge: Judge) -> Self:
         """The same encoder and settings with another judge; nothing is copied."""
@@ -190,6 +193,26 @@ class Detector:
         reading = {"reading": dict(self.encoder.facts.reading)} if self.encoder.facts.reading else {}
         return told | reading | self.judge.provenance() | self.encoder.provenance()
 
+    @spelled_out(Calibrating)
+    def calibrate(self, pictures: Any, **options: Unpack[Calibrating]) -> Profile:
+        """Learn from good pictures where to draw the line; `anomalyclip calibrate` does the same.
+
+        Args:
+            pictures: a folder, a glob, a path, or a list of paths, bytes, PIL images and arrays; without defects.
+            options: see ``anomalyclip.detecting.Calibrating``.
+
+        Returns:
+            A ``Profile``: for ``detect(..., profile=)``; ``profile.save("line.json")`` keeps it with its memory, and
+            ``profile.told`` says what the command would.
+
+        Raises:
+            InputError: no picture can be read. ConfigError: a value out of range, or too few pictures for a rate
+                without a memory; with one, the smallest rate that they support is taken and told.
+        """
+        from anomalyclip.calibration.calling import calibrate_detector  # upstairs: see the contract in pyproject.toml
+
+        return calibrate_detector(self, pictures, **options)
+
     @overload
     def detect(
         self,
@@ -197,7 +220,7 @@ class Detector:
         *,
         batch_size: int = 1,
         threshold: float | None = None,
-        profile: Any = None,
+        profile: Profile | None = None,
         frames: None = None,
         axis: str = "z",
         max_pixels: int | None = None,
@@ -211,7 +234,7 @@ class Detector:
         *,
         batch_size: int = 1,
         threshold: float | None = None,
-        profile: Any = None,
+        profile: Profile | None = None,
         frames: int | str,
         axis: str = "z",
         max_pixels: int | None = None,
@@ -225,7 +248,7 @@ class Detector:
         *,
         batch_size: int = 1,
         threshold: float | None = None,
-        profile: Any = None,
+        profile: Profile | None = None,
         frames: int | str | None = None,
         axis: str = "z",
         max_pixels: int | None = None,
@@ -239,7 +262,7 @@ class Detector:
         *,
         batch_size: int = 1,
         threshold: float | None = None,
-        profile: Any = None,
+        profile: Profile | None = None,
         frames: int | str | None = None,
         axis: str = "z",
         max_pixels: int | None = None,

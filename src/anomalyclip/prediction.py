@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from anomalyclip.errors import InputError
+from anomalyclip.geometry.regions import Region
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
 Decision = Literal["anomalous", "normal"]
+_SHOWN_SIDE = 640
+_SHOWN_REGIONS = 10
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,8 @@ class Prediction:
         image: the RGB image the map belongs to, for overlays.
         geometry: None for one plain view of the whole image, else how many views it took, the box the model saw and the
             share of pixels that count, see :mod:`anomalyclip.geometry`.
+        regions: where the map reaches the pixel threshold, strongest first, see
+            :class:`anomalyclip.geometry.regions.Region`; none without a threshold.
         valid: (height, width) False where pixels do not count: outside the region of interest, or ignored; None if all
             do. The map is 0 there.
     """
@@ -47,6 +55,7 @@ class Prediction:
     p_value: float | None = None
     image: Image | None = field(default=None, repr=False, compare=False)
     geometry: Mapping[str, Any] | None = None
+    regions: tuple[Region, ...] = ()
     valid: NDArray[np.bool_] | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -55,6 +64,43 @@ class Prediction:
         from anomalyclip.io import notes_of
 
         return () if self.image is None else notes_of(self.image)
+
+    @property
+    def nearest(self) -> tuple[Mapping[str, Any] | None, ...]:
+        """Of each of `regions` the good patch that the patch at its peak was compared with: in which picture, where,
+        and how far, see :class:`anomalyclip.judges.memory.comparing.Compared`; None where no memory judged."""
+        return tuple(region.get("nearest") for region in self.regions)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a row of `results.jsonl` says of the picture itself, as JSON values; without the map."""
+        return {
+            "path": self.path,
+            "width": self.width,
+            "height": self.height,
+            "score": float(self.score),
+            "p_value": self.p_value,
+            "decision": self.decision,
+            "regions": [dict(region) for region in self.regions],
+            "geometry": None if self.geometry is None else dict(self.geometry),
+            "notes": list(self.notes),
+        }
+
+    def _repr_html_(self) -> str:
+        """The overlay and its facts, for notebooks; file names are escaped, nothing is loaded from elsewhere."""
+        shown = self.overlay()
+        shown.thumbnail((_SHOWN_SIDE, _SHOWN_SIDE))
+        buffer = io.BytesIO()
+        shown.save(buffer, "PNG")
+        source = base64.b64encode(buffer.getvalue()).decode("ascii")
+        facts = [f"score {self.score:.3f}"]
+        facts += [f"p = {self.p_value:.3g}"] if self.p_value is not None else []
+        facts += [self.decision] if self.decision is not None else []
+        rows = "".join(_region_row(region) for region in self.regions[:_SHOWN_REGIONS])
+        table = f"<table><tr><th>peak</th><th>box</th><th>nearest good patch</th></tr>{rows}</table>" if rows else ""
+        return (
+            f'<figure><img alt="heat map" src="data:image/png;base64,{source}">'
+            f"<figcaption>{escape(self.path or 'image')}: {', '.join(facts)}</figcaption>{table}</figure>"
+        )
 
     def overlay(self) -> Image:
         """The image with its heat map on the fixed colour scale and a colour bar."""
@@ -70,6 +116,12 @@ class Prediction:
         from anomalyclip.io import write_image
 
         write_image(path, self.overlay())
+
+
+def _region_row(region: Region) -> str:
+    found: Mapping[str, Any] | None = region.get("nearest")
+    words = "" if found is None else f"{found['picture']} at {found['box']}, distance {found['distance']:.3f}"
+    return f"<tr><td>{region['peak']:.3f}</td><td>{region['box']}</td><td>{escape(words)}</td></tr>"
 
 
 def decide(score: float, threshold: float | None) -> Decision | None:

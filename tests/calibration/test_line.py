@@ -17,7 +17,7 @@ from PIL import Image
 from anomalyclip.calibration import read_profile
 from anomalyclip.calibration.conformal import conformal_threshold, interpolated_threshold
 from anomalyclip.calibration.lining import AUTO
-from anomalyclip.calibration.memory_file import open_line
+from anomalyclip.calibration.memory_file import open_memory
 from anomalyclip.cli import app
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.judges.memory.bank import make_bank
@@ -135,7 +135,7 @@ def test_a_line_is_made_and_used(made: Path) -> None:
     assert profile.image_threshold == pytest.approx(0.5)
     assert profile.image.rate == pytest.approx(1 / 6, abs=1e-5)  # five pictures support no smaller one
     assert max(profile.image.scores) == pytest.approx(0.5, abs=1e-6)
-    line, thumbnails = open_line(profile.memory, made)
+    line, thumbnails = open_memory(profile.memory, made)
     assert len(thumbnails) == 5
     assert line.mixture == AUTO
     model_score = _score(made, profile)
@@ -171,19 +171,19 @@ def test_a_memory_that_is_missing_swapped_or_edited_is_refused(made: Path, tmp_p
     shutil.copy(made / FILE, tmp_path)
     part = read_profile(tmp_path / FILE).memory
     with pytest.raises(InputError, match="missing"):
-        open_line(part, tmp_path)
+        open_memory(part, tmp_path)
     data = bytearray((made / MEMORY).read_bytes())
     data[-1] ^= 1
     (tmp_path / MEMORY).write_bytes(data)
     with pytest.raises(InputError, match="not the one"):
-        open_line(part, tmp_path)
+        open_memory(part, tmp_path)
     (tmp_path / MEMORY).write_bytes(data[: len(data) // 2])
     with pytest.raises(InputError, match="not the one"):
-        open_line(part, tmp_path)
+        open_memory(part, tmp_path)
     (tmp_path / MEMORY).unlink()
     (tmp_path / MEMORY).mkdir()
     with pytest.raises(InputError, match="folder"):
-        open_line(part, tmp_path)
+        open_memory(part, tmp_path)
     result = RUN.invoke(app, ["detect", str(made / "bad.png"), "--profile", str(tmp_path / FILE)])
     assert isinstance(result.exception, InputError)
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from anomalyclip.calibration.memory_file import memory_name, waiting
 from anomalyclip.calibration.profile import Profile
 from anomalyclip.errors import ConfigError, InputError
-from anomalyclip.io.atomic import write_bytes
+from anomalyclip.io.atomic import output_error, write_bytes
 from anomalyclip.io.names import printable
 
 FORMAT, VERSION = "anomalyclip-profiles", 1
@@ -50,8 +51,39 @@ def read_profiles(path: str | Path) -> dict[str, Profile]:
 
 
 def write_profiles(path: str | Path, profiles: Iterable[Profile]) -> None:
-    """Write a file of profiles atomically. Raises OutputError."""
-    write_bytes(path, json.dumps(as_content(profiles), indent=1, allow_nan=False, default=str).encode() + b"\n")
+    """Write a file of profiles, with the memories beside it that do not lie there yet; all of it or nothing.
+
+    Killed at any moment, it leaves what was there before or what is new, see :mod:`memory_file`. Raises
+    OutputError, and InputError where a memory to copy is missing.
+    """
+    file = Path(path)
+    written = [_named(profile, file) for profile in profiles]
+    content = json.dumps(as_content(written), indent=1, allow_nan=False, default=str).encode() + b"\n"
+    moves: list[tuple[Path, Path]] = []
+    try:
+        for profile in written:
+            if profile.memory is None or profile.lies_at(target := file.with_name(profile.memory.file)):
+                continue
+            moves.append((waiting(target), target))
+            write_bytes(waiting(target), profile.memory_bytes(), fsync=True)
+        write_bytes(file, content, fsync=True)
+    except BaseException:
+        for aside, _ in moves:
+            aside.unlink(missing_ok=True)
+        raise
+    try:
+        for aside, target in moves:
+            aside.replace(target)
+    except OSError as error:  # the profile finds it where it waits
+        raise output_error(file, error) from error
+
+
+def _named(profile: Profile, file: Path) -> Profile:
+    """A profile whose memory is named after the file that it is written to."""
+    if profile.memory is None or profile.lies_at(file.with_name(profile.memory.file)):
+        return profile
+    part = profile.memory.model_copy(update={"file": memory_name(file, profile.name)})
+    return profile.model_copy(update={"memory": part}).holding(profile.memory_bytes())
 
 
 def as_content(profiles: Iterable[Profile]) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from anomalyclip.detect.stages import Rules, Stages, reason
 from anomalyclip.geometry import Areas, Assembly, Geometry, view_pixels
 from anomalyclip.geometry.views import batches_of
 from anomalyclip.io.names import printable
+from anomalyclip.io.pictures import thumbnail_jpeg
 from anomalyclip.judges.memory.held_out import Seen, see
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from PIL.Image import Image
 
     from anomalyclip.detect.inputs import InputItem
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from anomalyclip.judges.memory.source import Source
 
 KEPT_BYTES = 64 * 2**20
-THUMBNAIL = 160
-"""Longest side in pixels of the pictures that a memory shows."""
+THUMBNAIL = 320
+"""Longest side in pixels of the pictures that a memory shows: what pocket sees of a picture. About 20 KB each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class Good:
         path: of its file. size: (width, height). digest: of its pixels.
         views, seen: its views and what was seen of each. area: which pixels count, None is all.
         original: the RGB picture, read again where it is large; for the self-test.
-        thumbnail: (h, w, 3) uint8.
+        thumbnail: a small JPEG of it.
     """
 
     path: str
@@ -47,7 +47,7 @@ class Good:
     seen: list[Seen]
     area: Area | None
     original: Callable[[], Image]
-    thumbnail: NDArray[np.uint8]
+    thumbnail: bytes
 
     def assembly(self, *, keep_map: bool = True) -> Assembly:
         """Takes the verdict of each view, as `detect` does."""
@@ -119,8 +119,6 @@ class Gatherer:
         image = stages.original(ready)
         digest = hashlib.blake2b(f"{image.size}".encode() + image.tobytes(), digest_size=16).digest()
         views = list(ready.views)
-        thumbnail = image.copy()
-        thumbnail.thumbnail((THUMBNAIL, THUMBNAIL))
         return Good(
             item.path,
             ready.size,
@@ -129,7 +127,7 @@ class Gatherer:
             self.seen(image, views),
             ready.area,
             lambda: stages.original(ready),
-            np.asarray(thumbnail, np.uint8),
+            thumbnail_jpeg(image, THUMBNAIL),
         )
 
     def seen(self, image: Image, views: list[View]) -> list[Seen]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from anomalyclip.calibration.conformal import allowed_or_smallest, interpolated_threshold
 from anomalyclip.calibration.measured import Measured
-from anomalyclip.judges.memory.bank import make_bank
+from anomalyclip.judges.memory.bank import Bank, make_bank
+from anomalyclip.judges.memory.comparing import boxes_of
 from anomalyclip.judges.memory.fusion import Mixture, Scale, raw_maps
 from anomalyclip.judges.memory.held_out import HeldOut
 from anomalyclip.judges.memory.line import Line
@@ -79,8 +81,22 @@ def learn(
         Scale(float(np.median(whole)), _line(whole, rate)),
         Scale(float(np.median([np.median(view) for views in maps for view in views])), _line(peaks, pixel_rate)),
         sigma,
+        names=tuple(Path(picture.path).name for picture in pictures),
+        boxes=_boxes(pictures, bank),
     )
     return Learned(line, _measured(pictures, raw, maps, line), held)
+
+
+def _boxes(pictures: Sequence[Good], bank: Bank) -> NDArray[np.int32]:
+    """Where each patch of the bank lies in its picture, (M, 4)."""
+    found = [
+        boxes_of(
+            [(view.box, seen.grid) for view, seen in zip(picture.views, picture.seen, strict=True)],
+            bank.places[bank.pictures == number],
+        )
+        for number, picture in enumerate(pictures)
+    ]
+    return np.concatenate(found)
 
 
 def _line(values: NDArray[np.float64], rate: float) -> float:

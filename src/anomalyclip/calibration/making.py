@@ -15,13 +15,13 @@ from anomalyclip.calibration.measured import Measured
 from anomalyclip.calibration.memory_file import memory_name, packed, part_of
 from anomalyclip.calibration.remembering import Remembered, remember
 from anomalyclip.calibration.selftest.chart import chart_lines, summary_of, try_faults
-from anomalyclip.detect.pipeline import file_reader
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
 from anomalyclip.judges.memory.source import source_for
 
 if TYPE_CHECKING:
-    from anomalyclip.calibration.memory_file import MemoryPart
+    from PIL.Image import Image
+
     from anomalyclip.calibration.operating import Wish
     from anomalyclip.calibration.profile import PixelRule, Profile
     from anomalyclip.detect.inputs import InputItem
@@ -43,28 +43,16 @@ class Made:
     """A profile, and what goes with it.
 
     Attributes:
-        profile: not written yet; its memory's file is named by :meth:`write_memory`.
-        memory: bytes of that file, None without a memory.
+        profile: holds its memory, to be saved with it.
         anomalous: what labelled anomalies score. skipped: (path, reason).
         told, warnings: sentences for the user.
     """
 
     profile: Profile
-    memory: Callable[[Path], tuple[bytes, MemoryPart]] | None
     anomalous: Measured | None
     skipped: list[tuple[str, str]]
     told: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-
-    def write_memory(self, output: Path) -> None:
-        """Write the memory beside the profile file `output`, and bind the profile to it. Raises OutputError."""
-        if self.memory is None:
-            return
-        from anomalyclip.io.atomic import write_bytes
-
-        data, part = self.memory(output)
-        write_bytes(output.with_name(part.file), data)
-        self.profile = self.profile.model_copy(update={"memory": part}).lying_in(output.parent)
 
 
 @dataclass(frozen=True)
@@ -72,8 +60,8 @@ class Maker:
     """Makes profiles of one model and layout.
 
     rates: false-positive rates of images and of regions. memory: False draws thresholds alone. split: see
-    :func:`remember`. self_test: tell which painted faults the line finds. measure: runs the stream. advance: called
-    once per picture that the memory sees.
+    :func:`remember`. self_test: tell which painted faults the line finds. read: gives an item's RGB image.
+    measure: runs the stream. advance: called once per picture that the memory sees.
     """
 
     model: Detector
@@ -85,7 +73,7 @@ class Maker:
     memory: bool
     split: bool
     self_test: bool
-    reading: Reading
+    read: Callable[[InputItem], Image]
     measure: Measure
     advance: Callable[[], object] = lambda: None
 
@@ -106,7 +94,7 @@ class Maker:
         )
         warnings = [*_too_few(len(normals.scores), self.rates[0]), *found.told]
         skipped = normals.skipped + (anomalous.skipped if anomalous is not None else [])
-        made = Made(profile, lambda output: self._packed(found, output), anomalous, skipped, warnings=warnings)
+        made = Made(self._remembering(profile, found), anomalous, skipped, warnings=warnings)
         made.told += spoilers(normals, rates[0])
         if self.self_test:
             tried = try_faults(self._gatherer(), found.line, found.pictures, self.advance)
@@ -131,8 +119,7 @@ class Maker:
 
     def _gatherer(self) -> Gatherer:
         source = source_for(self.model.encoder.facts)
-        read = file_reader(self.reading)
-        return Gatherer(self.model, source, self.geometry, self.areas, read)
+        return Gatherer(self.model, source, self.geometry, self.areas, self.read)
 
     def _thresholds_alone(
         self, items: Sequence[InputItem], anomalies: Sequence[InputItem] | None, wish: Wish | None
@@ -142,7 +129,7 @@ class Maker:
             allowed(len(normals.scores), rate)
         anomalous = None if anomalies is None else _needed(self.measure(self.model, anomalies, normals))
         profile = self._profile(normals, self.rates, None, anomalous, wish)
-        return Made(profile, None, anomalous, normals.skipped + (anomalous.skipped if anomalous is not None else []))
+        return Made(profile, anomalous, normals.skipped + (anomalous.skipped if anomalous is not None else []))
 
     def _profile(
         self,
@@ -164,12 +151,11 @@ class Maker:
             thresholds=thresholds,
         )
 
-    def _packed(self, found: Remembered, output: Path) -> tuple[bytes, MemoryPart]:
+    def _remembering(self, profile: Profile, found: Remembered) -> Profile:
         data = packed(found.line, [picture.thumbnail for picture in found.pictures])
-        names = [Path(picture.path).name for picture in found.pictures]
-        return data, part_of(
-            found.line, file=memory_name(output, self.name), data=data, held_out=found.held_out, names=names
-        )
+        file = memory_name(Path("line.json"), self.name)
+        part = part_of(found.line, file=file, data=data, held_out=found.held_out)
+        return profile.model_copy(update={"memory": part}).holding(data)
 
 
 def spoilers(normals: Measured, rate: float) -> list[str]:

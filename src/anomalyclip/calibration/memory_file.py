@@ -1,7 +1,11 @@
 """A line's memory on disk: one safetensors file beside the profile, bound to it by its hash.
 
-Arrays: `rows` (M, D) float16, `pictures` and `places` (M,) int32, and `thumbnail.N` (h, w, 3) uint8 of picture N. All
-numbers that are not arrays stand in the profile (:class:`MemoryPart`).
+Arrays: `rows` (M, D) float16, `pictures` and `places` (M,) int32, `boxes` (M, 4) int32 (where in its picture a patch
+lies), and `thumbnail.N` (bytes,) uint8, a JPEG of picture N, so that a memory can show what it compares with when the
+pictures are gone. All numbers that are not arrays stand in the profile (:class:`MemoryPart`).
+
+The pair is replaced as one: the new memory is written whole as `FILE.next`, then the profile that names its hash, then
+the memory takes its place. Whoever reads between the last two finds the memory of the profile under `FILE.next`.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -81,29 +85,40 @@ def memory_name(profile_file: Path, name: str) -> str:
     return f"{profile_file.stem}.{name}.memory.safetensors"
 
 
-def packed(line: Line, thumbnails: Sequence[NDArray[np.uint8]]) -> bytes:
-    """The bytes of a memory file; the same line gives the same bytes."""
+def waiting(path: Path) -> Path:
+    """Where a new memory waits for its profile."""
+    return path.with_name(f"{path.name}.next")
+
+
+class Opened(NamedTuple):
+    """A line, and JPEG thumbnails of its good pictures."""
+
+    line: Line
+    thumbnails: list[bytes]
+
+
+def packed(line: Line, thumbnails: Sequence[bytes]) -> bytes:
+    """The bytes of a memory file; the same line gives the same bytes. thumbnails: JPEGs."""
     from safetensors.numpy import save
 
     from anomalyclip.judges.memory.bank import halved
 
     bank = line.bank
     arrays: dict[str, Any] = {"rows": halved(bank.rows), "pictures": bank.pictures, "places": bank.places}
-    arrays |= {f"thumbnail.{number}": np.ascontiguousarray(one) for number, one in enumerate(thumbnails)}
+    arrays["boxes"] = line.boxes
+    arrays |= {f"thumbnail.{number}": np.frombuffer(one, np.uint8) for number, one in enumerate(thumbnails)}
     # One entry: safetensors writes several in an order of its own each time.
     return bytes(save(arrays, metadata={"anomalyclip-memory": "1"}))
 
 
-def part_of(
-    line: Line, *, file: str, data: bytes, held_out: Literal["each", "half"], names: Sequence[str]
-) -> MemoryPart:
+def part_of(line: Line, *, file: str, data: bytes, held_out: Literal["each", "half"]) -> MemoryPart:
     """What the profile says of a line whose memory file holds `data`."""
     mixture, source = line.mixture, line.source
     return MemoryPart(
         file=file,
         sha256=hashlib.sha256(data).hexdigest(),
         held_out=held_out,
-        pictures=tuple(names),
+        pictures=line.names,
         kind=source.kind,
         layers=source.layers,
         neighbourhood=source.neighbourhood,
@@ -116,20 +131,52 @@ def part_of(
     )
 
 
-def open_line(part: MemoryPart, folder: Path) -> tuple[Line, list[NDArray[np.uint8]]]:
-    """The line of a profile in `folder`, and thumbnails of its pictures.
+def open_memory(part: MemoryPart, folder: Path) -> Opened:
+    """:func:`unpacked` of the file of a profile in `folder`; raises what :func:`read_memory` raises, too."""
+    return unpacked(part, read_memory(part, folder), folder / part.file)
 
-    Raises InputError for a file that is missing, not the one the profile was written with, or damaged.
+
+def read_memory(part: MemoryPart, folder: Path) -> bytes:
+    """The bytes of a profile's memory, which have the hash that the profile says.
+
+    Raises InputError for a file that is missing, or not the one the profile was written with.
     """
+    path, found = folder / part.file, None
+    for place in (path, waiting(path)):
+        data = _bytes(place)
+        if data is not None and hashlib.sha256(data).hexdigest() == part.sha256:
+            return data
+        found = found if data is None else data
+    if found is None:
+        raise InputError(
+            f"the profile's memory {printable(path)} is missing: it must lie beside the profile. Bring it there, or "
+            "calibrate again"
+        )
+    raise InputError(
+        f"the memory {printable(path)} is not the one this profile was written with (sha256 differs: it was swapped, "
+        f"edited or cut short); {REMEDY}"
+    )
+
+
+def unpacked(part: MemoryPart, data: bytes, path: Path) -> Opened:
+    """The line in the bytes of a memory. path: for messages. Raises InputError for what does not hold a memory."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
     from anomalyclip.judges.memory.bank import Bank, restored
     from anomalyclip.judges.memory.fusion import Mixture, Scale
     from anomalyclip.judges.memory.line import Line
     from anomalyclip.judges.memory.source import Source
 
-    arrays = _arrays(part, folder / part.file)
-    rows, pictures, places = (arrays.get(name) for name in ("rows", "pictures", "places"))
-    if rows is None or pictures is None or places is None or not _fits(rows, pictures, places, len(part.pictures)):
-        raise InputError(f"the memory {printable(folder / part.file)} does not hold what a memory holds; {REMEDY}")
+    try:
+        arrays: dict[str, NDArray[Any]] = dict(load(data))
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise InputError(f"the memory {printable(path)} is damaged ({error}); {REMEDY}") from error
+    rows, pictures, places, boxes = (arrays.get(name) for name in ("rows", "pictures", "places", "boxes"))
+    if rows is None or pictures is None or places is None or boxes is None:
+        raise InputError(f"the memory {printable(path)} lacks arrays that a memory holds; {REMEDY}")
+    if not _fits(rows, pictures, places, boxes, len(part.pictures)):
+        raise InputError(f"the memory {printable(path)} does not hold what a memory holds; {REMEDY}")
     line = Line(
         Source(part.kind, part.layers, part.neighbourhood),
         Bank(restored(rows), pictures, places),
@@ -140,46 +187,35 @@ def open_line(part: MemoryPart, folder: Path) -> tuple[Line, list[NDArray[np.uin
         Scale(part.map_scale.typical, part.map_scale.line),
         part.sigma,
         part.sha256,
+        part.pictures,
+        boxes,
     )
     numbered = {
         int(found[1]): array for key, array in arrays.items() if (found := re.fullmatch(r"thumbnail\.(\d+)", key))
     }
-    return line, [numbered[number] for number in sorted(numbered)]
+    return Opened(line, [numbered[number].tobytes() for number in sorted(numbered)])
 
 
-def _arrays(part: MemoryPart, path: Path) -> dict[str, NDArray[Any]]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
+def _bytes(path: Path) -> bytes | None:
+    """Of a file, None where there is none. Raises InputError for what cannot be read."""
     try:
         if path.exists() and not path.is_file():
             raise InputError(f"the memory {printable(path)} is a pipe, device or folder; {REMEDY}")
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except FileNotFoundError as error:
-        raise InputError(
-            f"the profile's memory {printable(path)} is missing: it must lie beside the profile. Bring it there, or "
-            "calibrate again"
-        ) from error
+            return file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        return None
     except OSError as error:
         raise InputError(f"cannot read the memory {printable(path)}: {error}; {REMEDY}") from error
-    if hashlib.sha256(data).hexdigest() != part.sha256:
-        raise InputError(
-            f"the memory {printable(path)} is not the one this profile was written with (sha256 differs: it was "
-            f"swapped, edited or cut short); {REMEDY}"
-        )
-    try:
-        return dict(load(data))
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise InputError(f"the memory {printable(path)} is damaged ({error}); {REMEDY}") from error
 
 
-def _fits(rows: NDArray[Any], pictures: NDArray[Any], places: NDArray[Any], count: int) -> bool:
+def _fits(rows: NDArray[Any], pictures: NDArray[Any], places: NDArray[Any], boxes: NDArray[Any], count: int) -> bool:
     return (
         rows.ndim == 2
         and rows.dtype == np.float16
         and pictures.shape == places.shape == rows.shape[:1]
-        and pictures.dtype == places.dtype == np.int32
+        and boxes.shape == (len(rows), 4)
+        and pictures.dtype == places.dtype == boxes.dtype == np.int32
         and len(rows) > 0
         and bool(np.isfinite(rows).all())
         and bool((np.diff(pictures) >= 0).all())

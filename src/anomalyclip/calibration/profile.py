@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from anomalyclip.calibration.conformal import conformal_threshold, p_values
-from anomalyclip.calibration.memory_file import MemoryPart
+from anomalyclip.calibration.memory_file import MemoryPart, Opened, open_memory, read_memory, unpacked
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.io.reading import Reading
 from anomalyclip.prediction import Decision
@@ -118,7 +118,7 @@ class Profile(_Part):
 
     name: letters, digits and `_ . @ + -`. made: ISO 8601, UTC. provenance: `model.provenance()` of the model it belongs
     to: names, hashes of weights and prompts, settings. memory: what it remembers of the images, None is nothing; its
-    file lies in the folder that the profile was read from.
+    file lies in the folder that the profile was read from, or its bytes wait to be saved.
     """
 
     name: Name = "default"
@@ -130,6 +130,8 @@ class Profile(_Part):
     memory: MemoryPart | None = None
     self_test: SelfTest | None = None
     _folder: Path = PrivateAttr(default=Path())
+    _held: bytes | None = PrivateAttr(default=None)
+    _told: tuple[str, ...] = PrivateAttr(default=())
 
     @model_validator(mode="after")
     def _same_images(self) -> Profile:
@@ -166,8 +168,7 @@ class Profile(_Part):
 
     def lying_in(self, folder: Path) -> Profile:
         """The same profile, whose memory lies in `folder`."""
-        if self.memory is not None:
-            self._folder = folder
+        self._folder, self._held = folder, None
         return self
 
     def reading(self, asked: Reading) -> Reading:
@@ -185,6 +186,44 @@ class Profile(_Part):
                 )
         return own
 
+    def holding(self, memory: bytes) -> Profile:
+        """The same profile, which holds the bytes of its memory instead of lying beside it."""
+        self._held = memory
+        return self
+
+    def telling(self, told: Sequence[str]) -> Profile:
+        """The same profile, with what was to be told when it was made."""
+        self._told = tuple(told)
+        return self
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What `model.calibrate` had to say, a line each: rates that the pictures do not support, pictures that were
+        left out, those that set the threshold, the self-test. Empty for a profile that was read."""
+        return self._told
+
+    def lies_at(self, place: Path) -> bool:
+        """Whether its memory is the file `place`, and not to be written there."""
+        return self.memory is not None and self._held is None and self._folder / self.memory.file == place
+
+    def memory_bytes(self) -> bytes:
+        """The bytes of its memory file. Raises InputError where it is missing or another one."""
+        assert self.memory is not None
+        return read_memory(self.memory, self._folder) if self._held is None else self._held
+
+    def opened(self) -> Opened:
+        """The line that it remembers, and thumbnails of the good pictures. Raises InputError, see `memory_bytes`."""
+        assert self.memory is not None
+        if self._held is None:
+            return open_memory(self.memory, self._folder)
+        return unpacked(self.memory, self._held, Path(self.memory.file))
+
+    def save(self, path: str | Path) -> None:
+        """Write the profile as `path`, and its memory beside it; both or none. Raises OutputError."""
+        from anomalyclip.calibration.files import write_profiles
+
+        write_profiles(path, [self])
+
     def judged(self, model: Detector) -> Detector:
         """The model with this profile's memory beside its words, or as it is where there is none.
 
@@ -193,10 +232,9 @@ class Profile(_Part):
         """
         if self.memory is None:
             return model
-        from anomalyclip.calibration.memory_file import open_line
         from anomalyclip.judges.memory.line import LineJudge
 
-        return model.with_judge(LineJudge(model.judge, open_line(self.memory, self._folder)[0]))
+        return model.with_judge(LineJudge(model.judge, self.opened().line))
 
     def judging(self, model: Detector, geometry: Geometry | None = None, areas: Areas | None = None) -> Detector:
         """:meth:`judged`, after :meth:`check_model` with the layout of images."""

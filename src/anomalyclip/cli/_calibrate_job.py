@@ -110,6 +110,7 @@ class CalibrateJob:
     def _process(self, model: Detector, others: list[Profile], wish: RecallWish | CostWish | None, total: int) -> int:
         from anomalyclip.calibration import write_profiles
         from anomalyclip.calibration.making import Maker
+        from anomalyclip.detect.pipeline import file_reader
 
         with progress_bar(shown=not self.given.quiet) as bar:
             task = bar.add_task("calibrate", total=total)
@@ -123,7 +124,7 @@ class CalibrateJob:
                 memory=self.given.memory,
                 split=self.given.split,
                 self_test=self.given.self_test,
-                reading=reading_of(self.given),
+                read=file_reader(reading_of(self.given)),
                 measure=lambda judged, items, known: self._measure(
                     judged, items, known, lambda: bar.update(task, advance=1)
                 ),
@@ -131,7 +132,6 @@ class CalibrateJob:
             )
             made = maker.make(self._items(), self._anomalies(), wish)
         _tell_skipped(made.skipped)
-        made.write_memory(self.given.output)
         write_profiles(self.given.output, [*others, made.profile])
         picture = self._draw(made.profile, made.anomalous)
         self._tell(made, picture)

@@ -24,6 +24,7 @@ from anomalyclip.detect.stages import Rules as Rules
 from anomalyclip.detect.stages import Sink as Sink
 from anomalyclip.geometry import Areas, Geometry, View
 from anomalyclip.io.reading import Reading
+from anomalyclip.judges.memory.comparing import Looked
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -233,9 +234,11 @@ def _forward(stages: Stages, pixels: list[tuple[_Task, Pixels]]) -> None:
             if one[0].job.failure is None:
                 _forward(stages, [one])
         return
-    for (task, _), (score, small_map) in zip(pixels, outcomes, strict=True):
+    for (task, _), (score, small_map, nearest) in zip(pixels, outcomes, strict=True):
         assert task.view is not None
         task.job.outcomes.append((task.view, score, small_map))
+        if nearest is not None:
+            task.job.looked.append(Looked(task.view, nearest))
 
 
 def _is_over(job: Job, on_view: Callable[[int, int], object] | None) -> bool:

@@ -18,6 +18,8 @@ from anomalyclip.geometry.regions import find_regions
 from anomalyclip.geometry.views import geometry_record
 from anomalyclip.io import attempts
 from anomalyclip.io.names import printable
+from anomalyclip.judges.memory.comparing import Looked, explain
+from anomalyclip.judges.verdicts import Nearest, nearest_of
 from anomalyclip.prediction import decide
 
 if TYPE_CHECKING:
@@ -89,8 +91,8 @@ class Ready:
 class Job:
     """One image on its way from reading to its result.
 
-    ready: None where reading failed. outcomes: (view, score, map) that wait to be assembled. image: of an image in
-    several views, for cutting them.
+    ready: None where reading failed. outcomes: (view, score, map) that wait to be assembled. looked: what its views
+    were compared with. image: of an image in several views, for cutting them.
     """
 
     item: InputItem
@@ -99,6 +101,7 @@ class Job:
     failure: Result | None = None
     image: Future[Image] | None = None
     outcomes: list[tuple[View, float, Map]] = field(default_factory=list)
+    looked: list[Looked] = field(default_factory=list)
 
     @property
     def several(self) -> bool:
@@ -194,11 +197,12 @@ class Stages:
         assert job.image is not None
         return view_pixels(self.model.preprocess, job.image.result(), view)
 
-    def predict(self, pixels: Sequence[Pixels]) -> list[tuple[float, Map]]:
+    def predict(self, pixels: Sequence[Pixels]) -> list[tuple[float, Map, Nearest | None]]:
         import numpy as np
 
-        scores, maps = self.model.predict(np.stack(pixels))
-        return list(zip(scores.tolist(), maps, strict=True))
+        found = self.model.predict(np.stack(pixels))
+        scores, maps = found
+        return list(zip(scores.tolist(), maps, nearest_of(found, len(maps)), strict=True))
 
     def finish(self, job: Job) -> Result:
         """The result of a job whose views are all judged; its files are written by the sink."""
@@ -234,6 +238,7 @@ class Stages:
     def _with_map(self, job: Job, ready: Ready, result: Result, native: Map) -> Result:
         rules, counted = self.rules, _counted(native, ready.area)
         regions = find_regions(counted, rules.pixel_threshold, min_area=rules.min_area, outlines=rules.outlines)
+        explain(regions, job.looked)
         result = replace(result, regions=regions)
         if self.sink is None:
             return result

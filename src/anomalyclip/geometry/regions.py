@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypedDict
 
 from anomalyclip.errors import ConfigError, InputError
@@ -12,16 +13,18 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-class _Outlined(TypedDict, total=False):
+class _Optional(TypedDict, total=False):
     polygons: list[Polygon]
+    nearest: Mapping[str, object]
 
 
-class Region(_Outlined):
+class Region(_Optional):
     """One connected region in pixels of the image's own size.
 
     box: [x, y, width, height]; area: pixels; peak, mean: anomaly values in [0, 1]; peak_xy: [x, y] of the peak;
     centroid: mean [x, y] of its pixels, as positions of pixel centres counted from 0, like peak_xy. polygons, where
-    asked for: its exact outline, see :func:`anomalyclip.geometry.outlines.outline`.
+    asked for: its exact outline, see :func:`anomalyclip.geometry.outlines.outline`. nearest, where a memory judged:
+    what the patch at its peak was compared with, see :class:`anomalyclip.judges.memory.comparing.Compared`.
     """
 
     box: list[int]

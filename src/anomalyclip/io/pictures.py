@@ -39,15 +39,24 @@ def write_image(path: StrPath, image: Image.Image) -> None:
 
 
 def thumbnail_data_uri(image: Image.Image, max_side: int = 320, quality: int = 80) -> str:
-    """A JPEG data URI of the picture, scaled down to fit `max_side` x `max_side` pixels (never up)."""
+    """:func:`thumbnail_jpeg` as a data URI."""
+    return jpeg_data_uri(thumbnail_jpeg(image, max_side, quality))
+
+
+def jpeg_data_uri(data: bytes) -> str:
+    """The bytes of a JPEG as a data URI."""
+    return "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii")
+
+
+def thumbnail_jpeg(image: Image.Image, max_side: int = 320, quality: int = 80) -> bytes:
+    """A JPEG of the picture, scaled down to fit `max_side` x `max_side` pixels (never up)."""
     if max_side < 1:
         raise InputError(f"max_side is {max_side}, expected at least 1")
     scale = min(1.0, max_side / max(image.size))
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
     # reducing_gap: shrink by whole factors first, ten times faster on large pictures and not visible at this size.
     small = image.convert("RGB").resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
-    data = _encoded(small, "JPEG", {"quality": quality, "optimize": True})
-    return "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii")
+    return _encoded(small, "JPEG", {"quality": quality, "optimize": True})
 
 
 def _encoded(image: Image.Image, kind: str, options: dict[str, Any]) -> bytes:

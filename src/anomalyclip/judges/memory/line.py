@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from anomalyclip.encoders.base import as_numpy
 from anomalyclip.judges.base import Judge, Size
 from anomalyclip.judges.memory.fusion import Mixture, Scale, raw_maps, statistics
 from anomalyclip.judges.memory.held_out import Seen, seen_by
+from anomalyclip.judges.verdicts import Nearest, Verdicts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,6 +33,8 @@ class Line:
         score_scale, map_scale: raw scores and maps on [0, 1].
         sigma: pixels at the model's input; smooths distances as the words' maps are.
         sha256: of the file it was read from, "" before it is written.
+        names: of the good pictures' files, in the bank's order. boxes: (M, 4) int32, where in its picture each patch of
+            the bank lies: x, y, width, height in pixels; empty where that is not known.
     """
 
     source: Source
@@ -43,6 +46,8 @@ class Line:
     map_scale: Scale
     sigma: float
     sha256: str = ""
+    names: tuple[str, ...] = ()
+    boxes: NDArray[np.int32] = field(default_factory=lambda: np.empty((0, 4), np.int32))
 
     def raw_scores(self, parts: NDArray[np.float64]) -> NDArray[np.float64]:
         """Raw scores (...,) of statistics (..., 3)."""
@@ -50,10 +55,17 @@ class Line:
 
     def judge(self, view: Seen) -> tuple[float, NDArray[np.float32]]:
         """Score and map (H, W) of one view, on the line's scale."""
-        distances = self.bank.distances(view.described)[0][None]
+        score, anomaly_map, _ = self.compare(view)
+        return score, anomaly_map
+
+    def compare(self, view: Seen) -> tuple[float, NDArray[np.float32], Nearest]:
+        """:meth:`judge`, and what each patch of the view was compared with."""
+        found, rows = self.bank.distances(view.described)
+        distances = found[None]
         parts = statistics(distances, view.words[None], np.array([view.whole]))
         raw = raw_maps(view.anomaly_map[None], distances, view.grid, self.sigma, self.mixture)
-        return float(self.score_scale(self.raw_scores(parts))[0]), self.map_scale(raw)[0]
+        score = float(self.score_scale(self.raw_scores(parts))[0])
+        return score, self.map_scale(raw)[0], Nearest(view.grid, found, rows, self)
 
 
 class LineJudge(Judge):
@@ -73,12 +85,14 @@ class LineJudge(Judge):
         """The words' features, and those that the memory holds."""
         return self.words.needs(encoder) | self.line.source.request
 
-    def judge(self, features: Features, size: Size) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Scores (B,) and maps (B, H, W)."""
+    def judge(self, features: Features, size: Size) -> Verdicts:
+        """Scores (B,) and maps (B, H, W), and what each patch was compared with."""
         scores, maps = (as_numpy(part) for part in self.words.judge(features, size))
         seen = seen_by(self.line.source, features, scores, maps, self.words.peak)
-        judged = [self.line.judge(view) for view in seen]
-        return np.array([score for score, _ in judged], np.float32), np.stack([one for _, one in judged])
+        judged = [self.line.compare(view) for view in seen]
+        nearest = [one for _, _, one in judged]
+        scores = np.array([score for score, _, _ in judged], np.float32)
+        return Verdicts(scores, np.stack([one for _, one, _ in judged]), nearest)
 
     def provenance(self) -> dict[str, Any]:
         """The words' own, and the memory's hash."""

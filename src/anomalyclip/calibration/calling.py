@@ -1,0 +1,113 @@
+"""`model.calibrate(pictures)`: what `anomalyclip calibrate` does, for Python."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anomalyclip.calibration.conformal import allowed, check_rate
+from anomalyclip.calibration.fitting import DEFAULT_RATE
+from anomalyclip.calibration.lining import FEWEST
+from anomalyclip.calibration.making import Maker
+from anomalyclip.calibration.measured import Measured, collect
+from anomalyclip.calibration.operating import RecallWish
+from anomalyclip.calibration.profile import check_name
+from anomalyclip.detect.inputs import InputItem, iter_inputs
+from anomalyclip.detecting import Calibrating
+from anomalyclip.errors import ConfigError, InputError
+from anomalyclip.geometry import Areas, Geometry, parse_layout
+from anomalyclip.io.sources import as_image
+from anomalyclip.settings import settings_of
+from anomalyclip.settings.faces import CALIBRATE, PYTHON
+from anomalyclip.settings.keywords import check_keywords
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from typing_extensions import Unpack
+
+    from anomalyclip.calibration.profile import PixelRule, Profile
+    from anomalyclip.detector import Detector
+    from anomalyclip.geometry.settings import Layout
+
+_WORKERS = 2
+
+
+class Pictures:
+    """What was given -> items, and their images: folders and globs are expanded as the command line does."""
+
+    def __init__(self, given: Any) -> None:
+        sources = list(given) if isinstance(given, list | tuple) else [given]
+        if not sources:
+            raise InputError("there are no pictures to calibrate with; give a folder, paths, PIL images or arrays")
+        self._held: dict[bytes, Any] = {}
+        paths = [os.fspath(one) for one in sources if isinstance(one, str | os.PathLike)]
+        self.items = list(iter_inputs(paths)) if paths else []
+        for number, source in enumerate(sources):
+            if not isinstance(source, str | os.PathLike):
+                key, name = number.to_bytes(16, "big"), f"picture {number}"
+                self._held[key] = source
+                self.items.append(InputItem(name, name, key))
+
+    def read(self, item: InputItem) -> Image:
+        """An item's RGB image. Raises ImageReadError, InputError."""
+        if item.key in self._held:
+            return as_image(self._held[item.key], name=item.path)
+        return as_image(item.file, frame=item.frame)
+
+
+def calibrate_detector(
+    model: Detector,
+    pictures: Any,
+    *,
+    fpr: float = DEFAULT_RATE,
+    pixel_fpr: float | None = None,
+    pixel_rule: PixelRule = "image",
+    name: str = "default",
+    memory: bool = True,
+    split: bool = False,
+    self_test: bool = False,
+    anomalies: Any = None,
+    min_recall: float | None = None,
+    batch_size: int = 1,
+    **layout: Unpack[Layout],
+) -> Profile:
+    """See :meth:`anomalyclip.detector.Detector.calibrate`."""
+    rates = fpr, fpr if pixel_fpr is None else pixel_fpr
+    check_keywords({"pixel_rule": pixel_rule}, settings_of(CALIBRATE))
+    check_keywords(dict(layout), settings_of(PYTHON), hints=tuple(Calibrating.__annotations__))
+    check_name(name)
+    for rate in rates:
+        check_rate(rate)
+    if (anomalies is None) != (min_recall is None):
+        raise ConfigError("anomalies and min_recall go together: give both, or none")
+    given, bad = Pictures(pictures), None if anomalies is None else Pictures(anomalies)
+    if not memory or len(given.items) < FEWEST:
+        for rate in rates:
+            allowed(len(given.items), rate)
+    geometry, areas = parse_layout(layout) if any(value is not None for value in layout.values()) else (None, None)
+    geometry, areas = geometry or Geometry(), areas or Areas()
+
+    def measure(judged: Detector, items: Sequence[InputItem], known: Measured | None) -> Measured:
+        read = bad.read if bad is not None and known is not None and items and items[0] in bad.items else given.read
+        options: dict[str, Any] = {"batch_size": batch_size, "workers": _WORKERS, "read": read}
+        return collect(judged, items, geometry=geometry, areas=areas, known=known, **options)
+
+    maker = Maker(
+        model,
+        geometry,
+        areas,
+        rates=rates,
+        pixel_rule=pixel_rule,
+        name=name,
+        memory=memory,
+        split=split,
+        self_test=self_test,
+        read=given.read,
+        measure=measure,
+    )
+    wish = None if min_recall is None else RecallWish(min_recall)
+    made = maker.make(given.items, None if bad is None else bad.items, wish)
+    skipped = [f"skipped: {Path(path).name}: {why}" for path, why in made.skipped]
+    return made.profile.telling([*made.warnings, *made.told, *skipped])

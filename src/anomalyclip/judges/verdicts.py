@@ -1,0 +1,54 @@
+"""What judging a batch gives: scores and maps, and where a memory judged, what each patch was compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from anomalyclip.encoders.base import as_numpy
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from anomalyclip.encoders.base import Array
+    from anomalyclip.judges.memory.line import Line
+
+    Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Nearest:
+    """The nearest good patch of every patch of one view.
+
+    Attributes:
+        grid: (h, w) patches of the view, N = h w of them, row by row.
+        distances: (N,) float32, 1 - cos in [0, 2]. rows: (N,) rows of the line's bank.
+        line: whose bank it is.
+    """
+
+    grid: tuple[int, int]
+    distances: Floats
+    rows: NDArray[np.intp]
+    line: Line
+
+
+class Verdicts(tuple["Floats", "Floats"]):
+    """Scores (B,) and maps (B, H, W), which it unpacks as.
+
+    nearest: of each picture of the batch; empty where no memory judged.
+    """
+
+    nearest: Sequence[Nearest]
+
+    def __new__(cls, scores: Array, maps: Array, nearest: Sequence[Nearest] = ()) -> Verdicts:
+        made = super().__new__(cls, (as_numpy(scores), as_numpy(maps)))
+        made.nearest = nearest
+        return made
+
+
+def nearest_of(verdicts: object, count: int) -> list[Nearest | None]:
+    """What each of `count` pictures was compared with, None where no memory judged."""
+    found: Sequence[Nearest] = getattr(verdicts, "nearest", ())
+    return [*found] if found else [None] * count
