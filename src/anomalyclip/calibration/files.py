@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from anomalyclip.calibration.memory_file import memory_name, waiting
 from anomalyclip.calibration.profile import Profile
+from anomalyclip.encoders.sidecar import SIDECAR, find_artefact, parse_artefact
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.io.atomic import output_error, write_bytes
 from anomalyclip.io.names import printable
@@ -21,11 +22,13 @@ _SHOWN = 3
 
 
 def read_profile(path: str | Path) -> Profile:
-    """One profile: `FILE` or `FOLDER` where it holds a single one, else `FILE:NAME` or `FOLDER:NAME`.
+    """One profile: `FILE` or `FOLDER` where it holds a single one, else `FILE:NAME`, `FOLDER:NAME`; or an export's.
 
     Raises InputError for a file that is missing, too large or no profile, ConfigError for an ambiguous or unknown name.
     """
     place, name = _split(str(path))
+    if name is None and (carried := carried_profile(place)) is not None:
+        return carried
     profiles = read_profiles(place)
     if name is None and len(profiles) == 1:
         return next(iter(profiles.values()))
@@ -34,6 +37,18 @@ def read_profile(path: str | Path) -> Profile:
     names = ", ".join(sorted(profiles))
     wanted = "no name was given" if name is None else f"there is no profile {name!r}"
     raise ConfigError(f"{printable(place)} holds the profiles {names}, and {wanted}: choose one, as {place}:NAME")
+
+
+def carried_profile(model: str | Path) -> Profile | None:
+    """The profile that an export carries, with its memory; None for what is no export, or has none.
+
+    Raises InputError for an export that is damaged.
+    """
+    folder = find_artefact(model)
+    told = None if folder is None else parse_artefact(folder / SIDECAR).profile
+    if folder is None or told is None:
+        return None
+    return _checked(folder / SIDECAR, [told])[0]
 
 
 def read_profiles(path: str | Path) -> dict[str, Profile]:
@@ -110,8 +125,12 @@ def _read_file(path: Path) -> list[Profile]:
             f"{printable(path)} has version {content.get('version')!r}, this program reads version {VERSION}; "
             "update anomalyclip, or calibrate again"
         )
+    return _checked(path, content["profiles"])
+
+
+def _checked(path: Path, profiles: list[Any]) -> list[Profile]:
     try:
-        return [Profile.model_validate(one).lying_in(path.parent) for one in content["profiles"]]
+        return [Profile.model_validate(one).lying_in(path.parent) for one in profiles]
     except ValidationError as error:
         reasons = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:_SHOWN]]
         raise InputError(f"{printable(path)} is damaged ({'; '.join(reasons)}); calibrate again") from error

@@ -202,6 +202,10 @@ class Profile(_Part):
         left out, those that set the threshold, the self-test. Empty for a profile that was read."""
         return self._told
 
+    def in_hand(self) -> Profile:
+        """The same, holding its memory if it has one: for machines that do not see its folder."""
+        return self if self.memory is None else self.model_copy().holding(self.memory_bytes())
+
     def lies_at(self, place: Path) -> bool:
         """Whether its memory is the file `place`, and not to be written there."""
         return self.memory is not None and self._held is None and self._folder / self.memory.file == place

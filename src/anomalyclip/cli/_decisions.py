@@ -27,11 +27,14 @@ class Decisions:
 
     @classmethod
     def of(cls, given: Given) -> Decisions:
-        """Reads --profile FILE[:NAME]; it brings the thresholds, so they may not be given.
+        """Reads --profile FILE[:NAME], or takes what the export that is the model carries; a profile brings the
+        thresholds, so they may not be given.
 
         Raises ConfigError, InputError.
         """
         if given.profile is None:
+            if not given.said("threshold", "pixel_threshold") and (carried := _carried(given)) is not None:
+                return cls(carried.image_threshold, carried.pixel_threshold, given.min_area, carried)
             pixel = given.threshold if given.pixel_threshold is None else given.pixel_threshold
             return cls(given.threshold, pixel, given.min_area)
         if said := given.said("threshold", "pixel_threshold"):
@@ -67,3 +70,13 @@ class Decisions:
         missing or another one.
         """
         return model if self.profile is None else self.profile.judging(model, geometry, areas)
+
+
+def _carried(given: Given) -> Profile | None:
+    from anomalyclip.encoders.sidecar import find_artefact
+
+    if find_artefact(given.model) is None:
+        return None
+    from anomalyclip.calibration.files import carried_profile
+
+    return carried_profile(given.model)

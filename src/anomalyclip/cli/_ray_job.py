@@ -108,7 +108,7 @@ def ray_job(job: DetectJob) -> RayJob:
         rules=job.decisions.rules(),
         geometry=job.geometry,
         areas=job.areas,
-        profile=job.decisions.profile,
+        profile=None if job.decisions.profile is None else job.decisions.profile.in_hand(),
         batch_size=given.batch_size,
         reading=job.reading,
         frames=given.frames,

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from anomalyclip.cli._console import note
 from anomalyclip.cli._declared import Given, verb
-from anomalyclip.errors import ConfigError
 
 if TYPE_CHECKING:
+    from anomalyclip.calibration import Profile
     from anomalyclip.encoders.sidecar import Artefact
+    from anomalyclip.export.making import ExportOptions
 
 
 @verb("export")
@@ -26,27 +27,40 @@ def app(given: Given) -> None:
     from anomalyclip.export.making import ExportOptions, check_options, export_model, with_features
 
     options = ExportOptions(format=given.format, **given.part("export"))
+    profile = None
+    if given.profile is not None:
+        from anomalyclip.calibration import read_profile
+
+        profile = read_profile(given.profile)
+        options = _carrying(options, profile)
     check_options(options)
     check_output(given.output, given.overwrite)
     from anomalyclip.opening import open_detector
 
     loaded = open_detector(device="cpu", runtime="torch", **given.part("opening"))
     if given.features is not None:
-        options = replace(options, gives=with_features(loaded, given.features))
-    if given.profile is not None:
-        from anomalyclip.calibration import read_profile
-
-        profile = read_profile(given.profile)
-        profile.check_model(loaded.provenance())
-        if profile.memory is not None:
-            raise ConfigError(
-                f"the profile {profile.name!r} has a memory, which this export cannot carry: export without --profile, "
-                "or calibrate with --no-memory for thresholds alone"
-            )
-        options = replace(options, profile=profile.model_dump(mode="json"))
+        options = replace(options, gives=options.gives | with_features(loaded, given.features))
+    if profile is not None:
+        profile.judging(loaded)  # refused before anything is written, if it is of another model
     artefact = export_model(loaded, given.output, options, overwrite=given.overwrite, tell=_teller(given.quiet))
     if not given.quiet:
         _report(artefact, given.output)
+
+
+def _carrying(options: ExportOptions, profile: Profile) -> ExportOptions:
+    """The options of an export that needs nothing but itself: the profile, its memory, the features it compares."""
+    from anomalyclip.export.making import MEMORY
+
+    if profile.memory is None:
+        return replace(options, profile=profile.model_dump(mode="json"))
+    content = profile.model_copy(update={"memory": profile.memory.model_copy(update={"file": MEMORY})})
+    opened = profile.opened()
+    return replace(
+        options,
+        profile=content.model_dump(mode="json"),
+        memory=profile.memory_bytes(),
+        gives=options.gives | opened.line.source.request,
+    )
 
 
 def _teller(quiet: bool) -> Callable[[str], None]:

@@ -23,10 +23,13 @@ def app(given: Given) -> None:
     key = _api_key(given.api_key_file)
     _need_extra()
     from anomalyclip.calibration import read_profiles
+    from anomalyclip.calibration.files import carried_profile
     from anomalyclip.serve import Limits, ServeConfig, bind
     from anomalyclip.serve import serve as run
 
     profiles = [found for path in given.profile or () for found in read_profiles(path).values()]
+    if not profiles and (carried := carried_profile(given.model)) is not None:
+        profiles = [carried]
     limits = Limits(max_pixels=given.max_pixels, work_seconds=given.max_seconds, **given.part("limits"))
     door = bind(given.host, given.port)
     detector = load_detector(given)

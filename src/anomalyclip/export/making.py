@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _PACKAGES = ("torch", "onnx", "onnxscript", "onnxruntime", "openvino", "nncf", "numpy", "pillow")
 VERDICT_ALONE = FeatureRequest(verdict=True)
+MEMORY = "memory.safetensors"
+"""The file of a profile's memory in an export."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class ExportOptions:
         calibration_images: how many.
         verification_images: rendered ones on which the export is compared with torch.
         profile: a calibration profile of this very model to put into the sidecar, JSON-ready.
+        memory: the bytes of its memory, which becomes :data:`MEMORY` beside the graph; `gives` must hold its features.
         gives: what the graph gives; scores and maps alone, unless features are asked for as well or instead.
     """
 
@@ -58,6 +61,7 @@ class ExportOptions:
     calibration_images: int = 32
     verification_images: int = 4
     profile: Mapping[str, Any] | None = None
+    memory: bytes | None = None
     gives: FeatureRequest = VERDICT_ALONE
 
     @property
@@ -93,6 +97,11 @@ def check_options(options: ExportOptions) -> None:
         raise ConfigError("int8 graphs take uint8 images; leave --input out")
     if options.precision != "int8" and options.calibration is not None:
         raise ConfigError(f"--calibration is for --precision int8, not for {options.precision}")
+    if options.memory is not None and options.precision != "fp32":
+        raise ConfigError(
+            f"a memory holds features as fp32 computes them, and {options.precision} rounds them otherwise: leave "
+            "--precision out, or export without --profile and calibrate with the export"
+        )
     if options.calibration_images < 1 or options.verification_images < 1:
         raise ConfigError("at least one image is needed to calibrate and one to verify")
 
@@ -123,6 +132,8 @@ def export_model(
         images = list(rendered_images(model.image_size, options.verification_images))
         reference = score_with_torch(model, images) if options.gives.verdict else None
         quantisation = _write(graph, folder, options, tell)
+        if options.memory is not None:
+            (folder / MEMORY).write_bytes(options.memory)
         artefact = Artefact(
             format=options.format,
             precision=options.precision,

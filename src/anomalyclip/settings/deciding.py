@@ -49,7 +49,10 @@ _PROFILE = Setting(
             "where a request names none.",
         },
         EVALUATE: {"help": "Judge by this profile of `anomalyclip calibrate`; tell its recall and false alarms, too."},
-        EXPORT: {"metavar": None, "help": "A profile of `anomalyclip calibrate` to put into anomalyclip.json."},
+        EXPORT: {
+            "metavar": None,
+            "help": "A profile of `anomalyclip calibrate`: the export carries it, with its memory.",
+        },
         REST: {"help": "Take the thresholds of this calibration profile.", "pattern": NAME_PATTERN},
     },
 )
