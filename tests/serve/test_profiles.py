@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 from PIL import Image
 
-from anomalyclip.calibration import Profile, conformal_threshold
+from anomalyclip.calibration import Profile, conformal_threshold, read_profile
 from anomalyclip.errors import ConfigError
 from anomalyclip.serve import ServeConfig, create_app
 
@@ -23,7 +24,7 @@ def predictions(small_clip, normals):
 
 
 def test_thresholds_are_conformal(server, normals, predictions) -> None:
-    answer = server.send_files(normals, "/v1/calibrate?name=line-1&rate=0.1")
+    answer = server.send_files(normals, "/v1/calibrate?name=line-1&rate=0.1&memory=false")
     assert answer.status == 200
     told = answer.json
     assert (told["images"], told["skipped"], told["images_needed"]) == (12, [], 9)
@@ -37,17 +38,17 @@ def test_thresholds_are_conformal(server, normals, predictions) -> None:
 
 
 def test_in_parts_it_is_the_same_and_repeats_do_not_count(server, normals) -> None:
-    first = server.send_files([*normals[:5], ("bad.png", b"x")], "/v1/calibrate?name=parts&rate=0.1").json
+    first = server.send_files([*normals[:5], ("bad.png", b"x")], "/v1/calibrate?name=parts&rate=0.1&memory=false").json
     assert (first["images"], first["profile"]) == (5, None)
     assert first["skipped"][0]["path"] == "bad.png"
     assert server.send_files(normals[:1], "/v1/detect?profile=parts").status == 404
-    again = server.send_files(normals[3:], "/v1/calibrate?name=parts&rate=0.1&append=true").json
+    again = server.send_files(normals[3:], "/v1/calibrate?name=parts&rate=0.1&memory=false&append=true").json
     assert again["images"] == 12
     assert ["same picture" in s["reason"] or "also given" in s["reason"] for s in again["skipped"]] == [True, True]
-    whole = server.send_files(normals, "/v1/calibrate?name=whole&rate=0.1").json["profile"]
+    whole = server.send_files(normals, "/v1/calibrate?name=whole&rate=0.1&memory=false").json["profile"]
     for key in ("image_threshold", "pixel_threshold"):
         assert again["profile"][key] == pytest.approx(whole[key], abs=1e-6)
-    only_repeats = server.send_files(normals[:2], "/v1/calibrate?name=parts&rate=0.1&append=true").json
+    only_repeats = server.send_files(normals[:2], "/v1/calibrate?name=parts&rate=0.1&memory=false&append=true").json
     assert (only_repeats["images"], len(only_repeats["skipped"])) == (12, 2)
 
 
@@ -66,7 +67,7 @@ def test_a_profile_decides(server, normals) -> None:
 
 def test_profiles_of_files_stay_and_others_go(serve, small_clip, normals) -> None:
     with serve() as up:
-        up.send_files(normals, "/v1/calibrate?name=kept&rate=0.1")
+        up.send_files(normals, "/v1/calibrate?name=kept&rate=0.1&memory=false")
         given = Profile.model_validate(up.ask("GET", "/v1/profiles/kept").json["profiles"][0])
         assert up.ask("DELETE", "/v1/profiles/kept").status == 204
         assert up.ask("DELETE", "/v1/profiles/kept").status == 404
@@ -106,11 +107,9 @@ def test_a_profile_with_a_memory_judges_by_it(serve, small_clip, png, tmp_path) 
         (tmp_path / f"{seed}.png").write_bytes(png(seed))
     maker = Maker(
         small_clip, Geometry(), Areas(), rates=(0.2, 0.2), pixel_rule="image", name="line", memory=True, split=False,
-        self_test=False, reading=Reading(),
-        measure=lambda model, items, known: collect(model, items, known=known),
+        self_test=False, reading=Reading(), measure=lambda model, items, known: collect(model, items, known=known),
     )  # fmt: skip
     made = maker.make(list(iter_inputs([str(tmp_path)], recursive=False)), None, None)
-    made.write_memory(tmp_path / "line.json")
     assert made.profile.memory is not None
     other = png(9)
     with serve(profiles=[made.profile]) as server:
@@ -120,3 +119,95 @@ def test_a_profile_with_a_memory_judges_by_it(serve, small_clip, png, tmp_path) 
     assert given["score"] == pytest.approx(made.profile.judged(small_clip).detect(picture).score, abs=1e-6)
     assert plain["score"] == pytest.approx(small_clip.detect(picture).score, abs=1e-6)
     assert given["settings"]["memory_sha256"] == made.profile.memory.sha256
+
+
+def test_calibrate_makes_a_memory_as_the_command_does(serve, small_clip, png, tmp_path) -> None:
+    """Sent in parts it is the very memory that `model.calibrate` makes of all; regions name their neighbour."""
+    good = [(f"{seed}.png", png(seed)) for seed in range(6)]
+    for name, data in good:
+        (tmp_path / name).write_bytes(data)
+    expected = small_clip.calibrate(tmp_path, fpr=0.2)
+    other = png(9)
+    with serve() as up:
+        first = up.send_files(good[:3], "/v1/calibrate?name=line&rate=0.2").json
+        assert (first["images"], first["profile"], first["notes"]) == (3, None, [])
+        told = up.send_files(good[2:], "/v1/calibrate?name=line&rate=0.2&append=true").json
+        assert (told["images"], len(told["skipped"])) == (6, 1)
+        assert told["profile"]["remembered"] == 6
+        row = up.send_files([("a.png", other)], "/v1/detect?profile=line&pixel_threshold=0.01").json["results"][0]
+        picture = Image.open(io.BytesIO(other)).convert("RGB")
+        assert row["score"] == pytest.approx(small_clip.detect(picture, profile=expected).score, abs=1e-5)
+        assert row["p_value"] == expected.p_value(row["score"])
+        nearest = row["regions"][0]["nearest"]
+        assert nearest["picture"] == f"{nearest['number']}.png"
+        shown = up.ask("GET", f"/v1/profiles/line/pictures/{nearest['number']}")
+        with Image.open(io.BytesIO(shown.body)) as image:
+            assert (image.format, image.size) == ("JPEG", (64, 48))
+        assert up.ask("GET", "/v1/profiles/line/pictures/6").status == 404
+        saved = up.ask("GET", "/v1/profiles/line").body
+        light = up.ask("GET", "/v1/profiles/line?memory=false").json
+    assert "memories" not in light
+    (tmp_path / "one.json").write_bytes(saved)
+    profile = read_profile(tmp_path / "one.json")
+    assert small_clip.detect(picture, profile=profile).score == pytest.approx(row["score"], abs=1e-6)
+    with serve() as up:
+        brought = up.ask("POST", "/v1/profiles", saved, content_type="application/json")
+        assert brought.status == 200, brought.body
+        again = up.send_files([("a.png", other)], "/v1/detect?profile=line").json["results"][0]
+        assert again["score"] == pytest.approx(row["score"], abs=1e-6)
+        for content in (
+            saved.replace(b'"memories":{"line":"', b'"memories":{"line":"AAAA'),
+            b"{}",
+            b"\xff",
+            saved[:-9],
+        ):
+            refused = up.ask("POST", "/v1/profiles", content, content_type="application/json")
+            assert refused.status == 400, refused.body
+        elsewhere = saved.replace(expected.provenance["weights_sha256"].encode(), b"0" * 64)
+        refused = up.ask("POST", "/v1/profiles", elsewhere, content_type="application/json")
+        assert (refused.status, "another model" in refused.json["error"]["message"]) == (422, True)
+        assert up.ask("POST", "/v1/profiles", light_of(light), content_type="application/json").status == 422
+
+
+def light_of(content: dict) -> bytes:
+    """A profile whose memory was left behind."""
+    return json.dumps(content).encode()
+
+
+def test_a_rate_that_the_images_do_not_support_keeps_the_good_profile(serve, png) -> None:
+    good = [(f"{seed}.png", png(seed)) for seed in range(6)]
+    with serve() as up:
+        made = up.send_files(good, "/v1/calibrate?name=line&rate=0.2").json["profile"]
+        for query in ("rate=0.01", "rate=0.01&append=true", "rate=0.01&memory=false"):
+            told = up.send_files(good, f"/v1/calibrate?name=line&{query}").json
+            assert (told["profile"], told["kept"]) == (None, made)
+            assert up.ask("GET", "/v1/profiles").json["profiles"] == [made]
+        row = up.send_files(good[:1], "/v1/detect?profile=line").json["results"][0]
+        assert "memory_sha256" in row["settings"]
+
+
+def test_pictures_beyond_those_remembered_set_the_line(small_clip, png, monkeypatch) -> None:
+    """Of ten pictures the first six are remembered: scores of the others are those of strangers to that memory."""
+    from anomalyclip.calibration import growing
+    from anomalyclip.calibration.gathering import Gatherer
+    from anomalyclip.calibration.making import line_profile
+    from anomalyclip.detect.inputs import InputItem
+    from anomalyclip.geometry import Areas, Geometry
+    from anomalyclip.judges.memory.source import source_for
+
+    monkeypatch.setattr(growing, "MOST", 6)
+    pictures = [Image.open(io.BytesIO(png(seed))).convert("RGB") for seed in range(10)]
+    items = [InputItem(f"{seed}.png", str(seed), bytes([seed])) for seed in range(10)]
+    source = source_for(small_clip.encoder.facts)
+    gatherer = Gatherer(small_clip, source, Geometry(), Areas(), lambda item: pictures[item.key[0]])
+    line = growing.Growing(source, small_clip.settings.sigma)
+    for start in (0, 4, 8):
+        assert line.add(gatherer.gather(items[start : start + 4]).pictures) == []
+    assert (line.count, len(line.pictures)) == (10, 6)
+    found = line.remembered(0.2, 0.2)
+    profile = line_profile(found, small_clip.provenance(), name="x", rates=(0.2, 0.2), pixel_rule="image")
+    for seed in range(6, 10):
+        score = small_clip.detect(pictures[seed], profile=profile).score
+        assert found.measured.scores[seed] == pytest.approx(score, abs=1e-5)
+    above = sum(score >= profile.image_threshold for score in found.measured.scores)
+    assert above == 2, "2.2 of 11 lie above on average"

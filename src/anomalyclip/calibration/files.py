@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from anomalyclip.io.atomic import output_error, write_bytes
 from anomalyclip.io.names import printable
 
 FORMAT, VERSION = "anomalyclip-profiles", 1
-MAX_BYTES = 64 * 2**20  # two numbers per image: enough for more than a million
+MAX_BYTES = 128 * 2**20  # two numbers per image: enough for millions, and for memories in base64
 _SHOWN = 3
 
 
@@ -101,9 +104,21 @@ def _named(profile: Profile, file: Path) -> Profile:
     return profile.model_copy(update={"memory": part}).holding(profile.memory_bytes())
 
 
-def as_content(profiles: Iterable[Profile]) -> dict[str, Any]:
-    """What a file of profiles holds, as JSON values."""
-    return {"format": FORMAT, "version": VERSION, "profiles": [one.model_dump(mode="json") for one in profiles]}
+def as_content(profiles: Sequence[Profile], *, memories: bool = False) -> dict[str, Any]:
+    """What a file of profiles holds, as JSON values.
+
+    memories: the file carries them as base64, so that nothing lies beside it. Raises InputError where one is missing.
+    """
+    told = {"format": FORMAT, "version": VERSION, "profiles": [one.model_dump(mode="json") for one in profiles]}
+    if not memories:
+        return told
+    held = {one.name: base64.b64encode(one.memory_bytes()).decode("ascii") for one in profiles if one.memory}
+    return told | {"memories": held}
+
+
+def from_content(data: bytes, name: str) -> list[Profile]:
+    """The profiles in the bytes of a file of profiles. name: for messages. Raises InputError."""
+    return _profiles_in(_parsed(data, Path(name)), Path(name))
 
 
 def _split(given: str) -> tuple[str, str | None]:
@@ -113,7 +128,10 @@ def _split(given: str) -> tuple[str, str | None]:
 
 
 def _read_file(path: Path) -> list[Profile]:
-    content = _json(path)
+    return _profiles_in(_json(path), path)
+
+
+def _profiles_in(content: Any, path: Path) -> list[Profile]:
     if (
         not isinstance(content, dict)
         or content.get("format") != FORMAT
@@ -125,7 +143,24 @@ def _read_file(path: Path) -> list[Profile]:
             f"{printable(path)} has version {content.get('version')!r}, this program reads version {VERSION}; "
             "update anomalyclip, or calibrate again"
         )
-    return _checked(path, content["profiles"])
+    found = _checked(path, content["profiles"])
+    memories = content.get("memories", {})
+    if not isinstance(memories, dict):
+        raise InputError(f"{printable(path)} is damaged (memories: expected one by profile name); calibrate again")
+    return [_with_memory(path, profile, memories.get(profile.name)) for profile in found]
+
+
+def _with_memory(path: Path, profile: Profile, text: object) -> Profile:
+    """The profile, holding the memory that its file carries. Raises InputError for one that is not its own."""
+    if text is None or profile.memory is None:
+        return profile
+    try:
+        data = base64.b64decode(str(text), validate=True)
+    except binascii.Error as error:
+        raise InputError(f"{printable(path)}: the memory of {profile.name!r} is no base64; save it again") from error
+    if hashlib.sha256(data).hexdigest() != profile.memory.sha256:
+        raise InputError(f"{printable(path)}: the memory of {profile.name!r} is not its own (sha256); save it again")
+    return profile.holding(data)
 
 
 def _checked(path: Path, profiles: list[Any]) -> list[Profile]:
@@ -150,6 +185,10 @@ def _json(path: Path) -> Any:
         raise InputError(f"cannot read the profile {printable(path)}: {error}; check the path") from error
     if len(data) > MAX_BYTES:
         raise InputError(f"{printable(path)} is larger than {MAX_BYTES // 2**20} MiB; no profile is, check the path")
+    return _parsed(data, path)
+
+
+def _parsed(data: bytes, path: Path) -> Any:
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from anomalyclip.io.pictures import thumbnail_jpeg
 from anomalyclip.judges.memory.held_out import Seen, see
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from PIL.Image import Image
 
     from anomalyclip.detect.inputs import InputItem
@@ -70,7 +71,8 @@ class Gathered:
 class Gatherer:
     """Reads pictures as `detect` does and keeps what is seen of them.
 
-    model: with its words judge. read: gives an item's RGB image.
+    model: with its words judge. read: gives an item's RGB image. look: runs the model on views (B, 3, H, W) where that
+    is another thread's; None runs it here.
     """
 
     model: Detector
@@ -79,6 +81,7 @@ class Gatherer:
     areas: Areas
     read: Callable[[InputItem], Image]
     batch_size: int = 1
+    look: Callable[[NDArray[Any]], list[Seen]] | None = None
 
     def gather(self, items: Iterable[InputItem], advance: Callable[[], object] = lambda: None) -> Gathered:
         """What cannot be read or seen, or shows the same pixels as an earlier picture, is left out."""
@@ -135,5 +138,9 @@ class Gatherer:
         found: list[Seen] = []
         for batch in batches_of(views, self.batch_size):
             pixels = np.stack([view_pixels(self.model.preprocess, image, view) for view in batch])
-            found += see(self.model.encoder, self.model.judge, self.source, pixels)
+            found += self.see(pixels) if self.look is None else self.look(pixels)
         return found
+
+    def see(self, pixels: NDArray[Any]) -> list[Seen]:
+        """Views (B, 3, H, W) in one pass of the model."""
+        return see(self.model.encoder, self.model.judge, self.source, pixels)

@@ -116,6 +116,11 @@ def _raw_maps(held: HeldOut, sigma: float, mixture: Mixture) -> list[NDArray[np.
     ]
 
 
+def raw_peak(held: HeldOut, sigma: float, mixture: Mixture) -> float:
+    """The highest value of a picture's raw maps."""
+    return max(float(view.max()) for view in _raw_maps(held, sigma, mixture))
+
+
 def _measured(
     pictures: Sequence[Good],
     raw: Sequence[NDArray[np.float64]],

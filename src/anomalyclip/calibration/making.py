@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from anomalyclip.calibration.conformal import allowed, allowed_or_smallest, images_needed
 from anomalyclip.calibration.fitting import calibrate, provenance_of
@@ -15,6 +15,7 @@ from anomalyclip.calibration.measured import Measured
 from anomalyclip.calibration.memory_file import memory_name, packed, part_of
 from anomalyclip.calibration.remembering import Remembered, remember
 from anomalyclip.calibration.selftest.chart import chart_lines, summary_of, try_faults
+from anomalyclip.detect.pipeline import file_reader
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
 from anomalyclip.judges.memory.source import source_for
@@ -60,8 +61,9 @@ class Maker:
     """Makes profiles of one model and layout.
 
     rates: false-positive rates of images and of regions. memory: False draws thresholds alone. split: see
-    :func:`remember`. self_test: tell which painted faults the line finds. read: gives an item's RGB image.
-    measure: runs the stream. advance: called once per picture that the memory sees.
+    :func:`remember`. self_test: tell which painted faults the line finds. reading: how files are
+    read. measure: runs the stream. advance: called once per picture that the memory sees. read: gives an item's RGB image
+    where that is no file.
     """
 
     model: Detector
@@ -73,9 +75,10 @@ class Maker:
     memory: bool
     split: bool
     self_test: bool
-    read: Callable[[InputItem], Image]
+    reading: Reading
     measure: Measure
     advance: Callable[[], object] = lambda: None
+    read: Callable[[InputItem], Image] | None = None
 
     def make(self, items: Sequence[InputItem], anomalies: Sequence[InputItem] | None, wish: Wish | None) -> Made:
         """Raises InputError where no picture is left, ConfigError where the pictures support no such rate."""
@@ -89,12 +92,13 @@ class Maker:
         judged = found.judged(self.model)
         anomalous = None if anomalies is None else _needed(self.measure(judged, anomalies, normals))
         rates = tuple(allowed_or_smallest(len(normals.scores), rate) for rate in self.rates)
-        profile = self._profile(
-            normals, rates, (found.image_threshold, found.pixel_threshold(rates[1])), anomalous, wish
+        provenance = provenance_of(self.model, self.geometry, self.areas, self.reading)
+        profile = line_profile(
+            found, provenance, name=self.name, rates=rates, pixel_rule=self.pixel_rule, anomalies=anomalous, wish=wish
         )
         warnings = [*_too_few(len(normals.scores), self.rates[0]), *found.told]
         skipped = normals.skipped + (anomalous.skipped if anomalous is not None else [])
-        made = Made(self._remembering(profile, found), anomalous, skipped, warnings=warnings)
+        made = Made(profile, anomalous, skipped, warnings=warnings)
         made.told += spoilers(normals, rates[0])
         if self.self_test:
             tried = try_faults(self._gatherer(), found.line, found.pictures, self.advance)
@@ -119,7 +123,7 @@ class Maker:
 
     def _gatherer(self) -> Gatherer:
         source = source_for(self.model.encoder.facts)
-        return Gatherer(self.model, source, self.geometry, self.areas, self.read)
+        return Gatherer(self.model, source, self.geometry, self.areas, self.read or file_reader(self.reading))
 
     def _thresholds_alone(
         self, items: Sequence[InputItem], anomalies: Sequence[InputItem] | None, wish: Wish | None
@@ -128,34 +132,45 @@ class Maker:
         for rate in self.rates:
             allowed(len(normals.scores), rate)
         anomalous = None if anomalies is None else _needed(self.measure(self.model, anomalies, normals))
-        profile = self._profile(normals, self.rates, None, anomalous, wish)
-        return Made(profile, anomalous, normals.skipped + (anomalous.skipped if anomalous is not None else []))
-
-    def _profile(
-        self,
-        normals: Measured,
-        rates: tuple[float, ...],
-        thresholds: tuple[float, float] | None,
-        anomalous: Measured | None,
-        wish: Wish | None,
-    ) -> Profile:
-        return calibrate(
+        profile = calibrate(
             normals,
             provenance_of(self.model, self.geometry, self.areas, self.reading),
             name=self.name,
-            rate=rates[0],
-            pixel_rate=rates[1],
+            rate=self.rates[0],
+            pixel_rate=self.rates[1],
             pixel_rule=self.pixel_rule,
             anomalies=anomalous,
             wish=wish,
-            thresholds=thresholds,
         )
+        return Made(profile, anomalous, normals.skipped + (anomalous.skipped if anomalous is not None else []))
 
-    def _remembering(self, profile: Profile, found: Remembered) -> Profile:
-        data = packed(found.line, [picture.thumbnail for picture in found.pictures])
-        file = memory_name(Path("line.json"), self.name)
-        part = part_of(found.line, file=file, data=data, held_out=found.held_out)
-        return profile.model_copy(update={"memory": part}).holding(data)
+
+def line_profile(
+    found: Remembered,
+    provenance: Mapping[str, Any],
+    *,
+    name: str,
+    rates: tuple[float, ...],
+    pixel_rule: PixelRule,
+    anomalies: Measured | None = None,
+    wish: Wish | None = None,
+) -> Profile:
+    """The profile of a line, holding its memory. rates: of images and of regions, as the pictures support them."""
+    profile = calibrate(
+        found.measured,
+        provenance,
+        name=name,
+        rate=rates[0],
+        pixel_rate=rates[1],
+        pixel_rule=pixel_rule,
+        anomalies=anomalies,
+        wish=wish,
+        thresholds=(found.image_threshold, found.pixel_threshold(rates[1])),
+    )
+    data = packed(found.line, [picture.thumbnail for picture in found.pictures])
+    file = memory_name(Path("line.json"), name)
+    part = part_of(found.line, file=file, data=data, held_out=found.held_out)
+    return profile.model_copy(update={"memory": part}).holding(data)
 
 
 def spoilers(normals: Measured, rate: float) -> list[str]:

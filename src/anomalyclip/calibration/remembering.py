@@ -109,10 +109,10 @@ def remember(
         measured.extend(others)
     if not measured.scores:
         return found
-    return _drawn_again(replace(found, measured=measured), rate)
+    return drawn_again(replace(found, measured=measured), rate)
 
 
-def _drawn_again(found: Remembered, rate: float) -> Remembered:
+def drawn_again(found: Remembered, rate: float) -> Remembered:
     """The scale of scores moved so that 0.5 lies where all pictures together put it."""
     old, measured = found.line.score_scale, found.measured
     raw = old.inverse(np.asarray(measured.scores))

@@ -110,7 +110,6 @@ class CalibrateJob:
     def _process(self, model: Detector, others: list[Profile], wish: RecallWish | CostWish | None, total: int) -> int:
         from anomalyclip.calibration import write_profiles
         from anomalyclip.calibration.making import Maker
-        from anomalyclip.detect.pipeline import file_reader
 
         with progress_bar(shown=not self.given.quiet) as bar:
             task = bar.add_task("calibrate", total=total)
@@ -124,7 +123,7 @@ class CalibrateJob:
                 memory=self.given.memory,
                 split=self.given.split,
                 self_test=self.given.self_test,
-                read=file_reader(reading_of(self.given)),
+                reading=reading_of(self.given),
                 measure=lambda judged, items, known: self._measure(
                     judged, items, known, lambda: bar.update(task, advance=1)
                 ),

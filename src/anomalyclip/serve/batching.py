@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    Outcome = tuple[float, npt.NDArray[np.float32]]
+    Outcome = Any  # (score, map), or what the `predict` of a list gave for the image
     Pixels = npt.NDArray[Any]
     Floats = npt.NDArray[np.float32]
-    Predict = Callable[[Pixels], tuple[Floats, Floats]]
+    Predict = Callable[[Pixels], tuple[Floats, Floats] | list[Any]]
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,9 @@ class _Job:
 class Batcher:
     """Collects single images into forward passes.
 
-    predict: (B, 3, S, S) -> scores (B,), maps (B, S, S). batch_size: images per pass. batch_wait: seconds that the
-    first image of a pass waits for others; under load none waits, since the queue is full already.
+    predict: (B, 3, S, S) -> scores (B,), maps (B, S, S); or a list of B outcomes of any kind. batch_size: images per
+    pass. batch_wait: seconds that the first image of a pass waits for others; under load none waits, since the queue is
+    full already.
     on_batch(size, seconds): called after each pass, on the model's thread.
     """
 
@@ -108,8 +109,7 @@ class Batcher:
         import numpy as np
 
         try:
-            scores, maps = jobs[0].predict(np.stack([job.pixels for job in jobs]))
-            outcomes = list(zip(scores.tolist(), maps, strict=True))
+            outcomes = _each(jobs[0].predict(np.stack([job.pixels for job in jobs])))
         except Exception as error:
             if len(jobs) == 1:
                 jobs[0].future.set_exception(error)
@@ -119,3 +119,10 @@ class Batcher:
             return
         for job, outcome in zip(jobs, outcomes, strict=True):
             job.future.set_result(outcome)
+
+
+def _each(found: tuple[Floats, Floats] | list[Any]) -> list[Outcome]:
+    if isinstance(found, list):
+        return found
+    scores, maps = found
+    return list(zip(scores.tolist(), maps, strict=True))

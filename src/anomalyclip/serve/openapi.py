@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from anomalyclip.serve.refusals import KINDS
-from anomalyclip.serve.schemas import PIXEL, ErrorAnswer, ImagesBody
+from anomalyclip.serve.schemas import PIXEL, ErrorAnswer, ImagesBody, ProfileFile
 
 #: Refusals that a path with uploads may answer with, besides those of every path below /v1.
 UPLOAD = ("malformed", "cross_site", "too_slow", "too_large", "media_type", "invalid", "busy", "failed", "unavailable")
@@ -44,6 +44,14 @@ IMAGES: dict[str, Any] = {
                 "example": {"images": [{"name": "part-0001.png", "data": PIXEL}]},
             },
         },
+    }
+}
+
+
+PROFILE: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": ProfileFile.model_json_schema()}},
     }
 }
 

@@ -4,50 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any, cast
-
-import numpy as np
+from typing import Any
 
 from anomalyclip.calibration import Profile, calibrate, images_needed, smallest_rate
 from anomalyclip.calibration.fitting import DEFAULT_RATE
-from anomalyclip.calibration.measured import Measured, collect
+from anomalyclip.calibration.growing import Growing
+from anomalyclip.calibration.lining import FEWEST
+from anomalyclip.calibration.making import line_profile
+from anomalyclip.calibration.measured import Measured
 from anomalyclip.calibration.profile import PixelRule
-from anomalyclip.detect.inputs import InputItem
+from anomalyclip.errors import AnomalyClipError
 from anomalyclip.io.reading import Reading
-from anomalyclip.serve.batching import Batcher
 from anomalyclip.serve.refusals import Refused
-from anomalyclip.serve.uploads import Upload
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from PIL.Image import Image
-
-    from anomalyclip.detector import Detector
-
-
-MOST_IMAGES = 20_000
 
 
 @dataclass(frozen=True)
 class Aim:
-    """What a calibration is for; see `anomalyclip.calibration.calibrate`."""
+    """What a calibration is for; see `anomalyclip.calibration.calibrate`. memory: remember the images, from 4 on."""
 
     rate: float = DEFAULT_RATE
     pixel_rate: float | None = None
     pixel_rule: PixelRule = "image"
+    memory: bool = True
+
+    @property
+    def rates(self) -> tuple[float, float]:
+        """Of images and of regions."""
+        return self.rate, self.rate if self.pixel_rate is None else self.pixel_rate
 
     @property
     def images_needed(self) -> int:
-        return images_needed(min(self.rate, self.rate if self.pixel_rate is None else self.pixel_rate))
+        needed = images_needed(min(self.rates))
+        return max(needed, FEWEST) if self.memory else needed
+
+
+@dataclass
+class Taken:
+    """The images of one profile so far. growing: with a memory; measured: without one. reading: how all are read."""
+
+    reading: Reading = field(default_factory=Reading)
+    growing: Growing | None = None
+    measured: Measured = field(default_factory=Measured)
+
+    @property
+    def count(self) -> int:
+        return len(self.measured.scores) if self.growing is None else self.growing.count
 
 
 @dataclass
 class _Made:
-    """A profile in the making. profile: None while its images are too few."""
+    """A profile in the making. profile: None while its images are too few, and there was none of this name before."""
 
-    reading: Reading
-    measured: Measured = field(default_factory=Measured)
+    taken: Taken
     profile: Profile | None = None
 
 
@@ -88,51 +96,72 @@ class Profiles:
         if name in self._given:
             raise Refused("invalid", f"the profile {name!r} came with the server; take another name")
 
-    def calibrate(self, name: str, normals: Measured, aim: Aim, reading: Reading, *, append: bool) -> dict[str, Any]:
-        """Add measured images to a profile, or start it anew; the answer of `POST /v1/calibrate`.
-
-        Raises Refused where clients have too many profiles, or earlier images of this one were read otherwise.
-        """
+    def refuse_more(self, name: str) -> None:
+        """Raises Refused where clients have too many profiles for another one."""
         if name not in self._made and len(self._made) >= self._most:
             raise Refused("invalid", f"the server holds {self._most} profiles of clients; remove one first")
-        made = self._made.get(name) if append else None
-        made = made or _Made(reading)
-        if made.reading != reading:
-            raise Refused("invalid", f"the images of {name!r} so far were read with another axis or full_scale")
-        if len(made.measured.scores) + len(normals.scores) > MOST_IMAGES:
-            raise Refused("invalid", f"a profile made here takes {MOST_IMAGES:,} images; use `anomalyclip calibrate`")
-        skipped, normals.skipped = normals.skipped, []
-        made.measured.extend(normals)
-        made.profile = self._fitted(name, made, aim)
-        self._made[name] = made
-        return self._told(made, aim, skipped)
 
-    def known(self, name: str, *, append: bool) -> Measured | None:
-        """What was measured for this profile before."""
-        made = self._made.get(name) if append else None
-        return made.measured if made is not None else None
+    def put(self, profiles: Sequence[Profile]) -> None:
+        """Take profiles that a client saved before. Raises Refused: of another model, or a name that cannot be."""
+        for profile in profiles:
+            self.refuse_given(profile.name)
+            self.refuse_more(profile.name)
+            try:
+                profile.check_model(self._provenance)
+            except AnomalyClipError as error:
+                raise Refused("invalid", str(error)) from error
+        for profile in profiles:
+            self._made[profile.name] = _Made(Taken(), profile)
 
-    def _fitted(self, name: str, made: _Made, aim: Aim) -> Profile | None:
-        if len(made.measured.scores) < aim.images_needed:
+    def taken(self, name: str, *, append: bool) -> Taken | None:
+        """The images of this profile that came before, if they are to be added to."""
+        made = self._made.get(name) if append else None
+        return made.taken if made is not None else None
+
+    def calibrate(
+        self, name: str, taken: Taken, aim: Aim, skipped: Sequence[tuple[str, str]], told: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """(Re)make a profile of the images so far; the answer of `POST /v1/calibrate`.
+
+        Where they are too few for the rate, a profile of this name stays as it was. Raises Refused where clients have
+        too many profiles.
+        """
+        self.refuse_more(name)
+        before = self._made.get(name)
+        fitted = self._fitted(name, taken, aim)
+        kept = before.profile if before is not None and fitted is None else None
+        self._made[name] = _Made(taken, fitted or kept)
+        return {
+            "images": taken.count,
+            "skipped": [{"path": path, "reason": reason} for path, reason in skipped],
+            "smallest_rate": smallest_rate(taken.count),
+            "images_needed": aim.images_needed,
+            "profile": None if fitted is None else summary(fitted),
+            "kept": None if kept is None else summary(kept),
+            "notes": list(told),
+        }
+
+    def _read_so(self, reading: Reading) -> dict[str, Any]:
+        """The model's provenance, with how images are read."""
+        return {**self._provenance, "settings": {**self._provenance["settings"], **reading.recorded()}}
+
+    def _fitted(self, name: str, taken: Taken, aim: Aim) -> Profile | None:
+        if taken.count < aim.images_needed:
             return None
+        if taken.growing is not None:
+            found = taken.growing.remembered(*aim.rates)
+            if found is None:
+                return None
+            options: dict[str, Any] = {"name": name, "rates": aim.rates, "pixel_rule": aim.pixel_rule}
+            return line_profile(found, self._read_so(taken.reading), **options)
         return calibrate(
-            made.measured,
-            {**self._provenance, "settings": {**self._provenance["settings"], **made.reading.recorded()}},
+            taken.measured,
+            self._read_so(taken.reading),
             name=name,
             rate=aim.rate,
             pixel_rate=aim.pixel_rate,
             pixel_rule=aim.pixel_rule,
         )
-
-    def _told(self, made: _Made, aim: Aim, skipped: Sequence[tuple[str, str]]) -> dict[str, Any]:
-        count = len(made.measured.scores)
-        return {
-            "images": count,
-            "skipped": [{"path": path, "reason": reason} for path, reason in skipped],
-            "smallest_rate": smallest_rate(count),
-            "images_needed": aim.images_needed,
-            "profile": None if made.profile is None else summary(made.profile),
-        }
 
 
 def summary(profile: Profile) -> dict[str, Any]:
@@ -147,43 +176,5 @@ def summary(profile: Profile) -> dict[str, Any]:
         "pixel_threshold": profile.pixel_threshold,
         "pixel_rate": profile.pixel.rate,
         "pixel_rule": profile.pixel.rule,
+        "remembered": 0 if profile.memory is None else len(profile.memory.pictures),
     }
-
-
-def measure_uploads(
-    uploads: Sequence[Upload],
-    model: Detector,
-    batcher: Batcher,
-    known: Measured | None,
-    reading: Reading,
-    *,
-    batch_size: int,
-) -> Measured:
-    """Blocks until all are measured; the model's turns are shared with all other requests."""
-    items = [InputItem(upload.name, upload.name, i.to_bytes(16, "big")) for i, upload in enumerate(uploads)]
-    contents = {item.key: upload for item, upload in zip(items, uploads, strict=True)}
-    read = partial(_read, contents, reading)
-    turns = cast("Detector", Turns(model, batcher))
-    return collect(turns, items, batch_size=batch_size, workers=1, known=known, read=read)
-
-
-def _read(contents: Mapping[bytes, Upload], reading: Reading, item: InputItem) -> Image:
-    upload = contents[item.key]
-    return reading.content(upload.read(), item.path, upload.frame)
-
-
-class Turns:
-    """A detector whose passes wait in the server's queue like any other image."""
-
-    def __init__(self, model: Detector, batcher: Batcher) -> None:
-        self._model, self._batcher = model, batcher
-
-    def __getattr__(self, name: str) -> Any:
-        """Everything but `predict` is the detector's."""
-        return getattr(self._model, name)
-
-    def predict(self, pixels: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Every image waits for its own turn."""
-        outcomes = [future.result() for future in [self._batcher.submit(each) for each in pixels]]
-        scores, maps = zip(*outcomes, strict=True)
-        return np.array(scores, np.float32), np.stack(maps)

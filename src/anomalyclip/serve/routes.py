@@ -14,9 +14,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from anomalyclip.calibration import Profile
-from anomalyclip.calibration.files import as_content
+from anomalyclip.calibration.files import as_content, from_content
 from anomalyclip.detect.pipeline import Rules
-from anomalyclip.errors import ConfigError
+from anomalyclip.errors import AnomalyClipError, ConfigError
 from anomalyclip.io.reading import Reading
 from anomalyclip.serve import openapi
 from anomalyclip.serve.profiles import Aim, summary
@@ -81,15 +81,16 @@ async def detect(request: Request, options: Annotated[DetectOptions, Query()]) -
     responses=openapi.answers(CalibrateAnswer, *openapi.UPLOAD),
 )
 async def calibrate(request: Request, options: Annotated[CalibrateOptions, Query()]) -> Response:
-    """Thresholds with a known false-positive rate from images without anomalies.
+    """A memory of images without anomalies, and thresholds with a known false-positive rate.
 
     Many images come in several requests: `append=true` adds to the profile. `profile` is null while the images are too
-    few for the rate. Images that cannot be read, and pictures that came before, are named in `skipped`. Profiles live
-    as long as the server; `GET /v1/profiles/{name}` gives a file that `--profile` takes.
+    few for the rate; an earlier profile of this name then stays, as `kept`. Images that cannot be read, and pictures
+    that came before, are named in `skipped`. Profiles live as long as the server; `GET /v1/profiles/{name}` gives a
+    file that `--profile` and `POST /v1/profiles` take.
     """
     service = service_of(request)
     reading = _asked(service, options)
-    aim = Aim(options.rate, options.pixel_rate, options.pixel_rule)
+    aim = Aim(options.rate, options.pixel_rate, options.pixel_rule, options.memory)
     limits = service.config.limits
     async with uploads_of(request, limits.max_files) as files:
         uploads = await run_in_threadpool(pictures_of, files, reading, limits.max_files, options.frames)
@@ -110,9 +111,50 @@ async def profiles(request: Request) -> Response:
     tags=["profiles"],
     responses=openapi.answers(ProfileFile, "not_found", "invalid"),
 )
-async def profile(request: Request, name: ProfileName) -> Response:
-    """The content of a file for `--profile`, with the scores of its normal images."""
-    return json_answer(as_content([service_of(request).profiles.get(name)]))
+async def profile(request: Request, name: ProfileName, memory: bool = True) -> Response:
+    """The content of a file for `--profile`, with the scores of its normal images, and its memory unless
+    `memory=false`: one file that carries both."""
+    found = service_of(request).profiles.get(name)
+    return await run_in_threadpool(lambda: json_answer(as_content([found], memories=memory)))
+
+
+@v1.get(
+    "/profiles/{name}/pictures/{number}",
+    summary="A good picture that a profile remembers",
+    tags=["profiles"],
+    response_class=Response,
+    responses={
+        200: {"description": "A JPEG.", "content": {"image/jpeg": {}}},
+        **openapi.refusals("not_found", "invalid"),
+    },
+)
+async def good_picture(request: Request, name: ProfileName, number: Annotated[int, Path(ge=0)]) -> Response:
+    """320 pixels at most on its longest side; `number` is that of a region's `nearest`."""
+    data = await run_in_threadpool(service_of(request).picture, name, number)
+    return Response(data, media_type="image/jpeg", headers={"cache-control": "no-store"})
+
+
+@v1.post(
+    "/profiles",
+    summary="Bring back a saved profile",
+    tags=["profiles"],
+    openapi_extra=openapi.PROFILE,
+    responses=openapi.answers(ProfilesAnswer, *openapi.UPLOAD),
+)
+async def bring(request: Request) -> Response:
+    """The content of a file that `GET /v1/profiles/{name}` gave, or of `anomalyclip calibrate` without a memory.
+
+    A profile of another model, or a memory that is missing or not its own, is refused.
+    """
+    service = service_of(request)
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Refused("media_type", "send the file of a profile as application/json")
+    data = await request.body()
+    try:
+        found = await run_in_threadpool(from_content, data, "the profile")
+    except AnomalyClipError as error:
+        raise Refused("malformed", str(error)) from error
+    return json_answer({"profiles": await service.put(found)})
 
 
 @v1.delete(

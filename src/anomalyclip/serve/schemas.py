@@ -98,7 +98,10 @@ class Row(BaseModel):
     score: float | None = Field(description="Image score in [0, 1]; null where the image could not be read.")
     p_value: float | None = Field(description="Share of normal images that score as high; null without a profile.")
     decision: Literal["anomalous", "normal"] | None = Field(description="Null without a threshold.")
-    regions: list[dict[str, Any]]
+    regions: list[dict[str, Any]] = Field(
+        description="With a memory each has `nearest`: `patch`, and the good one it was compared with (`number` and "
+        "`picture` in the profile, `box`, `distance`)."
+    )
     notes: list[str] = Field(default=[], description="What has to be told about how the picture was read.")
     error: str | None = Field(description="Null, or one line that says why this image failed.")
     model: str
@@ -126,6 +129,7 @@ class ProfileSummary(BaseModel):
     pixel_threshold: float
     pixel_rate: float
     pixel_rule: Literal["image", "pixel"]
+    remembered: int = Field(description="Good images that it compares others with; 0 for thresholds alone.")
 
 
 class ProfilesAnswer(BaseModel):
@@ -140,6 +144,7 @@ class ProfileFile(BaseModel):
     format: str
     version: int
     profiles: list[dict[str, Any]]
+    memories: dict[str, str] = Field(default={}, description="By profile: the file of its memory in base64.")
 
 
 class Skipped(BaseModel):
@@ -157,6 +162,8 @@ class CalibrateAnswer(BaseModel):
     smallest_rate: float = Field(description="The smallest false-positive rate that so many images support.")
     images_needed: int = Field(description="For the rate that was asked for.")
     profile: ProfileSummary | None = Field(description="Null while the images are too few.")
+    kept: ProfileSummary | None = Field(description="The earlier profile of this name, which stays meanwhile.")
+    notes: list[str] = Field(description="What has to be told, such as why there is no memory.")
 
 
 class ModelEntry(BaseModel):

@@ -5,18 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from anomalyclip.calibration import Profile
 from anomalyclip.detect.pipeline import Rules
 from anomalyclip.detect.result import Provenance
+from anomalyclip.errors import AnomalyClipError
 from anomalyclip.io.reading import Reading
+from anomalyclip.judges.memory.line import LineJudge
+from anomalyclip.judges.verdicts import Nearest, nearest_of
 from anomalyclip.serve.admission import Admission
 from anomalyclip.serve.batching import Batcher
 from anomalyclip.serve.config import ServeConfig
+from anomalyclip.serve.measuring import Measuring
 from anomalyclip.serve.metrics import Metrics
-from anomalyclip.serve.profiles import Aim, Profiles, measure_uploads
+from anomalyclip.serve.profiles import Aim, Profiles, summary
+from anomalyclip.serve.refusals import Refused
 from anomalyclip.serve.uploads import Upload
 from anomalyclip.serve.work import Deciding, Decoded, Wishes, decode, failed_row, finish
 
@@ -27,6 +33,22 @@ if TYPE_CHECKING:
     Map = npt.NDArray[np.float32]
 
 T = TypeVar("T")
+
+
+class Judged:
+    """A model with the memory of one profile; the encoder is the same one."""
+
+    def __init__(self, profile: Profile, model: Any) -> None:
+        self.profile = profile
+        opened = profile.opened()
+        self.thumbnails = opened.thumbnails
+        self.model = model.with_judge(LineJudge(model.judge, opened.line))
+
+    def look(self, pixels: npt.NDArray[Any]) -> list[tuple[float, Map, Nearest | None]]:
+        """(score, map, what its patches were compared with) of each image; on the model's thread."""
+        found = self.model.predict(pixels)
+        scores, maps = found
+        return list(zip(scores.tolist(), maps, nearest_of(found, len(maps)), strict=True))
 
 
 class Service:
@@ -40,8 +62,7 @@ class Service:
         self.model, self.config = model, config
         self.draining = False
         self.profiles = Profiles(profiles, model.provenance(), config.limits.max_profiles)
-        # Those with a memory judge by it; the encoder is the same one.
-        self._judged = {one.name: one.judged(model) for one in profiles if one.memory is not None}
+        self._judged = {one.name: Judged(one, model) for one in profiles if one.memory is not None}
         if config.profile is not None:
             self.profiles.get(config.profile)
         self.metrics = Metrics()
@@ -84,33 +105,72 @@ class Service:
         """Measure normal images and (re)make a profile; one calibration at a time. See `Profiles.calibrate`."""
         self.profiles.refuse_given(name)
 
+        self.profiles.refuse_more(name)
+        measuring = Measuring(self.model, self.batcher, self.config.batch_size, reading)
+        refusal = measuring.refusal() if aim.memory else None
+        notes = [] if refusal is None else [f"no memory, thresholds alone: {refusal}"]
+        aim = aim if refusal is None else replace(aim, memory=False)
+
         def run() -> dict[str, Any]:
-            normals = measure_uploads(
-                uploads,
-                self.model,
-                self.batcher,
-                self.profiles.known(name, append=append),
-                reading,
-                batch_size=self.config.batch_size,
-            )
-            return self.profiles.calibrate(name, normals, aim, reading, append=append)
+            taken = self.profiles.taken(name, append=append)
+            if taken is not None and taken.reading != reading:
+                raise Refused("invalid", f"the images of {name!r} so far were read with another axis or full_scale")
+            if taken is None or (taken.growing is None) is aim.memory:
+                taken = measuring.begin(aim.memory)
+            return self.profiles.calibrate(name, taken, aim, measuring.take(taken, uploads), notes)
 
         return await self._in(self._calibrator, run)
 
+    async def put(self, profiles: Sequence[Profile]) -> list[dict[str, Any]]:
+        """Take profiles that a client saved before; see `Profiles.put`."""
+
+        def run() -> None:
+            try:
+                judged = {one.name: Judged(one, self.model) for one in profiles if one.memory is not None}
+            except AnomalyClipError as error:
+                raise Refused("invalid", str(error)) from error
+            self.profiles.put(profiles)
+            self._judged |= judged
+
+        await self._in(self._calibrator, run)
+        return [summary(one) for one in profiles]
+
     def judged(self, profile: Profile | None) -> Any:
         """The model, with the profile's memory if it has one."""
-        return self.model if profile is None else self._judged.get(profile.name, self.model)
+        found = self._with_memory(profile)
+        return self.model if found is None else found.model
 
-    async def score(self, upload: Upload, deciding: Deciding, preview: int | None = None) -> tuple[Decoded, float, Map]:
-        """Decode one upload and give it its turn. Raises what reading or the model raises."""
+    def _with_memory(self, profile: Profile | None) -> Judged | None:
+        """One a profile, made when it is first used; another profile of the same name takes its place."""
+        if profile is None or profile.memory is None:
+            return None
+        known = self._judged.get(profile.name)
+        if known is None or known.profile is not profile:
+            known = self._judged[profile.name] = Judged(profile, self.model)
+        return known
+
+    def picture(self, name: str, number: int) -> bytes:
+        """A JPEG of a good picture that a profile remembers. Raises Refused (404)."""
+        found = self._with_memory(self.profiles.get(name))
+        thumbnails = [] if found is None else found.thumbnails
+        if not 0 <= number < len(thumbnails):
+            raise Refused("not_found", f"the profile {name!r} shows {len(thumbnails)} pictures, numbered from 0")
+        return thumbnails[number]
+
+    async def score(
+        self, upload: Upload, deciding: Deciding, preview: int | None = None
+    ) -> tuple[Decoded, float, Map, Nearest | None]:
+        """Decode one upload and give it its turn; with what its patches were compared with, where a memory judges.
+
+        Raises what reading or the model raises.
+        """
         image = await self._in(self._readers, partial(decode, upload, self.model, deciding.reading, preview=preview))
-        predicts = self._predicts(deciding.profile)
-        score, small_map = await asyncio.wrap_future(self.batcher.submit(image.pixels, predicts))
-        return image, score, small_map
-
-    def _predicts(self, profile: Profile | None) -> Callable[..., Any] | None:
-        judged = self.judged(profile)
-        return None if judged is self.model else judged.predict
+        judged = self._with_memory(deciding.profile)
+        if judged is None:
+            score, small_map = await asyncio.wrap_future(self.batcher.submit(image.pixels))
+            return image, score, small_map, None
+        score, small_map, nearest = await asyncio.wrap_future(self.batcher.submit(image.pixels, judged.look))
+        return image, score, small_map, nearest
 
     def close(self) -> None:
         """Finish what was submitted; blocks."""
@@ -121,8 +181,8 @@ class Service:
 
     async def _row(self, upload: Upload, deciding: Deciding, wishes: Wishes, provenance: Provenance) -> dict[str, Any]:
         try:
-            image, score, small_map = await self.score(upload, deciding, wishes.preview)
-            work = partial(finish, upload, image, score, small_map, deciding, wishes, provenance)
+            image, score, small_map, nearest = await self.score(upload, deciding, wishes.preview)
+            work = partial(finish, upload, image, score, small_map, deciding, wishes, provenance, nearest)
             row = await self._in(self._writers, work)
         except Exception as error:  # every failure is this image's alone
             row = failed_row(upload, error, provenance)

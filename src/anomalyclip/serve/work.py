@@ -16,10 +16,13 @@ from anomalyclip.detect.inputs import InputItem
 from anomalyclip.detect.pipeline import Rules
 from anomalyclip.detect.result import Provenance, Result, one_line, to_row
 from anomalyclip.errors import AnomalyClipError
+from anomalyclip.geometry import Geometry, plan_views
 from anomalyclip.geometry.regions import find_regions
 from anomalyclip.geometry.resize import resize_map
 from anomalyclip.io import encode_map, half_tiff, heat_png, notes_of, thumbnail_data_uri
 from anomalyclip.io.reading import Reading
+from anomalyclip.judges.memory.comparing import Looked, explain
+from anomalyclip.judges.verdicts import Nearest
 from anomalyclip.prediction import decide
 from anomalyclip.serve.schemas import MapFormat
 from anomalyclip.serve.uploads import Upload
@@ -84,8 +87,9 @@ def finish(
     deciding: Deciding,
     wishes: Wishes,
     provenance: Provenance,
+    nearest: Nearest | None = None,
 ) -> dict[str, Any]:
-    """The row of a scored image, JSON-ready."""
+    """The row of a scored image, JSON-ready. nearest: what its patches were compared with."""
     if not math.isfinite(score):
         return failed_row(upload, ValueError(f"the model gave the score {score}, which is not a number"), provenance)
     rules, profile = deciding.rules, deciding.profile
@@ -94,7 +98,10 @@ def finish(
     result = Result(_item(upload), image.width, image.height, score, decision, p_value=p_value, notes=image.notes)
     if rules.pixel_threshold is not None:
         native = resize_map(small_map, (image.width, image.height))
-        result = replace(result, regions=find_regions(native, rules.pixel_threshold, min_area=rules.min_area))
+        regions = find_regions(native, rules.pixel_threshold, min_area=rules.min_area)
+        if nearest is not None:
+            explain(regions, [Looked(plan_views((image.width, image.height), Geometry())[0], nearest)])
+        result = replace(result, regions=regions)
     row = to_row(result, provenance)
     if wishes.maps is not None:
         row["map"] = _encoded(small_map, _map_size(image.width, image.height, wishes), wishes.maps)

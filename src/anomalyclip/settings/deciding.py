@@ -103,7 +103,7 @@ CALIBRATING: tuple[Setting, ...] = (
         default=True,
         flags=("--memory/--no-memory",),
         help="Remember the good pictures and compare others with them (from 4 pictures on), or draw thresholds alone.",
-        where=(CALIBRATE,),
+        where=(CALIBRATE, REST_CALIBRATE),
     ),
     Setting(
         name="split",
