@@ -236,6 +236,45 @@ def _saved_rows(desk: Desk) -> list[dict[str, Any]]:
     return rows
 
 
+def test_a_click_on_a_region_shows_its_nearest_good_patch(desk: Desk) -> None:
+    """By the row and by the picture; the good patch is not blank, and is of a normal image."""
+    expect(desk("#regions tr").first).to_be_visible()
+    desk("#regions tr button").first.click()
+    names = "|".join(re.escape(path.name) for path in desk.normals)
+    expect(desk("#beside-words")).to_have_text(re.compile(rf"nearest good patch lies in ({names}); distance 0\.\d+"))
+    expect(desk("#beside-good")).to_be_visible()
+    for canvas in ("#beside-own", "#beside-good"):
+        painted = f"""() => {{ const c = document.querySelector("{canvas}");
+            return new Set(c.getContext("2d").getImageData(0, 0, c.width, c.height).data).size > 10; }}"""
+        desk.page.wait_for_function(painted)
+    desk.shot("6-beside")
+    desk("#beside-close").click()
+    expect(desk("#beside")).to_be_hidden()
+    peak = desk("#regions tr").first.locator("td").last.inner_text()
+    width, height, x, y = map(int, re.findall(r"\d+", peak))
+    own = desk("#facts").inner_text()
+    across, down = map(int, re.findall(r"\d+", own)[:2])
+    box = desk("#heat").bounding_box()
+    assert box is not None
+    scale = min(box["width"] / across, box["height"] / down)
+    left, top = (box["width"] - across * scale) / 2, (box["height"] - down * scale) / 2
+    desk("#heat").click(position={"x": left + (x + width / 2) * scale, "y": top + (y + height / 2) * scale})
+    expect(desk("#beside-words")).to_contain_text("nearest good patch")
+
+
+def test_a_saved_profile_comes_back(desk: Desk) -> None:
+    saved = desk.save("#save-profile")
+    content = json.loads(saved.read_text("utf-8"))
+    assert set(content["memories"]) == {"my-parts"}
+    content["profiles"][0]["name"] = "again"
+    content["memories"] = {"again": content["memories"]["my-parts"]}
+    other = desk.downloads / "again.json"
+    other.write_text(json.dumps(content))
+    desk.page.set_input_files("#profile-file", other)
+    expect(desk("#calibrated")).to_contain_text("again is back: 25 normal images, 25 of them remembered")
+    expect(desk("#profile")).to_have_value("again")
+
+
 @pytest.mark.skipif(bool(SHOTS), reason="compares with the small CLIP")
 def test_regions_of_the_page_are_those_of_detect(desk: Desk, golden_folder: Path) -> None:
     """The page finds them in float16 maps of the image's own size: equal but for pixels on the threshold itself."""
@@ -244,7 +283,7 @@ def test_regions_of_the_page_are_those_of_detect(desk: Desk, golden_folder: Path
     model = from_files(
         golden_folder / "clip_small_openai.safetensors", golden_folder / "epoch_1.pth", layers=[2, 4, 6], image_size=70
     )
-    prediction = model.detect(desk.odd[0])
+    prediction = model.detect(desk.odd[0], profile=read_profile(desk.downloads / "again.json"))
     halves = prediction.anomaly_map.astype(np.float16).astype(np.float32)
     desk("#pixel-threshold").evaluate("slider => { slider.value = 0.53; slider.dispatchEvent(new Event('input')); }")
     row = _saved_rows(desk)[0]

@@ -89,10 +89,10 @@ def calibrate_detector(
     geometry, areas = parse_layout(layout) if any(value is not None for value in layout.values()) else (None, None)
     geometry, areas = geometry or Geometry(), areas or Areas()
 
-    def measure(judged: Detector, items: Sequence[InputItem], known: Measured | None) -> Measured:
+    def measure(model: Detector, items: Sequence[InputItem], known: Measured | None) -> Measured:
         read = bad.read if bad is not None and known is not None and items and items[0] in bad.items else given.read
         options: dict[str, Any] = {"batch_size": batch_size, "workers": _WORKERS, "read": read}
-        return collect(judged, items, geometry=geometry, areas=areas, known=known, **options)
+        return collect(model, items, geometry=geometry, areas=areas, known=known, **options)
 
     maker = Maker(
         model,

@@ -93,8 +93,8 @@ class Growing:
     def _learn(self, rate: float, pixel_rate: float) -> Learned:
         key = len(self.pictures), rate, pixel_rate
         if key not in self._learned:
-            options = {"rate": rate, "pixel_rate": pixel_rate, "sigma": self.sigma}
-            self._learned = {key: learn(self.pictures, self.source, **options)}
+            learned = learn(self.pictures, self.source, rate=rate, pixel_rate=pixel_rate, sigma=self.sigma)
+            self._learned = {key: learned}
         return self._learned[key]
 
     def _stranger(self, good: Good) -> _Stranger:

@@ -83,6 +83,7 @@ def learn(
         sigma,
         names=tuple(Path(picture.path).name for picture in pictures),
         boxes=_boxes(pictures, bank),
+        sizes=np.array([picture.size for picture in pictures], np.int32),
     )
     return Learned(line, _measured(pictures, raw, maps, line), held)
 

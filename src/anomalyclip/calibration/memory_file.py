@@ -1,8 +1,9 @@
 """A line's memory on disk: one safetensors file beside the profile, bound to it by its hash.
 
 Arrays: `rows` (M, D) float16, `pictures` and `places` (M,) int32, `boxes` (M, 4) int32 (where in its picture a patch
-lies), and `thumbnail.N` (bytes,) uint8, a JPEG of picture N, so that a memory can show what it compares with when the
-pictures are gone. All numbers that are not arrays stand in the profile (:class:`MemoryPart`).
+lies), `sizes` (P, 2) int32 (width and height of each picture), and `thumbnail.N` (bytes,) uint8, a JPEG of picture N, so
+that a memory can show what it compares with when the pictures are gone. All numbers that are not arrays stand in the
+profile (:class:`MemoryPart`).
 
 The pair is replaced as one: the new memory is written whole as `FILE.next`, then the profile that names its hash, then
 the memory takes its place. Whoever reads between the last two finds the memory of the profile under `FILE.next`.
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 2**30
 REMEDY = "calibrate again, or bring the file that belongs to this profile"
+
+_ARRAYS = ("rows", "pictures", "places", "boxes", "sizes")
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -105,7 +108,7 @@ def packed(line: Line, thumbnails: Sequence[bytes]) -> bytes:
 
     bank = line.bank
     arrays: dict[str, Any] = {"rows": halved(bank.rows), "pictures": bank.pictures, "places": bank.places}
-    arrays["boxes"] = line.boxes
+    arrays |= {"boxes": line.boxes, "sizes": line.sizes}
     arrays |= {f"thumbnail.{number}": np.frombuffer(one, np.uint8) for number, one in enumerate(thumbnails)}
     # One entry: safetensors writes several in an order of its own each time.
     return bytes(save(arrays, metadata={"anomalyclip-memory": "1"}))
@@ -172,11 +175,9 @@ def unpacked(part: MemoryPart, data: bytes, path: Path) -> Opened:
         arrays: dict[str, NDArray[Any]] = dict(load(data))
     except (SafetensorError, ValueError, KeyError) as error:
         raise InputError(f"the memory {printable(path)} is damaged ({error}); {REMEDY}") from error
-    rows, pictures, places, boxes = (arrays.get(name) for name in ("rows", "pictures", "places", "boxes"))
-    if rows is None or pictures is None or places is None or boxes is None:
-        raise InputError(f"the memory {printable(path)} lacks arrays that a memory holds; {REMEDY}")
-    if not _fits(rows, pictures, places, boxes, len(part.pictures)):
+    if not set(_ARRAYS) <= set(arrays) or not _fits(arrays, len(part.pictures)):
         raise InputError(f"the memory {printable(path)} does not hold what a memory holds; {REMEDY}")
+    rows, pictures, places, boxes, sizes = (arrays[name] for name in _ARRAYS)
     line = Line(
         Source(part.kind, part.layers, part.neighbourhood),
         Bank(restored(rows), pictures, places),
@@ -189,6 +190,7 @@ def unpacked(part: MemoryPart, data: bytes, path: Path) -> Opened:
         part.sha256,
         part.pictures,
         boxes,
+        sizes,
     )
     numbered = {
         int(found[1]): array for key, array in arrays.items() if (found := re.fullmatch(r"thumbnail\.(\d+)", key))
@@ -209,13 +211,15 @@ def _bytes(path: Path) -> bytes | None:
         raise InputError(f"cannot read the memory {printable(path)}: {error}; {REMEDY}") from error
 
 
-def _fits(rows: NDArray[Any], pictures: NDArray[Any], places: NDArray[Any], boxes: NDArray[Any], count: int) -> bool:
+def _fits(arrays: Mapping[str, NDArray[Any]], count: int) -> bool:
+    rows, pictures, places, boxes, sizes = (arrays[name] for name in _ARRAYS)
     return (
         rows.ndim == 2
         and rows.dtype == np.float16
         and pictures.shape == places.shape == rows.shape[:1]
         and boxes.shape == (len(rows), 4)
-        and pictures.dtype == places.dtype == boxes.dtype == np.int32
+        and sizes.shape == (count, 2)
+        and pictures.dtype == places.dtype == boxes.dtype == sizes.dtype == np.int32
         and len(rows) > 0
         and bool(np.isfinite(rows).all())
         and bool((np.diff(pictures) >= 0).all())

@@ -20,13 +20,15 @@ class Compared(TypedDict):
     """A patch of a picture and its nearest good one.
 
     patch: its [x, y, width, height] in pixels of the picture. number, picture: of the good picture in the memory, from
-    0, and its file's name. box: the good patch, in pixels of that picture. distance: 1 - cos of their features, 0 to 2.
+    0, and its file's name. box: the good patch, in pixels of that picture. size: its [width, height]. distance: 1 - cos
+    of their features, 0 to 2.
     """
 
     patch: list[int]
     number: int
     picture: str
     box: list[int]
+    size: list[int]
     distance: float
 
 
@@ -73,6 +75,7 @@ def _told(looked: Looked, patch: int, distance: float) -> Compared | None:
         number=number,
         picture=line.names[number],
         box=[int(value) for value in line.boxes[row]],
+        size=[int(value) for value in line.sizes[number]],
         distance=round(distance, 6),
     )
 

@@ -34,7 +34,8 @@ class Line:
         sigma: pixels at the model's input; smooths distances as the words' maps are.
         sha256: of the file it was read from, "" before it is written.
         names: of the good pictures' files, in the bank's order. boxes: (M, 4) int32, where in its picture each patch of
-            the bank lies: x, y, width, height in pixels; empty where that is not known.
+            the bank lies: x, y, width, height in pixels; empty where that is not known. sizes: (P, 2) int32, width and
+            height of each picture.
     """
 
     source: Source
@@ -48,6 +49,7 @@ class Line:
     sha256: str = ""
     names: tuple[str, ...] = ()
     boxes: NDArray[np.int32] = field(default_factory=lambda: np.empty((0, 4), np.int32))
+    sizes: NDArray[np.int32] = field(default_factory=lambda: np.empty((0, 2), np.int32))
 
     def raw_scores(self, parts: NDArray[np.float64]) -> NDArray[np.float64]:
         """Raw scores (...,) of statistics (..., 3)."""

@@ -10,9 +10,9 @@ export class ServerError extends Error {
   }
 }
 
-/** Score one file; gives its row, with a float16 TIFF map and a JPEG preview. */
-export async function detect(file, side) {
-  const query = new URLSearchParams({ maps: "tiff16", map_side: side, preview: side });
+/** Score one file, by a profile's memory if one is named; gives its row, with a float16 TIFF map and a JPEG preview. */
+export async function detect(file, side, profile) {
+  const query = new URLSearchParams({ maps: "tiff16", map_side: side, preview: side, ...(profile ? { profile } : {}) });
   return (await send(`v1/detect?${query}`, [file])).results[0];
 }
 
@@ -21,7 +21,14 @@ export const calibrate = (files, options) => send(`v1/calibrate?${new URLSearchP
 
 export const models = () => ask("v1/models");
 export const profiles = () => ask("v1/profiles");
-export const profile = (name) => ask(`v1/profiles/${encodeURIComponent(name)}`);
+/** The file of a profile; `memory` carries its good pictures' features, too, for saving. */
+export const profile = (name, memory = false) => ask(`v1/profiles/${encodeURIComponent(name)}?memory=${memory}`);
+
+/** Bring a saved profile back. */
+export const bring = (text) => ask("v1/profiles", { method: "POST", body: text, headers: { "content-type": "application/json" } });
+
+/** A good picture that a profile remembers, as a blob. */
+export const goodPicture = (name, number) => ask(`v1/profiles/${encodeURIComponent(name)}/pictures/${number}`, {}, 0, (response) => response.blob());
 
 function send(path, files) {
   const body = new FormData();
@@ -29,21 +36,21 @@ function send(path, files) {
   return ask(path, { method: "POST", body });
 }
 
-async function ask(path, options = {}, tries = 0) {
-  const headers = key ? { "X-API-Key": key } : {};
+async function ask(path, options = {}, tries = 0, read = (response) => response.json()) {
+  const headers = { ...options.headers, ...(key ? { "X-API-Key": key } : {}) };
   let response;
   try {
     response = await fetch(path, { ...options, headers });
   } catch {
     throw new ServerError(0, "unreachable", "The server does not answer. Is it still running?");
   }
-  if (response.ok) return response.json();
+  if (response.ok) return read(response);
   if (response.status === 429 && tries < PATIENCE) {
     const seconds = Number(response.headers.get("retry-after")) || 1;
     await new Promise((resolve) => setTimeout(resolve, 1000 * seconds * (0.7 + 0.6 * Math.random())));
-    return ask(path, options, tries + 1);
+    return ask(path, options, tries + 1, read);
   }
-  if (response.status === 401 && (await askForKey())) return ask(path, options, tries);
+  if (response.status === 401 && (await askForKey())) return ask(path, options, tries, read);
   const { error } = await response.json().catch(() => ({ error: {} }));
   throw new ServerError(response.status, error.kind ?? "failed", error.message ?? `The server answered ${response.status}.`);
 }

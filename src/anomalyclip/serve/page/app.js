@@ -1,5 +1,6 @@
 // The page: sends images, shows the selected one, keeps everything on the screen in step with `state`.
 import * as api from "./api.js";
+import { regionAt, setUpBeside, showBeside } from "./beside.js";
 import { setUpCalibration } from "./calibration.js";
 import { paintScale } from "./colours.js";
 import { takeFiles } from "./drop.js";
@@ -9,7 +10,7 @@ import { bytesOf, readMap } from "./map.js";
 import { drawPanes, valueAt } from "./picture.js";
 import { saveCsv, saveJsonl, savePng } from "./save.js";
 import { positionOf, scoreAt, words } from "./scale.js";
-import { change, decisionOf, onChange, pValueOf, regionsOf, setPixelThreshold, setThreshold, state } from "./state.js";
+import { change, decisionOf, isCurrent, onChange, pValueOf, regionsOf, setPixelThreshold, setThreshold, state } from "./state.js";
 import { drawStrip } from "./strip.js";
 import { setUpTheme } from "./theme.js";
 
@@ -37,20 +38,29 @@ async function work() {
     } catch (error) {
       Object.assign(item, { status: "failed", error: error.message });
     }
-    item.file = null; // its bytes are the server's preview from here on
     change();
   }
   running--;
 }
 
 async function look(item) {
-  item.row = await api.detect(item.file, SIDE);
+  const [judge, judgeMade] = [state.judge, state.judgeMade];
+  item.row = await api.detect(item.file, SIDE, judge);
   if (item.row.error !== null) throw new Error(item.row.error);
   item.thumb = item.row.preview;
   item.map = readMap(item.row.map);
   item.preview = await createImageBitmap(new Blob([bytesOf(item.row.preview.split(",")[1])]));
   item.row.map = item.row.preview = null; // kept in better forms
-  item.status = "done";
+  Object.assign(item, { status: "done", judge, judgeMade, regions: null });
+  if (!isCurrent(item)) item.status = "waiting"; // another memory was chosen meanwhile
+}
+
+/** Another memory judges: what it has not seen is looked at again. */
+function lookAgain() {
+  const old = state.items.filter((item) => item.status === "done" && !isCurrent(item));
+  if (!old.length) return;
+  for (const item of old) item.status = "waiting";
+  while (running < AT_ONCE && next()) work();
 }
 
 function draw() {
@@ -120,12 +130,13 @@ function regionRow(item, region) {
   const row = document.createElement("tr");
   const share = (100 * region.area) / (item.row.width * item.row.height);
   const peak = Object.assign(document.createElement("button"), { type: "button", textContent: words(region.peak) });
-  peak.setAttribute("aria-label", `Peak ${words(region.peak)}, show its box`);
+  peak.setAttribute("aria-label", `Peak ${words(region.peak)}, show its box and the good patch it was compared with`);
   row.append(document.createElement("td"));
   row.firstChild.append(peak);
   for (const text of [`${region.area.toLocaleString("en")} px`, `${share.toFixed(share < 1 ? 2 : 1)}%`, `${width} × ${height} at ${x}, ${y}`]) {
     row.append(Object.assign(document.createElement("td"), { textContent: text }));
   }
+  row.addEventListener("click", () => showBeside(item, region));
   for (const on of ["pointerenter", "focusin"]) row.addEventListener(on, () => change({ hovered: region }));
   for (const off of ["pointerleave", "focusout"]) row.addEventListener(off, () => change({ hovered: null }));
   return row;
@@ -153,6 +164,12 @@ function listen() {
     const found = state.selected?.status === "done" ? valueAt(state.selected, $("heat"), event) : null;
     $("readout").textContent = found ? `${found.x}, ${found.y}: ${words(found.value)}` : "";
   });
+  $("heat").addEventListener("click", (event) => {
+    const item = state.selected;
+    const point = item?.status === "done" ? valueAt(item, $("heat"), event) : null;
+    const region = point && regionAt(item, point);
+    if (region) showBeside(item, region);
+  });
   $("heat").addEventListener("pointerleave", () => ($("readout").textContent = ""));
   const savers = { csv: saveCsv, jsonl: saveJsonl, png: () => state.selected?.status === "done" && savePng(state.selected) };
   for (const button of document.querySelectorAll("[data-save]")) button.addEventListener("click", savers[button.dataset.save]);
@@ -165,6 +182,8 @@ async function start() {
   setUpKeys();
   paintScale($("scale"));
   onChange(draw);
+  onChange(lookAgain);
+  setUpBeside(report);
   listen();
   try {
     const [model] = (await api.models()).models;
@@ -172,7 +191,7 @@ async function start() {
     $("model").title = `${model.name}, prompts ${model.prompts}`;
     const { threshold, pixel_threshold: pixel } = model.settings;
     if (threshold !== null) change({ threshold, pixelThreshold: pixel ?? threshold });
-    setUpCalibration(report);
+    setUpCalibration(report, model.settings.profile);
   } catch (error) {
     report(error.message);
   }

@@ -9,7 +9,8 @@ const $ = (id) => document.getElementById(id);
 const percent = (share) => `${Number((100 * share).toPrecision(2))}%`;
 let normals = [];
 
-export function setUpCalibration(report) {
+/** `given`: name of the profile that the server was started with, if it is the only one. */
+export function setUpCalibration(report, given) {
   takeFiles($("normals-drop"), $("normals-choose"), $("normals"), (files) => {
     normals = [...normals, ...files];
     showCount();
@@ -19,10 +20,18 @@ export function setUpCalibration(report) {
     event.preventDefault();
     run().catch((error) => note(error.message, "bad"));
   });
-  $("save-profile").addEventListener("click", async () => saveProfile(await api.profile(state.profile.name), state.profile.name));
+  $("save-profile").addEventListener("click", async () => saveProfile(await api.profile(state.profile.name, true), state.profile.name));
+  takeFiles($("profile-drop"), $("profile-choose"), $("profile-file"), (files) => bring(files[0]).catch((error) => note(error.message, "bad")));
   $("profile").addEventListener("change", () => choose($("profile").value).catch((error) => report(error.message)));
   onChange(showProfile);
-  listProfiles().catch((error) => report(error.message));
+  listProfiles().then(() => (given ? choose(given) : null)).catch((error) => report(error.message));
+}
+
+async function bring(file) {
+  const { profiles } = await api.bring(await file.text());
+  await listProfiles();
+  await choose(profiles[0].name);
+  note(`${profiles[0].name} is back: ${profiles[0].images} normal images, ${profiles[0].remembered} of them remembered.`);
 }
 
 function showCount() {
@@ -50,15 +59,19 @@ async function run() {
     $("calibrate").disabled = false;
   }
   const left = skipped ? ` ${skipped} left out (unreadable or the same picture twice).` : "";
+  const notes = answer.notes.map((line) => ` ${line}.`).join("");
   if (answer.profile === null) {
     const best = percent(answer.smallest_rate);
+    const kept = answer.kept ? ` The profile ${name} of ${answer.kept.images} images at ${percent(answer.kept.rate)} stays.` : "";
     note(`${answer.images} images support ${best} at best; ${percent(Number(rate))} needs ${answer.images_needed}.${left} ` +
-      "Drop more, or allow more false alarms.", "bad");
+      `Drop more, or allow more false alarms.${kept}${notes}`, "bad");
     return;
   }
   await listProfiles();
   await choose(name);
-  note(`${answer.images} normal images measured.${left} Thresholds are set.`);
+  const { remembered } = answer.profile;
+  const memory = remembered ? ` ${remembered} are remembered; click a region to see the good patch beside it.` : "";
+  note(`${answer.images} normal images measured.${left} Thresholds are set.${memory}${notes}`);
 }
 
 async function listProfiles() {

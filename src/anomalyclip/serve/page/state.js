@@ -10,6 +10,9 @@ export const state = {
   pixelThreshold: 0.5,
   pixelFollows: true, // until it is moved by itself, as in `anomalyclip detect`
   profile: null, // the profile whose thresholds hold, with its calibration scores
+  judge: "", // name of the profile whose memory judges; it stays while thresholds are moved by hand
+  judgeMade: "", // when that profile was made
+  beside: null, // {item, region, nearest}: a region whose good neighbour is shown
   hovered: null, // a region under the pointer or focus
   sort: "given",
 };
@@ -37,9 +40,11 @@ export function setThreshold(value) {
 export const setPixelThreshold = (value) => change({ pixelThreshold: value, pixelFollows: false, profile: null });
 
 export function useProfile(profile) {
-  if (profile === null) return change({ profile: null });
+  if (profile === null) return change({ profile: null, judge: "", judgeMade: "", beside: null });
+  const judge = profile.remembered ? { judge: profile.name, judgeMade: profile.made } : { judge: "", judgeMade: "" };
   change({
     profile,
+    ...judge,
     threshold: profile.image_threshold,
     pixelThreshold: profile.pixel_threshold,
     pixelFollows: false,
@@ -50,6 +55,9 @@ export function decisionOf(item) {
   if (item.status !== "done") return null;
   return item.row.score >= state.threshold ? "anomalous" : "normal";
 }
+
+/** Whether an item was judged by the memory that judges now. */
+export const isCurrent = (item) => (item.judge ?? "") === state.judge && (item.judgeMade ?? "") === state.judgeMade;
 
 /** Share of normal images that score as high or higher, as `Profile.p_value` gives it; null without a profile. */
 export function pValueOf(item) {
