@@ -1,8 +1,8 @@
 """A line's memory on disk: one safetensors file beside the profile, bound to it by its hash.
 
 Arrays: `rows` (M, D) float16, `pictures` and `places` (M,) int32, `boxes` (M, 4) int32 (where in its picture a patch
-lies), `sizes` (P, 2) int32 (width and height of each picture), and `thumbnail.N` (bytes,) uint8, a JPEG of picture N, so
-that a memory can show what it compares with when the pictures are gone. All numbers that are not arrays stand in the
+lies), `sizes` (P, 2) int32 (width and height of each picture), and `thumbnail.N` (bytes,) uint8, a JPEG of picture N:
+a memory can show what it compares with when the pictures are gone. All numbers that are not arrays stand in the
 profile (:class:`MemoryPart`).
 
 The pair is replaced as one: the new memory is written whole as `FILE.next`, then the profile that names its hash, then
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 

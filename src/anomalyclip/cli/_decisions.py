@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,10 @@ class Decisions:
         from anomalyclip.detect import Rules
 
         return Rules(self.threshold, self.pixel_threshold, self.min_area, outlines=outlines)
+
+    def good_pictures(self) -> Sequence[bytes]:
+        """JPEGs of the good pictures that the profile's memory compares with; none without one."""
+        return () if self.profile is None or self.profile.memory is None else self.profile.opened().thumbnails
 
     def recorded(self) -> dict[str, Any]:
         """What results record."""

@@ -196,7 +196,8 @@ class DetectJob:
         if folder is None or not (self._overlay or self._report or self._maps != "none"):
             return None
         drawn = {"threshold": self.decisions.threshold, "pixel_threshold": self.decisions.pixel_threshold}
-        return ImageFiles(folder.path, self._overlay, self._maps, self._report, **drawn)
+        good = self.decisions.good_pictures() if self._report else ()
+        return ImageFiles(folder.path, self._overlay, self._maps, self._report, good=good, **drawn)
 
     def _cwd(self) -> str | None:
         return None if all(Path(given).is_absolute() for given in self.given.inputs) else str(Path.cwd())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from anomalyclip.detect.beside import pairs_of
 from anomalyclip.detect.folder import MAPS, OVERLAYS
 from anomalyclip.detect.pipeline import THUMBNAIL_SIDE, Finished
 from anomalyclip.detect.result import Result, Thumbnails
@@ -25,8 +27,8 @@ class ImageFiles:
     """A `Sink` that writes below `folder` under the image's own name; safe to call from several threads.
 
     overlay: write `overlays/NAME.png`. maps: write `maps/NAME.tiff` or `.npz`. thumbnails: give them back.
-    threshold: what scores were compared with; pixel_threshold: outlined in the overlay. Raises OutputError for the one
-    image whose file cannot be written.
+    threshold: what scores were compared with; pixel_threshold: outlined in the overlay. good: JPEGs of the good
+    pictures that a memory compares with. Raises OutputError for the one image whose file cannot be written.
     """
 
     folder: Path
@@ -35,6 +37,7 @@ class ImageFiles:
     thumbnails: bool = True
     pixel_threshold: float | None = None
     threshold: float | None = None
+    good: Sequence[bytes] = ()
 
     def __call__(self, finished: Finished) -> Thumbnails | None:
         from anomalyclip.io import write_image, write_map
@@ -45,7 +48,7 @@ class ImageFiles:
         if self.overlay:
             overlay = draw_finished(finished, self.threshold, self.pixel_threshold)
             write_image(_target(self.folder / OVERLAYS, f"{name}.png"), overlay)
-        return _thumbnails(finished) if self.thumbnails else None
+        return _thumbnails(finished, self.good) if self.thumbnails else None
 
 
 def draw_finished(finished: Finished, threshold: float | None, pixel_threshold: float | None) -> Image:
@@ -79,7 +82,7 @@ def _target(root: Path, name: str) -> Path:
     return path
 
 
-def _thumbnails(finished: Finished) -> Thumbnails:
+def _thumbnails(finished: Finished, good: Sequence[bytes]) -> Thumbnails:
     import cv2
 
     from anomalyclip.io import draw_overlay, thumbnail_data_uri
@@ -87,7 +90,8 @@ def _thumbnails(finished: Finished) -> Thumbnails:
     image = finished.thumbnail
     small = cv2.resize(finished.anomaly_map, image.size, interpolation=cv2.INTER_AREA)
     heat = draw_overlay(image, small, valid=_small_mask(finished), colour_bar=False)
-    return Thumbnails(thumbnail_data_uri(image, THUMBNAIL_SIDE), thumbnail_data_uri(heat, THUMBNAIL_SIDE))
+    pairs = pairs_of(finished, good) if good else ()
+    return Thumbnails(thumbnail_data_uri(image, THUMBNAIL_SIDE), thumbnail_data_uri(heat, THUMBNAIL_SIDE), pairs)
 
 
 def _small_mask(finished: Finished) -> npt.NDArray[np.bool_] | None:

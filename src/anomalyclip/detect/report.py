@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from html import escape
@@ -61,6 +61,7 @@ class _Card:
     image: str | None
     heat: str | None
     overlay: str | None  # a relative link
+    pairs: Sequence[Mapping[str, str]] = ()
 
 
 def _cards(path: Path, offsets: list[int], key_of: Callable[[Row], bytes | None]) -> Iterator[_Card]:
@@ -76,7 +77,8 @@ def _cards(path: Path, offsets: list[int], key_of: Callable[[Row], bytes | None]
         with (path / folder.CARDS).open("rb") as cards:
             for offset, key in zip(offsets, keys, strict=True):
                 card = row_at(cards, places[key]) if key in places else {}
-                yield _Card(row_at(results, offset), card.get("image"), card.get("heat"), _overlay_link(path, card))
+                image, heat, pairs = card.get("image"), card.get("heat"), card.get("pairs") or ()
+                yield _Card(row_at(results, offset), image, heat, _overlay_link(path, card), pairs)
 
 
 def _overlay_link(path: Path, card: Mapping[str, Any]) -> str | None:
@@ -238,9 +240,22 @@ def _card(card: _Card) -> str:
 {_pictures(card, name)}
 <h2>{name}</h2>
 <p class="score"><b>{score:.3f}</b><span class="bar"><i style="width:{100 * score:.1f}%"></i></span>{badge}</p>
-<p class="detail">{detail}{link}</p>{problem}
+<p class="detail">{detail}{link}</p>{_pairs(card)}{problem}
 </article>
 """
+
+
+def _pairs(card: _Card) -> str:
+    """The strongest regions, each beside the good patch that it was compared with."""
+    if not card.pairs:
+        return ""
+    shown = "".join(
+        f'<figure><img src="{escape(pair["own"], quote=True)}" alt="this patch" loading="lazy">'
+        f'<img src="{escape(pair["good"], quote=True)}" alt="nearest good patch" loading="lazy">'
+        f"<figcaption>{_text(pair['words'])}</figcaption></figure>"
+        for pair in card.pairs
+    )
+    return f'<details class="pairs"><summary>beside the nearest good patch</summary>{shown}</details>'
 
 
 def _geometry_words(geometry: Mapping[str, Any]) -> str:

@@ -35,11 +35,24 @@ LATER_KEYS = frozenset({"p_value", "geometry", "notes", "frame"})
 
 
 @dataclass(frozen=True)
+class Pair:
+    """Data URIs of a suspicious patch and of the good one that it was compared with, and words on them."""
+
+    own: str
+    good: str
+    words: str
+
+
+@dataclass(frozen=True)
 class Thumbnails:
-    """Data URIs for the report: the image, and the same with its heat map, both a few hundred pixels wide."""
+    """Data URIs for the report: the image, and the same with its heat map, both a few hundred pixels wide.
+
+    pairs: of its strongest regions, where a memory judged.
+    """
 
     image: str
     heat: str
+    pairs: tuple[Pair, ...] = ()
 
 
 @dataclass(frozen=True)

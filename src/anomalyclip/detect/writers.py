@@ -6,6 +6,7 @@ import heapq
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Literal
@@ -189,7 +190,9 @@ class OutputFolder:
     def _card(self, result: Result) -> bytes:
         card: Row = {"key": result.item.key.hex(), "name": result.item.name}
         if result.thumbnails is not None and self._top.enters(result.score or 0.0):
-            card |= {"image": result.thumbnails.image, "heat": result.thumbnails.heat}
+            shown = result.thumbnails
+            card |= {"image": shown.image, "heat": shown.heat}
+            card |= {"pairs": [asdict(pair) for pair in shown.pairs]} if shown.pairs else {}
         return json_line(card)
 
     def _write_table(self) -> None:
