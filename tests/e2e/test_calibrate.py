@@ -69,7 +69,8 @@ def test_what_is_learned_and_said(calibrated: tuple[Path, str], folder: Path) ->
     assert "broken.png: " in said
     assert "25 normal images; they support false-positive rates from 0.0385 on" in said
     with Image.open(folder / "profile.png") as picture:
-        assert picture.size == (1000, 920)
+        assert picture.width == 1000
+        assert picture.height > 920, "the pictures that set the line and the self-test's chart below the histograms"
 
 
 def test_detect_decides_by_the_profile(

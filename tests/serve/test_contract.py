@@ -35,8 +35,8 @@ def test_every_path_is_described_with_its_refusals(server) -> None:
     assert described["openapi"].startswith("3.1")
     paths = described["paths"]
     assert set(paths) == {
-        "/v1/detect", "/v1/calibrate", "/v1/models", "/v1/profiles", "/v1/profiles/{name}", "/healthz", "/readyz",
-        "/metrics",
+        "/v1/detect", "/v1/calibrate", "/v1/models", "/v1/profiles", "/v1/profiles/{name}",
+        "/v1/profiles/{name}/pictures/{number}", "/healthz", "/readyz", "/metrics",
     }  # fmt: skip
     for path in ("/v1/detect", "/v1/calibrate"):
         assert paths[path]["post"]["responses"].keys() >= _REFUSALS

@@ -5,19 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from anomalyclip.calibration.conformal import allowed, allowed_or_smallest, images_needed
 from anomalyclip.calibration.fitting import calibrate, provenance_of
-from anomalyclip.calibration.gathering import Gathered, Gatherer
+from anomalyclip.calibration.gathering import THUMBNAIL, Gathered, Gatherer
 from anomalyclip.calibration.lining import FEWEST
 from anomalyclip.calibration.measured import Measured
 from anomalyclip.calibration.memory_file import memory_name, packed, part_of
 from anomalyclip.calibration.remembering import Remembered, remember
-from anomalyclip.calibration.selftest.chart import chart_lines, summary_of, try_faults
+from anomalyclip.calibration.selftest.chart import Tried, chart_lines, summary_of, try_faults
+from anomalyclip.calibration.spoiling import (
+    Spoiler,
+    group_lines,
+    spoiler_lines,
+    spoilers,
+    strange_groups,
+    suspicious_names,
+)
+from anomalyclip.detect.inputs import InputItem
 from anomalyclip.detect.pipeline import file_reader
-from anomalyclip.errors import InputError
+from anomalyclip.errors import AnomalyClipError, InputError
 from anomalyclip.io.names import printable
+from anomalyclip.io.pictures import thumbnail_jpeg
 from anomalyclip.judges.memory.source import source_for
 
 if TYPE_CHECKING:
@@ -25,12 +35,18 @@ if TYPE_CHECKING:
 
     from anomalyclip.calibration.operating import Wish
     from anomalyclip.calibration.profile import PixelRule, Profile
-    from anomalyclip.detect.inputs import InputItem
     from anomalyclip.detector import Detector
     from anomalyclip.geometry import Areas, Geometry
     from anomalyclip.io.reading import Reading
 
 _SHOWN = 3
+
+
+class Unusual(NamedTuple):
+    """A picture that sets the threshold, and a small JPEG of it."""
+
+    spoiler: Spoiler
+    thumbnail: bytes | None
 
 
 class Measure(Protocol):
@@ -46,12 +62,16 @@ class Made:
     Attributes:
         profile: holds its memory, to be saved with it.
         anomalous: what labelled anomalies score. skipped: (path, reason).
+        paths: of the pictures that drew the line. unusual: those that set it, with small JPEGs. tried: the self-test.
         told, warnings: sentences for the user.
     """
 
     profile: Profile
     anomalous: Measured | None
     skipped: list[tuple[str, str]]
+    paths: list[str]
+    unusual: list[Unusual] = field(default_factory=list)
+    tried: list[Tried] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -62,8 +82,8 @@ class Maker:
 
     rates: false-positive rates of images and of regions. memory: False draws thresholds alone. split: see
     :func:`remember`. self_test: tell which painted faults the line finds. reading: how files are
-    read. measure: runs the stream. advance: called once per picture that the memory sees. read: gives an item's RGB image
-    where that is no file.
+    read. measure: runs the stream. advance: called once per picture that the memory sees. read: gives an item's RGB
+    image where that is no file.
     """
 
     model: Detector
@@ -98,13 +118,33 @@ class Maker:
         )
         warnings = [*_too_few(len(normals.scores), self.rates[0]), *found.told]
         skipped = normals.skipped + (anomalous.skipped if anomalous is not None else [])
-        made = Made(profile, anomalous, skipped, warnings=warnings)
-        made.told += spoilers(normals, rates[0])
+        warnings += group_lines(strange_groups(found.learned.held), [one.path for one in found.pictures])
+        spoiling = spoilers(normals, rates[0])
+        made = Made(
+            profile,
+            anomalous,
+            skipped,
+            _all_paths(found),
+            [Unusual(one, self._thumbnail(found, one.path)) for one in spoiling],
+            told=spoiler_lines(spoiling),
+            warnings=[*warnings, *suspicious_names(_all_paths(found))],
+        )
         if self.self_test:
-            tried = try_faults(self._gatherer(), found.line, found.pictures, self.advance)
-            made.told += chart_lines(tried, rates[0])
-            made.profile = made.profile.model_copy(update={"self_test": summary_of(tried)})
+            made.tried = try_faults(self._gatherer(), found.line, found.pictures, self.advance)
+            made.told += chart_lines(made.tried, rates[0], found.at_tenth())
+            made.profile = made.profile.model_copy(update={"self_test": summary_of(made.tried)})
         return made
+
+    def _thumbnail(self, found: Remembered, path: str) -> bytes | None:
+        """A small JPEG of a picture; of one that is not remembered, it is read again, None if it cannot be."""
+        for picture in found.pictures:
+            if picture.path == path:
+                return picture.thumbnail
+        try:
+            read = self.read or file_reader(self.reading)
+            return thumbnail_jpeg(read(InputItem(path, "", b"")), THUMBNAIL)
+        except AnomalyClipError:
+            return None
 
     def _remembered(self, items: Sequence[InputItem]) -> Remembered | Gathered:
         source = source_for(self.model.encoder.facts)
@@ -142,7 +182,8 @@ class Maker:
             anomalies=anomalous,
             wish=wish,
         )
-        return Made(profile, anomalous, normals.skipped + (anomalous.skipped if anomalous is not None else []))
+        skipped = normals.skipped + (anomalous.skipped if anomalous is not None else [])
+        return Made(profile, anomalous, skipped, list(normals.paths), warnings=suspicious_names(normals.paths))
 
 
 def line_profile(
@@ -173,22 +214,9 @@ def line_profile(
     return profile.model_copy(update={"memory": part}).holding(data)
 
 
-def spoilers(normals: Measured, rate: float) -> list[str]:
-    """The pictures that set the threshold, and where it would lie without each of them."""
-    if len(normals.scores) < _SHOWN + 1:
-        return []
-    from anomalyclip.calibration.conformal import interpolated_threshold
-
-    ranked = sorted(range(len(normals.scores)), key=lambda index: -normals.scores[index])[:_SHOWN]
-    lines = ["the most unusual good pictures, which set the threshold (are they really good?):"]
-    for index in ranked:
-        others = [score for other, score in enumerate(normals.scores) if other != index]
-        without = interpolated_threshold(others, allowed_or_smallest(len(others), rate))
-        name = printable(Path(normals.paths[index]).name)
-        lines.append(
-            f"  {name}: {normals.scores[index]:.3f}; without it (--drop {name}) the threshold would be {without:.3f}"
-        )
-    return lines
+def _all_paths(found: Remembered) -> list[str]:
+    """Of the pictures that are remembered and those that set the line."""
+    return list(dict.fromkeys([*(one.path for one in found.pictures), *found.measured.paths]))
 
 
 def _no_memory(gathered: Gathered) -> str:

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from anomalyclip.calibration.plot_parts import BLUE, FAINT, GREEN, INK, PAPER, RED, WIDTH, Colour, font
+from anomalyclip.calibration.plot_pictures import draw_chart, draw_unusual
 
 if TYPE_CHECKING:
+    from anomalyclip.calibration.making import Unusual
     from anomalyclip.calibration.profile import Profile
+    from anomalyclip.calibration.selftest.chart import Tried
 
-    Colour = tuple[int, int, int]
-
-SIZE = (1000, 460)  # of one panel
+SIZE = (WIDTH, 460)  # of a histogram
 BINS = 48
-PAPER, INK, FAINT = (255, 255, 255), (32, 34, 38), (150, 152, 156)
-BLUE, RED, GREEN = (0, 114, 178), (213, 94, 0), (0, 128, 96)  # apart for colour-blind eyes, too
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 30, 92, 66  # margins of a panel
 
 
@@ -28,10 +29,17 @@ class _Line:
     label: str
 
 
-def draw_profile(profile: Profile, anomalies: Sequence[float] | None = None) -> Image.Image:
+def draw_profile(
+    profile: Profile,
+    anomalies: Sequence[float] | None = None,
+    *,
+    unusual: Sequence[Unusual] = (),
+    tried: Sequence[Tried] = (),
+) -> Image.Image:
     """Two histograms, of image scores and of map peaks of the normal images, with their thresholds; RGB.
 
-    anomalies: image scores of labelled anomalies, drawn over the normal ones.
+    anomalies: image scores of labelled anomalies, drawn over the normal ones. unusual: the pictures that set the
+    threshold, shown below. tried: the self-test, whose chart ends the picture.
     """
     lines = [_Line(profile.image.threshold, BLUE, f"{profile.image.rate:.3g} of normal images may lie above")]
     if profile.operating is not None:
@@ -44,9 +52,13 @@ def draw_profile(profile: Profile, anomalies: Sequence[float] | None = None) -> 
         ),
         _panel("peaks of their anomaly maps", profile.pixel.peaks, [_Line(profile.pixel.threshold, BLUE, word)], None),
     ]
-    paper = Image.new("RGB", (SIZE[0], SIZE[1] * len(panels)), PAPER)
-    for row, panel in enumerate(panels):
-        paper.paste(panel, (0, row * SIZE[1]))
+    panels += [draw_unusual(unusual, profile)] if unusual else []
+    panels += [draw_chart(tried, profile.image.rate)] if tried else []
+    paper = Image.new("RGB", (SIZE[0], sum(panel.height for panel in panels)), PAPER)
+    top = 0
+    for panel in panels:
+        paper.paste(panel, (0, top))
+        top += panel.height
     return paper
 
 
@@ -65,7 +77,7 @@ def _panel(title: str, normals: Sequence[float], lines: list[_Line], anomalies: 
     for line in lines:
         x = _place(line.at, low, high)
         pen.line((x, _TOP, x, SIZE[1] - _BOTTOM), fill=line.colour, width=2)
-    pen.text((_LEFT, 14), title, fill=INK, font=_font(20))
+    pen.text((_LEFT, 14), title, fill=INK, font=font(20))
     words = [(f"| {line.at:.4g}: {line.label}", line.colour) for line in lines]
     _legend(pen, words + ([(name, colour) for _, colour, name in groups] if anomalies else []))
     return paper
@@ -100,18 +112,14 @@ def _axes(pen: ImageDraw.ImageDraw, low: float, high: float, most: int) -> None:
     for value in np.linspace(low, high, 6):
         x = _place(float(value), low, high)
         pen.line((x, floor, x, floor + 6), fill=INK, width=1)
-        pen.text((x, floor + 10), f"{value:.3g}", fill=INK, font=_font(15), anchor="ma")
-    pen.text((_LEFT - 10, _TOP), f"{most:,}", fill=FAINT, font=_font(15), anchor="rm")
-    pen.text((_LEFT - 10, floor), "0", fill=FAINT, font=_font(15), anchor="rm")
-    pen.text((SIZE[0] // 2, SIZE[1] - 22), "anomaly value, 0 to 1", fill=FAINT, font=_font(15), anchor="mm")
+        pen.text((x, floor + 10), f"{value:.3g}", fill=INK, font=font(15), anchor="ma")
+    pen.text((_LEFT - 10, _TOP), f"{most:,}", fill=FAINT, font=font(15), anchor="rm")
+    pen.text((_LEFT - 10, floor), "0", fill=FAINT, font=font(15), anchor="rm")
+    pen.text((SIZE[0] // 2, SIZE[1] - 22), "anomaly value, 0 to 1", fill=FAINT, font=font(15), anchor="mm")
 
 
 def _legend(pen: ImageDraw.ImageDraw, words: list[tuple[str, Colour]]) -> None:
     x: float = _LEFT
     for text, colour in words:
-        pen.text((x, 50), text, fill=colour, font=_font(16))
-        x += _font(16).getlength(text) + 28
-
-
-def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    return ImageFont.load_default(size)
+        pen.text((x, 50), text, fill=colour, font=font(16))
+        x += font(16).getlength(text) + 28

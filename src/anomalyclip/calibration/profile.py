@@ -23,6 +23,7 @@ from pydantic import (
 
 from anomalyclip.calibration.conformal import conformal_threshold, p_values
 from anomalyclip.calibration.memory_file import MemoryPart, Opened, open_memory, read_memory, unpacked
+from anomalyclip.calibration.recipe import Recipe
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.io.reading import Reading
 from anomalyclip.prediction import Decision
@@ -118,7 +119,8 @@ class Profile(_Part):
 
     name: letters, digits and `_ . @ + -`. made: ISO 8601, UTC. provenance: `model.provenance()` of the model it belongs
     to: names, hashes of weights and prompts, settings. memory: what it remembers of the images, None is nothing; its
-    file lies in the folder that the profile was read from, or its bytes wait to be saved.
+    file lies in the folder that the profile was read from, or its bytes wait to be saved. recipe: of
+    which pictures it was made, where that is known.
     """
 
     name: Name = "default"
@@ -129,6 +131,7 @@ class Profile(_Part):
     operating: OperatingPoint | None = None
     memory: MemoryPart | None = None
     self_test: SelfTest | None = None
+    recipe: Recipe | None = None
     _folder: Path = PrivateAttr(default=Path())
     _held: bytes | None = PrivateAttr(default=None)
     _told: tuple[str, ...] = PrivateAttr(default=())

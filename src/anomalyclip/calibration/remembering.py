@@ -11,6 +11,7 @@ import numpy as np
 from anomalyclip.calibration.conformal import (
     allowed_or_smallest,
     conformal_threshold,
+    images_needed,
     interpolated_threshold,
     just_above,
 )
@@ -56,6 +57,12 @@ class Remembered:
     def image_threshold(self) -> float:
         """Scores from here on are anomalous: what lies above 0.5."""
         return just_above(0.5)
+
+    def at_tenth(self) -> float | None:
+        """Where the line would lie at 10%, None where the pictures do not support it."""
+        if self.held_out == "half" or len(self.measured.scores) < images_needed(0.1):
+            return None
+        return interpolated_threshold(self.measured.scores, 0.1)
 
     def pixel_threshold(self, rate: float) -> float:
         """Of peaks at a rate: where the scale of maps has its 0.5, unless others than the memory's pictures set it."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anomalyclip.cli._calibrate_again import again_given
 from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.cli._declared import Given
 from anomalyclip.cli._opening import batch_for, load_detector, reading_of, scan_of
@@ -19,6 +20,7 @@ from anomalyclip.io.scanning import PassedOver
 if TYPE_CHECKING:
     from anomalyclip.calibration import CostWish, Measured, Profile, RecallWish
     from anomalyclip.calibration.making import Made
+    from anomalyclip.calibration.recipe import Recipe
     from anomalyclip.detect import InputItem
     from anomalyclip.detector import Detector
     from anomalyclip.geometry import Areas, Geometry
@@ -48,6 +50,10 @@ class CalibrateJob:
         from anomalyclip.calibration.conformal import allowed, check_rate
         from anomalyclip.detect import survey_inputs
 
+        if self.given.again is not None:
+            self.given, told = again_given(self.given)
+            for line in told:
+                note(line, style="yellow")
         wish = self._wish()
         others = self._others()
         passed = PassedOver()
@@ -69,7 +75,7 @@ class CalibrateJob:
 
     @property
     def _normals(self) -> list[str]:
-        return [*self.given.inputs, *(self.given.more or ())]
+        return [*(self.given.inputs or ()), *(self.given.more or ())]
 
     @property
     def _rates(self) -> tuple[float, float]:
@@ -131,16 +137,27 @@ class CalibrateJob:
             )
             made = maker.make(self._items(), self._anomalies(), wish)
         _tell_skipped(made.skipped)
+        made.profile = made.profile.model_copy(update={"recipe": self._recipe(made)})
         write_profiles(self.given.output, [*others, made.profile])
-        picture = self._draw(made.profile, made.anomalous)
+        picture = self._draw(made)
         self._tell(made, picture)
         return SOME_SKIPPED if made.skipped else DONE
+
+    def _recipe(self, made: Made) -> Recipe:
+        from anomalyclip.calibration.recipe import recorded
+
+        given = self.given
+        return recorded(made.paths, fpr=given.fpr, pixel_fpr=given.pixel_fpr, memory=given.memory, split=given.split)
 
     def _items(self) -> list[InputItem]:
         """The good pictures, without those of `--drop`. Raises ConfigError where one of them is not there."""
         from anomalyclip.detect import iter_inputs
 
-        items = list(iter_inputs(self._normals, **scan_of(self.given)))
+        own = self._picture_paths()
+        every = list(iter_inputs(self._normals, **scan_of(self.given)))
+        items = [item for item in every if Path(item.path).absolute() not in own]
+        if len(items) < len(every):
+            note("The picture of the profile lies among the good pictures; it is left out.", style="yellow")
         dropped = set(self.given.drop or ())
         if unknown := dropped - {Path(item.path).name for item in items} - {item.path for item in items}:
             raise ConfigError(f"--drop {printable(sorted(unknown)[0])}: no good picture has this name")
@@ -168,7 +185,12 @@ class CalibrateJob:
             advance=advance,
         )
 
-    def _draw(self, profile: Profile, anomalous: Measured | None) -> Path | None:
+    def _picture_paths(self) -> set[Path]:
+        """Where plots of this output are, and were."""
+        output = self.given.output.absolute()
+        return {output.with_name(f"{output.stem}{part}.png") for part in ("", f".{self.given.name}")}
+
+    def _draw(self, made: Made) -> Path | None:
         if not self.given.plot:
             return None
         from anomalyclip.calibration.plot import draw_profile
@@ -176,7 +198,8 @@ class CalibrateJob:
 
         named = f"{self.given.output.stem}.{self.given.name}.png" if self.given.add else f"{self.given.output.stem}.png"
         path: Path = self.given.output.with_name(named)
-        write_image(path, draw_profile(profile, anomalous.scores if anomalous is not None else None))
+        anomalies = None if made.anomalous is None else made.anomalous.scores
+        write_image(path, draw_profile(made.profile, anomalies, unusual=made.unusual, tried=made.tried))
         return path
 
     def _tell(self, made: Made, picture: Path | None) -> None:

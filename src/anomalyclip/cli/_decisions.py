@@ -57,6 +57,11 @@ class Decisions:
         """JPEGs of the good pictures that the profile's memory compares with; none without one."""
         return () if self.profile is None or self.profile.memory is None else self.profile.opened().thumbnails
 
+    def own_pictures(self) -> set[str]:
+        """Absolute paths of the pictures that drew the profile's line, as far as it knows them."""
+        recipe = None if self.profile is None else self.profile.recipe
+        return set() if recipe is None else {one.path for one in recipe.sources}
+
     def recorded(self) -> dict[str, Any]:
         """What results record."""
         told = {"threshold": self.threshold, "pixel_threshold": self.pixel_threshold, "min_area": self.min_area}

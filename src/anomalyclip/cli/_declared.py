@@ -36,6 +36,12 @@ class Given:
         except KeyError:
             raise AttributeError(f"this verb declares no setting {name!r}") from None
 
+    def changed(self, **values: Any) -> Given:
+        """The same call with other values of some settings, which have been read already."""
+        other = Given.__new__(Given)
+        other._settings, other._values = self._settings, {**self._values, **values}
+        return other
+
     def part(self, name: str) -> dict[str, Any]:
         """The values of all settings that this part takes, by name."""
         return {one.name: self._values[one.name] for one in self._settings.values() if one.part == name}

@@ -141,15 +141,22 @@ class DetectJob:
                 identify=folder is not None,
                 on_view=lambda done, views: bar.update(task, description=f"detect (view {done:,} of {views:,})"),
             )
-            unmasked, monitor = 0, self._monitor()
+            unmasked, known, monitor = 0, 0, self._monitor()
+            own = self.decisions.own_pictures()
             with closing(results):
                 for result in results:
                     result = self._judged(result, monitor)
                     printer.add(to_row(result, provenance) if folder is None else folder.append(result))
                     bar.update(task, advance=1)
+                    known += bool(own) and str(Path(result.item.path).absolute()) in own
                     unmasked += "ignore_mask" in (told := result.geometry or {}) and told["ignore_mask"] is None
         if unmasked and not self.given.quiet:
             note(f"No mask of its name for {_images(unmasked)}: nothing was ignored there.", style="yellow")
+        if known and not self.given.quiet:
+            note(
+                f"{_images(known)} drew the profile's line and lie in its memory: their scores say nothing of others.",
+                style="yellow",
+            )
         if monitor is not None and not self.given.quiet and (warning := monitor.warning()) is not None:
             note(warning, style="yellow")
 

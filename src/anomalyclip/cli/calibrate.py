@@ -17,6 +17,8 @@ def app(given: Given) -> None:
     from anomalyclip.cli._calibrate_job import CalibrateJob
     from anomalyclip.cli._opening import open_layout
 
+    if not given.inputs and given.again is None:
+        raise ConfigError("calibrate needs pictures without defects: a folder, or --again FILE for those of a profile")
     _check_wishes(given)
     raise click.exceptions.Exit(CalibrateJob(given, *open_layout(given)).run())
 

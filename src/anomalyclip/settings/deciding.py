@@ -121,6 +121,13 @@ CALIBRATING: tuple[Setting, ...] = (
         where=(CALIBRATE,),
     ),
     Setting(
+        name="again",
+        type=str,
+        metavar="FILE[:NAME]",
+        help="Make this profile anew from its own pictures, where they still lie, as for a new version of the model.",
+        where=(CALIBRATE,),
+    ),
+    Setting(
         name="drop",
         type=str,
         many=True,

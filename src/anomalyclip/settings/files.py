@@ -32,7 +32,13 @@ INPUTS: tuple[Setting, ...] = (
         argument=True,
         required=True,
         metavar="INPUT",
-        differs={CALIBRATE: {"metavar": "NORMALS", "help": "Images, folders or globs without any defect."}},
+        differs={
+            CALIBRATE: {
+                "metavar": "NORMALS",
+                "help": "Images, folders or globs without any defect.",
+                "required": False,
+            }
+        },
     ),
     Setting(
         name="frames",

@@ -96,8 +96,11 @@ def summary_of(tried: Sequence[Tried]) -> SelfTest:
     return SelfTest(faults=len(tried), found=found_share(tried), kinds=kinds)
 
 
-def chart_lines(tried: Sequence[Tried], rate: float) -> list[str]:
-    """For people: what share of which painted faults is found, and what would help."""
+def chart_lines(tried: Sequence[Tried], rate: float, at_tenth: float | None = None) -> list[str]:
+    """For people: what share of which painted faults is found, and what would help.
+
+    at_tenth: where the line would lie at 10% false alarms.
+    """
     sizes = [size for size in SIZES if any(one.size == size for one in tried)]
     by_size = ", ".join(f"{found_share(tried, size=size):.0%} at {size:.0%} of the side" for size in sizes)
     kinds = sorted(KINDS, key=lambda kind: -found_share(tried, kind=kind))
@@ -108,6 +111,14 @@ def chart_lines(tried: Sequence[Tried], rate: float) -> list[str]:
     ]
     if found_share(tried, size=sizes[0]) < found_share(tried, size=sizes[-1]) - 0.4:
         lines.append("  small faults are missed: --tile or a region of interest shows them larger")
+    wider = None if at_tenth is None or rate >= 0.1 else float(np.mean([one.score > at_tenth for one in tried]))
+    if wider is not None and wider >= found_share(tried) + 0.05:
+        lines.append(f"  at --fpr 0.1 these pictures would find {wider:.0%}")
     if found_share(tried) < 0.4:
-        lines.append("  much is missed: more good pictures, or a higher --fpr such as 0.1, would find more")
+        lines.append(
+            "  much is missed: more good pictures (--more) draw a line nearer to them, and --tile looks closer"
+        )
+    faint = found_share([one for one in tried if one.contrast == CONTRASTS[0]])
+    if faint < found_share([one for one in tried if one.contrast == CONTRASTS[-1]]) - 0.4:
+        lines.append("  faint faults are missed: steadier light and exposure let good pictures differ less")
     return lines
