@@ -49,7 +49,7 @@ class Calibrating(Layout, total=False):
     thresholds alone. split: remember half of them and let the other half draw the line. self_test: paint faults on the
     pictures and tell which are found; up to a minute more, so it has to be asked for here. anomalies, min_recall:
     pictures with defects, and the share of such that decisions are to find. batch_size: pictures per forward pass
-    where no memory is made.
+    where no memory is made. axis, max_pixels, full_scale: how pictures are read, as in `detect`.
     """
 
     fpr: float
@@ -62,6 +62,9 @@ class Calibrating(Layout, total=False):
     anomalies: Any
     min_recall: float | None
     batch_size: int
+    axis: str
+    max_pixels: int | None
+    full_scale: FullScale | None
 
 
 Progress = Callable[[int, int], object]

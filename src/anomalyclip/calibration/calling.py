@@ -18,6 +18,8 @@ from anomalyclip.detect.inputs import InputItem, iter_inputs
 from anomalyclip.detecting import Calibrating
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.geometry import Areas, Geometry, parse_layout
+from anomalyclip.io.full_scale import FullScale, parse_full_scale
+from anomalyclip.io.reading import Reading
 from anomalyclip.io.sources import as_image
 from anomalyclip.settings import settings_of
 from anomalyclip.settings.faces import CALIBRATE, PYTHON
@@ -35,15 +37,19 @@ _WORKERS = 2
 
 
 class Pictures:
-    """What was given -> items, and their images: folders and globs are expanded as the command line does."""
+    """What was given -> items, and their images: folders and globs are expanded as the command line does.
 
-    def __init__(self, given: Any) -> None:
+    reading: how pictures are read.
+    """
+
+    def __init__(self, given: Any, reading: Reading) -> None:
         sources = list(given) if isinstance(given, list | tuple) else [given]
         if not sources:
             raise InputError("there are no pictures to calibrate with; give a folder, paths, PIL images or arrays")
+        self._reading = reading
         self._held: dict[bytes, Any] = {}
         paths = [os.fspath(one) for one in sources if isinstance(one, str | os.PathLike)]
-        self.items = list(iter_inputs(paths)) if paths else []
+        self.items = list(iter_inputs(paths, axis=reading.axis, max_pixels=reading.limit)) if paths else []
         for number, source in enumerate(sources):
             if not isinstance(source, str | os.PathLike):
                 key, name = number.to_bytes(16, "big"), f"picture {number}"
@@ -53,8 +59,8 @@ class Pictures:
     def read(self, item: InputItem) -> Image:
         """An item's RGB image. Raises ImageReadError, InputError."""
         if item.key in self._held:
-            return as_image(self._held[item.key], name=item.path)
-        return as_image(item.file, frame=item.frame)
+            return as_image(self._held[item.key], name=item.path, **self._reading.keywords())
+        return self._reading.image(item.file, item.frame)
 
 
 def calibrate_detector(
@@ -71,18 +77,23 @@ def calibrate_detector(
     anomalies: Any = None,
     min_recall: float | None = None,
     batch_size: int = 1,
+    axis: str = "z",
+    max_pixels: int | None = None,
+    full_scale: FullScale | None = None,
     **layout: Unpack[Layout],
 ) -> Profile:
     """See :meth:`anomalyclip.detector.Detector.calibrate`."""
     rates = fpr, fpr if pixel_fpr is None else pixel_fpr
     check_keywords({"pixel_rule": pixel_rule}, settings_of(CALIBRATE))
+    check_keywords({"axis": axis, "max_pixels": max_pixels, "full_scale": full_scale}, settings_of(PYTHON))
     check_keywords(dict(layout), settings_of(PYTHON), hints=tuple(Calibrating.__annotations__))
     check_name(name)
     for rate in rates:
         check_rate(rate)
     if (anomalies is None) != (min_recall is None):
         raise ConfigError("anomalies and min_recall go together: give both, or none")
-    given, bad = Pictures(pictures), None if anomalies is None else Pictures(anomalies)
+    reading = Reading(max_pixels, axis, parse_full_scale(full_scale))
+    given, bad = Pictures(pictures, reading), None if anomalies is None else Pictures(anomalies, reading)
     if not memory or len(given.items) < FEWEST:
         for rate in rates:
             allowed(len(given.items), rate)
@@ -104,6 +115,7 @@ def calibrate_detector(
         memory=memory,
         split=split,
         self_test=self_test,
+        reading=reading,
         read=given.read,
         measure=measure,
     )
