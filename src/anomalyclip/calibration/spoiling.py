@@ -37,7 +37,7 @@ _BAD = frozenset(
 class Spoiler(NamedTuple):
     """A picture that sets the threshold: its place among all, its path and score, and the threshold without it."""
 
-    index: int
+    place: int
     path: str
     score: float
     without: float

@@ -26,8 +26,8 @@ def again_given(given: Given) -> tuple[Given, list[str]]:
     if lacking := [
         name for name, plain in _PLAIN.items() if settings.get(name, plain) != plain and not getattr(given, name)
     ]:
-        told = ", ".join(f"{name} {settings[name]}" for name in lacking)
-        raise ConfigError(f"the profile was made with {told}: give the same options with --again")
+        options = ", ".join(f"{name} {settings[name]}" for name in lacking)
+        raise ConfigError(f"the profile was made with {options}: give the same options with --again")
     inputs, told = again(profile)
     recipe = profile.recipe
     assert recipe is not None
