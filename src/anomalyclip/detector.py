@@ -131,7 +131,7 @@ class Detector:
         """
         return self.encoder.preprocess(image, size or (self.image_size, self.image_size))
 
-    def predict(self, pixels: Array) -> Verdicts:
+    def predict(self, pixels: Array) -> tuple[Floats, Floats]:
         """Scores (B,) and maps (B, H, W), float32, of preprocessed images (B, 3, H, W)."""
         return self.verdict(self.encoder.run(pixels, self.request), (pixels.shape[-2], pixels.shape[-1]))
 

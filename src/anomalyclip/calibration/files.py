@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from anomalyclip.calibration.memory_file import memory_name, waiting
 from anomalyclip.calibration.profile import Profile
-from anomalyclip.encoders.sidecar import SIDECAR, find_artefact, parse_artefact
+from anomalyclip.encoders.exported import SIDECAR, find_artefact
+from anomalyclip.encoders.sidecar import parse_artefact
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.io.atomic import output_error, write_bytes
 from anomalyclip.io.names import printable

@@ -83,7 +83,7 @@ class Decisions:
 
 
 def _carried(given: Given) -> Profile | None:
-    from anomalyclip.encoders.sidecar import find_artefact
+    from anomalyclip.encoders.exported import find_artefact
 
     if find_artefact(given.model) is None:
         return None
