@@ -65,7 +65,8 @@ class Batcher:
     def submit(self, pixels: Pixels, predict: Predict | None = None) -> Future[Outcome]:
         """(3, S, S) -> a future of (score, (S, S) float32 map). Cancelling it before its pass saves the work.
 
-        predict: in place of the batcher's own; it runs on the same thread, and only images of one share a pass.
+        predict: in place of the batcher's own; it runs on the same thread, and only images of one,
+        and of one size, share a pass.
         """
         job = _Job(pixels, predict or self._predict)
         self._jobs.put(job)
@@ -81,8 +82,8 @@ class Batcher:
             live = [job for job in batch if job.future.set_running_or_notify_cancel()]
             if live:
                 start = time.monotonic()
-                for predict in dict.fromkeys(job.predict for job in live):
-                    self._answer([job for job in live if job.predict == predict])
+                for kind in dict.fromkeys(map(_kind, live)):
+                    self._answer([job for job in live if _kind(job) == kind])
                 seconds = time.monotonic() - start
                 self._seconds += 0.1 * (seconds / len(live) - self._seconds)
                 self._on_batch(len(live), seconds)
@@ -119,6 +120,11 @@ class Batcher:
             return
         for job, outcome in zip(jobs, outcomes, strict=True):
             job.future.set_result(outcome)
+
+
+def _kind(job: _Job) -> tuple[Predict, tuple[int, ...]]:
+    """Jobs of one kind may share a pass."""
+    return job.predict, job.pixels.shape
 
 
 def _each(found: tuple[Floats, Floats] | list[Any]) -> list[Outcome]:

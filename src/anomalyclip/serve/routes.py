@@ -13,12 +13,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from anomalyclip.calibration import Profile
+from anomalyclip.calibration import Profile, provenance_of
 from anomalyclip.calibration.files import as_content, from_content
 from anomalyclip.detect.pipeline import Rules
-from anomalyclip.errors import AnomalyClipError, ConfigError
+from anomalyclip.errors import AnomalyClipError
 from anomalyclip.io.reading import Reading
 from anomalyclip.serve import openapi
+from anomalyclip.serve.laying import layout_of
 from anomalyclip.serve.profiles import Aim, summary
 from anomalyclip.serve.refusals import Refused, json_answer
 from anomalyclip.serve.schemas import (
@@ -238,7 +239,8 @@ def _deciding(service: Service, options: DetectOptions) -> Deciding:
     """The query first, then the profile, then the server's own options. Without a profile the pixel threshold follows
     the image threshold, as in `anomalyclip detect`.
 
-    Raises Refused: 404 for an unknown profile, 422 for images that are to be read otherwise than those of the profile.
+    Raises Refused: 404 for an unknown profile, 422 for images that are to be read or laid out otherwise than those of
+    the profile, and for a layout that the model does not take.
     """
     config = service.config
     name = _first(options.profile, config.profile)
@@ -246,11 +248,17 @@ def _deciding(service: Service, options: DetectOptions) -> Deciding:
     calibrated = (None, None) if profile is None else (profile.image_threshold, profile.pixel_threshold)
     threshold = _first(options.threshold, calibrated[0], config.threshold)
     pixel_threshold = _first(options.pixel_threshold, calibrated[1], config.pixel_threshold, threshold)
-    return Deciding(
-        Rules(threshold, pixel_threshold, options.min_area or config.min_area),
-        profile,
-        _reading(service, options, profile),
-    )
+    rules = Rules(threshold, pixel_threshold, options.min_area or config.min_area)
+    try:
+        reading = _reading(service, options, profile)
+        deciding = Deciding(rules, profile, reading, *layout_of(options))
+        if not deciding.plain:
+            service.model.check(deciding.geometry)
+            if profile is not None:
+                profile.check_model(provenance_of(service.model, deciding.geometry, deciding.areas, reading))
+    except AnomalyClipError as error:
+        raise Refused("invalid", str(error)) from None
+    return deciding
 
 
 def _asked(service: Service, options: DetectOptions) -> Reading:
@@ -266,10 +274,7 @@ def _asked(service: Service, options: DetectOptions) -> Reading:
 def _reading(service: Service, options: DetectOptions, profile: Profile | None) -> Reading:
     if profile is None:
         return _asked(service, options)
-    try:
-        return profile.reading(Reading(service.config.limits.max_pixels, options.axis or "z", options.full_scale))
-    except ConfigError as error:
-        raise Refused("invalid", str(error)) from None
+    return profile.reading(Reading(service.config.limits.max_pixels, options.axis or "z", options.full_scale))
 
 
 def _first(*values: T | None) -> T | None:

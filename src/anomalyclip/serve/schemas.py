@@ -28,7 +28,7 @@ def _field(setting: Setting) -> tuple[Any, Any]:
     kind: Any = Literal[setting.choices] if setting.choices else str if setting.read else setting.type
     optional = setting.default is None and not setting.required
     bounds: dict[str, Any] = {"pattern": setting.pattern}
-    if (held := setting.range) is not None:
+    if (held := setting.range) is not None and setting.read is None:  # what is read checks itself
         bounds |= {"gt": held.low, "lt": held.high} if held.open else {"ge": held.low, "le": held.high}
     default = ... if setting.required else setting.default
     if setting.read is not None:

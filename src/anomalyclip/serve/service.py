@@ -13,12 +13,15 @@ from anomalyclip.calibration import Profile
 from anomalyclip.detect.pipeline import Rules
 from anomalyclip.detect.result import Provenance
 from anomalyclip.errors import AnomalyClipError
+from anomalyclip.geometry import Geometry, plan_views
 from anomalyclip.io.reading import Reading
+from anomalyclip.judges.memory.comparing import Looked
 from anomalyclip.judges.memory.line import LineJudge
 from anomalyclip.judges.verdicts import Nearest, nearest_of
 from anomalyclip.serve.admission import Admission
 from anomalyclip.serve.batching import Batcher
 from anomalyclip.serve.config import ServeConfig
+from anomalyclip.serve.laying import lay_out
 from anomalyclip.serve.measuring import Measuring
 from anomalyclip.serve.metrics import Metrics
 from anomalyclip.serve.profiles import Aim, Profiles, summary
@@ -92,6 +95,8 @@ class Service:
             min_area=rules.min_area,
             profile=None if profile is None else profile.name,
             **deciding.reading.recorded(),
+            **deciding.geometry.settings(),
+            **deciding.areas.settings(),
         )
 
     async def detect(self, uploads: Sequence[Upload], deciding: Deciding, wishes: Wishes) -> list[dict[str, Any]]:
@@ -159,18 +164,41 @@ class Service:
 
     async def score(
         self, upload: Upload, deciding: Deciding, preview: int | None = None
-    ) -> tuple[Decoded, float, Map, Nearest | None]:
+    ) -> tuple[Decoded, float, Map, list[Looked]]:
         """Decode one upload and give it its turn; with what its patches were compared with, where a memory judges.
 
         Raises what reading or the model raises.
         """
+        if not deciding.plain:
+            return await self._survey(upload, deciding, preview)
         image = await self._in(self._readers, partial(decode, upload, self.model, deciding.reading, preview=preview))
+        assert image.pixels is not None, "only laid-out images have none"
         judged = self._with_memory(deciding.profile)
         if judged is None:
             score, small_map = await asyncio.wrap_future(self.batcher.submit(image.pixels))
-            return image, score, small_map, None
+            return image, score, small_map, []
         score, small_map, nearest = await asyncio.wrap_future(self.batcher.submit(image.pixels, judged.look))
-        return image, score, small_map, nearest
+        whole = plan_views((image.width, image.height), Geometry())[0]
+        return image, score, small_map, [] if nearest is None else [Looked(whole, nearest)]
+
+    async def _survey(
+        self, upload: Upload, deciding: Deciding, preview: int | None
+    ) -> tuple[Decoded, float, Map, list[Looked]]:
+        """One image view by view, a few at a time: each view waits in the queue like an image."""
+        judged, looked = self._with_memory(deciding.profile), []
+        work = partial(lay_out, upload, self.judged(deciding.profile), deciding, preview=preview)
+        laid = await self._in(self._readers, work)
+        ahead = 2 * self.config.batch_size
+        for start in range(0, len(laid.views), ahead):
+            views = laid.views[start : start + ahead]
+            pixels = await self._in(self._readers, partial(laid.cut, self.model, views))
+            turns = [self.batcher.submit(each, None if judged is None else judged.look) for each in pixels]
+            for view, (score, small_map, *nearest) in zip(
+                views, await asyncio.gather(*map(asyncio.wrap_future, turns)), strict=True
+            ):
+                laid.assembly.add(view, score, small_map)
+                looked += [Looked(view, one) for one in nearest if one is not None]
+        return laid.told, laid.assembly.score, laid.assembly.anomaly_map, looked
 
     def close(self) -> None:
         """Finish what was submitted; blocks."""
@@ -181,8 +209,8 @@ class Service:
 
     async def _row(self, upload: Upload, deciding: Deciding, wishes: Wishes, provenance: Provenance) -> dict[str, Any]:
         try:
-            image, score, small_map, nearest = await self.score(upload, deciding, wishes.preview)
-            work = partial(finish, upload, image, score, small_map, deciding, wishes, provenance, nearest)
+            image, score, small_map, looked = await self.score(upload, deciding, wishes.preview)
+            work = partial(finish, upload, image, score, small_map, deciding, wishes, provenance, looked)
             row = await self._in(self._writers, work)
         except Exception as error:  # every failure is this image's alone
             row = failed_row(upload, error, provenance)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +16,12 @@ from anomalyclip.detect.inputs import InputItem
 from anomalyclip.detect.pipeline import Rules
 from anomalyclip.detect.result import Provenance, Result, one_line, to_row
 from anomalyclip.errors import AnomalyClipError
-from anomalyclip.geometry import Geometry, plan_views
+from anomalyclip.geometry import Areas, Geometry
 from anomalyclip.geometry.regions import find_regions
 from anomalyclip.geometry.resize import resize_map
 from anomalyclip.io import encode_map, half_tiff, heat_png, notes_of, thumbnail_data_uri
 from anomalyclip.io.reading import Reading
 from anomalyclip.judges.memory.comparing import Looked, explain
-from anomalyclip.judges.verdicts import Nearest
 from anomalyclip.prediction import decide
 from anomalyclip.serve.schemas import MapFormat
 from anomalyclip.serve.uploads import Upload
@@ -51,7 +50,7 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Deciding:
-    """How images are read, and what turns scores into decisions.
+    """How images are read and laid out, and what turns scores into decisions.
 
     profile: gives p-values; its thresholds are in `rules` already, and its reading in `reading`.
     """
@@ -59,17 +58,28 @@ class Deciding:
     rules: Rules
     profile: Profile | None = None
     reading: Reading = field(default_factory=Reading)
+    geometry: Geometry = field(default_factory=Geometry)
+    areas: Areas = field(default_factory=Areas)
+
+    @property
+    def plain(self) -> bool:
+        """Whether images are judged in one view of all their pixels."""
+        return self.geometry.plain and self.areas.everything
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """An image that is ready for the model: its own size in pixels, (3, S, S) float32, a JPEG data URI, its notes."""
+    """An image that is ready for the model: its own size in pixels, (3, S, S) float32, a JPEG data URI, its notes.
+
+    pixels: None where it is laid out view by view; geometry is what its row says of that.
+    """
 
     width: int
     height: int
-    pixels: npt.NDArray[Any]
+    pixels: npt.NDArray[Any] | None
     preview: str | None
     notes: tuple[str, ...] = ()
+    geometry: Mapping[str, Any] | None = None
 
 
 def decode(upload: Upload, model: Detector, reading: Reading, *, preview: int | None) -> Decoded:
@@ -87,20 +97,21 @@ def finish(
     deciding: Deciding,
     wishes: Wishes,
     provenance: Provenance,
-    nearest: Nearest | None = None,
+    looked: Sequence[Looked] = (),
 ) -> dict[str, Any]:
-    """The row of a scored image, JSON-ready. nearest: what its patches were compared with."""
+    """The row of a scored image, JSON-ready. looked: what its patches were compared with, view by view."""
     if not math.isfinite(score):
         return failed_row(upload, ValueError(f"the model gave the score {score}, which is not a number"), provenance)
     rules, profile = deciding.rules, deciding.profile
     p_value = profile.p_value(score) if profile is not None else None
     decision = decide(score, rules.threshold)
     result = Result(_item(upload), image.width, image.height, score, decision, p_value=p_value, notes=image.notes)
+    result = replace(result, geometry=image.geometry)
     if rules.pixel_threshold is not None:
         native = resize_map(small_map, (image.width, image.height))
         regions = find_regions(native, rules.pixel_threshold, min_area=rules.min_area)
-        if nearest is not None:
-            explain(regions, [Looked(plan_views((image.width, image.height), Geometry())[0], nearest)])
+        if looked:
+            explain(regions, looked)
         result = replace(result, regions=regions)
     row = to_row(result, provenance)
     if wishes.maps is not None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from anomalyclip.settings import panels
-from anomalyclip.settings.faces import CALIBRATE, DETECT, EVALUATE, PYTHON, WATCH
+from anomalyclip.settings.faces import CALIBRATE, DETECT, EVALUATE, PYTHON, REST, WATCH
 from anomalyclip.settings.reading import scales_of
 from anomalyclip.settings.setting import Range, Setting
 
-_WHERE = (DETECT, CALIBRATE, WATCH, EVALUATE, PYTHON)
+_WHERE = (DETECT, CALIBRATE, WATCH, EVALUATE, PYTHON, REST)
+_BOX = r"^\d{1,7}(,\d{1,7}){3}$"
 _LAYOUT = "layout"
 
 SMALLEST_TILE = 16
@@ -60,12 +61,19 @@ LAYOUT: tuple[Setting, ...] = (
         metavar="FILE|X,Y,W,H",
         panel=panels.LAYOUT,
         part=_LAYOUT,
+        differs={
+            REST: {
+                "type": str,
+                "pattern": _BOX,
+                "help": "Region of interest X,Y,W,H in pixels: the model sees it only.",
+            }
+        },
     ),
     Setting(
         "ignore_mask",
         object,
         "White where to ignore: one mask for all images, or a folder of masks by the images' names.",
-        _WHERE,
+        _WHERE[:-1],
         metavar="FILE|DIR",
         panel=panels.LAYOUT,
         part=_LAYOUT,
