@@ -67,6 +67,19 @@ class Calibrating(Layout, total=False):
     full_scale: FullScale | None
 
 
+class Asked(Layout, total=False):
+    """Keywords of :meth:`anomalyclip.detector.Detector.detect` besides `frames`, which decides what it returns."""
+
+    batch_size: int
+    threshold: float | None
+    pixel_threshold: float | None
+    min_area: int
+    profile: Any
+    axis: str
+    max_pixels: int | None
+    full_scale: FullScale | None
+
+
 Progress = Callable[[int, int], object]
 
 
@@ -117,12 +130,20 @@ def _looked(views: Sequence[View], verdicts: object) -> list[Looked]:
     return [Looked(view, nearest) for view, nearest in found if nearest is not None]
 
 
+class Marks(NamedTuple):
+    """From which score on an image is anomalous, from which map value on a region, and of how many pixels at least."""
+
+    threshold: float | None = None
+    pixel_threshold: float | None = None
+    min_area: int = 1
+
+
 def regions_of(
-    anomaly_map: NDArray[np.float32], threshold: float | None, looked: Sequence[Looked], area: Area | None = None
+    anomaly_map: NDArray[np.float32], marks: Marks, looked: Sequence[Looked], area: Area | None = None
 ) -> tuple[Region, ...]:
     """The regions of a map at its own size, inside the area, and what the peak of each was compared with."""
     counted = anomaly_map if area is None else np.where(area.mask(), anomaly_map, np.float32(-1))
-    regions = find_regions(counted, threshold)
+    regions = find_regions(counted, marks.pixel_threshold, min_area=marks.min_area)
     explain(regions, looked)
     return tuple(regions)
 
@@ -168,28 +189,27 @@ def detect_all(
     batch_size: int = 1,
     threshold: float | None = None,
     pixel_threshold: float | None = None,
+    min_area: int = 1,
     frames: int | str | None = None,
     axis: str = "z",
     max_pixels: int | None = None,
     full_scale: FullScale | None = None,
     **layout: Unpack[Layout],
 ) -> list[Prediction]:
-    """A prediction per picture, in order; see :meth:`anomalyclip.detector.Detector.detect`.
-
-    pixel_threshold: of regions; None is `threshold`.
-    """
-    thresholds = threshold, threshold if pixel_threshold is None else pixel_threshold
+    """A prediction per picture, in order; see :meth:`anomalyclip.detector.Detector.detect`."""
+    marks = Marks(threshold, threshold if pixel_threshold is None else pixel_threshold, min_area)
     given: dict[str, Any] = {"batch_size": batch_size, "threshold": threshold, "frames": frames, "axis": axis}
     given |= {"max_pixels": max_pixels, "full_scale": full_scale}
+    given |= {"pixel_threshold": pixel_threshold, "min_area": min_area}
     check_keywords({**given, **layout}, settings_of(PYTHON))
     reading = Reading(max_pixels, axis, parse_full_scale(full_scale))
     pictures = pictures_of(sources, frames, reading)
     if any(value is not None for value in layout.values()):
         geometry, areas = parse_layout(layout)
-        return [_laid_out(model, one, reading, geometry, areas, batch_size, thresholds) for one in pictures]
+        return [_laid_out(model, one, reading, geometry, areas, batch_size, marks) for one in pictures]
     found: list[Prediction] = []
     for start in range(0, len(pictures), batch_size):
-        found += _batch(model, pictures[start : start + batch_size], reading, thresholds)
+        found += _batch(model, pictures[start : start + batch_size], reading, marks)
     return found
 
 
@@ -216,7 +236,7 @@ def _laid_out(
     geometry: Geometry,
     areas: Areas,
     batch_size: int,
-    thresholds: tuple[float | None, float | None],
+    marks: Marks,
 ) -> Prediction:
     image = picture.read(reading)
     area, _ = areas.of(image.size, "" if picture.path is None else Path(picture.source).name)
@@ -227,17 +247,15 @@ def _laid_out(
         width=image.width,
         height=image.height,
         path=picture.path,
-        decision=decide(found.score, thresholds[0]),
+        decision=decide(found.score, marks.threshold),
         image=image,
         geometry=found.record,
-        regions=regions_of(found.anomaly_map, thresholds[1], found.looked, area),
+        regions=regions_of(found.anomaly_map, marks, found.looked, area),
         valid=None if area is None else area.mask(),
     )
 
 
-def _batch(
-    model: Detector, pictures: Sequence[Picture], reading: Reading, thresholds: tuple[float | None, float | None]
-) -> list[Prediction]:
+def _batch(model: Detector, pictures: Sequence[Picture], reading: Reading, marks: Marks) -> list[Prediction]:
     images = [picture.read(reading) for picture in pictures]
     found = model.predict(np.stack([model.preprocess(image) for image in images]))
     scores, maps = found
@@ -253,9 +271,9 @@ def _batch(
             width=image.width,
             height=image.height,
             path=picture.path,
-            decision=decide(score, thresholds[0]),
+            decision=decide(score, marks.threshold),
             image=image,
-            regions=regions_of(native, thresholds[1], looked),
+            regions=regions_of(native, marks, looked),
         )
         predictions.append(prediction)
     return predictions

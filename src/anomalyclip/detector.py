@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from anomalyclip.calibration.profile import Profile
-    from anomalyclip.detecting import Source
+    from anomalyclip.detecting import Asked, Source
     from anomalyclip.features.key import CacheKey
     from anomalyclip.geometry import Geometry
     from anomalyclip.io.full_scale import FullScale
@@ -214,46 +214,12 @@ class Detector:
         return calibrate_detector(self, pictures, **options)
 
     @overload
-    def detect(
-        self,
-        inputs: Source,
-        *,
-        batch_size: int = 1,
-        threshold: float | None = None,
-        profile: Profile | None = None,
-        frames: None = None,
-        axis: str = "z",
-        max_pixels: int | None = None,
-        full_scale: FullScale | None = None,
-        **layout: Unpack[Layout],
-    ) -> Prediction: ...
+    def detect(self, inputs: Source, *, frames: None = None, **options: Unpack[Asked]) -> Prediction: ...
+    @overload
+    def detect(self, inputs: Source, *, frames: int | str, **options: Unpack[Asked]) -> list[Prediction]: ...
     @overload
     def detect(
-        self,
-        inputs: Source,
-        *,
-        batch_size: int = 1,
-        threshold: float | None = None,
-        profile: Profile | None = None,
-        frames: int | str,
-        axis: str = "z",
-        max_pixels: int | None = None,
-        full_scale: FullScale | None = None,
-        **layout: Unpack[Layout],
-    ) -> list[Prediction]: ...
-    @overload
-    def detect(
-        self,
-        inputs: list[Source] | tuple[Source, ...],
-        *,
-        batch_size: int = 1,
-        threshold: float | None = None,
-        profile: Profile | None = None,
-        frames: int | str | None = None,
-        axis: str = "z",
-        max_pixels: int | None = None,
-        full_scale: FullScale | None = None,
-        **layout: Unpack[Layout],
+        self, inputs: list[Source] | tuple[Source, ...], *, frames: int | str | None = None, **options: Unpack[Asked]
     ) -> list[Prediction]: ...
     @spelled_out(Layout)
     def detect(
@@ -262,6 +228,8 @@ class Detector:
         *,
         batch_size: int = 1,
         threshold: float | None = None,
+        pixel_threshold: float | None = None,
+        min_area: int = 1,
         profile: Profile | None = None,
         frames: int | str | None = None,
         axis: str = "z",
@@ -276,6 +244,8 @@ class Detector:
                 see ``anomalyclip.io.sources.as_image``.
             batch_size: images, or tiles of one image, per forward pass.
             threshold: image score from which the decision is "anomalous"; None gives no decision.
+            pixel_threshold: map value from which a pixel belongs to a region; None is ``threshold``.
+            min_area: leave out regions with fewer pixels.
             profile: a calibration profile (:func:`anomalyclip.calibration.read_profile`): judges by its memory, if it
                 has one, and gives decisions and p-values; in place of ``threshold``.
             frames: of files of several pictures (pages, frames, slices): "all", "first" or how many; None refuses them.
@@ -298,12 +268,14 @@ class Detector:
         from anomalyclip.detecting import detect_all, detect_by
 
         if profile is not None:
-            if threshold is not None:
-                raise ConfigError("a profile brings its threshold: give profile or threshold, not both")
-            reading = {"axis": axis, "max_pixels": max_pixels, "full_scale": full_scale}
-            return detect_by(profile, self, inputs, batch_size=batch_size, frames=frames, **reading, **layout)
+            if threshold is not None or pixel_threshold is not None:
+                raise ConfigError("a profile brings its thresholds: give profile or thresholds, not both")
+            reading: dict[str, Any] = {"axis": axis, "max_pixels": max_pixels, "full_scale": full_scale}
+            reading |= {"batch_size": batch_size, "min_area": min_area, "frames": frames}
+            return detect_by(profile, self, inputs, **reading, **layout)
         sources = inputs if isinstance(inputs, list | tuple) else [inputs]
         options: dict[str, Any] = {"batch_size": batch_size, "threshold": threshold, "frames": frames, "axis": axis}
+        options |= {"pixel_threshold": pixel_threshold, "min_area": min_area}
         options |= {"max_pixels": max_pixels, "full_scale": full_scale}
         found = detect_all(self, sources, **options, **layout)
         return found if frames is not None or isinstance(inputs, list | tuple) else found[0]

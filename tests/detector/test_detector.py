@@ -212,3 +212,13 @@ def test_decide_is_inclusive():
 def test_named_prompts_are_recorded_by_name() -> None:
     """A server's answers must not tell where its package lies."""
     assert anomalyclip.load("pocket", device="cpu").provenance()["prompts"] == "pocket"
+
+
+def test_regions_follow_the_threshold_of_pixels_and_the_least_area(model):
+    image = np.random.default_rng(0).integers(0, 256, (50, 60, 3), dtype=np.uint8)
+    found = model.detect(image, threshold=0.1, pixel_threshold=0.0)
+    assert [region["area"] for region in found.regions] == [50 * 60]
+    assert model.detect(image, pixel_threshold=0.0, min_area=50 * 60 + 1).regions == ()
+    for wrong in ({"pixel_threshold": 2}, {"min_area": 0}):
+        with pytest.raises(ConfigError, match=next(iter(wrong))):
+            model.detect(image, **wrong)
