@@ -30,7 +30,7 @@ def read_profile(path: str | Path) -> Profile:
 
     Raises InputError for a file that is missing, too large or no profile, ConfigError for an ambiguous or unknown name.
     """
-    place, name = _split(str(path))
+    place, name = split_name(str(path))
     if name is None and (carried := carried_profile(place)) is not None:
         return carried
     profiles = read_profiles(place)
@@ -122,7 +122,7 @@ def from_content(data: bytes, name: str) -> list[Profile]:
     return _profiles_in(_parsed(data, Path(name)), Path(name))
 
 
-def _split(given: str) -> tuple[str, str | None]:
+def split_name(given: str) -> tuple[str, str | None]:
     """`a.json:name` -> (a.json, name); a path that exists is taken as it is (`C:\\a.json`, names with colons)."""
     place, colon, name = given.rpartition(":")
     return (given, None) if not colon or not place or Path(given).exists() else (place, name)

@@ -114,6 +114,16 @@ class SelfTest(_Part):
     kinds: dict[str, Value]
 
 
+class Corrections(_Part):
+    """What people said of results: how many false alarms joined the good pictures, how many regions of pictures the
+    memory, how many pictures were faulty. numbers: of the entries in the journal that are in force."""
+
+    numbers: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    false_alarms: Annotated[int, Field(ge=0)] = 0
+    regions: Annotated[int, Field(ge=0)] = 0
+    faulty: Annotated[int, Field(ge=0)] = 0
+
+
 class Profile(_Part):
     """Calibration of one model on the normal images of one camera or product; plain JSON on disk.
 
@@ -132,6 +142,7 @@ class Profile(_Part):
     memory: MemoryPart | None = None
     self_test: SelfTest | None = None
     recipe: Recipe | None = None
+    corrections: Corrections | None = None
     _folder: Path = PrivateAttr(default=Path())
     _held: bytes | None = PrivateAttr(default=None)
     _told: tuple[str, ...] = PrivateAttr(default=())

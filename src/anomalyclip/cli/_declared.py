@@ -67,8 +67,34 @@ class Option(click.Option):
         self.panel = panel
 
 
+def spread(args: list[str], flags: tuple[str, ...]) -> list[str]:
+    """`--normal a b` as `--normal a --normal b`.
+
+    >>> spread(["out", "--normal", "a", "b", "--undo", "c"], ("--normal",))
+    ['out', '--normal', 'a', '--normal', 'b', '--undo', 'c']
+    """
+    found: list[str] = []
+    flag, fresh = "", False
+    for word in args:
+        if word.startswith("-"):
+            flag, fresh = (word if word in flags else ""), True
+        elif flag and not fresh:
+            found.append(flag)
+        found.append(word)
+        fresh = fresh and word.startswith("-")
+    return found
+
+
 class Command(click.Command):
-    """A command whose `--help` shows its options by panels."""
+    """A command whose `--help` shows its options by panels.
+
+    several: flags that take all words up to the next flag, as well as being repeated.
+    """
+
+    several: tuple[str, ...] = ()
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, spread(args, self.several) if self.several else args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         panels: dict[str, list[tuple[str, str]]] = {}
@@ -91,11 +117,12 @@ class _Argument(click.Argument):
 
 
 def verb(
-    name: str, *, third: str | None = None, epilog: str | None = None
+    name: str, *, third: str | None = None, epilog: str | None = None, several: tuple[str, ...] = ()
 ) -> Callable[[Callable[[Given], None]], Command]:
     """Make a command out of a function of `Given`: it has all options that are declared for the face `name`.
 
     third: what exit code 3 says of this verb, where the epilog lists them all; epilog: something else in its place.
+    several: flags that take all words up to the next flag.
     """
     codes = "Exit codes: 0 done, 1 cannot write, 2 cannot use the call or its input, "
     listed = f"{codes}{f'3 {third}, ' if third else ''}130 interrupted."
@@ -105,7 +132,8 @@ def verb(
             function(Given(name, {key: value if value != () else None for key, value in values.items()}))
 
         parameters = [_parameter(setting) for setting in settings_of(name).values()]
-        return Command(
+        command = Command if not several else type("Several", (Command,), {"several": several})
+        return command(
             name.rpartition(" ")[2],
             callback=call,
             params=parameters,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from anomalyclip.settings.faces import COMPARE, DOCTOR
+from anomalyclip.settings.faces import COMPARE, CORRECT, DOCTOR, VALIDATE
 from anomalyclip.settings.panels import OUTPUT
 from anomalyclip.settings.setting import Range, Setting
 
@@ -20,6 +20,73 @@ RESULTS: tuple[Setting, ...] = (
         metavar="RUN_DIR",
     ),
     Setting("data", Path, "The labelled data set that runs of detect looked at.", (COMPARE,), metavar="DIR"),
+    Setting(
+        "results",
+        Path,
+        "An --output folder of detect.",
+        (CORRECT,),
+        argument=True,
+        required=True,
+        metavar="RESULTS_DIR",
+    ),
+    Setting(
+        "profile", str, "The profile to correct: FILE, or FILE:NAME.", (CORRECT,), required=True, metavar="FILE[:NAME]"
+    ),
+    Setting(
+        "normal",
+        str,
+        "A false alarm: a row's path or file name, NAME#region=N for its N-th region; repeatable.",
+        (CORRECT,),
+        many=True,
+        metavar="NAME",
+    ),
+    Setting(
+        "faulty",
+        str,
+        "Really faulty: a row's path or file name; repeatable. Never used as normal.",
+        (CORRECT,),
+        many=True,
+        metavar="NAME",
+    ),
+    Setting("undo", bool, "Take the last correction back.", (CORRECT,), default=False),
+    Setting(
+        "min_recall",
+        float,
+        "Share of the faulty pictures to find, where they set the operating point.",
+        (CORRECT,),
+        default=0.95,
+        range=Range(0, 1, "a share", open=True),
+    ),
+    Setting("by", str, "Who says so, for the journal (default: the user's name).", (CORRECT,), metavar="NAME"),
+    Setting("export", Path, "Write all corrections: .csv, or .json for COCO.", (CORRECT,), metavar="FILE"),
+    Setting("artefact", Path, "The folder of an export.", (VALIDATE,), argument=True, required=True, metavar="EXPORT"),
+    Setting(
+        "inputs",
+        str,
+        "Images, folders or globs that both look at.",
+        (VALIDATE,),
+        many=True,
+        required=True,
+        flags=("--data",),
+        metavar="DIR",
+    ),
+    Setting(
+        "threshold",
+        float,
+        "Where decisions are compared (default: the profile's in the export, else 0.5).",
+        (VALIDATE,),
+        range=Range(0, 1, "an image score"),
+    ),
+    Setting(
+        "most_flipped",
+        int,
+        "So many decisions may differ.",
+        (VALIDATE,),
+        default=0,
+        range=Range(0, 10**9, "decisions"),
+    ),
+    Setting("most", int, "At most so many images.", (VALIDATE,), flags=("--images",), range=Range(1, 10**9, "images")),
+    Setting("threads", int, "CPU threads.", (CORRECT, VALIDATE), range=Range(1, 1024, "threads")),
     Setting(
         "resamples",
         int,
@@ -64,12 +131,12 @@ RESULTS: tuple[Setting, ...] = (
         (DOCTOR,),
         metavar="FILE",
     ),
-    Setting("as_json", bool, "For scripts: JSON on stdout.", (DOCTOR,), default=False, flags=("--json",)),
+    Setting("as_json", bool, "For scripts: JSON on stdout.", (DOCTOR, VALIDATE), default=False, flags=("--json",)),
     Setting(
         "quiet",
         bool,
         "Errors and warnings only.",
-        (COMPARE, DOCTOR),
+        (COMPARE, CORRECT, DOCTOR, VALIDATE),
         default=False,
         flags=("--quiet", "-q"),
         panel=OUTPUT,

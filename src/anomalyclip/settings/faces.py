@@ -4,7 +4,7 @@ from __future__ import annotations
 
 DETECT, CALIBRATE, WATCH, SERVE, EVALUATE = "detect", "calibrate", "watch", "serve", "evaluate"
 EXPORT, TRAIN, REPRODUCE, BENCH = "export", "train", "reproduce", "bench"
-COMPARE, DOCTOR = "compare", "doctor"
+COMPARE, DOCTOR, CORRECT, VALIDATE = "compare", "doctor", "correct", "validate"
 DATA_LIST, DATA_INFO, DATA_CHECK, DATA_META = "data list", "data info", "data check", "data meta"
 DATA_MAKE = "data make"
 MODELS_LIST, MODELS_PULL, MODELS_VERIFY, MODELS_PATH = "models list", "models pull", "models verify", "models path"
@@ -21,6 +21,8 @@ COMMANDS = (
     REPRODUCE,
     BENCH,
     COMPARE,
+    CORRECT,
+    VALIDATE,
     DOCTOR,
     DATA_LIST,
     DATA_INFO,

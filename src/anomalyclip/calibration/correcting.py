@@ -1,0 +1,206 @@
+"""Corrections of a line: a false alarm joins what it remembers, a fault sets where decisions are made.
+
+A false alarm is judged by the memory without itself, as every good picture was, and its score sets the line with
+theirs. The other pictures keep their scores: a larger memory could only lower them, so the line errs on the side of
+fewer alarms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from anomalyclip.calibration.conformal import allowed_or_smallest, conformal_threshold
+from anomalyclip.calibration.lining import Learned, raw_peak
+from anomalyclip.calibration.measured import Measured
+from anomalyclip.calibration.memory_file import packed, part_of
+from anomalyclip.calibration.operating import RecallWish, choose
+from anomalyclip.calibration.profile import Corrections, ImageLevel, OperatingPoint, PixelLevel, Profile
+from anomalyclip.calibration.remembering import Remembered, drawn_again
+from anomalyclip.errors import ConfigError
+from anomalyclip.judges.memory.bank import Bank, make_bank
+from anomalyclip.judges.memory.comparing import boxes_of
+from anomalyclip.judges.memory.held_out import HeldOut
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from anomalyclip.calibration.gathering import Good
+    from anomalyclip.judges.memory.line import Line
+
+MOST_REMEMBERED = 300
+"""Pictures that a memory may grow to by corrections: every comparison costs more with each."""
+
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class FalseAlarm:
+    """A good picture that was called anomalous.
+
+    region: x, y, width, height where only a part of it is known to be good: its patches are remembered, and its score
+    says nothing of good pictures.
+    """
+
+    good: Good
+    region: Box | None = None
+
+
+def corrected(
+    profile: Profile,
+    false_alarms: Sequence[FalseAlarm],
+    measure_faulty: Callable[[Profile], Sequence[float]],
+    *,
+    number: int,
+    recall: float,
+    faulty: int,
+) -> Profile:
+    """The profile after a correction; its memory waits to be saved.
+
+    profile: with or without a memory; without one, false alarms set the thresholds alone (see `thresholds_alone`).
+    measure_faulty: image scores by the new profile of all pictures that were called faulty so far. number: of the
+    correction in its journal. recall: share of the faulty pictures to find, where they set the operating point. faulty:
+    how many of them are new.
+
+    Raises ConfigError where the memory would grow beyond MOST_REMEMBERED.
+    """
+    found = _remembering(profile, false_alarms) if false_alarms else profile
+    before = profile.corrections or Corrections()
+    told = Corrections(
+        numbers=(*before.numbers, number),
+        false_alarms=before.false_alarms + sum(one.region is None for one in false_alarms),
+        regions=before.regions + sum(one.region is not None for one in false_alarms),
+        faulty=before.faulty + faulty,
+    )
+    made = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    found = _kept(found, corrections=told, made=made, self_test=None)
+    scores = list(measure_faulty(found))
+    return _kept(found, operating=_operating(found, scores, recall)) if scores else found
+
+
+def thresholds_alone(profile: Profile, scores: Sequence[float], peaks: Sequence[float]) -> Profile:
+    """A profile without a memory, with further good pictures' scores and peaks among its own."""
+    every, heights = [*profile.image.scores, *scores], [*profile.pixel.peaks, *peaks]
+    image = ImageLevel(
+        rate=profile.image.rate, threshold=conformal_threshold(every, profile.image.rate), scores=_ascending(every)
+    )
+    pixel = profile.pixel.threshold
+    if profile.pixel.rule == "image":
+        pixel = conformal_threshold(heights, profile.pixel.rate)
+    return _kept(
+        profile,
+        image=image,
+        pixel=PixelLevel(rule=profile.pixel.rule, rate=profile.pixel.rate, threshold=pixel, peaks=_ascending(heights)),
+    )
+
+
+def _remembering(profile: Profile, false_alarms: Sequence[FalseAlarm]) -> Profile:
+    assert profile.memory is not None
+    opened = profile.opened()
+    line = _grown(opened.line, false_alarms)
+    whole = [(place, one.good) for place, one in enumerate(false_alarms, opened.line.bank.count) if one.region is None]
+    if len(line.names) > MOST_REMEMBERED:
+        raise ConfigError(
+            f"the memory would hold {len(line.names)} pictures, at most {MOST_REMEMBERED}: calibrate again with them "
+            "(`anomalyclip calibrate GOOD... --more CORRECTED...`)"
+        )
+    held = [(good, HeldOut(good.seen, line.bank, place)) for place, good in whole]
+    raw = [float(line.raw_scores(one.parts()).max()) for _, one in held]
+    heights = [raw_peak(one, line.sigma, line.mixture) for _, one in held]
+    measured = Measured(
+        scores=[*profile.image.scores, *map(float, line.score_scale(np.array(raw)))],
+        peaks=[*profile.pixel.peaks, *map(float, line.map_scale(np.array(heights)))],
+    )
+    found = Remembered(line, measured, [], Learned(line, measured, []), profile.memory.held_out)
+    if whole:
+        found = drawn_again(found, profile.image.rate)
+    pixel = profile.pixel.threshold
+    if whole and profile.pixel.rule == "image":
+        pixel = found.pixel_threshold(allowed_or_smallest(len(measured.peaks), profile.pixel.rate))
+    thumbnails = [*opened.thumbnails, *(one.good.thumbnail for one in false_alarms)]
+    data = packed(found.line, thumbnails)
+    memory = part_of(found.line, file=profile.memory.file, data=data, held_out=profile.memory.held_out)
+    moved = profile.operating
+    if moved is not None:  # the same raw score on the new scale
+        raw_point = line.score_scale.inverse(min(moved.threshold, 0.999999))
+        moved = moved.model_copy(update={"threshold": float(found.line.score_scale(raw_point))})
+    rate, rule = profile.image.rate, profile.pixel.rule
+    return profile.model_copy(
+        update={
+            "image": ImageLevel(
+                rate=rate,
+                threshold=found.image_threshold if whole else profile.image.threshold,
+                scores=_ascending(measured.scores),
+            ),
+            "pixel": PixelLevel(rule=rule, rate=profile.pixel.rate, threshold=pixel, peaks=_ascending(measured.peaks)),
+            "operating": moved,
+            "memory": memory,
+        }
+    ).holding(data)
+
+
+def _grown(line: Line, false_alarms: Sequence[FalseAlarm]) -> Line:
+    """The line with further pictures in its memory, each thinned to what the others have."""
+    bank, count = line.bank, line.bank.count
+    share = int(np.bincount(bank.pictures).max())
+    rows, places, boxes = [bank.rows], [bank.places], [line.boxes]
+    owners = [bank.pictures]
+    for number, one in enumerate(false_alarms, count):
+        chosen, where = _patches(one)
+        added = make_bank([chosen], max(share, 1))
+        rows.append(added.rows)
+        places.append(where[added.places])
+        owners.append(np.full(len(added.rows), number, np.int32))
+        boxes.append(boxes_of(_views_of(one.good), where[added.places]))
+    names = (*line.names, *(one.good.path.replace("\\", "/").rpartition("/")[2] for one in false_alarms))
+    sizes = np.array([one.good.size for one in false_alarms], np.int32).reshape(-1, 2)
+    return replace(
+        line,
+        bank=Bank(np.concatenate(rows), np.concatenate(owners), np.concatenate(places).astype(np.int32)),
+        names=names,
+        boxes=np.concatenate(boxes).astype(np.int32),
+        sizes=np.concatenate([line.sizes, sizes]),
+        sha256="",
+    )
+
+
+def _patches(one: FalseAlarm) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """The patches (N, D) that are known to be good, and their places."""
+    described = np.concatenate([view.described for view in one.good.seen])
+    every = np.arange(len(described), dtype=np.int32)
+    if one.region is None:
+        return described, every
+    x, y, width, height = one.region
+    left, top, wide, high = boxes_of(_views_of(one.good), every).T
+    across = np.minimum(left + wide, x + width) - np.maximum(left, x)
+    down = np.minimum(top + high, y + height) - np.maximum(top, y)
+    inside = (across > 0) & (down > 0)
+    return described[inside], every[inside]
+
+
+def _views_of(good: Good) -> list[tuple[tuple[int, int, int, int], tuple[int, int]]]:
+    return [(view.box, seen.grid) for view, seen in zip(good.views, good.seen, strict=True)]
+
+
+def _operating(profile: Profile, scores: Sequence[float], recall: float) -> OperatingPoint:
+    """By the faulty pictures; never above what was chosen before, whose anomalies still count."""
+    point = choose(profile.image.scores, scores, RecallWish(recall))
+    earlier = profile.operating
+    return earlier if earlier is not None and earlier.threshold < point.threshold else point
+
+
+def _kept(profile: Profile, **changed: object) -> Profile:
+    """The same with other fields, and with its memory where that lies."""
+    copied = profile.model_copy(update=changed)
+    vars(copied).pop("calibration_scores", None)  # what was computed of other scores
+    return copied if profile.memory is None else copied.holding(profile.memory_bytes())
+
+
+def _ascending(values: Sequence[float]) -> tuple[float, ...]:
+    return tuple(float(str(value)) for value in np.sort(np.array(values, np.float32)))

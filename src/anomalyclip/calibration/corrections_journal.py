@@ -1,0 +1,178 @@
+"""The journal of a profile's corrections: who said what of which picture, when; and what was before, to go back to.
+
+`line.NAME.corrections/` beside `line.json`:
+journal.jsonl    one line per correction or undoing, only ever appended
+0001.json ...    the profile (and its memory) as it was before correction 1
+
+Which corrections are in force, the profile itself says (`Profile.corrections`): a process killed between the two leaves
+an entry that is not in force, never one that is lost.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anomalyclip.detect.journal import LineFile, read_rows
+from anomalyclip.detect.result import json_line
+from anomalyclip.errors import ConfigError, InputError
+from anomalyclip.io.atomic import output_error
+from anomalyclip.io.names import printable
+from anomalyclip.version import __version__
+
+if TYPE_CHECKING:
+    from anomalyclip.calibration.profile import Profile
+
+JOURNAL = "journal.jsonl"
+FALSE_ALARM, FAULTY = "false alarm", "faulty"
+#: Columns of the CSV export.
+COLUMNS = ("number", "at", "by", "said", "path", "region", "score_before", "score_after", "in_force")
+_FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What was said of one picture.
+
+    path: its absolute path. said: FALSE_ALARM or FAULTY. region: [x, y, width, height] in pixels, None is the whole
+    picture. size: (width, height). regions: [x, y, width, height] of what was found in it.
+    """
+
+    path: str
+    said: str
+    region: Sequence[int] | None = None
+    size: Sequence[int] | None = None
+    regions: Sequence[Sequence[int]] = ()
+    score_before: float | None = None
+    score_after: float | None = None
+
+
+class CorrectionsJournal:
+    """Of the profile `name` in the file `profile_file`."""
+
+    def __init__(self, profile_file: Path, name: str) -> None:
+        self.folder = profile_file.with_name(f"{profile_file.stem}.{name}.corrections")
+        self.path = self.folder / JOURNAL
+
+    def lock(self) -> str:
+        """The file that whoever corrects holds locked; its folder is made. Raises OutputError."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise output_error(self.folder, error) from error
+        return str(self.folder / "lock")
+
+    def entries(self) -> list[dict[str, Any]]:
+        """All of it, oldest first."""
+        return [row for _, row in read_rows(self.path)]
+
+    def next_number(self) -> int:
+        """Of a further correction."""
+        return 1 + max((int(row.get("number", 0)) for row in self.entries()), default=0)
+
+    def in_force(self, profile: Profile) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """(entry, picture) of everything that the profile holds."""
+        numbers = set(profile.corrections.numbers) if profile.corrections is not None else set()
+        rows = [row for row in self.entries() if row.get("action") == "correct" and row["number"] in numbers]
+        return [(row, picture) for row in rows for picture in row["pictures"]]
+
+    def record(self, number: int, by: str, results: Path, pictures: Sequence[Said]) -> None:
+        """Append a correction. Raises OutputError."""
+        told = [dict(vars(one)) for one in pictures]
+        self._append({"action": "correct", "number": number, "by": by, "results": str(results), "pictures": told})
+
+    def record_undo(self, number: int, by: str) -> None:
+        """Append that a correction was taken back."""
+        self._append({"action": "undo", "number": number, "by": by})
+
+    def keep(self, number: int, profile: Profile) -> None:
+        """Keep the profile as it is before a correction."""
+        profile.in_hand().save(self._snapshot(number))
+
+    def before(self, profile: Profile) -> tuple[int, Profile]:
+        """The last correction in force, and the profile before it, in hand. Raises ConfigError where there is none,
+        InputError where the snapshot is gone."""
+        from anomalyclip.calibration.files import read_profile
+
+        if profile.corrections is None or not profile.corrections.numbers:
+            raise ConfigError(f"the profile {profile.name!r} holds no correction; there is nothing to undo")
+        number = profile.corrections.numbers[-1]
+        if not self._snapshot(number).is_file():
+            raise InputError(
+                f"{printable(self._snapshot(number))} is missing: what was before correction {number} is not known; "
+                "calibrate again"
+            )
+        return number, read_profile(self._snapshot(number)).in_hand()
+
+    def _snapshot(self, number: int) -> Path:
+        return self.folder / f"{number:04d}.json"
+
+    def _append(self, entry: Mapping[str, Any]) -> None:
+        at = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        file = LineFile(self.path)
+        try:
+            file.append(json_line({"at": at, **entry}))
+        finally:
+            file.close()
+
+
+def as_csv(journal: CorrectionsJournal, profile: Profile) -> str:
+    """Every picture that was corrected, undone ones too."""
+    numbers = set(profile.corrections.numbers) if profile.corrections is not None else set()
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row, picture in _pictures(journal):
+        region = "" if picture["region"] is None else " ".join(map(str, picture["region"]))
+        cells = [row["number"], row["at"], row["by"], picture["said"], picture["path"], region,
+                 picture["score_before"], picture["score_after"], row["number"] in numbers]  # fmt: skip
+        writer.writerow([_cell(cell) for cell in cells])
+    return buffer.getvalue()
+
+
+def as_coco(journal: CorrectionsJournal, profile: Profile) -> str:
+    """The corrections in force as COCO: boxes of faults and of false alarms; a picture without regions is one box."""
+    places: dict[str, int] = {}
+    images, annotations = [], []
+    for row, picture in journal.in_force(profile):
+        width, height = picture["size"] or (0, 0)
+        number = places.setdefault(picture["path"], len(places) + 1)
+        if number > len(images):
+            images.append({"id": number, "file_name": picture["path"], "width": width, "height": height})
+        whole = picture["said"] == FALSE_ALARM or not picture["regions"]
+        boxes = [picture["region"]] if picture["region"] else [[0, 0, width, height]] if whole else picture["regions"]
+        for box in boxes:
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": number,
+                    "category_id": 1 if picture["said"] == FAULTY else 2,
+                    "bbox": list(box),
+                    "area": box[2] * box[3],
+                    "iscrowd": 0,
+                    "correction": row["number"],
+                }
+            )
+    info = {"description": f"corrections of the profile {profile.name}", "version": f"anomalyclip {__version__}"}
+    categories = [{"id": 1, "name": FAULTY}, {"id": 2, "name": FALSE_ALARM}]
+    content = {"info": info, "categories": categories, "images": images, "annotations": annotations}
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def _pictures(journal: CorrectionsJournal) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    for row in journal.entries():
+        if row.get("action") == "correct":
+            for picture in row["pictures"]:
+                yield row, picture
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_START) else str(value)

@@ -1,0 +1,312 @@
+"""One run of `anomalyclip correct`: names -> rows -> pictures -> a profile that learned from them; and a journal."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anomalyclip.cli._console import note
+from anomalyclip.cli._declared import Given
+from anomalyclip.errors import ConfigError, InputError
+from anomalyclip.io.names import printable
+
+if TYPE_CHECKING:
+    from anomalyclip.calibration import Profile
+    from anomalyclip.calibration.corrections_journal import CorrectionsJournal
+    from anomalyclip.calibration.gathering import Gathered
+    from anomalyclip.detect import InputItem
+    from anomalyclip.detector import Detector
+    from anomalyclip.geometry import Areas, Geometry
+
+DONE, SOME_SKIPPED = 0, 3
+
+
+@dataclass(frozen=True)
+class Named:
+    """One NAME: its row, the file, and the region that is meant, None is the whole picture."""
+
+    row: dict[str, Any]
+    path: str
+    region: tuple[int, int, int, int] | None
+
+    @property
+    def item(self) -> InputItem:
+        """To be read as `detect` read it."""
+        return _item_of(self.path, (self.row.get("settings") or {}).get("axis", "z"))
+
+
+@dataclass
+class CorrectJob:
+    """The checked options of one run; `run` returns the exit code."""
+
+    given: Given
+
+    def run(self) -> int:
+        """Everything that can be refused is refused before the model is loaded."""
+        import filelock
+
+        with filelock.FileLock(self.journal.lock()):  # two people correct one after the other
+            code = self._undo() if self.given.undo else DONE
+            if self.given.normal or self.given.faulty:
+                code = self._correct()
+            if self.given.export is not None:
+                self._export()
+        return code
+
+    @cached_property
+    def file(self) -> Path:
+        """The file that holds the profile."""
+        from anomalyclip.calibration.files import split_name
+
+        place, _ = split_name(str(self.given.profile))
+        if Path(place).is_file() and Path(place).name != "anomalyclip.json":
+            return Path(place)
+        raise ConfigError(
+            f"--profile {printable(place)}: correct takes the file that calibrate wrote, FILE or FILE:NAME"
+        )
+
+    @property
+    def profile(self) -> Profile:
+        """As it is on the disk now."""
+        from anomalyclip.calibration import read_profile
+
+        return read_profile(self.given.profile)
+
+    @cached_property
+    def journal(self) -> CorrectionsJournal:
+        """Beside the profile."""
+        from anomalyclip.calibration.corrections_journal import CorrectionsJournal
+
+        return CorrectionsJournal(self.file, self.profile.name)
+
+    @property
+    def _by(self) -> str:
+        if self.given.by:
+            return str(self.given.by)
+        try:
+            return getpass.getuser()
+        except (OSError, KeyError):
+            return "unknown"
+
+    def _undo(self) -> int:
+        number, before = self.journal.before(self.profile)
+        self._save(before)
+        self.journal.record_undo(number, self._by)
+        self._note(f"Correction {number} is undone.")
+        return DONE
+
+    def _correct(self) -> int:
+        from anomalyclip.calibration.correcting import FalseAlarm, corrected, thresholds_alone
+        from anomalyclip.calibration.corrections_journal import FALSE_ALARM, FAULTY, Said
+
+        profile, number = self.profile, self.journal.next_number()
+        normal, faulty = self._named(self.given.normal or (), profile), self._named(self.given.faulty or (), profile)
+        self._check(normal, faulty, profile)
+        model, geometry, areas = self._model(profile)
+        found = self._gather(profile, model, geometry, areas, normal)
+        skipped = dict(found.skipped)
+        usable = [one for one in normal if one.item.path not in skipped]
+        if normal and not usable and not faulty:
+            why = printable(next(iter(skipped.values())))
+            raise InputError(f"{printable(normal[0].path)}: {why}; nothing was corrected")
+        known = [(p["path"], None) for _, p in self.journal.in_force(profile) if p["said"] == FAULTY]
+
+        def measure(new: Profile) -> Sequence[float]:
+            items = [*(one.item for one in faulty), *(_item_of(path) for path, _ in known)]
+            return list(self._scores(new.judged(model), items, geometry, areas, skipped).values()) if items else []
+
+        start = profile
+        alarms: list[FalseAlarm] = []
+        if profile.memory is None and usable:
+            own = self._measured(model, [one.item for one in usable if one.region is None], geometry, areas)
+            start = thresholds_alone(profile, own.scores, own.peaks)
+        elif usable:
+            goods = {good.path: good for good in found.pictures}
+            alarms = [FalseAlarm(goods[one.path], one.region) for one in usable if one.path in goods]
+        new = corrected(start, alarms, measure, number=number, recall=self.given.min_recall, faulty=len(faulty))
+        if profile.memory is None and usable and new.corrections is not None:
+            told = new.corrections.model_copy(update={"false_alarms": new.corrections.false_alarms + len(usable)})
+            new = new.model_copy(update={"corrections": told})
+        after = self._scores(new.judged(model), [one.item for one in (*usable, *faulty)], geometry, areas, skipped)
+        pictures = [
+            Said(one.path, said, one.region, (one.row["width"], one.row["height"]),
+                 [region["box"] for region in one.row["regions"]], one.row["score"], after.get(one.path))
+            for said, group in ((FALSE_ALARM, usable), (FAULTY, faulty)) for one in group
+        ]  # fmt: skip
+        self.journal.keep(number, profile)
+        self.journal.record(number, self._by, self.given.results, pictures)
+        self._save(new)
+        self._tell(number, profile, new, pictures)
+        for path, why in skipped.items():
+            note(f"left out: {printable(path)}: {printable(why)}", style="yellow")
+        return SOME_SKIPPED if skipped else DONE
+
+    def _named(self, names: Sequence[str], profile: Profile) -> list[Named]:
+        return [self._find(name) for name in dict.fromkeys(names)]
+
+    @cached_property
+    def _rows(self) -> tuple[str, list[dict[str, Any]]]:
+        """The folder that paths count from, and the rows with a score."""
+        import json
+
+        from anomalyclip.detect import folder
+        from anomalyclip.detect.journal import read_rows
+
+        results: Path = self.given.results
+        if not (results / folder.RESULTS).is_file():
+            raise InputError(f"{printable(results)} holds no {folder.RESULTS}: expected the --output folder of detect")
+        try:
+            cwd = json.loads((results / folder.RUN).read_bytes()).get("cwd") or ""
+        except (OSError, ValueError, AttributeError):
+            cwd = ""
+        return cwd, [row for _, row in read_rows(results / folder.RESULTS) if row.get("score") is not None]
+
+    def _find(self, name: str) -> Named:
+        """Raises ConfigError for a name of no row, of several, or a region that the row does not have."""
+        from anomalyclip.detect.names import file_of
+
+        cwd, rows = self._rows
+        plain, _, number = name.partition("#region=")
+        matches = [row for row in rows if row["path"] == plain] or [
+            row for row in rows if Path(row["path"]).name == plain
+        ]
+        if len(matches) != 1:
+            if matches:
+                listed = ", ".join(printable(row["path"]) for row in matches[:3])
+                raise ConfigError(f"{printable(plain)} is the name of {len(matches)} rows ({listed}): give the path")
+            near = get_close_matches(plain, [Path(row["path"]).name for row in rows], n=1)
+            hint = f"; did you mean {printable(near[0])}?" if near else ""
+            raise ConfigError(
+                f"no row of {printable(self.given.results)} with a score is called {printable(plain)}{hint}"
+            )
+        row = matches[0]
+        region = None
+        if number:
+            boxes = [region["box"] for region in row["regions"]]
+            if not re.fullmatch(r"[1-9]\d*", number) or int(number) > len(boxes):
+                raise ConfigError(f"{printable(name)}: {printable(plain)} has {len(boxes)} regions, counted from 1")
+            x, y, width, height = boxes[int(number) - 1]
+            region = (x, y, width, height)
+        frame = row.get("frame")
+        path = os.path.abspath(os.path.join(cwd, file_of(row["path"], frame)))  # noqa: PTH100, PTH118
+        return Named(row, path if frame is None else f"{path}#frame={frame}", region)
+
+    def _check(self, normal: Sequence[Named], faulty: Sequence[Named], profile: Profile) -> None:
+        """A picture is not both, and is not corrected twice. Raises ConfigError."""
+        from anomalyclip.calibration.corrections_journal import FALSE_ALARM, FAULTY
+
+        both = {one.path for one in normal} & {one.path for one in faulty}
+        if both:
+            raise ConfigError(f"{printable(min(both))} is given as normal and as faulty: choose one")
+        earlier = {
+            (p["path"], p["region"] and tuple(p["region"])): p["said"] for _, p in self.journal.in_force(profile)
+        }
+        for said, group in ((FALSE_ALARM, normal), (FAULTY, faulty)):
+            for one in group:
+                told = earlier.get((one.path, one.region))
+                if told is not None:
+                    again = "already" if told == said else f"corrected as {told}, and now as {said}:"
+                    raise ConfigError(
+                        f"{printable(one.path)} is {again} in the profile{f' as {told}' if told == said else ''}; "
+                        "take the earlier correction back with --undo first"
+                    )
+
+    def _model(self, profile: Profile) -> tuple[Detector, Geometry, Areas]:
+        """The words' detector that the profile is bound to, and how it lays images out."""
+        from anomalyclip.geometry import parse_layout
+        from anomalyclip.reopening import reopen
+
+        told = dict(profile.provenance.get("settings") or {})
+        masks = [key for key in ("roi", "ignore_mask") if isinstance(told.get(key), str)]
+        if masks:
+            raise ConfigError(
+                f"the profile was made with masks ({', '.join(masks)}), which are not kept: calibrate again"
+            )
+        layout = {key: told[key] for key in ("tile", "overlap", "scales", "keep_aspect", "roi") if key in told}
+        geometry, areas = parse_layout(layout)  # type: ignore[arg-type]  # the same names, by declaration
+        record = {key: value for key, value in profile.provenance.items() if key != "runtime"}
+        model = reopen(record, **{k: v for k, v in {"threads": self.given.threads}.items() if v is not None})
+        return model, geometry, areas
+
+    def _gather(
+        self, profile: Profile, model: Detector, geometry: Geometry, areas: Areas, normal: Sequence[Named]
+    ) -> Gathered:
+        from anomalyclip.calibration.gathering import Gathered, Gatherer
+        from anomalyclip.detect.pipeline import file_reader
+
+        if profile.memory is None or not normal:
+            return Gathered()
+        source = profile.opened().line.source
+        return Gatherer(model, source, geometry, areas, file_reader()).gather([one.item for one in normal])
+
+    def _measured(self, model: Detector, items: Sequence[InputItem], geometry: Geometry, areas: Areas) -> Any:
+        from anomalyclip.calibration.measured import collect
+
+        return collect(model, items, batch_size=1, workers=1, geometry=geometry, areas=areas)
+
+    def _scores(
+        self, model: Detector, items: Sequence[InputItem], geometry: Geometry, areas: Areas, skipped: dict[str, str]
+    ) -> dict[str, float]:
+        """path -> score; what cannot be read joins `skipped`."""
+        from anomalyclip.detect import detect_stream
+
+        found = {}
+        for result in detect_stream(model, items, batch_size=1, workers=1, geometry=geometry, areas=areas):
+            if result.score is None:
+                skipped[result.item.path] = result.error or "no score"
+            else:
+                found[result.item.path] = result.score
+        return found
+
+    def _save(self, profile: Profile) -> None:
+        from anomalyclip.calibration import read_profiles, write_profiles
+
+        others = [one for one in read_profiles(self.file).values() if one.name != profile.name]
+        write_profiles(self.file, [*others, profile])
+
+    def _export(self) -> None:
+        from anomalyclip.calibration.corrections_journal import as_coco, as_csv
+        from anomalyclip.io.atomic import write_bytes
+
+        target: Path = self.given.export
+        write = as_csv if target.suffix.lower() == ".csv" else as_coco
+        write_bytes(target, write(self.journal, self.profile).encode("utf-8", "backslashreplace"))
+        self._note(f"Corrections: {printable(target)}")
+
+    def _tell(self, number: int, before: Profile, after: Profile, pictures: Sequence[Any]) -> None:
+        for one in pictures:
+            old, new = before.decide(one.score_before), "left out"
+            if one.score_after is not None:
+                new = f"{one.score_after:.3f} {after.decide(one.score_after)}"
+            part = "" if one.region is None else ", a region of it"
+            self._note(f"{one.said}{part}: {printable(Path(one.path).name)}: {one.score_before:.3f} {old} -> {new}")
+        self._note(f"decisions from {before.image_threshold:.4g} on before, {after.image_threshold:.4g} now")
+        held = after.corrections
+        assert held is not None
+        self._note(
+            f"Correction {number}; the profile {after.name} holds {held.false_alarms} false alarms, {held.regions} "
+            f"regions and {held.faulty} faulty pictures. --undo takes the last one back; detect again to see all."
+        )
+
+    def _note(self, line: str) -> None:
+        if not self.given.quiet:
+            note(line)
+
+
+def _item_of(path: str, axis: str = "z") -> InputItem:
+    """A file, or one picture of a file of several as rows name it."""
+    from anomalyclip.detect import InputItem
+    from anomalyclip.detect.names import frame_key, path_key
+
+    found = re.fullmatch(r"(.*)#frame=(\d+)", path, re.DOTALL)
+    if found is None or Path(path).exists():
+        return InputItem(path, Path(path).stem, path_key(path))
+    frame = int(found[2])
+    return InputItem(path, Path(path).stem, frame_key(path_key(found[1]), frame), frame=frame, axis=axis)

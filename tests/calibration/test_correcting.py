@@ -1,0 +1,216 @@
+"""Corrections of a real line: the embedded model on drawn parts, through the command."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from anomalyclip.calibration import read_profile, write_profiles
+from anomalyclip.calibration.conformal import allowed_or_smallest, interpolated_threshold
+from anomalyclip.cli import main
+from anomalyclip.judges.memory.fusion import Scale
+
+SIDE = ["--image-size", "64", "--threads", "1", "--quiet"]
+
+
+def run(*words: object) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main([*map(str, words)])
+    return int(ended.value.code or 0)
+
+
+def part(rng: np.random.Generator, blot: int = 0) -> Image.Image:
+    pixels = np.full((64, 80, 3), 150, np.uint8) + rng.integers(0, 14, (64, 80, 3), dtype=np.uint8)
+    if blot:
+        pixels[20 : 20 + blot, 30 : 30 + blot] = (210, 40, 30)
+    return Image.fromarray(pixels)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """good/, photos/ with three alarms, line.json, line-words.json and results of detect."""
+    folder, rng = tmp_path_factory.mktemp("shop"), np.random.default_rng(4)
+    (folder / "good").mkdir()
+    (folder / "photos").mkdir()
+    for i in range(12):
+        part(rng).save(folder / "good" / f"{i:02d}.png")
+    for i, blot in enumerate((0, 10, 16, 20)):
+        part(rng, blot).save(folder / "photos" / f"p{i}.png")
+    line = folder / "line.json"
+    told = ["--no-self-test", "--no-plot", *SIDE]
+    assert run("calibrate", folder / "good", "--fpr", "0.1", "--output", line, *told) == 0
+    assert (
+        run("calibrate", folder / "good", "--fpr", "0.1", "--output", folder / "words.json", "--no-memory", *told) == 0
+    )
+    options = ["--no-overlay", "--maps", "none", "--no-report", *SIDE]
+    for name in ("line", "words"):
+        profile, out = folder / f"{name}.json", folder / f"results-{name}"
+        assert run("detect", folder / "photos", "--profile", profile, "--output", out, *options) == 0
+    return folder
+
+
+@pytest.fixture
+def work(shop: Path, tmp_path: Path) -> Path:
+    """Copies of the profiles, to be corrected."""
+    for name in ("line", "words"):
+        write_profiles(tmp_path / f"{name}.json", [read_profile(shop / f"{name}.json")])
+    return tmp_path
+
+
+def rows(shop: Path, name: str) -> dict[str, dict[str, Any]]:
+    text = (shop / f"results-{name}" / "results.jsonl").read_text()
+    return {Path(row["path"]).name: row for row in map(json.loads, text.splitlines())}
+
+
+def test_a_false_alarm_joins_and_sets_the_line_like_any_good_picture(shop: Path, work: Path) -> None:
+    before, line = read_profile(work / "line.json"), work / "line.json"
+    found = rows(shop, "line")["p1.png"]
+    assert found["decision"] == "anomalous"
+    assert run("correct", shop / "results-line", "--profile", line, "--normal", "p1.png", "--quiet") == 0
+    after = read_profile(line)
+    assert after.memory is not None
+    assert before.memory is not None
+    assert after.memory.pictures == (*before.memory.pictures, "p1.png")
+    # What `detect` said before is what the memory says of the picture without itself.
+    scale = Scale(before.memory.score_scale.typical, before.memory.score_scale.line)
+    raw = scale.inverse(np.array([*before.image.scores, found["score"]]))
+    expected = Scale(float(np.median(raw)), interpolated_threshold(raw, allowed_or_smallest(13, before.image.rate)))
+    assert after.count == 13
+    np.testing.assert_allclose(after.image.scores, np.sort(expected(raw)), atol=2e-4)
+    assert after.corrections is not None
+    assert (after.corrections.false_alarms, after.corrections.faulty, after.corrections.numbers) == (1, 0, (1,))
+    again = work / "again"
+    told = ["--no-overlay", "--maps", "none", "--no-report", *SIDE]
+    assert run("detect", shop / "photos", "--profile", line, "--output", again, *told) == 0
+    now = {Path(r["path"]).name: r for r in map(json.loads, (again / "results.jsonl").read_text().splitlines())}
+    assert now["p1.png"]["decision"] == "normal"
+    (entry,) = map(json.loads, (work / "line.default.corrections" / "journal.jsonl").read_text().splitlines())
+    (picture,) = entry["pictures"]
+    assert picture["score_after"] == pytest.approx(now["p1.png"]["score"], abs=1e-5)
+    assert picture["score_before"] == found["score"]
+    assert entry["by"]
+    assert entry["at"].startswith("20")
+
+
+def test_faulty_pictures_set_the_operating_point_and_are_no_normals(shop: Path, work: Path) -> None:
+    line = work / "line.json"
+    before = read_profile(line)
+    words = ["--profile", line, "--faulty", "p2.png", "p3.png", "--min-recall", "0.5", "--by", "ann", "--quiet"]
+    assert run("correct", shop / "results-line", *words) == 0
+    after = read_profile(line)
+    assert after.image == before.image
+    assert after.memory is not None
+    assert before.memory is not None
+    assert after.memory.sha256 == before.memory.sha256
+    scores = sorted(rows(shop, "line")[name]["score"] for name in ("p2.png", "p3.png"))
+    assert after.operating is not None
+    assert after.operating.threshold == pytest.approx(scores[0], abs=1e-5), "k = floor(3 * 0.5) = 1: the lowest"
+    assert after.operating.anomalies == 2
+    assert after.image_threshold == after.operating.threshold
+    assert after.corrections is not None
+    assert after.corrections.faulty == 2
+
+
+def test_undo_brings_back_what_was(shop: Path, work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line, results = work / "line.json", shop / "results-line"
+    first = read_profile(line)
+    assert run("correct", results, "--profile", line, "--normal", "p1.png", "--quiet") == 0
+    middle = read_profile(line)
+    assert run("correct", results, "--profile", line, "--normal", "p2.png", "--faulty", "p3.png", "--quiet") == 0
+    assert run("correct", results, "--profile", line, "--undo") == 0
+    assert "Correction 2 is undone" in capsys.readouterr().err
+    assert read_profile(line) == middle
+    assert read_profile(line).memory_bytes() == middle.memory_bytes()
+    assert run("correct", results, "--profile", line, "--undo", "--quiet") == 0
+    assert read_profile(line) == first
+    assert run("correct", results, "--profile", line, "--undo") == 2
+    assert "nothing to undo" in capsys.readouterr().err
+    assert run("correct", results, "--profile", line, "--normal", "p1.png", "--quiet") == 0
+    told = read_profile(line).corrections
+    assert told is not None
+    assert told.numbers == (3,), "a number is never used twice"
+
+
+def test_a_region_alone_joins_the_memory(shop: Path, work: Path) -> None:
+    line = work / "line.json"
+    before = read_profile(line)
+    results = work / "results"
+    shutil.copytree(shop / "results-line", results)
+    row = rows(shop, "line")["p1.png"]
+    row["regions"] = [{"box": [30, 20, 12, 10]}]
+    (results / "results.jsonl").write_text(json.dumps(row) + "\n")
+    assert run("correct", results, "--profile", line, "--normal", "p1.png#region=1", "--quiet") == 0
+    after = read_profile(line)
+    assert after.image.scores == before.image.scores, "the rest of the picture may be faulty"
+    opened = after.opened().line
+    added = opened.boxes[opened.bank.pictures == 12]
+    x, y, width, height = row["regions"][0]["box"]
+    assert 0 < len(added) < (opened.bank.pictures == 0).sum()
+    for left, top, wide, high in added.tolist():
+        assert min(left + wide, x + width) > max(left, x)
+        assert min(top + high, y + height) > max(top, y)
+    assert after.corrections is not None
+    assert (after.corrections.false_alarms, after.corrections.regions) == (0, 1)
+
+
+def test_a_profile_of_thresholds_alone_learns_too(shop: Path, work: Path) -> None:
+    line = work / "words.json"
+    before = read_profile(line)
+    assert run("correct", shop / "results-words", "--profile", line, "--normal", "p3.png", "--quiet") == 0
+    after = read_profile(line)
+    score = rows(shop, "words")["p3.png"]["score"]
+    assert list(after.image.scores) == pytest.approx(sorted([*before.image.scores, score]), abs=1e-6)
+    assert after.image.threshold >= before.image.threshold
+    assert after.corrections is not None
+    assert after.corrections.false_alarms == 1
+
+
+def test_exports(shop: Path, work: Path) -> None:
+    line, results = work / "line.json", shop / "results-line"
+    assert run("correct", results, "--profile", line, "--normal", "p1.png", "--faulty", "p2.png", "--quiet") == 0
+    assert run("correct", results, "--profile", line, "--export", work / "said.csv", "--quiet") == 0
+    assert run("correct", results, "--profile", line, "--export", work / "said.json", "--quiet") == 0
+    with (work / "said.csv").open(newline="") as file:
+        cells = list(csv.DictReader(file))
+    assert [(Path(one["path"]).name, one["said"], one["in_force"]) for one in cells] == [
+        ("p1.png", "false alarm", "True"), ("p2.png", "faulty", "True"),
+    ]  # fmt: skip
+    from pycocotools.coco import COCO
+
+    coco = COCO(str(work / "said.json"))
+    names = {one["id"]: one["name"] for one in coco.cats.values()}
+    assert {names[one["category_id"]] for one in coco.anns.values()} == {"false alarm", "faulty"}
+    assert all(image["width"] == 80 for image in coco.imgs.values())
+
+
+def test_refusals_change_nothing(shop: Path, work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line, results = work / "line.json", shop / "results-line"
+    before = line.read_bytes()
+    base = [results, "--profile", line]
+    for words, said in (
+        ([*base], "nothing to correct"),
+        ([*base, "--normal", "p9.png"], "did you mean p"),
+        ([*base, "--normal", "p1.png", "--faulty", "p1.png"], "as normal and as faulty"),
+        ([*base, "--normal", "p1.png#region=99"], "regions, counted from 1"),
+        ([*base, "--undo", "--normal", "p1.png"], "leave --normal out"),
+        ([*base, "--export", "x.txt"], ".csv, or .json"),
+        ([shop / "good", "--profile", line, "--normal", "p1.png"], "holds no results.jsonl"),
+        ([results, "--profile", work / "none.json", "--normal", "p1.png"], "none.json"),
+    ):
+        assert run("correct", *words) == 2
+        error = capsys.readouterr().err
+        assert said in error
+        assert "Traceback" not in error
+    assert line.read_bytes() == before
+    assert run("correct", *base, "--normal", "p1.png", "--quiet") == 0
+    assert run("correct", *base, "--normal", "p1.png") == 2
+    assert "already in the profile" in capsys.readouterr().err
+    assert run("correct", *base, "--faulty", "p1.png") == 2
+    assert "take the earlier correction back" in capsys.readouterr().err
