@@ -80,7 +80,9 @@ def test_cards_stand_in_order_of_their_scores_with_their_own_pictures(
     assert {"image_size", "threshold"} <= set(page.text["th"])
     assert [line["x1"] for line in page.of("line")] == ["250"], "the threshold 0.5 in the histogram"
     bars = [rect["x"] for rect in page.of("rect")]
-    assert bars == ["100.5", "300.5", "450.5"]
+    assert bars == ["210.5", "260.5", "300.5"], "0.2, 0.6 and 0.9 in 50 steps of log odds from 0.0001 to 0.9999"
+    assert page.text["script"][0] == "[0.2,0.6,0.9]", "what the slider counts with"
+    assert [one["id"] for one in page.of("input")] == ["cut", "find"]
 
 
 def test_nothing_is_loaded_from_anywhere(report: Callable[..., Page], result_of: Callable[..., Result]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import logit
 
 from anomalyclip.detect import Summary
 from anomalyclip.detect.summary import BINS
@@ -34,4 +35,5 @@ def test_the_histogram_is_numpys() -> None:
     summary = Summary()
     for score in [*scores, 1.0, 0.0]:
         summary.add({"path": "p", "score": float(score), "error": None, "decision": None}, None)
-    assert summary.histogram == np.histogram([*scores, 1.0, 0.0], BINS, (0, 1))[0].tolist()
+    positions = 0.5 + logit(np.clip([*scores, 1.0, 0.0], 1e-4, 1 - 1e-4)) / (2 * logit(1 - 1e-4))
+    assert summary.histogram == np.histogram(np.clip(positions, 0, 1), BINS, (0, 1))[0].tolist()

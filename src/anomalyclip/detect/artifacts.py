@@ -48,7 +48,7 @@ class ImageFiles:
         if self.overlay:
             overlay = draw_finished(finished, self.threshold, self.pixel_threshold)
             write_image(_target(self.folder / OVERLAYS, f"{name}.png"), overlay)
-        return _thumbnails(finished, self.good) if self.thumbnails else None
+        return _thumbnails(finished, self.pixel_threshold, self.good) if self.thumbnails else None
 
 
 def draw_finished(finished: Finished, threshold: float | None, pixel_threshold: float | None) -> Image:
@@ -82,14 +82,14 @@ def _target(root: Path, name: str) -> Path:
     return path
 
 
-def _thumbnails(finished: Finished, good: Sequence[bytes]) -> Thumbnails:
+def _thumbnails(finished: Finished, pixel_threshold: float | None, good: Sequence[bytes]) -> Thumbnails:
     import cv2
 
     from anomalyclip.io import draw_overlay, thumbnail_data_uri
 
     image = finished.thumbnail
     small = cv2.resize(finished.anomaly_map, image.size, interpolation=cv2.INTER_AREA)
-    heat = draw_overlay(image, small, valid=_small_mask(finished), colour_bar=False)
+    heat = draw_overlay(image, small, threshold=pixel_threshold, valid=_small_mask(finished), colour_bar=False)
     pairs = pairs_of(finished, good) if good else ()
     return Thumbnails(thumbnail_data_uri(image, THUMBNAIL_SIDE), thumbnail_data_uri(heat, THUMBNAIL_SIDE), pairs)
 

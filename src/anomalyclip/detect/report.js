@@ -2,6 +2,7 @@
 (() => {
   const byId = (id) => document.getElementById(id);
   const gallery = byId("gallery");
+  let current = null; // the card that is enlarged
   const cards = [...gallery.children];
   const root = document.documentElement;
 
@@ -33,7 +34,9 @@
     for (const card of cards) {
       card.hidden = (decision && card.dataset.decision !== decision) || !card.dataset.name.toLowerCase().includes(part);
     }
-    byId("shown").textContent = `${visible().length} of ${cards.length} shown`;
+    const left = visible().length;
+    byId("shown").textContent = `${left} of ${cards.length} shown`;
+    byId("none").hidden = left > 0 || cards.length === 0;
   };
   byId("sort").addEventListener("change", (event) => gallery.append(...cards.sort(orders[event.target.value])));
   byId("find").addEventListener("input", show);
@@ -47,15 +50,87 @@
   controls.hidden = cards.length === 0;
   show();
 
+  // Another threshold, tried: counts of all scores, decisions of the cards, the chart. Positions are log odds.
+  const REACH = Math.log(9999);
+  const scores = JSON.parse(byId("scores").textContent);
+  const cut = byId("cut");
+  const decided = { at: cut.value, words: byId("said-threshold").textContent };
+  const bars = [...document.querySelectorAll("rect")];
+  const total = bars.reduce((sum, bar) => sum + Number(bar.dataset.n), 0);
+  const mark = document.querySelector(".histogram svg line");
+  const scoreAt = (at) => (at <= 0 ? 0 : at >= 1 ? 1.000001 : 1 / (1 + Math.exp(-REACH * (2 * at - 1))));
+  const firstFrom = (value) => { // of ascending scores
+    let [low, high] = [0, scores.length];
+    while (low < high) { const middle = (low + high) >> 1; if (scores[middle] < value) low = middle + 1; else high = middle; }
+    return low;
+  };
+  const centre = (bar) => (Number(bar.getAttribute("x")) + Number(bar.getAttribute("width")) / 2) / 500;
+  const tile = (kind, n) => { const b = document.querySelector(`.tile.${kind} b`); if (b) b.textContent = n.toLocaleString("en"); };
+  const original = cards.map((card) => card.dataset.decision);
+  const decide = (at) => {
+    const threshold = scoreAt(at);
+    for (const bar of bars) bar.setAttribute("class", centre(bar) >= at ? "above" : "below");
+    const counted = scores.length === total;
+    const above = counted ? scores.length - firstFrom(threshold) : bars.reduce((sum, bar) => sum + (centre(bar) >= at ? Number(bar.dataset.n) : 0), 0);
+    if (mark) for (const end of ["x1", "x2"]) mark.setAttribute(end, 500 * at);
+    tile("anomalous", above);
+    tile("normal", total - above);
+    byId("counts").textContent = `${threshold > 1 ? "none" : threshold.toPrecision(3)}: ${counted ? "" : "about "}${above} anomalous, ${total - above} normal`;
+    for (const card of cards) judge(card, score(card) >= threshold ? "anomalous" : "normal");
+  };
+  const judge = (card, decision) => {
+    card.dataset.decision = decision;
+    let badge = card.querySelector(".badge");
+    if (!badge && decision) { badge = document.createElement("span"); card.querySelector(".score").append(badge); }
+    if (badge) Object.assign(badge, { className: `badge ${decision}`, textContent: decision });
+  };
+  cut.parentElement.hidden = total === 0;
+  cut.addEventListener("input", () => { decide(Number(cut.value)); byId("back").hidden = false; byId("said-threshold").textContent = ""; show(); });
+  byId("back").addEventListener("click", () => {
+    cut.value = decided.at;
+    if (decided.words) decide(Number(decided.at));
+    cards.forEach((card, i) => judge(card, original[i]));
+    byId("said-threshold").textContent = decided.words;
+    byId("counts").textContent = "";
+    byId("back").hidden = true;
+    show();
+  });
+
+  // Corrections: said here, kept in this browser, carried out by a command.
+  const KEY = `said ${location.pathname}`;
+  const said = new Map();
+  try { for (const [name, what] of JSON.parse(localStorage.getItem(KEY) || "[]")) said.set(name, what); } catch { /* for this visit */ }
+  const quoted = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+  const showSaid = () => {
+    for (const card of cards) { const what = said.get(card.dataset.name); if (what) card.dataset.said = what; else delete card.dataset.said; }
+    const list = (what) => [...said].filter(([, one]) => one === what).map(([name]) => quoted(name)).join(" ");
+    const words = ["normal", "faulty"].map((what) => (list(what) ? ` --${what} ${list(what)}` : "")).join("");
+    const here = location.protocol === "file:" ? decodeURIComponent(location.pathname).replace(/\/[^/]*$/, "") : "RESULTS_DIR";
+    byId("command").textContent = `anomalyclip correct ${quoted(here || ".")} --profile line.json${words}`;
+    byId("said").hidden = said.size === 0;
+    for (const button of document.querySelectorAll("button[data-said]")) {
+      button.setAttribute("aria-pressed", String(current !== null && said.get(current.dataset.name) === button.dataset.said));
+    }
+    try { localStorage.setItem(KEY, JSON.stringify([...said])); } catch { /* for this visit */ }
+  };
+  byId("copy").addEventListener("click", () => {
+    const range = document.createRange();
+    range.selectNodeContents(byId("command"));
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+    document.execCommand("copy"); // works on file:// pages, too
+  });
+  byId("unsay").addEventListener("click", () => { said.clear(); showSaid(); });
+
   // Enlarge: Enter or click opens, arrows step, Escape closes.
   const viewer = byId("viewer");
-  let current = null;
   const open = (card) => {
     current = card;
     const sources = card.querySelectorAll(".pictures img");
     viewer.querySelectorAll(".large img").forEach((image, i) => { image.src = sources[i].src; });
     viewer.querySelector("p").textContent = `${card.dataset.name}  ·  ${score(card).toFixed(3)}  ${card.dataset.decision}`;
     if (!viewer.open) viewer.showModal();
+    showSaid();
   };
   const step = (by) => {
     const list = visible().filter((card) => card.querySelector(".pictures"));
@@ -69,10 +144,13 @@
   viewer.addEventListener("click", (event) => {
     if (event.target === viewer) viewer.close();
     if (event.target.dataset.step) step(Number(event.target.dataset.step));
+    const what = event.target.dataset.said;
+    if (what) { if (said.get(current.dataset.name) === what) said.delete(current.dataset.name); else said.set(current.dataset.name, what); showSaid(); }
   });
   viewer.addEventListener("keydown", (event) => {
     if (event.key === "ArrowRight") step(1);
     if (event.key === "ArrowLeft") step(-1);
   });
+  showSaid();
   viewer.addEventListener("close", () => { const button = current && current.querySelector(".pictures"); if (button) button.focus(); });
 })();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -15,7 +16,8 @@ from urllib.parse import quote
 
 from anomalyclip.detect import folder
 from anomalyclip.detect.journal import Row, read_rows, row_at
-from anomalyclip.detect.summary import BINS, Summary
+from anomalyclip.detect.report_chart import chart
+from anomalyclip.detect.summary import Summary
 from anomalyclip.detect.writers import MAX_CARDS, card_key
 from anomalyclip.io.atomic import atomic_write
 from anomalyclip.io.names import printable
@@ -23,6 +25,8 @@ from anomalyclip.io.scanning import PassedOver
 from anomalyclip.version import __version__
 
 _COLOUR_STOPS = 9
+MOST_SCORES = 100_000
+"""Scores that the page counts with when its threshold is moved; beyond, it counts in the histogram's steps."""
 
 
 def write_report(path: Path, key_of: Callable[[Row], bytes | None], *, max_cards: int = MAX_CARDS) -> Path:
@@ -34,14 +38,17 @@ def write_report(path: Path, key_of: Callable[[Row], bytes | None], *, max_cards
     """
     summary = Summary(keep=max_cards)
     first: Row | None = None
+    scores = array("f")
     for offset, row in read_rows(path / folder.RESULTS):
         first = first or row
         summary.add(row, offset)
+        if row["score"] is not None and len(scores) < MOST_SCORES:
+            scores.append(row["score"])
     target = path / folder.REPORT
     with atomic_write(target) as aside, aside.open("w", encoding="utf-8", errors="backslashreplace") as page:
         page.write(_head(summary, first))
         page.writelines(_card(card) for card in _cards(path, summary.top(), key_of))
-        page.write(_tail(summary, _passed_over(path)))
+        page.write(_tail(summary, _passed_over(path), scores))
     return target
 
 
@@ -119,10 +126,7 @@ def _head(summary: Summary, first: Row | None) -> str:
 <main>
 <section class="overview" aria-label="Overview">
 {_tiles(summary)}
-<figure class="histogram">
-<figcaption>Image scores{_threshold_words(settings)}</figcaption>
-{_histogram(summary, settings.get("threshold"))}
-</figure>
+{chart(summary, settings.get("threshold"))}
 </section>
 {_failures(summary)}
 {_controls(summary)}
@@ -155,36 +159,6 @@ def _tiles(summary: Summary) -> str:
         f'<div class="tile {kind}"><b>{n:,}</b><span>{label}</span></div>' for label, (n, kind) in shown.items()
     )
     return f'<div class="tiles">{inner}</div>'
-
-
-def _threshold_words(settings: Mapping[str, Any]) -> str:
-    threshold = settings.get("threshold")
-    return "" if threshold is None else f", threshold {threshold:g}"
-
-
-def _histogram(summary: Summary, threshold: float | None) -> str:
-    """Inline SVG, 500 x 120 units: one bar per bin, the threshold as a dashed line."""
-    highest = max(summary.histogram) or 1
-    width = 500 / BINS
-    bars = []
-    for i, n in enumerate(summary.histogram):
-        if n:
-            height = max(2.0, 100 * n / highest)
-            side = "above" if threshold is not None and (i + 0.5) / BINS >= threshold else "below"
-            label = f"{i / BINS:.2f} to {(i + 1) / BINS:.2f}: {n:,}"
-            bars.append(
-                f'<rect class="{side}" x="{i * width + 0.5:.1f}" y="{100 - height:.1f}" width="{width - 1:.1f}" '
-                f'height="{height:.1f}"><title>{label}</title></rect>'
-            )
-    ticks = "".join(
-        f'<text x="{500 * t:g}" y="116" text-anchor="{anchor}">{t:g}</text>'
-        for t, anchor in ((0, "start"), (0.25, "middle"), (0.5, "middle"), (0.75, "middle"), (1, "end"))
-    )
-    line = "" if threshold is None else f'<line x1="{500 * threshold:g}" x2="{500 * threshold:g}" y1="0" y2="100"/>'
-    return (
-        f'<svg viewBox="0 0 500 120" role="img" aria-label="Histogram of {summary.scored:,} image scores from 0 to 1">'
-        f'{"".join(bars)}<path d="M0 100.5H500"/>{line}{ticks}</svg>'
-    )
 
 
 def _failures(summary: Summary) -> str:
@@ -277,16 +251,25 @@ def _pictures(card: _Card, name: str) -> str:
     )
 
 
-def _tail(summary: Summary, passed: str) -> str:
+def _tail(summary: Summary, passed: str, scores: array[float]) -> str:
     empty = "" if summary.scored else '<p class="empty">No image has a score.</p>'
     return f"""</div>
 {empty}
+<p class="empty" id="none" hidden>No picture matches.</p>
+<section id="said" hidden aria-label="Corrections"><h2>Corrections</h2>
+<p>Run this to tell the profile; <b>--undo</b> takes it back. Put the profile's file in place of line.json.</p>
+<pre id="command" tabindex="0"></pre>
+<button type="button" id="copy">Copy</button> <button type="button" id="unsay">Forget them</button></section>
 {passed}</main>
 <footer>Left the image, right the same with its anomaly map on a fixed scale from 0 to 1:
 equal colours mean equal values in every picture. Made by anomalyclip {_text(__version__)}.</footer>
 <dialog id="viewer" aria-label="Enlarged image"><div class="large"><img alt="original"><img alt="heat map"></div>
 <p></p><form method="dialog"><button type="button" data-step="-1">← previous</button>
-<button type="button" data-step="1">next →</button><button>close</button></form></dialog>
+<button type="button" data-step="1">next →</button>
+<button type="button" data-said="normal" aria-pressed="false">false alarm</button>
+<button type="button" data-said="faulty" aria-pressed="false">really faulty</button>
+<button>close</button></form></dialog>
+<script type="application/json" id="scores">[{",".join(f"{score:.6g}" for score in sorted(scores))}]</script>
 <script>
 {_asset("report.js")}
 </script>

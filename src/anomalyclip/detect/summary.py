@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anomalyclip.detect.journal import Row
+from anomalyclip.detect.log_odds import position_of
 
 BINS = 50
 
@@ -15,7 +16,8 @@ BINS = 50
 class Summary:
     """Add rows one by one with `add`.
 
-    histogram: counts of scores in BINS equal steps of [0, 1]. failures: (path, reason) of the first `keep_failures`.
+    histogram: counts of scores in BINS equal steps of their log odds (`log_odds.position_of`). failures: (path, reason)
+    of the first `keep_failures`.
     noted: rows with notes; first_note: (path, note) of the first.
     """
 
@@ -45,7 +47,7 @@ class Summary:
             return
         self.anomalous += row["decision"] == "anomalous"
         self.normal += row["decision"] == "normal"
-        self.histogram[min(int(row["score"] * BINS), BINS - 1)] += 1
+        self.histogram[min(int(position_of(row["score"]) * BINS), BINS - 1)] += 1
         # The running number breaks ties (the earlier row wins), so that payloads are never compared.
         entry = (float(row["score"]), -self.count, payload)
         (heapq.heappush if len(self._heap) < self.keep else heapq.heappushpop)(self._heap, entry)

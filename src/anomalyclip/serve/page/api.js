@@ -37,7 +37,8 @@ function send(path, files) {
 }
 
 async function ask(path, options = {}, tries = 0, read = (response) => response.json()) {
-  const headers = { ...options.headers, ...(key ? { "X-API-Key": key } : {}) };
+  const used = key;
+  const headers = { ...options.headers, ...(used ? { "X-API-Key": used } : {}) };
   let response;
   try {
     response = await fetch(path, { ...options, headers });
@@ -50,17 +51,18 @@ async function ask(path, options = {}, tries = 0, read = (response) => response.
     await new Promise((resolve) => setTimeout(resolve, 1000 * seconds * (0.7 + 0.6 * Math.random())));
     return ask(path, options, tries + 1, read);
   }
-  if (response.status === 401 && (await askForKey())) return ask(path, options, tries, read);
+  if (response.status === 401 && (key !== used || (await askForKey(used !== "")))) return ask(path, options, tries, read);
   const { error } = await response.json().catch(() => ({ error: {} }));
   throw new ServerError(response.status, error.kind ?? "failed", error.message ?? `The server answered ${response.status}.`);
 }
 
 let asking = null;
 
-/** One dialog for all requests that wait for a key; false where the person closes it. */
-function askForKey() {
+/** One dialog for all requests that wait for a key; false where the person closes it. wrong: the server refused one. */
+function askForKey(wrong) {
   asking ??= new Promise((resolve) => {
     const dialog = document.getElementById("key-dialog");
+    document.getElementById("key-wrong").hidden = !wrong;
     dialog.returnValue = "";
     dialog.showModal();
     dialog.addEventListener("close", () => {

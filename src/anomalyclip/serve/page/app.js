@@ -4,6 +4,7 @@ import { regionAt, setUpBeside, showBeside } from "./beside.js";
 import { setUpCalibration } from "./calibration.js";
 import { paintScale } from "./colours.js";
 import { takeFiles } from "./drop.js";
+import { forget, keep, kept } from "./keep.js";
 import { setUpKeys } from "./keys.js";
 import { drawList } from "./list.js";
 import { bytesOf, readMap } from "./map.js";
@@ -13,6 +14,7 @@ import { positionOf, scoreAt, words } from "./scale.js";
 import { change, decisionOf, isCurrent, onChange, pValueOf, regionsOf, setPixelThreshold, setThreshold, state } from "./state.js";
 import { drawStrip } from "./strip.js";
 import { setUpTheme } from "./theme.js";
+import { reset, setUpZoom, zoomBy } from "./zoom.js";
 
 const SIDE = 1024; // longest side of maps and previews in the page
 const SHOWN_REGIONS = 50;
@@ -20,13 +22,25 @@ const AT_ONCE = 3;
 const $ = (id) => document.getElementById(id);
 let number = 0;
 let running = 0;
+let begun = { at: 0, done: 0 }; // when the pictures that wait were begun, and how many were done before
 
 function add(files) {
+  keep(files).then((left) => left && report(`${left} of them will not outlive a reload: this browser keeps no more.`));
+  take(files);
+}
+
+function take(files) {
   const items = files.map((file) => ({ id: ++number, file, name: file.name, status: "waiting" }));
   change({ items: [...state.items, ...items], selected: state.selected ?? items[0] ?? null });
+  go();
+}
+
+function go() {
+  if (running === 0) begun = { at: performance.now(), done: finished() };
   while (running < AT_ONCE && next()) work();
 }
 
+const finished = () => state.items.filter((item) => item.status === "done" || item.status === "failed").length;
 const next = () => state.items.find((item) => item.status === "waiting");
 
 async function work() {
@@ -36,7 +50,8 @@ async function work() {
     try {
       await look(item);
     } catch (error) {
-      Object.assign(item, { status: "failed", error: error.message });
+      // What the server says of a file is its own; all else may be tried again.
+      Object.assign(item, { status: "failed", error: error.message, retry: error instanceof api.ServerError });
     }
     change();
   }
@@ -60,13 +75,34 @@ function lookAgain() {
   const old = state.items.filter((item) => item.status === "done" && !isCurrent(item));
   if (!old.length) return;
   for (const item of old) item.status = "waiting";
-  while (running < AT_ONCE && next()) work();
+  go();
+}
+
+const retriable = () => state.items.filter((item) => item.status === "failed" && item.retry);
+
+function retry() {
+  for (const item of retriable()) item.status = "waiting";
+  change();
+  go();
+}
+
+function drawProgress() {
+  const [all, done] = [state.items.length, finished()];
+  const rate = (done - begun.done) / Math.max(1e-3, (performance.now() - begun.at) / 1000);
+  $("progress").hidden = done === all;
+  Object.assign($("bar"), { max: all || 1, value: done });
+  const left = rate > 0 ? `, ${Math.ceil((all - done) / rate)} s left` : "";
+  $("rate-now").textContent = `${done} of ${all}, ${rate.toFixed(1)} per second${left}`;
+  const again = retriable().length;
+  $("retry").hidden = again === 0;
+  $("retry").textContent = again === 1 ? "Retry the one that was not looked at" : `Retry ${again} that were not looked at`;
 }
 
 function draw() {
   const item = state.selected;
   document.body.toggleAttribute("data-empty", state.items.length === 0);
   drawList($("list"));
+  drawProgress();
   if (!item) return;
   drawVerdict(item);
   drawStage(item);
@@ -88,7 +124,13 @@ function drawVerdict(item) {
   $("p-value").textContent = p?.toFixed(3) ?? "";
 }
 
+let zoomed = null; // the picture that the zoom belongs to
+
 function drawStage(item) {
+  if (zoomed !== item) {
+    zoomed = item;
+    reset();
+  }
   $("stage").dataset.mode = state.mode;
   $("opacity-value").textContent = `${Math.round(100 * state.opacity)}%`;
   $("opacity").disabled = state.mode === "map";
@@ -154,7 +196,15 @@ function listen() {
   takeFiles($("drop"), $("choose"), $("files"), add);
   for (const kind of ["dragover", "drop"]) document.addEventListener(kind, (event) => event.preventDefault());
   document.addEventListener("drop", (event) => add([...event.dataTransfer.files]));
-  $("clear").addEventListener("click", () => change({ items: [], selected: null, hovered: null }));
+  $("clear").addEventListener("click", () => {
+    forget();
+    change({ items: [], selected: null, hovered: null, beside: null });
+  });
+  $("filter").addEventListener("change", () => change({ filter: $("filter").value }));
+  $("retry").addEventListener("click", retry);
+  setUpZoom([$("original"), $("heat")], (scale) => ($("zoom-value").textContent = `${Number(scale.toPrecision(2))}×`));
+  $("zoom-in").addEventListener("click", () => zoomBy(1.5));
+  $("zoom-out").addEventListener("click", () => zoomBy(1 / 1.5));
   $("sort").addEventListener("change", () => change({ sort: $("sort").value }));
   for (const radio of document.getElementsByName("mode")) radio.addEventListener("change", () => change({ mode: radio.value }));
   $("opacity").addEventListener("input", () => change({ opacity: $("opacity").value / 100 }));
@@ -194,6 +244,11 @@ async function start() {
     setUpCalibration(report, model.settings.profile);
   } catch (error) {
     report(error.message);
+  }
+  const files = await kept();
+  if (files.length) {
+    take(files);
+    report(`${files.length} picture${files.length === 1 ? "" : "s"} from before the reload; Clear forgets them.`);
   }
   change();
 }

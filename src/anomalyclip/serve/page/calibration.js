@@ -92,8 +92,14 @@ function showProfile() {
   const profile = state.profile;
   $("profile").value = profile?.name ?? "";
   $("save-profile").hidden = profile === null;
-  $("guarantee").textContent = profile === null ? "" : guarantee(profile);
+  $("guarantee").textContent = profile === null ? "" : state.moved ? flagged(profile) : guarantee(profile);
   if (profile === null && $("calibrated").dataset.kind !== "bad") $("calibrated").hidden = true;
+}
+
+/** What a threshold that was moved by hand does to the good pictures. */
+function flagged({ scores }) {
+  const above = scores.filter((score) => score >= state.threshold).length;
+  return `Would flag ${above} of your ${scores.length} good (${percent(above / scores.length)}).`;
 }
 
 function guarantee({ rate, images, rate_interval: [low, high] }) {

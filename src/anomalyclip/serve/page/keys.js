@@ -1,24 +1,38 @@
-// Keys of the whole page; they leave fields and sliders alone.
+// Keys of the whole page; words that are being typed, and the keys a control itself uses, are left alone.
 import { moveBy } from "./list.js";
 import { change, state } from "./state.js";
+import { isZoomed, move, reset, zoomBy } from "./zoom.js";
 
 const MODES = { 1: "side", 2: "overlay", 3: "map" };
+const TYPED = "textarea, input:not([type]), input[type=text], input[type=password], input[type=search]";
+const OWN = new Set(["ArrowLeft", "ArrowRight", "Home", "End", "PageUp", "PageDown", " ", "Enter"]);
+const PANS = { ArrowLeft: [0.1, 0], ArrowRight: [-0.1, 0] };
 
 export function setUpKeys() {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-    if (event.target.closest("input, select, textarea")) return;
+    if (event.target.closest(`${TYPED}, select`)) return;
+    if (event.target.closest("input, button") && OWN.has(event.key)) return;
     const act = actionOf(event.key);
     if (!act) return;
     event.preventDefault();
     act();
   });
+  // A list that was used by the pointer gives the keys back; who walks there by keys keeps it.
+  let pointed = false;
+  document.addEventListener("pointerdown", () => (pointed = true), true);
+  document.addEventListener("keydown", () => (pointed = false), true);
+  document.addEventListener("change", (event) => pointed && event.target.matches("select") && event.target.blur());
 }
 
 function actionOf(key) {
   if (key in MODES) return () => setMode(MODES[key]);
   if (key === "o" || key === "O") return () => document.getElementById("files").click();
   if (key === "?") return () => document.getElementById("help").showModal();
+  if (key === "+" || key === "=") return () => zoomBy(1.5);
+  if (key === "-") return () => zoomBy(1 / 1.5);
+  if (key === "0") return reset;
+  if (key in PANS && isZoomed()) return () => move(...PANS[key]);
   if ((key === "ArrowDown" || key === "ArrowUp") && state.items.length) return () => moveBy(key === "ArrowDown" ? 1 : -1);
   return null;
 }

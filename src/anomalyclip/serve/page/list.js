@@ -2,7 +2,7 @@
 import { words as shown } from "./scale.js";
 import { change, decisionOf, ordered, state } from "./state.js";
 
-const WORDS = { waiting: "waiting", running: "looking …", failed: "could not be read" };
+const WORDS = { waiting: "waiting", running: "looking …" };
 const rows = new Map(); // item id -> its <li>
 
 export function drawList(list) {
@@ -35,14 +35,22 @@ function makeRow(item) {
   const row = document.createElement("li");
   row.innerHTML = `<button type="button" class="item"><img class="thumb" alt="" hidden><span class="thumb"></span>
     <span class="words"><span class="title"></span><span class="state"></span></span><span class="number"></span></button>`;
-  row.querySelector(".title").textContent = item.name;
+  row.querySelector(".title").append(...middle(item.name));
+  row.firstChild.title = item.name;
   row.firstChild.addEventListener("click", () => change({ selected: item, hovered: null }));
   return row;
 }
 
+/** A name in two parts, of which only the first is cut where there is no room: endings tell files apart. */
+function middle(name) {
+  const at = Math.max(0, name.length - 12);
+  return [["head", name.slice(0, at)], ["tail", name.slice(at)]].map(([className, textContent]) =>
+    Object.assign(document.createElement("span"), { className, textContent }));
+}
+
 function fill(button, item) {
   const decision = item.status === "failed" ? "failed" : decisionOf(item);
-  const words = decision === "failed" ? WORDS.failed : decision ?? WORDS[item.status];
+  const words = decision === "failed" ? (item.retry ? "not looked at" : "could not be read") : decision ?? WORDS[item.status];
   const number = item.status === "done" ? shown(item.row.score) : "";
   button.setAttribute("aria-current", String(item === state.selected));
   button.setAttribute("aria-label", `${item.name}: ${words}${number ? `, score ${number}` : ""}`);

@@ -8,13 +8,14 @@ export const state = {
   opacity: 0.75,
   threshold: 0.5,
   pixelThreshold: 0.5,
-  pixelFollows: true, // until it is moved by itself, as in `anomalyclip detect`
-  profile: null, // the profile whose thresholds hold, with its calibration scores
+  profile: null, // the profile whose good pictures scores are held against
+  moved: false, // thresholds were moved by hand since the profile set them
   judge: "", // name of the profile whose memory judges; it stays while thresholds are moved by hand
   judgeMade: "", // when that profile was made
   beside: null, // {item, region, nearest}: a region whose good neighbour is shown
   hovered: null, // a region under the pointer or focus
   sort: "given",
+  filter: "", // "", anomalous, normal or failed
 };
 
 const views = [];
@@ -32,22 +33,20 @@ export function change(values = {}) {
   });
 }
 
-/** Thresholds moved by hand are no profile's any more. */
-export function setThreshold(value) {
-  change({ threshold: value, profile: null, ...(state.pixelFollows ? { pixelThreshold: value } : {}) });
-}
+/** Thresholds moved by hand are no profile's any more; what its good pictures scored still tells p-values. */
+export const setThreshold = (value) => change({ threshold: value, moved: true });
 
-export const setPixelThreshold = (value) => change({ pixelThreshold: value, pixelFollows: false, profile: null });
+export const setPixelThreshold = (value) => change({ pixelThreshold: value, moved: true });
 
 export function useProfile(profile) {
-  if (profile === null) return change({ profile: null, judge: "", judgeMade: "", beside: null });
+  if (profile === null) return change({ profile: null, moved: false, judge: "", judgeMade: "", beside: null });
   const judge = profile.remembered ? { judge: profile.name, judgeMade: profile.made } : { judge: "", judgeMade: "" };
   change({
     profile,
     ...judge,
     threshold: profile.image_threshold,
     pixelThreshold: profile.pixel_threshold,
-    pixelFollows: false,
+    moved: false,
   });
 }
 
@@ -76,6 +75,7 @@ export function regionsOf(item) {
 }
 
 export function ordered() {
-  if (state.sort === "given") return state.items;
-  return [...state.items].sort((a, b) => (b.row?.score ?? -1) - (a.row?.score ?? -1));
+  const shown = state.items.filter((item) => !state.filter || (item.status === "failed" ? "failed" : decisionOf(item)) === state.filter);
+  if (state.sort === "given") return shown;
+  return [...shown].sort((a, b) => (b.row?.score ?? -1) - (a.row?.score ?? -1));
 }

@@ -1,0 +1,73 @@
+// Zoom and pan: both panes show the same part of the picture. Wheel, pinch, drag, double click; keys + - 0.
+const MOST = 16;
+const view = { scale: 1, x: 0, y: 0 }; // x, y: shift in shares of a pane's width and height
+let panes = [];
+
+export function setUpZoom(canvases, told) {
+  panes = canvases;
+  const pointers = new Map();
+  for (const canvas of canvases) {
+    canvas.addEventListener("wheel", (event) => {
+      event.preventDefault();
+      zoomAt(canvas, event, Math.exp(-event.deltaY / 400));
+    }, { passive: false });
+    canvas.addEventListener("dblclick", (event) => (view.scale > 1 ? reset() : zoomAt(canvas, event, 3)));
+    canvas.addEventListener("pointerdown", (event) => pointers.set(event.pointerId, event));
+    canvas.addEventListener("pointermove", (event) => {
+      const last = pointers.get(event.pointerId);
+      if (!last) return;
+      const others = [...pointers.values()].filter((one) => one.pointerId !== event.pointerId);
+      if (others.length === 1) {
+        const apart = (one) => Math.hypot(one.clientX - others[0].clientX, one.clientY - others[0].clientY);
+        zoomAt(canvas, event, apart(event) / Math.max(1, apart(last)));
+      } else if (view.scale > 1) {
+        canvas.setPointerCapture(event.pointerId);
+        move((event.clientX - last.clientX) / canvas.clientWidth, (event.clientY - last.clientY) / canvas.clientHeight);
+      }
+      pointers.set(event.pointerId, event);
+    });
+    for (const end of ["pointerup", "pointercancel", "pointerleave"]) canvas.addEventListener(end, (event) => pointers.delete(event.pointerId));
+  }
+  tell = told;
+}
+
+let tell = () => null;
+
+/** Zoom about the middle, for keys. */
+export function zoomBy(factor) {
+  const box = panes[1].getBoundingClientRect();
+  zoomAt(panes[1], { clientX: box.left + box.width / 2, clientY: box.top + box.height / 2 }, factor);
+}
+
+export const isZoomed = () => view.scale > 1;
+
+/** Shift the part that is shown, in shares of a pane. */
+export function move(x, y) {
+  Object.assign(view, { x: view.x + x, y: view.y + y });
+  show();
+}
+
+export function reset() {
+  Object.assign(view, { scale: 1, x: 0, y: 0 });
+  show();
+}
+
+function zoomAt(canvas, { clientX, clientY }, factor) {
+  const box = canvas.getBoundingClientRect(); // as it is shifted and enlarged now
+  const scale = Math.min(MOST, Math.max(1, view.scale * factor));
+  const grown = scale / view.scale;
+  const [u, v] = [(clientX - box.left) / canvas.clientWidth, (clientY - box.top) / canvas.clientHeight];
+  Object.assign(view, { scale, x: view.x + u * (1 - grown), y: view.y + v * (1 - grown) });
+  show();
+}
+
+function show() {
+  const least = 1 - view.scale; // the picture always fills its pane
+  view.x = Math.min(0, Math.max(least, view.x));
+  view.y = Math.min(0, Math.max(least, view.y));
+  for (const canvas of panes) {
+    canvas.style.transform = view.scale === 1 ? "" : `translate(${100 * view.x}%, ${100 * view.y}%) scale(${view.scale})`;
+    canvas.toggleAttribute("data-zoomed", view.scale > 1);
+  }
+  tell(view.scale);
+}
