@@ -55,6 +55,8 @@ def test_a_value_out_of_range_is_refused_in_the_words_of_python(
     wrong = int(setting.range.high) + 1
     words = [one.name for one in settings_of(verb).values() if one.argument]
     needed = ["--output", "out"] if settings_of(verb).get("output") is not None else []
+    required = [one for one in settings_of(verb).values() if one.required and not one.argument and one.name != "output"]
+    needed += [word for one in required for word in (one.flag, "x")]
     with pytest.raises(SystemExit) as ended:
         main([*verb.split(), *words, *needed, setting.flag, str(wrong)])
     assert ended.value.code == 2
