@@ -139,7 +139,7 @@ def as_csv(journal: CorrectionsJournal, profile: Profile) -> str:
 def as_coco(journal: CorrectionsJournal, profile: Profile) -> str:
     """The corrections in force as COCO: boxes of faults and of false alarms; a picture without regions is one box."""
     places: dict[str, int] = {}
-    images, annotations = [], []
+    images, annotations = list[dict[str, Any]](), list[dict[str, Any]]()
     for row, picture in journal.in_force(profile):
         width, height = picture["size"] or (0, 0)
         number = places.setdefault(picture["path"], len(places) + 1)

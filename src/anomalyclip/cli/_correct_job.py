@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from anomalyclip.calibration.gathering import Gathered
     from anomalyclip.detect import InputItem
     from anomalyclip.detector import Detector
-    from anomalyclip.geometry import Areas, Geometry
 
 DONE, SOME_SKIPPED = 0, 3
 
@@ -109,23 +108,23 @@ class CorrectJob:
         profile, number = self.profile, self.journal.next_number()
         normal, faulty = self._named(self.given.normal or (), profile), self._named(self.given.faulty or (), profile)
         self._check(normal, faulty, profile)
-        model, geometry, areas = self._model(profile)
-        found = self._gather(profile, model, geometry, areas, normal)
+        model, stream = self._model(profile)
+        found = self._gather(profile, model, stream, normal)
         skipped = dict(found.skipped)
         usable = [one for one in normal if one.item.path not in skipped]
         if normal and not usable and not faulty:
             why = printable(next(iter(skipped.values())))
             raise InputError(f"{printable(normal[0].path)}: {why}; nothing was corrected")
-        known = [(p["path"], None) for _, p in self.journal.in_force(profile) if p["said"] == FAULTY]
+        known = [p["path"] for _, p in self.journal.in_force(profile) if p["said"] == FAULTY]
 
         def measure(new: Profile) -> Sequence[float]:
-            items = [*(one.item for one in faulty), *(_item_of(path) for path, _ in known)]
-            return list(self._scores(new.judged(model), items, geometry, areas, skipped).values()) if items else []
+            items = [*(one.item for one in faulty), *(_item_of(path, stream["reading"].axis) for path in known)]
+            return list(self._scores(new.judged(model), items, stream, skipped).values()) if items else []
 
         start = profile
         alarms: list[FalseAlarm] = []
         if profile.memory is None and usable:
-            own = self._measured(model, [one.item for one in usable if one.region is None], geometry, areas)
+            own = self._measured(model, [one.item for one in usable if one.region is None], stream)
             start = thresholds_alone(profile, own.scores, own.peaks)
         elif usable:
             goods = {good.path: good for good in found.pictures}
@@ -134,7 +133,7 @@ class CorrectJob:
         if profile.memory is None and usable and new.corrections is not None:
             told = new.corrections.model_copy(update={"false_alarms": new.corrections.false_alarms + len(usable)})
             new = new.model_copy(update={"corrections": told})
-        after = self._scores(new.judged(model), [one.item for one in (*usable, *faulty)], geometry, areas, skipped)
+        after = self._scores(new.judged(model), [one.item for one in (*usable, *faulty)], stream, skipped)
         pictures = [
             Said(one.path, said, one.region, (one.row["width"], one.row["height"]),
                  [region["box"] for region in one.row["regions"]], one.row["score"], after.get(one.path))
@@ -218,9 +217,10 @@ class CorrectJob:
                         "take the earlier correction back with --undo first"
                     )
 
-    def _model(self, profile: Profile) -> tuple[Detector, Geometry, Areas]:
-        """The words' detector that the profile is bound to, and how it lays images out."""
+    def _model(self, profile: Profile) -> tuple[Detector, dict[str, Any]]:
+        """The words' detector that the profile is bound to, and how it reads images and lays them out."""
         from anomalyclip.geometry import parse_layout
+        from anomalyclip.io.reading import Reading
         from anomalyclip.reopening import reopen
 
         told = dict(profile.provenance.get("settings") or {})
@@ -233,32 +233,31 @@ class CorrectJob:
         geometry, areas = parse_layout(layout)  # type: ignore[arg-type]  # the same names, by declaration
         record = {key: value for key, value in profile.provenance.items() if key != "runtime"}
         model = reopen(record, **{k: v for k, v in {"threads": self.given.threads}.items() if v is not None})
-        return model, geometry, areas
+        return model, {"geometry": geometry, "areas": areas, "reading": Reading.of(told)}
 
-    def _gather(
-        self, profile: Profile, model: Detector, geometry: Geometry, areas: Areas, normal: Sequence[Named]
-    ) -> Gathered:
+    def _gather(self, profile: Profile, model: Detector, stream: dict[str, Any], normal: Sequence[Named]) -> Gathered:
         from anomalyclip.calibration.gathering import Gathered, Gatherer
         from anomalyclip.detect.pipeline import file_reader
 
         if profile.memory is None or not normal:
             return Gathered()
         source = profile.opened().line.source
-        return Gatherer(model, source, geometry, areas, file_reader()).gather([one.item for one in normal])
+        how = Gatherer(model, source, stream["geometry"], stream["areas"], file_reader(stream["reading"]))
+        return how.gather([one.item for one in normal])
 
-    def _measured(self, model: Detector, items: Sequence[InputItem], geometry: Geometry, areas: Areas) -> Any:
+    def _measured(self, model: Detector, items: Sequence[InputItem], stream: dict[str, Any]) -> Any:
         from anomalyclip.calibration.measured import collect
 
-        return collect(model, items, batch_size=1, workers=1, geometry=geometry, areas=areas)
+        return collect(model, items, batch_size=1, workers=1, **stream)
 
     def _scores(
-        self, model: Detector, items: Sequence[InputItem], geometry: Geometry, areas: Areas, skipped: dict[str, str]
+        self, model: Detector, items: Sequence[InputItem], stream: dict[str, Any], skipped: dict[str, str]
     ) -> dict[str, float]:
         """path -> score; what cannot be read joins `skipped`."""
         from anomalyclip.detect import detect_stream
 
         found = {}
-        for result in detect_stream(model, items, batch_size=1, workers=1, geometry=geometry, areas=areas):
+        for result in detect_stream(model, items, batch_size=1, workers=1, **stream):
             if result.score is None:
                 skipped[result.item.path] = result.error or "no score"
             else:

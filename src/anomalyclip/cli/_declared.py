@@ -91,7 +91,9 @@ class Command(click.Command):
     several: flags that take all words up to the next flag, as well as being repeated.
     """
 
-    several: tuple[str, ...] = ()
+    def __init__(self, *args: Any, several: tuple[str, ...] = (), **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.several = several
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, spread(args, self.several) if self.several else args)
@@ -132,14 +134,14 @@ def verb(
             function(Given(name, {key: value if value != () else None for key, value in values.items()}))
 
         parameters = [_parameter(setting) for setting in settings_of(name).values()]
-        command = Command if not several else type("Several", (Command,), {"several": several})
-        return command(
+        return Command(
             name.rpartition(" ")[2],
             callback=call,
             params=parameters,
             help=inspect.getdoc(function),
             epilog=epilog or listed,
             no_args_is_help=False,
+            several=several,
         )
 
     return decorate

@@ -30,7 +30,8 @@ def app(given: Given) -> None:
     from anomalyclip.comparison.drift import drift
     from anomalyclip.detect import iter_inputs
     from anomalyclip.detect.pipeline import file_reader
-    from anomalyclip.encoders.sidecar import find_artefact, read_artefact
+    from anomalyclip.encoders.exported import find_artefact
+    from anomalyclip.encoders.sidecar import read_artefact
     from anomalyclip.extras import present
     from anomalyclip.opening import open_detector
     from anomalyclip.reopening import reopen
