@@ -42,6 +42,9 @@ def test_rows_depend_on_the_batch_and_say_so(
     assert [row["path"].endswith("0003.png") for row in rows] == [row["error"] is not None for row in rows]
     assert all(row["p_value"] is None for row in rows)
     assert not (out / "batch").exists()
+    odd = [row for row in rows if any(note.startswith("odd, ") for note in row["notes"])]
+    assert {row["path"] for row in odd} == {row["path"] for row in rows if (row["score"] or 0) >= 0.5}
+    assert f"<title>{len(odd)} odd picture" in (out / "groups.html").read_text("utf-8")
     scores = _scores(rows)
 
     (folder / "0000.png").rename(folder / "zz.png")  # another order of the same pictures

@@ -17,6 +17,7 @@ from anomalyclip.detect import folder as folders
 from anomalyclip.detect.groups import note_of, write_groups
 from anomalyclip.errors import ConfigError
 from anomalyclip.extras import present, require
+from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
     from anomalyclip.calibration import DriftMonitor
@@ -75,7 +76,9 @@ class MutualJob(DetectJob):
             self._second, self._groups = judged, self._grouped(judged)
             super()._stream(judged, folder, printer, provenance, total)
             if folder is not None and self._groups is not None:
-                write_groups(folder.path, folder.key_of)
+                page = write_groups(folder.path, folder.key_of)
+                if self._groups and not self.given.quiet:
+                    note(f"What is odd, in groups: {printable(page)}")
             shutil.rmtree(kept, ignore_errors=True)
 
     def _grouped(self, judged: SecondPass) -> Mapping[str, int] | None:
