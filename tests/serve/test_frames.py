@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from anomalyclip.io.frames import count_frames_of
+from anomalyclip.io.isolation import Survey
 from anomalyclip.serve.config import Limits, ServeConfig
 from anomalyclip.serve.uploads import Upload, pictures_of
 
@@ -41,5 +43,9 @@ def test_a_row_per_picture(serve: Callable[..., Any], png: Callable[..., bytes])
 
 def test_the_pictures_of_a_request_are_bounded() -> None:
     uploads = [Upload(f"{n}.gif", lambda: stack(*range(40), kind="GIF")) for n in range(4)]
-    assert len(pictures_of(uploads, 10**6, 32)) == 32
-    assert len(pictures_of(uploads[:1], 10**6, 40)) == 40
+
+    def survey(data: bytes) -> Survey:
+        return Survey(count_frames_of(data), decoded=1000, pixels=100)
+
+    assert len(pictures_of(uploads, survey, 32)) == 32
+    assert len(pictures_of(uploads[:1], survey, 40)) == 40

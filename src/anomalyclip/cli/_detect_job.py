@@ -121,19 +121,25 @@ class DetectJob:
         self, model: Detector, folder: OutputFolder | None, printer: RowPrinter, provenance: Provenance, total: int
     ) -> None:
         from anomalyclip.detect import detect_stream
+        from anomalyclip.detect.pipeline import untrusted_reader
         from anomalyclip.detect.result import to_row
+        from anomalyclip.io.isolation import lacking
+        from anomalyclip.io.untrusted import Untrusted
 
         shown = not self.given.quiet and not (
             self.given.format != "table" and os.isatty(1)
         )  # rows on a terminal would cut the bar
-        with progress_bar(shown=shown) as bar:
+        workers = self.given.workers or 2
+        if self.given.isolate != "off" and not self.given.quiet and (told := lacking()) is not None:
+            note(f"--isolate: {told}", style="yellow")
+        with closing(Untrusted(self.given.isolate, workers)) as files, progress_bar(shown=shown) as bar:
             task = bar.add_task("detect", total=total)
             results = detect_stream(
                 model,
                 self._items(folder, lambda: bar.update(task, advance=1)),
                 batch_size=batch_size_of(self.given, model),
-                workers=self.given.workers or 2,
-                reading=self.reading,
+                workers=workers,
+                read=untrusted_reader(files, self.reading),
                 rules=self.decisions.rules(outlines=self.given.findings is not None),
                 sink=self._sink(folder),
                 geometry=self.geometry,

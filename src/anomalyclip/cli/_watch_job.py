@@ -54,6 +54,7 @@ class WatchJob:
     def run(self) -> int:
         """Everything that can be refused is refused before the model is loaded."""
         from anomalyclip.cli._table import RowPrinter
+        from anomalyclip.io.isolation import lacking
         from anomalyclip.watching.journal import Journal
 
         with ExitStack() as stack:
@@ -70,6 +71,8 @@ class WatchJob:
             printer = RowPrinter(self.given.format, quiet=True, outlives_pipe=True)
             watcher = self._watcher(self._load(), source, journal, couriers, printer)
             if not self.given.quiet:
+                if self.given.isolate != "off" and (told := lacking()) is not None:
+                    note(f"--isolate: {told}", style="yellow")
                 note(f"Watching {source.label}; results in {printable(self.given.output)}. Ctrl-C ends it.")
             watcher.run(stop)
             for courier in couriers:
@@ -120,6 +123,8 @@ class WatchJob:
                 self._reading,
                 leave_out=own,
                 frames=self.given.frames,
+                isolate=self.given.isolate,
+                workers=self.given.workers,
             )
             return FolderSource(self.given.target, journal, options)
         return VideoSource(self.given.target, journal, rate)

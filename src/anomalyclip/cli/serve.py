@@ -24,14 +24,19 @@ def app(given: Given) -> None:
     _need_extra()
     from anomalyclip.calibration import read_profiles
     from anomalyclip.calibration.files import carried_profile
+    from anomalyclip.io.isolation import lacking
     from anomalyclip.serve import Limits, ServeConfig, bind
     from anomalyclip.serve import serve as run
+    from anomalyclip.serve.foreign import hosts_for
 
     profiles = [found for path in given.profile or () for found in read_profiles(path).values()]
     if not profiles and (carried := carried_profile(given.model)) is not None:
         profiles = [carried]
-    limits = Limits(max_pixels=given.max_pixels, work_seconds=given.max_seconds, **given.part("limits"))
+    memory = given.memory_mb * 1_000_000 if given.memory_mb is not None else None
+    limits = Limits(max_pixels=given.max_pixels, work_seconds=given.max_seconds, memory=memory, **given.part("limits"))
     door = bind(given.host, given.port)
+    if (told := lacking()) is not None:
+        note(told, style="yellow")
     detector = load_detector(given)
     config = ServeConfig(
         limits=limits,
@@ -42,6 +47,7 @@ def app(given: Given) -> None:
         drain_seconds=given.drain,
         reading=reading_of(given),
         profile=profiles[0].name if len(profiles) == 1 else None,
+        hosts=hosts_for(given.host, given.allow_host or ()),
         **given.part("rules"),
     )
     run(

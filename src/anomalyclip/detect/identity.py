@@ -7,8 +7,10 @@ import struct
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any
+
+from anomalyclip.io.limits import DEFAULT_MAX_BYTES
+from anomalyclip.io.regular import open_regular
 
 _CHUNK = 1 << 20
 _FIELDS = struct.Struct("<qqq16s")
@@ -53,16 +55,18 @@ class Identity:
         try:
             now = _times(path)
             return now == (self.size, self.mtime_ns, self.ctime_ns) or (
-                now[0] == self.size and _digest(path, now) == self.digest
+                now[0] == self.size <= DEFAULT_MAX_BYTES and _digest(path, now) == self.digest
             )
         except OSError:
             return True
 
 
 def identify(path: str) -> Identity | None:
-    """The identity of a file; None where it cannot be read, or changes meanwhile. Reads the whole file."""
+    """The identity of a file; None where it cannot be read, is too large, or changes meanwhile. Reads it whole."""
     try:
         before = _times(path)
+        if before[0] > DEFAULT_MAX_BYTES:
+            return None
         digest = _digest(path, before)
         return Identity(*before, digest) if _times(path) == before else None
     except OSError:
@@ -77,7 +81,7 @@ def _times(path: str) -> tuple[int, int, int]:
 @lru_cache(maxsize=256)  # a file of many frames is asked about for each of them
 def _digest(path: str, _version: tuple[int, int, int]) -> bytes:
     digest = blake2b(digest_size=16)
-    with Path(path).open("rb") as file:
+    with open_regular(path) as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.digest()

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from anomalyclip.detect.stages import Pixels
     from anomalyclip.detector import Detector
+    from anomalyclip.io.untrusted import Untrusted
 
 # Decoded originals kept between reading and drawing may take this much together; larger ones are read a second time.
 KEPT_BYTES = 256 * 2**20
@@ -109,6 +110,14 @@ def file_reader(reading: Reading | None = None) -> Callable[[InputItem], Image]:
     """Reads an item's file."""
     how = reading or Reading()
     return lambda item: replace(how, axis=item.axis).image(item.file, item.frame)
+
+
+def untrusted_reader(files: Untrusted, reading: Reading | None = None) -> Callable[[InputItem], Image]:
+    """The same, for files that may be hostile: see `anomalyclip.io.untrusted`."""
+    how = reading or Reading()
+    return lambda item: files.read(
+        item.file, path=item.file, frame=item.frame, **replace(how, axis=item.axis).keywords()
+    )
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 
@@ -87,6 +87,8 @@ class Attempts:
     @contextmanager
     def reading(self, path: StrPath) -> Iterator[None]:
         """Around all that is done with an untrusted file. Raises ImageReadError for one that two processes died of."""
+        from anomalyclip.io.isolation import DecoderDied
+
         note = None if getattr(self._own, "busy", False) else _Note.of(path)
         if note is None:
             yield
@@ -100,13 +102,23 @@ class Attempts:
         with self._entered(alone=deaths > 0):
             place = self._taken(note.key)
             self._write(place, note.line(deaths + 1))
-            self._own.busy = True
+            self._own.busy, self._own.suspect = True, deaths > 0
             try:
                 yield
+            except DecoderDied:
+                if deaths:  # it killed a process of ours, and now one that was there for it
+                    self._earlier[note.key] = place, replace(note, deaths=deaths + 1)
+                raise
             finally:
                 self._own.busy = False
-                self._write(place, b" " * (_WIDTH - 1) + b"\n")
-                self._give_back(place)
+                if note.key not in self._earlier:
+                    self._write(place, b" " * (_WIDTH - 1) + b"\n")
+                    self._give_back(place)
+
+    def suspected(self, path: StrPath) -> bool:
+        """Whether a process has died while it was reading this file, in an earlier run."""
+        note = _Note.of(path)
+        return self._own.suspect if getattr(self._own, "busy", False) else note is not None and self._deaths(note) > 0
 
     def close(self) -> None:
         """The file goes unless it says something for the next run."""
@@ -178,6 +190,11 @@ def reading(path: StrPath) -> Iterator[None]:
         return
     with _current.reading(path):
         yield
+
+
+def suspected(path: StrPath) -> bool:
+    """`Attempts.suspected` of the notes that are kept now, if any are."""
+    return _current is not None and _current.suspected(path)
 
 
 def _left_in(path: Path) -> list[_Note]:

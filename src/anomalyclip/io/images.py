@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,7 @@ from anomalyclip.io.full_scale import FullScale
 from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, SUFFIXES
 from anomalyclip.io.names import StrPath, printable
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
+from anomalyclip.io.regular import open_regular
 
 __all__ = [
     "DEFAULT_MAX_BYTES",
@@ -175,19 +177,21 @@ def use_file(path: StrPath, use: Callable[[BinaryIO], T], max_bytes: int) -> T:
 
 def _opened(path: StrPath, max_bytes: int) -> BinaryIO:
     try:
-        status = Path(path).stat()
-        # A pipe or a device would block or never end, so look before opening.
-        if stat.S_ISDIR(status.st_mode):
-            raise Refusal("it is a folder", "give an image file, or list the folder's files")
-        if not stat.S_ISREG(status.st_mode):
-            raise Refusal("it is not a regular file", "copy the image to a file first")
-        _check_bytes(status.st_size, max_bytes)
-        return Path(path).open("rb")
+        _check_kind(Path(path).stat(), max_bytes)  # before it is opened, for opening a device can do things; and after
+        return open_regular(path)
     except OSError as error:
         what, remedy = _PATH_PROBLEMS.get(error.errno or 0, (error.strerror or str(error), "check the path and disk"))
         raise Refusal(what, remedy) from error
     except ValueError as error:
         raise Refusal("the path holds a NUL character", "check the path") from error
+
+
+def _check_kind(status: os.stat_result, max_bytes: int) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise Refusal("it is a folder", "give an image file, or list the folder's files")
+    if not stat.S_ISREG(status.st_mode):
+        raise Refusal("it is not a regular file", "copy the image to a file first")
+    _check_bytes(status.st_size, max_bytes)
 
 
 def _check_bytes(size: int, max_bytes: int) -> None:
@@ -205,6 +209,8 @@ def _decode(
     kind = headers.sniff(file)
     number = frames.count_in(file, kind, max_pixels, axis)
     index = frames.chosen(frame, number)
+    if inspection.checked is not None and kind in ("NIFTI", "DICOM"):
+        inspection.read_header(file, max_pixels)
     if kind == "NIFTI":
         from anomalyclip.io import nifti
 

@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from anomalyclip.serve.config import Limits
 from anomalyclip.serve.refusals import Refused
 
+ANSWER = "anomalyclip.answer"
+"""Key of an ASGI scope: bytes of the answer that `Admission.answer` counts."""
+
 
 class Admission:
     """Counts requests, images and bytes inside and refuses what would exceed a limit, with a time to come back.
@@ -17,7 +20,7 @@ class Admission:
 
     def __init__(self, limits: Limits, pace: Callable[[], float] = lambda: 0.1) -> None:
         self.limits, self._pace = limits, pace
-        self.requests = self.images = self.bytes = 0
+        self.requests = self.images = self.bytes = self.answers = 0
 
     def _busy(self, what: str) -> Refused:
         seconds = min(self.images * self._pace(), self.limits.work_seconds)
@@ -56,3 +59,12 @@ class Admission:
 
     def release(self, size: int) -> None:
         self.bytes -= size
+
+    def answer(self, size: int) -> None:
+        """Count bytes of an answer that will be made; `answered` takes them back. Raises Refused (429)."""
+        if self.answers and self.answers + size > self.limits.answer_bytes:
+            raise self._busy("the maps of other requests fill its memory")
+        self.answers += size
+
+    def answered(self, size: int) -> None:
+        self.answers -= size

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field, fields
 from anomalyclip.errors import ConfigError
 from anomalyclip.io.reading import Reading
 
+MAP_VALUE = 16
+"""Bytes that a number of a map takes while it is encoded, made base64 and put into JSON."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -25,6 +28,7 @@ class Limits:
         write_seconds: that a client may leave an answer unread.
         max_map_values: numbers in the maps of one answer together; larger maps are scaled down in proportion.
         max_profiles: calibration profiles held at once.
+        memory: bytes that the server may take in all; None is what the container or the machine has.
     """
 
     max_bytes: int = 64 * 2**20
@@ -39,11 +43,13 @@ class Limits:
     write_seconds: float = 30.0
     max_map_values: int = 2**24
     max_profiles: int = 64
+    memory: int | None = None
 
     def __post_init__(self) -> None:
         for each in fields(self):
-            if getattr(self, each.name) <= 0:
-                raise ConfigError(f"{each.name} is {getattr(self, each.name)}; a limit of the server is above 0")
+            value = getattr(self, each.name)
+            if value is not None and value <= 0:
+                raise ConfigError(f"{each.name} is {value}; a limit of the server is above 0")
         if self.max_files > self.queue:
             raise ConfigError(
                 f"max_files {self.max_files} is above queue {self.queue}: such a request could never be accepted; "
@@ -54,6 +60,11 @@ class Limits:
     def bytes_in_flight(self) -> int:
         """Bytes of all bodies held at once: four of the largest."""
         return 4 * self.max_bytes
+
+    @property
+    def answer_bytes(self) -> int:
+        """Bytes of all answers held at once: of a number in a map, what encoding it, base64 and JSON take."""
+        return MAP_VALUE * self.max_map_values
 
 
 @dataclass(frozen=True)
@@ -70,6 +81,7 @@ class ServeConfig:
         reading: how images are read where a request and its profile say nothing; its limit is `limits.max_pixels`.
         threshold, pixel_threshold, min_area: used where a request and its profile say nothing.
         profile: name of the profile used where a request names none.
+        hosts: names under which it may be asked, see `anomalyclip.serve.foreign`; None is any.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -83,6 +95,7 @@ class ServeConfig:
     pixel_threshold: float | None = None
     min_area: int = 1
     profile: str | None = None
+    hosts: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1 or self.workers < 1:

@@ -12,9 +12,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from anomalyclip.serve.admission import Admission
+from anomalyclip.serve.admission import ANSWER, Admission
 from anomalyclip.serve.body import Incoming, Outgoing, too_large
 from anomalyclip.serve.config import ServeConfig
+from anomalyclip.serve.foreign import refuse_foreign
 from anomalyclip.serve.metrics import Metrics
 from anomalyclip.serve.refusals import Refused, error_answer
 
@@ -53,6 +54,7 @@ class Guard:
             await self._exchange(scope, incoming, outgoing, request_id)
         finally:
             self.admission.release(incoming.held)
+            self.admission.answered(scope.get(ANSWER, 0))
             self._record(scope, incoming, outgoing, request_id, time.monotonic() - start)
 
     async def _exchange(self, scope: Scope, incoming: Incoming, outgoing: Outgoing, request_id: str) -> None:
@@ -74,8 +76,7 @@ class Guard:
 
     def _check(self, scope: Scope, incoming: Incoming) -> None:
         headers = Headers(scope=scope)
-        if scope["method"] != "GET" and headers.get("sec-fetch-site") == "cross-site":
-            raise Refused("cross_site", "a page of another site sent this; open this server's own page")
+        refuse_foreign(scope["method"], headers, self.config.hosts)
         if scope["path"].startswith(_GUARDED) and not self._knows(headers):
             raise Refused(
                 "unauthorized",

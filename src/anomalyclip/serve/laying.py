@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,9 +51,14 @@ class LaidOut:
         return [view_pixels(model.preprocess, self.image, view) for view in views]
 
 
-def lay_out(upload: Upload, model: Detector, deciding: Deciding, *, preview: int | None) -> LaidOut:
-    """Raises ImageReadError; InputError where the image is cut into too many views, or into too large ones."""
-    image = deciding.reading.content(upload.read(), "image", upload.frame)
+def lay_out(
+    upload: Upload, model: Detector, read: Callable[[Upload], Image], deciding: Deciding, *, preview: int | None
+) -> LaidOut:
+    """Raises ImageReadError; InputError where the image is cut into too many views, or into too large ones.
+
+    read: gives the picture of an upload.
+    """
+    image = read(upload)
     area, _ = deciding.areas.of(image.size)
     _check_number(area.box[2:] if area is not None else image.size, deciding.geometry)
     views = plan_views(image.size, deciding.geometry, model.sizes, area)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -33,12 +32,16 @@ MOST_IMAGES = 20_000
 
 @dataclass(frozen=True)
 class Measuring:
-    """Takes images into a profile's :class:`Taken`. Blocks; the images are not kept, only what is learned of them."""
+    """Takes images into a profile's :class:`Taken`. Blocks; the images are not kept, only what is learned of them.
+
+    decode: gives the picture of an upload; may raise ImageReadError.
+    """
 
     model: Detector
     batcher: Batcher
     batch_size: int
     reading: Reading
+    decode: Callable[[Upload], Image]
 
     def refusal(self) -> str | None:
         """Why this model makes no memory; None where it does."""
@@ -61,7 +64,11 @@ class Measuring:
         if taken.count + len(uploads) > MOST_IMAGES:
             raise Refused("invalid", f"a profile made here takes {MOST_IMAGES:,} images; use `anomalyclip calibrate`")
         items = [InputItem(upload.name, upload.name, i.to_bytes(16, "big")) for i, upload in enumerate(uploads)]
-        read = partial(_read, {item.key: one for item, one in zip(items, uploads, strict=True)}, self.reading)
+        contents = {item.key: one for item, one in zip(items, uploads, strict=True)}
+
+        def read(item: InputItem) -> Image:
+            return self.decode(contents[item.key])
+
         if taken.growing is None:
             turns = cast("Detector", Turns(self.model, self.batcher))
             normals = collect(turns, items, batch_size=self.batch_size, workers=1, known=taken.measured, read=read)
@@ -83,11 +90,6 @@ class Measuring:
 
 def _unread(item: InputItem) -> Image:
     raise NotImplementedError(item.path)
-
-
-def _read(contents: Mapping[bytes, Upload], reading: Reading, item: InputItem) -> Image:
-    upload = contents[item.key]
-    return reading.content(upload.read(), item.path, upload.frame)
 
 
 class Turns:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 KINDS: dict[str, tuple[int, str]] = {
     "malformed": (400, "The body is not what its content type says."),
     "unauthorized": (401, "The API key is missing or wrong."),
-    "cross_site": (403, "A browser sent this from another site's page."),
+    "cross_site": (403, "A browser sent this from another site's page, or under a name that is not this server's."),
     "not_found": (404, "There is no such path, model or profile."),
     "method": (405, "The path does not take this method."),
     "too_slow": (408, "The body did not arrive in time."),

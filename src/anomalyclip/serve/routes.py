@@ -20,6 +20,7 @@ from anomalyclip.errors import AnomalyClipError
 from anomalyclip.io.reading import Reading
 from anomalyclip.serve import openapi
 from anomalyclip.serve.laying import layout_of
+from anomalyclip.serve.admission import ANSWER
 from anomalyclip.serve.profiles import Aim, summary
 from anomalyclip.serve.refusals import Refused, json_answer
 from anomalyclip.serve.schemas import (
@@ -35,8 +36,8 @@ from anomalyclip.serve.schemas import (
     State,
 )
 from anomalyclip.serve.service import Service
-from anomalyclip.serve.uploads import pictures_of, uploads_of
-from anomalyclip.serve.work import Deciding, Wishes
+from anomalyclip.serve.uploads import uploads_of
+from anomalyclip.serve.work import Deciding, Wishes, answer_bytes
 
 T = TypeVar("T")
 ProfileName = Annotated[str, Path(pattern=NAME_PATTERN, examples=["camera-3"])]
@@ -67,9 +68,12 @@ async def detect(request: Request, options: Annotated[DetectOptions, Query()]) -
     deciding = _deciding(service, options)
     limits = service.config.limits
     async with uploads_of(request, limits.max_files) as files:
-        uploads = await run_in_threadpool(pictures_of, files, deciding.reading, limits.max_files, options.frames)
+        uploads = await finished(request, service.pictures(files, deciding.reading, options.frames))
         wishes = Wishes(options.maps, options.map_side, limits.max_map_values // len(uploads), options.preview)
         with service.admission.accepted(len(uploads)):
+            size = answer_bytes(uploads, wishes)
+            service.admission.answer(size)
+            request.scope[ANSWER] = size  # held until the answer has gone out
             rows = await finished(request, service.detect(uploads, deciding, wishes))
     return await run_in_threadpool(partial(json_answer, {"results": rows}))
 
@@ -92,9 +96,8 @@ async def calibrate(request: Request, options: Annotated[CalibrateOptions, Query
     service = service_of(request)
     reading = _asked(service, options)
     aim = Aim(options.rate, options.pixel_rate, options.pixel_rule, options.memory)
-    limits = service.config.limits
-    async with uploads_of(request, limits.max_files) as files:
-        uploads = await run_in_threadpool(pictures_of, files, reading, limits.max_files, options.frames)
+    async with uploads_of(request, service.config.limits.max_files) as files:
+        uploads = await finished(request, service.pictures(files, reading, options.frames))
         with service.admission.accepted(len(uploads)):
             work = service.calibrate(uploads, options.name, aim, reading, append=options.append)
             return json_answer(await finished(request, work))

@@ -88,6 +88,7 @@ def serve(
     """Serve a loaded model on the socket `door` (see `bind`) until SIGTERM or Ctrl-C."""
     app: FastAPI = create_app(model, config, profiles)
     service: Service = app.state.service
+    service.decoding.warm()
     limits = config.limits
     settings = uvicorn.Config(
         app,

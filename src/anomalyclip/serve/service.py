@@ -9,11 +9,14 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from starlette.concurrency import run_in_threadpool
+
 from anomalyclip.calibration import Profile
 from anomalyclip.detect.pipeline import Rules
 from anomalyclip.detect.result import Provenance
-from anomalyclip.errors import AnomalyClipError
+from anomalyclip.errors import AnomalyClipError, ImageReadError
 from anomalyclip.geometry import Geometry, plan_views
+from anomalyclip.io.isolation import Ticket
 from anomalyclip.io.reading import Reading
 from anomalyclip.judges.memory.comparing import Looked
 from anomalyclip.judges.memory.line import LineJudge
@@ -21,12 +24,13 @@ from anomalyclip.judges.verdicts import Nearest, nearest_of
 from anomalyclip.serve.admission import Admission
 from anomalyclip.serve.batching import Batcher
 from anomalyclip.serve.config import ServeConfig
+from anomalyclip.serve.decoding import Decoding
 from anomalyclip.serve.laying import lay_out
 from anomalyclip.serve.measuring import Measuring
 from anomalyclip.serve.metrics import Metrics
 from anomalyclip.serve.profiles import Aim, Profiles, summary
 from anomalyclip.serve.refusals import Refused
-from anomalyclip.serve.uploads import Upload
+from anomalyclip.serve.uploads import Upload, pictures_of
 from anomalyclip.serve.work import Deciding, Decoded, Wishes, decode, failed_row, finish
 
 if TYPE_CHECKING:
@@ -78,6 +82,7 @@ class Service:
         self.admission = Admission(config.limits, lambda: self.batcher.seconds_per_image)
         self._readers = ThreadPoolExecutor(config.workers, thread_name_prefix="anomalyclip-read")
         self._writers = ThreadPoolExecutor(config.workers, thread_name_prefix="anomalyclip-write")
+        self.decoding = Decoding(config)
         self._calibrator = ThreadPoolExecutor(1, thread_name_prefix="anomalyclip-calibrate")
         self._describe()
 
@@ -99,6 +104,13 @@ class Service:
             **deciding.areas.settings(),
         )
 
+    async def pictures(self, files: Sequence[Upload], reading: Reading, frames: int | None) -> list[Upload]:
+        """Every picture of every file, each with what it costs, as far as one request takes."""
+        ticket = Ticket()
+        survey = partial(self.decoding.survey, ticket, reading)
+        with self.decoding.ending(ticket):
+            return await run_in_threadpool(pictures_of, files, survey, self.config.limits.max_files, frames)
+
     async def detect(self, uploads: Sequence[Upload], deciding: Deciding, wishes: Wishes) -> list[dict[str, Any]]:
         """One row per upload, in order; an upload that fails has a row with the reason."""
         provenance = self.provenance(deciding)
@@ -109,9 +121,10 @@ class Service:
     ) -> dict[str, Any]:
         """Measure normal images and (re)make a profile; one calibration at a time. See `Profiles.calibrate`."""
         self.profiles.refuse_given(name)
-
         self.profiles.refuse_more(name)
-        measuring = Measuring(self.model, self.batcher, self.config.batch_size, reading)
+        ticket = Ticket()
+        read = partial(self.decoding.read, ticket, reading)
+        measuring = Measuring(self.model, self.batcher, self.config.batch_size, reading, read)
         refusal = measuring.refusal() if aim.memory else None
         notes = [] if refusal is None else [f"no memory, thresholds alone: {refusal}"]
         aim = aim if refusal is None else replace(aim, memory=False)
@@ -122,9 +135,16 @@ class Service:
                 raise Refused("invalid", f"the images of {name!r} so far were read with another axis or full_scale")
             if taken is None or (taken.growing is None) is aim.memory:
                 taken = measuring.begin(aim.memory)
-            return self.profiles.calibrate(name, taken, aim, measuring.take(taken, uploads), notes)
+            skipped = measuring.take(taken, uploads)
+            if ticket.cancelled:  # nobody waits for it, and it may lack pictures
+                raise ImageReadError("the request has ended")
+            return self.profiles.calibrate(name, taken, aim, skipped, notes)
 
-        return await self._in(self._calibrator, run)
+        room = self.decoding.ledger.room
+        with self.decoding.ending(ticket):
+            # Read ahead and finished behind: a few at a time.
+            async with self.decoding.ledger.hold(min(room, 4 * max(upload.cost for upload in uploads))):
+                return await self._in(self._calibrator, run)
 
     async def put(self, profiles: Sequence[Profile]) -> list[dict[str, Any]]:
         """Take profiles that a client saved before; see `Profiles.put`."""
@@ -171,7 +191,10 @@ class Service:
         """
         if not deciding.plain:
             return await self._survey(upload, deciding, preview)
-        image = await self._in(self._readers, partial(decode, upload, self.model, deciding.reading, preview=preview))
+        ticket = Ticket()
+        with self.decoding.ending(ticket):
+            read = partial(self.decoding.read, ticket, deciding.reading)
+            image = await self._in(self._readers, partial(decode, upload, self.model, read, preview=preview))
         assert image.pixels is not None, "only laid-out images have none"
         judged = self._with_memory(deciding.profile)
         if judged is None:
@@ -186,8 +209,11 @@ class Service:
     ) -> tuple[Decoded, float, Map, list[Looked]]:
         """One image view by view, a few at a time: each view waits in the queue like an image."""
         judged, looked = self._with_memory(deciding.profile), []
-        work = partial(lay_out, upload, self.judged(deciding.profile), deciding, preview=preview)
-        laid = await self._in(self._readers, work)
+        ticket = Ticket()
+        with self.decoding.ending(ticket):
+            read = partial(self.decoding.read, ticket, deciding.reading)
+            work = partial(lay_out, upload, self.judged(deciding.profile), read, deciding, preview=preview)
+            laid = await self._in(self._readers, work)
         ahead = 2 * self.config.batch_size
         for start in range(0, len(laid.views), ahead):
             views = laid.views[start : start + ahead]
@@ -202,6 +228,7 @@ class Service:
 
     def close(self) -> None:
         """Finish what was submitted; blocks."""
+        self.decoding.close()
         self._calibrator.shutdown(wait=True)
         self._readers.shutdown(wait=True)
         self.batcher.close()
@@ -209,9 +236,10 @@ class Service:
 
     async def _row(self, upload: Upload, deciding: Deciding, wishes: Wishes, provenance: Provenance) -> dict[str, Any]:
         try:
-            image, score, small_map, looked = await self.score(upload, deciding, wishes.preview)
-            work = partial(finish, upload, image, score, small_map, deciding, wishes, provenance, looked)
-            row = await self._in(self._writers, work)
+            async with self.decoding.ledger.hold(upload.cost):
+                image, score, small_map, looked = await self.score(upload, deciding, wishes.preview)
+                work = partial(finish, upload, image, score, small_map, deciding, wishes, provenance, looked)
+                row = await self._in(self._writers, work)
         except Exception as error:  # every failure is this image's alone
             row = failed_row(upload, error, provenance)
         self.metrics.images.labels("failed" if row["error"] else "scored").inc()

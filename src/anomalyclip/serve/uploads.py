@@ -16,9 +16,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from anomalyclip.errors import ImageReadError
-from anomalyclip.io.frames import count_frames_of, frame_path
+from anomalyclip.io.frames import frame_path
+from anomalyclip.io.isolation import Survey
 from anomalyclip.io.names import printable
-from anomalyclip.io.reading import Reading
+from anomalyclip.serve.memory import cost_of
 from anomalyclip.serve.refusals import Refused
 from anomalyclip.serve.schemas import ImagesBody
 
@@ -30,22 +31,30 @@ _LONGEST_NAME = 255
 class Upload:
     """One image of a request. name: as the client called it, on one line; never used as a path on this machine.
     read: gives the bytes, again at every call; may block, may raise ImageReadError. frame: which picture of a file of
-    several, whose name ends in `#frame=n` then."""
+    several, whose name ends in `#frame=n` then. pixels: of it; cost: most bytes that reading and scoring it takes; both
+    are 0 where its header cannot be read."""
 
     name: str
     read: Callable[[], bytes]
     frame: int | None = None
+    pixels: int = 0
+    cost: int = 0
 
 
-def pictures_of(uploads: Sequence[Upload], reading: Reading, most: int, frames: int | None = None) -> list[Upload]:
+def pictures_of(
+    uploads: Sequence[Upload], survey: Callable[[bytes], Survey], most: int, frames: int | None = None
+) -> list[Upload]:
     """Every picture of every upload, `most` in all; of a file with more, a last one whose reading says so. Blocks.
 
-    frames: pictures taken of a file of several; None is all.
+    survey: what a file's header says. frames: pictures taken of a file of several; None is all.
     """
     found: list[Upload] = []
     for left, upload in zip(range(len(uploads) - 1, -1, -1), uploads, strict=True):
         try:
-            number = count_frames_of(upload.read(), axis=reading.axis, max_pixels=reading.limit)
+            data = upload.read()
+            found_in = survey(data)
+            number = found_in.number
+            upload = replace(upload, pixels=found_in.pixels, cost=cost_of(found_in, len(data)))
         except ImageReadError:  # reading it will say why, in its row
             number = 1
         if number == 1:

@@ -23,10 +23,13 @@ from anomalyclip.io import encode_map, half_tiff, heat_png, notes_of, thumbnail_
 from anomalyclip.io.reading import Reading
 from anomalyclip.judges.memory.comparing import Looked, explain
 from anomalyclip.prediction import decide
+from anomalyclip.serve.config import MAP_VALUE
 from anomalyclip.serve.schemas import MapFormat
 from anomalyclip.serve.uploads import Upload
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from anomalyclip.detector import Detector
 
     Map = npt.NDArray[np.float32]
@@ -82,9 +85,16 @@ class Decoded:
     geometry: Mapping[str, Any] | None = None
 
 
-def decode(upload: Upload, model: Detector, reading: Reading, *, preview: int | None) -> Decoded:
-    """Raises ImageReadError; the message does not repeat the name."""
-    image = reading.content(upload.read(), "image", upload.frame)
+def answer_bytes(uploads: Sequence[Upload], wishes: Wishes) -> int:
+    """Most bytes that the maps and previews of an answer take while it is made: encoded, as base64, as JSON."""
+    each = 3 * (wishes.preview or 0) ** 2
+    values = min(wishes.map_values, (wishes.map_side or wishes.map_values) ** 2) if wishes.maps is not None else 0
+    return sum(each + MAP_VALUE * min(values, upload.pixels) for upload in uploads)
+
+
+def decode(upload: Upload, model: Detector, read: Callable[[Upload], Image], *, preview: int | None) -> Decoded:
+    """Raises ImageReadError; the message does not repeat the name. read: gives the picture of an upload."""
+    image = read(upload)
     shown = thumbnail_data_uri(image, preview, quality=88) if preview else None
     return Decoded(image.width, image.height, model.preprocess(image), shown, notes_of(image))
 

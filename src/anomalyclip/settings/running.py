@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anomalyclip.settings.faces import DATA_CHECK, DETECT, EVALUATE, PYTHON, REPRODUCE, SCORING, SERVE, TRAIN
+from anomalyclip.settings.faces import DATA_CHECK, DETECT, EVALUATE, PYTHON, REPRODUCE, SCORING, SERVE, TRAIN, WATCH
 from anomalyclip.settings.panels import CLUSTERS, SPEED
 from anomalyclip.settings.setting import Range, Setting
 
@@ -62,6 +62,15 @@ RUNNING: tuple[Setting, ...] = (
             DATA_CHECK: {"panel": None},
             SERVE: {"default": 50_000_000, "help": "Refuse images with more pixels."},
         },
+    ),
+    Setting(
+        "isolate",
+        str,
+        "Decode in processes that can be ended. auto: all but JPEG and PNG, and what a process has died of.",
+        (DETECT, WATCH),
+        default="auto",
+        choices=("auto", "on", "off"),
+        panel=SPEED,
     ),
     Setting(
         "engine",

@@ -13,6 +13,14 @@ _LIMITS = "limits"
 SERVING: tuple[Setting, ...] = (
     Setting("host", str, "Address to listen on; 0.0.0.0 lets other machines in.", (SERVE,), default="127.0.0.1"),
     Setting("port", int, "0 takes a free one.", (SERVE,), default=8000, range=Range(0, 65535, "a port number")),
+    Setting(
+        "allow_host",
+        str,
+        "Answer under this name, too (repeatable); listening on this machine alone: else only under its own.",
+        (SERVE,),
+        metavar="NAME",
+        many=True,
+    ),
     Setting("api_key_file", Path, "Ask everything below /v1 for the key in this file.", (SERVE,)),
     Setting(
         "log_level",
@@ -51,6 +59,14 @@ SERVING: tuple[Setting, ...] = (
         range=Range(1024, 2**40, "bytes"),
         panel=SPEED,
         part=_LIMITS,
+    ),
+    Setting(
+        "memory_mb",
+        int,
+        "Megabytes that the server may take, the model included (default: what the container or machine has).",
+        (SERVE,),
+        range=Range(256, 10**8, "megabytes"),
+        panel=SPEED,
     ),
     Setting(
         "max_seconds",

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import errno
 import os
-import stat as stat_module
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from anomalyclip.detect.inputs import InputItem, formula_safe
 from anomalyclip.detect.names import frame_key, path_key
@@ -27,7 +26,9 @@ from anomalyclip.io.frames import frame_path, wanted
 from anomalyclip.io.limits import DEFAULT_MAX_BYTES
 from anomalyclip.io.names import printable
 from anomalyclip.io.reading import Reading
+from anomalyclip.io.regular import open_regular
 from anomalyclip.io.scanning import Kind, Memo, PassedOver, scan
+from anomalyclip.io.untrusted import Isolate, Untrusted
 from anomalyclip.watching.arrival import FileMark, FrameMark
 from anomalyclip.watching.journal import Journal
 
@@ -66,6 +67,7 @@ class FolderOptions:
 
     once: only what is there at the first look. reading: how images are read. leave_out: a folder of our own.
     frames: pictures taken of a file of several; None is all up to the limit of `anomalyclip.io.frames`.
+    isolate: which files are decoded in processes that can be ended, see `anomalyclip.io.untrusted`; workers: how many.
     """
 
     recursive: bool = False
@@ -74,6 +76,8 @@ class FolderOptions:
     reading: Reading = field(default_factory=Reading)
     leave_out: str | None = None
     frames: int | None = None
+    isolate: Isolate = "off"
+    workers: int = 2
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ class FolderSource:
             raise InputError(f"{printable(folder)} is not a folder; watch takes a folder, a video file or a camera")
         self.label = printable(folder)
         self._folder, self._journal, self._options, self._clock = folder, journal, options, clock
+        self._files = Untrusted(options.isolate, options.workers)
         self.passed_over = PassedOver()
         """What the last look saw and is no arrival, by kind."""
         self._told: Memo = {}
@@ -132,19 +137,17 @@ class FolderSource:
         return [picture for item in arrived for picture in self._pictures(item, seen[item.path])]
 
     def read(self, item: InputItem) -> Image:
-        from anomalyclip.io import read_image
-
         stat, _ = self._read[item.key]
         how = self._options.reading
         if stat.size > DEFAULT_MAX_BYTES:
-            return read_image(item.file)  # refuses it without reading
+            return self._files.read(item.file, path=item.file)  # refuses it without reading
         if item.frame is not None and item.frame != self._several[item.file].last:
-            image = how.image(item.file, item.frame)
+            image = self._files.read(item.file, path=item.file, frame=item.frame, **how.keywords())
             self._refuse_changed(item, stat)
             return image
         data = self._bytes(item)
         self._note(item, stat, _digest(data))
-        return how.content(data, item.file, item.frame)
+        return self._files.read(data, path=item.file, frame=item.frame, **how.keywords())
 
     def settle(self, item: InputItem) -> FileMark | FrameMark | None:
         with self._guard:
@@ -168,7 +171,8 @@ class FolderSource:
         stop.wait(seconds)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """End the processes that decode."""
+        self._files.close()
 
     def _scan(self, folder: str) -> Iterator[tuple[str, Stat]]:
         entered: set[str] = set()
@@ -253,9 +257,11 @@ class FolderSource:
     def _same(self, path: str, mark: FileMark) -> bool:
         """Whether a file that was touched or written again holds what was scored."""
         try:
-            with _opened(path) as file:
-                same_size = os.fstat(file.fileno()).st_size == mark.size
-                return bool(same_size and _digest(file.read()) == mark.digest)
+            with open_regular(path) as file:
+                size = os.fstat(file.fileno()).st_size
+                if size != mark.size or size > DEFAULT_MAX_BYTES:  # too large to be scored, then as now: not read
+                    return size == mark.size
+                return _digest(file.read(DEFAULT_MAX_BYTES + 1)) == mark.digest
         except OSError:
             return False
 
@@ -263,9 +269,12 @@ class FolderSource:
         """The whole content of an arrival. Raises ImageReadError; notes who is to come again later."""
         expected, _ = self._read[item.key]
         try:
-            with _opened(item.file) as file:
+            with open_regular(item.file) as file:
                 before = _stat(os.fstat(file.fileno()))
-                data = file.read()
+                if before.size > DEFAULT_MAX_BYTES:  # it grew since it arrived
+                    self._come_again(item)
+                    raise ImageReadError("the file is still being written")
+                data = file.read(DEFAULT_MAX_BYTES + 1)
                 after = _stat(os.fstat(file.fileno()))
         except FileNotFoundError:
             if os.path.lexists(item.file):
@@ -292,17 +301,6 @@ class FolderSource:
     def _come_again(self, item: InputItem) -> None:
         with self._guard:
             self._later.add(item.key)
-
-
-def _opened(path: str) -> BinaryIO:
-    """A regular file, for reading. Raises OSError for all else: a pipe would block, a device would never end."""
-    file = open(  # noqa: SIM115
-        path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
-    )
-    if not stat_module.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise OSError("it is not a regular file")
-    return file
 
 
 def _stat_of(path: str) -> Iterator[tuple[str, Stat]]:

@@ -1,0 +1,153 @@
+"""The process that decodes for another one: `python -m anomalyclip.io.isolated`, started and ended by `isolation`.
+
+Requests and answers are frames on stdin and stdout: four bytes of length, so much JSON, then the bytes that the JSON
+announces. Nothing is unpickled on either side, so a decoder that was taken over can lie about pixels and no more. The
+process may write no file, and may take, per picture, the memory that the picture's checked header accounts for and so
+many seconds of CPU; beyond that a decoder meets MemoryError, or the system ends it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import struct
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from anomalyclip.io import frames, images, inspection
+from anomalyclip.io.full_scale import parse_full_scale
+
+_SLACK = 192 << 20  # bytes beyond the header's account: tables of codecs, threads' stacks, what was freed in pieces
+_KEPT = 96 << 20  # bytes that may stay with us between two pictures
+
+
+def read_frame(pipe: BinaryIO) -> tuple[dict[str, Any], bytearray] | None:
+    """The next message and its bytes; None at the end. `bytes` in a message is how many follow it."""
+    head = pipe.read(4)
+    if len(head) < 4:
+        return None
+    text = pipe.read(struct.unpack(">I", head)[0])
+    message: dict[str, Any] = json.loads(text)
+    data = bytearray(int(message.get("bytes", 0)))
+    view, got = memoryview(data), 0
+    while got < len(data):
+        count = pipe.readinto(view[got:])  # type: ignore[attr-defined]
+        if not count:
+            return None
+        got += count
+    return message, data
+
+
+def write_frame(pipe: BinaryIO, message: dict[str, Any], data: bytes | bytearray = b"") -> None:
+    """Send a message, and bytes behind it."""
+    text = json.dumps({**message, "bytes": len(data)}).encode()
+    pipe.write(struct.pack(">I", len(text)) + text)
+    pipe.write(data)
+    pipe.flush()
+
+
+def main() -> None:
+    """Answer until stdin ends, or until more memory stays behind than a fresh process would need."""
+    requests, answers = os.fdopen(os.dup(0), "rb", 1 << 16), os.fdopen(os.dup(1), "wb", 1 << 16)
+    os.dup2(2, 1)  # what a library prints must not be taken for an answer
+    limits = _Limits()
+    write_frame(answers, {"ready": True})
+    while (request := read_frame(requests)) is not None:
+        message, data = request
+        limits.before(message, len(data))
+        answer, pixels = _answered(message, bytes(data), limits)
+        del data
+        tired = limits.after()
+        write_frame(answers, {**answer, "last": tired}, pixels)
+        if tired:
+            return
+
+
+def _answered(message: dict[str, Any], data: bytes, limits: _Limits) -> tuple[dict[str, Any], bytes]:
+    """What was asked, or the reason why not; whatever a decoder raises is a reason."""
+    from anomalyclip.errors import ImageReadError
+
+    name = str(message["name"])
+    try:
+        if message["ask"] == "survey":
+            return _surveyed(data, name, message), b""
+        inspection.checked = limits.of_header
+        options = {key: message[key] for key in ("frame", "axis", "max_pixels")}
+        options["full_scale"] = parse_full_scale(message["full_scale"])
+        if message["path"] is None:
+            image = images.read_image_bytes(data, name, **options)
+        else:
+            image = images.read_image(os.fsdecode(bytes.fromhex(message["path"])), **options)
+        notes = list(images.notes_of(image))
+        return {"width": image.width, "height": image.height, "notes": notes}, image.tobytes()
+    except ImageReadError as error:
+        return {"error": str(error)}, b""
+    except MemoryError:
+        return {"error": f"{name}: not enough memory to decode it; scale it down"}, b""
+
+
+def _surveyed(data: bytes, name: str, message: dict[str, Any]) -> dict[str, Any]:
+    """How many pictures, and the most bytes that reading one of them takes."""
+    number = frames.count_frames_of(data, name, axis=message["axis"], max_pixels=message["max_pixels"])
+    header = images.reported(name, lambda: inspection.read_header(io.BytesIO(data), message["max_pixels"]))
+    return {"number": number, "decoded": header.decoded_bytes, "pixels": header.width * header.height}
+
+
+class _Limits:
+    """Of memory and CPU, where the system has them (`isolation.lacking` says where it has not)."""
+
+    def __init__(self) -> None:
+        self._base = _virtual()
+        self._given = 0
+        with suppress(ImportError, OSError, ValueError):
+            import resource
+
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+    def before(self, message: dict[str, Any], size: int) -> None:
+        """Seconds of CPU for this picture, and memory for its header only."""
+        self._given = size
+        with suppress(ImportError, OSError, ValueError):
+            import resource
+
+            used = resource.getrusage(resource.RUSAGE_SELF)
+            seconds = int(used.ru_utime + used.ru_stime + float(message["seconds"])) + 1
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+        self._bound(2 * size + _SLACK)
+
+    def of_header(self, header: inspection.Header) -> None:
+        """What its checked header says that decoding takes."""
+        self._bound(header.decoded_bytes + 4 * header.width * header.height + 2 * self._given + _SLACK)
+
+    def after(self) -> bool:
+        """Whether more memory stayed behind than we may keep."""
+        self._bound(None)
+        return _virtual() > self._base + _KEPT
+
+    def _bound(self, more: int | None) -> None:
+        with suppress(ImportError, OSError, ValueError):
+            import resource
+
+            if sys.platform == "linux":
+                hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+                soft = hard if more is None else _virtual() + more
+                resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _virtual() -> int:
+    """Bytes of address space; 0 where /proc does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_bytes().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, AttributeError):
+        return 0
+
+
+if __name__ == "__main__":
+    import cv2
+
+    cv2.setNumThreads(1)
+    main()

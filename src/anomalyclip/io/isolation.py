@@ -1,0 +1,290 @@
+"""Decoding untrusted files in processes that can be ended: a crash, a hang or a bomb costs one picture, not the line.
+
+`Decoders` keeps a few processes (`isolated`) and gives each picture to one that is free. A picture that takes too long
+ends its process; so does whoever cancels its `Ticket`. The next picture gets a fresh one.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+from anomalyclip.errors import ImageReadError
+from anomalyclip.io.full_scale import FullScale
+from anomalyclip.io.isolated import read_frame, write_frame
+from anomalyclip.io.limits import DEFAULT_MAX_PIXELS
+from anomalyclip.io.names import StrPath, printable
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SECONDS = 20.0
+"""Of CPU that decoding one picture may take."""
+CLOCK = 80.0
+"""Seconds by the clock: a machine may be busy, and a decoder may wait for what never comes."""
+_START = 120.0  # seconds for a new process to come up
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class DecoderDied(ImageReadError):  # noqa: N818 - what happened, not whose fault it was
+    """The process that was decoding a picture ended, or had to be ended."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a file's header says. number: of pictures; decoded: most bytes that reading one takes; pixels: of one."""
+
+    number: int
+    decoded: int
+    pixels: int
+
+
+def lacking() -> str | None:
+    """What this system cannot bound, in one line; None where nothing is missing."""
+    if sys.platform == "linux":
+        return None
+    what = "memory" if sys.platform == "darwin" else "memory and CPU time"
+    return f"{sys.platform} cannot bound the {what} of the process that decodes; it is ended by the clock alone"
+
+
+class Ticket:
+    """Ends the readings of one piece of work from another thread, at any moment before or during them."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._children: set[_Child] = set()
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        with self._guard:
+            self.cancelled = True
+            for child in self._children:
+                child.kill()
+
+    @contextmanager
+    def held(self, child: _Child) -> Iterator[None]:
+        """While this process works for it. Raises ImageReadError where it was cancelled."""
+        with self._guard:
+            if self.cancelled:
+                raise ImageReadError("the request has ended")
+            self._children.add(child)
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._children.discard(child)
+
+
+class Decoders:
+    """So many processes that decode; safe in as many threads. Started when they are first needed, or by `warm`.
+
+    seconds: of CPU per picture. clock: seconds by the clock.
+    """
+
+    def __init__(self, number: int, *, seconds: float = SECONDS, clock: float = CLOCK) -> None:
+        self._seconds, self._clock = seconds, clock
+        self._places: queue.LifoQueue[_Child | None] = queue.LifoQueue()
+        for _ in range(number):
+            self._places.put(None)
+        self._closed = False
+
+    def warm(self) -> None:
+        """Start one of them in the background."""
+        threading.Thread(target=self._warm, name="anomalyclip-warm", daemon=True).start()
+
+    def read(
+        self,
+        source: StrPath | bytes,
+        *,
+        name: str = "image",
+        frame: int | None = None,
+        axis: str = "z",
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+        full_scale: FullScale | None = None,
+        ticket: Ticket | None = None,
+    ) -> Image:
+        """As `read_image` of a path or `read_image_bytes` of content. Raises ImageReadError."""
+        from PIL import Image
+
+        from anomalyclip.io.decoding import NOTES
+
+        answer, pixels = self._ask(
+            "read",
+            source,
+            name,
+            ticket,
+            {"frame": frame, "axis": axis, "max_pixels": max_pixels, "full_scale": full_scale},
+        )
+        size = int(answer["width"]), int(answer["height"])
+        if min(size) < 1 or size[0] * size[1] * 3 != len(pixels):
+            raise ImageReadError(f"{printable(name)}: its decoder gave {len(pixels):,} bytes for {size}")
+        image = Image.frombytes("RGB", size, pixels)
+        if answer["notes"]:
+            image.info[NOTES] = tuple(map(str, answer["notes"]))
+        return image
+
+    def survey(
+        self,
+        data: bytes,
+        *,
+        name: str = "image",
+        axis: str = "z",
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+        ticket: Ticket | None = None,
+    ) -> Survey:
+        """What a file's header says. Raises ImageReadError."""
+        answer, _ = self._ask("survey", data, name, ticket, {"axis": axis, "max_pixels": max_pixels})
+        return Survey(int(answer["number"]), int(answer["decoded"]), int(answer["pixels"]))
+
+    def close(self) -> None:
+        """End the idle ones now, the others when their picture is done."""
+        self._closed = True
+        with suppress(queue.Empty):
+            while True:
+                child = self._places.get_nowait()
+                if child is not None:
+                    child.discard()
+
+    def _warm(self) -> None:
+        with suppress(queue.Empty, OSError):
+            child = self._places.get_nowait()
+            self._give_back(child or _Child())
+
+    def _give_back(self, child: _Child | None) -> None:
+        if child is not None and (self._closed or child.ended):
+            child.discard()
+            child = None
+        self._places.put(child)
+
+    def _ask(
+        self, ask: str, source: StrPath | bytes, name: str, ticket: Ticket | None, options: dict[str, Any]
+    ) -> tuple[dict[str, Any], bytearray]:
+        data = source if isinstance(source, bytes) else b""
+        path = None if isinstance(source, bytes) else os.fsencode(source).hex()
+        shown = name if isinstance(source, bytes) else printable(source)
+        request = {"ask": ask, "path": path, "name": name, "seconds": self._seconds, **options}
+        ticket, child = ticket or Ticket(), self._places.get()
+        try:
+            if child is None:
+                child = _Child()
+            with ticket.held(child):
+                answer, pixels = child.ask(request, data, self._clock)
+        except _Died as death:
+            reason = "the request has ended" if ticket.cancelled else death.reason(self._seconds)
+            raise DecoderDied(f"{shown}: {reason}") from death
+        finally:
+            self._give_back(child)
+        if "error" in answer:
+            raise ImageReadError(str(answer["error"]))
+        return answer, pixels
+
+
+class _Died(Exception):  # noqa: N818 - what happened, not whose fault it was
+    """The process ended before it answered. code: as of `Popen.returncode`; overdue: we ended it."""
+
+    def __init__(self, code: int | None, *, overdue: bool) -> None:
+        super().__init__(code)
+        self.code, self.overdue = code, overdue
+
+    def reason(self, seconds: float) -> str:
+        slow = self.code is not None and self.code == -getattr(signal, "SIGXCPU", 0)
+        if self.overdue or slow:
+            return f"decoding it took more than {seconds:g} s; save it in a simpler way, or smaller"
+        with suppress(ValueError, TypeError):
+            return (
+                f"its decoder's process was ended by {signal.Signals(-(self.code or 0)).name}; the file is damaged or "
+                "hostile, or memory is short: save it again, or smaller"
+            )
+        return f"its decoder's process ended with code {self.code}; the file is damaged or hostile: save it again"
+
+
+class _Child:
+    """One process of `isolated`."""
+
+    def __init__(self) -> None:
+        # One thread, one heap: what a picture takes is what it asks for.
+        environment = {**os.environ, **dict.fromkeys(_THREADS, "1"), "MALLOC_ARENA_MAX": "1"}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "anomalyclip.io.isolated"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # libraries warn by the thousand; what matters is in the answer
+            env=environment,
+            start_new_session=True,  # Ctrl-C is for us; what is under way is finished
+        )
+        _widen(self._process.stdout)
+        self._overdue = False
+        self.ended = False
+        self._fresh = True
+
+    def ask(self, request: dict[str, Any], data: bytes, seconds: float) -> tuple[dict[str, Any], bytearray]:
+        """Raises _Died."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            if self._fresh:
+                with self._ended_after(_START):
+                    if read_frame(self._process.stdout) is None:
+                        raise self._death()
+                self._fresh = False
+            with self._ended_after(seconds):
+                write_frame(self._process.stdin, request, data)
+                answer = read_frame(self._process.stdout)
+        except (OSError, ValueError) as error:
+            raise self._death() from error
+        if answer is None:
+            raise self._death()
+        if answer[0].get("last"):
+            self.kill()
+        return answer
+
+    def kill(self) -> None:
+        """End it from any thread; whoever waits for its answer is told."""
+        self.ended = True
+        self._process.kill()
+
+    def discard(self) -> None:
+        """Kill it and let go of its pipes; only by who holds it."""
+        self.kill()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(5)
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):
+                if pipe is not None:
+                    pipe.close()
+
+    @contextmanager
+    def _ended_after(self, seconds: float) -> Iterator[None]:
+        timer = threading.Timer(seconds, self._too_late)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _too_late(self) -> None:
+        self._overdue = True
+        self._process.kill()
+
+    def _death(self) -> _Died:
+        self.ended = True
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(5)  # its own code, where it ended by itself
+        return _Died(self._process.returncode, overdue=self._overdue)
+
+
+def _widen(pipe: IO[bytes] | None) -> None:
+    """Linux lets a pipe hold a megabyte, which saves a switch of processes for every 64 kB of pixels."""
+    with suppress(ImportError, OSError, AttributeError):
+        import fcntl
+
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 1 << 20)  # type: ignore[union-attr,arg-type]

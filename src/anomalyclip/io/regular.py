@@ -1,0 +1,23 @@
+"""Opening what a name leads to only where it is a file: by the descriptor, for the name may lead elsewhere by then."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import BinaryIO
+
+from anomalyclip.io.names import StrPath
+
+
+def open_regular(path: StrPath) -> BinaryIO:
+    """A regular file, for reading. Raises OSError for all else: a pipe would block, a device would never end.
+
+    Without O_NONBLOCK opening a pipe waits for whoever writes to it, for ever.
+    """
+    file = open(  # noqa: SIM115
+        path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+    )
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError("it is not a regular file")
+    return file

@@ -1,0 +1,116 @@
+"""Decoding in a process that can be ended: the same pictures, and every way of not getting one."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from anomalyclip.errors import ImageReadError
+from anomalyclip.io import isolation, notes_of, read_image, read_image_bytes
+from anomalyclip.io.isolation import Decoders, Ticket
+
+FAULTS = Path(__file__).parent / "faults"
+
+
+@pytest.fixture(scope="module")
+def decoders() -> Iterator[Decoders]:
+    """Whose process knows sizes that kill it (`faults/sitecustomize.py`)."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(FAULTS), before]))
+    pool = Decoders(1, seconds=1, clock=60)
+    try:
+        yield pool
+    finally:
+        pool.close()
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
+
+
+def png(width: int, height: int) -> bytes:
+    buffer = io.BytesIO()
+    pixels = np.random.default_rng(width).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_a_picture_of_bytes_and_of_a_path_is_what_reading_it_here_gives(decoders, tmp_path):
+    data = png(70, 40)
+    path = tmp_path / "päth\udcff.png" if os.name == "posix" else tmp_path / "a.png"
+    path.write_bytes(data)
+    there, here = decoders.read(data), read_image_bytes(data)
+    assert there.mode == "RGB"
+    np.testing.assert_array_equal(np.asarray(there), np.asarray(here))
+    np.testing.assert_array_equal(np.asarray(decoders.read(path)), np.asarray(read_image(path)))
+
+
+def test_notes_and_full_scale_come_along(decoders, tmp_path):
+    path = tmp_path / "deep.tif"
+    tifffile.imwrite(path, np.linspace(0, 4095, 64 * 48, dtype=np.uint16).reshape(48, 64))
+    there = decoders.read(path, full_scale=4095)
+    assert notes_of(there) == notes_of(read_image(path, full_scale=4095)) != ()
+    assert np.asarray(there).max() == 255
+
+
+def test_a_refusal_is_the_one_of_reading_it_here(decoders, tmp_path):
+    junk = tmp_path / "junk.png"
+    junk.write_bytes(png(64, 64)[:200])
+    with pytest.raises(ImageReadError) as there:
+        decoders.read(junk)
+    with pytest.raises(ImageReadError) as here:
+        read_image(junk)
+    assert str(there.value) == str(here.value)
+    with pytest.raises(ImageReadError, match="limit"):
+        decoders.read(png(70, 40), max_pixels=100)
+
+
+def test_a_crash_costs_one_picture(decoders):
+    with pytest.raises(ImageReadError, match=r"image: its decoder's process was ended by SIGSEGV"):
+        decoders.read(png(97, 89))
+    assert decoders.read(png(70, 40)).size == (70, 40)
+
+
+def test_a_decoder_that_never_ends_is_ended(decoders):
+    start = time.monotonic()
+    with pytest.raises(ImageReadError, match="took more than 1 s"):
+        decoders.read(png(97, 90))
+    assert time.monotonic() - start < 45
+    assert decoders.read(png(70, 40)).size == (70, 40)
+
+
+@pytest.mark.skipif(isolation.lacking() is not None, reason="memory is bounded on Linux")
+def test_a_decoder_that_takes_more_memory_than_the_header_says_is_refused(decoders):
+    with pytest.raises(ImageReadError, match="not enough memory"):
+        decoders.read(png(97, 91))
+    assert decoders.read(png(70, 40)).size == (70, 40)
+
+
+def test_a_ticket_ends_the_work_under_way(decoders):
+    ticket = Ticket()
+    threading.Timer(0.3, ticket.cancel).start()
+    with pytest.raises(ImageReadError, match="the request has ended"):
+        decoders.read(png(97, 92), ticket=ticket)
+    with pytest.raises(ImageReadError, match="the request has ended"):
+        decoders.read(png(70, 40), ticket=ticket)
+    assert decoders.read(png(70, 40)).size == (70, 40)
+
+
+def test_a_survey_reads_headers_only(decoders):
+    found = decoders.survey(png(97, 89))  # whose pixels would kill it
+    assert (found.number, found.pixels) == (1, 97 * 89)
+    assert found.decoded >= 97 * 89 * 3
+
+
+def test_what_a_library_prints_is_no_answer(decoders, capfd):
+    assert decoders.read(png(97, 93)).size == (97, 93)
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,73 @@
+"""Memory for pictures: never more than there is, first come, first served, given back however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from anomalyclip.errors import ImageReadError
+from anomalyclip.io.isolation import Survey
+from anomalyclip.serve.config import Limits
+from anomalyclip.serve.memory import Ledger, cost_of, room_for
+
+
+def test_no_set_of_pictures_takes_more_than_there_is() -> None:
+    async def run() -> None:
+        ledger, rng, most, done = Ledger(1000), random.Random(4), 0, 0
+
+        async def picture(size: int) -> None:
+            nonlocal most, done
+            async with ledger.hold(size):
+                most = max(most, ledger.held)
+                await asyncio.sleep(rng.uniform(0, 0.003))
+            done += 1
+
+        tasks = [asyncio.ensure_future(picture(rng.randint(1, 1000))) for _ in range(200)]
+        await asyncio.sleep(0.01)
+        gone = [task for task in rng.sample(tasks, 60) if task.cancel()]
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert 500 < most <= 1000
+        assert ledger.held == 0
+        assert done == 200 - len(gone) > 100
+
+    asyncio.run(run())
+
+
+def test_first_come_first_served() -> None:
+    async def run() -> None:
+        ledger, order = Ledger(10), []
+
+        async def picture(name: str, size: int) -> None:
+            async with ledger.hold(size):
+                order.append(name)
+                await asyncio.sleep(0)
+
+        await asyncio.gather(picture("a", 6), picture("large", 10), picture("b", 1))
+        assert order == ["a", "large", "b"]  # the small one does not starve the large one
+
+    asyncio.run(run())
+
+
+def test_what_never_fits_is_refused_at_once() -> None:
+    async def run() -> None:
+        with pytest.raises(ImageReadError, match="takes 2 MB, the server has 1 MB for pictures"):
+            async with Ledger(1_000_000).hold(2_000_000):
+                pass
+
+    asyncio.run(run())
+
+
+def test_bytes_and_not_pixels() -> None:
+    """The legal 49 megapixels of float64 RGB cost what they are; so many pixels of a JPEG far less."""
+    deep = cost_of(Survey(1, decoded=49_000_000 * 35, pixels=49_000_000), 1000)
+    flat = cost_of(Survey(1, decoded=49_000_000 * 4, pixels=49_000_000), 1000)
+    assert deep > 2 * flat > 10**9
+
+
+def test_the_shipped_container_has_room_for_one_such_picture_and_not_for_two() -> None:
+    room = room_for(Limits(memory=4 << 30), processes=3)
+    deep = cost_of(Survey(1, decoded=49_000_000 * 35, pixels=49_000_000), 1000)
+    assert room < 2 * deep
+    assert room < (4 << 30) - Limits().bytes_in_flight - Limits().answer_bytes
