@@ -10,7 +10,7 @@ import pytest
 
 from anomalyclip.watching.database import Database
 from anomalyclip.watching.deliver import DeliveryError
-from anomalyclip.watching.notify import Courier, Patience
+from anomalyclip.watching.notify import WEBHOOK_PATIENCE, Courier, Patience
 from anomalyclip.watching.queue import DeliveryQueue, Message
 
 SHORT = Patience(first=0.01, longest=0.05)
@@ -108,10 +108,10 @@ def test_what_is_refused_for_good_is_given_up_and_stays_on_record(
     until(lambda: receiver.taken == ["b"])
 
 
-def test_age_ends_patience_too() -> None:
-    patience = Patience(first=1, longest=300, age=3600)
-    assert not patience.over(10**6, 3599)
-    assert patience.over(1, 3600)
+def test_a_weekend_is_not_the_end_of_patience() -> None:
+    patience = Patience(first=1, longest=300)
+    assert not patience.over(10**6)
+    assert sum(300 for n in range(2016) if not WEBHOOK_PATIENCE.over(n)) >= 7 * 86400
     waits = [patience.wait(n) for n in range(1, 2000)]
     assert 1 <= waits[0] <= 1.5
     assert 2 <= waits[1] <= 3

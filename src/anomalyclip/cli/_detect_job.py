@@ -130,8 +130,8 @@ class DetectJob:
             self.given.format != "table" and os.isatty(1)
         )  # rows on a terminal would cut the bar
         workers = self.given.workers or 2
-        if self.given.isolate != "off" and not self.given.quiet and (told := lacking()) is not None:
-            note(f"--isolate: {told}", style="yellow")
+        if self.given.isolate != "off" and not self.given.quiet and (missing := lacking()) is not None:
+            note(f"--isolate: {missing}", style="yellow")
         with closing(Untrusted(self.given.isolate, workers)) as files, progress_bar(shown=shown) as bar:
             task = bar.add_task("detect", total=total)
             results = detect_stream(

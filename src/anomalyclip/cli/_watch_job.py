@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -16,7 +16,7 @@ from anomalyclip.cli._console import note
 from anomalyclip.cli._declared import Given
 from anomalyclip.cli._opening import batch_for, load_detector, reading_of
 from anomalyclip.cli._watch_lines import shower, summarise, trouble
-from anomalyclip.errors import ConfigError
+from anomalyclip.errors import ConfigError, OutputError
 from anomalyclip.io import attempts
 from anomalyclip.io.attempts import noted_in
 from anomalyclip.io.names import printable
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from anomalyclip.cli._decisions import Decisions
     from anomalyclip.cli._table import RowPrinter
     from anomalyclip.detect import Provenance
+    from anomalyclip.detect.folder import FolderLock
     from anomalyclip.detector import Detector
     from anomalyclip.geometry import Areas, Geometry
     from anomalyclip.io.reading import Reading
@@ -59,7 +60,7 @@ class WatchJob:
 
         with ExitStack() as stack:
             stop = stack.enter_context(_stopped_by_signals())
-            database = self._open_output()
+            database = self._open_output(stack)
             stack.callback(database.close)
             stack.enter_context(noted_in(self.given.output / attempts.NAME))
             couriers = self._couriers(database)
@@ -81,16 +82,29 @@ class WatchJob:
             summarise(printer, couriers, source, quiet=self.given.quiet)
         return SOME_FAILED if printer.summary.failed and not stop.is_set() else DONE
 
-    def _open_output(self) -> Database:
+    def _open_output(self, stack: ExitStack) -> Database:
         from anomalyclip.detect import folder
         from anomalyclip.watching.database import JOURNAL, Database
 
         folder.create(self.given.output)
+        stack.enter_context(closing(self._locked()))
         if not (self.given.output / JOURNAL).exists() and (self.given.output / folder.RESULTS).exists():
             raise ConfigError(
                 f"--output {printable(self.given.output)} holds results that are not a watcher's; name another folder"
             )
         return Database(self.given.output)
+
+    def _locked(self) -> FolderLock:
+        """The folder, before it is looked into."""
+        from anomalyclip.detect.folder import FolderLock
+        from anomalyclip.watching.database import JOURNAL, taken
+
+        try:
+            return FolderLock(self.given.output)
+        except OutputError:
+            if (self.given.output / JOURNAL).exists():
+                raise taken(self.given.output) from None
+            raise
 
     def _couriers(self, database: Database) -> list[Courier]:
         from anomalyclip.watching.deliver import Command, Receiver, Webhook
@@ -99,7 +113,8 @@ class WatchJob:
 
         wanted: list[tuple[str, Receiver, Patience]] = []
         if self.given.webhook is not None:
-            wanted.append(("webhook", Webhook(self.given.webhook, self.given.timeout), WEBHOOK_PATIENCE))
+            webhook = Webhook(self.given.webhook, self.given.timeout, self.given.allow_link_local)
+            wanted.append(("webhook", webhook, WEBHOOK_PATIENCE))
         if self.given.command is not None:
             wanted.append(("command", Command.parse(self.given.command, self.given.timeout), COMMAND_PATIENCE))
         queue = DeliveryQueue(database)
@@ -113,7 +128,8 @@ class WatchJob:
 
         rate = Rate(self.given.every, self.given.fps)
         if is_live(self.given.target):
-            return LiveSource(self.given.target, rate, trouble, once=self.given.once)
+            asked = {"once": self.given.once, "link_local": self.given.allow_link_local}
+            return LiveSource(self.given.target, rate, trouble, **asked)
         if Path(self.given.target).is_dir():
             own = os.path.realpath(self.given.output)
             options = FolderOptions(

@@ -15,11 +15,12 @@ cards.jsonl     per image: its output name and its thumbnails, needed to rebuild
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from anomalyclip.errors import ConfigError, OutputError
 from anomalyclip.io.atomic import output_error
@@ -135,24 +136,38 @@ def recorded_batch(path: Path) -> Mapping[str, Any] | None:
     return before if isinstance(before, Mapping) else None
 
 
-def lock(path: Path) -> IO[bytes] | None:
-    """Hold `run.json` as long as the returned file is open, so that two runs never write one folder.
+class FolderLock:
+    """Holds a folder until it is closed, or the process ends, so that two runs never write one folder.
 
-    None where the system has no such locks. Raises OutputError when another run holds it.
+    Taken before the first look into the folder: what was seen in it stays true. The folder itself is locked, so that
+    nothing lies in it for that. Without effect where the system, or a network file system, has no such locks. Raises
+    OutputError when another run holds it.
     """
-    try:
-        import fcntl
-    except ImportError:
-        return None
-    file = (path / RUN).open("ab")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise OutputError(f"another run is writing to {printable(path)}; wait for it or name another folder") from None
-    except OSError:  # a network file system without locks
-        return file
-    return file
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor: int | None = None
+        try:
+            import fcntl
+        except ImportError:
+            return
+        try:
+            self._descriptor = os.open(path, os.O_RDONLY)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.close()
+            raise OutputError(
+                f"another run is writing to {printable(path)}; wait for it or name another folder"
+            ) from None
+        except OSError:
+            self.close()
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __del__(self) -> None:
+        self.close()
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

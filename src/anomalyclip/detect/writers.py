@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 from anomalyclip.detect import folder
 from anomalyclip.detect.flat import csv_header, csv_line
@@ -18,7 +18,7 @@ from anomalyclip.detect.inputs import InputItem
 from anomalyclip.detect.journal import LineFile, Row, compact, read_rows
 from anomalyclip.detect.names import NameRegistry, file_of, frame_key, path_key
 from anomalyclip.detect.result import COLUMNS, LATER_KEYS, Provenance, Result, json_line, to_row
-from anomalyclip.errors import OutputError
+from anomalyclip.errors import ConfigError, OutputError
 from anomalyclip.io.atomic import atomic_write, write_bytes
 
 Mode = Literal["new", "resume", "overwrite"]
@@ -39,14 +39,18 @@ class OutputFolder:
         self.path, self.mode = path, mode
         self.names = NameRegistry()
         self.replaced = 0  # inputs whose file is no longer the one that was scored, so far
-        self._lock: IO[bytes] | None = None
         self._done: dict[bytes, bytes] = {}  # the packed identity of the file, b"" where none was recorded
         self._again: set[bytes] = set()  # what has a row and is scored again: it failed, or its file was replaced
         self._top = _TopScores(MAX_CARDS)
         self._stale = False  # results.csv may lag behind results.jsonl, or rows were tried again
         folder.create(path)
+        self._lock = folder.FolderLock(path)
         if mode == "new":
-            folder.refuse_used(path)
+            try:
+                folder.refuse_used(path)
+            except ConfigError:
+                self._lock.close()
+                raise
 
     def begin(
         self,
@@ -127,8 +131,7 @@ class OutputFolder:
             compact(self.path / folder.RESULTS, self.key_of)
             compact(self.path / folder.FILES, file_key)
             self._write_table()
-        if self._lock is not None:
-            self._lock.close()
+        self._lock.close()
 
     def __enter__(self) -> OutputFolder:
         return self
@@ -152,16 +155,10 @@ class OutputFolder:
         return key if frame is None else frame_key(key, frame)
 
     def _take(self, run: bytes, *, clear: bool = False) -> None:
-        """Write run.json and hold it; the lock of the file that it replaces goes no sooner than there is another."""
-        path = self.path / folder.RUN
-        held = folder.lock(self.path) if path.exists() else None
         if clear:
             folder.clear(self.path)
         folder.sweep(self.path)
-        write_bytes(path, run)
-        self._lock = folder.lock(self.path)
-        if held is not None:
-            held.close()
+        write_bytes(self.path / folder.RUN, run)
 
     def _restore(self) -> None:
         compact(self.path / folder.RESULTS, self.key_of)

@@ -16,13 +16,14 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 from anomalyclip.data.dataset import Dataset, Item
 from anomalyclip.data.masks import mask_paths
 from anomalyclip.detect import folder as common
 from anomalyclip.detect.journal import LineFile, Row, read_rows
 from anomalyclip.detect.result import json_line
+from anomalyclip.errors import ConfigError
 from anomalyclip.evaluation.curves import PixelCurve
 from anomalyclip.evaluation.few_shot.result import Draw
 from anomalyclip.evaluation.files import IMAGES_FILE, LATEX_FILE, MARKDOWN_FILE, METRICS_FILE
@@ -44,12 +45,16 @@ class EvaluationFolder:
 
     def __init__(self, path: Path, mode: Mode = "new") -> None:
         self.path, self.mode = path, mode
-        self._lock: IO[bytes] | None = None
         self._file: LineFile | None = None
         self._draws: LineFile | None = None
         common.create(path)
+        self._lock = common.FolderLock(path)
         if mode == "new" and not self._unfinished():
-            common.refuse_used(path)
+            try:
+                common.refuse_used(path)
+            except ConfigError:
+                self._lock.close()
+                raise
 
     def begin(self, run: Mapping[str, Any]) -> dict[str, ClassResult]:
         """Start or continue; gives the classes that are done. A class with problems is done again: they may be fixed.
@@ -60,7 +65,6 @@ class EvaluationFolder:
         done: dict[str, ClassResult] = {}
         if self.mode == "resume" and any(self.path.iterdir()):
             common.compare_run(self.path, run)
-            self._lock = common.lock(self.path)
             done = self._restore()
         else:
             self._start(json.dumps(run, indent=2).encode("utf-8", "backslashreplace") + b"\n")
@@ -109,13 +113,8 @@ class EvaluationFolder:
         return isinstance(run, dict) and run.get("verb") == VERB and not (self.path / METRICS_FILE).exists()
 
     def _start(self, run: bytes) -> None:
-        path = self.path / RUN
-        held = common.lock(self.path) if path.exists() else None
         self._clear()
-        write_bytes(path, run)
-        self._lock = common.lock(self.path)
-        if held is not None:
-            held.close()
+        write_bytes(self.path / RUN, run)
 
     def _clear(self) -> None:
         """Remove an earlier evaluation's files, nothing else."""

@@ -15,7 +15,7 @@ import struct
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from anomalyclip.io import frames, images, inspection
 from anomalyclip.io.full_scale import parse_full_scale
@@ -24,7 +24,7 @@ _SLACK = 192 << 20  # bytes beyond the header's account: tables of codecs, threa
 _KEPT = 96 << 20  # bytes that may stay with us between two pictures
 
 
-def read_frame(pipe: BinaryIO) -> tuple[dict[str, Any], bytearray] | None:
+def read_frame(pipe: IO[bytes]) -> tuple[dict[str, Any], bytearray] | None:
     """The next message and its bytes; None at the end. `bytes` in a message is how many follow it."""
     head = pipe.read(4)
     if len(head) < 4:
@@ -41,7 +41,7 @@ def read_frame(pipe: BinaryIO) -> tuple[dict[str, Any], bytearray] | None:
     return message, data
 
 
-def write_frame(pipe: BinaryIO, message: dict[str, Any], data: bytes | bytearray = b"") -> None:
+def write_frame(pipe: IO[bytes], message: dict[str, Any], data: bytes | bytearray = b"") -> None:
     """Send a message, and bytes behind it."""
     text = json.dumps({**message, "bytes": len(data)}).encode()
     pipe.write(struct.pack(">I", len(text)) + text)

@@ -7,6 +7,7 @@ ends its process; so does whoever cancels its `Ticket`. The next picture gets a 
 from __future__ import annotations
 
 import os
+import platform
 import queue
 import signal
 import subprocess
@@ -49,10 +50,11 @@ class Survey:
 
 def lacking() -> str | None:
     """What this system cannot bound, in one line; None where nothing is missing."""
-    if sys.platform == "linux":
+    system = platform.system()
+    if system == "Linux":
         return None
-    what = "memory" if sys.platform == "darwin" else "memory and CPU time"
-    return f"{sys.platform} cannot bound the {what} of the process that decodes; it is ended by the clock alone"
+    what = "memory" if system == "Darwin" else "memory and CPU time"
+    return f"{system} cannot bound the {what} of the process that decodes; it is ended by the clock alone"
 
 
 class Ticket:
@@ -287,4 +289,4 @@ def _widen(pipe: IO[bytes] | None) -> None:
     with suppress(ImportError, OSError, AttributeError):
         import fcntl
 
-        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 1 << 20)  # type: ignore[union-attr,arg-type]
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 1 << 20)  # type: ignore[arg-type]

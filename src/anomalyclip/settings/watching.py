@@ -53,6 +53,14 @@ WATCHING: tuple[Setting, ...] = (
         panel=TELLING,
     ),
     Setting(
+        "allow_link_local",
+        bool,
+        "Let messages and streams reach link-local addresses, a cloud's metadata among them.",
+        (WATCH,),
+        default=False,
+        panel=TELLING,
+    ),
+    Setting(
         "timeout",
         float,
         "Seconds that one message or program may take.",

@@ -13,11 +13,13 @@ import numpy.typing as npt
 
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
+from anomalyclip.watching.addresses import check_host
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 SCHEMES = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp", "rtp", "srt")
+_PACKETS = ("udp", "rtp", "srt")
 _CAMERA = re.compile(r"camera:(\d{1,3})")
 _PATIENCE_MS = 10_000
 
@@ -37,8 +39,21 @@ def without_password(target: str) -> str:
     """
     if target.partition("://")[0].lower() not in SCHEMES:
         return target
-    parts = urllib.parse.urlsplit(target)
-    return urllib.parse.urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    return bare_address(target)
+
+
+def bare_address(url: str) -> str:
+    """An address without name and password, and without what follows the path; of any text, however odd.
+
+    >>> bare_address("https://line:pa/ss@factory.example/alarm?token=1")
+    'https://factory.example/alarm'
+    """
+    scheme, mark, rest = url.partition("://")
+    rest = re.split(r"[?#]", rest, maxsplit=1)[0]
+    host, slash, path = rest.partition("/")
+    if "@" not in host and "@" in path and re.fullmatch(r"[^:]*(:\d*)?|\[[^\]]*\](:\d*)?", host) is None:
+        host, slash, path = rest.rpartition("@")[2].partition("/")  # a password with a slash in it
+    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}"
 
 
 @dataclass(frozen=True)
@@ -53,9 +68,13 @@ class Rate:
         return self.every if self.fps is None or video_fps <= 0 else max(1, round(video_fps / self.fps))
 
 
-def open_capture(target: str) -> Any:
-    """A `cv2.VideoCapture` that delivers. Raises InputError."""
+def open_capture(target: str, *, link_local: bool = False) -> Any:
+    """A `cv2.VideoCapture` that delivers. Raises InputError, also for link-local addresses unless `link_local`."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # its own messages would hold the address, password included
+    if not link_local and is_live(target) and _CAMERA.fullmatch(target) is None:
+        _check_stream(target)
+        # FFmpeg would follow a redirect to anywhere; its option for that is the only hold we have on it.
+        os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "max_redirects;0")
     import cv2
 
     camera = _CAMERA.fullmatch(target)
@@ -70,6 +89,17 @@ def open_capture(target: str) -> Any:
         capture.release()
         raise InputError(f"{printable(without_password(target))} cannot be opened as a video; {hint}")
     return capture
+
+
+def _check_stream(target: str) -> None:
+    try:
+        parts = urllib.parse.urlsplit(target)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise InputError(f"{printable(without_password(target))} is no address of a stream: {error}") from error
+    # A wildcard is where a stream of packets is received, and a group is whom it is sent to.
+    if host is not None and parts.scheme not in _PACKETS:
+        check_host(host, port)
 
 
 def to_image(frame: Frame) -> Image:

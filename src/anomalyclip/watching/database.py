@@ -86,14 +86,12 @@ class Database:
     def _acquire(self, folder: Path) -> None:
         from filelock import Timeout
 
-        where = printable(folder)
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
-            raise OutputError(
-                f"another watcher is writing to {where}; stop it first, or name another folder with --output"
-            ) from None
+            raise taken(folder) from None
         except OSError as error:
+            where = printable(folder)
             raise OutputError(f"cannot lock {where}: {error.strerror or error}; make the folder writable") from error
 
     def _connect(self) -> None:
@@ -125,3 +123,10 @@ class Database:
                     f"the journal {printable(self.path)} cannot be used: {error}; check the disk, "
                     "or name another folder with --output"
                 ) from error
+
+
+def taken(folder: Path) -> OutputError:
+    """What to say where another process has the journal."""
+    return OutputError(
+        f"another watcher is writing to {printable(folder)}; stop it first, or name another folder with --output"
+    )

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import http.client
 import json
 import os
 import re
 import shlex
+import socket
 import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPMessage
 from typing import IO, Any, Protocol
 
-from anomalyclip.errors import ConfigError
+from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.version import __version__
+from anomalyclip.watching.addresses import check_address, check_host
+from anomalyclip.watching.capture import bare_address
 from anomalyclip.watching.queue import Message
 
 TOKEN_VARIABLE = "ANOMALYCLIP_WEBHOOK_TOKEN"
@@ -49,16 +54,24 @@ class Webhook:
     """POST of the payload as JSON; any 2xx answer counts as taken. timeout: seconds for connecting and for answering.
 
     The header `Idempotency-Key` is the event's id. A token in the environment variable ANOMALYCLIP_WEBHOOK_TOKEN is
-    sent as `Authorization: Bearer`. Proxy variables and system certificates are honoured.
+    sent as `Authorization: Bearer`, a name and password in the address as `Authorization: Basic`; neither is shown.
+    Link-local addresses are refused unless `link_local` (see `addresses`). Proxy variables and system certificates are
+    honoured.
     """
 
-    url: str
+    url: str = field(repr=False)
     timeout: float = 10.0
+    link_local: bool = False
 
     def __post_init__(self) -> None:
-        parts = urllib.parse.urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigError(f"--webhook {self.url!r}: expected an address such as https://factory.example/alarm")
+        try:
+            parts = urllib.parse.urlsplit(self.url)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        except ValueError:
+            usable = False
+        if not usable:
+            shown = bare_address(self.url)
+            raise ConfigError(f"--webhook {shown!r}: expected an address such as https://factory.example/alarm")
 
     def __call__(self, message: Message) -> None:
         headers = {
@@ -66,21 +79,29 @@ class Webhook:
             "Idempotency-Key": message.event,
             "User-Agent": f"anomalyclip/{__version__}",
         }
+        parts = urllib.parse.urlsplit(self.url)
         token = os.environ.get(TOKEN_VARIABLE)
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        request = urllib.request.Request(self.url, message.payload, headers, method="POST")
+        elif parts.username is not None:
+            given = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
+            headers["Authorization"] = f"Basic {base64.b64encode(given.encode()).decode('ascii')}"
+        url = urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
+        request = urllib.request.Request(url, message.payload, headers, method="POST")
+        handlers = [_NoRedirects] if self.link_local else [_NoRedirects, _CheckedHTTP, _CheckedHTTPS]
         try:
-            with urllib.request.build_opener(_NoRedirects).open(request, timeout=self.timeout) as response:
+            if not self.link_local:
+                check_host(parts.hostname or "", parts.port)
+            with urllib.request.build_opener(*handlers).open(request, timeout=self.timeout) as response:
                 response.read(1 << 16)
         except urllib.error.HTTPError as error:
             with error:
                 away = error.code >= 500 or error.code in _BUSY
                 after = _seconds(error.headers.get("Retry-After"))
                 raise DeliveryError(f"HTTP {error.code} {error.reason}", away=away, after=after) from error
-        except (OSError, HTTPException) as error:
+        except (OSError, HTTPException, InputError) as error:
             reason = str(getattr(error, "reason", error)) or type(error).__name__
-            raise DeliveryError(reason, away=True) from error
+            raise DeliveryError(reason.replace(self.url, bare_address(self.url)), away=True) from error
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -90,6 +111,38 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> None:
         return None
+
+
+class _CheckedConnection(http.client.HTTPConnection):
+    """Looks at whom it reached before it says anything: the name may have led elsewhere when it was checked."""
+
+    def connect(self) -> None:
+        super().connect()
+        _check_peer(self.sock)
+
+
+class _CheckedTLSConnection(http.client.HTTPSConnection):
+    def connect(self) -> None:
+        super().connect()
+        _check_peer(self.sock)
+
+
+class _CheckedHTTP(urllib.request.HTTPHandler):
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_CheckedConnection, req)
+
+
+class _CheckedHTTPS(urllib.request.HTTPSHandler):
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_CheckedTLSConnection, req)
+
+
+def _check_peer(connected: socket.socket) -> None:
+    try:
+        check_address(str(connected.getpeername()[0]))
+    except InputError:
+        connected.close()
+        raise
 
 
 @dataclass(frozen=True)

@@ -17,28 +17,29 @@ from anomalyclip.watching.deliver import DeliveryError, Receiver
 from anomalyclip.watching.queue import Delivery, DeliveryQueue
 
 _LONGEST_ASKED = 3600.0  # seconds; whatever a receiver's Retry-After says
+_LONGEST_SLEEP = 60.0
+_STEP = 1.0  # seconds by which a clock that runs true may seem to go back
 
 
 @dataclass(frozen=True)
 class Patience:
     """How long to try: waits of `first` seconds, doubled to `longest` (with up to half added at random, so that many
-    watchers do not come back together), until `attempts` were made or `age` seconds went by."""
+    watchers do not come back together), until `attempts` were made. No clock has a say: one may be set by years."""
 
     first: float = 1.0
     longest: float = 300.0
     attempts: int | None = None
-    age: float | None = None
 
     def wait(self, attempts: int) -> float:
         """Seconds to wait after so many failed attempts."""
         return min(self.longest, self.first * 2.0 ** min(attempts - 1, 30)) * random.uniform(1, 1.5)
 
-    def over(self, attempts: int, age: float) -> bool:
-        return (self.attempts is not None and attempts >= self.attempts) or (self.age is not None and age >= self.age)
+    def over(self, attempts: int) -> bool:
+        return self.attempts is not None and attempts >= self.attempts
 
 
-#: A receiver that is away for a weekend still gets everything.
-WEBHOOK_PATIENCE = Patience(age=7 * 86400)
+#: A receiver that is away for a weekend still gets everything: so many waits of five minutes and more are a week.
+WEBHOOK_PATIENCE = Patience(attempts=2016)
 #: A command that fails five times has a fault that waiting does not mend.
 COMMAND_PATIENCE = Patience(attempts=5, longest=60)
 
@@ -62,6 +63,7 @@ class Courier:
         self._change = threading.Condition()
         self._stopping = False
         self._away = False
+        self._clock = _clock()
         self._thread = threading.Thread(target=self._run, name=f"anomalyclip-{channel}", daemon=True)
 
     def start(self) -> None:
@@ -94,7 +96,10 @@ class Courier:
 
     def _run(self) -> None:
         try:
+            # What an earlier run noted as due may lie in the future of a clock that was set back since.
+            self._queue.hurry(self.channel, time.time())
             while not self._stopping:
+                self._follow_clock()
                 delivery = self._queue.due(self.channel, time.time())
                 if delivery is None:
                     self._sleep()
@@ -108,7 +113,14 @@ class Courier:
             if self._stopping:
                 return
             due = self._queue.next_due(self.channel)
-            self._change.wait(None if due is None else max(0.0, due - time.time()))
+            # A clock that is set back while we sleep is noticed within a minute.
+            self._change.wait(_LONGEST_SLEEP if due is None else min(_LONGEST_SLEEP, max(0.0, due - time.time())))
+
+    def _follow_clock(self) -> None:
+        """What is due stays due after as many seconds as before, where the clock was set back; forward it is due."""
+        step, self._clock = _clock() - self._clock, _clock()
+        if step < -_STEP:
+            self._queue.move(self.channel, step)
 
     def _attempt(self, delivery: Delivery) -> None:
         try:
@@ -124,7 +136,7 @@ class Courier:
 
     def _failed(self, delivery: Delivery, error: DeliveryError) -> None:
         now, attempts = time.time(), delivery.attempts + 1
-        if self._patience.over(attempts, now - delivery.since):
+        if self._patience.over(attempts):
             self._queue.failed(delivery, None, str(error))
             self._tell(f"{self.channel}: gave up on {delivery.message.event} after {attempts} attempts: {error}")
             return
@@ -133,3 +145,8 @@ class Courier:
         if not self._away:  # once, not at every attempt of a long night
             self._tell(f"{self.channel}: {error}; it will be tried again, scoring goes on")
         self._away = self._away or error.away
+
+
+def _clock() -> float:
+    """How far the clock on the wall is ahead of the one that nobody sets, in seconds."""
+    return time.time() - time.monotonic()

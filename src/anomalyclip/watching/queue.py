@@ -19,12 +19,11 @@ class Message:
 
 @dataclass(frozen=True)
 class Delivery:
-    """A message in the queue. attempts: made so far. since: when it was queued, seconds since 1970."""
+    """A message in the queue. attempts: made so far."""
 
     id: int
     message: Message
     attempts: int
-    since: float
 
 
 class DeliveryQueue:
@@ -44,12 +43,12 @@ class DeliveryQueue:
     def due(self, channel: str, now: float) -> Delivery | None:
         """The message that has been due longest."""
         row = self._db.one(
-            "SELECT id, channel, event, payload, attempts, since FROM deliveries "
+            "SELECT id, channel, event, payload, attempts FROM deliveries "
             "WHERE channel = ? AND NOT given_up AND due <= ? ORDER BY due, id LIMIT 1",
             channel,
             now,
         )
-        return Delivery(row[0], Message(*row[1:4]), *row[4:]) if row else None
+        return Delivery(row[0], Message(*row[1:4]), row[4]) if row else None
 
     def next_due(self, channel: str) -> float | None:
         """When the next message is due; None without any."""
@@ -65,6 +64,11 @@ class DeliveryQueue:
         """All that waits for a receiver is due at once."""
         with self._db.transaction() as db:
             db.execute("UPDATE deliveries SET due = ? WHERE channel = ? AND due > ?", (now, channel, now))
+
+    def move(self, channel: str, seconds: float) -> None:
+        """All that waits is due so many seconds later, or sooner."""
+        with self._db.transaction() as db:
+            db.execute("UPDATE deliveries SET due = due + ? WHERE channel = ?", (seconds, channel))
 
     def failed(self, delivery: Delivery, due: float | None, error: str) -> None:
         """Try again at `due`, or never (None): then it stays on record with its reason."""

@@ -36,8 +36,8 @@ class _Newest:
 class LiveSource:
     """A `Source` over `camera:N` or a stream's address; a row's path is the address with the time after `#`.
 
-    tell: gets a line when the connection is lost. once: a single frame. Raises InputError where it cannot be opened at
-    the start: that is more often a wrong address than a camera that will come.
+    tell: gets a line when the connection is lost. once: a single frame. link_local: see `open_capture`. Raises
+    InputError where it cannot be opened at the start: that is more often a wrong address than a camera that will come.
 
     Attributes:
         missed: wanted frames that came while the model was busy.
@@ -50,10 +50,11 @@ class LiveSource:
         tell: Callable[[str], None],
         *,
         once: bool = False,
+        link_local: bool = False,
         reconnect: Patience = RECONNECT,
     ) -> None:
         self.finished = False
-        self._once = once
+        self._once, self._link_local = once, link_local
         self.label = printable(without_password(target))
         self.missed = 0
         self._target, self._rate, self._tell, self._reconnect = target, rate, tell, reconnect
@@ -61,9 +62,8 @@ class LiveSource:
         self._images: dict[bytes, Image] = {}
         self._arrived = threading.Condition()
         self._stop = threading.Event()
-        self._thread = threading.Thread(
-            target=self._run, args=(open_capture(target),), name="anomalyclip-camera", daemon=True
-        )
+        capture = open_capture(target, link_local=link_local)
+        self._thread = threading.Thread(target=self._run, args=(capture,), name="anomalyclip-camera", daemon=True)
         self._thread.start()
 
     def arrivals(self) -> list[InputItem]:
@@ -110,7 +110,7 @@ class LiveSource:
 
     def _open_again(self) -> Any:
         try:
-            return open_capture(self._target)
+            return open_capture(self._target, link_local=self._link_local)
         except InputError:
             return None
 
