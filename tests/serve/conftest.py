@@ -108,6 +108,7 @@ def small_clip(golden_folder: Path) -> Detector:
 def running(model: Any, config: ServeConfig, profiles: Any = ()) -> Iterator[Running]:
     """Serve on a free port of the loopback until the block ends."""
     app = create_app(model, config, profiles)
+    app.state.service.decoding.warm()
     started = threading.Event()
     ports: list[int] = []
     settings = uvicorn.Config(

@@ -99,8 +99,14 @@ class Decoders:
         self._closed = False
 
     def warm(self) -> None:
-        """Start one of them in the background."""
-        threading.Thread(target=self._warm, name="anomalyclip-warm", daemon=True).start()
+        """Start one of them; returns when it is up."""
+        with suppress(queue.Empty, OSError, _Died):
+            child = self._places.get_nowait()
+            try:
+                child = child or _Child()
+                child.wait()
+            finally:
+                self._give_back(child)
 
     def read(
         self,
@@ -155,11 +161,6 @@ class Decoders:
                 if child is not None:
                     child.discard()
 
-    def _warm(self) -> None:
-        with suppress(queue.Empty, OSError):
-            child = self._places.get_nowait()
-            self._give_back(child or _Child())
-
     def _give_back(self, child: _Child | None) -> None:
         if child is not None and (self._closed or child.ended):
             child.discard()
@@ -177,6 +178,7 @@ class Decoders:
         try:
             if child is None:
                 child = _Child()
+            child.wait()  # one that is coming up serves the next, whatever becomes of this one
             with ticket.held(child):
                 answer, pixels = child.ask(request, data, self._clock)
         except _Died as death:
@@ -227,16 +229,21 @@ class _Child:
         self.ended = False
         self._fresh = True
 
+    def wait(self) -> None:
+        """Until it is up. Raises _Died."""
+        if not self._fresh:
+            return
+        assert self._process.stdout is not None
+        with self._ended_after(_START):
+            if read_frame(self._process.stdout) is None:
+                raise self._death()
+        self._fresh = False
+
     def ask(self, request: dict[str, Any], data: bytes, seconds: float) -> tuple[dict[str, Any], bytearray]:
         """Raises _Died."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
-            if self._fresh:
-                with self._ended_after(_START):
-                    if read_frame(self._process.stdout) is None:
-                        raise self._death()
-                self._fresh = False
             with self._ended_after(seconds):
                 write_frame(self._process.stdin, request, data)
                 answer = read_frame(self._process.stdout)

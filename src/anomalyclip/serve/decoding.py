@@ -39,7 +39,7 @@ class Decoding:
         self.ledger = Ledger(room_for(config.limits, config.workers + 1))
 
     def warm(self) -> None:
-        """Start a process before the first upload comes."""
+        """Start a process before the first upload comes; returns when it is up."""
         self._small.warm()
 
     def survey(self, ticket: Ticket, reading: Reading, data: bytes) -> Survey:

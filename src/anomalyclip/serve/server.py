@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Sequence
 from types import FrameType
@@ -88,7 +89,7 @@ def serve(
     """Serve a loaded model on the socket `door` (see `bind`) until SIGTERM or Ctrl-C."""
     app: FastAPI = create_app(model, config, profiles)
     service: Service = app.state.service
-    service.decoding.warm()
+    threading.Thread(target=service.decoding.warm, name="anomalyclip-warm", daemon=True).start()
     limits = config.limits
     settings = uvicorn.Config(
         app,
