@@ -144,8 +144,8 @@ VERBS = {
         _rows,
     ),
     "calibrate": Verb(
-        lambda data, out: ("calibrate", data / "part/test/good", "-o", out.with_suffix(".json"), *_SMALL, "--fpr", "0.1",
-                           "--no-memory", "--no-plot", "--overwrite"),
+        lambda data, out: ("calibrate", data / "part/test/good", "-o", out.with_suffix(".json"), *_SMALL, "--fpr",
+                           "0.1", "--no-memory", "--no-plot", "--overwrite"),
         lambda data, out, outcome: _whole_json("")(data, out.with_suffix(".json"), outcome),
     ),
     "evaluate": Verb(
@@ -163,8 +163,8 @@ VERBS = {
         _detects,
     ),
     "ray": Verb(
-        lambda data, out: ("detect", data / "part/test/good", "-o", out, *_SMALL, "--engine", "ray", "--block-size", "6",
-                           "-q"),
+        lambda data, out: ("detect", data / "part/test/good", "-o", out, *_SMALL, "--engine", "ray", "--block-size",
+                           "6", "-q"),
         lambda data, out, outcome: _whole_json("run.json")(data, out, outcome),
         again=("--resume",),
     ),

@@ -30,12 +30,13 @@ class Outcome:
         return (self.what, *(f"{count:,}" for count in counts), "; ".join([self.more, *self.problems[:3]]).strip("; "))
 
     def line(self) -> str:
-        return "  ".join(
-            f"{name} {cell}" if name != "what" else cell for name, cell in zip(_HEAD, self.cells()) if cell
-        )
+        named = zip(_HEAD, self.cells(), strict=True)
+        return "  ".join(cell if name == "what" else f"{name} {cell}" for name, cell in named if cell)
 
 
 def table(outcomes: list[Outcome]) -> str:
     rows = [_HEAD, *(outcome.cells() for outcome in outcomes)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
