@@ -7,7 +7,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test light browser screenshots figures soak lint format docs bench pretrain wheel-check licences kernels clean
+.PHONY: help demo test light browser screenshots figures soak siege lowest sbom lint format docs bench pretrain wheel-check licences kernels clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -64,6 +64,15 @@ figures: $(VENV)/.dev ## Redraw the figures of docs/method-pictures.md with the 
 
 soak: $(VENV)/.dev ## Load the server with 50 clients for a minute; print latencies and memory
 	$(BIN)/python benchmarks/soak.py
+
+siege: $(VENV)/.dev ## Kills at random moments, mutated files, hostile clients; print one table (SIEGE='--kills 1' for less)
+	$(BIN)/python benchmarks/siege $(SIEGE)
+
+lowest: $(BIN)/python ## Run the main job's tests without PyTorch on the oldest versions that are allowed
+	$(BIN)/python tools/light_tests.py $(or $(LOWEST),3.10) --lowest
+
+sbom: $(VENV)/.all ## Write dist/sbom.cdx.json, the CycloneDX list of what is installed
+	$(BIN)/python tools/licences.py --sbom dist/sbom.cdx.json
 
 lint: $(VENV)/.dev ## Ruff, strict types, and the floors contract
 	$(BIN)/ruff check .

@@ -1,13 +1,15 @@
 """Write docs/licences.md: what this package carries and what it installs, from the metadata that is installed here.
 
-    python tools/licences.py [--check]
+    python tools/licences.py [--check] [--sbom FILE]
 
---check ends with an error where a licence is unknown, or is one that would bind those who only use the package.
+--check ends with an error where a licence is unknown, or is one that would bind those who only use the package. --sbom
+writes the same list as a CycloneDX document, for machines; it holds no time, so that the same packages give the same file.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from importlib import metadata
@@ -59,8 +61,13 @@ every distribution. What follows is written by `make licences` from the metadata
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="complain about unknown and binding licences")
-    strict = parser.parse_args().check
+    parser.add_argument("--sbom", type=Path, help="write the packages as CycloneDX JSON there")
+    given = parser.parse_args()
+    strict = given.check
     rows, missing = survey()
+    if given.sbom is not None:
+        given.sbom.parent.mkdir(parents=True, exist_ok=True)
+        given.sbom.write_text(json.dumps(bill(rows), indent=2) + "\n", encoding="utf-8")
     PAGE.write_text(page(rows), encoding="utf-8")
     print(f"{PAGE.relative_to(ROOT)}: {len(rows)} packages")
     if missing:
@@ -98,6 +105,32 @@ def survey() -> tuple[list[tuple[str, str, str, str]], list[str]]:
                     todo += sorted(new)
     rows = [(name, metadata.version(name), licence_of(name), purpose) for name, purpose in sorted(wanted.items())]
     return rows, sorted(missing)
+
+
+def bill(rows: list[tuple[str, str, str, str]]) -> dict[str, object]:
+    """A CycloneDX 1.5 document of these packages; each says which extra brings it."""
+    own = metadata.version("anomalyclip")
+    components = [
+        {
+            "type": "library",
+            "bom-ref": f"pkg:pypi/{name}@{version}",
+            "name": name,
+            "version": version,
+            "purl": f"pkg:pypi/{name}@{version}",
+            "scope": "required" if purpose == "always" else "optional",
+            "licenses": [{"license": {"name": licence}}],
+            "properties": [{"name": "anomalyclip:for", "value": purpose}],
+        }
+        for name, version, licence, purpose in rows
+    ]
+    root = {"type": "library", "bom-ref": f"pkg:pypi/anomalyclip@{own}", "name": "anomalyclip", "version": own}
+    return {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "version": 1,
+        "metadata": {"component": {**root, "purl": root["bom-ref"], "licenses": [{"license": {"id": "MIT"}}]}},
+        "components": components,
+    }
 
 
 def licence_of(name: str) -> str:

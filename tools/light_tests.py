@@ -2,6 +2,7 @@
 
     python tools/light_tests.py --other            # one Python that is not this one; says so where there is none
     python tools/light_tests.py 3.10 3.12 3.13     # these
+    python tools/light_tests.py 3.10 --lowest      # with the oldest versions that pyproject.toml allows
 
 Interpreters are looked for as `python3.X` on the path and among pyenv's. Every one gets an environment of its own under
 `--folder`, which is kept: later runs replace only the package.
@@ -11,11 +12,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +27,8 @@ SUPPORTED = ("3.10", "3.11", "3.12", "3.13")
 BUDGET = 400 * 10**6
 """Bytes that `pip install anomalyclip` may take, without pip itself."""
 HEAVY = "torch"
+LIGHT = ("serve", "medical")
+"""Extras whose floors count as well; those of the tests' own tools do not."""
 SIZE = """
 import importlib.metadata as m, re, sys
 from pathlib import Path
@@ -55,6 +60,7 @@ def main() -> None:
     parser.add_argument("--other", action="store_true", help="one version that is not this one's")
     parser.add_argument("--folder", type=Path, default=ROOT / ".light", help="where the environments are kept")
     parser.add_argument("--tests", default="tests/light", help="what pytest runs")
+    parser.add_argument("--lowest", action="store_true", help="install the oldest versions that are allowed")
     given = parser.parse_args()
     interpreters = {version: found for version in SUPPORTED if (found := interpreter(version)) is not None}
     wanted = given.versions or list(interpreters)
@@ -69,7 +75,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="anomalyclip-light-") as folder:
         wheel = build(interpreters[wanted[0]], Path(folder))
         for version in wanted:
-            check(interpreters[version], wheel, given.folder / version, given.tests)
+            home = given.folder / (f"{version}-lowest" if given.lowest else version)
+            bounds = Path(folder) / "lowest.txt" if given.lowest else ROOT / "constraints.txt"
+            if given.lowest:
+                bounds.write_text("\n".join(lowest(wheel)) + "\n", "utf-8")
+            check(interpreters[version], wheel, home, given.tests, bounds)
 
 
 def interpreter(version: str) -> str | None:
@@ -96,13 +106,30 @@ def build(python: str, folder: Path) -> Path:
     return next(folder.glob("*.whl"))
 
 
-def check(python: str, wheel: Path, home: Path, tests: str) -> None:
-    """Install, weigh and test on one Python."""
+def lowest(wheel: Path) -> list[str]:
+    """`name==floor.* ; marker` of every floor that the light install's own requirements state."""
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        lines = archive.read(name).decode().splitlines()
+    found = {}
+    for line in lines:
+        asked = re.fullmatch(r"Requires-Dist: ([\w.-]+)(?:\[[^]]*\])?([^;]*?)>=([\w.]+)([^;]*)(?:;(.*))?", line)
+        if asked is None:
+            continue
+        extra = re.search(r"extra == ['\"]([\w-]+)['\"]", asked[5] or "")
+        if extra is None or extra[1] in LIGHT:
+            marker = re.sub(r"(^|\s*and\s*)extra == ['\"][\w-]+['\"]", "", (asked[5] or "").strip())
+            found[asked[1], marker] = f"{asked[1]}=={asked[3]}.*" + (f" ; {marker}" if marker else "")
+    return list(found.values())
+
+
+def check(python: str, wheel: Path, home: Path, tests: str, bounds: Path) -> None:
+    """Install, weigh and test on one Python. bounds: pip's constraints."""
     binary = home / ("Scripts" if os.name == "nt" else "bin") / "python"
     if not binary.exists():
         run([python, "-m", "venv", str(home)])
     install = [str(binary), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    run([*install, "-c", str(ROOT / "constraints.txt"), f"{wheel}[test-light]"])
+    run([*install, "-c", str(bounds), f"{wheel}[test-light]"])
     run([*install, "--no-deps", "--force-reinstall", str(wheel)])
     heavy = subprocess.run([str(binary), "-c", f"import {HEAVY}"], capture_output=True, check=False)
     if heavy.returncode == 0:

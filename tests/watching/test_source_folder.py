@@ -192,7 +192,7 @@ def test_unreadable_files_are_tried_again_where_it_may_pass_and_then_fail_once(
         raise OSError(code, os.strerror(code))
 
     # Permissions do not bind root, under whom tests may run.
-    monkeypatch.setattr(source_folder, "open", refuse, raising=False)
+    monkeypatch.setattr(source_folder, "open_regular", refuse)
     marks: list[FileMark | None] = []
     source.arrivals()
     for _ in range(100):
