@@ -3,7 +3,7 @@
     python tools/licences.py [--check] [--sbom FILE]
 
 --check ends with an error where a licence is unknown, or is one that would bind those who only use the package. --sbom
-writes the same list as a CycloneDX document, for machines; without a time, so that the same packages give the same file.
+writes the same list as a CycloneDX document, for machines; without a time, so that the same packages give one file.
 """
 
 from __future__ import annotations
