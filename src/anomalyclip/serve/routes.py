@@ -19,8 +19,8 @@ from anomalyclip.detect.pipeline import Rules
 from anomalyclip.errors import AnomalyClipError
 from anomalyclip.io.reading import Reading
 from anomalyclip.serve import openapi
-from anomalyclip.serve.laying import layout_of
 from anomalyclip.serve.admission import ANSWER
+from anomalyclip.serve.laying import layout_of
 from anomalyclip.serve.profiles import Aim, summary
 from anomalyclip.serve.refusals import Refused, json_answer
 from anomalyclip.serve.schemas import (
