@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from anomalyclip.io import jpeg2000
+from anomalyclip.io import av1, jpeg2000
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
 
 _MOST_BOXES = 10_000
@@ -29,15 +29,20 @@ class BoxFacts:
 def read_heif(file: BinaryIO) -> BoxFacts:
     """AVIF or HEIC: the largest of all image sizes in the file's properties. Raises `Refusal`."""
     head = memoryview(_head(file))
-    sizes, bits = [], 8
+    sizes, bits, streams = [], 8, []
     for kind, body in _boxes(head):
         if kind == b"ispe" and len(body) >= 12:
             sizes.append(struct.unpack_from(">II", body, 4))
+        elif kind == b"iloc" and head[8:11] == b"avi":
+            streams += av1.stream_sizes(file, body)
         elif kind == b"pixi" and len(body) > 5:
             bits = max(bits, *body[5 : 5 + body[4]])
     if not sizes:
         raise Refusal("it is an AVIF or HEIC file without an image size at its beginning", "save it as PNG or JPEG")
     width, height = max(sizes, key=lambda size: size[0] * size[1])
+    for wide, high in streams:
+        if wide * high > width * height:  # the decoder would make all of it, and scale it down
+            raise Refusal(f"its AV1 stream is {wide} x {high}, its own header claims {width} x {height}", EXPORT_AGAIN)
     return BoxFacts(width, height, bits=bits)
 
 
