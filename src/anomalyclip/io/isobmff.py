@@ -29,11 +29,12 @@ class BoxFacts:
 def read_heif(file: BinaryIO) -> BoxFacts:
     """AVIF or HEIC: the largest of all image sizes in the file's properties. Raises `Refusal`."""
     head = memoryview(_head(file))
-    sizes, bits, streams = [], 8, []
+    sizes, bits = [], 8
+    streams: list[tuple[int, int]] = []
     for kind, body in _boxes(head):
         if kind == b"ispe" and len(body) >= 12:
             sizes.append(struct.unpack_from(">II", body, 4))
-        elif kind == b"iloc" and head[8:11] == b"avi":
+        elif kind == b"iloc" and bytes(head[8:11]) == b"avi":
             streams += av1.stream_sizes(file, body)
         elif kind == b"pixi" and len(body) > 5:
             bits = max(bits, *body[5 : 5 + body[4]])
