@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from anomalyclip.encoders.sidecar import Artefact
     from anomalyclip.geometry import Geometry
     from anomalyclip.judges.base import Judge
+    from anomalyclip.judges.memory.source import Source
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Combination:
         export, export_name: the graph that is to run, and what it is called.
         method: of the judge, where its prompts say so.
         settings: the settings that were chosen by hand, by name.
+        aligned, augment: of a memory: the radius of a same-place search; turned copies.
         resizes, name: of the encoder. whole_batch: of the judge. geometry: of the images.
     """
 
@@ -40,6 +42,8 @@ class Combination:
     resizes: bool = True
     whole_batch: bool = False
     geometry: Geometry | None = None
+    aligned: int | None = None
+    augment: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,14 @@ TABLE: tuple[Row, ...] = (
         lambda c: c.whole_batch and c.geometry is not None and c.geometry.several,
         lambda c: "a judge of whole batches compares pictures, not several views of one; leave --tile and --scales out",
     ),
+    Row(
+        lambda c: c.aligned is not None and c.geometry is not None and not c.geometry.plain,
+        lambda c: "--aligned compares the same places of whole pictures; leave tiles, scales and proportions out",
+    ),
+    Row(
+        lambda c: c.aligned is not None and c.augment,
+        lambda c: "--augment turns good pictures and --aligned compares their places: give only one of them",
+    ),
 )
 
 
@@ -124,6 +136,24 @@ def check(combination: Combination) -> None:
     for row in TABLE:
         if row.when(combination):
             raise ConfigError(row.say(combination))
+
+
+def memory_source(encoder: Encoder, judge: Judge, recipe: str, aligned: int | None) -> tuple[Source, str | None]:
+    """What a memory of this recipe keeps with an encoder, and why the two cannot be combined; None where they can."""
+    from anomalyclip.judges.memory.source import source_for
+
+    source = source_for(encoder.facts, recipe, aligned)
+    if judge.whole_batch:
+        return source, "its judge looks at whole batches; a memory judges pictures one by one"
+    try:
+        return source, encoder.offers(judge.needs(encoder) | source.request)
+    except ConfigError as error:
+        return source, str(error)
+
+
+def check_memory_options(geometry: Geometry, *, aligned: int | None, augment: bool) -> None:
+    """:func:`check` for what a memory is asked to compare, and how pictures are laid out."""
+    check(Combination(geometry=geometry, aligned=aligned, augment=augment))
 
 
 def check_geometry(encoder: Encoder, judge: Judge, geometry: Geometry) -> None:

@@ -46,17 +46,21 @@ class Calibrating(Layout, total=False):
     fpr: share of good pictures that may be called anomalous, in (0, 1); default 0.01. pixel_fpr: the same for regions;
     default `fpr`. pixel_rule: counts pictures with any region ("image"), or pixels of good pictures ("pixel").
     name: of the camera or product. memory: remember the pictures, from 4 on, and compare others with them; False draws
-    thresholds alone. split: remember half of them and let the other half draw the line. self_test: paint faults on the
-    pictures and tell which are found; up to a minute more, so it has to be asked for here. anomalies, min_recall:
-    pictures with defects, and the share of such that decisions are to find. batch_size: pictures per forward pass
-    where no memory is made. axis, max_pixels, full_scale: how pictures are read, as in `detect`.
+    thresholds alone, a name is a published method's (`anomalyclip.judges.memory.recipes`). aligned: compare only with
+    places at most so many patches away. augment: remember turned and mirrored copies, too. split: remember half of them
+    and let the other half draw the line. self_test: paint faults on the pictures and tell which are found; up to a
+    minute more, so it has to be asked for here. anomalies, min_recall: pictures with defects, and the share of such
+    that decisions are to find. batch_size: pictures per forward pass where no memory is made. axis, max_pixels,
+    full_scale: how pictures are read, as in `detect`.
     """
 
     fpr: float
     pixel_fpr: float | None
     pixel_rule: Literal["image", "pixel"]
     name: str
-    memory: bool
+    memory: bool | str
+    aligned: int | None
+    augment: bool
     split: bool
     self_test: bool
     anomalies: Any

@@ -21,7 +21,7 @@ from anomalyclip.data import open_dataset
 from anomalyclip.errors import ConfigError, OutputError
 from anomalyclip.evaluation import EvaluationSettings
 from anomalyclip.evaluation.few_shot.drawing import pool_of, training_items
-from anomalyclip.evaluation.few_shot.evaluating import Progress, check_memory, evaluate_few_shot
+from anomalyclip.evaluation.few_shot.evaluating import Progress, evaluate_few_shot, source_of
 from anomalyclip.evaluation.few_shot.settings import FewShotSettings
 from anomalyclip.evaluation.few_shot.store import SeenStore
 from anomalyclip.io.reading import Reading
@@ -251,6 +251,9 @@ def test_options_that_contradict_each_other_are_refused(data: Path, tmp_path: Pa
 
     assert "--shots" in refused("--draws", "3")
     assert "--shots" in refused("--fpr", "0.1")
+    assert "--shots" in refused("--memory", "patchcore")
+    assert "give only one" in refused("--shots", "5", "--aligned", "1", "--augment")
+    assert "leave tiles" in refused("--shots", "5", "--aligned", "1", "--tile", "64")
     assert "1 to 100" in refused("--shots", "0,5")
     assert "1 to 100" in refused("--shots", "five")
     assert "only one" in refused("--shots", "5", "--profile", str(tmp_path / "line.json"))
@@ -264,7 +267,7 @@ def test_a_judge_of_whole_batches_makes_no_line(model: Any) -> None:
     judge = copy.copy(model.judge)
     judge.__class__ = Batches
     with pytest.raises(ConfigError, match="whole batches"):
-        check_memory(model.with_judge(judge))
+        source_of(model.with_judge(judge), FewShotSettings((4,)))
 
 
 def test_command_end_to_end_and_resumed(data: Path, small: list[str], tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from anomalyclip.geometry import Areas, Geometry, parse_layout
 from anomalyclip.io.full_scale import FullScale, parse_full_scale
 from anomalyclip.io.reading import Reading
 from anomalyclip.io.sources import as_image
+from anomalyclip.judges.memory.recipes import AUTO, check_recipe
 from anomalyclip.settings import settings_of
 from anomalyclip.settings.faces import CALIBRATE, PYTHON
 from anomalyclip.settings.keywords import check_keywords
@@ -71,7 +72,9 @@ def calibrate_detector(
     pixel_fpr: float | None = None,
     pixel_rule: PixelRule = "image",
     name: str = "default",
-    memory: bool = True,
+    memory: bool | str = True,
+    aligned: int | None = None,
+    augment: bool = False,
     split: bool = False,
     self_test: bool = False,
     anomalies: Any = None,
@@ -112,7 +115,10 @@ def calibrate_detector(
         rates=rates,
         pixel_rule=pixel_rule,
         name=name,
-        memory=memory,
+        memory=memory is not False,
+        recipe=check_recipe(memory) if isinstance(memory, str) else AUTO,
+        aligned=aligned,
+        augment=augment,
         split=split,
         self_test=self_test,
         reading=reading,

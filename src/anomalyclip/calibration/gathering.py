@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from anomalyclip.detect.stages import Rules, Stages, reason
-from anomalyclip.geometry import Areas, Assembly, Geometry, view_pixels
+from anomalyclip.geometry import Areas, Assembly, Geometry, plan_views, view_pixels
 from anomalyclip.geometry.views import batches_of
 from anomalyclip.io.names import printable
 from anomalyclip.io.pictures import thumbnail_jpeg
+from anomalyclip.judges.memory.copies import poses
 from anomalyclip.judges.memory.held_out import Seen, see
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Good:
         path: of its file. size: (width, height). digest: of its pixels.
         views, seen: its views and what was seen of each. area: which pixels count, None is all.
         original: the RGB picture, read again where it is large; for the self-test.
-        thumbnail: a small JPEG of it.
+        thumbnail: a small JPEG of it. copies: what was seen of its turned copies, which a memory holds beside it.
     """
 
     path: str
@@ -49,6 +50,12 @@ class Good:
     area: Area | None
     original: Callable[[], Image]
     thumbnail: bytes
+    copies: list[Seen] = field(default_factory=list)
+
+    @property
+    def remembered(self) -> list[Seen]:
+        """Views, and those of turned copies."""
+        return [*self.seen, *self.copies]
 
     def assembly(self, *, keep_map: bool = True) -> Assembly:
         """Takes the verdict of each view, as `detect` does."""
@@ -72,7 +79,7 @@ class Gatherer:
     """Reads pictures as `detect` does and keeps what is seen of them.
 
     model: with its words judge. read: gives an item's RGB image. look: runs the model on views (B, 3, H, W) where that
-    is another thread's; None runs it here.
+    is another thread's; None runs it here. augment: also see turned and mirrored copies of each picture.
     """
 
     model: Detector
@@ -82,6 +89,7 @@ class Gatherer:
     read: Callable[[InputItem], Image]
     batch_size: int = 1
     look: Callable[[NDArray[Any]], list[Seen]] | None = None
+    augment: bool = False
 
     def gather(self, items: Iterable[InputItem], advance: Callable[[], object] = lambda: None) -> Gathered:
         """What cannot be read or seen, or shows the same pixels as an earlier picture, is left out."""
@@ -131,7 +139,18 @@ class Gatherer:
             ready.area,
             lambda: stages.original(ready),
             thumbnail_jpeg(image, THUMBNAIL),
+            self._copies(image) if self.augment else [],
         )
+
+    def _copies(self, image: Image) -> list[Seen]:
+        """Seven other poses, each laid out as pictures of its proportions are."""
+        from PIL import Image as Pillow
+
+        found: list[Seen] = []
+        for pose in poses(np.asarray(image))[1:]:
+            copy = Pillow.fromarray(pose)
+            found += self.seen(copy, list(plan_views(copy.size, self.geometry, self.model.sizes, None)))
+        return found
 
     def seen(self, image: Image, views: list[View]) -> list[Seen]:
         """Each view of a picture."""

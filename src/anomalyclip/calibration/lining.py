@@ -14,7 +14,7 @@ from anomalyclip.calibration.conformal import allowed_or_smallest, interpolated_
 from anomalyclip.calibration.measured import Measured
 from anomalyclip.judges.memory.bank import Bank, make_bank
 from anomalyclip.judges.memory.comparing import boxes_of
-from anomalyclip.judges.memory.fusion import Mixture, Scale, raw_maps
+from anomalyclip.judges.memory.fusion import Mixture, Scale, mixture_of, raw_map
 from anomalyclip.judges.memory.held_out import HeldOut
 from anomalyclip.judges.memory.line import Line
 
@@ -54,16 +54,24 @@ class Learned:
 
 
 def learn(
-    pictures: Sequence[Good], source: Source, *, rate: float, pixel_rate: float, sigma: float, mixture: Mixture = AUTO
+    pictures: Sequence[Good],
+    source: Source,
+    *,
+    rate: float,
+    pixel_rate: float,
+    sigma: float,
+    mixture: Mixture | None = None,
 ) -> Learned:
     """A line from at least :data:`FEWEST` pictures.
 
     rate, pixel_rate: the false-positive rates at which 0.5 lies on the scales of scores and maps; where so few pictures
-    support none as small, the smallest they do. sigma: pixels, smooths distances as the words' maps are.
+    support none as small, the smallest they do. sigma: pixels, smooths distances as the words' maps are. mixture: None
+    is the recipe's own.
     """
+    mixture = mixture or mixture_of(source) or AUTO
     full = FULL_PICTURES * max(len(view.described) for picture in pictures for view in picture.seen)
-    described = [np.concatenate([view.described for view in picture.seen]) for picture in pictures]
-    bank = make_bank(described, full)
+    described = [np.concatenate([view.described for view in picture.remembered]) for picture in pictures]
+    bank = make_bank(described, full, source)
     held = [HeldOut(picture.seen, bank, number) for number, picture in enumerate(pictures)]
     parts = [one.parts() for one in held]
     every = np.concatenate(parts)
@@ -84,6 +92,7 @@ def learn(
         names=tuple(Path(picture.path).name for picture in pictures),
         boxes=_boxes(pictures, bank),
         sizes=np.array([picture.size for picture in pictures], np.int32),
+        augmented=any(picture.copies for picture in pictures),
     )
     return Learned(line, _measured(pictures, raw, maps, line), held)
 
@@ -112,7 +121,7 @@ def _spread(parts: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _raw_maps(held: HeldOut, sigma: float, mixture: Mixture) -> list[NDArray[np.float32]]:
     return [
-        raw_maps(view.anomaly_map[None], distances[None], view.grid, sigma, mixture)[0]
+        raw_map(held.bank.source, view, distances, sigma, mixture)
         for view, distances in zip(held.views, held.distances(), strict=True)
     ]
 
@@ -131,8 +140,8 @@ def _measured(
     measured = Measured()
     for picture, scores, views in zip(pictures, raw, maps, strict=True):
         assembly = picture.assembly()
-        for view, score, raw_map in zip(picture.views, line.score_scale(scores), views, strict=True):
-            assembly.add(view, float(score), line.map_scale(raw_map))
+        for view, score, small in zip(picture.views, line.score_scale(scores), views, strict=True):
+            assembly.add(view, float(score), line.map_scale(small))
         native = assembly.anomaly_map
         if not math.isfinite(assembly.score):
             measured.skipped.append((picture.path, f"the model gave the score {assembly.score}, which is not a number"))

@@ -23,12 +23,13 @@ from anomalyclip.calibration.spoiling import (
     strange_groups,
     suspicious_names,
 )
+from anomalyclip.combining import check_memory_options, memory_source
 from anomalyclip.detect.inputs import InputItem
 from anomalyclip.detect.pipeline import file_reader
-from anomalyclip.errors import AnomalyClipError, InputError
+from anomalyclip.errors import AnomalyClipError, ConfigError, InputError
 from anomalyclip.io.names import printable
 from anomalyclip.io.pictures import thumbnail_jpeg
-from anomalyclip.judges.memory.source import source_for
+from anomalyclip.judges.memory.recipes import AUTO
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from anomalyclip.detector import Detector
     from anomalyclip.geometry import Areas, Geometry
     from anomalyclip.io.reading import Reading
+    from anomalyclip.judges.memory.source import Source
 
 _SHOWN = 3
 
@@ -83,7 +85,8 @@ class Maker:
     rates: false-positive rates of images and of regions. memory: False draws thresholds alone. split: see
     :func:`remember`. self_test: tell which painted faults the line finds. reading: how files are
     read. measure: runs the stream. advance: called once per picture that the memory sees. read: gives an item's RGB
-    image where that is no file.
+    image where that is no file. recipe, aligned: see `source_for`. augment: remember turned and
+    mirrored copies, too.
     """
 
     model: Detector
@@ -99,6 +102,9 @@ class Maker:
     measure: Measure
     advance: Callable[[], object] = lambda: None
     read: Callable[[InputItem], Image] | None = None
+    recipe: str = AUTO
+    aligned: int | None = None
+    augment: bool = False
 
     def make(self, items: Sequence[InputItem], anomalies: Sequence[InputItem] | None, wish: Wish | None) -> Made:
         """Raises InputError where no picture is left, ConfigError where the pictures support no such rate."""
@@ -147,10 +153,11 @@ class Maker:
             return None
 
     def _remembered(self, items: Sequence[InputItem]) -> Remembered | Gathered:
-        source = source_for(self.model.encoder.facts)
-        refusal = self.model.encoder.offers(self.model.request | source.request)
-        if refusal is not None or self.model.judge.whole_batch:
-            return Gathered(refusal=refusal or "the judge looks at whole batches")
+        source, refusal = self._source()
+        if refusal is not None and (source.recipe, source.aligned) != (AUTO, None):
+            raise ConfigError(f"--memory {source.recipe}: {refusal}")
+        if refusal is not None:
+            return Gathered(refusal=refusal)
         return remember(
             self._gatherer(),
             items,
@@ -161,9 +168,15 @@ class Maker:
             advance=self.advance,
         )
 
+    def _source(self) -> tuple[Source, str | None]:
+        """What is remembered, and why this model cannot give it. Raises ConfigError for options that contradict."""
+        check_memory_options(self.geometry, aligned=self.aligned, augment=self.augment)
+        return memory_source(self.model.encoder, self.model.judge, self.recipe, self.aligned)
+
     def _gatherer(self) -> Gatherer:
-        source = source_for(self.model.encoder.facts)
-        return Gatherer(self.model, source, self.geometry, self.areas, self.read or file_reader(self.reading))
+        source, _ = self._source()
+        read = self.read or file_reader(self.reading)
+        return Gatherer(self.model, source, self.geometry, self.areas, read, augment=self.augment)
 
     def _thresholds_alone(
         self, items: Sequence[InputItem], anomalies: Sequence[InputItem] | None, wish: Wish | None

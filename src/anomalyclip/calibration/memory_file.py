@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from anomalyclip.judges.memory.line import Line
+    from anomalyclip.judges.memory.source import Source
 
 MAX_BYTES = 2**30
 REMEDY = "calibrate again, or bring the file that belongs to this profile"
@@ -65,7 +66,8 @@ class MemoryPart(_Part):
 
     file: its name, in the folder of the profile. sha256: of its bytes. held_out: how pictures were kept out of the
     memory that judged them: "each" in turn, or "half" of them, which then set the line alone. pictures: names of those
-    in the memory, in its order. source: which features. kind, layers, neighbourhood: see `Source`.
+    in the memory, in its order. kind, layers, neighbourhood, recipe, widths, aligned: see `Source`. augmented: it holds
+    turned and mirrored copies of them, too.
     """
 
     file: Annotated[str, Field(pattern=r"^[^/\\\\]{1,255}$")]
@@ -81,6 +83,17 @@ class MemoryPart(_Part):
     score_scale: ScaleRecord
     map_scale: ScaleRecord
     sigma: Weight
+    recipe: Annotated[str, Field(pattern=r"^(auto|april-gan|winclip\+|anomalydino|patchcore)$")] = "auto"
+    widths: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    aligned: Annotated[int, Field(ge=0)] | None = None
+    augmented: bool = False
+
+    @property
+    def source(self) -> Source:
+        """Which features, and how they are compared."""
+        from anomalyclip.judges.memory.source import Source
+
+        return Source(self.kind, self.layers, self.neighbourhood, self.recipe, self.widths, self.aligned)
 
 
 def memory_name(profile_file: Path, name: str) -> str:
@@ -131,6 +144,10 @@ def part_of(line: Line, *, file: str, data: bytes, held_out: Literal["each", "ha
         score_scale=ScaleRecord(typical=line.score_scale.typical, line=line.score_scale.line),
         map_scale=ScaleRecord(typical=line.map_scale.typical, line=line.map_scale.line),
         sigma=line.sigma,
+        recipe=source.recipe,
+        widths=source.widths,
+        aligned=source.aligned,
+        augmented=line.augmented,
     )
 
 
@@ -166,21 +183,20 @@ def unpacked(part: MemoryPart, data: bytes, path: Path) -> Opened:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    from anomalyclip.judges.memory.bank import Bank, restored
+    from anomalyclip.judges.memory.bank import Bank
     from anomalyclip.judges.memory.fusion import Mixture, Scale
     from anomalyclip.judges.memory.line import Line
-    from anomalyclip.judges.memory.source import Source
 
     try:
         arrays: dict[str, NDArray[Any]] = dict(load(data))
     except (SafetensorError, ValueError, KeyError) as error:
         raise InputError(f"the memory {printable(path)} is damaged ({error}); {REMEDY}") from error
-    if not set(_ARRAYS) <= set(arrays) or not _fits(arrays, len(part.pictures)):
+    if not set(_ARRAYS) <= set(arrays) or not _fits(arrays, len(part.pictures), part.widths):
         raise InputError(f"the memory {printable(path)} does not hold what a memory holds; {REMEDY}")
     rows, pictures, places, boxes, sizes = (arrays[name] for name in _ARRAYS)
     line = Line(
-        Source(part.kind, part.layers, part.neighbourhood),
-        Bank(restored(rows), pictures, places),
+        part.source,
+        Bank(part.source.restored(rows), pictures, places, part.source),
         Mixture(**part.mixture.model_dump()),
         np.array(part.centre),
         np.array(part.spread),
@@ -191,6 +207,7 @@ def unpacked(part: MemoryPart, data: bytes, path: Path) -> Opened:
         part.pictures,
         boxes,
         sizes,
+        part.augmented,
     )
     numbered = {
         int(found[1]): array for key, array in arrays.items() if (found := re.fullmatch(r"thumbnail\.(\d+)", key))
@@ -211,11 +228,12 @@ def _bytes(path: Path) -> bytes | None:
         raise InputError(f"cannot read the memory {printable(path)}: {error}; {REMEDY}") from error
 
 
-def _fits(arrays: Mapping[str, NDArray[Any]], count: int) -> bool:
+def _fits(arrays: Mapping[str, NDArray[Any]], count: int, widths: Sequence[int]) -> bool:
     rows, pictures, places, boxes, sizes = (arrays[name] for name in _ARRAYS)
     return (
         rows.ndim == 2
         and rows.dtype == np.float16
+        and (not widths or sum(widths) == rows.shape[1])
         and pictures.shape == places.shape == rows.shape[:1]
         and boxes.shape == (len(rows), 4)
         and sizes.shape == (count, 2)

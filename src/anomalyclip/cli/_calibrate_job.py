@@ -60,7 +60,7 @@ class CalibrateJob:
         total = survey_inputs(self._normals, passed=passed, **scan_of(self.given))
         for rate in self._rates:
             check_rate(rate)
-            if not self.given.memory or total < FEWEST_REMEMBERED:
+            if self.given.no_memory or total < FEWEST_REMEMBERED:
                 allowed(total, rate)
         extra = 0
         if self.given.anomalies:
@@ -126,7 +126,10 @@ class CalibrateJob:
                 rates=self._rates,
                 pixel_rule=self.given.pixel_rule,
                 name=self.given.name,
-                memory=self.given.memory,
+                memory=not self.given.no_memory,
+                recipe=self.given.memory,
+                aligned=self.given.aligned,
+                augment=self.given.augment,
                 split=self.given.split,
                 self_test=self.given.self_test,
                 reading=reading_of(self.given),

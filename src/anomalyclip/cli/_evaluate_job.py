@@ -84,7 +84,7 @@ class EvaluateJob:
     def _check_lines(self) -> None:
         """Raises ConfigError for options of lines that are not asked for, and for two kinds of them."""
         given = self.given
-        if given.shots is None and (said := given.said("draws", "fpr")):
+        if given.shots is None and (said := given.said("draws", "fpr", "memory", "aligned", "augment")):
             raise ConfigError(f"{' and '.join(said)} is of lines from few good pictures: add --shots 1,4,25")
         if given.shots is not None and given.profile is not None:
             raise ConfigError("--shots draws lines of its own and --profile brings one: give only one of them")
@@ -114,12 +114,14 @@ class EvaluateJob:
 
     def _few_shot(self) -> FewShotSettings | None:
         from anomalyclip.evaluation.few_shot.settings import DRAWS, FPR, FewShotSettings
+        from anomalyclip.judges.memory.recipes import AUTO
 
         given = self.given
         if given.shots is None:
             return None
         draws, fpr = given.draws or DRAWS, FPR if given.fpr is None else given.fpr
-        return FewShotSettings(given.shots, draws, fpr, given.seed)
+        memory = given.memory or AUTO
+        return FewShotSettings(given.shots, draws, fpr, given.seed, memory, given.aligned, given.augment)
 
     def _training(self, dataset: Dataset) -> tuple[Item, ...]:
         """Where references may come from besides the data itself."""

@@ -8,6 +8,8 @@ from anomalyclip.settings.setting import Range, Setting
 
 NAME_PATTERN = r"^[A-Za-z0-9_.@+-]{1,100}$"
 _RULES = "rules"
+#: Ours, and the published ones of `anomalyclip.judges.memory.recipes`.
+MEMORIES = ("auto", "april-gan", "winclip+", "anomalydino", "patchcore")
 _RATE = Range(0, 1, "a rate", open=True)
 
 _THRESHOLD = Setting(
@@ -102,9 +104,41 @@ CALIBRATING: tuple[Setting, ...] = (
         name="memory",
         type=bool,
         default=True,
-        flags=("--memory/--no-memory",),
         help="Remember the good pictures and compare others with them (from 4 pictures on), or draw thresholds alone.",
-        where=(CALIBRATE, REST_CALIBRATE),
+        where=(REST_CALIBRATE,),
+    ),
+    Setting(
+        name="memory",
+        type=str,
+        default="auto",
+        choices=MEMORIES,
+        help="How good pictures are remembered and others compared with them (from 4 on): ours, or a published method.",
+        where=(CALIBRATE, EVALUATE),
+        differs={EVALUATE: {"default": None, "panel": FEW_SHOT, "help": "How they are remembered (default: auto)."}},
+    ),
+    Setting(
+        name="no_memory",
+        type=bool,
+        default=False,
+        help="Draw thresholds alone.",
+        where=(CALIBRATE,),
+    ),
+    Setting(
+        name="aligned",
+        type=int,
+        metavar="RADIUS",
+        help="For parts that lie alike: compare only with places at most so many patches away.",
+        where=(CALIBRATE, EVALUATE),
+        range=Range(0, 1000, "patches"),
+        differs={EVALUATE: {"panel": FEW_SHOT}},
+    ),
+    Setting(
+        name="augment",
+        type=bool,
+        default=False,
+        help="For parts that lie as they fall: remember good pictures turned and mirrored, too.",
+        where=(CALIBRATE, EVALUATE),
+        differs={EVALUATE: {"panel": FEW_SHOT}},
     ),
     Setting(
         name="split",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomalyclip.by_class import model_for
-from anomalyclip.calibration.lining import AUTO
+from anomalyclip.combining import check_memory_options, memory_source
 from anomalyclip.errors import ConfigError
 from anomalyclip.evaluation.few_shot.drawing import Pool, pool_of
 from anomalyclip.evaluation.few_shot.result import Draw, FewShot
@@ -24,7 +24,6 @@ from anomalyclip.evaluation.settings import EvaluationSettings
 from anomalyclip.geometry import Areas, Geometry
 from anomalyclip.hub.cache import home
 from anomalyclip.io.reading import Reading
-from anomalyclip.judges.memory.source import source_for
 
 if TYPE_CHECKING:
     from anomalyclip.by_class import Models
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from anomalyclip.detector import Detector
     from anomalyclip.evaluation.few_shot.settings import FewShotSettings
     from anomalyclip.evaluation.result import ClassResult, Evaluation, ImageRow
+    from anomalyclip.judges.memory.source import Source
 
 _CACHE = "features"  # in anomalyclip's cache folder, where all features lie
 
@@ -80,16 +80,18 @@ def evaluate_few_shot(
     """
     settings, progress = settings or EvaluationSettings(), progress or Progress()
     layout = geometry or Geometry(), areas or Areas()
+    check_memory_options(layout[0], aligned=few_shot.aligned, augment=few_shot.augment)
     for name in dataset.classes:
-        check_memory(model_for(models, name))
+        source_of(model_for(models, name), few_shot)
     frames, reading = stream.get("frames"), stream.get("reading") or Reading()
     pools: dict[str, Pool] = {}
     draws: dict[str, list[Draw]] = {}
     with _place(cache, work) as (root, dtype, lasting):
 
         def sight_of(model: Detector) -> Sight:
-            identity = model.provenance() | {"source": source_of(model).record(), "layout": laid_out(*layout)}
-            return Sight(model, source_of(model), SeenStore(root, identity, dtype), *layout)
+            source = source_of(model, few_shot)
+            identity = model.provenance() | {"source": source.record(), "layout": laid_out(*layout)}
+            return Sight(model, source, SeenStore(root, identity, dtype), *layout)
 
         def lines(name: str) -> None:
             sight = sight_of(model_for(models, name))
@@ -131,25 +133,19 @@ def evaluate_few_shot(
     told = few_shot.recorded()
     result = FewShot(
         told,
-        AUTO.name,
+        few_shot.memory,
         {name: pools[name].split for name in dataset.classes},
         tuple(one for name in dataset.classes for one in draws[name]),
     )
     return replace(found, settings={**found.settings, "few_shot": told}, few_shot=result)
 
 
-def source_of(model: Detector) -> Any:
-    """Which features a memory of this model compares."""
-    return source_for(model.encoder.facts)
-
-
-def check_memory(model: Detector) -> None:
-    """Raises ConfigError where a model makes no memory, with the reason."""
-    refusal = model.encoder.offers(model.request | source_of(model).request)
-    if model.judge.whole_batch:
-        refusal = "its judge looks at whole batches"
+def source_of(model: Detector, few_shot: FewShotSettings) -> Source:
+    """Which features a memory of this model compares. Raises ConfigError where it cannot give them."""
+    source, refusal = memory_source(model.encoder, model.judge, few_shot.memory, few_shot.aligned)
     if refusal is not None:
-        raise ConfigError(f"{model.name} makes no memory of good pictures: {refusal}; leave --shots out")
+        raise ConfigError(f"{model.name} makes no memory {few_shot.memory!r} of good pictures: {refusal}")
+    return source
 
 
 @contextmanager

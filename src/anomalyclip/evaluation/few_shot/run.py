@@ -18,7 +18,7 @@ from anomalyclip.detect.inputs import InputItem
 from anomalyclip.detect.names import frame_key, path_key
 from anomalyclip.detect.pipeline import file_reader
 from anomalyclip.errors import AnomalyClipError, ConfigError
-from anomalyclip.evaluation.few_shot.judging import Picture, Verdicts, judge_pictures, packed
+from anomalyclip.evaluation.few_shot.judging import Picture, Verdict, Verdicts, judge_pictures, packed
 from anomalyclip.evaluation.few_shot.result import METRICS, Draw
 from anomalyclip.evaluation.few_shot.seeing import Sight, SightGatherer, assembled
 from anomalyclip.evaluation.few_shot.store import picture_digest
@@ -26,6 +26,7 @@ from anomalyclip.evaluation.truth import read_truth
 from anomalyclip.io.frames import frame_path
 from anomalyclip.io.reading import Reading
 from anomalyclip.judges.memory.few import few_line
+from anomalyclip.judges.memory.fusion import mixture_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,6 +88,7 @@ class FewShotRun:
             self.sight.geometry,
             self.sight.areas,
             file_reader(self.reading),
+            augment=self.settings.augment,
             sight=self.sight,
         )
         rate = self.settings.fpr
@@ -105,9 +107,12 @@ class FewShotRun:
         if not references:
             return _without(class_name, shots, draw, "no reference could be read")
         if isinstance(line, Remembered):
-            judge, threshold = line.line.judge, line.image_threshold
+            judge: Verdict = line.line.judge
+            threshold = line.image_threshold
         else:
-            judge = few_line([one.seen for one in references], AUTO, self.sight.model.settings.sigma).judge
+            source, sigma = self.sight.source, self.sight.model.settings.sigma
+            seen = [one.remembered for one in references]
+            judge = few_line(seen, source, mixture_of(source) or AUTO, sigma).judge
             threshold = math.nan
         refusal = _refusal(len(references), rate)
         found = judge_pictures(judge, left, self.sight, self.measuring)

@@ -26,3 +26,12 @@ def rotated(picture: NDArray[np.uint8], degrees: float) -> NDArray[np.uint8]:
     out = cv2.warpAffine(picture, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     turned: NDArray[np.uint8] = np.asarray(out, np.uint8)
     return turned
+
+
+def poses(picture: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """The eight poses of a picture (H, W, 3) that move pixels and invent none: quarter turns, and those mirrored.
+
+    The picture itself comes first; quarter turns of an oblong picture are (W, H, 3).
+    """
+    turned = [np.rot90(one, quarter) for one in (picture, picture[:, ::-1]) for quarter in range(4)]
+    return [np.ascontiguousarray(one) for one in turned]

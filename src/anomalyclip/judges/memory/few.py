@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from anomalyclip.judges.memory.bank import make_bank
-from anomalyclip.judges.memory.fusion import raw_maps, statistics
+from anomalyclip.judges.memory.fusion import parts_of, raw_map
+from anomalyclip.judges.memory.recipes import AUTO
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from anomalyclip.judges.memory.bank import Bank
     from anomalyclip.judges.memory.fusion import Mixture
     from anomalyclip.judges.memory.held_out import Seen
+    from anomalyclip.judges.memory.source import Source
 
 SPREADS = (0.2, 0.35, 1.0)
 """Deviations of good pictures in ln(memory), ln(product) and words, about what they are on eight real sets
@@ -31,7 +33,8 @@ class FewLine:
     """A line without a threshold: its scores order pictures, and no value of them stands for a rate.
 
     With the statistics m, p and c of :data:`anomalyclip.judges.memory.fusion.STATISTICS` the raw score is
-    w_1 ln(m) / s_1 + w_2 ln(p) / s_2 + w_3 c / s_3: logarithms, because the scale of distances is not known.
+    w_1 ln(m) / s_1 + w_2 ln(p) / s_2 + w_3 c / s_3: logarithms, because the scale of distances is not known. A named
+    recipe's is its own score.
 
     Attributes:
         bank: of the good pictures. mixture: w. sigma: pixels at the model's input, smooths distances.
@@ -43,16 +46,20 @@ class FewLine:
 
     def judge(self, view: Seen) -> tuple[float, NDArray[np.float32]]:
         """Score and map (H, W) of one view, both in [0, 1]."""
-        distances = self.bank.distances(view.described)[0][None]
-        memory, product, words = statistics(distances, view.words[None], np.array([view.whole]))[0]
+        source = self.bank.source
+        distances, _ = self.bank.distances(view.described, view.grid)
+        memory, product, words = parts_of(source, view, distances)
+        whole = raw_map(source, view, distances, self.sigma, self.mixture)
+        if source.recipe != AUTO:
+            return memory / (1 + memory), whole / (1 + whole)
         parts = np.array([np.log(memory + _TINY), np.log(product + _TINY), words])
         raw = float(parts / SPREADS @ self.mixture.weights)
-        whole = raw_maps(view.anomaly_map[None], distances, view.grid, self.sigma, self.mixture)[0]
         # distances are at most 2, and so a map at most 2 ** map_memory
         return 1 / (1 + float(np.exp(-_STEEP * raw))), whole / np.float32(2**self.mixture.map_memory)
 
 
-def few_line(pictures: Sequence[Sequence[Seen]], mixture: Mixture, sigma: float) -> FewLine:
-    """From the views of at least one picture. Raises ConfigError without pictures."""
-    bank = make_bank([np.concatenate([view.described for view in views]) for views in pictures])
+def few_line(pictures: Sequence[Sequence[Seen]], source: Source, mixture: Mixture, sigma: float) -> FewLine:
+    """From what was seen of at least one picture. Raises ConfigError without pictures."""
+    described = [np.concatenate([view.described for view in views]) for views in pictures]
+    bank = make_bank(described, source=source)
     return FewLine(bank, mixture, sigma)

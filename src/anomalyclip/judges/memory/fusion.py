@@ -10,10 +10,15 @@ import cv2
 import numpy as np
 
 from anomalyclip.judges.memory.peaks import top_mean
+from anomalyclip.judges.memory.recipes import METHODS
+from anomalyclip.judges.memory.upsampling import upsampled
 from anomalyclip.scoring_arrays import map_peak
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+    from anomalyclip.judges.memory.held_out import Seen
+    from anomalyclip.judges.memory.source import Source
 
     Floats = NDArray[np.float32]
 
@@ -96,13 +101,26 @@ def _power(values: Floats, exponent: float) -> Floats:
     return np.asarray(np.sqrt(kept) if exponent == 0.5 else np.power(kept, np.float32(exponent)), np.float32)
 
 
-def upsampled(grid: Floats, size: tuple[int, ...], sigma: float) -> Floats:
-    """Patch values (h, w) at `size` (H, W): bilinear, half-pixel centres, then a Gaussian of sigma pixels."""
-    out = cv2.resize(np.ascontiguousarray(grid), (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
-    if sigma > 0:
-        side = 2 * int(4 * sigma + 0.5) + 1
-        out = cv2.GaussianBlur(out, (side, side), sigma, borderType=cv2.BORDER_REFLECT)
-    return np.asarray(out, np.float32)
+def mixture_of(source: Source) -> Mixture | None:
+    """How a named recipe is joined: by itself. None for `auto`, whose mixture its line chooses."""
+    if source.recipe not in METHODS:
+        return None
+    return Mixture(source.recipe, memory=1, product=0, words=0)
+
+
+def parts_of(source: Source, view: Seen, distances: Floats) -> NDArray[np.float64]:
+    """:data:`STATISTICS` (3,) of a view at these distances (N,); of a named recipe its score, and nothing beside."""
+    if (method := METHODS.get(source.recipe)) is not None:
+        return np.array([method.score(view, distances.reshape(view.grid), len(source.layers)), 0.0, 0.0])
+    return np.asarray(statistics(distances[None], view.words[None], np.array([view.whole]))[0])
+
+
+def raw_map(source: Source, view: Seen, distances: Floats, sigma: float, mixture: Mixture | None) -> Floats:
+    """The raw map (H, W) of a view at these distances (N,): `auto`'s by a mixture, a named recipe's its own."""
+    if (method := METHODS.get(source.recipe)) is not None:
+        return method.draw(view, distances.reshape(view.grid), len(source.layers))
+    assert mixture is not None
+    return np.asarray(raw_maps(view.anomaly_map[None], distances[None], view.grid, sigma, mixture)[0])
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from anomalyclip.encoders.base import as_numpy
-from anomalyclip.judges.memory.fusion import class_scores, on_patches, statistics
+from anomalyclip.judges.memory.fusion import class_scores, on_patches, parts_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,23 +68,26 @@ class HeldOut:
         own: the picture's number in the bank, or that of the picture it was painted on; None is a stranger.
 
     Attributes:
-        near: (views, P, N) distance of each patch to the nearest patch of each picture of the bank.
+        near: (views, P, parts, N) distance of each patch to the nearest patch of each picture of the bank.
     """
 
     def __init__(self, views: Sequence[Seen], bank: Bank, own: int | None) -> None:
-        self.views, self.own = views, own
-        self.near = [bank.by_picture(view.described) for view in views]
+        self.views, self.bank, self.own = views, bank, own
+        self.near = [bank.by_picture(view.described, view.grid) for view in views]
 
     def distances(self, *without: int) -> list[Floats]:
         """(N,) of each view to a memory without its own picture and without those named."""
         absent = {*without} | ({self.own} if self.own is not None else set())
         present = [number for number in range(len(self.near[0])) if number not in absent]
-        return [near[present].min(axis=0) for near in self.near]
+        return [
+            self.bank.combined(near[present].min(axis=0), view.grid)
+            for near, view in zip(self.near, self.views, strict=True)
+        ]
 
     def parts(self, *without: int) -> NDArray[np.float64]:
         """Statistics (views, 3), see :data:`anomalyclip.judges.memory.fusion.STATISTICS`."""
         rows = [
-            statistics(distances[None], view.words[None], np.array([view.whole]))[0]
+            parts_of(self.bank.source, view, distances)
             for view, distances in zip(self.views, self.distances(*without), strict=True)
         ]
         return np.stack(rows)

@@ -9,7 +9,7 @@ import numpy as np
 
 from anomalyclip.encoders.base import as_numpy
 from anomalyclip.judges.base import Judge, Size
-from anomalyclip.judges.memory.fusion import Mixture, Scale, raw_maps, statistics
+from anomalyclip.judges.memory.fusion import Mixture, Scale, parts_of, raw_map
 from anomalyclip.judges.memory.held_out import Seen, seen_by
 from anomalyclip.judges.verdicts import Nearest, Verdicts
 
@@ -50,6 +50,7 @@ class Line:
     names: tuple[str, ...] = ()
     boxes: NDArray[np.int32] = field(default_factory=lambda: np.empty((0, 4), np.int32))
     sizes: NDArray[np.int32] = field(default_factory=lambda: np.empty((0, 2), np.int32))
+    augmented: bool = False
 
     def raw_scores(self, parts: NDArray[np.float64]) -> NDArray[np.float64]:
         """Raw scores (...,) of statistics (..., 3)."""
@@ -62,12 +63,10 @@ class Line:
 
     def compare(self, view: Seen) -> tuple[float, NDArray[np.float32], Nearest]:
         """:meth:`judge`, and what each patch of the view was compared with."""
-        found, rows = self.bank.distances(view.described)
-        distances = found[None]
-        parts = statistics(distances, view.words[None], np.array([view.whole]))
-        raw = raw_maps(view.anomaly_map[None], distances, view.grid, self.sigma, self.mixture)
-        score = float(self.score_scale(self.raw_scores(parts))[0])
-        return score, self.map_scale(raw)[0], Nearest(view.grid, found, rows, self)
+        distances, rows = self.bank.distances(view.described, view.grid)
+        raw = raw_map(self.source, view, distances, self.sigma, self.mixture)
+        score = float(self.score_scale(self.raw_scores(parts_of(self.source, view, distances))))
+        return score, self.map_scale(raw), Nearest(view.grid, distances, rows, self)
 
 
 class LineJudge(Judge):
