@@ -39,6 +39,30 @@ def run(config: ReproduceConfig, fmt: str, *, quiet: bool) -> int:
     return SOME_FAILED if any(report.left_out or report.skipped for report in reports) else DONE
 
 
+def run_few_shot(config: ReproduceConfig, fmt: str, *, quiet: bool) -> int:
+    """The table of few good pictures: the exit code."""
+    import cv2
+
+    from anomalyclip.reproduction import few_shot
+
+    cv2.setNumThreads(1)
+    try:
+        lines = few_shot.reproduce_few_shot(
+            config, (lambda line: None) if quiet else lambda line: note(printable(line))
+        )
+    except KeyboardInterrupt:
+        note("Interrupted. What is done is kept: the same command goes on from there.", style="yellow")
+        return INTERRUPTED
+    if fmt == "table":
+        _show_rows("Few good pictures", list(few_shot.HEADS), [one.cells() for one in lines], range(4, 7))
+    else:
+        shown = {"markdown": few_shot.as_markdown, "latex": few_shot.as_latex, "json": few_shot.as_json}
+        click.echo(shown[fmt](lines), nl=False)
+    if not quiet:
+        note(f"Results: {printable(config.output)}")
+    return DONE
+
+
 def make_watcher(bar: Progress, *, quiet: bool) -> Watcher:
     """A bar with the remaining time on a terminal, and a line per finished cell everywhere."""
     from anomalyclip.reproduction import Watcher
@@ -116,3 +140,18 @@ def _show(report: Report) -> None:
     console.print(table)
     for line in remarks(report):
         console.print(f"- {line}", soft_wrap=True)
+
+
+def _show_rows(title: str, head: list[str], rows: list[list[str]], numbers: range) -> None:
+    """A plain table on stdout; the columns `numbers` are aligned right."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(markup=False, emoji=False, highlight=False, width=None if sys.stdout.isatty() else 160)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title=title, title_justify="left")
+    for column, name in enumerate(head):
+        table.add_column(name, justify="right" if column in numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    console.print(table)

@@ -103,7 +103,7 @@ class _Run:
             "judge": dict(judge.identity),
             "load": {name: list(v) if isinstance(v, tuple) else v for name, v in cell.variant.load.items()},
             "image_size": self.config.image_size,
-            "settings": asdict(self.settings) | recorded(self.cache) | self.config.reading.recorded(),
+            "settings": self.settings.recorded() | recorded(self.cache) | self.config.reading.recorded(),
             "data": fingerprint(self.shelf.get(cell.target)),
         }
         return _Job(cell, judge, self.store.cell_name(cell.target, digest_of(identity)))
