@@ -34,7 +34,8 @@ class SourceRecord(_Part):
 class Recipe(_Part):
     """What `anomalyclip calibrate` was given.
 
-    sources: the pictures that count. fpr, pixel_fpr: as they were asked for. memory, split: as the options are called.
+    sources: the pictures that count. fpr, pixel_fpr: as they were asked for. memory: False with `--no-memory`.
+    method: what `--memory` was given. split, aligned, augment: as the options are called.
     """
 
     sources: tuple[SourceRecord, ...]
@@ -42,6 +43,9 @@ class Recipe(_Part):
     pixel_fpr: Annotated[float, Field(gt=0, lt=1)] | None = None
     memory: bool = True
     split: bool = False
+    method: str = "auto"
+    aligned: Annotated[int, Field(ge=0)] | None = None
+    augment: bool = False
 
 
 class Again(NamedTuple):

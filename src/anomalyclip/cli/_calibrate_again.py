@@ -41,7 +41,10 @@ def again_given(given: Given) -> tuple[Given, list[str]]:
         "fpr": recipe.fpr,
         "pixel_fpr": recipe.pixel_fpr,
         "pixel_rule": profile.pixel.rule,
-        "memory": recipe.memory,
+        "memory": recipe.method,
+        "no_memory": not recipe.memory,
+        "aligned": recipe.aligned,
+        "augment": recipe.augment,
         "split": recipe.split,
     }
     if given.output == Path("profile.json"):

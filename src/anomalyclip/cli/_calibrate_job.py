@@ -150,7 +150,16 @@ class CalibrateJob:
         from anomalyclip.calibration.recipe import recorded
 
         given = self.given
-        return recorded(made.paths, fpr=given.fpr, pixel_fpr=given.pixel_fpr, memory=given.memory, split=given.split)
+        return recorded(
+            made.paths,
+            fpr=given.fpr,
+            pixel_fpr=given.pixel_fpr,
+            memory=not given.no_memory,
+            split=given.split,
+            method=given.memory,
+            aligned=given.aligned,
+            augment=given.augment,
+        )
 
     def _items(self) -> list[InputItem]:
         """The good pictures, without those of `--drop`. Raises ConfigError where one of them is not there."""
