@@ -199,6 +199,54 @@ def test_views_by_keys(desk: Desk) -> None:
     expect(desk("#help")).to_be_hidden()
 
 
+def test_keys_live_on_after_a_click_on_a_control(desk: Desk) -> None:
+    desk(".modes label").nth(1).click()
+    desk.page.keyboard.press("3")
+    expect(desk("#stage")).to_have_attribute("data-mode", "map")
+    desk("#threshold").click()
+    desk.page.keyboard.press("1")
+    expect(desk("#stage")).to_have_attribute("data-mode", "side")
+    desk.page.keyboard.press("ArrowDown")
+    expect(desk("#name")).to_have_text(desk.odd[1].name)
+    desk.page.keyboard.press("ArrowUp")
+
+
+def test_one_slider_leaves_the_other_alone(desk: Desk) -> None:
+    before = desk("#pixel-threshold-value").inner_text()
+    desk.slide("#threshold", "End", "ArrowLeft")
+    expect(desk("#threshold-value")).not_to_have_text("0.500")
+    expect(desk("#pixel-threshold-value")).to_have_text(before)
+
+
+def test_zoom_shows_the_same_part_in_both_panes(desk: Desk) -> None:
+    desk("#name").click()
+    desk.page.keyboard.press("+")
+    desk.page.keyboard.press("+")
+    expect(desk("#zoom-value")).to_have_text(re.compile(r"2\.[23]×"))
+    transforms = [desk(pane).evaluate("e => getComputedStyle(e).transform") for pane in ("#original", "#heat")]
+    assert transforms[0] == transforms[1] != "none"
+    inside = desk(".lens").nth(1).bounding_box()
+    assert inside is not None
+    desk.page.mouse.move(inside["x"] + 5, inside["y"] + 5)
+    expect(desk("#readout")).to_have_text(re.compile(r"\d+, \d+: "))
+    corner = [int(word) for word in re.findall(r"\d+", desk("#readout").inner_text())[:2]]
+    width, height = (480, 480) if SHOTS else (128, 96)
+    assert corner[0] > 0.2 * width, "the corner of the pane is inside the picture"
+    assert corner[1] > 0.2 * height
+    desk.page.keyboard.press("0")
+    expect(desk("#zoom-value")).to_have_text("1×")
+
+
+def test_the_list_shows_what_is_asked_for(desk: Desk) -> None:
+    desk.slide("#threshold", "Home")
+    desk("#filter").select_option("failed")
+    expect(desk("#list li")).to_have_count(1)
+    desk("#filter").select_option("anomalous")
+    expect(desk("#list li")).to_have_count(len(desk.odd) + 2)
+    desk("#filter").select_option("")
+    expect(desk("#list li")).to_have_count(len(desk.odd) + 3)
+
+
 def test_too_few_normals_say_how_many_it_takes(desk: Desk) -> None:
     desk.page.set_input_files("#normals", desk.normals)
     desk("#rate").select_option("0.01")
@@ -333,6 +381,53 @@ def test_everything_has_a_name_for_those_who_listen(desk: Desk) -> None:
     ]
     assert nameless == []
     assert desk.page.title() == "anomalyclip"
+
+
+def test_pictures_outlive_a_reload(desk: Desk) -> None:
+    names = desk("#list .item").evaluate_all("items => items.map((item) => item.title)")
+    desk.page.reload()
+    expect(desk("#list .item")).to_have_count(len(names))
+    expect(desk("#status")).to_contain_text("from before the reload")
+    assert desk("#list .item").evaluate_all("items => items.map((item) => item.title)") == names
+    expect(desk("#tally")).to_have_text(re.compile(r"^\d+ anomalous, \d+ normal, 1 failed$"))
+
+
+def test_what_could_not_be_asked_is_offered_again(desk: Desk) -> None:
+    count = desk("#list .item").count()
+    desk.page.route("**/v1/detect**", lambda route: route.abort())
+    desk.page.set_input_files("#files", [desk.odd[2]])
+    expect(desk("#retry")).to_be_visible()
+    expect(desk("#list .state").nth(count)).to_have_text("not looked at")
+    desk.page.unroute("**/v1/detect**")
+    desk.errors[:] = [line for line in desk.errors if "ERR_FAILED" not in line]
+    desk("#retry").click()
+    expect(desk("#list .item .number").nth(count)).to_have_text(re.compile(r"\d"))
+    expect(desk("#retry")).to_be_hidden()
+
+
+def test_a_wrong_key_is_told(desk: Desk) -> None:
+    answers = iter([401, 401])
+
+    def guard(route: Any) -> None:
+        status = next(answers, None)
+        if status is None:
+            route.continue_()
+        else:
+            route.fulfill(status=status, json={"error": {"kind": "unauthorized", "message": "no"}})
+
+    desk.page.route("**/v1/detect**", guard)
+    desk.page.set_input_files("#files", [desk.odd[0]])
+    expect(desk("#key-dialog")).to_be_visible()
+    expect(desk("#key-wrong")).to_be_hidden()
+    desk("#key").fill("guess")
+    desk("#key-dialog button").click()
+    expect(desk("#key-wrong")).to_be_visible()
+    desk("#key").fill("right")
+    desk("#key-dialog button").click()
+    expect(desk("#key-dialog")).to_be_hidden()
+    expect(desk("#tally")).to_have_text(re.compile(r"^\d+ anomalous, \d+ normal, 1 failed$"))
+    desk.page.unroute("**/v1/detect**")
+    desk.errors[:] = [line for line in desk.errors if "401" not in line]
 
 
 def test_dark_and_phone(desk: Desk) -> None:

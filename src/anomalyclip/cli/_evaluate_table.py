@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from anomalyclip.evaluation import Evaluation
@@ -37,7 +37,9 @@ def _show(caption: str, rows: list[list[str]], means: int) -> None:
     head, *body = rows
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column, cell in enumerate(head):
-        table.add_column(cell, justify="right" if column else "left", overflow="fold", no_wrap=bool(column))
+        # Heads on two lines, so that 80 columns hold all metrics and leave room for the names of classes.
+        justify: Any = "right" if column else "left"
+        table.add_column(cell.replace(" ", "\n"), justify=justify, overflow="fold", min_width=5 if column else 12)
     for number, row in enumerate(body):
         mean = number >= len(body) - means
         if mean and number == len(body) - means and number:

@@ -1,0 +1,77 @@
+"""report.html in a real browser: another threshold is tried, corrections become a command, nothing else is loaded."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from anomalyclip.detect import InputItem, OutputFolder, Provenance, Result, Thumbnails, write_report
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+SCORES = [0.02, 0.3, 0.45, 0.6, 0.97]
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Callable[..., Path]:
+    def build(scores: list[float]) -> Path:
+        with OutputFolder(tmp_path / "out", "overwrite") as folder:
+            folder.begin(Provenance("m", "p", {"threshold": 0.5}), files={}, cwd="/data")
+            for i, score in enumerate(scores):
+                name = f"it's {i}.png"
+                folder.append(
+                    Result(
+                        InputItem(f"/data/{name}", str(i), bytes([i % 256, i // 256]) * 8),
+                        width=8,
+                        height=6,
+                        score=score,
+                        decision="anomalous" if score >= 0.5 else "normal",
+                        thumbnails=Thumbnails(PIXEL, PIXEL),
+                    )
+                )
+        return write_report(folder.path, folder.key_of)
+
+    return build
+
+
+def test_a_threshold_is_tried_and_corrections_become_a_command(report: Callable[..., Path]) -> None:
+    if CHROMIUM is None:
+        pytest.fail("no Chromium on this machine: run `make browser`, or apt-get install chromium")
+    path = report(SCORES)
+    errors: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.goto(path.as_uri())
+        expect(page.locator(".tile.anomalous b")).to_have_text("2")
+        # Position p stands for the score 1 / (1 + 9999^(1 - 2p)): 0.46 is 0.324.
+        page.evaluate("c = document.getElementById('cut'); c.value = 0.46; c.dispatchEvent(new Event('input'))")
+        expect(page.locator("#counts")).to_have_text("0.324: 3 anomalous, 2 normal")
+        expect(page.locator(".tile.anomalous b")).to_have_text("3")
+        assert page.locator(".badge").all_inner_texts() == ["anomalous"] * 3 + ["normal"] * 2
+        page.click("#back")
+        expect(page.locator(".tile.normal b")).to_have_text("3")
+        assert page.locator(".badge").all_inner_texts() == ["anomalous"] * 2 + ["normal"] * 3
+        page.locator(".pictures").nth(0).click()
+        page.click("#viewer [data-said=normal]")
+        page.keyboard.press("ArrowRight")
+        page.click("#viewer [data-said=faulty]")
+        page.keyboard.press("Escape")
+        said = page.inner_text("#command")
+        assert said.startswith(f"anomalyclip correct {path.parent} --profile line.json --normal ")
+        import shlex
+
+        assert shlex.split(said)[5:] == ["--normal", "/data/it's 4.png", "--faulty", "/data/it's 3.png"]
+        page.fill("#find", "nothing of that name")
+        expect(page.locator("#none")).to_be_visible()
+        page.emulate_media(media="print")
+        expect(page.locator(".cut")).to_be_hidden()
+        expect(page.locator("article").first).to_be_attached()
+        browser.close()
+    assert errors == []
