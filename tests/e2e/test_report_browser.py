@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from anomalyclip.detect import InputItem, OutputFolder, Provenance, Result, Thumbnails, write_report
+from anomalyclip.detect.names import path_key
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
@@ -25,7 +27,7 @@ def report(tmp_path: Path) -> Callable[..., Path]:
                 name = f"it's {i}.png"
                 folder.append(
                     Result(
-                        InputItem(f"/data/{name}", str(i), bytes([i % 256, i // 256]) * 8),
+                        InputItem(f"/data/{name}", str(i), path_key(f"/data/{name}")),
                         width=8,
                         height=6,
                         score=score,
@@ -65,8 +67,6 @@ def test_a_threshold_is_tried_and_corrections_become_a_command(report: Callable[
         page.keyboard.press("Escape")
         said = page.inner_text("#command")
         assert said.startswith(f"anomalyclip correct {path.parent} --profile line.json --normal ")
-        import shlex
-
         assert shlex.split(said)[5:] == ["--normal", "/data/it's 4.png", "--faulty", "/data/it's 3.png"]
         page.fill("#find", "nothing of that name")
         expect(page.locator("#none")).to_be_visible()

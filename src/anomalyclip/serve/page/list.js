@@ -53,7 +53,7 @@ function fill(button, item) {
   const words = decision === "failed" ? (item.retry ? "not looked at" : "could not be read") : decision ?? WORDS[item.status];
   const number = item.status === "done" ? shown(item.row.score) : "";
   button.setAttribute("aria-current", String(item === state.selected));
-  button.setAttribute("aria-label", `${item.name}: ${words}${number ? `, score ${number}` : ""}`);
+  button.setAttribute("aria-label", `${item.name} ${words} ${number}`.trim());
   button.dataset.decision = decision ?? "";
   const line = button.querySelector(".state");
   line.textContent = words;
