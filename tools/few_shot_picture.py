@@ -1,6 +1,6 @@
 """Draws docs/images/few-shot.png: image AUROC over the number of good pictures, of finished evaluations.
 
-python tools/few_shot_picture.py OUT.png RESULTS... (folders of `anomalyclip evaluate DATA --shots ... --output RESULTS`)
+python tools/few_shot_picture.py OUT.png RESULTS...   (folders of `anomalyclip evaluate DATA --shots ... --output`)
 """
 
 from __future__ import annotations
