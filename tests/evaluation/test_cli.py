@@ -150,7 +150,8 @@ def test_kill_in_the_middle_then_again_or_resume(
     assert process.poll() is None, "it ended before it could be killed"
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait(60) == -signal.SIGKILL
-    assert {path.name for path in out.iterdir()} == {"run.json", "classes.jsonl"}
+    # attempts.txt: which file was being read when the process died.
+    assert {path.name for path in out.iterdir()} - {"attempts.txt"} == {"run.json", "classes.jsonl"}
     before = journal.read_bytes().rpartition(b"\n")[0]
     assert 2 <= before.count(b"\n") + 1 < 12
     assert run(data, "-o", whole, "--no-plots", "-q") == 0
