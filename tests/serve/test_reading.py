@@ -40,7 +40,7 @@ def test_the_scale_of_a_request_gives_the_number_of_the_python_face(server, smal
 def test_the_servers_own_scale_and_a_profiles(serve, small_clip, png) -> None:
     with serve(ServeConfig(reading=Reading(full_scale=4095.0))) as server:
         assert scored(server)[0]["score"] == pytest.approx(scored(server, "full_scale=4095")[0]["score"], abs=1e-6)
-        query = "/v1/calibrate?name=line&rate=0.3&full_scale=2000"
+        query = "/v1/calibrate?name=line&rate=0.3&memory=false&full_scale=2000"
         made = server.send_files([(f"{i}.png", deep(i + 1)) for i in range(4)], query)
         assert made.json["profile"] is not None
         by_profile, asked = scored(server, "profile=line")[0], scored(server, "full_scale=2000")[0]
