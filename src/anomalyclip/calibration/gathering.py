@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from anomalyclip.detect.stages import Rules, Stages, reason
+from anomalyclip.errors import InputError
 from anomalyclip.geometry import Areas, Assembly, Geometry, plan_views, view_pixels
 from anomalyclip.geometry.views import batches_of
 from anomalyclip.io.names import printable
@@ -158,6 +159,8 @@ class Gatherer:
         for batch in batches_of(views, self.batch_size):
             pixels = np.stack([view_pixels(self.model.preprocess, image, view) for view in batch])
             found += self.see(pixels) if self.look is None else self.look(pixels)
+        if not all(np.isfinite(part).all() for one in found for part in (one.described, one.words, one.whole)):
+            raise InputError("the model gave values that are no number")  # one such picture would spoil all others
         return found
 
     def see(self, pixels: NDArray[Any]) -> list[Seen]:
