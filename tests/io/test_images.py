@@ -221,7 +221,10 @@ def test_white_is_zero_tiff(tmp_path):
 def test_float_range_and_non_finite_values(tmp_path):
     values = np.array([[-2, 0, 8, np.nan, np.inf, -np.inf]], np.float32)
     tifffile.imwrite(tmp_path / "a.tif", values)
-    np.testing.assert_array_equal(pixels(tmp_path / "a.tif")[0, :, 0], [0, 51, 255, 0, 255, 0])  # (0 + 2) / 10 * 255
+    with pytest.raises(ImageReadError, match="--full-scale -2:8"):
+        pixels(tmp_path / "a.tif")
+    shown = pixels(tmp_path / "a.tif", full_scale=(-2.0, 8.0))
+    np.testing.assert_array_equal(shown[0, :, 0], [0, 51, 255, 0, 255, 0])  # (0 + 2) / 10 * 255
     tifffile.imwrite(tmp_path / "b.tif", np.full((2, 2), np.nan, np.float32))
     assert not pixels(tmp_path / "b.tif").any()
 

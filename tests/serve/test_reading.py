@@ -49,7 +49,7 @@ def test_the_servers_own_scale_and_a_profiles(serve, small_clip, png) -> None:
         contradicting = server.send_files([("a.png", deep())], "/v1/detect?profile=line&full_scale=300")
         assert contradicting.status == 422
         assert "2000" in contradicting.json["error"]["message"]
-        more = server.send_files([("b.png", deep(9))], "/v1/calibrate?name=line&rate=0.3&append=true")
+        more = server.send_files([("b.png", deep(9))], "/v1/calibrate?name=line&rate=0.3&memory=false&append=true")
         assert more.status == 422
 
 
