@@ -79,7 +79,7 @@ def strange_groups(held: Sequence[HeldOut]) -> list[list[int]]:
         return []
     away = np.zeros((count, count))
     for index, one in enumerate(held):
-        away[index] = np.max([top_mean(near) for near in one.near], axis=0)
+        away[index] = np.max([top_mean(near) for near in one.by_picture()], axis=0)
     joins = _joins(np.maximum(away, away.T))
     usual = float(np.median([gap for gap, _, _ in joins]))
     strange = []

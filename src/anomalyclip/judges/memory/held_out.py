@@ -84,6 +84,13 @@ class HeldOut:
             for near, view in zip(self.near, self.views, strict=True)
         ]
 
+    def by_picture(self) -> list[Floats]:
+        """(P, N) of each view: distances to each picture of the bank alone."""
+        return [
+            np.stack([self.bank.combined(one, view.grid) for one in near])
+            for near, view in zip(self.near, self.views, strict=True)
+        ]
+
     def parts(self, *without: int) -> NDArray[np.float64]:
         """Statistics (views, 3), see :data:`anomalyclip.judges.memory.fusion.STATISTICS`."""
         rows = [
