@@ -37,6 +37,15 @@ pass whatever their number."""
 AUTO = Mixture("auto", memory=1, product=1, words=1, map_words=1.0, map_memory=0.5)
 """A third each: what served best over eight real sets, and better than a choice per line (docs/memory-log.md)."""
 
+OF_MANY_KINDS = Mixture("many-kinds", memory=0, product=1, words=1, map_words=1.0, map_memory=0.0)
+"""Where good pictures are of many kinds: a distance then tells how rare a picture's kind is, and speaks only where the
+words suspect something, too; maps are the words'."""
+
+MANY_KINDS = 2.7
+"""From this ratio on of the 90% to the 10% quantile of the pictures' median distances, each left out, they are of many
+kinds; and from how many pictures it is asked. Measured with 25: one kind up to 2.2, tiles of many weaves 3 to 9."""
+_ENOUGH_TO_ASK = 10
+
 
 @dataclass(frozen=True)
 class Learned:
@@ -66,13 +75,14 @@ def learn(
 
     rate, pixel_rate: the false-positive rates at which 0.5 lies on the scales of scores and maps; where so few pictures
     support none as small, the smallest they do. sigma: pixels, smooths distances as the words' maps are. mixture: None
-    is the recipe's own.
+    is the recipe's own; of `auto` :data:`AUTO` or :data:`OF_MANY_KINDS`.
     """
-    mixture = mixture or mixture_of(source) or AUTO
+    mixture = mixture or mixture_of(source)
     full = FULL_PICTURES * max(len(view.described) for picture in pictures for view in picture.seen)
     described = [np.concatenate([view.described for view in picture.remembered]) for picture in pictures]
     bank = make_bank(described, full, source)
     held = [HeldOut(picture.seen, bank, number) for number, picture in enumerate(pictures)]
+    mixture = mixture or (OF_MANY_KINDS if of_many_kinds(held) else AUTO)
     parts = [one.parts() for one in held]
     every = np.concatenate(parts)
     centre, spread = every.mean(axis=0), _spread(every)
@@ -95,6 +105,15 @@ def learn(
         augmented=any(picture.copies for picture in pictures),
     )
     return Learned(line, _measured(pictures, raw, maps, line), held)
+
+
+def of_many_kinds(held: Sequence[HeldOut]) -> bool:
+    """Whether good pictures, each left out in turn, lie unlike far from the others; see :data:`MANY_KINDS`."""
+    if len(held) < _ENOUGH_TO_ASK:
+        return False
+    medians = [float(np.median(np.concatenate(one.distances()))) for one in held]
+    low, high = np.quantile(medians, (0.1, 0.9))
+    return bool(high > MANY_KINDS * max(float(low), 1e-6))
 
 
 def _boxes(pictures: Sequence[Good], bank: Bank) -> NDArray[np.int32]:

@@ -16,7 +16,7 @@ from anomalyclip.calibration.conformal import (
     just_above,
 )
 from anomalyclip.calibration.gathering import Gathered, Gatherer, Good
-from anomalyclip.calibration.lining import FEWEST, MOST, Learned, learn
+from anomalyclip.calibration.lining import FEWEST, MOST, OF_MANY_KINDS, Learned, learn
 from anomalyclip.judges.memory.fusion import Scale
 from anomalyclip.judges.memory.line import LineJudge
 
@@ -106,6 +106,11 @@ def remember(
     found = Remembered(
         learned.line, measured, pictures, learned, "half" if split else "each", _told(len(items), size, split)
     )
+    if found.line.mixture == OF_MANY_KINDS:
+        found.told.append(
+            "these good pictures are of many kinds: where the words suspect nothing, a distance to the memory decides "
+            "nothing. A line for each kind finds more"
+        )
     if not rest:
         return found
     others = measure_rest(found.judged(gatherer.model), rest, measured)
