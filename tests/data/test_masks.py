@@ -19,6 +19,7 @@ from anomalyclip.data.samples import load_mask
 from anomalyclip.errors import ImageReadError, InputError
 from anomalyclip.evaluation.truth import read_truth
 from anomalyclip.io.masks import turned
+from anomalyclip.io.reading import Reading as PictureReading
 
 SIZE = (60, 40)
 TRUTH = np.zeros((40, 60), bool)
@@ -240,7 +241,7 @@ def test_check_finds_a_picture_and_a_mask_that_changed_places(folder) -> None:
 
 
 def test_check_refuses_pictures_above_a_limit(folder) -> None:
-    report = check_dataset(open_dataset(folder(Image.fromarray, ".png")), max_pixels=60 * 40 - 1)
+    report = check_dataset(open_dataset(folder(Image.fromarray, ".png")), reading=PictureReading(60 * 40 - 1))
     assert report.total.unreadable == 8
 
 

@@ -49,6 +49,7 @@ def test_a_row_per_picture_each_with_its_files(folder, model, tmp_path, provenan
     rows = {row["path"].removeprefix(f"{folder}/"): row for _, row in read_rows(tmp_path / "out/results.jsonl")}
     expected = {f"stack.tif#frame={n}": LEVELS[n] for n in (0, 2, 3)}
     expected |= {"two.gif#frame=0": 102, "two.gif#frame=1": 204, "one.png": 51}
+    assert not [row["error"] for row in rows.values() if row["error"]]
     found = {path: round(row["score"] * 255) for path, row in rows.items() if path != "stack.tif#frame=1"}
     assert found == expected
     twins = [row for _, row in read_rows(tmp_path / "out/results.jsonl") if row["path"].endswith("stack.tif#frame=1")]

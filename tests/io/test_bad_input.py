@@ -90,7 +90,7 @@ def test_permission_denied(tmp_path, monkeypatch):
         def refuse(*_args, **_kwargs):
             raise PermissionError(13, "Permission denied")
 
-        monkeypatch.setattr(Path, "open", refuse)
+        monkeypatch.setattr(os, "open", refuse)
     assert "permission denied; make the file and its folder readable" in problem(path)
 
 

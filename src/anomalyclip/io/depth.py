@@ -83,7 +83,7 @@ def scale_of(values: Array, stated: Stated | None = None, full_scale: FullScale 
         full_scale: the caller's word: white, above 0, or (black, white).
 
     >>> scale_of(np.array([[3, 3000]], dtype=np.uint16), Stated(0, 4095, "BitsPerSample 12"))
-    Scale(black=0, white=4095, note=None)
+    Scale(black=0, white=4095, note=None, own=False)
     >>> scale_of(np.array([[0.2, 230.0]])).white
     255.0
     >>> scale_of(np.array([[-2.0, 6.0, np.nan]]))
