@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Two processes: each test file runs whole in one of them.
-PYTEST_ARGS ?= -n 2 --dist loadfile
+# Two processes, each test file whole in one of them; in their order, so that long files of few tests are not the last.
+PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
 .DEFAULT_GOAL := help
