@@ -1,4 +1,4 @@
-"""A picture that kills whoever decodes it: here by a fault that `tests/attacks/poisoned` puts into the decoder.
+"""A picture that kills whoever decodes it: here by a fault that `tests/io/faults` puts into the decoder.
 
 It costs a line without a record of attempts everything: the process dies, is started again, and dies at the same file.
 """
@@ -9,7 +9,7 @@ from PIL import Image
 from shown import show
 
 
-def make(width: int = 97, height: int = 89) -> bytes:
+def make(width: int = 97, height: int = 88) -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (width, height), (90, 120, 60)).save(buffer, "PNG")
     return buffer.getvalue()

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 ATTACKS = Path(__file__).parents[2] / "attacks"
-FAULT = Path(__file__).parent / "poisoned"
+FAULT = Path(__file__).parents[1] / "io" / "faults"
 MOST_DEATHS = 2
 Rows = list[dict[str, Any]]
 

@@ -43,8 +43,8 @@ words suspect something, too; maps are the words'."""
 
 MANY_KINDS = 2.7
 """From this ratio on of the 90% to the 10% quantile of the pictures' median distances, each left out, they are of many
-kinds; and from how many pictures it is asked. Measured with 25: one kind up to 2.2, tiles of many weaves 3 to 9."""
-_ENOUGH_TO_ASK = 10
+kinds. Measured with 25: one kind up to 2.2, tiles of many weaves 3 to 9."""
+_ENOUGH_TO_ASK = 10  # pictures, below which these quantiles say little
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ pictures of the batch, and deviations are counted from the batch's middle, which
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,22 +50,6 @@ class SeenBriefly:
     whole: float
     score: float
     near: Floats | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class BatchVerdict:
-    """Of n pictures.
-
-    Attributes:
-        scores: (n,) in [0, 1]. distances: each picture's (N_i,), for maps.
-        many_kinds: whether distances were divided by their picture's median, see :data:`MANY_KINDS`.
-        doubts: what a user should know of the batch, a sentence each.
-    """
-
-    scores: Floats
-    distances: list[Floats]
-    many_kinds: bool
-    doubts: list[str] = field(default_factory=list)
 
 
 def mutual_distances(compared: Compared) -> tuple[list[Floats], bool]:

@@ -10,9 +10,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ROTATIONS = (0, 45, 90, 135, 180, 225, 270, 315)
-"""AnomalyDINO's angles in degrees, counter-clockwise."""
-
 
 def rotated(picture: NDArray[np.uint8], degrees: float) -> NDArray[np.uint8]:
     """A picture (H, W, 3) turned counter-clockwise about (W / 2, H / 2), same size: bilinear, border mirrored.
