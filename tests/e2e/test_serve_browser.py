@@ -263,6 +263,7 @@ def test_calibration_sets_thresholds_with_a_guarantee(desk: Desk) -> None:
     expect(desk("#guarantee")).to_contain_text("At most 5% of normal images")
     expect(desk("#p-value")).to_be_visible()
     desk.shot("3-calibrated")
+    expect(desk("#progress")).to_be_hidden()  # all pictures are judged anew by the memory
     profile = read_profile(desk.save("#save-profile"))
     assert (profile.count, profile.image.rate) == (NORMALS, 0.05)
     rows = _saved_rows(desk)
@@ -321,6 +322,7 @@ def test_a_saved_profile_comes_back(desk: Desk) -> None:
     desk.page.set_input_files("#profile-file", other)
     expect(desk("#calibrated")).to_contain_text("again is back: 25 normal images, 25 of them remembered")
     expect(desk("#profile")).to_have_value("again")
+    expect(desk("#progress")).to_be_hidden()
 
 
 @pytest.mark.skipif(bool(SHOTS), reason="compares with the small CLIP")
@@ -334,6 +336,7 @@ def test_regions_of_the_page_are_those_of_detect(desk: Desk, golden_folder: Path
     prediction = model.detect(desk.odd[0], profile=read_profile(desk.downloads / "again.json"))
     halves = prediction.anomaly_map.astype(np.float16).astype(np.float32)
     desk("#pixel-threshold").evaluate("slider => { slider.value = 0.53; slider.dispatchEvent(new Event('input')); }")
+    expect(desk("#progress")).to_be_hidden()
     row = _saved_rows(desk)[0]
     threshold = row["settings"]["pixel_threshold"]
     assert halves.min() < threshold < halves.max()

@@ -9,7 +9,7 @@ import { setUpKeys } from "./keys.js";
 import { drawList } from "./list.js";
 import { bytesOf, readMap } from "./map.js";
 import { drawPanes, valueAt } from "./picture.js";
-import { saveCsv, saveJsonl, savePng } from "./save.js";
+import { saveCsv, saveJsonl, savePng, unsettled } from "./save.js";
 import { positionOf, scoreAt, words } from "./scale.js";
 import { change, decisionOf, isCurrent, onChange, pValueOf, regionsOf, setPixelThreshold, setThreshold, state } from "./state.js";
 import { drawStrip } from "./strip.js";
@@ -184,6 +184,12 @@ function regionRow(item, region) {
   return row;
 }
 
+function saveRows(saver) {
+  saver();
+  const left = unsettled();
+  if (left) report(`${left} picture${left === 1 ? " is" : "s are"} still being looked at and not in the file.`);
+}
+
 let reporting = 0;
 function report(text) {
   $("status").textContent = text;
@@ -221,7 +227,7 @@ function listen() {
     if (region) showBeside(item, region);
   });
   $("heat").addEventListener("pointerleave", () => ($("readout").textContent = ""));
-  const savers = { csv: saveCsv, jsonl: saveJsonl, png: () => state.selected?.status === "done" && savePng(state.selected) };
+  const savers = { csv: () => saveRows(saveCsv), jsonl: () => saveRows(saveJsonl), png: () => state.selected?.status === "done" && savePng(state.selected) };
   for (const button of document.querySelectorAll("[data-save]")) button.addEventListener("click", savers[button.dataset.save]);
   window.addEventListener("resize", () => change());
   $("help-open").addEventListener("click", () => $("help").showModal());
@@ -231,8 +237,8 @@ async function start() {
   setUpTheme($("theme"));
   setUpKeys();
   paintScale($("scale"));
+  onChange(lookAgain); // before anything is drawn, so that nothing shows a score of another memory as settled
   onChange(draw);
-  onChange(lookAgain);
   setUpBeside(report);
   listen();
   try {

@@ -2,9 +2,14 @@
 import { decisionOf, pValueOf, regionsOf, state } from "./state.js";
 import { drawHeat } from "./picture.js";
 
-/** Rows with the keys of `results.jsonl`; thresholds are the page's. */
+const settled = (item) => item.status === "done" || item.status === "failed";
+
+/** How many pictures are not in a saved file: still to be looked at, or being looked at again by another memory. */
+export const unsettled = () => state.items.filter((item) => !settled(item)).length;
+
+/** Rows with the keys of `results.jsonl`; thresholds are the page's. A score that is being made anew is no row yet. */
 export function rowsNow() {
-  return state.items.filter((item) => item.row).map((item) => {
+  return state.items.filter((item) => item.row && settled(item)).map((item) => {
     const { map, preview, ...row } = item.row;
     const settings = {
       ...row.settings, threshold: state.threshold, pixel_threshold: state.pixelThreshold, profile: state.profile?.name ?? null,
