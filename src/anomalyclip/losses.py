@@ -64,6 +64,7 @@ def glocal_loss(
     *,
     tau: float = TAU,
     pixel_weight: float = 4.0,
+    local: Sequence[Tensor] | None = None,
 ) -> GlocalLoss:
     """Image cross entropy plus ``pixel_weight`` times the sum over layers of focal + dice(abnormal) + dice(normal).
 
@@ -71,11 +72,13 @@ def glocal_loss(
         image_features: (B, E). patch_features: one (B, N, E) per layer. text_features: (2, E), L2-normalised, or a
             pair per image, (B, 2, E).
         labels: (B,) int64. masks: (B, S, S) with 0 and 1; maps are upsampled to S x S.
+        local: a pair (2, E) for each layer, for its patches in place of ``text_features``; L2-normalised.
     """
     global_term = image_loss(image_features, labels, text_features, tau)
     focal, dice_abnormal, dice_normal = [], [], []
-    for features in patch_features:
-        maps = similarity_map(features, text_features, masks.shape[-1], tau)
+    pairs = [text_features] * len(patch_features) if local is None else local
+    for features, pair in zip(patch_features, pairs, strict=True):
+        maps = similarity_map(features, pair, masks.shape[-1], tau)
         focal.append(focal_loss(maps, masks))
         dice_abnormal.append(dice_loss(maps[:, ABNORMAL], masks))
         dice_normal.append(dice_loss(maps[:, 1 - ABNORMAL], 1 - masks))

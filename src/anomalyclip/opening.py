@@ -107,8 +107,8 @@ def open_detector(
         model: as for ``load``; or the folder of an export, or its main file.
         prompts: a prompt file, a run folder or a known name; hand-written words (`clip`, `clip-ac`,
             `winclip-ensemble`, `april-gan-ensemble`); `winclip`, the whole of WinCLIP; or `coop:PATH`, `vand:PATH`,
-            `object-aware:PATH`, `learned:PATH`, where the word before the path must be the file's method. None takes
-            the model's own.
+            `heads:PATH`, `object-aware:PATH`, `learned:PATH`, where the word before the path must be the file's
+            method. None takes the model's own.
         runtime: "torch"; "native", our own int8 kernels; or "openvino" or "onnx", for which a model is converted once
             and kept in the cache, but for the embedded model, which has its graph. "auto": an artefact's own; the
             embedded graph on onnxruntime; else ``anomalyclip.encoders.choosing.choose_runtime``.

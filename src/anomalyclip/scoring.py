@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -85,7 +85,7 @@ def upsample(maps: Tensor, size: int | tuple[int, int]) -> Tensor:
 
 def anomaly_map(
     patch_features: Iterable[Tensor],
-    text_features: Tensor,
+    text_features: Tensor | Sequence[Tensor],
     size: int | tuple[int, int],
     *,
     tau: float = TAU,
@@ -95,13 +95,16 @@ def anomaly_map(
     """Anomaly maps (B, size, size) in [0, 1]: mean over layers of (S_abnormal + 1 - S_normal) / 2, then a Gaussian.
 
     ``size`` may be (H, W), and ``grid`` (rows, columns) says how the patches of an image that is not square lie.
+    ``text_features`` is one pair for all layers, see :func:`cosines`, or a list with one for each.
 
     The reference sums over layers; the mean keeps one scale whatever the number of layers.
     Upsampling and averaging are linear, so they are exchanged: one upsampling in place of one per layer.
     """
     # S_abnormal and S_normal sum to 1, so that the mean is S_abnormal; written so, a sure model's tiny values keep the
     # digits (and the order) that 1 - S_normal would round away.
-    layers = [similarity(features, text_features, tau)[..., ABNORMAL] for features in patch_features]
+    found = list(patch_features)
+    pairs = [text_features] * len(found) if isinstance(text_features, Tensor) else text_features
+    layers = [similarity(features, pair, tau)[..., ABNORMAL] for features, pair in zip(found, pairs, strict=True)]
     if not layers:
         raise ConfigError("an anomaly map needs the patch features of at least one layer")
     mean = torch.stack(layers).mean(dim=0)

@@ -6,7 +6,7 @@ It stands on the way of the light install, where OpenCV resizes and smooths a ma
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -101,7 +101,7 @@ def upsample(maps: Floats, size: int | tuple[int, int]) -> Floats:
 
 def anomaly_map(
     patch_features: Iterable[Floats],
-    text_features: Floats,
+    text_features: Floats | Sequence[Floats],
     size: int | tuple[int, int],
     *,
     tau: float = TAU,
@@ -109,7 +109,9 @@ def anomaly_map(
     grid: tuple[int, int] | None = None,
 ) -> Floats:
     """Anomaly maps (B, H, W) in [0, 1] of patch features (B, N, E) per layer, as ``scoring.anomaly_map`` gives them."""
-    layers = [similarity(features, text_features, tau)[..., _ABNORMAL] for features in patch_features]
+    found = list(patch_features)
+    pairs = [text_features] * len(found) if isinstance(text_features, np.ndarray) else text_features
+    layers = [similarity(features, pair, tau)[..., _ABNORMAL] for features, pair in zip(found, pairs, strict=True)]
     if not layers:
         raise ConfigError("an anomaly map needs the patch features of at least one layer")
     mean = np.stack(layers).mean(axis=0)

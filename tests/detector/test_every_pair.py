@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from anomalyclip.geometry import Geometry
 from anomalyclip.native import why_not
 from anomalyclip.opening import open_detector
 from anomalyclip.prompts import PromptMetadata
+from anomalyclip.prompts.heads import HeadsFile, save_heads
 from anomalyclip.prompts.linear import LinearFile, LinearLayers, save_linear
 
 SIDE = 56
@@ -30,7 +32,7 @@ ENCODERS: dict[str, tuple[dict[str, Any], str | None]] = {
     "native": ({"runtime": "native"}, why_not("vnni")),
     "openvino": ({"runtime": "openvino"}, None if installed("openvino") else "OpenVINO is not installed"),
 }
-JUDGES = ("learned", "clip", "winclip", "vand")
+JUDGES = ("learned", "clip", "winclip", "vand", "heads")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -50,7 +52,12 @@ def opened(golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Cal
         layers=STAGES, image_size=SIDE, dpam="qk", sigma=0.0, tau=0.01, post_norm_class=True,
     )  # fmt: skip
     save_linear(vand, LinearFile("april-gan-ensemble", metadata, LinearLayers(len(STAGES), 128, 64).learned()))
-    prompts = {"learned": str(golden_folder / "epoch_1.pth"), "vand": f"vand:{vand}"}
+    heads = vand.with_name("heads.safetensors")
+    pairs = np.random.default_rng(9).normal(size=(len(STAGES) + 1, 2, 64)).astype(np.float32)
+    pairs /= np.linalg.norm(pairs, axis=-1, keepdims=True)
+    told = replace(metadata, method="heads", dpam="vv", sigma=4.0, tau=0.07, post_norm_class=False)
+    save_heads(heads, HeadsFile(told, pairs[0], pairs[1:]))
+    prompts = {"learned": str(golden_folder / "epoch_1.pth"), "vand": f"vand:{vand}", "heads": f"heads:{heads}"}
     made: dict[tuple[str, str], Detector] = {}
 
     def make(encoder: str, judge: str) -> Detector:

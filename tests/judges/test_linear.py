@@ -15,12 +15,12 @@ from anomalyclip.detector import Detector
 from anomalyclip.encoders.torch import TorchEncoder
 from anomalyclip.errors import PromptError
 from anomalyclip.judges.linear import VAND, stage_map
-from anomalyclip.prompts import Backbone, PromptMetadata, load_prompts
+from anomalyclip.prompts import Backbone, PromptFile, PromptMetadata, load_prompts
+from anomalyclip.prompts.kinds import load_any
 from anomalyclip.prompts.linear import (
     LinearFile,
     LinearLayers,
     check_linear,
-    is_linear_file,
     load_linear,
     save_linear,
 )
@@ -117,7 +117,7 @@ def test_files_come_back_whole(file, tmp_path):
     path = tmp_path / "run" / "vand.safetensors"
     save_linear(path, file)
     found = load_linear(path)
-    assert is_linear_file(path)
+    assert isinstance(load_any(path), LinearFile)
     assert (found.ensemble, found.metadata, found.sha256) == (file.ensemble, file.metadata, file.sha256)
     built = found.build().learned()
     for name, value in file.tensors.items():
@@ -144,7 +144,7 @@ def test_damaged_and_foreign_files_are_named(file, tmp_path, golden_folder):
         path.write_bytes(data)
         with pytest.raises(PromptError, match=r"vand\.safetensors"):
             load_linear(path)
-    assert not is_linear_file(golden_folder / "epoch_1.pth")
+    assert isinstance(load_any(golden_folder / "epoch_1.pth"), PromptFile)
     with pytest.raises(PromptError, match="holds no linear layers"):
         load_linear(golden_folder / "epoch_1.pth")
     path.write_bytes(whole)

@@ -1,4 +1,4 @@
-"""CoOp, VAND and object-aware prompts: learned by the same loop, kept, continued, and as their definitions say."""
+"""CoOp, VAND, heads, object-aware prompts: learned by the same loop, kept, continued, and as their definitions say."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from anomalyclip import scoring
 from anomalyclip.clip.plain import stage_tokens
 from anomalyclip.clip.weights import load_clip
 from anomalyclip.encoders.torch import facts_of
-from anomalyclip.errors import ConfigError
+from anomalyclip.errors import ConfigError, PromptError
 from anomalyclip.features import Features
 from anomalyclip.judges import linear
 from anomalyclip.losses import dice_loss, focal_loss
-from anomalyclip.prompts import PromptLearner, ensemble_text_features, load_prompts
-from anomalyclip.prompts.linear import load_linear
+from anomalyclip.prompts import PromptLearner, ensemble_text_features
+from anomalyclip.prompts.heads import HeadsFile, load_heads
+from anomalyclip.prompts.kinds import load_any
 from anomalyclip.training import TrainConfig, read_config, train
 from anomalyclip.training.batches import Batch
 from anomalyclip.training.encoder import encoder_settings, features_of
 from anomalyclip.training.module import PromptTraining
+from anomalyclip.training.objective import training_loss
 from anomalyclip.training.students import make_student, prompt_settings
 
-METHODS = ("coop", "vand", "object-aware")
+METHODS = ("coop", "vand", "object-aware", "heads")
 CLASSES = ("alpha", "beta")
 
 
@@ -43,8 +45,12 @@ def clip(golden_folder):
     return load_clip(golden_folder / "clip_small_openai.safetensors")
 
 
-def learned(path, method):
-    return load_linear(path).tensors if method == "vand" else load_prompts(path).tensors
+def learned(path):
+    """What a file holds, by name."""
+    found = load_any(path)
+    if isinstance(found, HeadsFile):
+        return {"image": torch.from_numpy(found.image), "patches": torch.from_numpy(found.patches)}
+    return found.tensors
 
 
 def batch_of(golden, classes):
@@ -56,7 +62,7 @@ def test_the_loss_falls_and_the_file_says_what_it_is(own, dataset, method):
     result = train(replace(own, epochs=4, learning_rate=0.01), datasets=[dataset])
     losses = [row["loss"] for row in result.history]
     assert losses[-1] < 0.95 * losses[0]
-    found = load_linear(result.prompts) if method == "vand" else load_prompts(result.prompts)
+    found = load_any(result.prompts)
     assert found.metadata.method == method
     assert found.metadata.training["data"] == ["tiles"]
     assert found.metadata.weights_sha256 == load_clip(own.model).weights_sha256
@@ -65,7 +71,7 @@ def test_the_loss_falls_and_the_file_says_what_it_is(own, dataset, method):
     assert (result.history[0]["loss_pixel"] == 0) == (method == "coop")
 
 
-def test_an_interrupted_run_ends_like_an_uninterrupted_one(own, dataset, method, monkeypatch):
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(own, dataset, monkeypatch):
     whole = train(replace(own, output=f"{own.output}2"), datasets=[dataset])
     original, count = PromptTraining.training_step, 0
 
@@ -85,8 +91,8 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(own, dataset, method,
     monkeypatch.setattr(PromptTraining, "training_step", original)
     resumed = train(replace(own, checkpoint_steps=1), datasets=[dataset])
     assert resumed.history == whole.history
-    for name, value in learned(whole.prompts, method).items():
-        torch.testing.assert_close(learned(resumed.prompts, method)[name], value, rtol=0, atol=0)
+    for name, value in learned(whole.prompts).items():
+        torch.testing.assert_close(learned(resumed.prompts)[name], value, rtol=0, atol=0)
 
 
 def test_cached_and_streamed_runs_are_the_same(own, dataset):
@@ -97,6 +103,8 @@ def test_cached_and_streamed_runs_are_the_same(own, dataset):
 
 
 def test_other_names_are_another_run(own, dataset, method):
+    if method == "heads":
+        return  # they know no names; what makes another run of them stands below
     train(replace(own, epochs=1), datasets=[dataset])
     items = tuple(replace(item, class_name="gamma") for item in dataset.items)
     with pytest.raises(ConfigError, match="the classes are called otherwise"):
@@ -179,6 +187,82 @@ def test_an_image_without_truth_keeps_its_own_words(config, clip, golden):
     torch.testing.assert_close(found.pixel, alone.pixel, rtol=1e-4, atol=1e-5)
 
 
+def batch_features(golden):
+    """Image features (3, 64) and the patches (3, 3, 25, 64) of layers 2, 4 and 6."""
+    patches = torch.stack([torch.from_numpy(golden[f"patch_{layer}"])[:, 1:] for layer in (2, 4, 6)], dim=1)
+    return Features(torch.from_numpy(golden["image_feature"]), patches)
+
+
+def heads_of(config, clip, **given):
+    own = replace(config, method="heads", depth=None, **given)
+    return make_student(own, clip, encoder_settings(own, clip), CLASSES)
+
+
+def test_heads_start_as_the_words_they_start_from_with_the_words_own_loss(config, clip, golden):
+    pair = ensemble_text_features(clip, clip.tokenizer(), "object", "clip")
+    features, batch = batch_features(golden), batch_of(golden, [0, 1, 1])
+    expected = training_loss(features, pair, batch.labels, batch.masks, batch.known)
+    for found, word in zip(heads_of(config, clip).loss(features, batch)[:3], expected[:3], strict=True):
+        torch.testing.assert_close(found, word, rtol=1e-5, atol=1e-6)
+
+
+def test_heads_restated_with_their_gradients(config, clip, golden):
+    """The total by hand from its definition, one pair a layer; and each vector's gradient by autograd of that."""
+    student, batch, tau = heads_of(config, clip), batch_of(golden, [0, 1, 1]), 0.07
+    with torch.no_grad():
+        for seed, value in enumerate(student.parameters()):
+            value.copy_(torch.randn(value.shape, generator=torch.Generator().manual_seed(seed)))
+    features = batch_features(golden)
+    image, patches = (value.detach().clone().requires_grad_() for value in student.parameters())
+    cosine = torch.cosine_similarity(features.image[:, None], image[None], dim=-1)
+    total = -(cosine / tau).log_softmax(dim=-1)[torch.arange(3), batch.labels].mean()
+    masks = batch.masks.double()
+    for row in range(3):
+        near = torch.cosine_similarity(features.patches[:, row, :, None], patches[row][None, None], dim=-1)
+        grid = (near / tau).softmax(dim=-1).transpose(1, 2).reshape(3, 2, 5, 5)
+        maps = torch.nn.functional.interpolate(grid, size=(70, 70), mode="bilinear").double()
+        pt = torch.where(masks > 0, maps[:, 1], maps[:, 0]) * (1 - 1e-5)
+        pt = pt + torch.where(masks > 0, maps[:, 0], maps[:, 1]) * 1e-5 + 1e-5
+        total = total - 4 * ((1 - pt) ** 2 * pt.log()).mean()
+        for p, g in ((maps[:, 1], masks), (maps[:, 0], 1 - masks)):
+            over, sums = (p * g).sum(dim=(1, 2)), p.sum(dim=(1, 2)) + g.sum(dim=(1, 2))
+            total = total + 4 * (1 - (2 * over + 1) / (sums + 1)).mean()
+    found = student.loss(features, batch)
+    torch.testing.assert_close(found.total.double(), total, rtol=1e-5, atol=1e-5)
+    found.total.backward()
+    total.backward()
+    for mine, theirs in zip(student.parameters(), (image, patches), strict=True):
+        torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-3, atol=1e-5)
+    assert {name: tuple(value.shape) for name, value in student.learned().items()} == {
+        "image": (2, 64),
+        "patches": (3, 2, 64),
+    }
+
+
+def test_heads_learn_from_labels_alone_and_from_pixels_alone(config, clip, golden):
+    features, batch = batch_features(golden), batch_of(golden, [0, 1, 1])
+    for level, moved, still in (("image", "image", "patches"), ("pixel", "patches", "image")):
+        student = heads_of(config, clip, level=level)
+        student.loss(features, batch).total.backward()
+        assert float(getattr(student, moved).grad.abs().max()) > 0
+        unmoved = getattr(student, still).grad
+        assert unmoved is None or not unmoved.any()
+
+
+def test_heads_that_start_elsewhere_are_another_run(config, dataset, tmp_path):
+    own = replace(config, method="heads", depth=None, epochs=1)
+    first = train(own, datasets=[dataset])
+    found = load_heads(first.prompts)
+    assert found.layers == (2, 4, 6)
+    with pytest.raises(ConfigError, match=r"start was .*, now "):
+        train(replace(own, start="winclip-ensemble"), datasets=[dataset])
+    words = train(replace(config, output=str(tmp_path / "words"), epochs=1), datasets=[dataset]).prompts
+    again = train(replace(own, start=str(words), output=str(tmp_path / "again")), datasets=[dataset])
+    assert load_heads(again.prompts).sha256 != found.sha256
+    with pytest.raises(PromptError, match="holds learned heads, not prompts"):
+        train(replace(own, start=str(first.prompts), output=str(tmp_path / "third")), datasets=[dataset])
+
+
 def test_a_method_has_its_own_defaults_and_what_is_given_wins():
     def recipe(**given):
         return TrainConfig(data=("x",), output="y", **given).recipe
@@ -194,11 +278,13 @@ def test_a_method_has_its_own_defaults_and_what_is_given_wins():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"method": "clip"}, "method 'clip': expected one of anomalyclip, object-aware, coop, vand"),
+        ({"method": "clip"}, "method 'clip': expected one of anomalyclip, object-aware, coop, vand, heads"),
         ({"method": "vand", "level": "both"}, "trains on pixels alone"),
         ({"method": "vand", "dpam": "vv"}, "reads plain CLIP's one path"),
         ({"method": "vand", "n_ctx": 4}, "learns no prompts, so n_ctx means nothing"),
         ({"method": "vand", "pixel_weight": 0.0}, "leaves nothing to train"),
+        ({"method": "heads", "depth": 3}, "learns no prompts, so depth means nothing"),
+        ({"method": "coop", "start": "clip"}, "so start means nothing; leave it out"),
     ],
 )
 def test_what_a_method_cannot_do_is_told(changes, message):

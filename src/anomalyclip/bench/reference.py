@@ -37,7 +37,9 @@ class Reference:
         self.model, self.visual = model, tower_of(model)
         if not isinstance(model.judge, Words):
             raise ConfigError(f"the reference judges by words, not by {model.method}")
-        self.text = torch.from_numpy(model.judge.text.features)
+        text, local = model.judge.text.features, model.judge.local
+        self.text = torch.from_numpy(text)
+        self.pairs = [self.text] * len(model.settings.layers) if local is None else list(torch.from_numpy(local))
 
     def preprocess(self, image: Image) -> NDArray[Any]:
         """As the model's own."""
@@ -52,8 +54,8 @@ class Reference:
         pixel_values = as_tensor(pixels)
         image, patches = self._encode(pixel_values)
         total = torch.zeros(len(pixel_values), settings.image_size, settings.image_size)
-        for features in patches:
-            both = upsample(on_grid(similarity(features, self.text, settings.tau)), settings.image_size)
+        for features, pair in zip(patches, self.pairs, strict=True):
+            both = upsample(on_grid(similarity(features, pair, settings.tau)), settings.image_size)
             total += (both[:, 1] + 1 - both[:, 0]) / 2
         mean = (total / len(patches)).numpy()
         maps = torch.stack([torch.from_numpy(gaussian_filter(one, sigma=settings.sigma)) for one in mean])

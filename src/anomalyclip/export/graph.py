@@ -34,6 +34,7 @@ class DetectorGraph(nn.Module):
     scale: Tensor
     shift: Tensor
     text: Tensor
+    local: Tensor | None
 
     def __init__(
         self, model: Detector, pixels: Pixels = "uint8", *, gives: FeatureRequest | None = None, half: bool = False
@@ -52,6 +53,7 @@ class DetectorGraph(nn.Module):
                 )
             self.request = self.request | judge.needs(encoder)
             self.register_buffer("text", torch.from_numpy(judge.text.features.copy()))
+            self.register_buffer("local", None if judge.local is None else torch.from_numpy(judge.local.copy()))
         self.visual = copy.deepcopy(encoder.visual).half() if half else encoder.visual
         self.settings = model.settings
         self.dtype = torch.float16 if half else torch.float32
@@ -70,7 +72,8 @@ class DetectorGraph(nn.Module):
         features = features if self.dtype is torch.float32 else features.map(Tensor.float)
         verdict: tuple[Tensor, ...] = ()
         if self.gives.verdict:
-            verdict = verdict_tensors(features, self.text, self.settings, (self.side, self.side))
+            size = (self.side, self.side)
+            verdict = verdict_tensors(features, self.text, self.settings, size, self.local)
         return *verdict, *_flat(features, self.gives)
 
     def example(self, batch: int = 2) -> Tensor:

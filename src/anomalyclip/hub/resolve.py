@@ -155,7 +155,7 @@ def _holds_weights(folder: Path) -> bool:
 
 def _backbone_of(run: Path) -> str:
     """The model a run's prompts were learned on, as their metadata records it."""
-    from anomalyclip.prompts.linear import read_metadata
+    from anomalyclip.prompts.kinds import read_metadata
 
     backbone = read_metadata(run / RUN_PROMPTS).backbone
     if not backbone:

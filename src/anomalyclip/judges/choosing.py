@@ -22,9 +22,10 @@ PREFIXES: dict[str, str | None] = {
     "learned:": None,
     "coop:": "coop",
     "vand:": "vand",
+    "heads:": "heads",
     "object-aware:": "object-aware",
 }
-WINCLIP, VAND = "winclip", "vand"
+WINCLIP, VAND, HEADS = "winclip", "vand", "heads"
 OBJECT = "object"
 
 
@@ -45,14 +46,16 @@ def find_prompts(spec: str | Path, resolve: Callable[[str], Path]) -> Prompts:
     """What ``spec`` names.
 
     spec: a prompt file, a run folder or a known name; hand-written words (`clip`, `clip-ac`, `winclip-ensemble`,
-    `april-gan-ensemble`); `winclip`, the whole of WinCLIP; or `coop:PATH`, `vand:PATH`, `object-aware:PATH`,
-    `learned:PATH`, where the word before the path must be the file's method. resolve: name or path -> file.
+    `april-gan-ensemble`); `winclip`, the whole of WinCLIP; or `coop:PATH`, `vand:PATH`, `heads:PATH`,
+    `object-aware:PATH`, `learned:PATH`, where the word before the path must be the file's method. resolve: name or
+    path -> file.
 
     Raises:
         PromptError: the file cannot be read, or is of another method than ``spec`` says. And what ``resolve`` raises.
     """
-    from anomalyclip.prompts import NAMES, load_prompts
-    from anomalyclip.prompts.linear import is_linear_file, load_linear
+    from anomalyclip.prompts import NAMES, PromptFile
+    from anomalyclip.prompts.kinds import load_any
+    from anomalyclip.prompts.linear import LinearFile
 
     wanted = str(spec)
     if wanted == WINCLIP or wanted in NAMES:
@@ -60,11 +63,9 @@ def find_prompts(spec: str | Path, resolve: Callable[[str], Path]) -> Prompts:
     prefix = next((prefix for prefix in PREFIXES if wanted.startswith(prefix)), "")
     where = wanted.removeprefix(prefix)
     path, demanded = resolve(where), PREFIXES.get(prefix)
-    if is_linear_file(path):
-        found, by_class = load_linear(path).metadata.method, True
-    else:
-        read = load_prompts(path)
-        found, by_class = read.metadata.method, read.settings.object_aware
+    read = load_any(path)
+    found = read.metadata.method
+    by_class = read.settings.object_aware if isinstance(read, PromptFile) else isinstance(read, LinearFile)
     if demanded is not None and found != demanded:
         raise PromptError(
             f"{printable(path)} was learned by the method {found}, not {demanded}; name it {found}:PATH, or just PATH"
@@ -111,7 +112,9 @@ def choose_judges(
     call = _Call(weights, name, prompts, tuple(classes), chosen, vision)
     if prompts.method == WINCLIP:
         return _winclip(call)
-    return _vand(call) if prompts.method == VAND and prompts.file is not None else _words(call)
+    if prompts.file is None:
+        return _words(call)
+    return {VAND: _vand, HEADS: _heads}.get(prompts.method, _words)(call)
 
 
 @dataclass(frozen=True)
@@ -175,3 +178,19 @@ def _vand(call: _Call) -> Choice:
     first = linear.VAND(file, next(iter(found.values())), settings)  # its layers are in memory once
     judges = {one: first.with_text(text) for one, text in found.items()}
     return Choice(judges, settings, f"{where} with {file.ensemble}", clip)
+
+
+def _heads(call: _Call) -> Choice:
+    from anomalyclip.clip.weights import load_clip
+    from anomalyclip.judges.embeddings import preset_of
+    from anomalyclip.judges.heads import Heads
+    from anomalyclip.prompts import Backbone
+    from anomalyclip.prompts.heads import check_heads, load_heads
+
+    assert call.prompts.file is not None
+    where = call.prompts.where
+    file = replace(load_heads(call.prompts.file), path=where)
+    clip = load_clip(call.weights, text=False, vision=call.vision)  # no words: the text tower is not read
+    check_heads(file, Backbone.of(clip, call.name))
+    settings = call.settings(clip, preset_of(file.metadata))
+    return Choice(dict.fromkeys(call.classes, Heads(file, settings, where)), settings, where, clip)

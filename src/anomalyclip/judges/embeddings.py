@@ -63,7 +63,7 @@ def class_embeddings(
         named = [name for name in classes if file.settings.object_aware and name != OBJECT]
         tower = load_clip(clip, text=bool(named) or file.text_features is None, vision=False)
         check_backbone(file, Backbone.of(tower, backbone))
-        agnostic = _learned(file, tower, str(prompts))
+        agnostic = learned_embeddings(file, tower, str(prompts))
         found = dict.fromkeys(classes, agnostic) | _object_aware(file, tower, str(prompts), named)
         preset = preset_of(file.metadata)
     tower.text = None
@@ -84,7 +84,8 @@ def _handwritten(clip: CLIP, name: str, class_name: str) -> TextEmbeddings:
 
 
 @torch.inference_mode()
-def _learned(file: PromptFile, clip: CLIP, name: str) -> TextEmbeddings:
+def learned_embeddings(file: PromptFile, clip: CLIP, name: str) -> TextEmbeddings:
+    """Those of a file, for "object"; `clip` needs its text tower where the file holds no final embeddings."""
     method = file.metadata.method
     if file.text_features is not None:
         return TextEmbeddings(as_numpy(file.text_features), name, file.sha256, method)

@@ -16,7 +16,11 @@ from anomalyclip.judges.base import Size, TextJudge
 from anomalyclip.judges.text import TextEmbeddings
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from anomalyclip.settings import ModelSettings
+
+    Floats = NDArray[np.float32]
 
 
 class Words(TextJudge):
@@ -29,6 +33,8 @@ class Words(TextJudge):
     """
 
     takes_tensors = True
+    #: (L, 2, E) a pair for each of ``settings.layers`` that judges its patches in place of ``text``; None: text does
+    local: Floats | None = None
 
     def __init__(self, text: TextEmbeddings, settings: ModelSettings) -> None:
         self.text, self.settings = text, settings
@@ -51,10 +57,10 @@ class Words(TextJudge):
         if isinstance(features.image, np.ndarray):
             from anomalyclip.judges.words_numpy import verdict_arrays
 
-            return verdict_arrays(features, self.text.features, self.settings, size)
+            return verdict_arrays(features, self.text.features, self.settings, size, self.local)
         from anomalyclip.judges.words_torch import verdict_tensors
 
-        return verdict_tensors(features, self.text.features, self.settings, size)
+        return verdict_tensors(features, self.text.features, self.settings, size, self.local)
 
     def with_text(self, text: TextEmbeddings) -> Words:
         """The same settings with another pair."""

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 
 def verdict_arrays(
-    features: Features, text: Floats, settings: ModelSettings, size: tuple[int, int]
+    features: Features, text: Floats, settings: ModelSettings, size: tuple[int, int], local: Floats | None = None
 ) -> tuple[Floats, Floats]:
-    """Scores (B,) and maps (B, H, W) of features in arrays; ``text`` (2, E)."""
+    """Scores (B,) and maps (B, H, W) of features in arrays; ``text`` (2, E), or ``local`` (L, 2, E) for the patches."""
     patches = [features.patches[layer] for layer in settings.layers]
-    maps = anomaly_map(patches, text, size, tau=settings.tau, sigma=settings.sigma, grid=features.grid)
+    pairs = text if local is None else list(local)
+    maps = anomaly_map(patches, pairs, size, tau=settings.tau, sigma=settings.sigma, grid=features.grid)
     return with_map_peak(image_score(features.image, text, settings.tau), maps, *settings.peak), maps

@@ -15,11 +15,20 @@ if TYPE_CHECKING:
 
 
 def verdict_tensors(
-    features: Features, text: Any, settings: ModelSettings, size: tuple[int, int]
+    features: Features, text: Any, settings: ModelSettings, size: tuple[int, int], local: Any = None
 ) -> tuple[Tensor, Tensor]:
-    """Scores (B,) and maps (B, H, W) of features in tensors; ``text`` (2, E) is an array or a tensor."""
-    pair = text if isinstance(text, Tensor) else torch.from_numpy(text).to(features.image.device)
+    """Scores (B,) and maps (B, H, W) of features in tensors.
+
+    ``text`` (2, E), and ``local`` (L, 2, E) that takes its place for the patches, are arrays or tensors.
+    """
+    pair = _tensor(text, features)
     patches = [features.patches[layer] for layer in settings.layers]
-    maps = anomaly_map(patches, pair, size, tau=settings.tau, sigma=settings.sigma, grid=features.grid)
+    pairs = pair if local is None else _tensor(local, features).unbind(0)
+    maps = anomaly_map(patches, pairs, size, tau=settings.tau, sigma=settings.sigma, grid=features.grid)
     scores = image_score(features.image, pair, settings.tau)
     return with_map_peak(scores, maps, *settings.peak), maps
+
+
+def _tensor(values: Any, features: Features) -> Tensor:
+    """On the features' device."""
+    return values if isinstance(values, Tensor) else torch.from_numpy(values).to(features.image.device)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from pathlib import Path
 
 from anomalyclip.errors import OutputError, PromptError
 
+_MAX_HEADER = 2**20
 MAX_BYTES = 64 * 2**20  # the authors' files hold 23 MB, most of it unused; ours hold well below 1 MB
 
 
@@ -34,6 +36,18 @@ def read_bounded(path: str | Path) -> bytes:
             " is it a model's weights file? Pass those as the model, not as prompts"
         )
     return data
+
+
+def header_texts(data: bytes) -> dict[str, str]:
+    """The text entries of a safetensors header (8 bytes of length, then JSON); none where there is no such header."""
+    length = int.from_bytes(data[:8], "little")
+    if not 2 <= length <= min(_MAX_HEADER, len(data) - 8):
+        return {}
+    try:
+        found = json.loads(data[8 : 8 + length])["__metadata__"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return {name: text for name, text in found.items() if isinstance(text, str)} if isinstance(found, dict) else {}
 
 
 def write_atomic(path: str | Path, data: bytes) -> None:

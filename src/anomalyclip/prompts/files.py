@@ -26,6 +26,7 @@ from anomalyclip.settings.scoring import check_deciding, without_later
 FORMAT_VERSION = 1
 METADATA_KEY = "anomalyclip.prompts"
 LINEAR_KEY = "anomalyclip.vand"  # where files of the baseline VAND, which hold no prompts, keep their metadata
+HEADS_KEY = "anomalyclip.heads"  # and those of learned heads
 _ZIP_MAGIC = b"PK\x03\x04"
 
 
@@ -107,6 +108,8 @@ def _metadata_text(data: bytes, path: str) -> str:
         raise PromptError(f"the prompt file {error}") from error
     if METADATA_KEY in metadata:
         return metadata[METADATA_KEY]
+    if HEADS_KEY in metadata:
+        raise PromptError(f"{path} holds learned heads, not prompts; use them with --prompts heads:{path}")
     if LINEAR_KEY in metadata:
         raise PromptError(
             f"{path} holds the linear layers of VAND, not prompts; that baseline is judged by"
@@ -141,12 +144,12 @@ def _read_header(text: str, path: str) -> _Header:
         header = TypeAdapter(Annotated[_Header, Field()]).validate_json(text, strict=True)
     except (ValidationError, AnomalyClipError) as error:
         raise PromptError(f"the metadata of {path} is not valid: {error}") from error
-    _check_ranges(header.metadata, path)
+    check_ranges(header.metadata, path)
     return header
 
 
-def _check_ranges(metadata: PromptMetadata, path: str) -> None:
-    """Values that would otherwise fail far from their cause."""
+def check_ranges(metadata: PromptMetadata, path: str) -> None:
+    """Raises PromptError for values that would otherwise fail far from their cause."""
     for width in (metadata.text_width, metadata.embed_dim):
         if width is not None and width < 1:
             raise PromptError(f"the metadata of {path} is out of range: a width is {width}, expected at least 1")

@@ -16,12 +16,11 @@ from torch import Tensor, nn
 
 from anomalyclip.errors import PromptError
 from anomalyclip.prompts.backbone import Backbone
-from anomalyclip.prompts.bounded import read_bounded, write_atomic
+from anomalyclip.prompts.bounded import header_texts, read_bounded, write_atomic
 from anomalyclip.prompts.content import PromptMetadata
-from anomalyclip.prompts.files import LINEAR_KEY, load_prompts
+from anomalyclip.prompts.files import LINEAR_KEY
 
 FORMAT_VERSION = 1
-_MAX_HEADER = 2**20
 
 
 class LinearLayers(nn.Module):
@@ -139,7 +138,7 @@ def load_linear(path: str | Path) -> LinearFile:
     from safetensors.torch import load
 
     data = read_bounded(path)
-    text = _header(data)
+    text = header_texts(data).get(LINEAR_KEY)
     if text is None:
         raise PromptError(f"{path} holds no linear layers of VAND; train some with anomalyclip train --method vand")
     try:
@@ -151,25 +150,3 @@ def load_linear(path: str | Path) -> LinearFile:
     except (SafetensorError, ValidationError, ValueError, KeyError, TypeError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise PromptError(f"the file {path} is damaged ({reason}); save or fetch it again") from error
-
-
-def read_metadata(path: str | Path) -> PromptMetadata:
-    """What a file of any method says about itself. Raises :class:`PromptError`."""
-    return load_linear(path).metadata if is_linear_file(path) else load_prompts(path).metadata
-
-
-def is_linear_file(path: str | Path) -> bool:
-    """Whether a file says it holds VAND's linear layers. Raises :class:`PromptError` where it cannot be read."""
-    return _header(read_bounded(path)) is not None
-
-
-def _header(data: bytes) -> str | None:
-    """Our metadata string out of the safetensors header (8 bytes of length, then JSON), if there is one."""
-    length = int.from_bytes(data[:8], "little")
-    if not 2 <= length <= min(_MAX_HEADER, len(data) - 8):
-        return None
-    try:
-        text = json.loads(data[8 : 8 + length])["__metadata__"][LINEAR_KEY]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return text if isinstance(text, str) else None

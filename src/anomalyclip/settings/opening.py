@@ -51,8 +51,8 @@ _PROMPTS = Setting(
     part=_OPENING,
     differs={
         EVALUATE: {
-            "help": "A prompt file, run folder or name; a baseline: clip, clip-ac, winclip, coop:PATH, vand:PATH; or "
-            "hand-written words alone: winclip-ensemble, april-gan-ensemble; default: the model's own."
+            "help": "A prompt file, run folder or name; a baseline: clip, clip-ac, winclip, coop:PATH, vand:PATH; "
+            "heads:PATH; or hand-written words alone: winclip-ensemble, april-gan-ensemble; default: the model's own."
         }
     },
 )

@@ -71,7 +71,7 @@ class Preset(ScoringSettings):
         "Blocks that make the map, such as 6,12,18,24.",
         where=(*_EVERYWHERE, TRAIN),
         read=layers_of,
-        differs={TRAIN: {"help": "Blocks whose patch features are trained on (default: the last; vand: four)."}},
+        differs={TRAIN: {"help": "Blocks whose patch features are trained on (default: the last; vand, heads: four)."}},
     )
     image_size: int | None = declared(
         None,

@@ -25,10 +25,10 @@ TRAINING: tuple[Setting, ...] = (
     Setting(
         "method",
         str,
-        "anomalyclip; object-aware, which names each class; or the paper's baselines coop and vand.",
+        "anomalyclip; heads: vectors, no text; object-aware, which names each class; or the baselines coop and vand.",
         (TRAIN,),
         default="anomalyclip",
-        choices=("anomalyclip", "object-aware", "coop", "vand"),
+        choices=("anomalyclip", "object-aware", "coop", "vand", "heads"),
         panel=PROMPTS,
     ),
     Setting(
@@ -55,6 +55,14 @@ TRAINING: tuple[Setting, ...] = (
         (TRAIN,),
         default=4,
         range=Range(1, 512, "vectors"),
+        panel=PROMPTS,
+    ),
+    Setting(
+        "start",
+        str,
+        "Of heads: prompts whose embeddings the vectors start from, a name or a file (default: clip's two sentences).",
+        (TRAIN,),
+        metavar="PROMPTS",
         panel=PROMPTS,
     ),
     Setting(

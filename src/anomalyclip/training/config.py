@@ -43,8 +43,9 @@ class TrainConfig:
             ``NAME=PATH`` where the folder's name does not tell which known data set it holds.
         output: the run folder; holds the prompts, this configuration, metrics, a loss curve and the environment.
         model: a known name or a weights file.
-        method: "anomalyclip"; "object-aware", its ablation that names each class; or a baseline of the paper, "coop" or
-            "vand". What is None below takes the method's own value (:data:`anomalyclip.training.recipes.RECIPES`).
+        method: "anomalyclip"; "object-aware", its ablation that names each class; "heads", see
+            :mod:`anomalyclip.judges.heads`; or a baseline of the paper, "coop" or "vand". What is None
+            below takes the method's own value (:data:`anomalyclip.training.recipes.RECIPES`).
         split: which images of each set; "test", the auxiliary split with anomalies, is the paper's.
         missing_masks: "error", or "image-only" to train the global term alone on anomalous images without a mask.
         level: which terms of the loss: "both", "image" (the global one), "pixel" (the local ones); None: the method's.
@@ -53,6 +54,8 @@ class TrainConfig:
         layers, image_size, dpam, dpam_blocks: of the frozen encoder; None takes the method's, then the model's default.
         n_ctx, depth, deep_length, round_deep_to_half: see :class:`anomalyclip.prompts.PromptSettings`; None is the
             method's own (the paper's 12 vectors and depth 9, or all text blocks of a text tower that has fewer).
+        start: of heads: the prompts whose text embeddings the vectors start from, a name, file or run folder; None is
+            the two sentences of "clip".
         validation: share of the images, stratified by data set, class and label, that is held out to choose
             ``prompts_best.safetensors``; 0 trains on everything and keeps the last epoch, the paper's rule.
         cache: encode every image once and keep the features on disk; False encodes in every epoch.
@@ -95,6 +98,7 @@ class TrainConfig:
     depth: int | None = None
     deep_length: int = 4
     round_deep_to_half: bool = False
+    start: str | None = None
     validation: float = 0.0
     cache: bool = True
     cache_dir: str | None = None
@@ -155,7 +159,7 @@ class TrainConfig:
 _RECIPE = ("level", "pixel_weight", "dpam", "n_ctx", "depth")  # None takes the method's own
 _LATER = ("max_pixels", "full_scale")
 _INDECISIVE = frozenset(  # weights and items are compared by content
-    {"data", "output", "epochs", "cache_dir", "device", "devices", "strategy", "loggers", "threads", "offline"}
+    {"data", "output", "start", "epochs", "cache_dir", "device", "devices", "strategy", "loggers", "threads", "offline"}
     | {
         "overwrite",
         "checkpoint_steps",
@@ -216,15 +220,20 @@ def _check_recipe(config: TrainConfig) -> None:
     recipe = config.recipe
     if recipe.level == "pixel" and recipe.pixel_weight == 0:
         raise ConfigError("level 'pixel' with pixel_weight 0 leaves nothing to train; give pixel_weight above 0")
-    if recipe.trains_prompts:
-        return
+    if config.start is not None and recipe.learns != "heads":
+        raise ConfigError(f"method {config.method} starts from seeded numbers, so start means nothing; leave it out")
+    if recipe.learns == "layers":
+        _check_layers(config, recipe)
+    given = [name for name in ("n_ctx", "depth") if getattr(config, name) is not None]
+    if given and recipe.learns != "prompts":
+        raise ConfigError(f"method {config.method} learns no prompts, so {given[0]} means nothing; leave it out")
+
+
+def _check_layers(config: TrainConfig, recipe: Recipe) -> None:
     if recipe.level != "pixel":
         raise ConfigError(f"method {config.method} trains on pixels alone, got level {config.level!r}; leave level out")
     if recipe.dpam != "qk":
         raise ConfigError(f"method {config.method} reads plain CLIP's one path, got dpam {config.dpam!r}; leave it out")
-    given = [name for name in ("n_ctx", "depth") if getattr(config, name) is not None]
-    if given:
-        raise ConfigError(f"method {config.method} learns no prompts, so {given[0]} means nothing; leave it out")
 
 
 def _check_ranges(config: TrainConfig) -> None:

@@ -29,7 +29,7 @@ def encoder_settings(config: TrainConfig, clip: CLIP) -> ModelSettings:
     vision, recipe = clip.config.vision, config.recipe
     dpam: DPAMMode = recipe.dpam  # type: ignore[assignment]  # one of the modes, TrainConfig saw to it
     blocks = config.dpam_blocks if config.dpam_blocks is not None else default_dpam_blocks(vision.layers)
-    stages = stage_layers(vision.layers) if recipe.features == "tokens" else (vision.layers,)
+    stages = stage_layers(vision.layers) if recipe.staged else (vision.layers,)
     settings = ModelSettings(
         image_size=config.image_size or default_image_size(vision),
         layers=config.layers or stages,

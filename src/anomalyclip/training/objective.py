@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from anomalyclip.features.encoding import Features
@@ -20,6 +22,7 @@ def training_loss(
     level: Level = "both",
     pixel_weight: float = 4.0,
     tau: float = TAU,
+    local: Sequence[Tensor] | None = None,
 ) -> GlocalLoss:
     """The loss of one batch; with all masks known and level "both" exactly :func:`anomalyclip.losses.glocal_loss`.
 
@@ -29,23 +32,32 @@ def training_loss(
         features: image (B, E), patches (B, L, N, E). text_features: (2, E), L2-normalised,
             or a pair per image, (B, 2, E).
         labels: (B,) int64. masks: (B, S, S) of 0 and 1. known: (B,) bool.
+        local: a pair for each of the L layers, see :func:`anomalyclip.losses.glocal_loss`.
         level: "image" leaves the pixel terms out, "pixel" the image term.
     """
     image, patches = features.image, features.patches
     with_pixels = level != "image" and bool(known.any())
     if with_pixels and not bool(known.all()):
         text = text_features if text_features.dim() == 2 else text_features[known]
-        part = _glocal(image[known], patches[known], text, labels[known], masks[known], pixel_weight, tau)
+        part = _glocal(image[known], patches[known], text, labels[known], masks[known], pixel_weight, tau, local)
         whole = glocal_loss(image, (), text_features, labels, masks, tau=tau)
         loss = part._replace(image=whole.image, total=whole.image + pixel_weight * part.pixel)
     else:
         used = patches if with_pixels else patches[:, :0]
-        loss = _glocal(image, used, text_features, labels, masks, pixel_weight, tau)
+        pairs = local if with_pixels else None
+        loss = _glocal(image, used, text_features, labels, masks, pixel_weight, tau, pairs)
     return loss._replace(total=pixel_weight * loss.pixel) if level == "pixel" else loss
 
 
 def _glocal(
-    image: Tensor, patches: Tensor, text: Tensor, labels: Tensor, masks: Tensor, weight: float, tau: float
+    image: Tensor,
+    patches: Tensor,
+    text: Tensor,
+    labels: Tensor,
+    masks: Tensor,
+    weight: float,
+    tau: float,
+    local: Sequence[Tensor] | None,
 ) -> GlocalLoss:
-    layers = patches.unbind(dim=1)
-    return glocal_loss(image, layers, text, labels, masks.to(image.dtype), tau=tau, pixel_weight=weight)
+    layers, truth = patches.unbind(dim=1), masks.to(image.dtype)
+    return glocal_loss(image, layers, text, labels, truth, tau=tau, pixel_weight=weight, local=local)

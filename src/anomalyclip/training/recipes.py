@@ -8,7 +8,8 @@ from typing import Literal, get_args
 from anomalyclip.features.key import FeatureKind
 from anomalyclip.prompts.settings import PromptSettings
 
-Method = Literal["anomalyclip", "coop", "vand", "object-aware"]
+Method = Literal["anomalyclip", "coop", "vand", "object-aware", "heads"]
+Learned = Literal["prompts", "layers", "heads"]
 Level = Literal["both", "image", "pixel"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
@@ -26,7 +27,8 @@ class Recipe:
         n_ctx: learned vectors per prompt. depth: text blocks that see learned prompts.
         words: after the learned vectors, normal and abnormal; a class's name replaces "object" if ``object_aware``.
         shared_context: both prompts share their vectors.
-        trains_prompts: False: ``n_ctx`` and the like mean nothing.
+        learns: prompts; linear layers on the patches, or heads, for which ``n_ctx`` and the like mean nothing.
+        staged: from which blocks patches are learned: the ends of the four quarters of the depth, else the last alone.
     """
 
     level: Level = "both"
@@ -41,12 +43,13 @@ class Recipe:
     words: tuple[str, str] = (PromptSettings.normal_words, PromptSettings.abnormal_words)
     shared_context: bool = False
     object_aware: bool = False
-    trains_prompts: bool = True
+    learns: Learned = "prompts"
+    staged: bool = False
 
     @property
     def names_classes(self) -> bool:
         """Whether the classes' names decide what is learned."""
-        return self.object_aware or not self.trains_prompts
+        return self.object_aware or self.learns == "layers"
 
 
 RECIPES: dict[Method, Recipe] = {
@@ -71,7 +74,9 @@ RECIPES: dict[Method, Recipe] = {
         features="tokens",
         sigma=0.0,
         tau=0.01,
-        trains_prompts=False,
+        learns="layers",
+        staged=True,
     ),
+    "heads": Recipe(learns="heads", staged=True),
 }
 """By name; AnomalyCLIP's values are METHOD section 6."""

@@ -147,7 +147,8 @@ class _Run:
         self.key: CacheKey = learned_from(self.encoder.facts)
         self.preparation = Preparation(reporter)
         self.classes = tuple(dict.fromkeys(name for dataset in datasets for name in dataset.classes))
-        self.student: Student = make_student(config, clip, self.settings, self.classes)
+        self.student: Student = make_student(config, clip, self.settings, self.classes, backbone)
+        self.words = prompt_settings(config, clip) if config.recipe.learns == "prompts" else None
         self.identity: dict[str, Any] = {}
 
     def go(self) -> TrainResult:
@@ -156,7 +157,8 @@ class _Run:
         settings = config.decisive() | {
             "weights_sha256": self.clip.weights_sha256,
             "resolved": without_later(dataclasses.asdict(self.settings)),
-            "prompts": dataclasses.asdict(prompt_settings(config, self.clip)) if config.recipe.trains_prompts else None,
+            "prompts": None if self.words is None else dataclasses.asdict(self.words),
+            **self.student.origin(),
         }
         settings |= {"rounding": self.key.rounding} if self.key.rounding else {}
         if found is not None:
@@ -274,7 +276,7 @@ class _Run:
             "image_size": self.settings.image_size,
             "dpam_blocks": self.settings.dpam_blocks,
             "method": dataclasses.asdict(self.config.recipe),
-            "depth": prompt_settings(self.config, self.clip).depth if self.config.recipe.trains_prompts else None,
+            "depth": None if self.words is None else self.words.depth,
             "data_sets": [dataset.name for dataset in self.datasets],
             "training_images": training,
             "validation_images": held,

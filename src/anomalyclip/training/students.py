@@ -1,28 +1,40 @@
-"""What is trained, by method: prompts, prompts with class names, or VAND's linear layers. All else is frozen."""
+"""What is trained, by method: prompts, prompts with class names, VAND's linear layers, or heads. All else is frozen."""
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from anomalyclip.clip.model import CLIP
+from anomalyclip.errors import PromptError
 from anomalyclip.features.encoding import Features
+from anomalyclip.hub import resolve_prompts
+from anomalyclip.judges.embeddings import learned_embeddings
 from anomalyclip.judges.linear import ENSEMBLE, stage_map
 from anomalyclip.losses import GlocalLoss, dice_loss, focal_loss
 from anomalyclip.prompts import (
+    NAMES,
+    Backbone,
     ClassPrompts,
     PromptFile,
     PromptLearner,
     PromptMetadata,
     PromptSettings,
+    check_backbone,
     ensemble_text_features,
+    load_prompts,
     save_prompts,
 )
+from anomalyclip.prompts.heads import HeadsFile, save_heads
 from anomalyclip.prompts.linear import LinearFile, LinearLayers, save_linear
+from anomalyclip.prompts.settings import OBJECT
 from anomalyclip.scoring import ABNORMAL
 from anomalyclip.settings import ModelSettings
 from anomalyclip.training.batches import Batch
@@ -49,6 +61,10 @@ class Student(nn.Module, ABC):
     @abstractmethod
     def save(self, path: Path, metadata: PromptMetadata) -> None:
         """Write the method's file; raises :class:`OutputError`."""
+
+    def origin(self) -> dict[str, Any]:
+        """What decides the initial values besides the configuration, JSON-ready; it belongs to a run's identity."""
+        return {}
 
     def trained(self) -> list[nn.Parameter]:
         """What the optimiser changes."""
@@ -135,14 +151,79 @@ class LinearStudent(Student):
         save_linear(path, LinearFile(ENSEMBLE, metadata, self.learned()))
 
 
-def make_student(config: TrainConfig, clip: CLIP, settings: ModelSettings, classes: Sequence[str]) -> Student:
+class HeadStudent(Student):
+    """Heads: a pair of vectors for the class token and one for the patches of every layer, all starting from one pair.
+
+    Args:
+        start: (2, E) unit vectors, [normal, abnormal]. layers: L, how many blocks' patches are judged.
+    """
+
+    def __init__(self, start: Tensor, layers: int, recipe: Recipe) -> None:
+        super().__init__()
+        self._start, self._recipe = start.detach().float().cpu(), recipe
+        self.image = nn.Parameter(self._start.clone())
+        self.patches = nn.Parameter(self._start.repeat(layers, 1, 1))
+
+    def loss(self, features: Features, batch: Batch) -> GlocalLoss:
+        with torch.autocast(self.image.device.type, enabled=False):
+            return training_loss(
+                features,
+                F.normalize(self.image, dim=-1),
+                batch.labels,
+                batch.masks,
+                batch.known,
+                level=self._recipe.level,
+                pixel_weight=self._recipe.pixel_weight,
+                local=F.normalize(self.patches, dim=-1).unbind(0),
+            )
+
+    def learned(self) -> dict[str, Tensor]:
+        return {name: value.detach().float().cpu().clone() for name, value in self.named_parameters()}
+
+    @torch.no_grad()
+    def load_learned(self, tensors: Mapping[str, Tensor]) -> None:
+        own = dict(self.named_parameters())
+        if {name: value.shape for name, value in own.items()} != {name: one.shape for name, one in tensors.items()}:
+            raise PromptError("the learned heads do not fit this model and its layers: missing, or of another shape")
+        for name, value in own.items():
+            value.copy_(tensors[name])
+
+    def origin(self) -> dict[str, Any]:
+        """The pair by its content: where it was read from may move."""
+        return {"start": hashlib.sha256(self._start.numpy().astype("<f4").tobytes()).hexdigest()}
+
+    def save(self, path: Path, metadata: PromptMetadata) -> None:
+        image, patches = (F.normalize(value, dim=-1) for value in self.learned().values())
+        save_heads(path, HeadsFile(metadata, image.numpy(), patches.numpy()))
+
+
+def start_pair(config: TrainConfig, clip: CLIP, backbone: str) -> Tensor:
+    """The pair (2, E) that heads start from: of `config.start`, else of the two sentences of "clip", for "object".
+
+    Raises:
+        PromptError, HubError: no such prompts, or prompts of another backbone.
+    """
+    name = config.start or "clip"
+    if name in NAMES:
+        return ensemble_text_features(clip, clip.tokenizer(), OBJECT, name)
+    file = load_prompts(resolve_prompts(name, offline=config.offline))
+    check_backbone(file, Backbone.of(clip, backbone))
+    return torch.from_numpy(learned_embeddings(file, clip, name).features)
+
+
+def make_student(
+    config: TrainConfig, clip: CLIP, settings: ModelSettings, classes: Sequence[str], backbone: str = ""
+) -> Student:
     """The method's trained part with its seeded initial values.
 
     Raises:
         ConfigError: prompts that do not fit the text tower, or a class name that cannot fill them.
+        PromptError, HubError: heads that are to start from prompts which are not here, or of another backbone.
     """
     recipe = config.recipe
-    if not recipe.trains_prompts:
+    if recipe.learns == "heads":
+        return HeadStudent(start_pair(config, clip, backbone), len(settings.layers), recipe)
+    if recipe.learns == "layers":
         layers = LinearLayers(len(settings.layers), clip.config.vision.width, clip.config.embed_dim, config.seed)
         tokenizer = clip.tokenizer()
         words = [ensemble_text_features(clip, tokenizer, name, ENSEMBLE) for name in classes]
