@@ -10,9 +10,12 @@ import threading
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from anomalyclip.errors import ImageReadError
+from anomalyclip.io import isolation
 from anomalyclip.io.attempts import MOST_DEATHS, Attempts, noted_in, reading
+from anomalyclip.io.images import read_image
 
 _DIES = """
 import os, signal, sys
@@ -109,7 +112,7 @@ def test_innocents_beside_the_poison_are_not_left_out(tmp_path, files):
     first = Attempts(notes)
     inside = [first.reading(file) for file in files[:2]]
     for one in inside:
-        first._own.busy = False  # as if each were in a thread of its own
+        first._own.mine = None  # as if each were in a thread of its own
         one.__enter__()
     left = notes.read_bytes()
     for one in inside:
@@ -143,3 +146,58 @@ def test_lines_that_are_not_ours_are_passed_over(tmp_path, files):
 def test_what_is_no_file_is_not_noted(tmp_path):
     with noted_in(tmp_path / "notes"), reading("rtsp://camera/1"), reading(tmp_path / "none"), reading("a\0b"):
         pass
+
+
+def killed_while(notes: Path, file: Path, *, elsewhere: bool) -> None:
+    """What a kill from outside leaves in the notes, while `file` is decoded here or elsewhere."""
+    attempts = Attempts(notes)
+    inside = attempts.reading(file)
+    inside.__enter__()
+    if elsewhere:
+        with attempts.elsewhere():
+            left = notes.read_bytes()
+    else:
+        left = notes.read_bytes()
+    inside.__exit__(None, None, None)
+    attempts.close()
+    notes.write_bytes(left)
+
+
+def test_kills_from_outside_are_no_fault_of_a_file_that_is_decoded_elsewhere(tmp_path, files):
+    notes = tmp_path / "notes"
+    killed_while(notes, files[0], elsewhere=False)
+    for _ in range(2 * MOST_DEATHS):
+        killed_while(notes, files[0], elsewhere=True)
+    attempts = Attempts(notes)
+    assert attempts.suspected(files[0])
+    with attempts.reading(files[0]):
+        pass
+    assert not attempts.suspected(files[0])
+    attempts.close()
+
+
+def test_what_is_decoded_here_beside_it_is_a_fault(tmp_path, files):
+    """A mask of the picture, say, which is read in this process."""
+    notes = tmp_path / "notes"
+    attempts = Attempts(notes)
+    with attempts.reading(files[0]), attempts.elsewhere():
+        assert not Attempts(tmp_path / "copy").suspected(files[0])
+        with attempts.reading(files[1]):
+            left = notes.read_bytes()
+        after = notes.read_bytes()
+    attempts.close()
+    notes.write_bytes(left)
+    assert Attempts(notes).suspected(files[0])
+    notes.write_bytes(after)
+    assert not Attempts(notes).suspected(files[0])
+
+
+def test_a_suspect_is_decoded_apart_unless_nothing_is(tmp_path, files, monkeypatch):
+    apart: list[str] = []
+    monkeypatch.setattr(isolation, "read_once", lambda path, **options: apart.append(Path(path).name))
+    Image.new("RGB", (8, 8)).save(files[0], "PNG")
+    for wanted in (True, False):
+        killed_while(tmp_path / "notes", files[0], elsewhere=False)
+        with noted_in(tmp_path / "notes", apart=wanted):
+            read_image(files[0])
+    assert apart == ["a"]

@@ -90,7 +90,8 @@ class DetectJob:
         )
         start, interrupted = time.monotonic(), False
         try:
-            with folder or nullcontext(), noted_in(None if folder is None else folder.path / attempts.NAME):
+            notes = None if folder is None else folder.path / attempts.NAME
+            with folder or nullcontext(), noted_in(notes, apart=self.given.isolate != "off"):
                 self._stream(model, folder, printer, provenance, total)
         except KeyboardInterrupt:
             interrupted = True

@@ -62,7 +62,7 @@ class WatchJob:
             stop = stack.enter_context(_stopped_by_signals())
             database = self._open_output(stack)
             stack.callback(database.close)
-            stack.enter_context(noted_in(self.given.output / attempts.NAME))
+            stack.enter_context(noted_in(self.given.output / attempts.NAME, apart=self.given.isolate != "off"))
             couriers = self._couriers(database)
             for courier in couriers:
                 stack.callback(courier.close, _GRACE)

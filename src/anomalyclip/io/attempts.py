@@ -6,6 +6,9 @@ may, but it is no file's fault. At the next start a note that was not taken back
 
 Of the files that several threads were reading only one is to blame. So one that has seen a death is read alone the next
 time: what dies then is its own. One that is read, or refused in the usual way, is cleared.
+
+A process may also be killed from outside, again and again, and no file is to blame then. So a suspect is decoded in a
+process of its own where that can be had (`suspected`, `elsewhere`): while it is, only that process's death counts.
 """
 
 # os.path and os.stat take names with undecodable bytes as they are.
@@ -65,14 +68,25 @@ class _Note:
         return (self.size, self.mtime) == (other.size, other.mtime)
 
 
+@dataclass
+class _Mine:
+    """What a thread reads. deaths: that were before. blamed: whether the end of the process counts as one more."""
+
+    place: int
+    note: _Note
+    deaths: int
+    blamed: bool = True
+
+
 class Attempts:
     """The notes of one run in the file `path`; safe in several threads. Raises OutputError where it cannot be written.
 
-    One process at a time: whoever makes it holds the lock of the folder.
+    One process at a time: whoever makes it holds the lock of the folder. apart: whether suspects are decoded in a
+    process of their own.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, apart: bool = True) -> None:
+        self.path, self.apart = path, apart
         self._earlier = {note.key: (place, note) for place, note in enumerate(_left_in(path))}
         write_bytes(path, b"".join(note.line(note.deaths) for _, note in self._earlier.values()))
         try:
@@ -89,7 +103,11 @@ class Attempts:
         """Around all that is done with an untrusted file. Raises ImageReadError for one that two processes died of."""
         from anomalyclip.io.isolation import DecoderDied
 
-        note = None if getattr(self._own, "busy", False) else _Note.of(path)
+        if self._mine() is not None:
+            with self._here():
+                yield
+            return
+        note = _Note.of(path)
         if note is None:
             yield
             return
@@ -102,23 +120,53 @@ class Attempts:
         with self._entered(alone=deaths > 0):
             place = self._taken(note.key)
             self._write(place, note.line(deaths + 1))
-            self._own.busy, self._own.suspect = True, deaths > 0
+            self._own.mine = _Mine(place, note, deaths)
             try:
                 yield
             except DecoderDied:
                 if deaths:  # it killed a process of ours, and now one that was there for it
                     self._earlier[note.key] = place, replace(note, deaths=deaths + 1)
+                    self._write(place, note.line(deaths + 1))
                 raise
             finally:
-                self._own.busy = False
+                self._own.mine = None
                 if note.key not in self._earlier:
                     self._write(place, b" " * (_WIDTH - 1) + b"\n")
                     self._give_back(place)
 
     def suspected(self, path: StrPath) -> bool:
         """Whether a process has died while it was reading this file, in an earlier run."""
+        if (own := self._mine()) is not None:
+            return own.deaths > 0
         note = _Note.of(path)
-        return self._own.suspect if getattr(self._own, "busy", False) else note is not None and self._deaths(note) > 0
+        return note is not None and self._deaths(note) > 0
+
+    @contextmanager
+    def elsewhere(self) -> Iterator[None]:
+        """While another process decodes what this thread reads. Should this one end meanwhile, or later on with pixels
+        that it was given, the file is not to blame."""
+        if (own := self._mine()) is not None:
+            self._write(own.place, own.note.line(own.deaths))
+            own.blamed = False
+        yield
+
+    @contextmanager
+    def _here(self) -> Iterator[None]:
+        """While this process decodes one more file that belongs to what this thread reads."""
+        own = self._mine()
+        if own is None or own.blamed:
+            yield
+            return
+        self._write(own.place, own.note.line(own.deaths + 1))
+        try:
+            yield
+        finally:
+            self._write(own.place, own.note.line(own.deaths))
+
+    def _mine(self) -> _Mine | None:
+        """What this thread reads now."""
+        found: _Mine | None = getattr(self._own, "mine", None)
+        return found
 
     def close(self) -> None:
         """The file goes unless it says something for the next run."""
@@ -168,13 +216,16 @@ _current: Attempts | None = None
 
 
 @contextmanager
-def noted_in(path: Path | None) -> Iterator[None]:
-    """Note every file that is read in this process meanwhile in `path`; None notes nothing. Raises OutputError."""
+def noted_in(path: Path | None, *, apart: bool = True) -> Iterator[None]:
+    """Note every file that is read in this process meanwhile in `path`; None notes nothing. Raises OutputError.
+
+    apart: see `Attempts`.
+    """
     global _current
     if path is None:
         yield
         return
-    before, _current = _current, Attempts(path)
+    before, _current = _current, Attempts(path, apart=apart)
     try:
         yield
     finally:
@@ -195,6 +246,21 @@ def reading(path: StrPath) -> Iterator[None]:
 def suspected(path: StrPath) -> bool:
     """`Attempts.suspected` of the notes that are kept now, if any are."""
     return _current is not None and _current.suspected(path)
+
+
+def read_apart(path: StrPath) -> bool:
+    """Whether `path` is to be decoded in a process of its own, whatever else is not."""
+    return _current is not None and _current.apart and _current.suspected(path)
+
+
+@contextmanager
+def elsewhere() -> Iterator[None]:
+    """`Attempts.elsewhere` of the notes that are kept now, if any are."""
+    if _current is None:
+        yield
+        return
+    with _current.elsewhere():
+        yield
 
 
 def _left_in(path: Path) -> list[_Note]:

@@ -14,7 +14,7 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -89,6 +89,12 @@ def read_image(
         return decoding.to_rgb(*_decode(file, max_pixels, frame=frame, axis=axis), full_scale)
 
     with attempts.reading(path):
+        if attempts.read_apart(path):
+            from anomalyclip.io.isolation import read_once
+
+            options: dict[str, Any] = {"frame": frame, "axis": axis, "max_pixels": max_pixels}
+            with attempts.elsewhere():
+                return read_once(path, full_scale=full_scale, **options)
         return use_file(path, read, max_bytes)
 
 

@@ -9,18 +9,15 @@ from __future__ import annotations
 import os
 import platform
 import queue
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from anomalyclip.errors import ImageReadError
+from anomalyclip.io.decoder_process import Child, Died
 from anomalyclip.io.full_scale import FullScale
-from anomalyclip.io.isolated import read_frame, write_frame
 from anomalyclip.io.limits import DEFAULT_MAX_PIXELS
 from anomalyclip.io.names import StrPath, printable
 
@@ -31,8 +28,6 @@ SECONDS = 20.0
 """Of CPU that decoding one picture may take."""
 CLOCK = 80.0
 """Seconds by the clock: a machine may be busy, and a decoder may wait for what never comes."""
-_START = 120.0  # seconds for a new process to come up
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class DecoderDied(ImageReadError):  # noqa: N818 - what happened, not whose fault it was
@@ -62,7 +57,7 @@ class Ticket:
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._children: set[_Child] = set()
+        self._children: set[Child] = set()
         self.cancelled = False
 
     def cancel(self) -> None:
@@ -72,7 +67,7 @@ class Ticket:
                 child.kill()
 
     @contextmanager
-    def held(self, child: _Child) -> Iterator[None]:
+    def held(self, child: Child) -> Iterator[None]:
         """While this process works for it. Raises ImageReadError where it was cancelled."""
         with self._guard:
             if self.cancelled:
@@ -93,17 +88,17 @@ class Decoders:
 
     def __init__(self, number: int, *, seconds: float = SECONDS, clock: float = CLOCK) -> None:
         self._seconds, self._clock = seconds, clock
-        self._places: queue.LifoQueue[_Child | None] = queue.LifoQueue()
+        self._places: queue.LifoQueue[Child | None] = queue.LifoQueue()
         for _ in range(number):
             self._places.put(None)
         self._closed = False
 
     def warm(self) -> None:
         """Start one of them; returns when it is up."""
-        with suppress(queue.Empty, OSError, _Died):
+        with suppress(queue.Empty, OSError, Died):
             child = self._places.get_nowait()
             try:
-                child = child or _Child()
+                child = child or Child()
                 child.wait()
             finally:
                 self._give_back(child)
@@ -161,7 +156,7 @@ class Decoders:
                 if child is not None:
                     child.discard()
 
-    def _give_back(self, child: _Child | None) -> None:
+    def _give_back(self, child: Child | None) -> None:
         if child is not None and (self._closed or child.ended):
             child.discard()
             child = None
@@ -177,11 +172,11 @@ class Decoders:
         ticket, child = ticket or Ticket(), self._places.get()
         try:
             if child is None:
-                child = _Child()
+                child = Child()
             child.wait()  # one that is coming up serves the next, whatever becomes of this one
             with ticket.held(child):
                 answer, pixels = child.ask(request, data, self._clock)
-        except _Died as death:
+        except Died as death:
             reason = "the request has ended" if ticket.cancelled else death.reason(self._seconds)
             raise DecoderDied(f"{shown}: {reason}") from death
         finally:
@@ -191,109 +186,10 @@ class Decoders:
         return answer, pixels
 
 
-class _Died(Exception):  # noqa: N818 - what happened, not whose fault it was
-    """The process ended before it answered. code: as of `Popen.returncode`; overdue: we ended it."""
-
-    def __init__(self, code: int | None, *, overdue: bool) -> None:
-        super().__init__(code)
-        self.code, self.overdue = code, overdue
-
-    def reason(self, seconds: float) -> str:
-        slow = self.code is not None and self.code == -getattr(signal, "SIGXCPU", 0)
-        if self.overdue or slow:
-            return f"decoding it took more than {seconds:g} s; save it in a simpler way, or smaller"
-        with suppress(ValueError, TypeError):
-            return (
-                f"its decoder's process was ended by {signal.Signals(-(self.code or 0)).name}; the file is damaged or "
-                "hostile, or memory is short: save it again, or smaller"
-            )
-        return f"its decoder's process ended with code {self.code}; the file is damaged or hostile: save it again"
-
-
-class _Child:
-    """One process of `isolated`."""
-
-    def __init__(self) -> None:
-        # One thread, one heap: what a picture takes is what it asks for.
-        environment = {**os.environ, **dict.fromkeys(_THREADS, "1"), "MALLOC_ARENA_MAX": "1"}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "anomalyclip.io.isolated"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # libraries warn by the thousand; what matters is in the answer
-            env=environment,
-            start_new_session=True,  # Ctrl-C is for us; what is under way is finished
-        )
-        _widen(self._process.stdout)
-        self._overdue = False
-        self.ended = False
-        self._fresh = True
-
-    def wait(self) -> None:
-        """Until it is up. Raises _Died."""
-        if not self._fresh:
-            return
-        assert self._process.stdout is not None
-        with self._ended_after(_START):
-            if read_frame(self._process.stdout) is None:
-                raise self._death()
-        self._fresh = False
-
-    def ask(self, request: dict[str, Any], data: bytes, seconds: float) -> tuple[dict[str, Any], bytearray]:
-        """Raises _Died."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
-            with self._ended_after(seconds):
-                write_frame(self._process.stdin, request, data)
-                answer = read_frame(self._process.stdout)
-        except (OSError, ValueError) as error:
-            raise self._death() from error
-        if answer is None:
-            raise self._death()
-        if answer[0].get("last"):
-            self.kill()
-        return answer
-
-    def kill(self) -> None:
-        """End it from any thread; whoever waits for its answer is told."""
-        self.ended = True
-        self._process.kill()
-
-    def discard(self) -> None:
-        """Kill it and let go of its pipes; only by who holds it."""
-        self.kill()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(5)
-        for pipe in (self._process.stdin, self._process.stdout):
-            with suppress(OSError):
-                if pipe is not None:
-                    pipe.close()
-
-    @contextmanager
-    def _ended_after(self, seconds: float) -> Iterator[None]:
-        timer = threading.Timer(seconds, self._too_late)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-
-    def _too_late(self) -> None:
-        self._overdue = True
-        self._process.kill()
-
-    def _death(self) -> _Died:
-        self.ended = True
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(5)  # its own code, where it ended by itself
-        return _Died(self._process.returncode, overdue=self._overdue)
-
-
-def _widen(pipe: IO[bytes] | None) -> None:
-    """Linux lets a pipe hold a megabyte, which saves a switch of processes for every 64 kB of pixels."""
-    with suppress(ImportError, OSError, AttributeError):
-        import fcntl
-
-        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 1 << 20)  # type: ignore[arg-type]
+def read_once(source: StrPath | bytes, **options: Any) -> Image:
+    """`Decoders.read` in a process that is made for this one. Raises ImageReadError."""
+    decoders = Decoders(1)
+    try:
+        return decoders.read(source, **options)
+    finally:
+        decoders.close()

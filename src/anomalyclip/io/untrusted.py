@@ -34,7 +34,8 @@ class Untrusted:
         from anomalyclip.io.images import read_image, read_image_bytes
 
         if self._apart(source, path):
-            return self._decoders.read(source, name=str(path), **options)
+            with attempts.elsewhere():
+                return self._decoders.read(source, name=str(path), **options)
         if isinstance(source, bytes):
             return read_image_bytes(source, str(path), **options)
         return read_image(source, **options)
@@ -45,7 +46,7 @@ class Untrusted:
     def _apart(self, source: StrPath | bytes, path: StrPath) -> bool:
         if self.isolate != "auto":
             return self.isolate == "on"
-        return attempts.suspected(path) or _kind(source) not in _HARDENED
+        return attempts.read_apart(path) or _kind(source) not in _HARDENED
 
 
 def _kind(source: StrPath | bytes) -> str:

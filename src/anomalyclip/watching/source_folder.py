@@ -286,7 +286,8 @@ class FolderSource:
         except OSError as error:
             pending = self._pending[item.file]
             pending.tries, pending.since = pending.tries + 1, self._clock()
-            if error.errno in _PASSING and pending.tries < _TRIES:
+            replaced = next(_stat_of(item.file), (item.file, _GONE))[1] != expected  # its next version has its own row
+            if replaced or (error.errno in _PASSING and pending.tries < _TRIES):
                 self._come_again(item)
             raise ImageReadError(f"cannot read the file: {error.strerror or error}; make it readable") from error
         if not expected == before == after or len(data) != after.size:

@@ -1,0 +1,125 @@
+"""One process that decodes for this one, from this side: started, asked, ended; see `isolated` for the other side."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, Any
+
+from anomalyclip.io.isolated import read_frame, write_frame
+
+_START = 120.0  # seconds for a new process to come up
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class Died(Exception):  # noqa: N818 - what happened, not whose fault it was
+    """The process ended before it answered. code: as of `Popen.returncode`; overdue: we ended it."""
+
+    def __init__(self, code: int | None, *, overdue: bool) -> None:
+        super().__init__(code)
+        self.code, self.overdue = code, overdue
+
+    def reason(self, seconds: float) -> str:
+        slow = self.code is not None and self.code == -getattr(signal, "SIGXCPU", 0)
+        if self.overdue or slow:
+            return f"decoding it took more than {seconds:g} s; save it in a simpler way, or smaller"
+        with suppress(ValueError, TypeError):
+            return (
+                f"its decoder's process was ended by {signal.Signals(-(self.code or 0)).name}; the file is damaged or "
+                "hostile, or memory is short: save it again, or smaller"
+            )
+        return f"its decoder's process ended with code {self.code}; the file is damaged or hostile: save it again"
+
+
+class Child:
+    """One process of `isolated`."""
+
+    def __init__(self) -> None:
+        # One thread, one heap: what a picture takes is what it asks for.
+        environment = {**os.environ, **dict.fromkeys(_THREADS, "1"), "MALLOC_ARENA_MAX": "1"}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "anomalyclip.io.isolated"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # libraries warn by the thousand; what matters is in the answer
+            env=environment,
+            start_new_session=True,  # Ctrl-C is for us; what is under way is finished
+        )
+        _widen(self._process.stdout)
+        self._overdue = False
+        self.ended = False
+        self._fresh = True
+
+    def wait(self) -> None:
+        """Until it is up. Raises Died."""
+        if not self._fresh:
+            return
+        assert self._process.stdout is not None
+        with self._ended_after(_START):
+            if read_frame(self._process.stdout) is None:
+                raise self._death()
+        self._fresh = False
+
+    def ask(self, request: dict[str, Any], data: bytes, seconds: float) -> tuple[dict[str, Any], bytearray]:
+        """Raises Died."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            with self._ended_after(seconds):
+                write_frame(self._process.stdin, request, data)
+                answer = read_frame(self._process.stdout)
+        except (OSError, ValueError) as error:
+            raise self._death() from error
+        if answer is None:
+            raise self._death()
+        if answer[0].get("last"):
+            self.kill()
+        return answer
+
+    def kill(self) -> None:
+        """End it from any thread; whoever waits for its answer is told."""
+        self.ended = True
+        self._process.kill()
+
+    def discard(self) -> None:
+        """Kill it and let go of its pipes; only by who holds it."""
+        self.kill()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(5)
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):
+                if pipe is not None:
+                    pipe.close()
+
+    @contextmanager
+    def _ended_after(self, seconds: float) -> Iterator[None]:
+        timer = threading.Timer(seconds, self._too_late)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _too_late(self) -> None:
+        self._overdue = True
+        self._process.kill()
+
+    def _death(self) -> Died:
+        self.ended = True
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(5)  # its own code, where it ended by itself
+        return Died(self._process.returncode, overdue=self._overdue)
+
+
+def _widen(pipe: IO[bytes] | None) -> None:
+    """Linux lets a pipe hold a megabyte, which saves a switch of processes for every 64 kB of pixels."""
+    with suppress(ImportError, OSError, AttributeError):
+        import fcntl
+
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 1 << 20)  # type: ignore[arg-type]
