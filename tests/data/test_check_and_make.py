@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from click.testing import CliRunner
 
 from anomalyclip.cli.data import app
@@ -97,6 +98,31 @@ def test_make_into_a_relative_folder(tmp_path: Path, monkeypatch: pytest.MonkeyP
     made = CliRunner().invoke(app, ["make", "aux", "--images", "2", "--size", "32", "--families", "wood"])
     assert made.exit_code == 0
     assert json.loads((tmp_path / "aux/meta.json").read_text())["test"]["wood"][0]["img_path"].startswith("wood/test/")
+
+
+def test_several_sets_are_checked_and_one_that_is_none_hides_no_other(tmp_path: Path, put) -> None:
+    for name in ("one", "two"):
+        put(tmp_path / name / "good/a.png")
+        put(tmp_path / name / "bad/b.png")
+    (tmp_path / "empty").mkdir()
+    result = CliRunner().invoke(app, ["check", *(str(tmp_path / name) for name in ("one", "empty", "two"))])
+    assert result.exit_code == 3
+    assert "one, test split, 2 images" in result.stdout
+    assert "two, test split, 2 images" in result.stdout
+    assert result.stdout.count("problem:") == 1
+    both = CliRunner().invoke(app, ["check", str(tmp_path / "one"), str(tmp_path / "two"), "--json"])
+    facts = json.loads(both.stdout)
+    assert [each["name"] for each in facts] == ["one", "two"]
+
+
+def test_how_pictures_are_read_is_told_together(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / "good").mkdir(exist_ok=True)
+        tifffile.imwrite(tmp_path / f"good/{number}.tif", np.full((4, 4), 0.25 * (1 + number), np.float32))
+    report = check_dataset(open_dataset(tmp_path))
+    told = [note for note in report.notes if "1 taken as white" in note]
+    assert len(told) == 1
+    assert told[0].startswith("3 images such as")
 
 
 def test_commands(tmp_path: Path, put) -> None:

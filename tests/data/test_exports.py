@@ -167,7 +167,7 @@ def test_boxes_tell_the_label_and_no_pixels(pictures: Path) -> None:
     (pictures / "i.json").write_text(json.dumps(content))
     dataset = open_dataset(pictures)
     assert [(item.label, item.has_mask) for item in dataset.items] == [(1, False), (1, True), (0, True)]
-    assert "1 images have boxes, lines or points only, which mark no pixels (the label counts): images/a.png" in (
+    assert "1 images have boxes, lines, points or tags only, which mark no pixels (the label counts): images/a.png" in (
         dataset.problems
     )
 
@@ -218,6 +218,7 @@ CORNERS[5:20, 10:31] = True
         (_labelme("polygon", [[x, y] for x, y in ring(OUTLINE)]), centres(shape_of(OUTLINE))),
         (_labelme("rectangle", [[10, 5], [31, 20]]), CORNERS),
         (_labelme("rectangle", [[31, 20], [10, 5]]), CORNERS),
+        (_labelme("rectangle", [[10, 5], [31, 5], [31, 20], [10, 20]]), CORNERS),
         (_labelme("circle", [[20, 18], [29, 18]]), _disc()),
         (
             _labelme("mask", [[30, 4], [38, 9]], mask=base64.b64encode(_png((PATCH * 255).astype(np.uint8))).decode()),
@@ -235,10 +236,17 @@ def test_labelme(pictures: Path, content: dict[str, Any], expected: np.ndarray, 
     assert "2 images without an annotation file count as normal" in open_dataset(pictures).notes
 
 
+@pytest.mark.parametrize(("flag", "label"), [("scratch", 1), ("NG", 1), ("good", 0), ("__ignore__", 0)])
+def test_labelme_flags_speak_of_the_whole_image(pictures: Path, flag: str, label: int) -> None:
+    content = {**_labelme("point", []), "shapes": [], "flags": {flag: True, "bad": False}}
+    (pictures / "images/b.json").write_text(json.dumps(content))
+    assert masks(pictures) == {"a": 0, "b": label, "c": 0}
+
+
 def test_labelme_lines_mark_no_pixels(pictures: Path) -> None:
     (pictures / "images/b.json").write_text(json.dumps(_labelme("linestrip", [[1, 1], [9, 9]])))
     assert masks(pictures) == {"a": 0, "b": 1, "c": 0}
-    assert "lines or points only" in "\n".join(open_dataset(pictures).problems)
+    assert "lines, points or tags only" in "\n".join(open_dataset(pictures).problems)
 
 
 def _cvat(*shapes: str) -> str:
@@ -273,6 +281,25 @@ def test_cvat_for_images(pictures: Path, shape: str, expected: np.ndarray) -> No
     assert (found["a"], found["c"]) == (0, 0)
     assert np.array_equal(found["b"], expected)
     assert set(masks(pictures / "annotations.xml")) == set(found)
+
+
+def test_cvat_tags_speak_of_the_whole_image(pictures: Path) -> None:
+    (pictures / "annotations.xml").write_text(_cvat('<tag label="scratch"/>'))
+    assert masks(pictures) == {"a": 0, "b": 1, "c": 0}
+    (pictures / "annotations.xml").write_text(_cvat('<tag label="i.O."/>'))
+    assert masks(pictures) == {"a": 0, "b": 0, "c": 0}
+    outline = f'<tag label="defect"/><polygon label="x" points="{POINTS}"/>'
+    (pictures / "annotations.xml").write_text(_cvat(outline))
+    assert np.array_equal(masks(pictures)["b"], centres(shape_of(OUTLINE)))
+
+
+def test_cvat_for_video_is_refused_by_name(pictures: Path) -> None:
+    content = (
+        '<annotations><track id="0" label="x"><box frame="0" xtl="1" ytl="1" xbr="2" ybr="2"/></track></annotations>'
+    )
+    (pictures / "annotations.xml").write_text(content)
+    with pytest.raises(InputError, match=r"CVAT for video, whose tracks name no files; export CVAT for images"):
+        open_dataset(pictures)
 
 
 def test_cvat_boxes(pictures: Path) -> None:

@@ -65,6 +65,13 @@ FORMS = {
     "columns without sense": rows("x1;x2", ",").encode(),
     "empty columns at the end": rows("image;label;;", ",").encode(),
     "dots before": rows("image;label", ",", names={f"./{n}": v for n, v in LABELS.items()}).encode(),
+    "blanks, no header": "".join(f"{n} {v}\n" for n, v in LABELS.items()).encode(),
+    "wide blanks": "".join(f"{n}   {v}\n" for n, v in LABELS.items()).encode(),
+    "comments first": b"# exported by a tool\n# 2026\n" + rows("image;label", ",").encode(),
+    "header as a comment": rows("# image;label", ",").encode(),
+    "line breaks in cells": b"image,label,remark\n"
+    + "".join(f'"{n}",{v},"a\nb ""c"""\n' for n, v in LABELS.items()).encode(),
+    "a row per defect": (rows("image;label", ",") + "bad/c.png,1\n").encode(),
     "empty lines first": b"\r\n\r\n" + rows("image;label", ",").encode(),
 }
 
@@ -97,6 +104,22 @@ def test_places_and_names_of_lists(folder: Path, name: str) -> None:
         ("data.json", b"{", "data.json is not used (not valid JSON"),
         ("val.csv", b"image,label\ngood/a.png,1\n", "val.csv is not used (of another split)"),
         ("labels/a.txt", b"0 0.5 0.5 0.1 0.2\n", "1 files such as labels/a.txt are not used (YOLO's text"),
+        (
+            "boxes.csv",
+            b"image,xmin,ymin,xmax,ymax,class\nbad/c.png,1,2,30,40,scratch\n",
+            "boxes.csv is not used: a label column",
+        ),
+        (
+            "labels.jsonl",
+            b'{"image": "good/a.png", "label": 1}\n',
+            "labels.jsonl is not used (.jsonl): save its labels as CSV",
+        ),
+        ("labels.yaml", b"good/a.png: 1\n", "labels.yaml is not used (.yaml): save its labels as CSV"),
+        ("labels.md", b"| good/a.png | 1 |\n", "labels.md is not used (.md)"),
+        ("labels.parquet", b"PAR1", "labels.parquet is not used (.parquet)"),
+        ("labels.db", b"SQLite format 3\0", "labels.db is not used (.db)"),
+        ("list.txt", b"good/a.png is fine but bad/c.png is not\n", "list.txt is not used: its lines are no paths"),
+        ("good/a.json", b'{"annotations": {}}', "1 files such as good/a.json are not used (they are none of COCO"),
         ("a.xml", b"<annotation><object/></annotation>", "1 files such as a.xml are not used (Pascal VOC's XML"),
     ],
 )
@@ -109,9 +132,28 @@ def test_what_is_not_used_is_named(folder: Path, name: str, content: bytes, told
     assert told in "\n".join(check_dataset(dataset).problems)
 
 
-def test_texts_that_are_no_lists_need_no_word(folder: Path) -> None:
-    (folder / "readme.txt").write_text("these are pictures, labelled by hand\nimage by image\n")
+@pytest.mark.parametrize("name", ["readme.txt", "notes.md", "config.yaml"])
+def test_texts_that_are_no_lists_need_no_word(folder: Path, name: str) -> None:
+    (folder / name).write_text("these are pictures, labelled by hand\nimage by image, v1.20\n")
     assert open_dataset(folder).problems == ()
+
+
+def test_an_image_with_both_labels_is_left_out_and_told(folder: Path) -> None:
+    (folder / "labels.csv").write_text(rows("image;label", ",") + "bad/c.png,0\n")
+    assert labels(folder) == {name: label for name, label in LABELS.items() if name != "bad/c.png"}
+    told = "1 images that labels.csv lists as normal and as anomalous (not used): bad/c.png"
+    assert told in open_dataset(folder).problems
+
+
+def test_masks_of_several_rows_count_together(folder: Path, put) -> None:
+    for number in (1, 2):
+        put(folder / f"masks/{number}.png")
+    lines = ["image,label,mask", "good/a.png,0,", "bad/c.png,1,masks/1.png", "bad/c.png,1,masks/2.png"]
+    (folder / "labels.csv").write_text("\n".join(lines))
+    dataset = open_dataset(folder)
+    found = {item.image.name: item.mask for item in dataset.items}
+    assert [path.name for path in found["c.png"].files] == ["1.png", "2.png"]
+    assert "1 images have several rows in labels.csv and are used once each" in dataset.notes
 
 
 def test_images_that_the_list_leaves_out_are_told(folder: Path) -> None:

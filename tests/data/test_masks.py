@@ -81,6 +81,15 @@ SPREAD = CLASSES * 85
         (lambda p: _rgba(255).save(p), ".png", TRUTH, set()),
         (lambda p: _rgba(0).save(p), ".png", TRUTH, {Doubt.ALPHA}),
         (lambda p: Image.fromarray(GREY).save(p, quality=75), ".jpg", TRUTH, {Doubt.SOFT}),
+        (lambda p: Image.fromarray(GREY).convert("RGB").save(p, quality=70), ".webp", TRUTH, {Doubt.SOFT}),
+        (lambda p: Image.fromarray(CLASSES).convert("RGB").save(p, lossless=True), ".webp", CLASSES > 0, {Doubt.FAINT}),
+        (lambda p: Image.fromarray(GREY).save(p, compression="jpeg", quality=60), ".tif", TRUTH, {Doubt.SOFT}),
+        (lambda p: Image.fromarray(CLASSES).save(p), ".jp2", CLASSES > 0, {Doubt.FAINT}),
+        (lambda p: Image.fromarray(GREY).save(p, irreversible=True), ".jp2", TRUTH, {Doubt.SOFT}),
+        (lambda p: tifffile.imwrite(p, np.where(TRUTH, 1, -1).astype(np.int16)), ".tif", TRUTH, set()),
+        (lambda p: tifffile.imwrite(p, TRUTH.astype(np.int32)), ".tif", TRUTH, set()),
+        (lambda p: Image.fromarray(np.dstack([0 * GREY, GREY])).save(p), ".png", TRUTH, {Doubt.ALPHA}),
+        (lambda p: Image.fromarray(GREY).save(p), ".gif", TRUTH, set()),
     ],
 )
 def test_forms_of_masks(

@@ -11,7 +11,7 @@ import click
 
 from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.cli._declared import Given, verb
-from anomalyclip.errors import ConfigError
+from anomalyclip.errors import AnomalyClipError, ConfigError
 from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
@@ -51,20 +51,38 @@ def info(given: Given) -> None:
 
 @verb("data check")
 def check(given: Given) -> None:
-    """Count a data set, decode every image and mask, report problems. Exit code 3 if there are any."""
+    """Count data sets, decode every image and mask, report problems. Exit code 3 if there are any."""
+    if len(given.folders) == 1:
+        dataset, report = _checked(given.folders[0], given)
+        found = [_report_facts(dataset, report)]
+    else:
+        found = []
+        for number, folder in enumerate(given.folders):  # one that cannot be read does not hide the others
+            if number and not given.as_json:
+                click.echo()
+            try:
+                found.append(_report_facts(*_checked(folder, given)))
+            except AnomalyClipError as error:
+                found.append({"name": folder.name, "problems": [str(error)]})
+                click.echo(f"problem: {error}", err=given.as_json)
+    if given.as_json:
+        click.echo(json.dumps(found[0] if len(found) == 1 else found, indent=2))
+    if any(facts["problems"] for facts in found):
+        raise click.exceptions.Exit(_PROBLEMS_FOUND)
+
+
+def _checked(folder: Path, given: Given) -> tuple[Dataset, Report]:
+    """One data set, and its report, which is printed unless JSON is asked for."""
     from anomalyclip.cli._opening import reading_of
     from anomalyclip.data import check_dataset, open_dataset
 
-    dataset = open_dataset(given.folder, name=given.name, split=given.split, missing_masks=given.missing_masks)
+    dataset = open_dataset(folder, name=given.name, split=given.split, missing_masks=given.missing_masks)
     with progress_bar(shown=True) as bar:
         task = bar.add_task("checking", total=len(dataset.items))
         report = check_dataset(dataset, lambda: bar.advance(task), reading=reading_of(given))
-    if given.as_json:
-        click.echo(json.dumps(_report_facts(dataset, report), indent=2))
-    else:
+    if not given.as_json:
         _print_report(dataset, report)
-    if report.problems:
-        raise click.exceptions.Exit(_PROBLEMS_FOUND)
+    return dataset, report
 
 
 @verb("data meta")

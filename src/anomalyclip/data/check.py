@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
 
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL, Dataset, Item, levels_of
 from anomalyclip.data.doubts import Doubt, Finding, grouped
@@ -27,6 +30,9 @@ class ClassReport:
     masks: int = 0
     unreadable: int = 0
     levels: frozenset[str] = frozenset()
+
+
+_FIGURES = re.compile(r"-?\d[\d,.]*(e[+-]?\d+)?")
 
 
 @dataclass
@@ -67,15 +73,18 @@ def check_dataset(
     report = Report({name: ClassReport() for name in dataset.classes}, list(dataset.problems), list(dataset.notes))
     readable: list[Item] = []
     doubts: list[Finding] = []
+    told: dict[str, list[tuple[Path, str]]] = {}  # notes that differ in their figures only, together
     look = partial(_look, reading=reading or Reading())
     pictures = pictures_of(dataset.items, None, reading or Reading())
     with ThreadPoolExecutor(workers) as pool:
-        for item, (error, findings, usable) in _in_order(pool, look, pictures, workers):
+        for item, seen in _in_order(pool, look, pictures, workers):
             row = report.classes[item.class_name]
-            report.problems += [error] if error else []
-            doubts += findings
-            row.unreadable += not usable
-            if usable:
+            report.problems += [seen.error] if seen.error else []
+            doubts += seen.findings
+            row.unreadable += not seen.usable
+            for line in seen.notes:
+                told.setdefault(_FIGURES.sub("#", line), []).append((item.image, line))
+            if seen.usable:
                 readable.append(item)
                 row.normal += item.label == NORMAL
                 row.anomalous += item.label == ANOMALOUS
@@ -83,6 +92,10 @@ def check_dataset(
             advance()
     report.problems += grouped(finding for finding in doubts if not finding.doubt.harmless)
     report.notes += grouped(finding for finding in doubts if finding.doubt.harmless)
+    for same in told.values():
+        path, line = same[0]
+        count = f"{len(same)} images such as {printable(path)}" if len(same) > 1 else printable(path)
+        report.notes.append(f"{count}: {line}")
     for name, row in report.classes.items():
         row.levels = levels_of(item for item in readable if item.class_name == name)
     twice = [path for path, count in Counter(item.image for item in dataset.items).items() if count > 1]
@@ -90,8 +103,14 @@ def check_dataset(
     return report
 
 
-#: Why an item cannot be used, or that its files changed places; doubts about its mask; whether it can be used.
-_Looked = tuple[str, tuple[Finding, ...], bool]
+class _Looked(NamedTuple):
+    """error: why an item cannot be used, or that its files changed places. findings: doubts about its mask. usable:
+    whether it can be used. notes: how its picture is read."""
+
+    error: str = ""
+    findings: tuple[Finding, ...] = ()
+    usable: bool = True
+    notes: tuple[str, ...] = ()
 
 
 def _in_order(
@@ -103,20 +122,23 @@ def _in_order(
 
 
 def _look(item: Item, reading: Reading) -> _Looked:
+    from anomalyclip.io.decoding import notes_of
+
     try:
         image = reading.image(item.image, item.frame)
+        notes = notes_of(image)
         if item.mask is None:
-            return "", (), True
+            return _Looked(notes=notes)
         item, limit = with_own_mask(item), reading.max_pixels
         if item.mask is None:
-            return "", (), True
+            return _Looked(notes=notes)
         found = read_marked(item.mask, item.image, item.label, published=item.published, max_pixels=limit)
     except ImageReadError as error:
-        return str(error), (), False
+        return _Looked(str(error), usable=False)
     except InputError as error:  # masks of another number of pictures
-        return str(error), (), True
+        return _Looked(str(error))
     swapped = ""
     if any(finding.doubt is Doubt.HALF for finding in found.findings) and len(image.getcolors(2) or ()) == 2:
         names = f"{printable(item.image)} and {mask_name(item.mask)}"
         swapped = f"{names}: the picture has two colours and the mask many; have they changed places?"
-    return swapped, found.findings, True
+    return _Looked(swapped, found.findings, notes=notes)

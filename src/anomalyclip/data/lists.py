@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,11 +10,20 @@ from anomalyclip.data.draft import Draft
 from anomalyclip.data.pairing import entries, folded, pictures
 from anomalyclip.data.places import Places
 from anomalyclip.data.tables import Table, is_list, open_table, with_inferred_columns
+from anomalyclip.data.text import decode
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
 
 TABLES = (".csv", ".tsv", ".tab", ".psv")
 _TEXTS = (".txt", ".lst")
+#: Files that may hold labels and are never opened here; and texts that are named where they name a picture.
+_CLOSED = (
+    ".parquet", ".feather", ".arrow", ".db", ".sqlite", ".sqlite3", ".pkl", ".pickle", ".npy", ".npz", ".mat", ".h5",
+    ".hdf5", ".mdb", ".accdb", ".rtf", ".doc", ".docx", ".pdf",
+)  # fmt: skip
+_OTHER_TEXTS = (".jsonl", ".ndjson", ".yaml", ".yml", ".md", ".html", ".htm", ".toml", ".ini", ".log")
+_NAME = re.compile(r"[^\s\"',;|:<>\[\]{}()]+\.[A-Za-z]\w{2,3}\b")
+_LOOKED_AT = 1 << 20
 _WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 _SPLIT_WORDS = {"test": ("test",), "train": ("train", "training")}
 
@@ -39,6 +49,11 @@ def find_list(root: Path, split: str) -> Lists:
         if path.suffix.lower() in _WORKBOOKS:
             unused.append(f"{shown} is not used (a workbook): save it as CSV beside it")
             continue
+        if path.suffix.lower() in _CLOSED or (path.suffix.lower() in _OTHER_TEXTS and _names_pictures(path, places)):
+            unused.append(f"{shown} is not used ({path.suffix.lower()}): save its labels as CSV beside it")
+            continue
+        if path.suffix.lower() in _OTHER_TEXTS:
+            continue
         try:
             table = with_inferred_columns(open_table(path), places)
         except InputError as error:
@@ -51,6 +66,8 @@ def find_list(root: Path, split: str) -> Lists:
             columns = ", ".join(table.header[:8]) or "no header"
             lacking = "an image" if "image" not in table.names else "a label"
             unused.append(f"{shown} is not used: {lacking} column is not among its columns ({printable(columns)})")
+        elif _names_pictures(path, places) and not re.match("readme|licen[cs]e", path.stem, re.IGNORECASE):
+            unused.append(f"{shown} is not used: its lines are no paths with labels; save it as CSV beside it")
     chosen = _of_split(usable, split)
     if len(chosen) > 1:
         names = ", ".join(printable(table.path.relative_to(root)) for table in chosen)
@@ -66,13 +83,30 @@ def tell(draft: Draft, unused: tuple[str, ...] | list[str]) -> None:
 
 
 def _candidates(root: Path) -> list[Path]:
-    kinds = (*TABLES, *_TEXTS, *_WORKBOOKS)
+    kinds = (*TABLES, *_TEXTS, *_WORKBOOKS, *_CLOSED, *_OTHER_TEXTS)
     top = entries(root)
     found = [path for path in top if path.suffix.lower() in kinds and path.is_file()]
     for folder in top:
         if folder.is_dir() and not pictures(folder):
             found += [p for p in entries(folder) if p.suffix.lower() in (*TABLES, *_WORKBOOKS) and p.is_file()]
     return found
+
+
+def _names_pictures(path: Path, places: Places) -> bool:
+    """Whether a text names a picture of the folder."""
+    try:
+        with path.open("rb") as file:
+            text = decode(file.read(_LOOKED_AT))[0]
+    except (OSError, InputError):
+        return False
+    return any(_is_there(name, places) for name, _ in zip(dict.fromkeys(_NAME.findall(text)), range(200), strict=False))
+
+
+def _is_there(name: str, places: Places) -> bool:
+    try:
+        return places.find(name, "") is not None
+    except InputError:
+        return False
 
 
 def _of_split(tables: list[Table], split: str) -> list[Table]:

@@ -140,7 +140,7 @@ def read_marked(
     elif share > 0 and not label:
         findings.append(Finding(Doubt.LABEL, name, f"marked are {share:.1%}"))
     elif share > _HALF and not published:
-        findings.append(Finding(Doubt.HALF, name, f"marked are {share:.0%}"))
+        findings.append(Finding(Doubt.HALF, name, f"marked are {share:.1%}"))
     return Reading(marked, tuple(findings))
 
 
@@ -202,7 +202,7 @@ def _cut(file: MaskLevels, name: str) -> Reading:
     marked = levels >= half
     below = int(np.count_nonzero((levels > 0) & ~marked))
     if (share := float((levels > 0).mean())) > _HALF >= float(marked.mean()):
-        findings.append(Finding(Doubt.HALF, name, f"above 0 are {share:.0%}"))
+        findings.append(Finding(Doubt.HALF, name, f"above 0 are {share:.1%}"))
     findings.append(Finding(Doubt.SOFT, name, f"{below:,} of {int(np.count_nonzero(levels)):,} pixels lie below half"))
     return Reading(marked, tuple(findings))
 

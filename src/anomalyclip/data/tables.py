@@ -13,13 +13,22 @@ from anomalyclip.data.columns import LABEL_WORDS, column_of, is_empty, label_of,
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL
 from anomalyclip.data.draft import Draft
 from anomalyclip.data.places import Places
+from anomalyclip.data.repeated import Found, once_each
 from anomalyclip.data.text import decode, read_bytes
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_BLANK = " "  # between path and label in plain texts, where a line holds no other separator
 _SEP_LINE = re.compile(r'^"?sep=(.)"?\s*$', re.IGNORECASE)
 _ROLES = ("image", "label", "normal", "mask", "class", "kind", "split")
+#: Columns of boxes may happen to hold zeros and ones only, and are no labels.
+_BOX_WORDS = """
+    x y w h x0 y0 x1 y1 x2 y2 xmin ymin xmax ymax xtl ytl xbr ybr width height left top right bottom area
+    iscrowd occluded truncated difficult
+"""
+_BOXES = frozenset(_BOX_WORDS.split())
+_CORNERS = 4  # columns that a box has
 _NEEDED = "expected the columns image, label and optionally mask, class, kind, split, each once"
 
 
@@ -45,7 +54,7 @@ class Table:
         lines = io.StringIO(self.text, newline="")
         for _ in range(self.skipped):
             lines.readline()
-        reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
+        reader = csv.reader(lines, delimiter=self.delimiter, strict=True, skipinitialspace=self.delimiter == _BLANK)
         try:
             for number, row in enumerate(reader):
                 if (number == 0 and self.header) or not any(cell.strip() for cell in row):
@@ -71,14 +80,14 @@ def open_table(path: Path) -> Table:
     except InputError as error:
         raise error if printable(path) in str(error) else InputError(f"{printable(path)}: {error}") from error
     lines = text.splitlines()
-    skipped = next((number for number, line in enumerate(lines) if line.strip()), 0)
+    skipped = next((n for n, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")), 0)
     told = _SEP_LINE.match(lines[skipped]) if lines else None
     skipped += told is not None
     first = lines[skipped] if skipped < len(lines) else ""
-    options = [told[1]] if told else list(_DELIMITERS)
+    options = [told[1]] if told else list(_DELIMITERS) if any(one in first for one in _DELIMITERS) else [_BLANK]
     delimiter = max(options, key=lambda one: (_known_columns(first, one), first.count(one)))
     header = _cells(first, delimiter)
-    form = f"{encoding}, separated by {_DELIMITERS.get(delimiter, repr(delimiter))}"
+    form = f"{encoding}, separated by {(_DELIMITERS | {_BLANK: 'blanks'}).get(delimiter, repr(delimiter))}"
     return Table(path, text, delimiter, header, _our_names(header), skipped, form)
 
 
@@ -100,11 +109,13 @@ def with_inferred_columns(table: Table, places: Places) -> Table:
         files = [name for name in free if rows and all(_is_file(row[name], places) for row in rows)]
         if len(files) == 1:
             names[names.index(files[0])] = "image"
+    boxes = {name for name in free if plain(name) in _BOXES}
     if labelling(names) is None:
         labels = [
             name
             for name in (*free, *(["class"] if "class" in names else []))
-            if name in names and rows and all(label_of(row[name]) is not None for row in rows)
+            if name in names and (len(boxes) < _CORNERS or name not in boxes)
+            if rows and all(label_of(row[name]) is not None for row in rows)
         ]
         if len(labels) == 1:
             names[names.index(labels[0])] = "label"
@@ -144,7 +155,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 def _cells(line: str, delimiter: str) -> tuple[str, ...]:
     try:
-        cells = next(csv.reader([line], delimiter=delimiter), [])
+        cells = next(csv.reader([line], delimiter=delimiter, skipinitialspace=delimiter == _BLANK), [])
     except csv.Error:
         cells = line.split(delimiter)
     while len(cells) > 1 and not cells[-1].strip():
@@ -195,7 +206,7 @@ def read_table(path: Path, draft: Draft, class_name: str | None = None, table: T
     rows = list(table.rows())
     labels = _labels(shown, rows, by)
     places = Places(draft.root, path.parent if path.parent.is_relative_to(draft.root) else None)
-    missing, lost, listed = [], [], set()
+    missing, lost, found = [], [], list[Found]()
     for (line, row), (label, kind) in zip(rows, labels, strict=True):
         where = f"{shown}, line {line}"
         if _other_split(row.get("split", ""), draft.split):
@@ -209,7 +220,6 @@ def read_table(path: Path, draft: Draft, class_name: str | None = None, table: T
         if image is None:
             missing.append(row["image"])
             continue
-        listed.add(image)
         if mask is None and not is_empty(mask_text):
             lost.append(mask_text)
         if label is None:
@@ -217,7 +227,10 @@ def read_table(path: Path, draft: Draft, class_name: str | None = None, table: T
             mask = mask if label == ANOMALOUS else None
         kind = kind or ("" if is_empty(row.get("kind", "")) else row.get("kind", ""))
         cls = row.get("class") or class_name or draft.root.name
-        draft.add(image, mask, label, cls, kind if label else "")
+        found.append(Found(image, mask, label, cls, kind if label else ""))
+    listed = {one.image for one in found}
+    for one in found if draft.published else once_each(found, draft, path.name):
+        draft.add(one.image, one.mask, one.label, one.class_name, one.kind)
     _tell(draft, table, by, missing, lost, rows)
     if not draft.published and "split" not in names and listed:
         unlisted = [image for image in places.images() if image not in listed and image not in draft.masks()]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
 
@@ -26,6 +27,15 @@ def check_work(stream: bytes | memoryview) -> None:
         _check(data)
     except (struct.error, IndexError) as error:
         raise truncated("its JPEG 2000 headers are cut off") from error
+
+
+def is_irreversible(file: BinaryIO) -> bool:
+    """Whether the main header asks for the wavelet that changes values (9-7). Rewinds the file."""
+    file.seek(0)
+    head = file.read(1 << 16)
+    file.seek(0)
+    at = head.find(struct.pack(">H", _COD), max(head.find(b"\xff\x4f\xff\x51"), 0))
+    return head[at + 13 : at + 14] == b"\0" if at >= 0 else True
 
 
 def _check(data: memoryview) -> None:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from anomalyclip.errors import ImageReadError
-from anomalyclip.io import decoding, frames, headers, images, inspection
+from anomalyclip.io import decoding, frames, headers, images, inspection, jpeg2000
 from anomalyclip.io.depth import Raster, scale_of
 from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS
+from anomalyclip.io.tiff import layout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from anomalyclip.io.names import StrPath
 
-_LOSSY = frozenset({"JPEG"})
+_LOSSY = frozenset({"JPEG", "AVIF", "HEIC"})
 
 
 @dataclass(frozen=True)
@@ -75,15 +76,23 @@ def shown_size(path: StrPath) -> tuple[int, int] | None:
 
 def _levels(file: BinaryIO, max_pixels: int, frame: int | None) -> MaskLevels:
     kind = headers.sniff(file)
-    one_bit = kind == "TIFF" and inspection.read_header(file, max_pixels, frame or 0).bits == 1
+    header = inspection.read_header(file, max_pixels, frame or 0) if kind in ("TIFF", "WEBP") else None
+    one_bit = header is not None and header.bits == 1
     content, orientation = images._decode(file, max_pixels, windowed=False, frame=frame)
     if isinstance(content, Raster):
         found = replace(_of_raster(content), white_is_zero=one_bit and content.white_is_zero)
     else:
-        found = _of_image(content, kind in _LOSSY)
+        found = _of_image(content)
+    lossy = kind in _LOSSY or (header is not None and _is_lossy(header))
+    lossy = lossy or (kind == "JPEG2000" and jpeg2000.is_irreversible(file))
+    found = replace(found, lossy=lossy and not found.place)
     if orientation == 1:
         return found
     return replace(found, levels=turned(found.levels, orientation))
+
+
+def _is_lossy(header: inspection.Header) -> bool:
+    return bool(header.facts.lossy if header.format == "WEBP" else header.facts[1].compression == layout.JPEG)
 
 
 def turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
@@ -110,14 +119,14 @@ def _of_raster(raster: Raster) -> MaskLevels:
     return _visible(np.maximum(levels, 0), raster.alpha, full)
 
 
-def _of_image(image: Image.Image, lossy: bool) -> MaskLevels:
+def _of_image(image: Image.Image) -> MaskLevels:
     if image.mode in ("1", "L") and "transparency" not in image.info:
-        return MaskLevels(np.asarray(image.convert("L")), 255.0, lossy)
+        return MaskLevels(np.asarray(image.convert("L")), 255.0)
     if decoding._has_alpha(image):
         rgba = np.asarray(decoding._rgba(image))
         found = _visible(rgba[..., :3].max(axis=2), rgba[..., 3], 255.0)
     else:
-        found = MaskLevels(np.asarray(image.convert("RGB")).max(axis=2), 255.0, lossy)
+        found = MaskLevels(np.asarray(image.convert("RGB")).max(axis=2), 255.0)
     if image.mode == "P" and not found.levels.any():
         indices = np.asarray(image)
         if indices.any():

@@ -15,12 +15,13 @@ _MOST_NOTES = 1 << 20
 
 @dataclass(frozen=True)
 class WebpFacts:
-    """Canvas in pixels, pictures of an animation (1 of a still one), EXIF orientation."""
+    """Canvas in pixels, pictures of an animation (1 of a still one), EXIF orientation; whether values were changed."""
 
     width: int
     height: int
     frames: int
     orientation: int
+    lossy: bool = True
 
 
 def read_facts(file: BinaryIO) -> WebpFacts:
@@ -35,22 +36,23 @@ def read_facts(file: BinaryIO) -> WebpFacts:
         return WebpFacts(*size, *_extended(file))
     if kind == b"VP8L":
         bits = int.from_bytes(head[21:25], "little")
-        return WebpFacts((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, 1, 1)
+        return WebpFacts((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, 1, 1, lossy=False)
     width, height = struct.unpack_from("<HH", head, 26)
     return WebpFacts(width & 0x3FFF, height & 0x3FFF, 1, 1)
 
 
-def _extended(file: BinaryIO) -> tuple[int, int]:
-    """(frames, orientation) of the chunks behind the canvas."""
+def _extended(file: BinaryIO) -> tuple[int, int, bool]:
+    """(frames, orientation, lossy) of the chunks behind the canvas."""
     file.seek(12)
-    frames, notes = 0, {b"EXIF": b"", b"XMP ": b""}
+    frames, lossy, notes = 0, True, {b"EXIF": b"", b"XMP ": b""}
     for _ in range(_MOST_CHUNKS):
         chunk = file.read(8)
         if len(chunk) < 8:
-            return max(frames, 1), exif.orientation(*notes.values())
+            return max(frames, 1), exif.orientation(*notes.values()), lossy
         kind, length = chunk[:4], int.from_bytes(chunk[4:], "little")
         here = file.tell()
         frames += kind == b"ANMF"
+        lossy &= kind != b"VP8L"
         if kind in notes:
             notes[kind] = file.read(min(length, _MOST_NOTES))
         file.seek(here + length + length % 2)

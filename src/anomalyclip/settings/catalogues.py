@@ -22,10 +22,20 @@ DATA: tuple[Setting, ...] = (
         "known", str, "A name of `anomalyclip data list`.", (DATA_INFO,), argument=True, required=True, metavar="NAME"
     ),
     Setting(
+        "folders",
+        Path,
+        "Data sets: folders, meta.json files or CSVs.",
+        (DATA_CHECK,),
+        many=True,
+        argument=True,
+        required=True,
+        metavar="DIR",
+    ),
+    Setting(
         "folder",
         Path,
         "A data set's folder, meta.json or CSV.",
-        (DATA_CHECK, DATA_META),
+        (DATA_META,),
         argument=True,
         required=True,
         metavar="DIR",

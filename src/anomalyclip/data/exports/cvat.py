@@ -1,4 +1,7 @@
-"""CVAT's "CVAT for images 1.1": polygons, masks, ellipses; boxes, lines and points have no pixels."""
+"""CVAT's "CVAT for images 1.1": polygons, masks, ellipses; boxes, lines, points and tags have no pixels.
+
+Its other form, "CVAT for video", holds tracks over frames that are no files: refused by name.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,8 @@ def read_cvat(path: Path, shown: str, places: Places, found: Annotations) -> Non
 
     def start(name: str, given: dict[str, str]) -> None:
         nonlocal current, where
+        if name == "track":
+            raise InputError(f"{shown} is CVAT for video, whose tracks name no files; export CVAT for images 1.1")
         if name == "image":
             where = f"{shown}, image {given.get('id', '?')}"
             if not given.get("name"):
@@ -30,6 +35,8 @@ def read_cvat(path: Path, shown: str, places: Places, found: Annotations) -> Non
             current.add(given.get("label", "anomaly"), [_SHAPES[name](given, where)])
         elif current is not None and name in _UNDRAWN:
             current.add(given.get("label", "anomaly"), [], box=True)
+        elif current is not None and name == "tag":
+            current.tag(given.get("label", "anomaly"))
 
     def end(name: str) -> None:
         nonlocal current

@@ -41,8 +41,12 @@ def find_annotations(root: Path, split: str, only: Path | None = None) -> tuple[
     unused: list[str] = []
     places = Places(root)
     files = [only] if only is not None else _files(root)
+    beside: list[Path] = []
     for path in _of_split([path for path in files if path.suffix.lower() == ".json"], root, split):
-        _read_json(path, root, places, found, unused)
+        _read_json(path, root, places, found, unused, beside)
+    if beside:
+        forms = ", ".join(tool for tool, _, _ in _JSON)
+        unused.append(f"{len(beside)} files such as {_below(beside[0], root)} are not used (they are none of {forms})")
     boxes = []
     for path in _of_split([path for path in files if path.suffix.lower() == ".xml"], root, split):
         kind = root_of(path)
@@ -88,7 +92,10 @@ def _of_split(files: list[Path], root: Path, split: str) -> list[Path]:
     return [path for path in files if not named(path, _OTHER_SPLITS[split])]
 
 
-def _read_json(path: Path, root: Path, places: Places, found: Annotations, unused: list[str]) -> None:
+def _read_json(
+    path: Path, root: Path, places: Places, found: Annotations, unused: list[str], beside: list[Path]
+) -> None:
+    """Add an export's marks, or say why not: in `unused`, or in `beside` where it is called like a picture."""
     shown = printable(path)
     try:
         content = json.loads(read_text(path))
@@ -105,6 +112,8 @@ def _read_json(path: Path, root: Path, places: Places, found: Annotations, unuse
     if path.parent == root and not is_project(content) and not ours:
         forms = ", ".join(tool for tool, _, _ in _JSON)
         unused.append(f"{_below(path, root)} is not used (it is none of meta.json, {forms})")
+    elif not is_project(content) and places.find(path.stem, shown) is not None:
+        beside.append(path)
 
 
 def _is_yolo(path: Path) -> bool:

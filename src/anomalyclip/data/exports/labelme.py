@@ -34,6 +34,10 @@ def read_labelme(content: dict[str, Any], path: Path, shown: str, places: Places
     if marked is None:
         found.missing.append(_last(content.get("imagePath")) or path.stem)
         return
+    flags = content.get("flags")
+    for name in [name for name, on in flags.items() if on is True] if isinstance(flags, dict) else []:
+        if not name.startswith("_"):  # LabelMe's own __ignore__
+            marked.tag(name)
     for index, shape in enumerate(content["shapes"]):
         where = f"{shown}, shape {index}"
         if not isinstance(shape, dict):
@@ -52,7 +56,7 @@ def _shapes(shape: dict[str, Any], where: str) -> list[Shape]:
     if not isinstance(points, list):
         raise InputError(f"{where}: expected points")
     corners = [(number(p[0], where), number(p[1], where)) for p in points if isinstance(p, list) and len(p) == 2]
-    if kind == "polygon":
+    if kind == "polygon" or (kind == "rectangle" and len(corners) == 4):  # as X-AnyLabeling writes rectangles
         return [Polygon((pair_ring(points, where),))]
     if kind in ("rectangle", "circle", "mask") and len(corners) != 2:
         raise InputError(f"{where}: a {kind} needs two points")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from anomalyclip.data.columns import label_of
-from anomalyclip.data.dataset import NORMAL
+from anomalyclip.data.dataset import ANOMALOUS, NORMAL
 from anomalyclip.data.drawing import Point, Shape
 from anomalyclip.data.masks import DrawnMask
 from anomalyclip.data.places import Places
@@ -21,7 +21,10 @@ _FEWEST_CORNERS = 3
 
 @dataclass
 class Marked:
-    """One image of an export. kinds: names of what is marked. boxes: marks that have a box and no outline."""
+    """One image of an export.
+
+    kinds: names of what is marked. boxes: marks that have a box and no outline. tags: what is said of the whole image.
+    """
 
     image: Path
     source: Path
@@ -29,10 +32,11 @@ class Marked:
     shapes: list[Shape] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
     boxes: int = 0
+    tags: int = 0
 
     @property
     def anomalous(self) -> bool:
-        return bool(self.shapes or self.boxes)
+        return bool(self.shapes or self.boxes or self.tags)
 
     def mask(self) -> DrawnMask | None:
         """The pixels, where every mark has an outline."""
@@ -42,11 +46,21 @@ class Marked:
 
     def add(self, kind: str, shapes: Sequence[Shape], *, box: bool = False) -> None:
         """One mark; one that is called "good", "ok" or the like marks nothing anomalous."""
-        if label_of(kind) == NORMAL and not kind.strip().isdecimal():
+        if _is_normal(kind):
             return
         self.kinds.append(kind)
         self.shapes += shapes
         self.boxes += box and not shapes
+
+    def tag(self, kind: str) -> None:
+        """A word about the whole image: it tells the label and leaves the pixels to the outlines."""
+        if not _is_normal(kind):
+            self.kinds += [] if label_of(kind) == ANOMALOUS else [kind]
+            self.tags += 1
+
+
+def _is_normal(kind: str) -> bool:
+    return label_of(kind) == NORMAL and not kind.strip().isdecimal()
 
 
 @dataclass

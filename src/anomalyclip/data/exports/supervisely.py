@@ -6,6 +6,8 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from anomalyclip.data.columns import label_of
+from anomalyclip.data.dataset import ANOMALOUS
 from anomalyclip.data.drawing import Bitmap, Polygon, Shape
 from anomalyclip.data.exports.labelme import decoded
 from anomalyclip.data.exports.marks import Annotations, pair_ring, size_of, whole
@@ -35,6 +37,10 @@ def read_supervisely(content: dict[str, Any], path: Path, shown: str, places: Pl
     marked = found.image(places, (folder / "img" / name).as_posix(), path, size, shown)
     if marked is None:
         return
+    tags = content.get("tags")
+    for tag in tags if isinstance(tags, list) else []:
+        if isinstance(tag, dict) and label_of(str(tag.get("name", ""))) == ANOMALOUS:  # others are splits, places ...
+            marked.tag(str(tag["name"]))
     for index, entry in enumerate(content["objects"]):
         where = f"{shown}, object {index}"
         if not isinstance(entry, dict):
