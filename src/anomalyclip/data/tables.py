@@ -13,7 +13,7 @@ from anomalyclip.data.columns import LABEL_WORDS, column_of, is_empty, label_of,
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL
 from anomalyclip.data.draft import Draft
 from anomalyclip.data.places import Places
-from anomalyclip.data.repeated import Found, once_each
+from anomalyclip.data.repeated import Found, Merged, once_each
 from anomalyclip.data.text import decode, read_bytes
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
@@ -206,7 +206,9 @@ def read_table(path: Path, draft: Draft, class_name: str | None = None, table: T
     rows = list(table.rows())
     labels = _labels(shown, rows, by)
     places = Places(draft.root, path.parent if path.parent.is_relative_to(draft.root) else None)
-    missing, lost, found = [], [], list[Found]()
+    missing: list[str] = []
+    lost: list[str] = []
+    rows_used: list[Found] = []
     for (line, row), (label, kind) in zip(rows, labels, strict=True):
         where = f"{shown}, line {line}"
         if _other_split(row.get("split", ""), draft.split):
@@ -227,10 +229,11 @@ def read_table(path: Path, draft: Draft, class_name: str | None = None, table: T
             mask = mask if label == ANOMALOUS else None
         kind = kind or ("" if is_empty(row.get("kind", "")) else row.get("kind", ""))
         cls = row.get("class") or class_name or draft.root.name
-        found.append(Found(image, mask, label, cls, kind if label else ""))
-    listed = {one.image for one in found}
-    for one in found if draft.published else once_each(found, draft, path.name):
-        draft.add(one.image, one.mask, one.label, one.class_name, one.kind)
+        rows_used.append(Found(image, mask, label, cls, kind if label else ""))
+    listed = {one.image for one in rows_used}
+    merged = [Merged(*one) for one in rows_used] if draft.published else once_each(rows_used, draft, path.name)
+    for one in merged:
+        draft.add(*one)
     _tell(draft, table, by, missing, lost, rows)
     if not draft.published and "split" not in names and listed:
         unlisted = [image for image in places.images() if image not in listed and image not in draft.masks()]

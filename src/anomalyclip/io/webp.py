@@ -33,7 +33,8 @@ def read_facts(file: BinaryIO) -> WebpFacts:
     kind = head[12:16]
     if kind == b"VP8X":
         size = (int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1)
-        return WebpFacts(*size, *_extended(file))
+        frames, orientation, lossy = _extended(file)
+        return WebpFacts(*size, frames, orientation, lossy)
     if kind == b"VP8L":
         bits = int.from_bytes(head[21:25], "little")
         return WebpFacts((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, 1, 1, lossy=False)
