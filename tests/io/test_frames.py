@@ -18,6 +18,7 @@ from PIL import Image, ImageSequence
 from anomalyclip.errors import ConfigError, ImageReadError
 from anomalyclip.io import read_image, read_image_bytes, read_mask
 from anomalyclip.io.frames import DEFAULT_MAX_FRAMES, count_frames, parse_frames, split_frame, wanted
+from anomalyclip.io.memo import Memo
 
 
 def grey(path: Path, frame: int | None = None) -> np.ndarray:
@@ -206,6 +207,22 @@ def chunk(kind: bytes, body: bytes) -> bytes:
     import zlib
 
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def test_an_animation_that_another_thread_lets_go_of_is_read_all_the_same(tmp_path, monkeypatch):
+    """The thread that reads the last picture closes the decoder that one with an earlier picture has just found."""
+    path = tmp_path / "a.gif"
+    pictures = [Image.new("L", (8, 6), level) for level in (102, 204)]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:])
+    find = Memo.of
+
+    def found_too_late(self, file, make, more=None):
+        found = find(self, file, make, more)
+        self.clear()
+        return found
+
+    monkeypatch.setattr(Memo, "of", found_too_late)
+    assert [int(grey(path, frame)[0, 0]) for frame in (0, 1)] == [102, 204]
 
 
 def test_the_animation_is_counted_and_its_word_not_taken():

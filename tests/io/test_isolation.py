@@ -88,6 +88,19 @@ def test_a_decoder_that_never_ends_is_ended(decoders):
     assert decoders.read(png(70, 40)).size == (70, 40)
 
 
+def test_one_that_waits_for_nothing_is_ended_by_the_clock(decoders, monkeypatch):
+    monkeypatch.setattr(decoders, "_clock", 0.3)
+    with pytest.raises(ImageReadError, match="took more than"):
+        decoders.read(png(97, 92))
+
+
+@pytest.mark.skipif(isolation.lacking() is not None, reason="what a process computes is told on Linux")
+def test_one_that_computes_longer_than_the_clock_is_not(decoders, monkeypatch):
+    """As a healthy picture on a machine that is busy with other things."""
+    monkeypatch.setattr(decoders, "_clock", 0.1)
+    assert decoders.read(png(97, 94)).size == (97, 94)
+
+
 @pytest.mark.skipif(isolation.lacking() is not None, reason="memory is bounded on Linux")
 def test_a_decoder_that_takes_more_memory_than_the_header_says_is_refused(decoders):
     with pytest.raises(ImageReadError, match="not enough memory"):

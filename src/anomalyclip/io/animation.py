@@ -109,6 +109,11 @@ def _webp(file: BinaryIO, max_pixels: int) -> int:
 _COUNTS: dict[str, Callable[[BinaryIO, int], int]] = {"GIF": _gif, "PNG": _png, "WEBP": _webp}
 
 
+class _LetGo(Exception):  # noqa: N818 - what happened, nobody's fault
+    """An animation was closed between being found and being asked: by a third file's thread, or by the one that read
+    its last picture."""
+
+
 class _Player:
     """An open animation. `picture` may be called from several threads."""
 
@@ -125,8 +130,8 @@ class _Player:
 
     def picture(self, index: int) -> Image.Image:
         with self._guard:
-            if self._closed:  # let go of between being found and being asked, by a third file's thread
-                raise Refusal("too many animations are read at once", "read it again")
+            if self._closed:
+                raise _LetGo
             if index not in self._shown:
                 with own_pixel_limit(self._pixels):
                     self._play_to(index)
@@ -166,12 +171,23 @@ def picture(file: BinaryIO, kind: str, index: int, number: int) -> Image.Image:
     player = _open.of(file, lambda: _opened_again(file, kind), kind)
     try:
         shown = player.picture(index)
+    except _LetGo:
+        return _alone(file, kind, index)
     except Exception:
         _open.forget(file, kind)
         raise
     if index == number - 1:
         _open.forget(file, kind)
     return shown
+
+
+def _alone(file: BinaryIO, kind: str, index: int) -> Image.Image:
+    """A picture by a decoder that no other thread knows."""
+    player = _opened_again(file, kind)
+    try:
+        return player.picture(index)
+    finally:
+        player.close()
 
 
 def _opened_again(file: BinaryIO, kind: str) -> _Player:

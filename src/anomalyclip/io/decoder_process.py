@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import IO, Any
 
 from anomalyclip.io.isolated import read_frame, write_frame
@@ -98,17 +99,32 @@ class Child:
 
     @contextmanager
     def _ended_after(self, seconds: float) -> Iterator[None]:
-        timer = threading.Timer(seconds, self._too_late)
-        timer.daemon = True
-        timer.start()
+        """End it when so many seconds have passed in which it did nothing: one that waits for its turn on a busy
+        machine is slow and not stuck, and what it may compute is bounded by the system."""
+        done = threading.Event()
+        watch = threading.Thread(target=self._watch, args=(seconds, done), daemon=True)
+        watch.start()
         try:
             yield
         finally:
-            timer.cancel()
+            done.set()
 
-    def _too_late(self) -> None:
-        self._overdue = True
-        self._process.kill()
+    def _watch(self, seconds: float, done: threading.Event) -> None:
+        before = self._computed()
+        while not done.wait(seconds):
+            now = self._computed()
+            if now is None or now == before:
+                self._overdue = True
+                self._process.kill()
+                return
+            before = now
+
+    def _computed(self) -> int | None:
+        """Ticks of CPU it has taken; None where the system does not say, or bounds nothing."""
+        with suppress(OSError, ValueError, IndexError):
+            told = Path(f"/proc/{self._process.pid}/stat").read_bytes().rpartition(b")")[2].split()
+            return int(told[11]) + int(told[12])
+        return None
 
     def _death(self) -> Died:
         self.ended = True

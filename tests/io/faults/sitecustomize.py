@@ -14,8 +14,15 @@ _FAULTS = {
     (97, 90): lambda: all(True for _ in iter(int, 1)),  # for ever, on the CPU
     (97, 91): lambda: bytearray(1 << 30),
     (97, 92): lambda: time.sleep(60),
+    (97, 94): lambda: _compute(0.5),
     (97, 93): lambda: os.write(1, b"chatter\n"),
 }
+
+
+def _compute(seconds):
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
 
 
 class _Faulty(MetaPathFinder):
