@@ -40,6 +40,26 @@ def test_tiff_is_plain_for_every_reader(heat, tmp_path):
     np.testing.assert_array_equal(read_map(path), heat)
 
 
+def test_a_tiff_of_several_strips_is_read_by_all(tmp_path):
+    heat = np.random.default_rng(8).random((700, 801), dtype=np.float32)
+    heat[::3] = 0
+    write_map(tmp_path / "a.tif", heat)
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        assert len(file.pages[0].dataoffsets) == 3
+        np.testing.assert_array_equal(file.pages[0].asarray(), heat)
+    with Image.open(tmp_path / "a.tif") as image:
+        np.testing.assert_array_equal(np.asarray(image), heat)
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "a.tif"), cv2.IMREAD_UNCHANGED), heat)
+    np.testing.assert_array_equal(read_map(tmp_path / "a.tif"), heat)
+
+
+def test_a_map_beyond_what_a_tiff_holds_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("anomalyclip.io.float_tiff._LARGEST", 300)
+    write_map(tmp_path / "a.tif", np.zeros((9, 9)))
+    with pytest.raises(OutputError, match="more than a TIFF holds; use the npz format"):
+        write_map(tmp_path / "b.tif", np.random.default_rng(8).random((9, 9)))
+
+
 def test_npz_has_the_key(heat, tmp_path):
     write_map(tmp_path / "a.npz", heat, "npz")
     with np.load(tmp_path / "a.npz") as data:

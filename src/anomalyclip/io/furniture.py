@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
@@ -15,6 +17,7 @@ def unit_of(size: tuple[int, int]) -> int:
     return int(min(96, max(12, round((size[0] * size[1]) ** 0.5 / 36))))
 
 
+@lru_cache(maxsize=16)
 def _font(unit: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
     return ImageFont.load_default(unit)
 

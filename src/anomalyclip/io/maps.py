@@ -7,12 +7,12 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from anomalyclip.errors import InputError, OutputError
 from anomalyclip.io import decoding, inspection
 from anomalyclip.io.atomic import write_bytes
 from anomalyclip.io.depth import Raster
+from anomalyclip.io.float_tiff import float_tiff
 from anomalyclip.io.images import use_file
 from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS
 from anomalyclip.io.names import StrPath, printable
@@ -51,15 +51,11 @@ def encode_map(anomaly_map: npt.ArrayLike, fmt: MapFormat = "tiff", *, name: str
     if fmt == "npz":
         np.savez_compressed(buffer, anomaly_map=values)
     else:
-        _encode_tiff(values, buffer, name)
+        try:
+            return float_tiff(values, deflate=True)
+        except ValueError as error:
+            raise OutputError(f"cannot write {name} as TIFF: {error}; use the npz format") from error
     return buffer.getvalue()
-
-
-def _encode_tiff(values: npt.NDArray[np.float32], buffer: io.BytesIO, name: str) -> None:
-    try:
-        Image.fromarray(values).save(buffer, "TIFF", compression="tiff_adobe_deflate")
-    except (OSError, ValueError) as error:
-        raise OutputError(f"cannot write {name} as TIFF: {error}; use the npz format") from error
 
 
 def read_map(path: StrPath, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> npt.NDArray[np.float32]:

@@ -99,7 +99,7 @@ def _enlarged(image: Image.Image, factor: int) -> Image.Image:
 def _fitted(anomaly_map: npt.ArrayLike, size: tuple[int, int]) -> npt.NDArray[np.float32]:
     import cv2
 
-    values: npt.NDArray[Any] = np.array(anomaly_map, dtype=np.float32)
+    values: npt.NDArray[Any] = np.asarray(anomaly_map, dtype=np.float32)
     if values.ndim != 2 or not values.size:
         raise InputError(f"an anomaly map has shape (height, width), got {values.shape}; pass one map at a time")
     if values.shape[::-1] != size:
@@ -121,13 +121,18 @@ def blend(picture: npt.NDArray[np.uint8], unit: npt.NDArray[np.float32], alpha: 
 
     Works on 256 levels and in strips, so that a 12-megapixel image needs a few megabytes beyond itself.
     """
+    import cv2
+
     table = colours().astype(np.float32)
     opacity = (np.arange(256, dtype=np.float32) / 255 * alpha)[:, None]
-    tint, keep = table * opacity + 0.5, 1 - opacity
+    tint, keep = table * opacity + 0.5, np.repeat(1 - opacity, 3, axis=1)
     for row in range(0, len(picture), 128):
-        part = np.clip(np.nan_to_num(unit[row : row + 128], nan=0.0), 0, 1)
-        level = np.rint(part * 255).astype(np.uint8)
-        picture[row : row + 128] = (picture[row : row + 128] * keep[level] + tint[level]).astype(np.uint8)
+        part = np.fmin(np.fmax(unit[row : row + 128], 0), 1)  # NaN is 0
+        level = cv2.merge([np.rint(part * 255).astype(np.uint8)] * 3)
+        drawn = cv2.LUT(level, keep[None])
+        drawn *= picture[row : row + 128]
+        drawn += cv2.LUT(level, tint[None])
+        picture[row : row + 128] = drawn  # cut off, which the half in `tint` makes rounding
 
 
 def colour_column(alpha: float) -> npt.NDArray[np.uint8]:

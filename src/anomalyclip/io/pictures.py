@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from anomalyclip.errors import InputError, OutputError
 from anomalyclip.io.atomic import write_bytes
 from anomalyclip.io.names import StrPath, printable
 
+#: Pillow's options: after PNG's own filters runs are what there is to find; half the time of level 3, and smaller files
+PNG: dict[str, Any] = {"compress_level": 1, "compress_type": zlib.Z_RLE}
 _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
-    ".png": ("PNG", {"compress_level": 3}),  # twice as fast as the default level, a few per cent larger
+    ".png": ("PNG", PNG),
     ".jpg": ("JPEG", {"quality": 92, "subsampling": 0}),
     ".jpeg": ("JPEG", {"quality": 92, "subsampling": 0}),
 }
