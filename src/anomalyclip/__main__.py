@@ -1,6 +1,6 @@
 """`python -m anomalyclip` is the command `anomalyclip`."""
 
-from anomalyclip.cli import main
+from anomalyclip.cli import command
 
 if __name__ == "__main__":
-    main()
+    command()

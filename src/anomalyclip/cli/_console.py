@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,8 +29,34 @@ def note(line: str, *, style: str = "") -> None:
     stderr_console().print(line, style=style, soft_wrap=True)
 
 
-def progress_bar(*, shown: bool) -> Progress:
+class HiddenBar:
+    """A bar that nobody sees; without it every quiet run would import rich."""
+
+    @property
+    def console(self) -> Console:
+        return stderr_console()
+
+    def add_task(self, description: str, **fields: Any) -> Any:
+        return 0
+
+    def update(self, task: Any, **fields: Any) -> None: ...
+
+    def advance(self, task: Any) -> None: ...
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def __enter__(self) -> HiddenBar:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def progress_bar(*, shown: bool) -> Progress | HiddenBar:
     """Done and total, rate and remaining time, on stderr; nothing where stderr is no terminal."""
+    if not (shown and sys.stderr.isatty()):
+        return HiddenBar()
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -57,7 +83,6 @@ def progress_bar(*, shown: bool) -> Progress:
         TextColumn("left"),
         TimeRemainingColumn(),
         console=stderr_console(),
-        disable=not (shown and sys.stderr.isatty()),
         redirect_stdout=False,  # rows on stdout must stay on stdout
         redirect_stderr=False,
     )

@@ -39,15 +39,13 @@ def reading_of(given: Given) -> Reading:
 
 def load_detector(given: Given, *, quiet: bool = False, **more: Any) -> Detector:
     """`open_detector` for the call; says on stderr what is doubtful, and where a faster runtime is not used."""
-    import cv2
-
     from anomalyclip.cli._console import note
     from anomalyclip.cli._heap import trim_heap_for
     from anomalyclip.encoders.choosing import faster_runtime
     from anomalyclip.opening import open_detector
 
-    cv2.setNumThreads(1)  # the worker threads are the parallelism; OpenCV's own pool would only fight them
     detector = open_detector(**given.part("opening"), **more)
+    one_thread()
     trim_heap_for(detector)
     for doubt in () if quiet else detector.doubts():
         note(doubt, style="yellow")
@@ -55,6 +53,13 @@ def load_detector(given: Given, *, quiet: bool = False, **more: Any) -> Detector
     if hint is not None and not quiet:
         note(hint)
     return detector
+
+
+def one_thread() -> None:
+    """The worker threads are the parallelism; OpenCV's own pool would only fight them."""
+    import cv2
+
+    cv2.setNumThreads(1)
 
 
 def batch_for(model: Detector) -> int:

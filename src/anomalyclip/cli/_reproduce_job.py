@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anomalyclip.cli._console import note, progress_bar
+from anomalyclip.cli._console import HiddenBar, note, progress_bar
 from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def run_few_shot(config: ReproduceConfig, fmt: str, *, quiet: bool) -> int:
     return DONE
 
 
-def make_watcher(bar: Progress, *, quiet: bool) -> Watcher:
+def make_watcher(bar: Progress | HiddenBar, *, quiet: bool) -> Watcher:
     """A bar with the remaining time on a terminal, and a line per finished cell everywhere."""
     from anomalyclip.reproduction import Watcher
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anomalyclip.cli._console import note, progress_bar
+from anomalyclip.cli._console import HiddenBar, note, progress_bar
 from anomalyclip.cli._declared import Given, verb
 from anomalyclip.errors import ConfigError
 
@@ -60,7 +60,7 @@ def check_extra() -> None:
         raise ConfigError(f"anomalyclip train needs {', '.join(missing)}: pip install 'anomalyclip[train]'")
 
 
-def _reporter(bar: Progress, quiet: bool) -> Reporter:
+def _reporter(bar: Progress | HiddenBar, quiet: bool) -> Reporter:
     """Bars on a terminal; elsewhere one line per stage and epoch, so that logs stay readable."""
     from anomalyclip.io.names import printable
     from anomalyclip.training.reporter import Reporter
