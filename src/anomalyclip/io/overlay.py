@@ -129,7 +129,7 @@ def blend(picture: npt.NDArray[np.uint8], unit: npt.NDArray[np.float32], alpha: 
     for row in range(0, len(picture), 128):
         part = np.fmin(np.fmax(unit[row : row + 128], 0), 1)  # NaN is 0
         level = cv2.merge([np.rint(part * 255).astype(np.uint8)] * 3)
-        drawn = cv2.LUT(level, keep[None])
+        drawn: Any = cv2.LUT(level, keep[None])
         drawn *= picture[row : row + 128]
         drawn += cv2.LUT(level, tint[None])
         picture[row : row + 128] = drawn  # cut off, which the half in `tint` makes rounding
