@@ -19,6 +19,7 @@ from anomalyclip.evaluation import METRICS, CacheSettings, EvaluationSettings, e
 from anomalyclip.evaluation.gallery import draw
 from anomalyclip.evaluation.plots import write_plots
 from anomalyclip.features import FeatureCache
+from anomalyclip.native.library import BUILT, _open
 from anomalyclip.opening import open_for
 from anomalyclip.training import TrainConfig, train
 
@@ -187,3 +188,19 @@ def test_the_command_tells_the_size_and_reuses(
     assert all(told["mean"][name] is not None for name in METRICS)
     assert run("clip", *folder, "--no-cache") == 2
     assert "contradict" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not BUILT.is_file(), reason="no kernels were compiled")
+def test_native_is_refused_in_one_line_where_the_processor_cannot(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(_open(BUILT), "ac_cpu_features", lambda: 0)
+    folder = tree(tmp_path / "data", {"wood": (1, 1)})
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", str(folder), "--runtime", "native", "--cache", "--cache-dir", str(tmp_path / "cache")])
+    told = capfd.readouterr().err.strip().splitlines()
+    assert ended.value.code == 2
+    assert len(told) == 1, told
+    assert told[0].startswith("error: this processor has no ")
+    assert "--runtime torch" in told[0]
+    assert not (tmp_path / "cache").exists()

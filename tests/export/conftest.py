@@ -13,10 +13,12 @@ from anomalyclip.clip.config import CLIPConfig, TextConfig, VisionConfig
 from anomalyclip.clip.model import random_clip
 from anomalyclip.detector import Detector
 from anomalyclip.encoders.torch import TorchEncoder
-from anomalyclip.export.making import ExportOptions, export_model
+from anomalyclip.export.making import VERDICT_ALONE, ExportOptions, export_model, with_features
 from anomalyclip.judges.text import TextEmbeddings
 from anomalyclip.judges.words import Words
 from anomalyclip.settings import ModelSettings
+
+WITH_FEATURES = ("openvino", "int8")
 
 
 @pytest.fixture(scope="session")
@@ -52,13 +54,14 @@ def photos() -> list[Image.Image]:
 
 @pytest.fixture(scope="session")
 def exported(model, tmp_path_factory):
-    """Exports by (format, precision), made when first asked for."""
+    """Exports by (format, precision), made when first asked for; one of them gives features as well."""
     folder, made = tmp_path_factory.mktemp("exports"), {}
 
     def get(fmt: str, precision: str) -> Path:
         target = folder / f"{fmt}-{precision}"
         if target not in made:
-            options = ExportOptions(fmt, precision, calibration_images=8, verification_images=2)
+            gives = with_features(model, ("image", "patches")) if (fmt, precision) == WITH_FEATURES else VERDICT_ALONE
+            options = ExportOptions(fmt, precision, calibration_images=8, verification_images=2, gives=gives)
             made[target] = export_model(model, target, options)
         return target
 

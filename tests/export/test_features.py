@@ -9,9 +9,12 @@ import pytest
 from PIL import Image
 
 from anomalyclip.bench import variants
+from anomalyclip.data.dataset import Dataset, Item
+from anomalyclip.detector import Detector
 from anomalyclip.encoders.graph import GraphEncoder
 from anomalyclip.encoders.request import FeatureRequest
 from anomalyclip.errors import ConfigError
+from anomalyclip.evaluation import CacheSettings, EvaluationSettings, evaluate
 from anomalyclip.export.making import ExportOptions, export_model, with_features
 from anomalyclip.settings.reading import kinds_of
 
@@ -56,3 +59,28 @@ def test_the_benchs_kept_exports_know_the_recipe(model, tmp_path, monkeypatch) -
         monkeypatch.setattr("anomalyclip.export.conversions.RECIPE", recipe)
         variants.artefact(variant, model, tmp_path)
     assert len(set(made)) == 2
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_int8_features_are_kept_apart_from_float32s(model, photos, exported, tmp_path, monkeypatch) -> None:
+    """As native's are, on a runtime that computes in int8 on every processor."""
+    for number, photo in enumerate(photos):
+        photo.save(tmp_path / f"{number}.png")
+    items = tuple(
+        Item(tmp_path / f"{number}.png", None, number % 2, "bolt", "", False) for number in range(len(photos))
+    )
+    data, quick = Dataset("tiny", tmp_path, "test", items), EvaluationSettings(resamples=0)
+    graph = GraphEncoder(exported("openvino", "int8"), device="cpu", threads=1)
+    int8, cache = Detector(graph, model.judge, model.settings), CacheSettings(tmp_path / "cache", "fp32")
+
+    def scores(detector: Detector, kept: CacheSettings | None = cache) -> list[float | None]:
+        return [row.score for row in evaluate(detector, data, settings=quick, cache=kept).rows]
+
+    exact, first = scores(model), scores(int8)
+    np.testing.assert_allclose(first, scores(int8, None), atol=1e-6)
+    assert first != exact
+    monkeypatch.setattr(GraphEncoder, "run", lambda *_: pytest.fail("its features lie in the cache"))
+    assert (scores(int8), scores(model)) == (first, exact)
+    keys = [one.feature_key("fp32") for one in (model, int8)]
+    assert {path.name for path in (tmp_path / "cache").iterdir()} == {key.digest for key in keys}
+    assert [key.rounding.split()[:2] for key in keys] == [[], ["int8", "openvino"]]
