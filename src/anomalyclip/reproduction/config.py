@@ -6,21 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from anomalyclip.clip.config import Activation
-from anomalyclip.clip.facts import Given
 from anomalyclip.data.known import find_known
 from anomalyclip.errors import ConfigError
-from anomalyclip.io.full_scale import FullScale
-from anomalyclip.io.reading import Reading
 from anomalyclip.reproduction.plan import METHODS, TABLES, find_method, find_table
+from anomalyclip.settings.inputs import InputsConfig
 
 EPOCHS, SEED = 15, 111  # METHOD section 6
 ALL = "all"
 
 
 @dataclass(frozen=True)
-class ReproduceConfig:
-    """One call of `reproduce`.
+class ReproduceConfig(InputsConfig):
+    """One call of `reproduce`. How images and weights are read stands in
+    :class:`anomalyclip.settings.inputs.InputsConfig`.
 
     Attributes:
         root: folder below which the data sets lie. output: folder for tables, cells and trainings.
@@ -35,8 +33,6 @@ class ReproduceConfig:
         missing_masks: as for `anomalyclip.data.open_dataset`.
         cache: keep the encoder's features of test images too (fp16, as training does), for the cells that share them.
         cache_dir: where features are kept, those of training in any case.
-        max_pixels, full_scale: of images, see :class:`anomalyclip.io.reading.Reading`; larger ones are left out.
-        activation, heads, architecture: of weights that do not say how they are to be read, see `anomalyclip.load`.
         device, threads, workers, offline: as for `anomalyclip evaluate`.
 
     Raises:
@@ -63,11 +59,6 @@ class ReproduceConfig:
     threads: int | None = None
     workers: int = 2
     offline: bool = False
-    max_pixels: int | None = None
-    full_scale: FullScale | None = None
-    activation: Activation | None = None
-    heads: tuple[int, int] | None = None
-    architecture: str | None = None
 
     def __post_init__(self) -> None:
         if self.train and self.prompts is not None:
@@ -80,16 +71,6 @@ class ReproduceConfig:
             find_method(name)
         for name in self.datasets:
             find_known(name)
-
-    @property
-    def told(self) -> Given:
-        """What is said of weights that do not say it themselves."""
-        return Given(self.activation, self.heads, self.architecture)
-
-    @property
-    def reading(self) -> Reading:
-        """How images are read."""
-        return Reading(self.max_pixels, full_scale=self.full_scale)
 
     @property
     def table_names(self) -> tuple[str, ...]:

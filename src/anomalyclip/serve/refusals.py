@@ -17,6 +17,7 @@ KINDS: dict[str, tuple[int, str]] = {
     "not_found": (404, "There is no such path, model or profile."),
     "method": (405, "The path does not take this method."),
     "too_slow": (408, "The body did not arrive in time."),
+    "conflict": (409, "It contradicts what earlier requests left: append with the same axis and full_scale."),
     "length_required": (411, "The length of the body cannot be told."),
     "too_large": (413, "The body is larger than the server takes."),
     "media_type": (415, "The body is neither multipart/form-data nor application/json."),

@@ -83,7 +83,7 @@ async def detect(request: Request, options: Annotated[DetectOptions, Query()]) -
     summary="Make a profile from normal images",
     tags=["profiles"],
     openapi_extra=openapi.IMAGES,
-    responses=openapi.answers(CalibrateAnswer, *openapi.UPLOAD),
+    responses=openapi.answers(CalibrateAnswer, "conflict", *openapi.UPLOAD),
 )
 async def calibrate(request: Request, options: Annotated[CalibrateOptions, Query()]) -> Response:
     """A memory of images without anomalies, and thresholds with a known false-positive rate.

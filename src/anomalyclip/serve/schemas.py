@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, create_model
 
 from anomalyclip.errors import ConfigError
 from anomalyclip.settings import Setting, settings_of
@@ -27,10 +27,12 @@ def drawn(name: str, face: str) -> type[BaseModel]:
 def _field(setting: Setting) -> tuple[Any, Any]:
     kind: Any = Literal[setting.choices] if setting.choices else str if setting.read else setting.type
     optional = setting.default is None and not setting.required
-    bounds: dict[str, Any] = {"pattern": setting.pattern}
+    bounds: dict[str, Any] = {}
     if (held := setting.range) is not None and setting.read is None:  # what is read checks itself
         bounds |= {"gt": held.low, "lt": held.high} if held.open else {"ge": held.low, "le": held.high}
     default = ... if setting.required else setting.default
+    if setting.pattern is not None:
+        kind = Annotated[kind, StringConstraints(pattern=setting.pattern)]
     if setting.read is not None:
         kind = Annotated[kind, AfterValidator(partial(_read, setting))]
     return (kind | None if optional else kind), Field(default=default, description=setting.help, **bounds)

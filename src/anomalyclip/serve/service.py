@@ -132,7 +132,7 @@ class Service:
         def run() -> dict[str, Any]:
             taken = self.profiles.taken(name, append=append)
             if taken is not None and taken.reading != reading:
-                raise Refused("invalid", f"the images of {name!r} so far were read with another axis or full_scale")
+                raise Refused("conflict", f"the images of {name!r} so far were read with another axis or full_scale")
             if taken is None or (taken.growing is None) is aim.memory:
                 taken = measuring.begin(aim.memory)
             skipped = measuring.take(taken, uploads)

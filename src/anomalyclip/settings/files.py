@@ -19,7 +19,7 @@ from anomalyclip.settings.faces import (
     WATCH,
 )
 from anomalyclip.settings.panels import LOOKING, OUTPUT
-from anomalyclip.settings.reading import frames_of, full_scale_of
+from anomalyclip.settings.reading import FRAMES, FULL_SCALE, frames_of, full_scale_of
 from anomalyclip.settings.setting import Setting
 
 INPUTS: tuple[Setting, ...] = (
@@ -46,6 +46,7 @@ INPUTS: tuple[Setting, ...] = (
         metavar="first|all|N",
         help="Pictures taken of a file of several (pages, frames): first, all up to 4,096, or how many (default: all).",
         where=(DETECT, CALIBRATE, WATCH, EVALUATE, PYTHON, REST, REST_CALIBRATE),
+        pattern=FRAMES,
         read=frames_of,
         differs={
             REST: {"help": "Pictures taken of a file of several: first, all, or how many (default: as have room)."},
@@ -75,6 +76,7 @@ INPUTS: tuple[Setting, ...] = (
             *(DETECT, CALIBRATE, WATCH, EVALUATE, SERVE, TRAIN, REPRODUCE, DATA_CHECK),
             *(PYTHON, REST, REST_CALIBRATE),
         ),
+        pattern=FULL_SCALE,
         read=full_scale_of,
         differs={SERVE: {"help": "The stored value of white, or BLACK:WHITE, where no file and no request says."}},
     ),

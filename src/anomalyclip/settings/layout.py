@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from anomalyclip.settings import panels
 from anomalyclip.settings.faces import CALIBRATE, DETECT, EVALUATE, PYTHON, REST, WATCH
-from anomalyclip.settings.reading import scales_of
+from anomalyclip.settings.reading import BOX, SCALES, scales_of
 from anomalyclip.settings.setting import Range, Setting
 
 _WHERE = (DETECT, CALIBRATE, WATCH, EVALUATE, PYTHON, REST)
-_BOX = r"^\d{1,7}(,\d{1,7}){3}$"
 _LAYOUT = "layout"
 
 SMALLEST_TILE = 16
@@ -41,6 +40,7 @@ LAYOUT: tuple[Setting, ...] = (
         many=True,
         range=Range(1 / 16, 16, "magnifications"),
         panel=panels.LAYOUT,
+        pattern=SCALES,
         read=scales_of,
         part=_LAYOUT,
     ),
@@ -64,7 +64,7 @@ LAYOUT: tuple[Setting, ...] = (
         differs={
             REST: {
                 "type": str,
-                "pattern": _BOX,
+                "pattern": BOX,
                 "help": "Region of interest X,Y,W,H in pixels: the model sees it only.",
             }
         },

@@ -9,6 +9,14 @@ from typing import Any
 from anomalyclip.errors import ConfigError
 
 _KINDS = ("image", "patches", "tokens", "stages")
+#: What requests may say of these, so that whatever their description admits is taken. How two numbers of one field
+#: stand to each other (BLACK below WHITE, no scale twice) no pattern says.
+FRAMES = r"^(first|all|[1-9][0-9]{0,8})$"
+_NUMBER, _ABOVE_0 = r"-?[0-9]{1,9}(\.[0-9]{1,6})?", r"([1-9][0-9]{0,8}(\.[0-9]{1,6})?|0\.[0-9]{0,5}[1-9])"
+FULL_SCALE = rf"^({_ABOVE_0}|{_NUMBER}:{_NUMBER})$"
+_SCALE = r"(0?\.06(2[5-9]|[3-9])[0-9]{0,3}|0?\.0[7-9][0-9]{0,4}|0?\.[1-9][0-9]{0,5}|([1-9]|1[0-5])(\.[0-9]{1,6})?|16)"
+SCALES = rf"^{_SCALE}(,{_SCALE}){{0,7}}$"
+BOX = r"^[0-9]{1,7},[0-9]{1,7},[1-9][0-9]{0,6},[1-9][0-9]{0,6}$"
 _DEVICE = re.compile(r"auto|cpu|(cuda|mps|xpu)(:\d+)?")
 
 

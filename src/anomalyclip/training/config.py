@@ -7,17 +7,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
-from anomalyclip.clip.config import Activation
-from anomalyclip.clip.facts import Given
 from anomalyclip.encoders.formats import RuntimeName
 from anomalyclip.errors import ConfigError
 from anomalyclip.features.key import CacheDtype
 from anomalyclip.io import atomic_write
-from anomalyclip.io.full_scale import FullScale
 from anomalyclip.io.names import printable
-from anomalyclip.io.reading import Reading
 from anomalyclip.settings import Range, Setting, settings_of
 from anomalyclip.settings.faces import TRAIN
+from anomalyclip.settings.inputs import InputsConfig
 from anomalyclip.training.recipes import RECIPES, Level, Method, Recipe
 
 CONFIG = "config.yaml"
@@ -35,8 +32,9 @@ _ONLY_HERE = (
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """One training run; the defaults are the published hyper-parameters (METHOD section 6).
+class TrainConfig(InputsConfig):
+    """One training run; the defaults are the published hyper-parameters (METHOD section 6). How images and weights are
+    read stands in :class:`anomalyclip.settings.inputs.InputsConfig`.
 
     Attributes:
         data: data sets to train on, all at once: folders, ``meta.json`` or CSV files (see ``anomalyclip.data``), or
@@ -68,9 +66,7 @@ class TrainConfig:
         threads: of torch on the CPU; None leaves them.
         offline: never touch the network for the model's weights.
         overwrite: replace a run that lies in ``output``.
-        max_pixels, full_scale: of images, see :class:`anomalyclip.io.reading.Reading`; larger ones are left out.
         runtime: what encodes the images: "torch", "native", "openvino" or "onnx"; its rounding names the cache.
-        activation, heads, architecture: of weights that do not say how they are to be read, see `anomalyclip.load`.
         checkpoint_steps: steps between checkpoints within an epoch; the end of an epoch always writes one.
 
     Raises:
@@ -112,12 +108,7 @@ class TrainConfig:
     offline: bool = False
     overwrite: bool = False
     checkpoint_steps: int = 100
-    max_pixels: int | None = None
-    full_scale: FullScale | None = None
     runtime: RuntimeName = "torch"
-    activation: Activation | None = None
-    heads: tuple[int, int] | None = None
-    architecture: str | None = None
 
     def __post_init__(self) -> None:
         _check_ranges(self)
@@ -138,16 +129,6 @@ class TrainConfig:
         own = RECIPES[self.method]
         given = {name: getattr(self, name) for name in _RECIPE if getattr(self, name) is not None}
         return replace(own, **given)
-
-    @property
-    def told(self) -> Given:
-        """What is said of weights that do not say it themselves."""
-        return Given(self.activation, self.heads, self.architecture)
-
-    @property
-    def reading(self) -> Reading:
-        """How images are read."""
-        return Reading(self.max_pixels, full_scale=self.full_scale)
 
     def decisive(self) -> dict[str, Any]:
         """The values that decide the learned numbers: equal in a run and its continuation."""
