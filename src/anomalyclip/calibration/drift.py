@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -75,6 +76,40 @@ class DriftMonitor:
         """Whether more scores lie above the threshold than normal images explain: defects, or a change."""
         return self._alarms is not None and self._alarms.best >= self._needed
 
+    @property
+    def lowest(self) -> tuple[bool, bool]:
+        """Of the bets behind `drifted` and `excessive`, whether each stands as low as ever: what it may come to doubt
+        begins after this."""
+        bulk, alarms = (bet is None or bet.capital <= bet.lowest for bet in (self._bulk, self._alarms))
+        return bulk, alarms
+
+    @property
+    def lower(self) -> bool:
+        """Whether scores below the threshold moved down: nothing that looks like a fault."""
+        return self._bulk is not None and self._place(self._bulk) < 0
+
+    def state(self) -> dict[str, Any]:
+        """All that scores so far have changed, as JSON values."""
+        return {
+            "count": self.count,
+            "above": self.above,
+            "recent": list(self._recent),
+            "random": self._random.bit_generator.state,
+            "bets": [bet.state() for bet in self._bets],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from :meth:`state` of a monitor of the same profile and seed."""
+        self.count, self.above = int(state["count"]), int(state["above"])
+        self._recent.extend(state["recent"])
+        self._random.bit_generator.state = state["random"]
+        for bet, one in zip(self._bets, state["bets"], strict=True):
+            bet.restore(one)
+
+    @property
+    def _bets(self) -> list[GapMartingale]:
+        return [bet for bet in (self._bulk, self._alarms) if bet is not None]
+
     def warning(self) -> str | None:
         """One line for people on drift, or where most of the last images lie above the threshold; else None."""
         remedy = "check camera, light and product, and calibrate again on new normal images if they changed"
@@ -93,12 +128,18 @@ class DriftMonitor:
     def _usual_share(self) -> float:
         return (self._scores.size + 1 - self._inside) / (self._scores.size + 1)
 
+    @classmethod
+    def _direction(cls, bulk: GapMartingale) -> str:
+        return _DIRECTIONS[cls._place(bulk)]
+
     @staticmethod
-    def _direction(bulk: GapMartingale) -> str:
-        """From the mean rank, where it moved by more than a tenth of the range."""
+    def _place(bulk: GapMartingale) -> int:
+        """Sign of the mean rank's move, where it is more than a tenth of the range; else 0."""
+        if not bulk.counts.any():
+            return 0
         places = np.cumsum(bulk.expected) - bulk.expected / 2
         moved = float(places @ (bulk.counts / bulk.counts.sum() - bulk.expected))
-        return _DIRECTIONS[int(np.sign(moved)) if abs(moved) > 0.1 else 0]
+        return int(np.sign(moved)) if abs(moved) > 0.1 else 0
 
     def _gap(self, score: np.float32) -> int:
         """How many calibration scores lie below; among equals, a random tick decides as it did for them."""

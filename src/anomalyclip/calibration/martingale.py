@@ -12,7 +12,8 @@ A bet that multiplies the capital by b(j) / E[b] after each score is then fair, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ class GapMartingale:
     gaps: (K,) number of gaps in each bin. bets: (A, K) positive factors per bin, one row per alternative; staying out
     (a row of ones) is added. The capital is spread evenly and moves slowly between the bets.
 
-    Attributes: counts (K,) scores per bin so far. capital: now. best: the highest it has been.
+    Attributes: counts (K,) scores per bin so far. capital: now. best, lowest: the highest and lowest it has been.
     """
 
     def __init__(self, gaps: Floats, bets: Floats) -> None:
@@ -38,7 +39,7 @@ class GapMartingale:
         self._bets = np.vstack([np.ones(len(self._gaps)), bets])
         self._stakes = np.full(len(self._bets), 1 / len(self._bets))
         self.counts = np.zeros(len(self._gaps))
-        self.best = 1.0
+        self.best = self.lowest = 1.0
 
     @property
     def capital(self) -> float:
@@ -49,6 +50,15 @@ class GapMartingale:
         """Shares of the bins in calibration, (K,)."""
         return np.asarray(self._gaps / self._gaps.sum())
 
+    def state(self) -> dict[str, Any]:
+        """All that scores so far have changed, as JSON values."""
+        return {"stakes": self._stakes.tolist(), "counts": self.counts.tolist(), "best": self.best, "lowest": self.lowest}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from :meth:`state` of one with the same gaps and bets."""
+        self._stakes, self.counts = np.array(state["stakes"]), np.array(state["counts"])
+        self.best, self.lowest = float(state["best"]), float(state["lowest"])
+
     def add(self, index: int) -> None:
         """The next score fell into this bin."""
         urn = self._gaps + self.counts
@@ -56,4 +66,4 @@ class GapMartingale:
         capital = self.capital
         self._stakes += _JUMP * (capital / len(self._stakes) - self._stakes)
         self.counts[index] += 1
-        self.best = max(self.best, capital)
+        self.best, self.lowest = max(self.best, capital), min(self.lowest, capital)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from anomalyclip.cli._console import note
 from anomalyclip.cli._declared import Given
 from anomalyclip.cli._opening import batch_for, load_detector, reading_of
+from anomalyclip.cli._watch_judging import Asked
 from anomalyclip.cli._watch_lines import shower, summarise, trouble
 from anomalyclip.errors import ConfigError, OutputError
 from anomalyclip.io import attempts
@@ -24,7 +25,6 @@ from anomalyclip.io.names import printable
 if TYPE_CHECKING:
     from anomalyclip.cli._decisions import Decisions
     from anomalyclip.cli._table import RowPrinter
-    from anomalyclip.detect import Provenance
     from anomalyclip.detect.folder import FolderLock
     from anomalyclip.detector import Detector
     from anomalyclip.geometry import Areas, Geometry
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from anomalyclip.watching.arrival import Source
     from anomalyclip.watching.database import Database
     from anomalyclip.watching.journal import Journal
+    from anomalyclip.watching.judging import Judging
     from anomalyclip.watching.loop import Watcher
     from anomalyclip.watching.notify import Courier
 
@@ -70,7 +71,7 @@ class WatchJob:
             source = self._source(journal)
             stack.callback(source.close)
             printer = RowPrinter(self.given.format, quiet=True, outlives_pipe=True)
-            watcher = self._watcher(self._load(), source, journal, couriers, printer)
+            watcher = self._watcher(self._judging(database), source, journal, couriers, printer)
             if not self.given.quiet:
                 if self.given.isolate != "off" and (told := lacking()) is not None:
                     note(f"--isolate: {told}", style="yellow")
@@ -145,14 +146,22 @@ class WatchJob:
             return FolderSource(self.given.target, journal, options)
         return VideoSource(self.given.target, journal, rate)
 
-    def _load(self) -> Detector:
+    def _judging(self, database: Database) -> Judging:
+        """What judges from the start."""
         model = load_detector(self.given, quiet=self.given.quiet)
         model.check(self.geometry)
-        return self.decisions.judged(model, self.geometry, self.areas)
+        layout = self.geometry.settings() | self.areas.settings() | self._reading.recorded()
+        asked = Asked(model, self.decisions, self.geometry, self.areas, layout)
+        if self.given.learn:
+            return asked.learning(self.given, database, self._batch(model))
+        return asked.judging()
+
+    def _batch(self, model: Detector) -> int:
+        return int(self.given.batch_size or batch_for(model))
 
     def _watcher(
         self,
-        model: Detector,
+        judging: Judging,
         source: Source,
         journal: Journal,
         couriers: list[Courier],
@@ -162,33 +171,24 @@ class WatchJob:
         from anomalyclip.watching.loop import Pace, Watcher
         from anomalyclip.watching.results import ResultFiles
 
-        batch = self.given.batch_size or batch_for(model)
+        rules = judging.rules
         return Watcher(
             source=source,
-            model=model,
-            rules=self.decisions.rules(),
+            judging=judging,
             geometry=self.geometry,
             areas=self.areas,
-            provenance=self._provenance(model),
-            p_value=None if self.decisions.profile is None else self.decisions.profile.p_value,
             journal=journal,
             results=ResultFiles(self.given.output, journal),
             evidence=EvidenceRing(
                 self.given.output,
                 journal,
                 Bounds(self.given.keep, round(self.given.keep_mb * 1e6)),
-                (self.decisions.threshold, self.decisions.pixel_threshold),
+                (rules.threshold, rules.pixel_threshold),
             ),
             couriers=couriers,
             show=shower(printer, self.decisions.profile, lines=self.given.format == "lines" and not self.given.quiet),
-            pace=Pace(self.given.interval, batch, self.given.workers),
+            pace=Pace(self.given.interval, self._batch(judging.model), self.given.workers),
         )
-
-    def _provenance(self, model: Detector) -> Provenance:
-        from anomalyclip.detect import Provenance
-
-        layout = self.geometry.settings() | self.areas.settings()
-        return Provenance.of(model, **self.decisions.recorded(), **layout, **self._reading.recorded())
 
 
 @contextmanager

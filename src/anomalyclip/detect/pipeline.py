@@ -51,6 +51,7 @@ def detect_stream(
     areas: Areas | None = None,
     on_view: Callable[[int, int], object] | None = None,
     identify: bool = False,
+    in_step: bool = False,
 ) -> Generator[Result, None, None]:
     """Detect on any number of images; yields one Result per item, in the order of `items`.
 
@@ -65,6 +66,7 @@ def detect_stream(
     geometry: tiles, scales, proportions; None is one view of the whole image. areas: which pixels count.
     on_view: called with (views done, all views) of an image in several views.
     identify: results carry the identity of their files, which are read once more for it.
+    in_step: a batch is judged when all before it are out, for a judge that learns from them.
 
     Raises ConfigError where the geometry needs input sizes that the model does not take.
     """
@@ -93,7 +95,7 @@ def detect_stream(
                 break
             ahead.look_ahead()  # decoding and cutting go on while the model runs
             finishing.extend((job, _last_stage(stages, job, writers)) for job in _judge(stages, batch, on_view))
-            while finishing and (finishing[0][1].done() or not batch or len(finishing) > batch_size + workers):
+            while finishing and (in_step or finishing[0][1].done() or not batch or len(finishing) > batch_size + workers):
                 job, future = finishing.popleft()
                 result = future.result()
                 ahead.held -= job.bytes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from anomalyclip.detect.identity import Identity
@@ -97,6 +97,10 @@ class Provenance:
         name, prompts = str(given.pop("model")), str(given.pop("prompts"))
         settings = {**given.pop("settings"), **given, **extra}
         return cls(name, prompts, json.loads(json.dumps(settings, default=str)))
+
+    def saying(self, more: Mapping[str, Any]) -> Provenance:
+        """The same, with further settings."""
+        return replace(self, settings={**self.settings, **more}) if more else self
 
 
 def one_line(reason: object) -> str:

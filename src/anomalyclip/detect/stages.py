@@ -43,7 +43,7 @@ class Finished:
     result: everything but the thumbnails. thumbnail: RGB, longest side at most THUMBNAIL_SIDE.
     anomaly_map: (H, W) float32 in [0, 1] at the image's size, 0 outside the area.
     original: gives the full RGB image (kept, or read again when it is large); may raise ImageReadError.
-    area: which pixels count; None is all.
+    area: which pixels count; None is all. looked: what its views were compared with; empty where no memory judged.
     """
 
     result: Result
@@ -51,6 +51,7 @@ class Finished:
     anomaly_map: Map
     original: Callable[[], Image]
     area: Area | None = None
+    looked: Sequence[Looked] = ()
 
 
 #: Writes the files of one image; called from several threads at once. May return thumbnails for the report.
@@ -247,7 +248,8 @@ class Stages:
         def original() -> Image:
             return self.original(ready) if job.image is None else job.image.result()
 
-        return replace(result, thumbnails=self.sink(Finished(result, ready.thumbnail, native, original, ready.area)))
+        finished = Finished(result, ready.thumbnail, native, original, ready.area, job.looked)
+        return replace(result, thumbnails=self.sink(finished))
 
 
 def reason(error: Exception, item: InputItem) -> str:

@@ -33,6 +33,11 @@ class Nearest:
     rows: NDArray[np.intp]
     line: Line
 
+    @property
+    def against(self) -> Line:
+        """The line whose bank `rows` counts."""
+        return self.line
+
 
 class Verdicts(tuple["Floats", "Floats"]):
     """Scores (B,) and maps (B, H, W), which it unpacks as.

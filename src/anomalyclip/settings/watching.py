@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from anomalyclip.settings.faces import WATCH
-from anomalyclip.settings.panels import LOOKING, TELLING
+from anomalyclip.settings.panels import DECISIONS, LOOKING, TELLING
 from anomalyclip.settings.setting import Range, Setting
 
 WATCHING: tuple[Setting, ...] = (
@@ -42,6 +42,14 @@ WATCHING: tuple[Setting, ...] = (
         (WATCH,),
         range=Range(0.0001, 1000, "frames per second"),
         panel=LOOKING,
+    ),
+    Setting(
+        "learn",
+        bool,
+        "Go on learning: what looks normal joins the memory of --profile, or of a line made from the first pictures.",
+        (WATCH,),
+        default=False,
+        panel=DECISIONS,
     ),
     Setting("webhook", str, "POST a JSON message there, until it is taken.", (WATCH,), metavar="URL", panel=TELLING),
     Setting(

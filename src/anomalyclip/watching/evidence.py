@@ -46,7 +46,7 @@ class EvidenceRing:
     ) -> None:
         """thresholds: of scores and of regions, for overlays."""
         self.path = folder / EVIDENCE
-        self._journal, self._bounds, self._thresholds = journal, bounds, thresholds
+        self._journal, self._bounds, self.thresholds = journal, bounds, thresholds
         self._written: dict[bytes, str] = {}
         self._guard = threading.Lock()
         try:
@@ -70,7 +70,7 @@ class EvidenceRing:
         try:
             aside.mkdir()
             write_image(aside / "image.png", finished.original())
-            write_image(aside / "overlay.png", draw_finished(finished, *self._thresholds))
+            write_image(aside / "overlay.png", draw_finished(finished, *self.thresholds))
             said = {"path": result.item.path, "score": result.score, "regions": result.regions}
             (aside / "row.json").write_bytes(json.dumps(said, indent=2).encode())
             aside.rename(self.path / name)

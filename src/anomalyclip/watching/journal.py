@@ -6,7 +6,9 @@ wholly in or not at all. Results files and receivers are served from here and ma
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from anomalyclip.watching.arrival import FileMark, FrameMark, Mark
@@ -20,6 +22,10 @@ class Journal:
     def __init__(self, database: Database) -> None:
         self._db = database
         self._queue = DeliveryQueue(database)
+
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
+        """All that is changed within it enters together, or not at all."""
+        return self._db.transaction()
 
     def record(self, mark: Mark, row: bytes, messages: Sequence[Message], now: float) -> None:
         """An image is done: its mark, its row and its messages, all or nothing. now: seconds since 1970."""

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from anomalyclip.detect.inputs import InputItem
 from anomalyclip.detect.journal import Row
-from anomalyclip.detect.pipeline import Rules, detect_stream
-from anomalyclip.detect.result import Provenance, Result, json_line, to_row
-from anomalyclip.detector import Detector
+from anomalyclip.detect.pipeline import Finished, detect_stream
+from anomalyclip.detect.result import Result, json_line, to_row
 from anomalyclip.geometry import Areas, Geometry
 from anomalyclip.watching.arrival import Source
 from anomalyclip.watching.evidence import EvidenceRing
 from anomalyclip.watching.journal import Journal
+from anomalyclip.watching.judging import Judging
 from anomalyclip.watching.notify import Courier
 from anomalyclip.watching.queue import Message
 from anomalyclip.watching.results import ResultFiles
@@ -41,22 +41,22 @@ class Pace:
 class Watcher:
     """Everything one watch needs, wired together; `run` is the watch.
 
-    show: gets every row once it is safe in the journal and the results files. p_value: of a score, from a profile.
+    judging: what judges; another one where the watch has learned it. show: gets every row once it is safe in the
+    journal and the results files.
     """
 
     source: Source
-    model: Detector
-    rules: Rules
+    judging: Judging
     geometry: Geometry
     areas: Areas
-    provenance: Provenance
     journal: Journal
     results: ResultFiles
     evidence: EvidenceRing
     couriers: Sequence[Courier]
     show: Callable[[Row], None]
     pace: Pace
-    p_value: Callable[[float], float] | None = None
+    _next: Judging | None = None
+    _arrivals: Iterator[InputItem] | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Watch until `stop` is set, or the source is finished. Raises OutputError where results cannot be kept."""
@@ -65,24 +65,27 @@ class Watcher:
         while not stop.is_set():
             began = time.monotonic()
             count = self._round(stop)
-            if self.source.finished:
+            if self._next is not None:
+                self._adopt(self._next)
+            elif self.source.finished:
                 return
-            if not count:  # looking through a huge folder must not eat the machine
+            elif not count:  # looking through a huge folder must not eat the machine
                 self.source.wait(max(self.pace.interval, _REST * (time.monotonic() - began)), stop)
 
     def _round(self, stop: threading.Event) -> int:
         """Score all that has arrived; how many results there were. A stop lets the image under way be finished."""
         count = 0
         results = detect_stream(
-            self.model,
+            self.judging.model,
             self._until(stop),
             batch_size=self.pace.batch_size,
             workers=self.pace.workers,
-            rules=self.rules,
-            sink=self.evidence,
+            rules=self.judging.rules,
+            sink=self._sink,
             read=self.source.read,
             geometry=self.geometry,
             areas=self.areas,
+            in_step=self.judging.learning is not None,
         )
         with closing(results):
             for result in results:
@@ -93,29 +96,50 @@ class Watcher:
         return count
 
     def _until(self, stop: threading.Event) -> Iterator[InputItem]:
-        for item in self.source.arrivals():
-            if stop.is_set():
+        """What arrives; where another judge waits, no more is taken, and the next round goes on from there."""
+        if self._arrivals is None:
+            self._arrivals = iter(self.source.arrivals())
+        while not stop.is_set() and self._next is None:
+            item = next(self._arrivals, None)
+            if item is None:
+                self._arrivals = None
                 return
             yield item
 
+    def _adopt(self, judging: Judging) -> None:
+        """Between two rounds, so that no picture is judged by the one and decided by the other."""
+        self.judging, self._next = judging, None
+        self.evidence.thresholds = judging.rules.threshold, judging.rules.pixel_threshold
+
+    def _sink(self, finished: Finished) -> None:
+        if self.judging.learning is not None:
+            self.judging.learning.note(finished)
+        self.evidence(finished)
+
     def _settle(self, result: Result) -> None:
+        judging, learning = self.judging, self.judging.learning
         mark = self.source.settle(result.item)
         if mark is None:
             self.evidence.discard(result.item.key)
+            if learning is not None:
+                learning.discard(result.item.key)
             return
         folder = self.evidence.keep(result.item.key)
-        if self.p_value is not None and result.score is not None:
-            result = replace(result, p_value=self.p_value(result.score))
-        row = to_row(result, self.provenance)
+        if judging.p_value is not None and result.score is not None:
+            result = replace(result, p_value=judging.p_value(result.score))
         now = time.time()
-        anomalous = result.decision == "anomalous"
-        messages = self._messages(row, folder, now) if anomalous else []
-        self.journal.record(mark, json_line(row), messages, now)
+        with self.journal.transaction():
+            said = {} if learning is None else learning.settle(result)
+            row = to_row(result, judging.provenance.saying(said))
+            messages = self._messages(row, folder, now) if result.decision == "anomalous" else []
+            self.journal.record(mark, json_line(row), messages, now)
         self.results.flush()
         self.show(row)
         if messages:
             for courier in self.couriers:
                 courier.wake()
+        if learning is not None and self._next is None:
+            self._next = learning.ready()
 
     def _messages(self, row: Row, folder: Path | None, now: float) -> list[Message]:
         event = secrets.token_hex(16)

@@ -66,7 +66,7 @@ def explain(regions: Sequence[Region], looked: Sequence[Looked]) -> None:
 
 
 def _told(looked: Looked, patch: int, distance: float) -> Compared | None:
-    line, row = looked.nearest.line, int(looked.nearest.rows[patch])
+    line, row = looked.nearest.against, int(looked.nearest.rows[patch])
     if not len(line.boxes):
         return None
     number = int(line.bank.pictures[row])

@@ -64,9 +64,16 @@ class Line:
     def compare(self, view: Seen) -> tuple[float, NDArray[np.float32], Nearest]:
         """:meth:`judge`, and what each patch of the view was compared with."""
         distances, rows = self.bank.distances(view.described, view.grid)
+        return *self.at(view, distances), Nearest(view.grid, distances, rows, self)
+
+    def at(self, view: Seen, distances: NDArray[np.float32]) -> tuple[float, NDArray[np.float32]]:
+        """Score and map (H, W) of a view whose patches lie at these distances (N,) from what is good."""
         raw = raw_map(self.source, view, distances, self.sigma, self.mixture)
-        score = float(self.score_scale(self.raw_scores(parts_of(self.source, view, distances))))
-        return score, self.map_scale(raw), Nearest(view.grid, distances, rows, self)
+        return self.score_at(view, distances), self.map_scale(raw)
+
+    def score_at(self, view: Seen, distances: NDArray[np.float32]) -> float:
+        """The score of :meth:`at`."""
+        return float(self.score_scale(self.raw_scores(parts_of(self.source, view, distances))))
 
 
 class LineJudge(Judge):

@@ -1,0 +1,78 @@
+"""What judges in a watch: by thresholds, by a profile, or by what it learns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from anomalyclip.cli._watch_lines import trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from anomalyclip.calibration import Profile
+    from anomalyclip.cli._decisions import Decisions
+    from anomalyclip.cli._declared import Given
+    from anomalyclip.detector import Detector
+    from anomalyclip.geometry import Areas, Geometry
+    from anomalyclip.watching.database import Database
+    from anomalyclip.watching.judging import Judging, Learning
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A model as it was opened, and what was asked of it. layout: what rows say of how pictures are read."""
+
+    model: Detector
+    decisions: Decisions
+    geometry: Geometry
+    areas: Areas
+    layout: Mapping[str, Any]
+
+    def judging(self) -> Judging:
+        """By thresholds or a profile. Raises what `Decisions.judged` raises."""
+        return self._told(self.decisions.judged(self.model, self.geometry, self.areas), self.decisions)
+
+    def learning(self, given: Given, database: Database, batch_size: int) -> Judging:
+        """By a profile that learns: the one given, or that of the first pictures, which are gathered until then.
+
+        Raises ConfigError where it cannot learn.
+        """
+        from anomalyclip.watching.beginning import Beginning, begun
+
+        profile = self.decisions.profile or begun(given.output)
+        if profile is not None:
+            return self._by(profile, database)
+        first = Beginning(
+            given.output,
+            self.model,
+            self.geometry,
+            self.areas,
+            self.decisions.threshold,
+            lambda made: self._by(made, database),
+            trouble,
+            batch_size,
+            given.workers,
+        )
+        return self._told(self.model, self.decisions, first)
+
+    def _by(self, profile: Profile, database: Database) -> Judging:
+        from anomalyclip.calibration.fitting import provenance_of
+        from anomalyclip.watching.learned_store import LearnedStore
+        from anomalyclip.watching.learning import Learner, check_learns, learning
+
+        check_learns(profile)
+        profile.check_model(provenance_of(self.model, self.geometry, self.areas))
+        model, judge = learning(self.model, profile)
+        decisions = replace(
+            self.decisions, threshold=profile.image_threshold, pixel_threshold=profile.pixel_threshold, profile=profile
+        )
+        return self._told(model, decisions, Learner(profile, judge, LearnedStore(database), trouble))
+
+    def _told(self, model: Detector, decisions: Decisions, learning: Learning | None = None) -> Judging:
+        from anomalyclip.detect import Provenance
+        from anomalyclip.watching.judging import Judging
+
+        provenance = Provenance.of(model, **decisions.recorded(), **self.layout)
+        p_value = None if decisions.profile is None else decisions.profile.p_value
+        return Judging(model, decisions.rules(), provenance, p_value, learning)
