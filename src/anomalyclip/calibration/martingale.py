@@ -52,7 +52,8 @@ class GapMartingale:
 
     def state(self) -> dict[str, Any]:
         """All that scores so far have changed, as JSON values."""
-        return {"stakes": self._stakes.tolist(), "counts": self.counts.tolist(), "best": self.best, "lowest": self.lowest}
+        reached = {"best": self.best, "lowest": self.lowest}
+        return {"stakes": self._stakes.tolist(), "counts": self.counts.tolist(), **reached}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from :meth:`state` of one with the same gaps and bets."""

@@ -95,7 +95,8 @@ def detect_stream(
                 break
             ahead.look_ahead()  # decoding and cutting go on while the model runs
             finishing.extend((job, _last_stage(stages, job, writers)) for job in _judge(stages, batch, on_view))
-            while finishing and (in_step or finishing[0][1].done() or not batch or len(finishing) > batch_size + workers):
+            most = 0 if in_step or not batch else batch_size + workers
+            while finishing and (finishing[0][1].done() or len(finishing) > most):
                 job, future = finishing.popleft()
                 result = future.result()
                 ahead.held -= job.bytes
