@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,22 @@ if TYPE_CHECKING:
     from anomalyclip.detector import Detector
     from anomalyclip.judges.base import Judge
 
-    Models: TypeAlias = "Detector | PerClass | Mapping[str, Detector]"
+    Models: TypeAlias = "Detector | ByClass | Mapping[str, Detector]"
 
 
-class PerClass:
+class ByClass(ABC):
+    """Knows the detector of every class."""
+
+    @abstractmethod
+    def for_class(self, name: str) -> Detector:
+        """The detector that judges images of this class."""
+
+    @abstractmethod
+    def provenance(self) -> dict[str, Any]:
+        """What every result file records."""
+
+
+class PerClass(ByClass):
     """One detector per class name over one shared encoder: the judges are all that differs.
 
     Args:
@@ -47,7 +60,7 @@ class PerClass:
 
 def model_for(models: Models, class_name: str) -> Detector:
     """The detector for one class; ConfigError where a mapping lacks it."""
-    if isinstance(models, PerClass):
+    if isinstance(models, ByClass):
         return models.for_class(class_name)
     if not isinstance(models, Mapping):
         return models

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from anomalyclip.evaluation.files import save
 from anomalyclip.evaluation.result import Evaluation, ImageRow
 from anomalyclip.evaluation.run import summarise
 from anomalyclip.evaluation.settings import EvaluationSettings
@@ -34,7 +35,7 @@ def evaluated(tmp_path: Path) -> Callable[..., Path]:
             results.append(summarise(one, rows, SETTINGS.pixel_metrics(), 0, SETTINGS))
         data = {"name": told.pop("data", "parts"), "root": str(tmp_path), "split": "test", "images": 1, "problems": []}
         model = {"model": "m", "prompts": name, "prompts_sha256": name, "settings": {"image_size": 64}} | told
-        Evaluation(data, tuple(results), model, {}, {}).save(tmp_path / name)
+        save(Evaluation(data, tuple(results), model, {}, {}), tmp_path / name)
         return tmp_path / name
 
     return make

@@ -19,7 +19,7 @@ from anomalyclip.calibration import read_profile
 from anomalyclip.cli import app
 from anomalyclip.data import open_dataset
 from anomalyclip.errors import ConfigError, OutputError
-from anomalyclip.evaluation import EvaluationSettings
+from anomalyclip.evaluation import EvaluationSettings, save
 from anomalyclip.evaluation.few_shot.drawing import pool_of, training_items
 from anomalyclip.evaluation.few_shot.evaluating import Progress, evaluate_few_shot, source_of
 from anomalyclip.evaluation.few_shot.settings import FewShotSettings
@@ -155,7 +155,7 @@ def test_what_cannot_be_is_null_with_the_reason(found: Any) -> None:
 
 
 def test_tables_say_what_json_says(found: Any, tmp_path: Path) -> None:
-    found.save(tmp_path)
+    save(found, tmp_path)
     markdown, latex = (tmp_path / "metrics.md").read_text(), (tmp_path / "metrics.tex").read_text()
     row = found.few_shot.row("stripes", 5)
     cell = f"{100 * row.mean['image_auroc']:.1f} ± {100 * row.spread['image_auroc']:.1f}"

@@ -14,7 +14,7 @@ import pytest
 from anomalyclip.data.dataset import Dataset
 from anomalyclip.detector import Detector
 from anomalyclip.errors import ConfigError, OutputError
-from anomalyclip.evaluation import Evaluation, EvaluationSettings, evaluate
+from anomalyclip.evaluation import Evaluation, EvaluationSettings, evaluate, save
 from anomalyclip.evaluation.folder import EvaluationFolder, fingerprint
 
 RUN = {"model": {"model": "small"}, "settings": {"seed": 0}}
@@ -91,7 +91,7 @@ def test_the_same_command_starts_afresh_after_a_kill(result: Evaluation, tmp_pat
 
 def test_a_finished_run_is_never_replaced_unasked(result: Evaluation, tmp_path: Path) -> None:
     _stopped(tmp_path, result, 3)
-    result.save(tmp_path)
+    save(result, tmp_path)
     (tmp_path / "plots").mkdir()
     (tmp_path / "plots/roc.png").write_bytes(b"")
     (tmp_path / "mine.txt").write_text("kept")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from anomalyclip.evaluation import METRICS, ClassResult, Evaluation, ImageRow
+from anomalyclip.evaluation import METRICS, ClassResult, Evaluation, ImageRow, save
 from anomalyclip.evaluation.result import Counts
 from anomalyclip.evaluation.tables import as_json, as_latex, as_markdown, footnotes, percent, table_rows
 
@@ -77,7 +77,7 @@ def test_latex_escapes_and_has_the_columns_it_declares(one: Make, result: Evalua
 
 def test_csv_has_a_row_per_image_and_runs_no_formula(one: Make, result: Evaluation, tmp_path: Path) -> None:
     result = replace(result, classes=(*result.classes, one("=1+1", [0.5] * 7, 'torn, "twice"')))
-    result.save(tmp_path / "new/folder")
+    save(result, tmp_path / "new/folder")
     with (tmp_path / "new/folder/per_image.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["image"] for row in rows] == ["x|y/0.png", "'=1+1/0.png"]

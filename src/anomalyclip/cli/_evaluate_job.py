@@ -14,6 +14,7 @@ import click
 from anomalyclip.cli._checks import mode_of
 from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.cli._declared import Given
+from anomalyclip.cli._evaluate_lines import check_lines, evaluate_lines, lines_of, references_of
 from anomalyclip.cli._opening import open_layout, reading_of
 from anomalyclip.errors import ConfigError
 from anomalyclip.io import attempts
@@ -23,12 +24,11 @@ from anomalyclip.io.names import printable
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from anomalyclip.by_class import PerClass
+    from anomalyclip.by_class import ByClass
     from anomalyclip.calibration import Profile
-    from anomalyclip.data.dataset import Dataset, Item
+    from anomalyclip.data.dataset import Dataset
     from anomalyclip.detector import Detector
     from anomalyclip.evaluation import CacheSettings, Evaluation, EvaluationSettings
-    from anomalyclip.evaluation.few_shot.settings import FewShotSettings
     from anomalyclip.evaluation.folder import EvaluationFolder
     from anomalyclip.evaluation.result import ClassResult
     from anomalyclip.geometry import Areas, Geometry
@@ -51,12 +51,12 @@ class EvaluateJob:
 
     def run(self) -> int:
         """Cheap checks first: no model is loaded before the data and the folder fit."""
-        from anomalyclip.evaluation import EvaluationSettings
+        from anomalyclip.evaluation import EvaluationSettings, save
         from anomalyclip.evaluation.folder import EvaluationFolder
 
         folder = None
         try:
-            self._check_lines()
+            check_lines(self.given)
             threshold = None if self.profile is None else self.profile.image_threshold
             settings = EvaluationSettings(**self.given.part("measuring"), threshold=threshold)
             _ = self.layout  # masks that cannot be read are told before a model is loaded
@@ -74,20 +74,12 @@ class EvaluateJob:
                 result = self._evaluate(models, dataset, settings, folder, done)
                 if folder is not None:
                     self._draw(result, models, dataset, folder)
-                    result.save(folder.path)
+                    save(result, folder.path)
         except KeyboardInterrupt:
             note(f"Interrupted.{' Continue with the same command and --resume.' if folder else ''}", style="yellow")
             return INTERRUPTED
         self._print(result)
         return SOME_FAILED if result.problems else DONE
-
-    def _check_lines(self) -> None:
-        """Raises ConfigError for options of lines that are not asked for, and for two kinds of them."""
-        given = self.given
-        if given.shots is None and (said := given.said("draws", "fpr", "memory", "aligned", "augment")):
-            raise ConfigError(f"{' and '.join(said)} is of lines from few good pictures: add --shots 1,4,25")
-        if given.shots is not None and given.profile is not None:
-            raise ConfigError("--shots draws lines of its own and --profile brings one: give only one of them")
 
     @cached_property
     def profile(self) -> Profile | None:
@@ -102,32 +94,15 @@ class EvaluateJob:
         asked = reading_of(self.given)
         return asked if self.profile is None else self.profile.reading(asked)
 
-    def _judged(self, models: Detector | PerClass) -> Detector | PerClass:
+    def _judged(self, models: Detector | ByClass) -> Detector | ByClass:
         """The models with the profile's memory. Raises ConfigError where it is of another model."""
-        from anomalyclip.by_class import PerClass
+        from anomalyclip.by_class import ByClass
 
         if self.profile is None:
             return models
-        if isinstance(models, PerClass):
+        if isinstance(models, ByClass):
             raise ConfigError("a profile is of one model, and these prompts make one per class: add --class-agnostic")
         return self.profile.judging(models, *self.layout)
-
-    def _few_shot(self) -> FewShotSettings | None:
-        from anomalyclip.evaluation.few_shot.settings import DRAWS, FPR, FewShotSettings
-        from anomalyclip.judges.memory.recipes import AUTO
-
-        given = self.given
-        if given.shots is None:
-            return None
-        draws, fpr = given.draws or DRAWS, FPR if given.fpr is None else given.fpr
-        memory = given.memory or AUTO
-        return FewShotSettings(given.shots, draws, fpr, given.seed, memory, given.aligned, given.augment)
-
-    def _training(self, dataset: Dataset) -> tuple[Item, ...]:
-        """Where references may come from besides the data itself."""
-        from anomalyclip.evaluation.few_shot.drawing import training_items
-
-        return training_items(dataset, str(self.given.data), self.given.part("data")["name"])
 
     def _check_plots(self) -> None:
         from anomalyclip.evaluation.plots import plots_available
@@ -143,7 +118,7 @@ class EvaluateJob:
             note(f"data: {printable(problem)}", style="yellow")
         return dataset
 
-    def _load(self, dataset: Dataset) -> Detector | PerClass:
+    def _load(self, dataset: Dataset) -> Detector | ByClass:
         import cv2
 
         from anomalyclip.by_class import model_for
@@ -164,7 +139,7 @@ class EvaluateJob:
             return None
         return CacheSettings(folder=given.cache_dir, dtype=given.cache_dtype)
 
-    def _tell_cache(self, models: Detector | PerClass, dataset: Dataset) -> None:
+    def _tell_cache(self, models: Detector | ByClass, dataset: Dataset) -> None:
         """Where features go and how much room all of them take; those that are there already are not written again."""
         from anomalyclip.by_class import model_for
         from anomalyclip.evaluation.predictor import Predictor
@@ -183,7 +158,7 @@ class EvaluateJob:
         free = human_size(shutil.disk_usage(cache.folder).free)
         note(f"feature cache {printable(cache.folder)}: {size} for {len(dataset.items):,} images, {free} free")
 
-    def _batches(self, models: Detector | PerClass, dataset: Dataset) -> AbstractContextManager[Detector | PerClass]:
+    def _batches(self, models: Detector | ByClass, dataset: Dataset) -> AbstractContextManager[Detector | ByClass]:
         """The models, or with --mutual what judges each class as a batch."""
         if not self.given.mutual:
             return nullcontext(models)
@@ -202,7 +177,7 @@ class EvaluateJob:
 
     def _begin(
         self,
-        models: Detector | PerClass,
+        models: Detector | ByClass,
         dataset: Dataset,
         settings: EvaluationSettings,
         folder: EvaluationFolder | None,
@@ -216,24 +191,22 @@ class EvaluateJob:
         told = settings.recorded() | recorded(self._cache()) | laid_out(*self.layout, self.reading)
         run = {"model": models.provenance(), "settings": told}
         run["data"] = {"root": str(dataset.root), "split": dataset.split}
-        if (few_shot := self._few_shot()) is not None:
-            references = replace(dataset, items=self._training(dataset))
+        if (few_shot := lines_of(self.given)) is not None:
+            references = replace(dataset, items=references_of(self.given, dataset))
             run["few_shot"] = {**few_shot.recorded(), "files": fingerprint(references)}
         return folder.begin({**run, "files": fingerprint(dataset)})
 
     def _evaluate(
         self,
-        models: Detector | PerClass,
+        models: Detector | ByClass,
         dataset: Dataset,
         settings: EvaluationSettings,
         folder: EvaluationFolder | None,
         done: dict[str, ClassResult],
     ) -> Evaluation:
         from anomalyclip.evaluation import evaluate
-        from anomalyclip.evaluation.few_shot.evaluating import Progress, evaluate_few_shot
-        from anomalyclip.evaluation.folder import SEEN
 
-        few_shot = self._few_shot()
+        few_shot = lines_of(self.given)
         left = sum(len(dataset.of_class(name)) for name in dataset.classes if name not in done)
         start = time.monotonic()
         common: dict[str, Any] = {"settings": settings, "cache": self._cache(), "done": done}
@@ -246,30 +219,15 @@ class EvaluateJob:
             def on_image(_: object) -> None:
                 bar.update(task, advance=1)
 
-            on_class = folder.append if folder is not None else None
             if few_shot is None:
+                on_class = folder.append if folder is not None else None
                 result = evaluate(models, dataset, on_image=on_image, on_class=on_class, **common)
             else:
-                lines = bar.add_task("lines", total=len(dataset.classes) * few_shot.draws * len(few_shot.shots))
-                progress = Progress(on_image=on_image, on_line=lambda: bar.update(lines, advance=1))
-                if folder is not None:
-                    progress = replace(progress, on_class=folder.append, on_draw=folder.append_draw)
-                result = evaluate_few_shot(
-                    models,
-                    dataset,
-                    self._training(dataset),
-                    few_shot,
-                    work=None if folder is None else folder.path / SEEN,
-                    drawn=folder.draws() if folder is not None else (),
-                    progress=progress,
-                    **common,
-                )
+                result = evaluate_lines(self.given, few_shot, models, dataset, folder, bar, on_image, **common)
         self._summarise(left, time.monotonic() - start, len(done))
         return result
 
-    def _draw(
-        self, result: Evaluation, models: Detector | PerClass, dataset: Dataset, folder: EvaluationFolder
-    ) -> None:
+    def _draw(self, result: Evaluation, models: Detector | ByClass, dataset: Dataset, folder: EvaluationFolder) -> None:
         from anomalyclip.evaluation.folder import PLOTS
         from anomalyclip.evaluation.plots import plots_available, write_plots
 

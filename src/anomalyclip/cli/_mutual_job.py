@@ -50,7 +50,6 @@ def check_mutual(given: Given, decisions: Decisions, layout: tuple[Geometry, Are
 class MutualJob(DetectJob):
     """Like :class:`DetectJob`, with a pass before. What it sees lies in DIR/batch until all is written."""
 
-    _second: SecondPass
     _groups: Mapping[str, int] | None = None
 
     def _provenance(self, model: Detector) -> Provenance:
@@ -73,7 +72,7 @@ class MutualJob(DetectJob):
             provenance = self._provenance(judged)
             if folder is not None:
                 folder.set_batch(provenance, record)
-            self._second, self._groups = judged, self._grouped(judged)
+            self._groups = self._grouped(judged)
             super()._stream(judged, folder, printer, provenance, total)
             if folder is not None and self._groups is not None:
                 page = write_groups(folder.path, folder.key_of)
@@ -91,21 +90,10 @@ class MutualJob(DetectJob):
 
     def _judged(self, result: Result, monitor: DriftMonitor | None) -> Result:
         """With the group of what is odd among its notes."""
-        if self._groups is None or result.score is None:
+        if self._groups is None or result.digest is None:
             return result
-        digest = self._digest_of(result.score)
-        number = None if digest is None else self._groups.get(digest)
+        number = self._groups.get(result.digest)
         return result if number is None else replace(result, notes=(*result.notes, note_of(number)))
-
-    def _digest_of(self, score: float) -> str | None:
-        """Of the next picture with this score: verdicts are given in the order of results, but for pictures that fail
-        afterwards."""
-        given = self._second.given
-        while given:
-            digest = given.popleft()
-            if abs(self._second.verdicts.scores[digest] - score) < 1e-5:
-                return digest
-        return None
 
     def _all_done(self, folder: OutputFolder, total: int) -> bool:
         """Whether an earlier run finished on just these files: then nothing is compared again."""

@@ -246,11 +246,12 @@ def _forward(stages: Stages, pixels: list[tuple[_Task, Pixels]]) -> None:
             if one[0].job.failure is None:
                 _forward(stages, [one])
         return
-    for (task, _), (score, small_map, nearest) in zip(pixels, outcomes, strict=True):
+    for (task, _), outcome in zip(pixels, outcomes, strict=True):
         assert task.view is not None
-        task.job.outcomes.append((task.view, score, small_map))
-        if nearest is not None:
-            task.job.looked.append(Looked(task.view, nearest))
+        task.job.digest = outcome.digest
+        task.job.outcomes.append((task.view, outcome.score, outcome.anomaly_map))
+        if outcome.nearest is not None:
+            task.job.looked.append(Looked(task.view, outcome.nearest))
 
 
 def _is_over(job: Job, on_view: Callable[[int, int], object] | None) -> bool:

@@ -65,7 +65,8 @@ class Result:
     geometry: None for one plain view of the whole image, else how many views it took, the box the model saw and the
     share of pixels that count (`anomalyclip.geometry.surveying`). identity: of the file that was read, where that was
     asked for (`detect_stream(identify=True)`) and it did not change meanwhile. notes: what has to be told about how it
-    was read, one line each (`anomalyclip.io.notes_of`).
+    was read, one line each (`anomalyclip.io.notes_of`). digest: what the picture is known by where a folder judges
+    itself (`anomalyclip.mutual`), else None.
     """
 
     item: InputItem
@@ -80,6 +81,7 @@ class Result:
     p_value: float | None = None
     identity: Identity | None = None
     notes: tuple[str, ...] = ()
+    digest: str | None = None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from anomalyclip.detect.identity import Identity, identify
 from anomalyclip.detect.inputs import InputItem
@@ -19,7 +19,7 @@ from anomalyclip.geometry.views import geometry_record
 from anomalyclip.io import attempts
 from anomalyclip.io.names import printable
 from anomalyclip.judges.memory.comparing import Looked, explain
-from anomalyclip.judges.verdicts import Nearest, nearest_of
+from anomalyclip.judges.verdicts import Nearest, digests_of, nearest_of
 from anomalyclip.prediction import decide
 
 if TYPE_CHECKING:
@@ -88,12 +88,21 @@ class Ready:
     notes: tuple[str, ...] = ()
 
 
+class Outcome(NamedTuple):
+    """What the model gave for one view. nearest, digest: see `anomalyclip.judges.verdicts.Verdicts`."""
+
+    score: float
+    anomaly_map: Map
+    nearest: Nearest | None
+    digest: str | None
+
+
 @dataclass(eq=False)
 class Job:
     """One image on its way from reading to its result.
 
-    ready: None where reading failed. outcomes: (view, score, map) that wait to be assembled. looked: what its views
-    were compared with. image: of an image in several views, for cutting them.
+    ready: None where reading failed. digest: see `Result`. outcomes: (view, score, map) that wait to be assembled.
+    looked: what its views were compared with. image: of an image in several views, for cutting them.
     """
 
     item: InputItem
@@ -101,6 +110,7 @@ class Job:
     assembly: Assembly | None = None
     failure: Result | None = None
     image: Future[Image] | None = None
+    digest: str | None = None
     outcomes: list[tuple[View, float, Map]] = field(default_factory=list)
     looked: list[Looked] = field(default_factory=list)
 
@@ -198,12 +208,14 @@ class Stages:
         assert job.image is not None
         return view_pixels(self.model.preprocess, job.image.result(), view)
 
-    def predict(self, pixels: Sequence[Pixels]) -> list[tuple[float, Map, Nearest | None]]:
+    def predict(self, pixels: Sequence[Pixels]) -> list[Outcome]:
         import numpy as np
 
         found = self.model.predict(np.stack(pixels))
         scores, maps = found
-        return list(zip(scores.tolist(), maps, nearest_of(found, len(maps)), strict=True))
+        count = len(maps)
+        parts = zip(scores.tolist(), maps, nearest_of(found, count), digests_of(found, count), strict=True)
+        return [Outcome(*part) for part in parts]
 
     def finish(self, job: Job) -> Result:
         """The result of a job whose views are all judged; its files are written by the sink."""
@@ -228,6 +240,7 @@ class Stages:
             geometry=ready.record,
             identity=ready.identity,
             notes=ready.notes,
+            digest=job.digest,
         )
         if self.sink is None and self.rules.pixel_threshold is None:
             return result

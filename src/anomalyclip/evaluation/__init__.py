@@ -1,9 +1,9 @@
 """Evaluation: a model and labelled images in; the paper's metrics per class and their mean, tables and plots out.
 
->>> from anomalyclip.evaluation import evaluate
+>>> from anomalyclip.evaluation import evaluate, save
 >>> result = evaluate(anomalyclip.load("pocket"), dataset)    # doctest: +SKIP
 >>> result.mean["image_auroc"], result.classes[0].values      # doctest: +SKIP
->>> result.save("results")                                    # doctest: +SKIP
+>>> save(result, "results")                                   # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from anomalyclip.lazy import lazy
 
 if TYPE_CHECKING:
+    from anomalyclip.evaluation.files import save
     from anomalyclip.evaluation.predictor import CacheSettings
     from anomalyclip.evaluation.result import METRICS, ClassResult, Evaluation, ImageRow
     from anomalyclip.evaluation.run import evaluate
@@ -26,6 +27,7 @@ _HOME = {
     "EvaluationSettings": "settings",
     "ImageRow": "result",
     "evaluate": "run",
+    "save": "files",
 }
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "EvaluationSettings",
     "ImageRow",
     "evaluate",
+    "save",
 ]
 
 __getattr__, __dir__ = lazy(__name__, _HOME)

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anomalyclip.by_class import PerClass, model_for, provenance_of
+from anomalyclip.by_class import ByClass, model_for, provenance_of
 from anomalyclip.data.pictures import pictures_of
 from anomalyclip.errors import AnomalyClipError
 from anomalyclip.geometry.views import plan_views, view_pixels
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from anomalyclip.geometry import Areas, Geometry
 
 
-class ByBatch(PerClass):
-    """What :class:`PerClass` is, but that a class's pictures are seen and compared before it judges them.
+class ByBatch(ByClass):
+    """Detectors whose classes' pictures are seen and compared before they are judged.
 
     Pictures that cannot be read do not count; evaluation tells them in their rows. What is seen of all classes lies in
     ``folder`` until the caller removes it.

@@ -19,8 +19,12 @@ COLUMNS = tuple("class" if field.name == "class_name" else field.name for field 
 _FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def save(folder: Path, result: Evaluation) -> None:
-    """Write the four files; raises OutputError."""
+def save(result: Evaluation, folder: str | Path) -> None:
+    """Write metrics.json, per_image.csv, metrics.md and metrics.tex, each complete or not at all.
+
+    Raises OutputError where the folder cannot be written.
+    """
+    folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

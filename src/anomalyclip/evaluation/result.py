@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from anomalyclip.evaluation.curves import PixelCurve
@@ -155,15 +154,6 @@ class Evaluation:
             "settings": dict(self.settings),
             "versions": dict(self.versions),
         }
-
-    def save(self, folder: str | Path) -> None:
-        """Write metrics.json, per_image.csv, metrics.md and metrics.tex, each complete or not at all.
-
-        Raises OutputError where the folder cannot be written.
-        """
-        from anomalyclip.evaluation.files import save
-
-        save(Path(folder), self)
 
     def _defined(self) -> dict[str, list[float]]:
         columns = {name: [result.values[name] for result in self.classes] for name in METRICS}

@@ -65,7 +65,7 @@ def evaluate(
     pixels (a few megabytes, or every pixel of the class with `exact_pixels`).
 
     Args:
-        models: a model; one per class name (a mapping); or a `PerClass`.
+        models: a model; one per class name (a mapping); or what knows the one of a class (`ByClass`).
         dataset: what to score, from `anomalyclip.data.open_dataset`.
         settings: see `EvaluationSettings`; None takes its defaults.
         batch_size: images per forward pass; None: 1 on a CPU, 8 elsewhere.

@@ -42,18 +42,28 @@ class Nearest:
 class Verdicts(tuple["Floats", "Floats"]):
     """Scores (B,) and maps (B, H, W), which it unpacks as.
 
-    nearest: of each picture of the batch; empty where no memory judged.
+    nearest: of each picture of the batch; empty where no memory judged. digests: what each picture is known by, where
+    pictures judge each other; else empty.
     """
 
     nearest: Sequence[Nearest]
+    digests: Sequence[str]
 
-    def __new__(cls, scores: Array, maps: Array, nearest: Sequence[Nearest] = ()) -> Verdicts:
+    def __new__(
+        cls, scores: Array, maps: Array, nearest: Sequence[Nearest] = (), digests: Sequence[str] = ()
+    ) -> Verdicts:
         made = super().__new__(cls, (as_numpy(scores), as_numpy(maps)))
-        made.nearest = nearest
+        made.nearest, made.digests = nearest, digests
         return made
 
 
 def nearest_of(verdicts: object, count: int) -> list[Nearest | None]:
     """What each of `count` pictures was compared with, None where no memory judged."""
     found: Sequence[Nearest] = getattr(verdicts, "nearest", ())
+    return [*found] if found else [None] * count
+
+
+def digests_of(verdicts: object, count: int) -> list[str | None]:
+    """What each of `count` pictures is known by, None where pictures do not judge each other."""
+    found: Sequence[str] = getattr(verdicts, "digests", ())
     return [*found] if found else [None] * count

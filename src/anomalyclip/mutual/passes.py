@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter, deque
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.judges.memory.held_out import see
 from anomalyclip.judges.memory.line import LineJudge
 from anomalyclip.judges.memory.source import source_for
+from anomalyclip.judges.verdicts import Verdicts as Given
 from anomalyclip.mutual.scoring import Batch, Verdicts, score_batch
 from anomalyclip.mutual.store import BatchStore, Shape, pixels_digest
 from anomalyclip.scoring_arrays import with_map_peak
@@ -112,9 +113,6 @@ class FirstPass(_Pass):
 class SecondPass(_Pass):
     """Gives each picture of a batch the verdict that the batch came to.
 
-    Attributes:
-        given: digests of the pictures whose verdicts were given, in order, until somebody takes them out.
-
     Raises InputError, as scoring does, where the batch is too small.
     """
 
@@ -128,7 +126,6 @@ class SecondPass(_Pass):
     ) -> None:
         super().__init__(first.encoder, first.judge, first.settings)
         self.batch = first.batch
-        self.given: deque[str] = deque()
         self.verdicts: Verdicts = score_batch(
             first.store,
             self.batch,
@@ -154,9 +151,9 @@ class SecondPass(_Pass):
         digests = [pixels_digest(one) for one in pixels]
         if any(digest not in self.verdicts.scores for digest in digests):
             raise InputError("it changed since the batch was compared; run again")
-        self.given.extend(digests)
         scores = np.array([self.verdicts.scores[digest] for digest in digests], np.float32)
-        return scores, np.stack([self.verdicts.anomaly_map(digest) for digest in digests])
+        maps = np.stack([self.verdicts.anomaly_map(digest) for digest in digests])
+        return Given(scores, maps, digests=digests)
 
     def provenance(self) -> dict[str, Any]:
         """The model's, with the batch among the settings."""

@@ -15,6 +15,7 @@ from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.evaluation.few_shot.drawing import training_items
 from anomalyclip.evaluation.few_shot.evaluating import Progress, evaluate_few_shot
 from anomalyclip.evaluation.few_shot.settings import FewShotSettings
+from anomalyclip.evaluation.files import save
 from anomalyclip.evaluation.folder import SEEN, EvaluationFolder, fingerprint
 from anomalyclip.evaluation.settings import EvaluationSettings
 from anomalyclip.evaluation.tables import latex_text
@@ -154,7 +155,7 @@ def _measured(config: ReproduceConfig, models: Models, dataset: Dataset, data: P
             workers=config.workers,
             reading=config.reading,
         )
-        result.save(place)
+        save(result, place)
     assert result.few_shot is not None
     return result.few_shot
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomalyclip.errors import ConfigError, InputError
-from anomalyclip.evaluation import CacheSettings, ClassResult, Evaluation, EvaluationSettings, evaluate
+from anomalyclip.evaluation import CacheSettings, ClassResult, Evaluation, EvaluationSettings, evaluate, save
 from anomalyclip.evaluation.folder import RUN, EvaluationFolder, fingerprint
 from anomalyclip.evaluation.predictor import recorded
 from anomalyclip.geometry import Areas, Geometry
@@ -31,7 +31,7 @@ from anomalyclip.training.trainer import check_extra
 from anomalyclip.version import __version__
 
 if TYPE_CHECKING:
-    from anomalyclip.by_class import PerClass
+    from anomalyclip.by_class import ByClass
     from anomalyclip.data.dataset import Dataset
     from anomalyclip.detector import Detector
 
@@ -153,7 +153,7 @@ class _Run:
         dataset = self.shelf.get(cell.target)
         spec = self._spec(job.judge, words)
         self.watcher.doing(f"{words}: evaluating")
-        models = open_for(
+        models: Detector | ByClass = open_for(
             dataset.classes,
             config.model,
             prompts=spec,
@@ -171,13 +171,13 @@ class _Run:
                 models = stack.enter_context(self._by_batch(models, dataset))
             return self._measure(job, models, dataset, words)
 
-    def _by_batch(self, models: Detector | PerClass, dataset: Dataset) -> AbstractContextManager[PerClass]:
+    def _by_batch(self, models: Detector | ByClass, dataset: Dataset) -> AbstractContextManager[ByClass]:
         from anomalyclip.evaluation.by_batch import by_batch
 
         layout = Geometry(), Areas()
         return by_batch(models, dataset, layout, partners=PARTNERS, budget=BUDGET, reading=self.config.reading)
 
-    def _measure(self, job: _Job, models: Detector | PerClass, dataset: Dataset, words: str) -> dict[str, Any]:
+    def _measure(self, job: _Job, models: Detector | ByClass, dataset: Dataset, words: str) -> dict[str, Any]:
         cell, config = job.cell, self.config
         folder = config.output / job.name
         run = {
@@ -199,7 +199,7 @@ class _Run:
                 on_class=kept.append,
                 cache=None if cell.variant.mutual else self.cache,
             )
-            result.save(folder)
+            save(result, folder)
         self.watcher.cell(f"{words}: {_figures(result)}")
         return result.to_dict()
 
