@@ -10,7 +10,7 @@ import pytest
 from anomalyclip.errors import ImageReadError
 from anomalyclip.io.isolation import Survey
 from anomalyclip.serve.config import Limits
-from anomalyclip.serve.memory import Ledger, cost_of, room_for
+from anomalyclip.serve.memory import Ledger, cost_of, rooms_for
 
 
 def test_no_set_of_pictures_takes_more_than_there_is() -> None:
@@ -24,7 +24,9 @@ def test_no_set_of_pictures_takes_more_than_there_is() -> None:
                 await asyncio.sleep(rng.uniform(0, 0.003))
             done += 1
 
-        tasks = [asyncio.ensure_future(picture(rng.randint(1, 1000))) for _ in range(200)]
+        tasks = [
+            asyncio.ensure_future(picture(rng.choice((rng.randint(1, 62), rng.randint(1, 875))))) for _ in range(200)
+        ]
         await asyncio.sleep(0.01)
         gone = [task for task in rng.sample(tasks, 60) if task.cancel()]
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -37,15 +39,38 @@ def test_no_set_of_pictures_takes_more_than_there_is() -> None:
 
 def test_first_come_first_served() -> None:
     async def run() -> None:
-        ledger, order = Ledger(10), []
+        ledger, order = Ledger(1000), []
 
         async def picture(name: str, size: int) -> None:
             async with ledger.hold(size):
                 order.append(name)
-                await asyncio.sleep(0)
+                for _ in range(3):
+                    await asyncio.sleep(0)
 
-        await asyncio.gather(picture("a", 6), picture("large", 10), picture("b", 1))
-        assert order == ["a", "large", "b"]  # the small one does not starve the large one
+        await asyncio.gather(picture("a", 600), picture("larger", 800), picture("b", 100))
+        assert order == ["a", "larger", "b"]  # the smaller one does not starve the larger one
+
+    asyncio.run(run())
+
+
+def test_small_pictures_do_not_wait_for_large_ones_and_do_not_starve_them() -> None:
+    async def run() -> None:
+        ledger = Ledger(1000)
+        release, inside = asyncio.Event(), asyncio.Queue()
+
+        async def picture(name: str, size: int) -> None:
+            async with ledger.hold(size):
+                inside.put_nowait(name)
+                await release.wait()
+
+        tasks = [asyncio.ensure_future(picture(name, size)) for name, size in [("large", 800), ("next", 875)]]
+        tasks += [asyncio.ensure_future(picture(f"small {i}", 60)) for i in range(4)]
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert [inside.get_nowait() for _ in range(inside.qsize())] == ["large", "small 0", "small 1"]  # 125 are kept
+        release.set()
+        await asyncio.gather(*tasks)
+        assert ledger.held == ledger._held_small == 0
 
     asyncio.run(run())
 
@@ -53,7 +78,7 @@ def test_first_come_first_served() -> None:
 def test_what_never_fits_is_refused_at_once() -> None:
     async def run() -> None:
         with pytest.raises(ImageReadError, match="takes 2 MB, the server has 1 MB for pictures"):
-            async with Ledger(1_000_000).hold(2_000_000):
+            async with Ledger(1_142_857).hold(2_000_000):
                 pass
 
     asyncio.run(run())
@@ -67,7 +92,8 @@ def test_bytes_and_not_pixels() -> None:
 
 
 def test_the_shipped_container_has_room_for_one_such_picture_and_not_for_two() -> None:
-    room = room_for(Limits(memory=4 << 30), processes=3)
+    rooms = rooms_for(Limits(memory=4 << 30), processes=3)
+    room = rooms.pictures
     deep = cost_of(Survey(1, decoded=49_000_000 * 35, pixels=49_000_000), 1000)
     assert room < 2 * deep
-    assert room < (4 << 30) - Limits().bytes_in_flight - Limits().answer_bytes
+    assert room < (4 << 30) - rooms.profiles - Limits().bytes_in_flight - Limits().answer_bytes

@@ -11,6 +11,8 @@ from PIL import Image
 from anomalyclip.calibration import Profile, conformal_threshold, read_profile
 from anomalyclip.errors import ConfigError
 from anomalyclip.serve import ServeConfig, create_app
+from anomalyclip.serve.profiles import Profiles
+from anomalyclip.serve.refusals import Refused
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,7 @@ def test_thresholds_are_conformal(server, normals, predictions) -> None:
     peaks = conformal_threshold([p.anomaly_map.max() for p in predictions], 0.1)
     assert told["profile"]["pixel_threshold"] == pytest.approx(peaks, abs=1e-5)
     (listed,) = [p for p in server.ask("GET", "/v1/profiles").json["profiles"] if p["name"] == "line-1"]
-    assert listed == told["profile"]
+    assert listed == {**told["profile"], "revision": told["revision"], "earlier": []}
 
 
 def test_in_parts_it_is_the_same_and_repeats_do_not_count(server, normals) -> None:
@@ -79,6 +81,48 @@ def test_profiles_of_files_stay_and_others_go(serve, small_clip, normals) -> Non
         with pytest.raises(Exception, match="came with the server"):
             refused()
     app.state.service.close()
+
+
+def test_two_clients_do_not_overwrite_each_other(serve, normals) -> None:
+    """The second to send is told that it does not know what is there; what it replaces all the same is kept."""
+    query = "/v1/calibrate?name=line&rate=0.1&memory=false"
+    with serve() as up:
+        first = up.send_files(normals, f"{query}&revision=0").json
+        assert (first["revision"], first["earlier"], first["replaced"]) == (1, [], None)
+        refused = up.send_files(normals[:11], f"{query}&revision=0")
+        assert (refused.status, refused.json["error"]["kind"]) == (409, "conflict")
+        assert "it has revision 1" in refused.json["error"]["message"]
+        assert up.send_files(normals[:1], f"{query}&append=true&revision=7").status == 409
+        assert up.ask("GET", "/v1/profiles/line").json["profiles"][0]["made"] == first["profile"]["made"]
+        second = up.send_files(normals[:11], f"{query}&revision=1").json
+        assert (second["revision"], second["earlier"]) == (2, [1])
+        assert second["replaced"] == first["profile"]
+        grown = up.send_files(normals[11:], f"{query}&append=true&revision=2").json
+        assert (grown["images"], grown["revision"], grown["earlier"], grown["replaced"]) == (12, 3, [1], None)
+        earlier = up.ask("GET", "/v1/profiles/line?revision=1")
+        assert earlier.json["profiles"][0]["made"] == first["profile"]["made"]
+        assert up.ask("GET", "/v1/profiles/line?revision=2").status == 404
+        for revision, status in ((2, 409), (3, 200)):
+            sent = up.ask("POST", f"/v1/profiles?revision={revision}", earlier.body, content_type="application/json")
+            assert sent.status == status
+        assert [(one["revision"], one["earlier"]) for one in sent.json["profiles"]] == [(4, [1, 3])]
+        for _ in range(4):
+            up.send_files(normals, query)
+        (listed,) = up.ask("GET", "/v1/profiles").json["profiles"]
+        assert (listed["revision"], listed["earlier"]) == (8, [5, 6, 7])
+    profile = Profile.model_validate(earlier.json["profiles"][0])
+    replaced_go_before_others_are_refused(profile)
+
+
+def replaced_go_before_others_are_refused(profile: Profile) -> None:
+    size = 1000 * profile.count  # of one that is replaced; the one in force counts three times
+    profiles = Profiles([], profile.provenance, 64, room=8 * size)
+    for number in range(6):
+        profiles.put([profile.model_copy(update={"name": f"line{number % 2}"})])
+        assert sum(one.nbytes() for one in profiles._made.values()) <= 8 * size
+    with pytest.raises(Refused, match="profiles of clients hold"):
+        profiles.put([profile.model_copy(update={"name": "more"})])
+    assert [one.name for one in profiles.all()] == ["line0", "line1"]
 
 
 def test_a_profile_of_another_model_is_refused(small_clip, serve, normals) -> None:
@@ -181,7 +225,8 @@ def test_a_rate_that_the_images_do_not_support_keeps_the_good_profile(serve, png
         for query in ("rate=0.01", "rate=0.01&append=true", "rate=0.01&memory=false"):
             told = up.send_files(good, f"/v1/calibrate?name=line&{query}").json
             assert (told["profile"], told["kept"]) == (None, made)
-            assert up.ask("GET", "/v1/profiles").json["profiles"] == [made]
+            listed = {**made, "revision": told["revision"], "earlier": []}
+            assert up.ask("GET", "/v1/profiles").json["profiles"] == [listed]
         row = up.send_files(good[:1], "/v1/detect?profile=line").json["results"][0]
         assert "memory_sha256" in row["settings"]
 

@@ -51,6 +51,11 @@ class Growing:
     _learned: dict[tuple[int, float, float], Learned] = field(default_factory=dict)
 
     @property
+    def nbytes(self) -> int:
+        """Of the features that are held."""
+        return self._bytes
+
+    @property
     def count(self) -> int:
         """Pictures that set the line."""
         return len(self.pictures) + len(self._strangers)

@@ -220,6 +220,11 @@ class Profile(_Part):
         """The same, holding its memory if it has one: for machines that do not see its folder."""
         return self if self.memory is None else self.model_copy().holding(self.memory_bytes())
 
+    @property
+    def holds_memory(self) -> bool:
+        """Whether it needs no file beside it for what it remembers."""
+        return self._held is not None
+
     def lies_at(self, place: Path) -> bool:
         """Whether its memory is the file `place`, and not to be written there."""
         return self.memory is not None and self._held is None and self._folder / self.memory.file == place

@@ -13,6 +13,7 @@ from anomalyclip.serve.refusals import Refused
 
 _PIECE = 2**18
 _DISCARD_SECONDS = 5.0
+_COPIES = {"application/json": 4}  # bytes that come in, whole; as text; what they say; and one of them decoded
 
 
 class Incoming:
@@ -21,6 +22,8 @@ class Incoming:
     def __init__(self, scope: Scope, receive: Receive, admission: Admission) -> None:
         headers = Headers(scope=scope)
         self._receive, self._admission, self._limits = receive, admission, admission.limits
+        media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        self._copies = _COPIES.get(media_type, 1)
         self._started: float | None = None
         self._pointless = "expect" in headers  # waiting for the rest of a body that will not come
         self.held = self.size = 0
@@ -35,7 +38,7 @@ class Incoming:
         self.gone = message["type"] == "http.disconnect"
         size = len(message.get("body", b""))
         self._count(size)
-        self._admission.receive(size)
+        self._admission.receive(self._copies * size)
         return message
 
     async def discard(self) -> None:
@@ -71,10 +74,10 @@ class Incoming:
         return message
 
     def _count(self, size: int) -> None:
-        self.held += size
+        self.held += self._copies * size
         self.size += size
         if self.size > self._limits.max_bytes:
-            self._admission.receive(size)
+            self._admission.receive(self._copies * size)
             raise too_large(self._limits.max_bytes)
 
 

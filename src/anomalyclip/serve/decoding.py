@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from anomalyclip.errors import ImageReadError
 from anomalyclip.io.isolation import Decoders, Survey, Ticket
 from anomalyclip.io.reading import Reading
 from anomalyclip.serve.config import ServeConfig
-from anomalyclip.serve.memory import Ledger, room_for
+from anomalyclip.serve.memory import Ledger, rooms_for
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,13 +31,15 @@ class Decoding:
 
     Attributes:
         ledger: memory for pictures, held by whoever has one read.
+        room_of_profiles: bytes for what is kept of normal images.
     """
 
     def __init__(self, config: ServeConfig) -> None:
         clock = config.limits.work_seconds
         self._small = Decoders(config.workers, seconds=_SECONDS, clock=clock)
         self._large = Decoders(1, seconds=_SECONDS_LARGE, clock=clock)
-        self.ledger = Ledger(room_for(config.limits, config.workers + 1))
+        rooms = rooms_for(config.limits, config.workers + 1)
+        self.ledger, self.room_of_profiles = Ledger(rooms.pictures), rooms.profiles
 
     def warm(self) -> None:
         """Start a process before the first upload comes; returns when it is up."""
@@ -46,8 +49,14 @@ class Decoding:
         """What a file's header says. Raises ImageReadError."""
         return self._small.survey(data, axis=reading.axis, max_pixels=reading.limit, ticket=ticket)
 
-    def read(self, ticket: Ticket, reading: Reading, upload: Upload) -> Image:
-        """The RGB picture. Raises ImageReadError; the message does not repeat the name."""
+    def read(self, ticket: Ticket, reading: Reading, upload: Upload, *, most: int | None = None) -> Image:
+        """The RGB picture. Raises ImageReadError, also for one that takes more than `most` bytes; the message does not
+        repeat the name."""
+        if most is not None and upload.cost > most:
+            raise ImageReadError(
+                f"image: reading it takes {upload.cost / 1e6:,.0f} MB, the server has {most / 1e6:,.0f} MB for each "
+                "normal picture; scale it down, or save it with fewer bits"
+            )
         decoders = self._large if upload.cost > _LARGE else self._small
         return decoders.read(upload.read(), frame=upload.frame, ticket=ticket, **reading.keywords())
 

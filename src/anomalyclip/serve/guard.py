@@ -22,7 +22,7 @@ from anomalyclip.serve.refusals import Refused, error_answer
 logger = logging.getLogger("anomalyclip.serve")
 
 _GUARDED = "/v1/"
-_WORK = frozenset({"/v1/detect", "/v1/calibrate"})  # hold a place while they are carried out
+_WORK = frozenset({"/v1/detect", "/v1/calibrate", "/v1/profiles"})  # hold a place while they are carried out
 _METHODS = frozenset({"GET", "HEAD", "POST", "DELETE"})
 _GONE = 499  # what proxies log for a client that left
 _HEADERS = {

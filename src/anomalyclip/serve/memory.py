@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from anomalyclip.errors import ImageReadError
@@ -22,8 +23,11 @@ from anomalyclip.serve.config import Limits
 _IDLE = 160 << 20  # bytes of a process that decodes and has nothing to do
 _USED = 0.8  # of what is left: heaps have holes
 _LEAST = 128 << 20
+_SMALL = 64 << 20  # a picture that a part of the room is kept for
+_KEPT = 8  # that part is an eighth
+_OF_PROFILES = 6  # and a sixth of everything is for what clients' profiles remember
 _PIXEL = 7 + 12  # bytes of a pixel with us: RGB as it comes and as Pillow keeps it; its map, regions and their labels
-_CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+_Line = deque[tuple[int, "asyncio.Future[None]"]]
 
 
 def cost_of(survey: Survey, size: int) -> int:
@@ -31,37 +35,54 @@ def cost_of(survey: Survey, size: int) -> int:
     return survey.decoded + _PIXEL * survey.pixels + 2 * size
 
 
-def room_for(limits: Limits, processes: int) -> int:
-    """Bytes for pictures: of `limits.memory`, else of what the container or the machine has, less what stands already.
+@dataclass(frozen=True)
+class Rooms:
+    """Bytes that uploads may take. pictures: while they are read and scored; profiles: what is kept of normal ones."""
+
+    pictures: int
+    profiles: int
+
+
+def rooms_for(limits: Limits, processes: int) -> Rooms:
+    """Of `limits.memory`, else of what the container or the machine has, less what stands already.
 
     processes: that decode.
     """
     whole = limits.memory or _whole()
-    fixed = _resident() + limits.bytes_in_flight + limits.answer_bytes + processes * _IDLE
-    return max(_LEAST, int((whole - fixed) * _USED))
+    profiles = max(_LEAST, whole // _OF_PROFILES)
+    fixed = _resident() + limits.bytes_in_flight + limits.answer_bytes + processes * _IDLE + profiles
+    return Rooms(max(_LEAST, int((whole - fixed) * _USED)), profiles)
 
 
 class Ledger:
-    """`async with hold(bytes)`: first come, first served.
+    """`async with hold(bytes)`: first come, first served, in two lanes.
+
+    A part of the room is kept for small pictures, so that they need not wait for large ones; they take the rest too
+    while no large one waits for it.
 
     Attributes:
-        room: bytes in all. held: bytes that are taken.
+        room: bytes in all. most: that one picture may take. held: bytes that are taken.
     """
 
     def __init__(self, room: int) -> None:
         self.room, self.held = room, 0
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self.most = room - room // _KEPT
+        self._small = min(_SMALL, room // (2 * _KEPT))
+        self._held_small = 0
+        self._waiting: tuple[_Line, _Line] = deque(), deque()  # of large pictures, of small ones
 
     @asynccontextmanager
     async def hold(self, size: int) -> AsyncIterator[None]:
         """Raises ImageReadError where there will never be so much."""
-        if size > self.room:
+        if size > self.most:
             raise ImageReadError(
-                f"image: reading and scoring it takes {size / 1e6:,.0f} MB, the server has {self.room / 1e6:,.0f} MB "
+                f"image: reading and scoring it takes {size / 1e6:,.0f} MB, the server has {self.most / 1e6:,.0f} MB "
                 "for pictures; scale it down, or save it with fewer bits"
             )
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((size, turn))
+        small = size <= self._small
+        line = self._waiting[small]
+        line.append((size, turn))
         self._let_in()
         try:
             await turn
@@ -69,25 +90,54 @@ class Ledger:
         finally:
             if turn.done() and not turn.cancelled():
                 self.held -= size
+                self._held_small -= size * small
             else:
-                self._waiting = deque(one for one in self._waiting if one[1] is not turn)
+                with suppress(ValueError):
+                    line.remove((size, turn))
             self._let_in()
 
     def _let_in(self) -> None:
-        while self._waiting and (self._waiting[0][1].done() or self.held + self._waiting[0][0] <= self.room):
-            size, turn = self._waiting.popleft()
-            if not turn.done():
-                self.held += size
-                turn.set_result(None)
+        large, small = self._waiting
+        while small and self._room_for_small(small[0][0], others=bool(large)):
+            self._held_small += self._enter(small)
+        while large and self.held + large[0][0] <= self.room - max(0, self.room - self.most - self._held_small):
+            self._enter(large)
+
+    def _room_for_small(self, size: int, *, others: bool) -> bool:
+        """others: whether large ones wait, too; then there is only what is kept for the small ones."""
+        if others:
+            return self._held_small + size <= self.room - self.most and self.held + size <= self.room
+        return self.held + size <= self.room
+
+    def _enter(self, line: _Line) -> int:
+        """The first of a line; gives the bytes that it holds from now on."""
+        size, turn = line.popleft()
+        if turn.done():  # its request has ended
+            return 0
+        self.held += size
+        turn.set_result(None)
+        return size
 
 
 def _whole() -> int:
     """Bytes that this process may take: the container's limit, or what the machine has left, whichever is less."""
     found = [_resident() + _meminfo("MemAvailable")]
-    for name in _CGROUPS:
-        with suppress(OSError, ValueError):
-            found.append(int(Path(name).read_text("ascii")))
+    for path in _limits():
+        with suppress(OSError, ValueError):  # "max" is no number
+            found.append(int(path.read_text("ascii")))
     return min(size for size in found if size > 0)
+
+
+def _limits() -> Iterator[Path]:
+    """Files that say how much the control groups of this process may take: its own ones, and those above them."""
+    with suppress(OSError, ValueError):
+        for line in Path("/proc/self/cgroup").read_text("ascii").splitlines():
+            _, kinds, place = line.split(":", 2)
+            if kinds in ("", "memory"):
+                name = "memory.limit_in_bytes" if kinds else "memory.max"
+                home = Path("/sys/fs/cgroup", kinds)
+                for folder in (Path(place), *Path(place).parents):
+                    yield home / folder.relative_to("/") / name
 
 
 def _meminfo(name: str) -> int:

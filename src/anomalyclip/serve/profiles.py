@@ -51,35 +51,97 @@ class Taken:
         return len(self.measured.scores) if self.growing is None else self.growing.count
 
 
+MOST_EARLIER = 3
+"""Replaced profiles of one name that are kept."""
+_COPIES = 3  # of what a memory holds: its bytes, its opened arrays, what a line in the making derives from them
+
+
 @dataclass
 class _Made:
-    """A profile in the making. profile: None while its images are too few, and there was none of this name before."""
+    """A profile in the making. profile: None while its images are too few, and there was none of this name before.
+
+    revision: grows with every request that changes something under this name. since: the revision that made `profile`,
+    of the images `of`. earlier: (revision, profile) of those that it replaced, oldest first.
+    """
 
     taken: Taken
     profile: Profile | None = None
+    revision: int = 1
+    since: int = 1
+    of: Taken | None = None
+    earlier: list[tuple[int, Profile]] = field(default_factory=list)
+
+    def nbytes(self) -> int:
+        """About what it holds."""
+        growing = 0 if self.taken.growing is None else self.taken.growing.nbytes
+        held = [profile for _, profile in self.earlier] + [self.profile] * _COPIES
+        return _COPIES * growing + sum(_bytes_of(one) for one in held if one is not None)
+
+    def follow(self, taken: Taken, fitted: Profile | None) -> tuple[_Made, Profile | None]:
+        """What comes after it, and the profile that is replaced; one of the same images, grown, replaces nothing."""
+        revision = self.revision + 1
+        if fitted is None:
+            return _Made(taken, self.profile, revision, self.since, self.of, self.earlier), None
+        replaced = self.profile if self.of is not taken else None
+        earlier = self.earlier if replaced is None else [*self.earlier, (self.since, replaced)][-MOST_EARLIER:]
+        return _Made(taken, fitted, revision, revision, taken, earlier), replaced
+
+
+def _bytes_of(profile: Profile) -> int:
+    return 1000 * profile.count + (len(profile.memory_bytes()) if profile.memory is not None else 0)
 
 
 class Profiles:
     """Profiles by name. `calibrate` runs on one thread only; the others read.
 
     given: profiles of files; clients can use but not replace them. Raises ConfigError for one of another model.
-    provenance: the served model's. most: how many profiles clients may have at once.
+    provenance: the served model's. most: how many profiles clients may have at once. room: bytes for what they hold.
     """
 
-    def __init__(self, given: Sequence[Profile], provenance: Mapping[str, Any], most: int) -> None:
+    def __init__(self, given: Sequence[Profile], provenance: Mapping[str, Any], most: int, room: int) -> None:
         for profile in given:
             profile.check_model(provenance)
         self._given = {profile.name: profile for profile in given}
-        self._provenance, self._most = provenance, most
+        self._provenance, self._most, self._room = provenance, most, room
         self._made: dict[str, _Made] = {}
 
     def all(self) -> list[Profile]:
         made = [each.profile for each in self._made.values() if each.profile is not None]
         return sorted([*self._given.values(), *made], key=lambda profile: profile.name)
 
-    def get(self, name: str) -> Profile:
-        """Raises Refused (404)."""
+    def summaries(self) -> list[dict[str, Any]]:
+        """Of all, each with its revision and those of the ones that it replaced."""
+        return [summary(one) | self._revisions(one.name) for one in self.all()]
+
+    def _revisions(self, name: str) -> dict[str, Any]:
         made = self._made.get(name)
+        if made is None:
+            return {"revision": 0, "earlier": []}
+        return {"revision": made.revision, "earlier": [revision for revision, _ in made.earlier]}
+
+    def check_revision(self, name: str, expected: int | None) -> None:
+        """Raises Refused (409) where the client has seen another revision of this name; 0 is none at all."""
+        made = self._made.get(name)
+        now = 0 if made is None else made.revision
+        if expected is not None and expected != now:
+            there = "it was removed" if made is None else f"it has revision {now}"
+            raise Refused(
+                "conflict",
+                f"another client changed the profile {name!r}: you know revision {expected}, {there}; look at it, then "
+                "send the new revision, or take another name",
+            )
+
+    def get(self, name: str, revision: int | None = None) -> Profile:
+        """revision: of an earlier one that is kept. Raises Refused (404)."""
+        made = self._made.get(name)
+        if revision is not None:
+            earlier = dict(made.earlier) if made is not None else {}
+            if made is not None and made.profile is not None:
+                earlier |= dict.fromkeys((made.since, made.revision), made.profile)
+            if revision not in earlier:
+                known = ", ".join(map(str, sorted(earlier))) or "none"
+                raise Refused("not_found", f"revision {revision} of {name!r} is not kept; kept are: {known}")
+            return earlier[revision]
         found = self._given.get(name) or (made.profile if made is not None else None)
         if found is None:
             known = ", ".join(profile.name for profile in self.all()) or "none"
@@ -100,6 +162,18 @@ class Profiles:
         """Raises Refused where clients have too many profiles for another one."""
         if name not in self._made and len(self._made) >= self._most:
             raise Refused("invalid", f"the server holds {self._most} profiles of clients; remove one first")
+        self._refuse_bytes(0)
+
+    def _refuse_bytes(self, more: int) -> None:
+        """Lets go of replaced profiles first. Raises Refused where what clients' profiles hold fills its room."""
+        while (held := sum(one.nbytes() for one in self._made.values())) + more > self._room:
+            if not (with_earlier := [one for one in self._made.values() if one.earlier]):
+                raise Refused(
+                    "invalid",
+                    f"the profiles of clients hold {held / 1e6:,.0f} MB and there is room for {self._room / 1e6:,.0f}; "
+                    "remove one first, or take memory=false",
+                )
+            min(with_earlier, key=lambda one: one.earlier[0][0]).earlier.pop(0)
 
     def put(self, profiles: Sequence[Profile]) -> None:
         """Take profiles that a client saved before. Raises Refused: of another model, or a name that cannot be."""
@@ -110,8 +184,14 @@ class Profiles:
                 profile.check_model(self._provenance)
             except AnomalyClipError as error:
                 raise Refused("invalid", str(error)) from error
+        before = [self._now(profile.name) for profile in profiles]
+        after = [old.follow(Taken(), profile)[0] for old, profile in zip(before, profiles, strict=True)]
+        self._refuse_bytes(sum(new.nbytes() - old.nbytes() for old, new in zip(before, after, strict=True)))
         for profile in profiles:
-            self._made[profile.name] = _Made(Taken(), profile)
+            self._made[profile.name], _ = self._now(profile.name).follow(Taken(), profile)
+
+    def _now(self, name: str) -> _Made:
+        return self._made.get(name) or _Made(Taken(), revision=0)
 
     def taken(self, name: str, *, append: bool) -> Taken | None:
         """The images of this profile that came before, if they are to be added to."""
@@ -127,10 +207,9 @@ class Profiles:
         too many profiles.
         """
         self.refuse_more(name)
-        before = self._made.get(name)
         fitted = self._fitted(name, taken, aim)
-        kept = before.profile if before is not None and fitted is None else None
-        self._made[name] = _Made(taken, fitted or kept)
+        self._made[name], replaced = self._now(name).follow(taken, fitted)
+        kept = self._made[name].profile if fitted is None else None
         return {
             "images": taken.count,
             "skipped": [{"path": path, "reason": reason} for path, reason in skipped],
@@ -138,6 +217,8 @@ class Profiles:
             "images_needed": aim.images_needed,
             "profile": None if fitted is None else summary(fitted),
             "kept": None if kept is None else summary(kept),
+            "replaced": None if replaced is None else summary(replaced),
+            **self._revisions(name),
             "notes": list(told),
         }
 

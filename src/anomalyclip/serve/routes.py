@@ -21,7 +21,7 @@ from anomalyclip.io.reading import Reading
 from anomalyclip.serve import openapi
 from anomalyclip.serve.admission import ANSWER
 from anomalyclip.serve.laying import layout_of
-from anomalyclip.serve.profiles import Aim, summary
+from anomalyclip.serve.profiles import Aim
 from anomalyclip.serve.refusals import Refused, json_answer
 from anomalyclip.serve.schemas import (
     NAME_PATTERN,
@@ -40,6 +40,8 @@ from anomalyclip.serve.uploads import uploads_of
 from anomalyclip.serve.work import Deciding, Wishes, answer_bytes
 
 T = TypeVar("T")
+_AS_TEXT = 5  # bytes of an answer for each of a memory: base64, JSON, what goes out
+Revision = Annotated[int | None, Query(ge=0, description="Of the profile, as `GET /v1/profiles` tells it.")]
 ProfileName = Annotated[str, Path(pattern=NAME_PATTERN, examples=["camera-3"])]
 
 v1 = APIRouter(prefix="/v1")
@@ -89,9 +91,11 @@ async def calibrate(request: Request, options: Annotated[CalibrateOptions, Query
     """A memory of images without anomalies, and thresholds with a known false-positive rate.
 
     Many images come in several requests: `append=true` adds to the profile. `profile` is null while the images are too
-    few for the rate; an earlier profile of this name then stays, as `kept`. Images that cannot be read, and pictures
-    that came before, are named in `skipped`. Profiles live as long as the server; `GET /v1/profiles/{name}` gives a
-    file that `--profile` and `POST /v1/profiles` take.
+    few for the rate; an earlier profile of this name then stays, as `kept`. One that is replaced is told as `replaced`,
+    and the last three are kept (`GET /v1/profiles/{name}?revision=`). With `revision`, a profile that another client
+    changed meanwhile is left alone (409). Images that cannot be read, and pictures that came before, are named in
+    `skipped`. Profiles live as long as the server; `GET /v1/profiles/{name}` gives a file that `--profile` and
+    `POST /v1/profiles` take.
     """
     service = service_of(request)
     reading = _asked(service, options)
@@ -99,26 +103,32 @@ async def calibrate(request: Request, options: Annotated[CalibrateOptions, Query
     async with uploads_of(request, service.config.limits.max_files) as files:
         uploads = await finished(request, service.pictures(files, reading, options.frames))
         with service.admission.accepted(len(uploads)):
-            work = service.calibrate(uploads, options.name, aim, reading, append=options.append)
+            how = {"append": options.append, "revision": options.revision}
+            work = service.calibrate(uploads, options.name, aim, reading, **how)
             return json_answer(await finished(request, work))
 
 
 @v1.get("/profiles", summary="All profiles", tags=["profiles"], responses=openapi.answers(ProfilesAnswer))
 async def profiles(request: Request) -> Response:
     """Those the server was started with, and those made since."""
-    return json_answer({"profiles": [summary(profile) for profile in service_of(request).profiles.all()]})
+    return json_answer({"profiles": service_of(request).profiles.summaries()})
 
 
 @v1.get(
     "/profiles/{name}",
     summary="One profile as a file",
     tags=["profiles"],
-    responses=openapi.answers(ProfileFile, "not_found", "invalid"),
+    responses=openapi.answers(ProfileFile, "not_found", "invalid", "busy"),
 )
-async def profile(request: Request, name: ProfileName, memory: bool = True) -> Response:
+async def profile(request: Request, name: ProfileName, memory: bool = True, revision: Revision = None) -> Response:
     """The content of a file for `--profile`, with the scores of its normal images, and its memory unless
-    `memory=false`: one file that carries both."""
-    found = service_of(request).profiles.get(name)
+    `memory=false`: one file that carries both. `revision`: an earlier one that was replaced and is kept."""
+    service = service_of(request)
+    found = service.profiles.get(name, revision)
+    if memory and found.memory is not None:
+        size = _AS_TEXT * len(await run_in_threadpool(found.memory_bytes))
+        service.admission.answer(size)
+        request.scope[ANSWER] = size  # held until the answer has gone out
     return await run_in_threadpool(lambda: json_answer(as_content([found], memories=memory)))
 
 
@@ -143,12 +153,13 @@ async def good_picture(request: Request, name: ProfileName, number: Annotated[in
     summary="Bring back a saved profile",
     tags=["profiles"],
     openapi_extra=openapi.PROFILE,
-    responses=openapi.answers(ProfilesAnswer, *openapi.UPLOAD),
+    responses=openapi.answers(ProfilesAnswer, "conflict", *openapi.UPLOAD),
 )
-async def bring(request: Request) -> Response:
+async def bring(request: Request, revision: Revision = None) -> Response:
     """The content of a file that `GET /v1/profiles/{name}` gave, or of `anomalyclip calibrate` without a memory.
 
-    A profile of another model, or a memory that is missing or not its own, is refused.
+    A profile of another model, or a memory that is missing or not its own, is refused. One of the same name is replaced
+    and kept as an earlier revision; with `revision` only if nobody changed it since (409).
     """
     service = service_of(request)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
@@ -158,7 +169,7 @@ async def bring(request: Request) -> Response:
         found = await run_in_threadpool(from_content, data, "the profile")
     except AnomalyClipError as error:
         raise Refused("malformed", str(error)) from error
-    return json_answer({"profiles": await service.put(found)})
+    return json_answer({"profiles": await service.put(found, revision)})
 
 
 @v1.delete(

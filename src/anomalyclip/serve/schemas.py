@@ -134,10 +134,21 @@ class ProfileSummary(BaseModel):
     remembered: int = Field(description="Good images that it compares others with; 0 for thresholds alone.")
 
 
+class Revised(BaseModel):
+    """Which version of a name this is."""
+
+    revision: int = Field(description="Grows with every change; 0 for profiles of files.")
+    earlier: list[int] = Field(description="Revisions that were replaced and are kept, oldest first.")
+
+
+class ListedProfile(ProfileSummary, Revised):
+    """A profile and its versions."""
+
+
 class ProfilesAnswer(BaseModel):
     """All profiles, by name."""
 
-    profiles: list[ProfileSummary]
+    profiles: list[ListedProfile]
 
 
 class ProfileFile(BaseModel):
@@ -156,7 +167,7 @@ class Skipped(BaseModel):
     reason: str
 
 
-class CalibrateAnswer(BaseModel):
+class CalibrateAnswer(Revised):
     """What the images so far come to."""
 
     images: int
@@ -165,6 +176,7 @@ class CalibrateAnswer(BaseModel):
     images_needed: int = Field(description="For the rate that was asked for.")
     profile: ProfileSummary | None = Field(description="Null while the images are too few.")
     kept: ProfileSummary | None = Field(description="The earlier profile of this name, which stays meanwhile.")
+    replaced: ProfileSummary | None = Field(description="The profile of other images that this one took the place of.")
     notes: list[str] = Field(description="What has to be told, such as why there is no memory.")
 
 

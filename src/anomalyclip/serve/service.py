@@ -28,7 +28,7 @@ from anomalyclip.serve.decoding import Decoding
 from anomalyclip.serve.laying import lay_out
 from anomalyclip.serve.measuring import Measuring
 from anomalyclip.serve.metrics import Metrics
-from anomalyclip.serve.profiles import Aim, Profiles, summary
+from anomalyclip.serve.profiles import Aim, Profiles
 from anomalyclip.serve.refusals import Refused
 from anomalyclip.serve.uploads import Upload, pictures_of
 from anomalyclip.serve.work import Deciding, Decoded, Wishes, decode, failed_row, finish
@@ -68,7 +68,9 @@ class Service:
     def __init__(self, model: Any, config: ServeConfig, profiles: Sequence[Profile] = ()) -> None:
         self.model, self.config = model, config
         self.draining = False
-        self.profiles = Profiles(profiles, model.provenance(), config.limits.max_profiles)
+        self.decoding = Decoding(config)
+        room = self.decoding.room_of_profiles
+        self.profiles = Profiles(profiles, model.provenance(), config.limits.max_profiles, room)
         self._judged = {one.name: Judged(one, model) for one in profiles if one.memory is not None}
         if config.profile is not None:
             self.profiles.get(config.profile)
@@ -82,7 +84,6 @@ class Service:
         self.admission = Admission(config.limits, lambda: self.batcher.seconds_per_image)
         self._readers = ThreadPoolExecutor(config.workers, thread_name_prefix="anomalyclip-read")
         self._writers = ThreadPoolExecutor(config.workers, thread_name_prefix="anomalyclip-write")
-        self.decoding = Decoding(config)
         self._calibrator = ThreadPoolExecutor(1, thread_name_prefix="anomalyclip-calibrate")
         self._describe()
 
@@ -109,7 +110,9 @@ class Service:
         ticket = Ticket()
         survey = partial(self.decoding.survey, ticket, reading)
         with self.decoding.ending(ticket):
-            return await run_in_threadpool(pictures_of, files, survey, self.config.limits.max_files, frames)
+            # One file at a time: here, and twice with the process that looks at it.
+            async with self.decoding.ledger.hold(min(self.decoding.ledger.most, 3 * max(one.size for one in files))):
+                return await run_in_threadpool(pictures_of, files, survey, self.config.limits.max_files, frames)
 
     async def detect(self, uploads: Sequence[Upload], deciding: Deciding, wishes: Wishes) -> list[dict[str, Any]]:
         """One row per upload, in order; an upload that fails has a row with the reason."""
@@ -117,19 +120,23 @@ class Service:
         return await asyncio.gather(*(self._row(upload, deciding, wishes, provenance) for upload in uploads))
 
     async def calibrate(
-        self, uploads: Sequence[Upload], name: str, aim: Aim, reading: Reading, *, append: bool
+        self, uploads: Sequence[Upload], name: str, aim: Aim, reading: Reading, *, append: bool, revision: int | None
     ) -> dict[str, Any]:
-        """Measure normal images and (re)make a profile; one calibration at a time. See `Profiles.calibrate`."""
+        """Measure normal images and (re)make a profile; one calibration at a time. See `Profiles.calibrate`.
+
+        revision: the one that the client has seen, None where it does not care.
+        """
         self.profiles.refuse_given(name)
         self.profiles.refuse_more(name)
         ticket = Ticket()
-        read = partial(self.decoding.read, ticket, reading)
+        read = partial(self.decoding.read, ticket, reading, most=self.decoding.ledger.most // 2)
         measuring = Measuring(self.model, self.batcher, self.config.batch_size, reading, read)
         refusal = measuring.refusal() if aim.memory else None
         notes = [] if refusal is None else [f"no memory, thresholds alone: {refusal}"]
         aim = aim if refusal is None else replace(aim, memory=False)
 
         def run() -> dict[str, Any]:
+            self.profiles.check_revision(name, revision)
             taken = self.profiles.taken(name, append=append)
             if taken is not None and taken.reading != reading:
                 raise Refused("conflict", f"the images of {name!r} so far were read with another axis or full_scale")
@@ -140,16 +147,20 @@ class Service:
                 raise ImageReadError("the request has ended")
             return self.profiles.calibrate(name, taken, aim, skipped, notes)
 
-        room = self.decoding.ledger.room
         with self.decoding.ending(ticket):
-            # Read ahead and finished behind: a few at a time.
-            async with self.decoding.ledger.hold(min(room, 4 * max(upload.cost for upload in uploads))):
+            # One is read while another is looked at.
+            largest = max(upload.cost for upload in uploads)
+            async with self.decoding.ledger.hold(min(self.decoding.ledger.most, 2 * largest)):
                 return await self._in(self._calibrator, run)
 
-    async def put(self, profiles: Sequence[Profile]) -> list[dict[str, Any]]:
-        """Take profiles that a client saved before; see `Profiles.put`."""
+    async def put(self, profiles: Sequence[Profile], revision: int | None = None) -> list[dict[str, Any]]:
+        """Take profiles that a client saved before; see `Profiles.put`. revision: of each that it has seen."""
 
         def run() -> None:
+            for one in profiles:
+                self.profiles.check_revision(one.name, revision)
+                if one.memory is not None and not one.holds_memory:  # no file of ours is read for it
+                    raise Refused("invalid", f"{one.name!r} comes without its memory; save it with its memory in it")
             try:
                 judged = {one.name: Judged(one, self.model) for one in profiles if one.memory is not None}
             except AnomalyClipError as error:
@@ -158,7 +169,8 @@ class Service:
             self._judged |= judged
 
         await self._in(self._calibrator, run)
-        return [summary(one) for one in profiles]
+        names = {one.name for one in profiles}
+        return [one for one in self.profiles.summaries() if one["name"] in names]
 
     def judged(self, profile: Profile | None) -> Any:
         """The model, with the profile's memory if it has one."""

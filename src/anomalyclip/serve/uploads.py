@@ -29,16 +29,20 @@ _LONGEST_NAME = 255
 
 @dataclass(frozen=True)
 class Upload:
-    """One image of a request. name: as the client called it, on one line; never used as a path on this machine.
-    read: gives the bytes, again at every call; may block, may raise ImageReadError. frame: which picture of a file of
-    several, whose name ends in `#frame=n` then. pixels: of it; cost: most bytes that reading and scoring it takes; both
-    are 0 where its header cannot be read."""
+    """One image of a request.
+
+    name: as the client called it, on one line; never used as a path on this machine. read: gives the bytes, again at
+    every call; may block, may raise ImageReadError. size: of them, at most. frame: which picture of a file of several,
+    whose name ends in `#frame=n` then. pixels: of it; cost: most bytes that reading and scoring it takes; both are 0
+    where its header cannot be read.
+    """
 
     name: str
     read: Callable[[], bytes]
     frame: int | None = None
     pixels: int = 0
     cost: int = 0
+    size: int = 0
 
 
 def pictures_of(
@@ -122,7 +126,9 @@ def _from_form(form: FormData) -> list[Upload]:
     files = [value for _, value in parts if isinstance(value, UploadFile)]
     if not files:
         raise Refused("invalid", f"the body holds no file; send at least one in the field '{FIELD}'")
-    return [Upload(_shown(file.filename, i), _Spooled(file.file)) for i, file in enumerate(files, 1)]
+    return [
+        Upload(_shown(file.filename, i), _Spooled(file.file), size=file.size or 0) for i, file in enumerate(files, 1)
+    ]
 
 
 def _from_json(body: bytes, max_files: int) -> list[Upload]:
@@ -135,7 +141,9 @@ def _from_json(body: bytes, max_files: int) -> list[Upload]:
         raise Refused(kind, f"the JSON body cannot be used: {where or 'the body'}: {first['msg']}") from error
     if len(images) > max_files:
         raise Refused("invalid", _too_many(f"{len(images)} images", max_files))
-    return [Upload(_shown(image.name, i), _Base64(image.data)) for i, image in enumerate(images, 1)]
+    return [
+        Upload(_shown(image.name, i), _Base64(image.data), size=len(image.data)) for i, image in enumerate(images, 1)
+    ]
 
 
 @dataclass(frozen=True)

@@ -203,6 +203,13 @@ CALIBRATING: tuple[Setting, ...] = (
         default=False,
     ),
     Setting(
+        "revision",
+        int,
+        "Change the profile only if this is its revision (0: it is not there); else 409, another client changed it.",
+        (REST_CALIBRATE,),
+        range=Range(0, 10**9, "revisions"),
+    ),
+    Setting(
         "anomalies",
         str,
         "Images, a folder or a glob with defects; may be repeated.",

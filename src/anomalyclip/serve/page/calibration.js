@@ -8,6 +8,7 @@ const AT_ONCE = 8;
 const $ = (id) => document.getElementById(id);
 const percent = (share) => `${Number((100 * share).toPrecision(2))}%`;
 let normals = [];
+let revisions = {}; // of profiles, by name, as this page has seen them
 
 /** `given`: name of the profile that the server was started with, if it is the only one. */
 export function setUpCalibration(report, given) {
@@ -50,14 +51,21 @@ async function run() {
   let skipped = 0;
   try {
     for (let i = 0; i < normals.length; i += AT_ONCE) {
-      answer = await api.calibrate(normals.slice(i, i + AT_ONCE), { name, rate, append: i > 0 });
+      const revision = answer?.revision ?? revisions[name] ?? 0;
+      answer = await api.calibrate(normals.slice(i, i + AT_ONCE), { name, rate, append: i > 0, revision });
       skipped += answer.skipped.length;
       bar.value = i + AT_ONCE;
     }
+  } catch (error) {
+    if (error.kind !== "conflict") throw error;
+    await listProfiles();
+    throw new Error(`Another page or program changed the profile ${name} meanwhile. Press again to replace it ` +
+      "(the server keeps the one that is replaced), or take another name.");
   } finally {
     bar.hidden = true;
     $("calibrate").disabled = false;
   }
+  revisions[name] = answer.revision;
   const left = skipped ? ` ${skipped} left out (unreadable or the same picture twice).` : "";
   const notes = answer.notes.map((line) => ` ${line}.`).join("");
   if (answer.profile === null) {
@@ -71,11 +79,13 @@ async function run() {
   await choose(name);
   const { remembered } = answer.profile;
   const memory = remembered ? ` ${remembered} are remembered; click a region to see the good patch beside it.` : "";
-  note(`${answer.images} normal images measured.${left} Thresholds are set.${memory}${notes}`);
+  const before = answer.earlier.length ? ` The earlier ${name} is kept on the server (revision ${answer.earlier.at(-1)}).` : "";
+  note(`${answer.images} normal images measured.${left} Thresholds are set.${memory}${before}${notes}`);
 }
 
 async function listProfiles() {
   const { profiles } = await api.profiles();
+  revisions = Object.fromEntries(profiles.map(({ name, revision }) => [name, revision]));
   const first = $("profile").options[0];
   $("profile").replaceChildren(first, ...profiles.map(({ name, images }) => new Option(`${name} (${images} images)`, name)));
 }
