@@ -16,9 +16,11 @@ KINDS: dict[str, tuple[int, str]] = {
     "cross_site": (403, "A browser sent this from another site's page, or under a name that is not this server's."),
     "not_found": (404, "There is no such path, model or profile."),
     "method": (405, "The path does not take this method."),
-    "conflict": (409, "Another client changed the profile meanwhile."),
     "too_slow": (408, "The body did not arrive in time."),
-    "conflict": (409, "It contradicts what earlier requests left: append with the same axis and full_scale."),
+    "conflict": (
+        409,
+        "It contradicts what earlier requests left: another axis or full_scale, or another client changed the profile.",
+    ),
     "length_required": (411, "The length of the body cannot be told."),
     "too_large": (413, "The body is larger than the server takes."),
     "media_type": (415, "The body is neither multipart/form-data nor application/json."),
