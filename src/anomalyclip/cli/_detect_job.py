@@ -19,6 +19,7 @@ from anomalyclip.io import attempts
 from anomalyclip.io.attempts import noted_in
 from anomalyclip.io.names import printable
 from anomalyclip.io.scanning import PassedOver
+from anomalyclip.lazy import soon
 
 if TYPE_CHECKING:
     from anomalyclip.calibration import DriftMonitor
@@ -32,6 +33,12 @@ if TYPE_CHECKING:
     from anomalyclip.io.reading import Reading
 
 DONE, SOME_FAILED, INTERRUPTED = 0, 3, 130
+_NEXT = (
+    "cv2",
+    "anomalyclip.detect.pipeline",
+    "anomalyclip.cli._table",
+    "PIL.JpegImagePlugin",
+)  # once the model is open
 _IN_STREAM = 3  # images per stream and batch: the streams wait for each other only at a batch's end
 
 
@@ -71,6 +78,7 @@ class DetectJob:
     def _load(self, images: int) -> Detector:
         # One image: all threads on it. Many: each thread on its own, which loses no time to waiting for the others.
         streams = (self.given.threads or os.cpu_count() or 1) if images > 1 else 1
+        soon(*_NEXT)
         return load_detector(self.given, quiet=self.given.quiet, streams=streams)
 
     def _process(self, model: Detector, folder: OutputFolder | None, total: int) -> int:

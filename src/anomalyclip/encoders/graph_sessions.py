@@ -11,6 +11,7 @@ import numpy as np
 
 from anomalyclip.encoders.formats import RUNTIMES
 from anomalyclip.extras import require
+from anomalyclip.lazy import meanwhile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +44,8 @@ def _onnx(path: Path, threads: int, streams: int) -> Run:
     options.intra_op_num_threads = max(1, threads // streams)
     # Threads that wait busily for work would take the cores from decoding and from our own kernels.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    with meanwhile():
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def run(pixels: NDArray[np.float32], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
         found: list[NDArray[np.float32]] = session.run(list(outputs), {INPUT: pixels})

@@ -9,7 +9,6 @@ need a listing anyway. It costs about 2 us per file, far less than a model.
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
 import time
@@ -17,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from anomalyclip.detect.inputs import InputItem, formula_safe
 from anomalyclip.detect.names import frame_key, path_key
@@ -31,34 +30,10 @@ from anomalyclip.io.scanning import Kind, Memo, PassedOver, scan
 from anomalyclip.io.untrusted import Isolate, Untrusted
 from anomalyclip.watching.arrival import FileMark, FrameMark
 from anomalyclip.watching.journal import Journal
+from anomalyclip.watching.settling import EMPTY_PATIENCE, GONE, PASSING, TRIES, Pending, Stat
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-EMPTY_PATIENCE = 10  # an empty file is one whose writer has not begun: it may take so many times longer to settle
-_TRIES = 5
-# What passes by itself: the writer still holds the file (Windows), or a share is away for a moment.
-_PASSING = {errno.EACCES, errno.EPERM, errno.EBUSY, errno.EAGAIN, errno.EIO, errno.ETIMEDOUT, errno.EHOSTDOWN}
-_PASSING |= {getattr(errno, name) for name in ("ESTALE", "EREMOTEIO") if hasattr(errno, name)}
-
-
-class Stat(NamedTuple):
-    """Size in bytes and time of the last change in nanoseconds: what tells a file from its later versions."""
-
-    size: int
-    mtime_ns: int
-
-
-_GONE = Stat(-1, -1)  # should it come back, it is new
-
-
-@dataclass
-class _Pending:
-    """A file that is not known to be complete. since: when it was last seen to change (monotonic seconds)."""
-
-    stat: Stat
-    since: float
-    tries: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,7 +83,7 @@ class FolderSource:
         """What the last look saw and is no arrival, by kind."""
         self._told: Memo = {}
         self._known: dict[str, Stat] = {}  # done, in this run or an earlier one
-        self._pending: dict[str, _Pending] = {}
+        self._pending: dict[str, Pending] = {}
         self._read: dict[bytes, tuple[Stat, bytes | None]] = {}  # arrivals under way: what was read of them
         self._several: dict[str, _Several] = {}
         self._later: set[bytes] = set()
@@ -203,11 +178,11 @@ class FolderSource:
     def _notice(self, path: str, stat: Stat, now: float) -> None:
         pending = self._pending.get(path)
         if pending is None:
-            self._pending[path] = _Pending(stat, now)
+            self._pending[path] = Pending(stat, now)
         elif pending.stat != stat:
             pending.stat, pending.since = stat, now
 
-    def _settled(self, pending: _Pending, now: float) -> bool:
+    def _settled(self, pending: Pending, now: float) -> bool:
         patience = self._options.settle * (1 if pending.stat.size else EMPTY_PATIENCE) * 2.0**pending.tries
         return now - pending.since >= patience
 
@@ -250,7 +225,7 @@ class FolderSource:
 
     def _refuse_changed(self, item: InputItem, stat: Stat) -> None:
         """Raises ImageReadError where the file is no longer the one that arrived; it will come again."""
-        if next(_stat_of(item.file), (item.file, _GONE))[1] != stat:
+        if next(_stat_of(item.file), (item.file, GONE))[1] != stat:
             self._come_again(item)
             raise ImageReadError("the file changed while its pictures were read")
 
@@ -279,15 +254,15 @@ class FolderSource:
         except FileNotFoundError:
             if os.path.lexists(item.file):
                 raise ImageReadError("it is a link to a file that is not there; repair the link") from None
-            self._note(item, _GONE, None)
+            self._note(item, GONE, None)
             raise ImageReadError(
                 "the file vanished before it was scored; move files away later, or score faster"
             ) from None
         except OSError as error:
             pending = self._pending[item.file]
             pending.tries, pending.since = pending.tries + 1, self._clock()
-            replaced = next(_stat_of(item.file), (item.file, _GONE))[1] != expected  # its next version has its own row
-            if replaced or (error.errno in _PASSING and pending.tries < _TRIES):
+            replaced = next(_stat_of(item.file), (item.file, GONE))[1] != expected  # its next version has its own row
+            if replaced or (error.errno in PASSING and pending.tries < TRIES):
                 self._come_again(item)
             raise ImageReadError(f"cannot read the file: {error.strerror or error}; make it readable") from error
         if not expected == before == after or len(data) != after.size:

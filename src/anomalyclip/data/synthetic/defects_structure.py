@@ -167,11 +167,16 @@ def missing(s: Scene, spot: Spot, rng: Rng) -> Edit | None:
     return Edit(mix(s.image, part.behind, a), a, words)
 
 
-def _cover(s: Scene, part: Part) -> Array:
+def _whole(s: Scene, part: Part) -> Array:
+    """A part's opacity on the whole picture."""
+    alpha = np.zeros((s.n, s.n), np.float32)
     y0, y1, x0, x1 = part.box
-    a = np.zeros((s.n, s.n), np.float32)
-    a[y0:y1, x0:x1] = part.alpha
-    grown = cv2.dilate(a, np.ones((3, 3), np.uint8))
+    alpha[y0:y1, x0:x1] = part.alpha
+    return alpha
+
+
+def _cover(s: Scene, part: Part) -> Array:
+    grown = cv2.dilate(_whole(s, part), np.ones((3, 3), np.uint8))
     sx, sy = round(-3 * s.light[0]), round(-3 * s.light[1])
     return np.clip(np.maximum(grown, np.roll(grown, (sy, sx), (0, 1))), 0, 1)
 
@@ -182,8 +187,7 @@ def misplaced(s: Scene, spot: Spot, rng: Rng) -> Edit | None:
     if part is None:
         return None
     y0, y1, x0, x1 = part.box
-    a = np.zeros((s.n, s.n), np.float32)
-    a[y0:y1, x0:x1] = part.alpha
+    a = _whole(s, part)
     m: Array = cv2.getRotationMatrix2D(
         ((x0 + x1) / 2, (y0 + y1) / 2), float(rng.choice([-1, 1]) * rng.uniform(12, 120)), 1.0
     )
@@ -206,8 +210,7 @@ def extra(s: Scene, spot: Spot, rng: Rng) -> Edit | None:
     if part is None:
         return None
     y0, y1, x0, x1 = part.box
-    a = np.zeros((s.n, s.n), np.float32)
-    a[y0:y1, x0:x1] = part.alpha
+    a = _whole(s, part)
     m: Array = cv2.getRotationMatrix2D(
         ((x0 + x1) / 2, (y0 + y1) / 2), float(rng.uniform(0, 360)), rng.uniform(0.85, 1.1)
     )
@@ -228,8 +231,7 @@ def wrong_part(s: Scene, spot: Spot, rng: Rng) -> Edit | None:
     if part is None:
         return None
     y0, y1, x0, x1 = part.box
-    a = np.zeros((s.n, s.n), np.float32)
-    a[y0:y1, x0:x1] = part.alpha
+    a = _whole(s, part)
     tone = np.asarray(vary(rng, pick(rng)[1]), np.float32)
     if chance(rng, 0.6):
         grey = s.image.mean(2, keepdims=True)
