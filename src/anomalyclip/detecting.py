@@ -166,7 +166,8 @@ class Picture(NamedTuple):
         return str(self.source) if self.frame is None else frame_path(str(self.source), self.frame)
 
     def read(self, reading: Reading) -> Image:
-        return as_image(self.source, frame=self.frame, **reading.keywords())
+        image = as_image(self.source, frame=self.frame, **reading.keywords())
+        return reading.agreed(image, self.path or "image")
 
 
 def pictures_of(sources: Sequence[Any], frames: int | str | None, reading: Reading) -> list[Picture]:

@@ -114,11 +114,29 @@ def training_checkpoint(folder: Path, published) -> Path:
     return folder
 
 
+def average_alone(folder: Path, published) -> Path:
+    """As trainers keep an average of the weights, and nothing else."""
+    published.write_open_clip(folder)
+    (folder / "open_clip_model.safetensors").unlink()
+    state = {f"module.{name}": tensor for name, tensor in published.tensors.items()}
+    torch.save({"model_ema": state, "optimizer": {"state": {}, "param_groups": [{"lr": 1.0}]}}, folder / "ema.pt")
+    return folder
+
+
+def swa_model(folder: Path, published) -> Path:
+    """torch.optim.swa_utils.AveragedModel, which counts beside the weights."""
+    published.write_open_clip(folder)
+    (folder / "open_clip_model.safetensors").unlink()
+    state = {f"module.{name}": tensor for name, tensor in published.tensors.items()}
+    torch.save(state | {"n_averaged": torch.tensor(7)}, folder / "swa.pt")
+    return folder
+
+
 FORMS = {
     each.__name__: each
     for each in (
         hugging_face, hugging_face_bin, sharded, sharded_bin, hub_cache, hub_snapshot, hub_file, open_clip,
-        open_clip_bin, custom_text, training_checkpoint,
+        open_clip_bin, custom_text, training_checkpoint, average_alone, swa_model,
     )
 }  # fmt: skip
 
@@ -129,9 +147,17 @@ def test_every_form_is_transformers_model(tmp_path, published, form):
     assert (clip.config.vision.heads, clip.config.text.heads) == (4, 2)
     assert (clip.config.vision.mlp_width, clip.config.text.mlp_width) == (208, 0)
     assert clip.config.vision.preprocessing == PIXELS
-    theirs = FORMS[form] in (open_clip, open_clip_bin, custom_text, training_checkpoint)
+    theirs = (tmp_path / "open_clip_config.json").exists()
     assert clip.config.vision.told_by == ("open_clip_config.json" if theirs else "config.json")
     assert_transformers(clip, published)
+
+
+def test_weights_beside_their_average_are_refused(tmp_path, published):
+    published.write_open_clip(tmp_path)
+    (tmp_path / "open_clip_model.safetensors").unlink()
+    torch.save({"state_dict": published.tensors, "state_dict_ema": published.tensors}, tmp_path / "run.pt")
+    with pytest.raises(WeightsError, match=r"run\.pt: it holds weights twice, as 'state_dict' and averaged"):
+        load_clip(tmp_path)
 
 
 def test_all_forms_have_one_identity(tmp_path, published):

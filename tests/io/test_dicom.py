@@ -20,7 +20,7 @@ from pydicom.uid import (
 )
 
 from anomalyclip.errors import ImageReadError
-from anomalyclip.io import read_image, read_image_bytes, read_mask
+from anomalyclip.io import notes_of, read_image, read_image_bytes, read_mask
 from anomalyclip.io.dicom import window
 
 
@@ -105,6 +105,31 @@ def test_without_a_window_the_significant_bits_count(shown, counts):
 def test_monochrome1_is_turned_round(shown, counts):
     plain, negative = shown(dataset(counts)), shown(dataset(counts, "MONOCHROME1"))
     np.testing.assert_array_equal(negative, 255 - plain)
+
+
+@pytest.mark.parametrize("words", [False, True])
+@pytest.mark.parametrize("place", ["VOILUTSequence", "ModalityLUTSequence"])
+def test_tables_of_eight_bits_whose_entries_take_bytes_or_words(shown, counts, place, words):
+    """By the standard's definition: pydicom counts such a table's entries in 8 bits, and reads words as bytes."""
+    table = (255 * np.linspace(0, 1, 4096) ** 0.5).astype(np.uint8)
+    item = Dataset()
+    item.LUTDescriptor, item.ModalityLUTType = [4096, 0, 8], "US"
+    item.LUTData = table.astype("<u2" if words else "u1").tobytes()
+    item["LUTDescriptor"].VR = "US"
+    pixels = np.abs(counts.astype(np.int32)).astype(np.uint16) % 5000
+    data = dataset(pixels, bits=13)
+    setattr(data, place, [item])
+    np.testing.assert_array_equal(shown(data)[..., 0], table[np.minimum(pixels, 4095)])
+    item.LUTData = item.LUTData[:4000]
+    with pytest.raises(ImageReadError, match="of 4,096 entries of 8 bits"):
+        shown(data)
+
+
+def test_a_nearly_black_picture_says_so(shown, tmp_path):
+    shown(dataset(np.array([[0, 3_000_000]], np.uint32)))
+    assert "nearly all black" in " ".join(notes_of(read_image(tmp_path / "a.dcm")))
+    shown(dataset(np.array([[0, 1000]], np.uint16), bits=12))
+    assert notes_of(read_image(tmp_path / "a.dcm")) == ()
 
 
 def test_voi_table(shown):

@@ -221,7 +221,7 @@ def test_subsampled_ycbcr_by_hand(across, down):
     [
         ((8, 10), {"photometric": "cfa"}, "mosaic of a colour sensor"),
         ((8, 10, 3), {"photometric": 34892}, "linear raw"),
-        ((8, 10, 3), {"photometric": 8}, "CIE Lab"),
+        ((8, 10, 3), {"photometric": 10}, "ITU Lab"),
         ((8, 10, 5), {"photometric": "minisblack", "planarconfig": "contig"}, "5 bands that are no colours"),
         ((5, 8, 10), {"photometric": "minisblack", "planarconfig": "separate"}, "5 bands that are no colours"),
         ((8, 10), {"photometric": 4}, "transparency mask"),
@@ -233,6 +233,20 @@ def test_what_is_no_picture_is_named_alike_in_both_depths(tmp_path, dtype, shape
     for read in (read_image, read_mask):
         with pytest.raises(ImageReadError, match=says):
             read(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "tiff_lzw"}, {"compression": "tiff_adobe_deflate"}])
+def test_lab_colours_are_those_that_pillow_shows(rgb, options):
+    """Pillow writes CIE's form, whose a and b are signed; the same with the offset of ICC's."""
+    lab, buffer = Image.fromarray(rgb).convert("LAB"), io.BytesIO()
+    lab.save(buffer, "TIFF", **options)
+    expected = np.asarray(Image.open(io.BytesIO(buffer.getvalue())).convert("RGB"))
+    assert np.abs(expected.astype(int) - rgb).mean() < 3, "the colours, whichever way"
+    np.testing.assert_array_equal(np.asarray(read_image_bytes(buffer.getvalue())), expected)
+    stored = np.dstack([np.asarray(plane) for plane in lab.split()])
+    np.testing.assert_array_equal(np.asarray(read_image_bytes(written(stored, photometric=9))), expected)
+    with pytest.raises(ImageReadError, match="Lab TIFF of more than 8 bits"):
+        read_image_bytes(written(stored.astype(np.uint16) * 257, photometric=8))
 
 
 def test_more_bands_beside_the_colours_are_left_out_and_told(tmp_path):

@@ -60,7 +60,8 @@ class Pictures:
     def read(self, item: InputItem) -> Image:
         """An item's RGB image. Raises ImageReadError, InputError."""
         if item.key in self._held:
-            return as_image(self._held[item.key], name=item.path, **self._reading.keywords())
+            image = as_image(self._held[item.key], name=item.path, **self._reading.keywords())
+            return self._reading.agreed(image, item.path)
         return self._reading.image(item.file, item.frame)
 
 

@@ -92,7 +92,10 @@ def _pickled(path: Path, stream: Any, *, zipped: bool) -> Opened:
     else:
         check_streams(stream, path, WeightsError)
     loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped and zipfile.is_zipfile(path))
-    state = unwrap(loaded, lambda value: isinstance(value, Tensor))
+    try:
+        state = unwrap(loaded, lambda value: isinstance(value, Tensor))
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from None
     tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
     for name, tensor in tensors.items():
         _check_dense(name, tensor, path)

@@ -48,6 +48,9 @@ def hugging_face_facts(path: Path) -> Facts:
     kind = config.get("model_type", "clip")
     if kind != "clip":
         raise unsupported(path, "model_type", kind, "expected clip, with both towers")
+    classes = config.get("architectures") or []
+    if isinstance(classes, list) and classes and not any(str(name).startswith("CLIP") for name in classes):
+        raise unsupported(path, "architectures", classes, "expected CLIPModel")
     if config.get("quantization_config"):
         raise unsupported(path, "quantization_config", config["quantization_config"], "expected fp32, fp16 or bf16")
     towers = {}

@@ -77,6 +77,8 @@ def open_clip_facts(path: Path) -> Facts:
     pixels = told.get("preprocess_cfg") or model.get("preprocess_cfg") or {}
     width, head_width = (whole(vision, name, path) for name in ("width", "head_width"))
     heads = whole(vision, "heads", path) if "heads" in vision else width // max(head_width, 1)
+    if text.get("pool_type") == "eos" and "eos_id" not in text:
+        raise unsupported(path, "text_cfg.pool_type", "eos", "without eos_id, the token that ends a text is not known")
     end = whole(text, "eos_id", path) if text.get("pool_type") == "eos" and "eos_id" in text else None
     context = {name: whole(text, name, path) for name in ("context_length", "vocab_size")}
     sizes = {"patch_size": whole(vision, "patch_size", path), "image_size": side(vision["image_size"], path)}

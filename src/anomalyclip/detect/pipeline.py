@@ -118,9 +118,12 @@ def file_reader(reading: Reading | None = None) -> Callable[[InputItem], Image]:
 def untrusted_reader(files: Untrusted, reading: Reading | None = None) -> Callable[[InputItem], Image]:
     """The same, for files that may be hostile: see `anomalyclip.io.untrusted`."""
     how = reading or Reading()
-    return lambda item: files.read(
-        item.file, path=item.file, frame=item.frame, **replace(how, axis=item.axis).keywords()
-    )
+
+    def read(item: InputItem) -> Image:
+        keywords = replace(how, axis=item.axis).keywords()
+        return how.agreed(files.read(item.file, path=item.file, frame=item.frame, **keywords), item.path)
+
+    return read
 
 
 @dataclass(frozen=True)

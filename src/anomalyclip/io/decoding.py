@@ -162,7 +162,7 @@ def _rgba(image: Image.Image) -> Image.Image:
 
 def _rgb_of_image(image: Image.Image) -> Image.Image:
     if image.mode == "LAB":
-        raise Refusal("its colours are CIE Lab", "save it as RGB")
+        return tiff.lab_to_rgb(image)
     if not _has_alpha(image):
         # `copy` of a loaded file leaves its open file and decoder behind, without which it could be kept as it is.
         return image.copy() if image.mode == "RGB" else image.convert("RGB")

@@ -9,7 +9,8 @@ mapped alike, so the brightest pixel of a picture never decides where the file s
 3. A convention, the same for every picture: unsigned integers of 16 bits and more end at 65535, signed ones of 16 bits
    at 32767. Where that leaves the picture dark, a note says so and names the remedy.
 4. A guess by fixed steps, always told in a note: floats end at the first of 1, 255 and 65535 that they do not pass
-   twofold (resampling overshoots a little). What fits none of them, or is negative, has only its own range
+   twofold (resampling overshoots a little), and pictures of one run that end at different ones are refused
+   (`anomalyclip.io.reading.Reading.agreed`). What fits none of them, or is negative, has only its own range
    (`Scale.own`): two pictures stretched so do not compare, so the reader refuses them and names the remedy.
 
 NaN becomes 0, infinities become the nearer end, and so do values beyond the ends.
@@ -17,7 +18,7 @@ NaN becomes 0, infinities become the nearer end, and so do values beyond the end
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -31,7 +32,9 @@ Array = npt.NDArray[Any]
 _CONVENTION = {"uint8": 255.0, "int8": 127.0, "int16": 32767.0}
 _CONVENTION |= dict.fromkeys(("uint16", "uint32", "uint64", "int32", "int64"), 65535.0)
 _GUESSES = (1.0, 255.0, 65535.0)
+_TAKEN = " taken as white"
 _BAND = 1 << 20  # samples that are mapped at a time: floats of a whole large image would be copies of gigabytes
+_BLACK = 1 / 32  # a picture that keeps to the lowest eight levels of its stated scale is told
 _SHALLOW = 1 / 4  # a picture that leaves two bits of its convention unused is told
 _UNDERSHOOT = 0.05  # negative values that resampling makes, as a share of the largest value
 
@@ -91,7 +94,9 @@ def scale_of(values: Array, stated: Stated | None = None, full_scale: FullScale 
     """
     if stated is not None:
         high = finite_range(values)[1] if values.dtype.itemsize > 1 else None
-        if high is None or high <= stated.white:
+        if high is None or stated.black < high <= stated.black + (stated.white - stated.black) * _BLACK:
+            return Scale(stated.black, stated.white, _nearly_black(high, stated))
+        if high <= stated.white:
             return Scale(stated.black, stated.white)
         note = f"its values reach {high:g}, beyond the {stated.white:g} of {stated.field}: shown as white"
         return Scale(stated.black, stated.white, note)
@@ -110,6 +115,12 @@ def scale_of(values: Array, stated: Stated | None = None, full_scale: FullScale 
     return _guessed(low, high) if values.dtype.kind == "f" else _own(low, high)
 
 
+def _nearly_black(high: float | None, stated: Stated) -> str | None:
+    if high is None:
+        return None
+    return f"its values end at {high:g} of the {stated.white:g} of {stated.field}: nearly all black"
+
+
 def _dark(high: float, convention: float) -> str | None:
     if high == 0:
         return None
@@ -123,10 +134,18 @@ def _guessed(low: float, high: float) -> Scale:
     if low >= -_UNDERSHOOT * high:
         for white in _GUESSES:
             if high < 2 * white:
-                return Scale(
-                    0.0, white, f"its floats from {low:g} to {high:g} state no scale: {white:g} taken as white"
-                )
+                return Scale(0.0, white, f"its floats from {low:g} to {high:g} state no scale: {white:g}{_TAKEN}")
     return _own(low, high)
+
+
+def guessed_white(notes: Iterable[str]) -> float | None:
+    """The step that a picture's floats were found to end at, out of its notes; None where nothing was guessed.
+
+    >>> guessed_white([_guessed(0.0, 240.0).note or ""])
+    255.0
+    """
+    found = [note.removesuffix(_TAKEN).rpartition(" ")[2] for note in notes if note.endswith(_TAKEN)]
+    return float(found[0]) if found else None
 
 
 def _own(low: float, high: float) -> Scale:

@@ -157,6 +157,8 @@ def _modality(pixels: Array, told: Any) -> Array:
     if "RescaleIntercept" in told or "RescaleSlope" in told:
         told.RescaleSlope = told.get("RescaleSlope", 1)
         told.RescaleIntercept = told.get("RescaleIntercept", 0)
+    if "ModalityLUTSequence" in told and pixels.dtype.kind in "iu":
+        return _looked_up(pixels, told.ModalityLUTSequence[0], little=told.original_encoding[1] is not False)
     with np.errstate(all="ignore"):
         values: Array = apply_modality_lut(pixels, told)
     if values.dtype.kind == "f" and pixels.dtype.kind in "iu" and np.array_equal(values, np.rint(values)):
@@ -166,12 +168,28 @@ def _modality(pixels: Array, told: Any) -> Array:
 
 
 def _table(values: Array, told: Any) -> Array:
-    from pydicom.pixels.processing import apply_voi
-
     if values.dtype.kind == "f":
         raise Refusal("its VOI LUT follows a rescale to fractions", "export it with a window instead")
-    shown: Array = apply_voi(values, told)
+    shown = _looked_up(values, told.VOILUTSequence[0], little=told.original_encoding[1] is not False)
     return shown / float(2 ** int(told.VOILUTSequence[0].LUTDescriptor[2]) - 1)
+
+
+def _looked_up(values: Array, table: Any, *, little: bool) -> Array:
+    """Whole numbers through a table of DICOM PS3.3 C.11.1.1.1; what lies beyond its ends takes the end's entry.
+
+    Of our own, since pydicom counts the entries of a table of 8 bits in 8 bits, and such entries may lie in words.
+    """
+    entries, first, bits = (int(number) for number in table.LUTDescriptor)
+    entries = entries or 65536
+    data = table.LUTData
+    if isinstance(data, bytes):
+        width = 2 if bits > 8 or len(data) >= 2 * entries else 1
+        lut = np.frombuffer(data[: len(data) // width * width], f"{'<' if little else '>'}u{width}")
+    else:
+        lut = np.atleast_1d(np.asarray(data)).astype(np.uint16)
+    if not (8 <= bits <= 16 and len(lut) >= entries):
+        raise Refusal(f"its table has {len(lut):,} of {entries:,} entries of {bits} bits", EXPORT_AGAIN)
+    return np.asarray(lut[np.clip(values.astype(np.int64) - first, 0, entries - 1)])
 
 
 def _range(form: Format, told: Any) -> tuple[float, float]:

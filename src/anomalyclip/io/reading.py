@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from anomalyclip.errors import ImageReadError
 from anomalyclip.io.full_scale import FullScale, parse_full_scale
 from anomalyclip.io.limits import DEFAULT_MAX_PIXELS
+from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,11 +28,14 @@ class Reading:
         axis: "x", "y" or "z", along which the slices of a volume are counted.
         full_scale: the stored value that is white in files that do not say so, or (black, white); None follows
             `anomalyclip.io.depth`.
+
+    One object reads one run: the scale that the floats of its first such picture were taken to have is the run's.
     """
 
     max_pixels: int | None = None
     axis: str = "z"
     full_scale: FullScale | None = None
+    _guessed: dict[str, float] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], *, max_pixels: int | None = None) -> Reading:
@@ -50,13 +55,30 @@ class Reading:
         """One picture of a file; see `anomalyclip.io.read_image`."""
         from anomalyclip.io.images import read_image
 
-        return read_image(path, frame=frame, **self.keywords())
+        return self.agreed(read_image(path, frame=frame, **self.keywords()), path)
 
     def content(self, data: bytes, name: str, frame: int | None = None) -> Image:
         """The same of a file's bytes; see `anomalyclip.io.read_image_bytes`."""
         from anomalyclip.io.images import read_image_bytes
 
-        return read_image_bytes(data, name, frame=frame, **self.keywords())
+        return self.agreed(read_image_bytes(data, name, frame=frame, **self.keywords()), name)
+
+    def agreed(self, image: Image, name: StrPath) -> Image:
+        """The same picture, if the scale guessed for it is that of the run's others.
+
+        Raises ImageReadError: floats of 0 to 1 beside such of 0 to 255 would look alike and be scored as if they were.
+        """
+        from anomalyclip.io.decoding import notes_of
+        from anomalyclip.io.depth import guessed_white
+
+        white = guessed_white(notes_of(image))
+        if white is None or (first := self._guessed.setdefault("white", white)) == white:
+            return image
+        raise ImageReadError(
+            f"{printable(name)}: its floats state no scale and would end at {white:g}, those read before it ended at "
+            f"{first:g}: say which value is white, the same for all (--full-scale {max(white, first):g}, full_scale in "
+            "Python)"
+        )
 
     def count(self, path: StrPath) -> int:
         """How many pictures a file holds; see `anomalyclip.io.frames.count_frames`."""

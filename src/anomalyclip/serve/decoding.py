@@ -58,7 +58,8 @@ class Decoding:
                 "normal picture; scale it down, or save it with fewer bits"
             )
         decoders = self._large if upload.cost > _LARGE else self._small
-        return decoders.read(upload.read(), frame=upload.frame, ticket=ticket, **reading.keywords())
+        image = decoders.read(upload.read(), frame=upload.frame, ticket=ticket, **reading.keywords())
+        return reading.agreed(image, "image")
 
     @contextmanager
     def ending(self, ticket: Ticket) -> Iterator[None]:

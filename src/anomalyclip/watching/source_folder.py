@@ -119,10 +119,10 @@ class FolderSource:
         if item.frame is not None and item.frame != self._several[item.file].last:
             image = self._files.read(item.file, path=item.file, frame=item.frame, **how.keywords())
             self._refuse_changed(item, stat)
-            return image
+            return how.agreed(image, item.path)
         data = self._bytes(item)
         self._note(item, stat, _digest(data))
-        return self._files.read(data, path=item.file, frame=item.frame, **how.keywords())
+        return how.agreed(self._files.read(data, path=item.file, frame=item.frame, **how.keywords()), item.path)
 
     def settle(self, item: InputItem) -> FileMark | FrameMark | None:
         with self._guard:

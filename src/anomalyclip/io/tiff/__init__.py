@@ -12,7 +12,7 @@ from typing import BinaryIO
 from anomalyclip.io.depth import Raster
 from anomalyclip.io.tiff import directory
 from anomalyclip.io.tiff.chunks import read_samples
-from anomalyclip.io.tiff.colour import to_raster
+from anomalyclip.io.tiff.colour import lab_to_rgb, to_raster
 from anomalyclip.io.tiff.directory import Directory
 from anomalyclip.io.tiff.layout import Layout, read_layout
 
@@ -28,4 +28,4 @@ def decode(file: BinaryIO, page: Directory, layout: Layout) -> Raster:
     return to_raster(read_samples(file, page, layout), file, page, layout)
 
 
-__all__ = ["Directory", "Layout", "decode", "page_at", "read_layout"]
+__all__ = ["Directory", "Layout", "decode", "lab_to_rgb", "page_at", "read_layout"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ from anomalyclip.io.tiff import directory as tags
 from anomalyclip.io.tiff import layout as kinds
 from anomalyclip.io.tiff.directory import Directory
 from anomalyclip.io.tiff.layout import Layout
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _BAND = 256
 _REC601 = (0.299, 0.587, 0.114)
@@ -30,6 +33,8 @@ def to_raster(samples: npt.NDArray[Any], file: BinaryIO, page: Directory, layout
         values = _from_cmyk(samples, file, page)
     elif layout.photometric == kinds.YCBCR:
         values = samples if layout.compression == kinds.JPEG else _from_ycbcr(samples, file, page)
+    elif layout.photometric in kinds.LAB:
+        values = _from_lab(samples.view(np.uint8), signed=layout.photometric == kinds.CIE_LAB)
     else:
         values = samples[..., 0]
         white_is_zero = layout.photometric == kinds.GREY_INVERTED
@@ -90,6 +95,25 @@ def _from_ycbcr(samples: npt.NDArray[np.uint8], file: BinaryIO, page: Directory)
         g = (luma - red * r - blue * b) / green
         out[start : start + _BAND] = np.clip(np.floor(np.dstack([r, g, b]) + 0.5), 0, 255)
     return out
+
+
+def _from_lab(samples: npt.NDArray[np.uint8], *, signed: bool) -> npt.NDArray[np.uint8]:
+    """Lightness and a, b to sRGB by LittleCMS, as Pillow turns its own Lab pictures; signed: CIE's a and b."""
+    from PIL import Image
+
+    if signed:  # as ICC writes them, and Pillow keeps them: 128 is no colour
+        samples = samples ^ np.array([0, 0x80, 0x80], np.uint8)
+    planes = [Image.fromarray(np.ascontiguousarray(samples[..., plane])) for plane in range(3)]
+    return np.asarray(lab_to_rgb(Image.merge("LAB", planes)))
+
+
+def lab_to_rgb(image: Image.Image) -> Image.Image:
+    """A PIL image of Lab colours as sRGB. Raises `Refusal` where this Pillow comes without LittleCMS."""
+    from PIL import features
+
+    if not features.check("littlecms2"):
+        raise Refusal("its colours are CIE Lab, and this Pillow has no LittleCMS", "save it as RGB")
+    return image.convert("RGB")
 
 
 def _rationals(page: Directory, file: BinaryIO, tag: int, default: tuple[float, ...]) -> tuple[float, ...]:

@@ -17,12 +17,11 @@ from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal
 from anomalyclip.io.tiff import directory as tags
 from anomalyclip.io.tiff.directory import Directory
 
-GREY_INVERTED, GREY, RGB, PALETTE, CMYK, YCBCR = 0, 1, 2, 3, 5, 6
-_COLOURS = {GREY_INVERTED: 1, GREY: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3}
+GREY_INVERTED, GREY, RGB, PALETTE, CMYK, YCBCR, CIE_LAB, ICC_LAB = 0, 1, 2, 3, 5, 6, 8, 9
+LAB = (CIE_LAB, ICC_LAB)
+_COLOURS = {GREY_INVERTED: 1, GREY: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3, CIE_LAB: 3, ICC_LAB: 3}
 _REFUSED_COLOURS = {
     4: "a transparency mask",
-    8: "CIE Lab colours",
-    9: "ICC Lab colours",
     10: "ITU Lab colours",
     32803: "the raw mosaic of a colour sensor (Bayer)",
     32844: "logarithmic luminance",
@@ -218,7 +217,7 @@ def _subsampling(file: BinaryIO, page: Directory, photometric: int) -> tuple[int
 
 def _stated(file: BinaryIO, page: Directory, bits: int, kind: str, photometric: int, samples: int) -> Stated | None:
     """The scale that the tags state: SMin/SMaxSampleValue, else a depth that is no whole bytes."""
-    if photometric in (PALETTE, YCBCR) or (bits == 8 and kind == "u"):
+    if photometric in (PALETTE, YCBCR, *LAB) or (bits == 8 and kind == "u"):
         return None  # in 8 bits these tags hold what was measured, and everybody shows 0 to 255
     if tags.SAMPLE_MAX in page:
         lows = page.values(file, tags.SAMPLE_MIN, samples)[:samples].ravel()
@@ -248,6 +247,8 @@ def _check_combination(layout: Layout) -> None:
         raise Refusal("it is a TIFF with a palette and other samples beside it", "save it as RGB")
     if layout.photometric in (CMYK, YCBCR) and (layout.kind != "u" or layout.bits not in (8, 16)):
         raise Refusal(f"it is a CMYK or YCbCr TIFF of {layout.bits} bits", "save it as RGB with 8 or 16 bits")
+    if layout.photometric in LAB and (layout.bits != 8 or layout.samples != 3 or layout.compression == JPEG):
+        raise Refusal("it is a Lab TIFF of more than 8 bits, with alpha or JPEG-compressed", "save it as RGB")
     if layout.photometric == YCBCR and layout.compression != JPEG:
         if layout.bits != 8 or layout.planar or layout.samples != 3:
             raise Refusal("it is a YCbCr TIFF of more than 8 bits, with planes or with more samples", "save it as RGB")
