@@ -15,11 +15,15 @@ from . import (
     medical,
     medical_scans,
     objects_composite,
+    objects_goods,
     objects_long,
     objects_round,
+    solar,
 )
 from . import defects_lines as lines
+from . import defects_material as material
 from . import defects_medical as findings
+from . import defects_parts as parts
 from . import defects_spots as spots
 from . import defects_structure as structure
 from . import defects_wide as wide
@@ -94,8 +98,8 @@ FAMILIES: dict[str, Family] = {
         _family("zipper", objects_long.zipper, "object", "surface soft thread parts"),
         _family("tool", objects_long.tool, "object", _OBJECT + " parts"),
         _family("connector", objects_long.connector, "electronics", _OBJECT + " parts"),
-        _family("food", objects_long.food, "object", _OBJECT + " organic", weight=1.6),
-        _family("vial", objects_long.bottle_side, "object", _OBJECT + " parts print", "upright"),
+        _family("food", objects_goods.food, "object", _OBJECT + " organic", weight=1.6),
+        _family("vial", objects_goods.bottle_side, "object", _OBJECT + " parts print", "upright"),
         _family("tray", arrays.tray, "assembly", _OBJECT + " parts", weight=1.6),
         _family("scatter", arrays.scatter, "assembly", _OBJECT + " parts"),
         _family("assembly", arrays.assembly, "assembly", _OBJECT + " parts print", weight=1.4),
@@ -110,7 +114,7 @@ FAMILIES: dict[str, Family] = {
         _family("xray", medical_scans.xray, "medical", "scan", "scan", weight=0.8),
         _family("ultrasound", medical_scans.ultrasound, "medical", "scan", "scan", weight=0.8),
         _family("micrograph", medical_scans.micrograph, "texture", "surface film", "inspection", True, 0.8),
-        _family("solar_cell", electronics.solar_cell, "electronics", "solar", "glow", weight=2.5),
+        _family("solar_cell", solar.solar_cell, "electronics", "solar", "glow", weight=2.5),
         _family(
             "circuit_board", electronics.circuit_board, "electronics", "board parts print surface hard", weight=2.0
         ),
@@ -166,22 +170,22 @@ DEFECTS: dict[str, Defect] = {
         _defect("burn", spots.burn, "burn", "surface", (0.003, 0.12), 0.6),
         _defect("blowholes", spots.blowholes, "pores", "cast", (0.0008, 0.04), 5.0),
         _defect("bubbles", spots.bubbles, "bubbles", "coat hard", (0.002, 0.06), 0.6),
-        _defect("rust", spots.rust, "rust", "metal", (0.003, 0.2), 1.2),
-        _defect("knot", spots.knot, "knot", "wood", (0.0008, 0.04), 7.0),
-        _defect("resin", spots.resin, "streak", "wood", (0.002, 0.06), 3.5),
+        _defect("rust", material.rust, "rust", "metal", (0.003, 0.2), 1.2),
+        _defect("knot", material.knot, "knot", "wood", (0.0008, 0.04), 7.0),
+        _defect("resin", material.resin, "streak", "wood", (0.002, 0.06), 3.5),
         _defect("poke", spots.poke, "puncture", "soft hide organic", (0.0008, 0.02)),
-        _defect("recolour", spots.recolour, "discolouration", "surface", (0.003, 0.3), 1.3),
-        _defect("roughened", spots.roughened, "rough area", "surface", (0.004, 0.3)),
-        _defect("mould", spots.mould, "mould", "organic wood soft pile", (0.004, 0.2), 0.6),
+        _defect("recolour", material.recolour, "discolouration", "surface", (0.003, 0.3), 1.3),
+        _defect("roughened", material.roughened, "rough area", "surface", (0.004, 0.3)),
+        _defect("mould", material.mould, "mould", "organic wood soft pile", (0.004, 0.2), 0.6),
         _defect("paste", structure.paste, "patch", "surface film", (0.003, 0.2)),
         _defect("foreign", structure.foreign, "patch", "surface film derma", (0.001, 0.3), 1.5),
         _defect("turned", structure.turned, "patch", "grain thread periodic wire", (0.006, 0.2)),
         _defect("bend", structure.bend, "deformation", "soft edge wire periodic film scan", (0.006, 0.15), 1.2),
         _defect("broken_edge", structure.broken_edge, "broken edge", "edge", (0.002, 0.08), 4.0),
-        _defect("missing", structure.missing, "missing part", "parts", (0.01, 0.1), 3.0),
-        _defect("misplaced", structure.misplaced, "misplaced part", "parts", (0.01, 0.1), 2.0),
-        _defect("extra", structure.extra, "extra part", "parts", (0.01, 0.1), 1.0),
-        _defect("wrong_part", structure.wrong_part, "wrong part", "parts", (0.01, 0.1), 1.5),
+        _defect("missing", parts.missing, "missing part", "parts", (0.01, 0.1), 3.0),
+        _defect("misplaced", parts.misplaced, "misplaced part", "parts", (0.01, 0.1), 2.0),
+        _defect("extra", parts.extra, "extra part", "parts", (0.01, 0.1), 1.0),
+        _defect("wrong_part", parts.wrong_part, "wrong part", "parts", (0.01, 0.1), 1.5),
         _defect("misprint", structure.misprint, "misprint", "print", (0.003, 0.08), 2.5),
         _defect("repeat_fault", structure.repeat_fault, "pattern fault", "wire periodic", (0.002, 0.06), 3.0),
         _defect("peeled", structure.peeled, "peeling", "coat", (0.003, 0.15), 1.5),
