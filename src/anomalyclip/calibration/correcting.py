@@ -23,7 +23,6 @@ from anomalyclip.calibration.profile import Corrections, ImageLevel, OperatingPo
 from anomalyclip.calibration.remembering import Remembered, drawn_again
 from anomalyclip.errors import ConfigError
 from anomalyclip.judges.memory.bank import Bank, make_bank
-from anomalyclip.judges.memory.comparing import boxes_of
 from anomalyclip.judges.memory.held_out import HeldOut
 
 if TYPE_CHECKING:
@@ -103,6 +102,11 @@ def thresholds_alone(profile: Profile, scores: Sequence[float], peaks: Sequence[
 def _remembering(profile: Profile, false_alarms: Sequence[FalseAlarm]) -> Profile:
     assert profile.memory is not None
     opened = profile.opened()
+    if opened.line.source.aligned is not None and any(one.region is not None for one in false_alarms):
+        raise ConfigError(
+            "this line compares patches place by place (--aligned), so it remembers whole pictures only: correct the "
+            "picture without a region"
+        )
     line = _grown(opened.line, false_alarms)
     whole = [(place, one.good) for place, one in enumerate(false_alarms, opened.line.bank.count) if one.region is None]
     if len(line.names) > MOST_REMEMBERED:
@@ -153,16 +157,16 @@ def _grown(line: Line, false_alarms: Sequence[FalseAlarm]) -> Line:
     owners = [bank.pictures]
     for number, one in enumerate(false_alarms, count):
         chosen, where = _patches(one)
-        added = make_bank([chosen], max(share, 1))
+        added = make_bank([chosen], max(share, 1), line.source)
         rows.append(added.rows)
         places.append(where[added.places])
         owners.append(np.full(len(added.rows), number, np.int32))
-        boxes.append(boxes_of(_views_of(one.good), where[added.places]))
+        boxes.append(one.good.patch_boxes()[where[added.places]])
     names = (*line.names, *(one.good.path.replace("\\", "/").rpartition("/")[2] for one in false_alarms))
     sizes = np.array([one.good.size for one in false_alarms], np.int32).reshape(-1, 2)
     return replace(
         line,
-        bank=Bank(np.concatenate(rows), np.concatenate(owners), np.concatenate(places).astype(np.int32)),
+        bank=Bank(np.concatenate(rows), np.concatenate(owners), np.concatenate(places).astype(np.int32), line.source),
         names=names,
         boxes=np.concatenate(boxes).astype(np.int32),
         sizes=np.concatenate([line.sizes, sizes]),
@@ -172,20 +176,16 @@ def _grown(line: Line, false_alarms: Sequence[FalseAlarm]) -> Line:
 
 def _patches(one: FalseAlarm) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """The patches (N, D) that are known to be good, and their places."""
-    described = np.concatenate([view.described for view in one.good.seen])
+    described = np.concatenate([view.described for view in one.good.remembered])
     every = np.arange(len(described), dtype=np.int32)
     if one.region is None:
         return described, every
     x, y, width, height = one.region
-    left, top, wide, high = boxes_of(_views_of(one.good), every).T
+    left, top, wide, high = one.good.patch_boxes().T
     across = np.minimum(left + wide, x + width) - np.maximum(left, x)
     down = np.minimum(top + high, y + height) - np.maximum(top, y)
     inside = (across > 0) & (down > 0)
     return described[inside], every[inside]
-
-
-def _views_of(good: Good) -> list[tuple[tuple[int, int, int, int], tuple[int, int]]]:
-    return [(view.box, seen.grid) for view, seen in zip(good.views, good.seen, strict=True)]
 
 
 def _operating(profile: Profile, scores: Sequence[float], recall: float) -> OperatingPoint:

@@ -15,7 +15,8 @@ from anomalyclip.geometry import Areas, Assembly, Geometry, plan_views, view_pix
 from anomalyclip.geometry.views import batches_of
 from anomalyclip.io.names import printable
 from anomalyclip.io.pictures import thumbnail_jpeg
-from anomalyclip.judges.memory.copies import poses
+from anomalyclip.judges.memory.comparing import boxes_of
+from anomalyclip.judges.memory.copies import poses, unposed
 from anomalyclip.judges.memory.held_out import Seen, see
 
 if TYPE_CHECKING:
@@ -30,6 +31,15 @@ if TYPE_CHECKING:
 KEPT_BYTES = 64 * 2**20
 THUMBNAIL = 320
 """Longest side in pixels of the pictures that a memory shows: what pocket sees of a picture. About 20 KB each."""
+
+
+@dataclass(frozen=True, eq=False)
+class Turned:
+    """A copy of a picture in another pose: its number among :func:`poses`, its views and what was seen of each."""
+
+    pose: int
+    views: list[View]
+    seen: list[Seen]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +61,20 @@ class Good:
     area: Area | None
     original: Callable[[], Image]
     thumbnail: bytes
-    copies: list[Seen] = field(default_factory=list)
+    copies: list[Turned] = field(default_factory=list)
 
     @property
     def remembered(self) -> list[Seen]:
         """Views, and those of turned copies."""
-        return [*self.seen, *self.copies]
+        return [*self.seen, *(view for copy in self.copies for view in copy.seen)]
+
+    def patch_boxes(self) -> NDArray[np.int32]:
+        """Where each patch of :attr:`remembered` lies in the picture: (M, 4), x, y, width, height in pixels."""
+        found = []
+        for copy in (Turned(0, self.views, self.seen), *self.copies):
+            for view, seen in zip(copy.views, copy.seen, strict=True):
+                found.append(unposed(boxes_of(view.box, seen.grid), copy.pose, self.size))
+        return np.concatenate(found)
 
     def assembly(self, *, keep_map: bool = True) -> Assembly:
         """Takes the verdict of each view, as `detect` does."""
@@ -143,14 +161,16 @@ class Gatherer:
             self._copies(image) if self.augment else [],
         )
 
-    def _copies(self, image: Image) -> list[Seen]:
+    def _copies(self, image: Image) -> list[Turned]:
         """Seven other poses, each laid out as pictures of its proportions are."""
         from PIL import Image as Pillow
 
-        found: list[Seen] = []
-        for pose in poses(np.asarray(image))[1:]:
-            copy = Pillow.fromarray(pose)
-            found += self.seen(copy, list(plan_views(copy.size, self.geometry, self.model.sizes, None)))
+        found = []
+        for number, pixels in enumerate(poses(np.asarray(image))):
+            if number:
+                copy = Pillow.fromarray(pixels)
+                views = list(plan_views(copy.size, self.geometry, self.model.sizes, None))
+                found.append(Turned(number, views, self.seen(copy, views)))
         return found
 
     def seen(self, image: Image, views: list[View]) -> list[Seen]:

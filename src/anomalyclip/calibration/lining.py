@@ -13,7 +13,6 @@ import numpy as np
 from anomalyclip.calibration.conformal import allowed_or_smallest, interpolated_threshold
 from anomalyclip.calibration.measured import Measured
 from anomalyclip.judges.memory.bank import Bank, make_bank
-from anomalyclip.judges.memory.comparing import boxes_of
 from anomalyclip.judges.memory.fusion import Mixture, Scale, mixture_of, raw_map
 from anomalyclip.judges.memory.held_out import HeldOut
 from anomalyclip.judges.memory.line import Line
@@ -118,14 +117,8 @@ def of_many_kinds(held: Sequence[HeldOut]) -> bool:
 
 def _boxes(pictures: Sequence[Good], bank: Bank) -> NDArray[np.int32]:
     """Where each patch of the bank lies in its picture, (M, 4)."""
-    found = [
-        boxes_of(
-            [(view.box, seen.grid) for view, seen in zip(picture.views, picture.seen, strict=True)],
-            bank.places[bank.pictures == number],
-        )
-        for number, picture in enumerate(pictures)
-    ]
-    return np.concatenate(found)
+    found = [picture.patch_boxes()[bank.places[bank.pictures == number]] for number, picture in enumerate(pictures)]
+    return np.concatenate(found).astype(np.int32)
 
 
 def _line(values: NDArray[np.float64], rate: float) -> float:

@@ -241,8 +241,9 @@ class CorrectJob:
 
         if profile.memory is None or not normal:
             return Gathered()
-        source = profile.opened().line.source
-        how = Gatherer(model, source, stream["geometry"], stream["areas"], file_reader(stream["reading"]))
+        line = profile.opened().line
+        read = file_reader(stream["reading"])
+        how = Gatherer(model, line.source, stream["geometry"], stream["areas"], read, augment=line.augmented)
         return how.gather([one.item for one in normal])
 
     def _measured(self, model: Detector, items: Sequence[InputItem], stream: dict[str, Any]) -> Any:

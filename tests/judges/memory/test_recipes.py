@@ -14,7 +14,7 @@ from scipy.spatial.distance import cdist
 from anomalyclip.encoders.base import EncoderFacts, Features, Stage
 from anomalyclip.errors import ConfigError
 from anomalyclip.judges.memory.bank import Bank, make_bank
-from anomalyclip.judges.memory.copies import poses
+from anomalyclip.judges.memory.copies import poses, unposed
 from anomalyclip.judges.memory.fusion import mixture_of, parts_of, raw_map
 from anomalyclip.judges.memory.held_out import HeldOut, Seen
 from anomalyclip.judges.memory.places import near_places
@@ -218,3 +218,15 @@ def test_corners_lie_on_corners() -> None:
 
 def test_every_recipe_says_where_it_stands() -> None:
     assert all("arXiv" in method.reference for method in METHODS.values())
+
+
+@pytest.mark.parametrize("pose", range(8))
+def test_patches_of_turned_copies_are_found_again_in_the_picture(pose: int) -> None:
+    picture = np.random.default_rng(pose).integers(0, 256, (7, 11, 3), dtype=np.uint8)
+    boxes = np.array([[1, 2, 3, 2], [0, 0, 1, 4], [4, 3, 2, 1]], np.int32)
+    for (x, y, width, height), (left, top, wide, high) in zip(
+        boxes, unposed(boxes, pose, (11, 7)).tolist(), strict=True
+    ):
+        shown = poses(picture)[pose][y : y + height, x : x + width]
+        patch = picture[top : top + high, left : left + wide]
+        assert_array_equal(poses(patch)[pose], shown)

@@ -88,14 +88,9 @@ def patch_box(view: Sequence[int], grid: tuple[int, int], patch: int) -> Place:
     return left + column * width / columns, top + row * height / rows, width / columns, height / rows
 
 
-def boxes_of(views: Sequence[tuple[Sequence[int], tuple[int, int]]], places: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Where patches of a picture lie, (n, 4) in whole pixels.
-
-    views: box and grid of each view of the picture. places: (n,) patch numbers, row by row, view by view; those beyond
-    the last view are of turned copies, whose patches begin anew.
-    """
-    every = [_whole(patch_box(box, grid, patch)) for box, grid in views for patch in range(grid[0] * grid[1])]
-    return np.array(every, np.int32)[places % len(every)]
+def boxes_of(view: Sequence[int], grid: tuple[int, int]) -> NDArray[np.int32]:
+    """Where the patches of a view [x, y, width, height] lie, (h w, 4) in whole pixels, row by row. grid: (h, w)."""
+    return np.array([_whole(patch_box(view, grid, patch)) for patch in range(grid[0] * grid[1])], np.int32)
 
 
 def _whole(place: Place) -> list[int]:

@@ -32,3 +32,18 @@ def poses(picture: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     """
     turned = [np.rot90(one, quarter) for one in (picture, picture[:, ::-1]) for quarter in range(4)]
     return [np.ascontiguousarray(one) for one in turned]
+
+
+def unposed(boxes: NDArray[np.int32], pose: int, size: tuple[int, int]) -> NDArray[np.int32]:
+    """Where boxes (n, 4) of a pose lie in the picture itself: x, y, width, height in pixels.
+
+    pose: its place among :func:`poses`, 0 to 7. size: (width, height) of the picture.
+    """
+    mirrored, quarters = divmod(pose, 4)
+    x, y, width, height = np.asarray(boxes, np.int32).T
+    for quarter in reversed(range(quarters)):
+        before = size[quarter % 2]  # width of what this quarter turn was given
+        x, y, width, height = before - y - height, x, height, width
+    if mirrored:
+        x = size[0] - x - width
+    return np.stack([x, y, width, height], axis=1)

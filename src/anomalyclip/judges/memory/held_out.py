@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -77,6 +78,14 @@ class HeldOut:
 
     def distances(self, *without: int) -> list[Floats]:
         """(N,) of each view to a memory without its own picture and without those named."""
+        return self._without(*without) if without else self._own_left_out
+
+    @cached_property
+    def _own_left_out(self) -> list[Floats]:
+        """Asked for several times: of the statistics, of the kinds of pictures, of the maps."""
+        return self._without()
+
+    def _without(self, *without: int) -> list[Floats]:
         absent = {*without} | ({self.own} if self.own is not None else set())
         present = [number for number in range(len(self.near[0])) if number not in absent]
         return [
