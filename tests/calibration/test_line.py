@@ -50,7 +50,7 @@ def test_leaving_a_picture_out_equals_a_memory_made_without_it() -> None:
             expected = without.distances(view.described)[0]
             assert_allclose(distances, expected, atol=1e-6)
             whole = np.array([view.whole])
-            assert_allclose(parts, statistics(expected[None], view.words[None], whole)[0], rtol=1e-4)
+            assert_allclose(parts[:3], statistics(expected[None], view.words[None], whole)[0], rtol=1e-4)
         two = [one for number, one in enumerate(described) if number not in {own, (own + 1) % 5}]
         again = make_bank(two, 3 * 9).distances(views[0].described)[0]
         assert_allclose(held.distances((own + 1) % 5)[0], again, atol=1e-6)

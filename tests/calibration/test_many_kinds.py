@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 from anomalyclip.calibration.gathering import Good
-from anomalyclip.calibration.lining import AUTO, MANY_KINDS, OF_MANY_KINDS, learn
+from anomalyclip.calibration.lining import AUTO, MANY_KINDS, OF_MANY_KINDS, Learned, learn
 from anomalyclip.geometry import Geometry, plan_views
-from anomalyclip.judges.memory.held_out import Seen
+from anomalyclip.judges.memory.fusion import STATISTICS, parts_of
+from anomalyclip.judges.memory.held_out import APART, Seen
+from anomalyclip.judges.memory.peaks import top_mean
 from anomalyclip.judges.memory.search import unit
 from anomalyclip.judges.memory.source import Source
 
 SOURCE, VIEWS = Source("stages", (4,)), plan_views((4, 4), Geometry())
 
 
-def line_of(noises: list[float]):
+def line_of(noises: list[float]) -> Learned:
     """A line of pictures of the same nine patches, each with noise of its own strength."""
     rng = np.random.default_rng(0)
     common = rng.normal(size=(9, 8))
@@ -29,32 +32,70 @@ def line_of(noises: list[float]):
     return learn(pictures, SOURCE, rate=0.1, pixel_rate=0.1, sigma=0)
 
 
-def ratio(learned) -> float:
-    medians = [np.median(one.distances()[0]) for one in learned.held]
-    return float(np.percentile(medians, 90) / np.percentile(medians, 10))
+def deviation(learned: Learned) -> float:
+    """Of ln(memory) over the pictures, but the one farthest from the median."""
+    far = np.log([top_mean(one.distances()[0]) for one in learned.held])
+    order = np.argsort(abs(far - np.median(far)))
+    return float(np.std(far[order[:-1]], ddof=1))
 
 
-def test_pictures_of_one_kind_are_joined_a_third_each() -> None:
-    learned = line_of([0.2] * 24)
-    assert ratio(learned) < MANY_KINDS
+def test_pictures_of_one_kind_are_joined_a_fifth_each() -> None:
+    learned = line_of([0.2] * 12)
+    assert deviation(learned) < MANY_KINDS
     assert learned.line.mixture == AUTO
+    assert learned.line.levels is None
 
 
 def test_a_single_odd_picture_is_no_kind_of_its_own() -> None:
-    assert line_of([0.2] * 24 + [1.0]).line.mixture == AUTO
+    assert line_of([0.2] * 11 + [1.0]).line.mixture == AUTO
+    assert line_of([0.2] * 9 + [5.0]).line.mixture == AUTO
 
 
-def test_pictures_of_many_kinds_are_judged_where_the_words_suspect_something() -> None:
-    learned = line_of([0.1] * 12 + [0.6] * 12)
-    assert ratio(learned) > MANY_KINDS
-    line = learned.line
+@pytest.fixture(scope="module")
+def many() -> Learned:
+    return line_of([0.05] * 6 + [0.6] * 6)
+
+
+def test_pictures_of_many_kinds_have_the_words_maps(many: Learned) -> None:
+    assert deviation(many) > MANY_KINDS
+    line = many.line
     assert line.mixture == OF_MANY_KINDS
-    near = learned.held[0].views[0]
+    near = many.held[0].views[0]
     odd = Seen(unit(-near.described), near.grid, np.zeros(9, np.float32), near.whole, np.zeros((4, 4), np.float32))
-    unsuspected, drawn = line.judge(odd)
-    assert unsuspected < 0.5, "far from everything, but nothing that the words suspect"
-    assert np.ptp(drawn) == pytest.approx(0, abs=1e-6)
+    assert np.ptp(line.judge(odd)[1]) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_picture_is_held_against_what_its_kind_has_itself(many: Learned) -> None:
+    line, described = many.line, [one.views[0].described for one in many.held]
+    count = len(described)
+    near = np.array([[1 - patches @ other.T for other in described] for patches in described]).min(axis=-1)
+    memory = np.empty((count, count + 1))  # of picture r without itself and without picture i; the last: itself alone
+    for r in range(count):
+        for i in range(count + 1):
+            present = [number for number in range(count) if number not in (r, i)]
+            memory[r, i] = np.log(near[r, present].min(axis=0).max() + 1e-6)
+    assert line.levels is not None
+    assert_allclose(line.levels[:, 0], memory[:, count], atol=5e-3)
+    for i, one in enumerate(many.held):
+        others = [number for number in range(count) if number != i]
+        votes = [others[number] for number in near[i, others].argmin(axis=0)]
+        expected = np.mean([memory[vote, i] for vote in votes])
+        assert one.parts()[0, STATISTICS.index("kind")] == pytest.approx(memory[i, count] - expected, abs=2e-2)
 
 
 def test_few_pictures_are_not_asked() -> None:
-    assert line_of([0.1] * 4 + [0.6] * 4).line.mixture == AUTO
+    assert line_of([0.05] * 4 + [0.6] * 4).line.mixture == AUTO
+
+
+def test_a_patch_is_compared_with_those_of_its_view_that_share_nothing_with_it() -> None:
+    rng = np.random.default_rng(3)
+    described = unit(rng.normal(size=(6 * 5, 4)).astype(np.float32))
+    view = Seen(described, (6, 5), np.zeros(30, np.float32), 0.5, np.zeros((4, 4), np.float32))
+    for patch, found in enumerate(view.to_itself):
+        row, column = divmod(patch, 5)
+        apart = [n for n in range(30) if max(abs(n // 5 - row), abs(n % 5 - column)) >= APART]
+        assert found == pytest.approx(min(1 - described[patch] @ described[n] for n in apart), abs=1e-6)
+    small = Seen(described[:6], (2, 3), np.ones(6, np.float32), 0.5, np.zeros((4, 4), np.float32))
+    assert np.isinf(small.to_itself).all()
+    found = parts_of(SOURCE, small, np.arange(6, dtype=np.float32))
+    assert_allclose(found[[3, 4]], found[:2])

@@ -115,6 +115,9 @@ def _remembering(profile: Profile, false_alarms: Sequence[FalseAlarm]) -> Profil
             "(`anomalyclip calibrate GOOD... --more CORRECTED...`)"
         )
     held = [(good, HeldOut(good.seen, line.bank, place)) for place, good in whole]
+    line = _with_levels(line, [one for _, one in held])
+    for _, one in held:
+        one.levels = line.levels
     raw = [float(line.raw_scores(one.parts()).max()) for _, one in held]
     heights = [raw_peak(one, line.sigma, line.mixture) for _, one in held]
     measured = Measured(
@@ -172,6 +175,17 @@ def _grown(line: Line, false_alarms: Sequence[FalseAlarm]) -> Line:
         sizes=np.concatenate([line.sizes, sizes]),
         sha256="",
     )
+
+
+def _with_levels(line: Line, held: Sequence[HeldOut]) -> Line:
+    """What the new pictures have themselves; of one that is good in a region only, what is usual."""
+    if line.levels is None:
+        return line
+    levels = np.repeat(np.median(line.levels, axis=0)[None], line.bank.count, axis=0)
+    levels[: len(line.levels)] = line.levels
+    for one in held:
+        levels[one.own] = one.level()
+    return replace(line, levels=levels)
 
 
 def _patches(one: FalseAlarm) -> tuple[NDArray[np.float32], NDArray[np.int32]]:

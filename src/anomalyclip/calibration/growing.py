@@ -107,6 +107,7 @@ class Growing:
         if learned is None or len(learned.held) != len(self.pictures):
             learned = self._learn(0.5, 0.5)  # the bank is the same at any rate
         held = HeldOut(good.seen, learned.line.bank, None)
+        held.levels = learned.line.levels
         return _Stranger(good.path, held.parts(), raw_peak(held, self.sigma, learned.line.mixture))
 
 

@@ -14,7 +14,7 @@ from anomalyclip.calibration.conformal import allowed_or_smallest, interpolated_
 from anomalyclip.calibration.measured import Measured
 from anomalyclip.judges.memory.bank import Bank, make_bank
 from anomalyclip.judges.memory.fusion import Mixture, Scale, mixture_of, raw_map
-from anomalyclip.judges.memory.held_out import HeldOut
+from anomalyclip.judges.memory.held_out import HeldOut, levels_of
 from anomalyclip.judges.memory.line import Line
 
 if TYPE_CHECKING:
@@ -33,17 +33,20 @@ FULL_PICTURES = 12
 """Views' worth of patches that a memory holds; pictures are thinned to it, so that a search costs a tenth of pocket's
 pass whatever their number."""
 
-AUTO = Mixture("auto", memory=1, product=1, words=1, map_words=1.0, map_memory=0.5)
-"""A third each: what served best over eight real sets, and better than a choice per line (docs/memory-log.md)."""
+AUTO = Mixture("auto", memory=1, product=1, words=1, novelty=1, novelty_product=1, map_words=1.0, map_memory=0.5)
+"""A fifth each: fixed, as a choice per line served worse over eight real sets (docs/memory-log.md)."""
 
-OF_MANY_KINDS = Mixture("many-kinds", memory=0, product=1, words=1, map_words=1.0, map_memory=0.0)
-"""Where good pictures are of many kinds: a distance then tells how rare a picture's kind is, and speaks only where the
-words suspect something, too; maps are the words'."""
+OF_MANY_KINDS = Mixture(
+    "many-kinds", memory=0, product=1, words=1, kind=1, kind_product=1, map_words=1.0, map_memory=0.0
+)
+"""Where good pictures are of many kinds: a distance then tells first how rare a picture's kind is. It counts as far as
+it is unusual for the kind, or the words suspect something, too; maps are the words'."""
 
-MANY_KINDS = 2.7
-"""From this ratio on of the 90% to the 10% quantile of the pictures' median distances, each left out, they are of many
-kinds. Measured with 25: one kind up to 2.2, tiles of many weaves 3 to 9."""
-_ENOUGH_TO_ASK = 10  # pictures, below which these quantiles say little
+MANY_KINDS = 0.5
+"""From this deviation of ln(memory) on, over good pictures each left out, they are of many kinds: those a deviation
+above and below then differ by a factor of e. Measured with 25 (docs/memory-log.md): one kind .10 to .41, many weaves
+.53 to .93. The picture that is farthest from the median does not count, as one bad picture is no kind."""
+_ENOUGH_TO_ASK = 10  # pictures, below which a deviation says little
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,11 @@ def learn(
     bank = make_bank(described, full, source)
     held = [HeldOut(picture.seen, bank, number) for number, picture in enumerate(pictures)]
     mixture = mixture or (OF_MANY_KINDS if of_many_kinds(held) else AUTO)
+    levels = None
+    if mixture.kind or mixture.kind_product:
+        levels = levels_of(held)
+        for one in held:
+            one.levels = levels_of(held, *((one.own,) if one.own is not None else ()))
     parts = [one.parts() for one in held]
     every = np.concatenate(parts)
     centre, spread = every.mean(axis=0), _spread(every)
@@ -102,6 +110,7 @@ def learn(
         boxes=_boxes(pictures, bank),
         sizes=np.array([picture.size for picture in pictures], np.int32),
         augmented=any(picture.copies for picture in pictures),
+        levels=levels,
     )
     return Learned(line, _measured(pictures, raw, maps, line), held)
 
@@ -110,9 +119,9 @@ def of_many_kinds(held: Sequence[HeldOut]) -> bool:
     """Whether good pictures, each left out in turn, lie unlike far from the others; see :data:`MANY_KINDS`."""
     if len(held) < _ENOUGH_TO_ASK:
         return False
-    medians = [float(np.median(np.concatenate(one.distances()))) for one in held]
-    low, high = np.quantile(medians, (0.1, 0.9))
-    return bool(high > MANY_KINDS * max(float(low), 1e-6))
+    far = levels_of(held)[:, 0]
+    odd = int(np.abs(far - np.median(far)).argmax())
+    return bool(np.delete(far, odd).std(ddof=1) > MANY_KINDS)
 
 
 def _boxes(pictures: Sequence[Good], bank: Bank) -> NDArray[np.int32]:
@@ -126,7 +135,7 @@ def _line(values: NDArray[np.float64], rate: float) -> float:
 
 
 def _spread(parts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Deviations (3,); a statistic in which good pictures do not differ counts by its size instead."""
+    """Deviations (7,); a statistic in which good pictures do not differ counts by its size instead."""
     spread = parts.std(axis=0, ddof=1) if len(parts) > 1 else np.zeros(parts.shape[1])
     return np.asarray(np.maximum(spread, 1e-3 * np.abs(parts).mean(axis=0) + 1e-6))
 

@@ -136,7 +136,7 @@ class Maker:
             warnings=[*warnings, *suspicious_names(_all_paths(found))],
         )
         if self.self_test:
-            made.tried = try_faults(self._gatherer(), found.line, found.pictures, self.advance)
+            made.tried = try_faults(self._gatherer(), found.line, found.pictures, found.learned.held, self.advance)
             made.told += chart_lines(made.tried, rates[0], found.at_tenth())
             made.profile = made.profile.model_copy(update={"self_test": summary_of(made.tried)})
         return made

@@ -1,7 +1,8 @@
 """A line's memory on disk: one safetensors file beside the profile, bound to it by its hash.
 
 Arrays: `rows` (M, D) float16, `pictures` and `places` (M,) int32, `boxes` (M, 4) int32 (where in its picture a patch
-lies), `sizes` (P, 2) int32 (width and height of each picture), and `thumbnail.N` (bytes,) uint8, a JPEG of picture N:
+lies), `sizes` (P, 2) int32 (width and height of each picture), of a line of many kinds `levels` (P, 2) float64 (what
+each picture has itself, see `Line`), and `thumbnail.N` (bytes,) uint8, a JPEG of picture N:
 a memory can show what it compares with when the pictures are gone. All numbers that are not arrays stand in the
 profile (:class:`MemoryPart`).
 
@@ -36,7 +37,7 @@ _ARRAYS = ("rows", "pictures", "places", "boxes", "sizes")
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Three = tuple[Number, Number, Number]
+Statistics = Annotated[tuple[Number, ...], Field(min_length=3, max_length=7)]
 
 
 class _Part(BaseModel):
@@ -52,6 +53,10 @@ class MixtureRecord(_Part):
     words: Weight
     map_words: Weight
     map_memory: Weight
+    novelty: Weight = 0.0
+    novelty_product: Weight = 0.0
+    kind: Weight = 0.0
+    kind_product: Weight = 0.0
 
 
 class ScaleRecord(_Part):
@@ -67,7 +72,7 @@ class MemoryPart(_Part):
     file: its name, in the folder of the profile. sha256: of its bytes. held_out: how pictures were kept out of the
     memory that judged them: "each" in turn, or "half" of them, which then set the line alone. pictures: names of those
     in the memory, in its order. kind, layers, neighbourhood, recipe, widths, aligned: see `Source`. augmented: it holds
-    turned and mirrored copies of them, too.
+    turned and mirrored copies of them, too. centre, spread: of the statistics; older profiles have the first three.
     """
 
     file: Annotated[str, Field(pattern=r"^[^/\\\\]{1,255}$")]
@@ -78,8 +83,8 @@ class MemoryPart(_Part):
     layers: tuple[Annotated[int, Field(ge=1)], ...]
     neighbourhood: Annotated[int, Field(ge=1, le=15)]
     mixture: MixtureRecord
-    centre: Three
-    spread: Three
+    centre: Statistics
+    spread: Statistics
     score_scale: ScaleRecord
     map_scale: ScaleRecord
     sigma: Weight
@@ -122,6 +127,8 @@ def packed(line: Line, thumbnails: Sequence[bytes]) -> bytes:
     bank = line.bank
     arrays: dict[str, Any] = {"rows": halved(bank.rows), "pictures": bank.pictures, "places": bank.places}
     arrays |= {"boxes": line.boxes, "sizes": line.sizes}
+    if line.levels is not None:
+        arrays["levels"] = np.asarray(line.levels, np.float64)
     arrays |= {f"thumbnail.{number}": np.frombuffer(one, np.uint8) for number, one in enumerate(thumbnails)}
     # One entry: safetensors writes several in an order of its own each time.
     return bytes(save(arrays, metadata={"anomalyclip-memory": "1"}))
@@ -139,8 +146,8 @@ def part_of(line: Line, *, file: str, data: bytes, held_out: Literal["each", "ha
         layers=source.layers,
         neighbourhood=source.neighbourhood,
         mixture=MixtureRecord(**{name: getattr(mixture, name) for name in MixtureRecord.model_fields}),
-        centre=_three(line.centre),
-        spread=_three(line.spread),
+        centre=tuple(map(float, line.centre)),
+        spread=tuple(map(float, line.spread)),
         score_scale=ScaleRecord(typical=line.score_scale.typical, line=line.score_scale.line),
         map_scale=ScaleRecord(typical=line.map_scale.typical, line=line.map_scale.line),
         sigma=line.sigma,
@@ -191,15 +198,15 @@ def unpacked(part: MemoryPart, data: bytes, path: Path) -> Opened:
         arrays: dict[str, NDArray[Any]] = dict(load(data))
     except (SafetensorError, ValueError, KeyError) as error:
         raise InputError(f"the memory {printable(path)} is damaged ({error}); {REMEDY}") from error
-    if not set(_ARRAYS) <= set(arrays) or not _fits(arrays, len(part.pictures), part.widths):
+    if not set(_ARRAYS) <= set(arrays) or not _fits(arrays, part):
         raise InputError(f"the memory {printable(path)} does not hold what a memory holds; {REMEDY}")
     rows, pictures, places, boxes, sizes = (arrays[name] for name in _ARRAYS)
     line = Line(
         part.source,
         Bank(part.source.restored(rows), pictures, places, part.source),
         Mixture(**part.mixture.model_dump()),
-        np.array(part.centre),
-        np.array(part.spread),
+        _padded(part.centre, 0.0),
+        _padded(part.spread, 1.0),
         Scale(part.score_scale.typical, part.score_scale.line),
         Scale(part.map_scale.typical, part.map_scale.line),
         part.sigma,
@@ -208,6 +215,7 @@ def unpacked(part: MemoryPart, data: bytes, path: Path) -> Opened:
         boxes,
         sizes,
         part.augmented,
+        arrays.get("levels"),
     )
     numbered = {
         int(found[1]): array for key, array in arrays.items() if (found := re.fullmatch(r"thumbnail\.(\d+)", key))
@@ -228,7 +236,9 @@ def _bytes(path: Path) -> bytes | None:
         raise InputError(f"cannot read the memory {printable(path)}: {error}; {REMEDY}") from error
 
 
-def _fits(arrays: Mapping[str, NDArray[Any]], count: int, widths: Sequence[int]) -> bool:
+def _fits(arrays: Mapping[str, NDArray[Any]], part: MemoryPart) -> bool:
+    count, widths, levels = len(part.pictures), part.widths, arrays.get("levels")
+    by_kind = part.mixture.kind > 0 or part.mixture.kind_product > 0
     rows, pictures, places, boxes, sizes = (arrays[name] for name in _ARRAYS)
     return (
         rows.ndim == 2
@@ -243,9 +253,14 @@ def _fits(arrays: Mapping[str, NDArray[Any]], count: int, widths: Sequence[int])
         and bool((np.diff(pictures) >= 0).all())
         and int(pictures[0]) == 0
         and int(pictures[-1]) == count - 1
+        and by_kind == (levels is not None)
+        and (levels is None or (levels.shape == (count, 2) and levels.dtype == np.float64))
+        and (levels is None or bool(np.isfinite(levels).all()))
     )
 
 
-def _three(values: NDArray[np.float64]) -> Three:
-    first, second, third = (float(value) for value in values)
-    return first, second, third
+def _padded(values: Sequence[float], with_: float) -> NDArray[np.float64]:
+    """One number for each statistic; those that an older profile lacks have no weight in it."""
+    from anomalyclip.judges.memory.fusion import STATISTICS
+
+    return np.array([*values, *[with_] * (len(STATISTICS) - len(values))], np.float64)

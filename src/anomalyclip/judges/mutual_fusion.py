@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from anomalyclip.judges.memory.fusion import Mixture, Scale, statistics
+from anomalyclip.judges.memory.fusion import ALONE, Mixture, Scale, statistics
 from anomalyclip.judges.memory.peaks import top_mean
 
 if TYPE_CHECKING:
@@ -87,13 +87,13 @@ def fused(
     )
     deviations = (mutual - np.median(mutual, axis=0)) / lower_spread(mutual)
     if line is None:
-        raw = deviations @ MIXTURE.weights
+        raw = deviations @ MIXTURE.weights_alone
         return scale_of(raw)(raw), raw
     known = np.concatenate([statistics(_near(one)[None], one.words[None], np.array([one.whole])) for one in seen])
-    remembered = (known - line.centre) / line.spread
+    remembered = (known - line.centre[:ALONE]) / line.spread[:ALONE]
     joined = remembered.copy()
     joined[:, :2] = (remembered[:, :2] + deviations[:, :2]) / 2
-    raw = joined @ line.mixture.weights
+    raw = joined @ line.mixture.weights_alone
     return line.score_scale(raw), np.asarray(raw)
 
 

@@ -162,8 +162,7 @@ class Learner:
             radius=self._radius,
             most=self._most,
         )
-        views = [(one.view.box, one.nearest.grid) for one in waiting.looked]
-        boxes = boxes_of(views, np.arange(len(rows), dtype=np.int32))
+        boxes = np.concatenate([boxes_of(one.view.box, one.nearest.grid) for one in waiting.looked])
         picture = Picture(Path(result.item.path).name, boxes, waiting.size)
         self._store.admit(number, picture, rows, admission)
         self.standing.admitted = number

@@ -15,10 +15,10 @@ from PIL import Image
 
 from anomalyclip.calibration.profile import SelfTest
 from anomalyclip.calibration.selftest.painters import KINDS, paint
-from anomalyclip.judges.memory.held_out import HeldOut
 
 if TYPE_CHECKING:
     from anomalyclip.calibration.gathering import Gatherer, Good
+    from anomalyclip.judges.memory.held_out import HeldOut
     from anomalyclip.judges.memory.line import Line
 
 SIZES = (0.05, 0.1, 0.2)
@@ -43,13 +43,19 @@ class Tried(NamedTuple):
 
 
 def try_faults(
-    gatherer: Gatherer, line: Line, pictures: Sequence[Good], advance: Callable[[], object] = lambda: None
+    gatherer: Gatherer,
+    line: Line,
+    pictures: Sequence[Good],
+    held: Sequence[HeldOut],
+    advance: Callable[[], object] = lambda: None,
 ) -> list[Tried]:
     """Every kind in every size and contrast, each on one of the memory's pictures, which is left out of it.
 
     Fewer where the model is slow, see :data:`SECONDS`.
 
-    pictures: in the order of the line's bank. Raises ImageReadError where one has gone meanwhile.
+    pictures: in the order of the line's bank. held: each against it.
+
+    Raises ImageReadError where a picture has gone meanwhile.
     """
     rng = np.random.default_rng(SEED)
     tried = []
@@ -61,8 +67,8 @@ def try_faults(
         picture = pictures[number]
         original = picture.original()
         painted, _ = paint(kind, np.asarray(original), size * min(original.size), contrast, rng)
-        held = HeldOut(gatherer.seen(Image.fromarray(painted), picture.views), line.bank, number)
-        score = float(line.score_scale(line.raw_scores(held.parts())).max())
+        seen = gatherer.seen(Image.fromarray(painted), picture.views)
+        score = float(line.score_scale(line.raw_scores(held[number].repainted(seen).parts())).max())
         tried.append(Tried(kind, size, contrast, score))
         advance()
     return tried

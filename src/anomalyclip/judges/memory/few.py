@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from anomalyclip.judges.memory.bank import make_bank
-from anomalyclip.judges.memory.fusion import parts_of, raw_map
+from anomalyclip.judges.memory.fusion import ALONE, parts_of, raw_map
 from anomalyclip.judges.memory.recipes import AUTO
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _STEEP = 0.25
 class FewLine:
     """A line without a threshold: its scores order pictures, and no value of them stands for a rate.
 
-    With the statistics m, p and c of :data:`anomalyclip.judges.memory.fusion.STATISTICS` the raw score is
+    With the first statistics m, p and c of :data:`anomalyclip.judges.memory.fusion.STATISTICS` the raw score is
     w_1 ln(m) / s_1 + w_2 ln(p) / s_2 + w_3 c / s_3: logarithms, because the scale of distances is not known. A named
     recipe's is its own score.
 
@@ -48,12 +48,12 @@ class FewLine:
         """Score and map (H, W) of one view, both in [0, 1]."""
         source = self.bank.source
         distances, _ = self.bank.distances(view.described, view.grid)
-        memory, product, words = parts_of(source, view, distances)
+        memory, product, words = parts_of(source, view, distances)[:ALONE]
         whole = raw_map(source, view, distances, self.sigma, self.mixture)
         if source.recipe != AUTO:
             return memory / (1 + memory), whole / (1 + whole)
         parts = np.array([np.log(memory + _TINY), np.log(product + _TINY), words])
-        raw = float(parts / SPREADS @ self.mixture.weights)
+        raw = float(parts / SPREADS @ self.mixture.weights_alone)
         # distances are at most 2, and so a map at most 2 ** map_memory
         return 1 / (1 + float(np.exp(-_STEEP * raw))), whole / np.float32(2**self.mixture.map_memory)
 

@@ -22,9 +22,15 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-STATISTICS = ("memory", "product", "words")
-"""Of one view: the hottest 1% of its patches' distances d; of d z, z what the words say of the patch; and the logit of
-what the words say of the whole."""
+STATISTICS = ("memory", "product", "words", "novelty", "novelty_product", "kind", "kind_product")
+"""Of one view. memory: the hottest 1% of its patches' distances d to the memory. product: of d z, z what the words say
+of the patch. words: the logit of what the words say of the whole. novelty, novelty_product: as memory and product with
+min(d, s), s the distance to the view's own other patches: what repeats in a picture is seldom its fault. kind,
+kind_product: ln memory and ln product less what those good pictures have themselves that its patches are nearest to,
+each weighed by its share of the patches: how odd a picture is for its kind."""
+
+ALONE = 3
+"""Of :data:`STATISTICS`, so many first ones take a view and its distances alone, nothing of other pictures' scores."""
 
 TYPICAL = 0.1
 """The score of a typical good picture, the median of a line's; 0.5 is its threshold."""
@@ -41,7 +47,7 @@ class Mixture:
 
     Attributes:
         name: what tables call it.
-        memory, product, words: w_k, 0 or more.
+        memory, product, words, novelty, novelty_product, kind, kind_product: w_k, 0 or more.
         map_words, map_memory: a and b, 0 or more.
     """
 
@@ -51,12 +57,21 @@ class Mixture:
     words: float
     map_words: float = 1.0
     map_memory: float = 0.5
+    novelty: float = 0.0
+    novelty_product: float = 0.0
+    kind: float = 0.0
+    kind_product: float = 0.0
 
     @property
     def weights(self) -> NDArray[np.float64]:
-        """(3,), adding up to 1."""
-        weights = np.array([self.memory, self.product, self.words], dtype=np.float64)
+        """(7,), adding up to 1."""
+        weights = np.array([getattr(self, name) for name in STATISTICS], dtype=np.float64)
         return np.asarray(weights / weights.sum())
+
+    @property
+    def weights_alone(self) -> NDArray[np.float64]:
+        """(3,), adding up to 1: of the first :data:`ALONE` statistics."""
+        return np.asarray(self.weights[:ALONE] / self.weights[:ALONE].sum())
 
 
 def class_scores(scores: Floats, maps: Floats, peak: tuple[float, float]) -> NDArray[np.float64]:
@@ -78,7 +93,10 @@ def on_patches(maps: Floats, grid: tuple[int, int]) -> Floats:
 
 
 def statistics(distances: Floats, words: Floats, whole: NDArray[np.float64]) -> NDArray[np.float64]:
-    """:data:`STATISTICS` (B, 3) of distances (B, N), words' map on patches (B, N), and :func:`class_scores` (B,)."""
+    """The first three of :data:`STATISTICS` (B, 3).
+
+    distances: (B, N). words: their map on patches (B, N). whole: (B,), see :func:`class_scores`.
+    """
     parts = top_mean(distances), top_mean(distances * words), np.log(whole / (1 - whole))
     return np.stack([np.asarray(part, np.float64) for part in parts], axis=1)
 
@@ -108,11 +126,28 @@ def mixture_of(source: Source) -> Mixture | None:
     return Mixture(source.recipe, memory=1, product=0, words=0)
 
 
-def parts_of(source: Source, view: Seen, distances: Floats) -> NDArray[np.float64]:
-    """:data:`STATISTICS` (3,) of a view at these distances (N,); of a named recipe its score, and nothing beside."""
+def parts_of(
+    source: Source, view: Seen, distances: Floats, expected: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """:data:`STATISTICS` (7,) of a view at these distances (N,); of a named recipe its score, and nothing beside.
+
+    expected: (2,) ln memory and ln product of a good picture of its kind; None leaves `kind` and `kind_product` at 0.
+    """
+    parts = np.zeros(len(STATISTICS))
     if (method := METHODS.get(source.recipe)) is not None:
-        return np.array([method.score(view, distances.reshape(view.grid), len(source.layers)), 0.0, 0.0])
-    return np.asarray(statistics(distances[None], view.words[None], np.array([view.whole]))[0])
+        parts[0] = method.score(view, distances.reshape(view.grid), len(source.layers))
+        return parts
+    parts[:ALONE] = statistics(distances[None], view.words[None], np.array([view.whole]))[0]
+    novel = np.minimum(distances, view.to_itself)
+    parts[3:5] = top_mean(novel), top_mean(novel * view.words)
+    if expected is not None:
+        parts[5:] = level(parts) - expected
+    return parts
+
+
+def level(parts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(2,) ln memory and ln product of statistics (7,)."""
+    return np.asarray(np.log(parts[:2] + _TINY))
 
 
 def raw_map(source: Source, view: Seen, distances: Floats, sigma: float, mixture: Mixture | None) -> Floats:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from anomalyclip.encoders.base import as_numpy
-from anomalyclip.judges.memory.fusion import class_scores, on_patches, parts_of
+from anomalyclip.judges.memory.fusion import class_scores, level, on_patches, parts_of, statistics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,6 +22,23 @@ if TYPE_CHECKING:
     from anomalyclip.judges.memory.source import Source
 
     Floats = NDArray[np.float32]
+
+
+APART = 3
+"""Rows or columns of patches from which on two neighbourhoods of 3 x 3 patches have none in common."""
+
+
+class Against(NamedTuple):
+    """Patches of a view held against a memory: distances (N,), and pictures (N,), whose patch the nearest one is."""
+
+    distances: Floats
+    pictures: NDArray[np.intp]
+
+    def expected(self, levels: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
+        """(2,) mean of the pictures' levels (P, 2) over the patches; None without levels."""
+        if levels is None:
+            return None
+        return np.asarray(np.bincount(self.pictures, minlength=len(levels)) @ levels / len(self.pictures))
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +57,20 @@ class Seen:
     whole: float
     anomaly_map: Floats
     score: float = math.nan
+
+    @cached_property
+    def to_itself(self) -> Floats:
+        """(N,) 1 - cos to the nearest of its own patches that share nothing with a patch; infinite where none does."""
+        height, width = self.grid
+        beside = abs(np.subtract.outer(np.arange(width), np.arange(width))) < APART
+        nearest = np.empty((height, width), np.float32)
+        for row in range(height):
+            cosines = self.described[row * width : (row + 1) * width] @ self.described.T
+            by_place = cosines.reshape(width, height, width)
+            rows = slice(max(0, row - APART + 1), row + APART)
+            by_place[:, rows] = np.where(beside[:, None], -np.inf, by_place[:, rows])
+            nearest[row] = cosines.max(axis=1)
+        return np.asarray(1 - nearest.ravel(), np.float32)
 
 
 def see(encoder: Encoder, words: Judge, source: Source, pixels: Array) -> list[Seen]:
@@ -67,31 +98,47 @@ class HeldOut:
     Args:
         views: of the picture. bank: of the good pictures.
         own: the picture's number in the bank, or that of the picture it was painted on; None is a stranger.
+        twins: numbers of other pictures in the bank that show the same; they are left out with it.
 
     Attributes:
         near: (views, P, parts, N) distance of each patch to the nearest patch of each picture of the bank.
+        levels: (P, 2) what the good pictures have themselves without this one, see :func:`levels_of`; None where kinds
+            do not count.
     """
 
-    def __init__(self, views: Sequence[Seen], bank: Bank, own: int | None) -> None:
-        self.views, self.bank, self.own = views, bank, own
+    def __init__(self, views: Sequence[Seen], bank: Bank, own: int | None, twins: Iterable[int] = ()) -> None:
+        self.views, self.bank, self.own, self.twins = views, bank, own, frozenset(twins)
         self.near = [bank.by_picture(view.described, view.grid) for view in views]
+        self.levels: NDArray[np.float64] | None = None
 
-    def distances(self, *without: int) -> list[Floats]:
-        """(N,) of each view to a memory without its own picture and without those named."""
-        return self._without(*without) if without else self._own_left_out
+    def repainted(self, views: Sequence[Seen]) -> HeldOut:
+        """Other views of the same picture, left out of the same bank."""
+        other = HeldOut(views, self.bank, self.own, self.twins)
+        other.levels = self.levels
+        return other
+
+    def against(self, *without: int) -> list[Against]:
+        """Each view against a memory without its own picture and its twins, and without those named."""
+        return self._against(*without) if without else self._left_out
 
     @cached_property
-    def _own_left_out(self) -> list[Floats]:
+    def _left_out(self) -> list[Against]:
         """Asked for several times: of the statistics, of the kinds of pictures, of the maps."""
-        return self._without()
+        return self._against()
 
-    def _without(self, *without: int) -> list[Floats]:
-        absent = {*without} | ({self.own} if self.own is not None else set())
-        present = [number for number in range(len(self.near[0])) if number not in absent]
-        return [
-            self.bank.combined(near[present].min(axis=0), view.grid)
-            for near, view in zip(self.near, self.views, strict=True)
-        ]
+    def _against(self, *without: int) -> list[Against]:
+        absent = self.twins.union(without, () if self.own is None else (self.own,))
+        present = np.array([number for number in range(len(self.near[0])) if number not in absent], np.intp)
+        found = []
+        for near, view in zip(self.near, self.views, strict=True):
+            there = near[present]
+            distances = self.bank.combined(there.min(axis=0), view.grid)
+            found.append(Against(distances, present[there[:, 0].argmin(axis=0)]))
+        return found
+
+    def distances(self, *without: int) -> list[Floats]:
+        """(N,) of each view, as :meth:`against`."""
+        return [one.distances for one in self.against(*without)]
 
     def by_picture(self) -> list[Floats]:
         """(P, N) of each view: distances to each picture of the bank alone."""
@@ -101,9 +148,22 @@ class HeldOut:
         ]
 
     def parts(self, *without: int) -> NDArray[np.float64]:
-        """Statistics (views, 3), see :data:`anomalyclip.judges.memory.fusion.STATISTICS`."""
+        """Statistics (views, 7), see :data:`anomalyclip.judges.memory.fusion.STATISTICS`."""
         rows = [
-            parts_of(self.bank.source, view, distances)
-            for view, distances in zip(self.views, self.distances(*without), strict=True)
+            parts_of(self.bank.source, view, one.distances, one.expected(self.levels))
+            for view, one in zip(self.views, self.against(*without), strict=True)
         ]
         return np.stack(rows)
+
+    def level(self, *without: int) -> NDArray[np.float64]:
+        """(2,) ln memory and ln product, mean over the views."""
+        found = [
+            level(statistics(one.distances[None], view.words[None], np.array([view.whole]))[0])
+            for view, one in zip(self.views, self.against(*without), strict=True)
+        ]
+        return np.asarray(np.mean(found, axis=0))
+
+
+def levels_of(held: Sequence[HeldOut], *without: int) -> NDArray[np.float64]:
+    """(P, 2) :meth:`HeldOut.level` of each picture of a bank, left out of it; `without` others, too."""
+    return np.stack([one.level(*(number for number in without if number != one.own)) for one in held])

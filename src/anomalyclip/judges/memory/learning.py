@@ -118,13 +118,12 @@ class LearningJudge(LineJudge):
 
     def _one(self, view: Seen, learned: Learned) -> tuple[float, Floats, Candidate]:
         line = self.line
-        fixed, rows = line.bank.distances(view.described, view.grid)
+        fixed, fixed_rows = line.bank.distances(view.described, view.grid)
         near, own = found = learned.prototypes.distances(view.described)
         closer = near < fixed
         distances = np.where(closer, near, fixed)
-        rows = np.where(closer, len(line.bank.rows) + own, rows)
-        score, anomaly_map = line.at(view, distances)
-        candidate = Candidate(
-            view.grid, distances, rows, line, view.described, fixed, line.score_at(view, fixed), learned, found
-        )
+        rows = np.where(closer, len(line.bank.rows) + own, fixed_rows)
+        score, anomaly_map = line.at(view, distances, fixed_rows)
+        fixed_score = line.score_at(view, fixed, fixed_rows)
+        candidate = Candidate(view.grid, distances, rows, line, view.described, fixed, fixed_score, learned, found)
         return score, anomaly_map, candidate

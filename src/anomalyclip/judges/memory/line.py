@@ -10,7 +10,7 @@ import numpy as np
 from anomalyclip.encoders.base import as_numpy
 from anomalyclip.judges.base import Judge, Size
 from anomalyclip.judges.memory.fusion import Mixture, Scale, parts_of, raw_map
-from anomalyclip.judges.memory.held_out import Seen, seen_by
+from anomalyclip.judges.memory.held_out import Against, Seen, seen_by
 from anomalyclip.judges.verdicts import Nearest, Verdicts
 
 if TYPE_CHECKING:
@@ -29,13 +29,15 @@ class Line:
     Attributes:
         source, bank: which features are kept, and those of the good pictures.
         mixture: how words and memory are joined.
-        centre, spread: (3,) mean and deviation of the statistics over good pictures, each left out in turn.
+        centre, spread: (7,) mean and deviation of the statistics over good pictures, each left out in turn.
         score_scale, map_scale: raw scores and maps on [0, 1].
         sigma: pixels at the model's input; smooths distances as the words' maps are.
         sha256: of the file it was read from, "" before it is written.
         names: of the good pictures' files, in the bank's order. boxes: (M, 4) int32, where in its picture each patch of
             the bank lies: x, y, width, height in pixels; empty where that is not known. sizes: (P, 2) int32, width and
-            height of each picture.
+            height of each picture. augmented: the bank holds turned copies, too.
+        levels: (P, 2) what each good picture has itself, left out of the others, see
+            :func:`anomalyclip.judges.memory.held_out.levels_of`; None where kinds do not count.
     """
 
     source: Source
@@ -51,9 +53,10 @@ class Line:
     boxes: NDArray[np.int32] = field(default_factory=lambda: np.empty((0, 4), np.int32))
     sizes: NDArray[np.int32] = field(default_factory=lambda: np.empty((0, 2), np.int32))
     augmented: bool = False
+    levels: NDArray[np.float64] | None = None
 
     def raw_scores(self, parts: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Raw scores (...,) of statistics (..., 3)."""
+        """Raw scores (...,) of statistics (..., 7)."""
         return np.asarray(((parts - self.centre) / self.spread) @ self.mixture.weights)
 
     def judge(self, view: Seen) -> tuple[float, NDArray[np.float32]]:
@@ -64,16 +67,22 @@ class Line:
     def compare(self, view: Seen) -> tuple[float, NDArray[np.float32], Nearest]:
         """:meth:`judge`, and what each patch of the view was compared with."""
         distances, rows = self.bank.distances(view.described, view.grid)
-        return *self.at(view, distances), Nearest(view.grid, distances, rows, self)
+        return *self.at(view, distances, rows), Nearest(view.grid, distances, rows, self)
 
-    def at(self, view: Seen, distances: NDArray[np.float32]) -> tuple[float, NDArray[np.float32]]:
-        """Score and map (H, W) of a view whose patches lie at these distances (N,) from what is good."""
+    def at(
+        self, view: Seen, distances: NDArray[np.float32], rows: NDArray[np.intp]
+    ) -> tuple[float, NDArray[np.float32]]:
+        """Score and map (H, W) of a view whose patches lie at these distances (N,) from what is good.
+
+        rows: (N,) the nearest of the bank, which tell the picture's kind.
+        """
         raw = raw_map(self.source, view, distances, self.sigma, self.mixture)
-        return self.score_at(view, distances), self.map_scale(raw)
+        return self.score_at(view, distances, rows), self.map_scale(raw)
 
-    def score_at(self, view: Seen, distances: NDArray[np.float32]) -> float:
+    def score_at(self, view: Seen, distances: NDArray[np.float32], rows: NDArray[np.intp]) -> float:
         """The score of :meth:`at`."""
-        return float(self.score_scale(self.raw_scores(parts_of(self.source, view, distances))))
+        expected = Against(distances, self.bank.pictures[rows]).expected(self.levels)
+        return float(self.score_scale(self.raw_scores(parts_of(self.source, view, distances, expected))))
 
 
 class LineJudge(Judge):
