@@ -32,7 +32,7 @@ class Against(NamedTuple):
     """Patches of a view held against a memory: distances (N,), and pictures (N,), whose patch the nearest one is."""
 
     distances: Floats
-    pictures: NDArray[np.intp]
+    pictures: NDArray[np.integer]
 
     def expected(self, levels: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
         """(2,) mean of the pictures' levels (P, 2) over the patches; None without levels."""
