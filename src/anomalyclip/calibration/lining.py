@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from anomalyclip.calibration.conformal import allowed_or_smallest, interpolated_threshold
 from anomalyclip.calibration.measured import Measured
+from anomalyclip.calibration.twins import twins_among
 from anomalyclip.judges.memory.bank import Bank, make_bank
 from anomalyclip.judges.memory.fusion import Mixture, Scale, mixture_of, raw_map
 from anomalyclip.judges.memory.held_out import HeldOut, levels_of
@@ -57,11 +58,13 @@ class Learned:
         line: see :class:`Line`.
         measured: scores and peaks of each picture, left out of the memory, on the line's scale.
         held: the pictures against the whole bank, for what is asked of them afterwards.
+        twins: groups of near-duplicates among them, each left out as one.
     """
 
     line: Line
     measured: Measured
     held: list[HeldOut]
+    twins: list[list[int]] = field(default_factory=list)
 
 
 def learn(
@@ -84,6 +87,10 @@ def learn(
     described = [np.concatenate([view.described for view in picture.remembered]) for picture in pictures]
     bank = make_bank(described, full, source)
     held = [HeldOut(picture.seen, bank, number) for number, picture in enumerate(pictures)]
+    twins = twins_among(held)
+    for group in twins:
+        for number in group:
+            held[number].leave_out_too(group)
     mixture = mixture or (OF_MANY_KINDS if of_many_kinds(held) else AUTO)
     levels = None
     if mixture.kind or mixture.kind_product:
@@ -112,7 +119,7 @@ def learn(
         augmented=any(picture.copies for picture in pictures),
         levels=levels,
     )
-    return Learned(line, _measured(pictures, raw, maps, line), held)
+    return Learned(line, _measured(pictures, raw, maps, line), held, twins)
 
 
 def of_many_kinds(held: Sequence[HeldOut]) -> bool:

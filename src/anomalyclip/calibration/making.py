@@ -23,6 +23,7 @@ from anomalyclip.calibration.spoiling import (
     strange_groups,
     suspicious_names,
 )
+from anomalyclip.calibration.twins import twin_lines
 from anomalyclip.combining import check_memory_options, memory_source
 from anomalyclip.detect.inputs import InputItem
 from anomalyclip.detect.pipeline import file_reader
@@ -124,6 +125,7 @@ class Maker:
         )
         warnings = [*_too_few(len(normals.scores), self.rates[0]), *found.told]
         skipped = normals.skipped + (anomalous.skipped if anomalous is not None else [])
+        warnings += twin_lines(found.learned.twins, [one.path for one in found.pictures])
         warnings += group_lines(strange_groups(found.learned.held), [one.path for one in found.pictures])
         spoiling = spoilers(normals, rates[0])
         made = Made(

@@ -111,6 +111,11 @@ class HeldOut:
         self.near = [bank.by_picture(view.described, view.grid) for view in views]
         self.levels: NDArray[np.float64] | None = None
 
+    def leave_out_too(self, twins: Iterable[int]) -> None:
+        """From now on."""
+        self.twins = frozenset(twins) - {self.own}
+        vars(self).pop("_left_out", None)
+
     def repainted(self, views: Sequence[Seen]) -> HeldOut:
         """Other views of the same picture, left out of the same bank."""
         other = HeldOut(views, self.bank, self.own, self.twins)
