@@ -19,12 +19,13 @@ SOURCE, VIEWS = Source("stages", (4,)), plan_views((4, 4), Geometry())
 
 
 def line_of(noises: list[float]) -> Learned:
-    """A line of pictures of the same nine patches, each with noise of its own strength."""
+    """A line of pictures of the same nine patches in any order, each with noise of its own strength."""
     rng = np.random.default_rng(0)
     common = rng.normal(size=(9, 8))
     pictures = []
     for number, noise in enumerate(noises):
         described = unit((common + noise * rng.normal(size=common.shape)).astype(np.float32))
+        described = described[rng.permutation(9)]
         words = rng.beta(2, 6, 9).astype(np.float32)
         seen = Seen(described, (3, 3), words, float(rng.uniform(0.1, 0.6)), rng.random((4, 4), np.float32))
         key = number.to_bytes(16, "big")
