@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from anomalyclip.calibration import Profile, conformal_threshold
-from anomalyclip.calibration.profile import ImageLevel, PixelLevel
+from anomalyclip.calibration.profile_parts import ImageLevel, PixelLevel
 
 PROVENANCE = {
     "model": "pocket",

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anomalyclip.calibration.profile import ImageLevel, PixelLevel, Profile
+from anomalyclip.calibration.profile import Profile
+from anomalyclip.calibration.profile_parts import ImageLevel, PixelLevel
 from anomalyclip.cli._table import RowPrinter
 from anomalyclip.cli._watch_lines import shower
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from anomalyclip.calibration.fitting import calibrate, provenance_of
     from anomalyclip.calibration.measured import Measured, measure
     from anomalyclip.calibration.operating import CostWish, RecallWish
-    from anomalyclip.calibration.profile import Profile, check_name
+    from anomalyclip.calibration.profile import Profile
+    from anomalyclip.calibration.profile_parts import check_name
 
 _HOME = {
     "CostWish": "operating",
@@ -28,7 +29,7 @@ _HOME = {
     "Profile": "profile",
     "RecallWish": "operating",
     "calibrate": "fitting",
-    "check_name": "profile",
+    "check_name": "profile_parts",
     "conformal_threshold": "conformal",
     "images_needed": "conformal",
     "measure": "measured",

@@ -13,7 +13,7 @@ from anomalyclip.calibration.lining import FEWEST
 from anomalyclip.calibration.making import Maker
 from anomalyclip.calibration.measured import Measured, collect
 from anomalyclip.calibration.operating import RecallWish
-from anomalyclip.calibration.profile import check_name
+from anomalyclip.calibration.profile_parts import check_name
 from anomalyclip.detect.inputs import InputItem, iter_inputs
 from anomalyclip.detecting import Calibrating
 from anomalyclip.errors import ConfigError, InputError
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from typing_extensions import Unpack
 
-    from anomalyclip.calibration.profile import PixelRule, Profile
+    from anomalyclip.calibration.profile import Profile
+    from anomalyclip.calibration.profile_parts import PixelRule
     from anomalyclip.detector import Detector
     from anomalyclip.geometry.settings import Layout
 

@@ -19,7 +19,8 @@ from anomalyclip.calibration.lining import Learned, raw_peak
 from anomalyclip.calibration.measured import Measured
 from anomalyclip.calibration.memory_file import packed, part_of
 from anomalyclip.calibration.operating import RecallWish, choose
-from anomalyclip.calibration.profile import Corrections, ImageLevel, OperatingPoint, PixelLevel, Profile
+from anomalyclip.calibration.profile import Profile
+from anomalyclip.calibration.profile_parts import Corrections, ImageLevel, OperatingPoint, PixelLevel
 from anomalyclip.calibration.remembering import Remembered, drawn_again
 from anomalyclip.errors import ConfigError
 from anomalyclip.judges.memory.bank import Bank, make_bank

@@ -12,7 +12,8 @@ import numpy as np
 from anomalyclip.calibration.conformal import conformal_threshold
 from anomalyclip.calibration.measured import Measured
 from anomalyclip.calibration.operating import Wish, choose
-from anomalyclip.calibration.profile import ImageLevel, PixelLevel, PixelRule, Profile
+from anomalyclip.calibration.profile import Profile
+from anomalyclip.calibration.profile_parts import ImageLevel, PixelLevel, PixelRule
 from anomalyclip.errors import ConfigError
 
 if TYPE_CHECKING:

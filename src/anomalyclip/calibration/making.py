@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from anomalyclip.calibration.operating import Wish
-    from anomalyclip.calibration.profile import PixelRule, Profile
+    from anomalyclip.calibration.profile import Profile
+    from anomalyclip.calibration.profile_parts import PixelRule
     from anomalyclip.detector import Detector
     from anomalyclip.geometry import Areas, Geometry
     from anomalyclip.io.reading import Reading

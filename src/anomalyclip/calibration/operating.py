@@ -11,7 +11,7 @@ import numpy as np
 
 from anomalyclip.calibration.binomial import Interval, beta_quantile, clopper_pearson
 from anomalyclip.calibration.conformal import just_above
-from anomalyclip.calibration.profile import OperatingPoint
+from anomalyclip.calibration.profile_parts import OperatingPoint
 from anomalyclip.errors import ConfigError
 
 if TYPE_CHECKING:

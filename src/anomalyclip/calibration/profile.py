@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    StringConstraints,
-    TypeAdapter,
-    ValidationError,
-    model_validator,
-)
+from pydantic import PrivateAttr, model_validator
 
 from anomalyclip.calibration.conformal import conformal_threshold, p_values
 from anomalyclip.calibration.memory_file import MemoryPart, Opened, open_memory, read_memory, unpacked
+from anomalyclip.calibration.profile_parts import (
+    Corrections,
+    ImageLevel,
+    Name,
+    OperatingPoint,
+    Part,
+    PixelLevel,
+    SelfTest,
+)
 from anomalyclip.calibration.recipe import Recipe
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.io.reading import Reading
@@ -40,91 +38,8 @@ _NAMES_ONLY = ("model", "prompts", "version", "runtime")
 #: Settings that a profile brings with it, see :meth:`Profile.reading`.
 _BROUGHT = ("axis", "full_scale")
 
-#: "image": at most `rate` of normal images show any pixel above the threshold. "pixel": at most `rate` of the pixels
-#: of normal images lie above it, on average over images.
-PixelRule = Literal["image", "pixel"]
 
-
-def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:
-    if any(later < earlier for earlier, later in pairwise(values)):
-        raise ValueError("the values must ascend")
-    return values
-
-
-Value = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Threshold = Annotated[float, Field(ge=0, le=1.000001, allow_inf_nan=False)]  # just above 1: nothing reaches it
-Rate = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
-Values = Annotated[tuple[Value, ...], Field(min_length=1), AfterValidator(_ascending)]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.@+-]{1,100}$")]
-
-
-def check_name(name: str) -> str:
-    """Raises ConfigError for what cannot be a profile's name."""
-    try:
-        return TypeAdapter(Name).validate_python(name)
-    except ValidationError as error:
-        raise ConfigError(
-            f"--name {name!r}: expected up to 100 letters, digits and _ . @ + -, such as camera-3"
-        ) from error
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ImageLevel(_Part):
-    """The conformal threshold for image scores. scores: of the normal images, ascending."""
-
-    rate: Rate
-    threshold: Threshold
-    scores: Values
-
-
-class PixelLevel(_Part):
-    """The threshold for anomaly maps. peaks: the highest map value of every normal image, ascending."""
-
-    rule: PixelRule
-    rate: Rate
-    threshold: Threshold
-    peaks: Values
-
-
-class OperatingPoint(_Part):
-    """A threshold chosen with labelled anomalies; it takes the place of the conformal one for decisions.
-
-    by: "recall" (wanted: share of anomalies to find) or "cost" (wanted: the expected cost per image there).
-    recall, false_positive_rate: (estimate, lower end, upper end), the interval at 95%.
-    guaranteed: whether the anomalies are many enough for the wanted recall to be more than an estimate.
-    """
-
-    by: Literal["recall", "cost"]
-    wanted: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    threshold: Threshold
-    anomalies: Annotated[int, Field(ge=1)]
-    recall: tuple[Value, Value, Value]
-    false_positive_rate: tuple[Value, Value, Value]
-    guaranteed: bool
-
-
-class SelfTest(_Part):
-    """Painted faults that the line finds: how many were painted, and the share found, of all and by kind."""
-
-    faults: Annotated[int, Field(ge=1)]
-    found: Value
-    kinds: dict[str, Value]
-
-
-class Corrections(_Part):
-    """What people said of results: how many false alarms joined the good pictures, how many regions of pictures the
-    memory, how many pictures were faulty. numbers: of the entries in the journal that are in force."""
-
-    numbers: tuple[Annotated[int, Field(ge=1)], ...] = ()
-    false_alarms: Annotated[int, Field(ge=0)] = 0
-    regions: Annotated[int, Field(ge=0)] = 0
-    faulty: Annotated[int, Field(ge=0)] = 0
-
-
-class Profile(_Part):
+class Profile(Part):
     """Calibration of one model on the normal images of one camera or product; plain JSON on disk.
 
     name: letters, digits and `_ . @ + -`. made: ISO 8601, UTC. provenance: `model.provenance()` of the model it belongs

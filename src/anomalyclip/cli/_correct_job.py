@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import getpass
-import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomalyclip.cli._console import note
+from anomalyclip.cli._correct_names import Named, Rows, item_of
 from anomalyclip.cli._declared import Given
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.io.names import printable
@@ -25,20 +23,6 @@ if TYPE_CHECKING:
     from anomalyclip.detector import Detector
 
 DONE, SOME_SKIPPED = 0, 3
-
-
-@dataclass(frozen=True)
-class Named:
-    """One NAME: its row, the file, and the region that is meant, None is the whole picture."""
-
-    row: dict[str, Any]
-    path: str
-    region: tuple[int, int, int, int] | None
-
-    @property
-    def item(self) -> InputItem:
-        """To be read as `detect` read it."""
-        return _item_of(self.path, (self.row.get("settings") or {}).get("axis", "z"))
 
 
 @dataclass
@@ -106,7 +90,8 @@ class CorrectJob:
         from anomalyclip.calibration.corrections_journal import FALSE_ALARM, FAULTY, Said
 
         profile, number = self.profile, self.journal.next_number()
-        normal, faulty = self._named(self.given.normal or (), profile), self._named(self.given.faulty or (), profile)
+        rows = Rows(self.given.results)
+        normal, faulty = rows.named(self.given.normal or ()), rows.named(self.given.faulty or ())
         self._check(normal, faulty, profile)
         model, stream = self._model(profile)
         found = self._gather(profile, model, stream, normal)
@@ -118,7 +103,7 @@ class CorrectJob:
         known = [p["path"] for _, p in self.journal.in_force(profile) if p["said"] == FAULTY]
 
         def measure(new: Profile) -> Sequence[float]:
-            items = [*(one.item for one in faulty), *(_item_of(path, stream["reading"].axis) for path in known)]
+            items = [*(one.item for one in faulty), *(item_of(path, stream["reading"].axis) for path in known)]
             return list(self._scores(new.judged(model), items, stream, skipped).values()) if items else []
 
         start = profile
@@ -146,56 +131,6 @@ class CorrectJob:
         for path, why in skipped.items():
             note(f"left out: {printable(path)}: {printable(why)}", style="yellow")
         return SOME_SKIPPED if skipped else DONE
-
-    def _named(self, names: Sequence[str], profile: Profile) -> list[Named]:
-        return [self._find(name) for name in dict.fromkeys(names)]
-
-    @cached_property
-    def _rows(self) -> tuple[str, list[dict[str, Any]]]:
-        """The folder that paths count from, and the rows with a score."""
-        import json
-
-        from anomalyclip.detect import folder
-        from anomalyclip.detect.journal import read_rows
-
-        results: Path = self.given.results
-        if not (results / folder.RESULTS).is_file():
-            raise InputError(f"{printable(results)} holds no {folder.RESULTS}: expected the --output folder of detect")
-        try:
-            cwd = json.loads((results / folder.RUN).read_bytes()).get("cwd") or ""
-        except (OSError, ValueError, AttributeError):
-            cwd = ""
-        return cwd, [row for _, row in read_rows(results / folder.RESULTS) if row.get("score") is not None]
-
-    def _find(self, name: str) -> Named:
-        """Raises ConfigError for a name of no row, of several, or a region that the row does not have."""
-        from anomalyclip.detect.names import file_of
-
-        cwd, rows = self._rows
-        plain, _, number = name.partition("#region=")
-        matches = [row for row in rows if row["path"] == plain] or [
-            row for row in rows if Path(row["path"]).name == plain
-        ]
-        if len(matches) != 1:
-            if matches:
-                listed = ", ".join(printable(row["path"]) for row in matches[:3])
-                raise ConfigError(f"{printable(plain)} is the name of {len(matches)} rows ({listed}): give the path")
-            near = get_close_matches(plain, [Path(row["path"]).name for row in rows], n=1)
-            hint = f"; did you mean {printable(near[0])}?" if near else ""
-            raise ConfigError(
-                f"no row of {printable(self.given.results)} with a score is called {printable(plain)}{hint}"
-            )
-        row = matches[0]
-        region = None
-        if number:
-            boxes = [region["box"] for region in row["regions"]]
-            if not re.fullmatch(r"[1-9]\d*", number) or int(number) > len(boxes):
-                raise ConfigError(f"{printable(name)}: {printable(plain)} has {len(boxes)} regions, counted from 1")
-            x, y, width, height = boxes[int(number) - 1]
-            region = (x, y, width, height)
-        frame = row.get("frame")
-        path = os.path.abspath(os.path.join(cwd, file_of(row["path"], frame)))  # noqa: PTH100, PTH118
-        return Named(row, path if frame is None else f"{path}#frame={frame}", region)
 
     def _check(self, normal: Sequence[Named], faulty: Sequence[Named], profile: Profile) -> None:
         """A picture is not both, and is not corrected twice. Raises ConfigError."""
@@ -298,15 +233,3 @@ class CorrectJob:
     def _note(self, line: str) -> None:
         if not self.given.quiet:
             note(line)
-
-
-def _item_of(path: str, axis: str = "z") -> InputItem:
-    """A file, or one picture of a file of several as rows name it."""
-    from anomalyclip.detect import InputItem
-    from anomalyclip.detect.names import frame_key, path_key
-
-    found = re.fullmatch(r"(.*)#frame=(\d+)", path, re.DOTALL)
-    if found is None or Path(path).exists():
-        return InputItem(path, Path(path).stem, path_key(path))
-    frame = int(found[2])
-    return InputItem(path, Path(path).stem, frame_key(path_key(found[1]), frame), frame=frame, axis=axis)

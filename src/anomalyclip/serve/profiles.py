@@ -12,7 +12,7 @@ from anomalyclip.calibration.growing import Growing
 from anomalyclip.calibration.lining import FEWEST
 from anomalyclip.calibration.making import line_profile
 from anomalyclip.calibration.measured import Measured
-from anomalyclip.calibration.profile import PixelRule
+from anomalyclip.calibration.profile_parts import PixelRule
 from anomalyclip.errors import AnomalyClipError
 from anomalyclip.io.reading import Reading
 from anomalyclip.serve.refusals import Refused

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
-from anomalyclip.calibration.profile import SelfTest
+from anomalyclip.calibration.profile_parts import SelfTest
 from anomalyclip.calibration.selftest.painters import KINDS, paint
 
 if TYPE_CHECKING:

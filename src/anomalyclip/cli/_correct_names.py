@@ -1,0 +1,99 @@
+"""Which pictures the names of `anomalyclip correct` mean: rows of a results folder, and regions in them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anomalyclip.errors import ConfigError, InputError
+from anomalyclip.io.names import printable
+
+if TYPE_CHECKING:
+    from anomalyclip.detect import InputItem
+
+
+@dataclass(frozen=True)
+class Named:
+    """One NAME: its row, the file, and the region that is meant, None is the whole picture."""
+
+    row: dict[str, Any]
+    path: str
+    region: tuple[int, int, int, int] | None
+
+    @property
+    def item(self) -> InputItem:
+        """To be read as `detect` read it."""
+        return item_of(self.path, (self.row.get("settings") or {}).get("axis", "z"))
+
+
+@dataclass
+class Rows:
+    """The rows with a score in the --output folder of `detect`."""
+
+    folder: Path
+
+    def named(self, names: Sequence[str]) -> list[Named]:
+        """What the names mean, each once. Raises ConfigError and InputError, see :meth:`find`."""
+        return [self.find(name) for name in dict.fromkeys(names)]
+
+    @cached_property
+    def _rows(self) -> tuple[str, list[dict[str, Any]]]:
+        """The folder that paths count from, and the rows with a score."""
+        from anomalyclip.detect import folder
+        from anomalyclip.detect.journal import read_rows
+
+        results = self.folder
+        if not (results / folder.RESULTS).is_file():
+            raise InputError(f"{printable(results)} holds no {folder.RESULTS}: expected the --output folder of detect")
+        try:
+            cwd = json.loads((results / folder.RUN).read_bytes()).get("cwd") or ""
+        except (OSError, ValueError, AttributeError):
+            cwd = ""
+        return cwd, [row for _, row in read_rows(results / folder.RESULTS) if row.get("score") is not None]
+
+    def find(self, name: str) -> Named:
+        """Raises ConfigError for a name of no row, of several, or a region that the row does not have."""
+        from anomalyclip.detect.names import file_of
+
+        cwd, rows = self._rows
+        plain, _, number = name.partition("#region=")
+        matches = [row for row in rows if row["path"] == plain] or [
+            row for row in rows if Path(row["path"]).name == plain
+        ]
+        if len(matches) != 1:
+            if matches:
+                listed = ", ".join(printable(row["path"]) for row in matches[:3])
+                raise ConfigError(f"{printable(plain)} is the name of {len(matches)} rows ({listed}): give the path")
+            near = get_close_matches(plain, [Path(row["path"]).name for row in rows], n=1)
+            hint = f"; did you mean {printable(near[0])}?" if near else ""
+            raise ConfigError(f"no row of {printable(self.folder)} with a score is called {printable(plain)}{hint}")
+        row = matches[0]
+        region = None
+        if number:
+            boxes = [region["box"] for region in row["regions"]]
+            if not re.fullmatch(r"[1-9]\d*", number) or int(number) > len(boxes):
+                raise ConfigError(f"{printable(name)}: {printable(plain)} has {len(boxes)} regions, counted from 1")
+            x, y, width, height = boxes[int(number) - 1]
+            region = (x, y, width, height)
+        frame = row.get("frame")
+        path = os.path.abspath(os.path.join(cwd, file_of(row["path"], frame)))  # noqa: PTH100, PTH118
+        return Named(row, path if frame is None else f"{path}#frame={frame}", region)
+
+
+def item_of(path: str, axis: str = "z") -> InputItem:
+    """A file, or one picture of a file of several as rows name it."""
+    from anomalyclip.detect import InputItem
+    from anomalyclip.detect.names import frame_key, path_key
+
+    found = re.fullmatch(r"(.*)#frame=(\d+)", path, re.DOTALL)
+    if found is None or Path(path).exists():
+        return InputItem(path, Path(path).stem, path_key(path))
+    frame = int(found[2])
+    return InputItem(path, Path(path).stem, frame_key(path_key(found[1]), frame), frame=frame, axis=axis)
