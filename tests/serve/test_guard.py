@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import logging
+import logging.config
 import socket
+import time
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
 from anomalyclip.errors import ConfigError
-from anomalyclip.serve import ServeConfig, bind
-from anomalyclip.serve.logs import JsonFormatter
+from anomalyclip.serve import ServeConfig, bind, protocol
+from anomalyclip.serve.logs import JsonFormatter, log_config
 
 
 @pytest.fixture
@@ -89,3 +94,55 @@ def test_an_address_that_is_taken_is_told_at_once() -> None:
             bind("127.0.0.1", port)
     with pytest.raises(ConfigError, match="cannot listen on"):
         bind("256.1.1.1", 0)
+
+
+def _told(port: int, sent: bytes) -> tuple[int, Any]:
+    """(status, JSON) that bytes are answered with."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(sent)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        return answer.status, json.loads(answer.read())
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00" + bytes(range(256)) + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"POST /v1/detect HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
+    ],
+    ids=["tls", "no host", "length"],
+)
+def test_what_is_no_request_is_refused_in_the_same_form(sent, server) -> None:
+    status, told = _told(server.port, sent)
+    assert (status, told["error"]["kind"]) == (400, "malformed")
+
+
+def test_connections_that_ask_nothing_hold_no_place(serve, monkeypatch) -> None:
+    monkeypatch.setattr(protocol, "MOST_CONNECTIONS", 4)
+    with serve() as up, ExitStack() as stack:
+        for number in range(16):  # the last four ask for something that takes its time
+            one = stack.enter_context(socket.create_connection(("127.0.0.1", up.port)))
+            if number == 11:
+                assert up.ask("GET", "/healthz").status == 200
+            if number > 11:
+                one.sendall(b"POST /v1/detect HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
+                one.sendall(b"Content-Length: 9\r\n\r\n")
+        deadline = time.monotonic() + 20
+        while up.service.admission.requests < 4 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        status, told = _told(up.port, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert (status, told["error"]["kind"]) == (503, "unavailable")
+
+
+def test_libraries_are_quiet(capfd) -> None:
+    """python-multipart tells its log what is wrong with a body; the client is told, the terminal is not."""
+    logging.config.dictConfig(log_config())
+    try:
+        logging.getLogger("python_multipart.multipart").warning("Did not find LF at end of boundary (4)")
+        assert capfd.readouterr() == ("", "")
+    finally:
+        for name in log_config()["loggers"]:
+            logger = logging.getLogger(name)
+            logger.handlers, logger.propagate, logger.level = [], True, logging.NOTSET

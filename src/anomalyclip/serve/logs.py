@@ -26,9 +26,14 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry, ensure_ascii=True, default=str)
 
 
+# Libraries that complain of what clients send; the client is told.
+_LIBRARIES = ("asyncio", "multipart", "python_multipart", "PIL", "pydicom", "tifffile", "nibabel")
+
+
 def log_config(level: str = "info") -> dict[str, Any]:
     """For `logging.config.dictConfig`, and for uvicorn, whose access log ours replaces."""
     ours = {"handlers": ["stderr"], "level": level.upper(), "propagate": False}
+    quiet = {"handlers": ["stderr"], "level": "ERROR", "propagate": False}
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -37,6 +42,7 @@ def log_config(level: str = "info") -> dict[str, Any]:
         "loggers": {
             "anomalyclip.serve": ours,
             "uvicorn": ours,
+            **dict.fromkeys(_LIBRARIES, quiet),
             "uvicorn.access": {"handlers": [], "level": "CRITICAL", "propagate": False},
         },
     }

@@ -1,21 +1,40 @@
-"""uvicorn's HTTP/1.1 protocol with two clocks it lacks: for headers that never end and for answers nobody reads."""
+"""uvicorn's HTTP/1.1 protocol with what it lacks: clocks for headers that never end and for answers nobody reads,
+places that those who ask nothing cannot hold, and our own form for what it refuses by itself."""
 
 from __future__ import annotations
 
 import asyncio
+import time
+from typing import Any
 
+import h11
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from anomalyclip.serve.config import Limits
+from anomalyclip.serve.refusals import Refused
+
+MOST_CONNECTIONS = 512
+"""Open at once; each costs a file descriptor, of which a process has 1,024 as a rule."""
+
+
+async def _full(scope: Scope, receive: Receive, send: Send) -> None:
+    refused = Refused("unavailable", "the server has no place for another connection; come back", retry_after=1)
+    refused.headers["connection"] = "close"
+    await refused.answer()(scope, receive, send)
 
 
 def guarded_protocol(limits: Limits) -> type[H11Protocol]:
     """A protocol class with `limits.header_seconds` and `limits.write_seconds` built in; breaking one ends the
-    connection."""
+    connection. One connection more than `MOST_CONNECTIONS` takes the place of the one that has asked nothing for
+    longest; where all are being answered, it is told so (503)."""
 
     class GuardedProtocol(H11Protocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
+            self._since = time.monotonic()
+            if len(self.connections) > MOST_CONNECTIONS and not self._take_a_place():
+                self.app: Any = _full
             self._header_clock = _Clock(self.loop, limits.header_seconds, transport)
             self._write_clock = _Clock(self.loop, limits.write_seconds, transport)
             self._watch_header()
@@ -37,9 +56,36 @@ def guarded_protocol(limits: Limits) -> type[H11Protocol]:
             self._write_clock.stop()
             super().resume_writing()
 
+        def send_400_response(self, msg: str) -> None:
+            """In our form, whatever uvicorn's words are."""
+            words = "the bytes are no HTTP/1.1 request, or its headers are too long; send a plain one"
+            answer = Refused("malformed", words).answer()
+            headers = [*answer.raw_headers, (b"connection", b"close")]
+            for event in (
+                h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
+                h11.Data(data=bytes(answer.body)),
+                h11.EndOfMessage(),
+            ):
+                self.transport.write(self.conn.send(event) or b"")
+            self.transport.close()
+
+        def _take_a_place(self) -> bool:
+            """Of a connection without a request; False where there is none."""
+            idle = [each for each in self.connections if each is not self and getattr(each, "is_idle", False)]
+            if not idle:
+                return False
+            oldest: Any = min(idle, key=lambda each: getattr(each, "_since", 0.0))
+            oldest.transport.abort()
+            return True
+
+        @property
+        def is_idle(self) -> bool:
+            """Whether no request is being answered on it."""
+            return self.cycle is None or self.cycle.response_complete
+
         def _watch_header(self) -> None:
             """The clock runs from the first byte (or the connection itself) until the headers are whole."""
-            if self.cycle is None or self.cycle.response_complete:
+            if self.is_idle:
                 self._header_clock.start()
             else:
                 self._header_clock.stop()

@@ -22,7 +22,6 @@ from anomalyclip.serve.protocol import guarded_protocol
 from anomalyclip.serve.service import Service
 
 _KEEP_ALIVE = 15  # seconds that an idle connection stays
-_CONNECTIONS = 512  # open at once; each costs a file descriptor, of which a process has 1,024 as a rule
 
 
 class DrainingServer(uvicorn.Server):
@@ -99,7 +98,6 @@ def serve(
         log_config=log_config(log_level),
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=_CONNECTIONS,
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=round(limits.body_seconds + limits.work_seconds + limits.write_seconds),
     )
