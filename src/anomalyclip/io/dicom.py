@@ -170,21 +170,8 @@ def _modality(pixels: Array, told: Any) -> Array:
 def _table(values: Array, told: Any) -> Array:
     if values.dtype.kind == "f":
         raise Refusal("its VOI LUT follows a rescale to fractions", "export it with a window instead")
-<<<<<<< HEAD
     shown = _looked_up(values, told.VOILUTSequence[0], little=told.original_encoding[1] is not False)
     return shown / float(2 ** int(told.VOILUTSequence[0].LUTDescriptor[2]) - 1)
-=======
-    shown: Array = apply_voi(values, told)
-    return shown / float(2 ** _bits_of(told.VOILUTSequence) - 1)
-
-
-def _bits_of(tables: Any) -> int:
-    """Bits that the first of a sequence of look-up tables gives."""
-    try:
-        return int(tables[0].LUTDescriptor[2])
-    except (AttributeError, IndexError, TypeError, ValueError):
-        raise Refusal("its look-up table has no descriptor", EXPORT_AGAIN) from None
->>>>>>> 23c362e (Answer what is no request in the promised JSON, let idle connections hold no place, keep libraries' warnings out of the log)
 
 
 def _looked_up(values: Array, table: Any, *, little: bool) -> Array:
@@ -209,7 +196,7 @@ def _range(form: Format, told: Any) -> tuple[float, float]:
     """What is black and white without a window, in units after the modality step."""
     low, high = (-(2 ** (form.stored - 1)), 2 ** (form.stored - 1) - 1) if form.signed else (0, 2**form.stored - 1)
     if "ModalityLUTSequence" in told:
-        return 0.0, float(2 ** _bits_of(told.ModalityLUTSequence) - 1)
+        return 0.0, float(2 ** int(told.ModalityLUTSequence[0].LUTDescriptor[2]) - 1)
     if "SmallestPixelValueInSeries" in told and "LargestPixelValueInSeries" in told:
         series = whole(told, "SmallestPixelValueInSeries"), whole(told, "LargestPixelValueInSeries")
         low, high = series if low <= series[0] < series[1] <= high else (low, high)

@@ -33,7 +33,7 @@ def guarded_protocol(limits: Limits) -> type[H11Protocol]:
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             self._since = time.monotonic()
-            if len(self.connections) > MOST_CONNECTIONS and not self._take_a_place():
+            if not self._take_a_place():
                 self.app: Any = _full
             self._header_clock = _Clock(self.loop, limits.header_seconds, transport)
             self._write_clock = _Clock(self.loop, limits.write_seconds, transport)
@@ -70,8 +70,11 @@ def guarded_protocol(limits: Limits) -> type[H11Protocol]:
             self.transport.close()
 
         def _take_a_place(self) -> bool:
-            """Of a connection without a request; False where there is none."""
-            idle = [each for each in self.connections if each is not self and getattr(each, "is_idle", False)]
+            """One of the free ones, or that of a connection without a request; False where there is none."""
+            others = [each for each in self.connections if each is not self and not each.transport.is_closing()]
+            if len(others) < MOST_CONNECTIONS:
+                return True
+            idle = [each for each in others if getattr(each, "is_idle", False)]
             if not idle:
                 return False
             oldest: Any = min(idle, key=lambda each: getattr(each, "_since", 0.0))
