@@ -1,8 +1,9 @@
 """Measure pocket and honest alternatives on real sets it never saw: python tools/pocket_card.py REALVAL --output DIR
 
-REALVAL holds folders with a ``meta.json``; the solar cells come from PyPI's ``elpv-dataset`` if it is installed. Writes
-``card.json`` and ``card.md`` (the tables of docs/models/pocket.md), and ``failures.png``: the images it judged worst.
-Every finished row is kept in ``rows/``; the same command goes on with the others.
+REALVAL holds folders with a ``meta.json``; the solar cells come from PyPI's ``elpv-dataset`` if it is installed and are
+written to ``elpv/``, so that `anomalyclip evaluate` reads them, too. Writes ``card.json`` and ``card.md`` (the tables
+of docs/models/pocket.md, with each row's command), and ``failures.png``: the images it judged worst. Every finished row
+is kept in ``rows/``; the same command goes on with the others.
 """
 
 from __future__ import annotations
@@ -25,15 +26,25 @@ import anomalyclip
 from anomalyclip.clip.config import PRESETS
 from anomalyclip.clip.model import random_clip
 from anomalyclip.clip.weights import save_clip
+from anomalyclip.data.synthetic import FAMILIES, render
 from anomalyclip.detector import Detector
 from anomalyclip.hub import resolve_model, resolve_prompts
 from anomalyclip.io import draw_overlay, read_image
 from anomalyclip.opening import from_files
+from anomalyclip.pretraining.recipe import VALIDATION_SEED
 from anomalyclip.pretraining.validate import Judge, Labelled, measure, real
 from anomalyclip.version import __version__
 
 ELPV_IMAGES = 400
 SEED = 0
+FAMILY_RENDERS = 9
+#: row -> options of `anomalyclip evaluate SET` that give its numbers (a mean over a set's classes, here one pool)
+COMMANDS = {
+    "pocket": "",
+    "pocket without DPAM": "--dpam qk",
+    "pocket, hand-written prompts (clip)": "--prompts clip --class-agnostic --dpam vv",
+    "pocket, hand-written prompts (winclip-ensemble)": "--prompts winclip-ensemble --class-agnostic --dpam vv",
+}
 
 
 class SpectralResidual:
@@ -41,15 +52,15 @@ class SpectralResidual:
 
     size, working = 320, 64
 
-    def preprocess(self, image: Image.Image) -> torch.Tensor:
+    def preprocess(self, image: Image.Image) -> np.ndarray:
         """Grey, at the size the method was published for."""
         grey = image.convert("L").resize((self.working, self.working), Image.Resampling.BICUBIC)
-        return torch.from_numpy(np.asarray(grey, dtype=np.float32) / 255)
+        return np.asarray(grey, dtype=np.float32) / 255
 
-    def predict(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def predict(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Maps divided by a fixed number, so that images can be compared."""
-        maps = torch.from_numpy(np.stack([self._saliency(values.numpy()) for values in pixel_values]))
-        return maps.flatten(1).max(dim=1).values, maps
+        maps = np.stack([self._saliency(values) for values in pixels])
+        return maps.max(axis=(1, 2)), maps
 
     def _saliency(self, grey: np.ndarray) -> np.ndarray:
         spectrum = np.fft.fft2(grey)
@@ -82,13 +93,34 @@ def judges(folder: Path) -> dict[str, Callable[[], Judge]]:
     }
 
 
-def solar_cells() -> Iterator[Labelled]:
-    """A seeded sample of the electroluminescence images; defective where the experts said at least "rather yes"."""
+def solar_cells(folder: Path) -> None:
+    """Write a seeded sample of the electroluminescence images in MVTec's layout, with a ``meta.json``; defective where
+    the experts said at least "rather yes"."""
     from elpv_dataset.utils import load_dataset
 
     images, probabilities, _ = load_dataset()
+    entries = []
     for index in np.random.default_rng(SEED).permutation(len(images))[:ELPV_IMAGES]:
-        yield Labelled(Image.fromarray(images[index]).convert("RGB"), int(probabilities[index] >= 0.5), None)
+        defective = bool(probabilities[index] >= 0.5)
+        kind = "defective" if defective else "good"
+        name = f"cell/test/{kind}/{index:04d}.png"
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(images[index]).convert("RGB").save(folder / name)
+        told = {"img_path": name, "mask_path": "", "cls_name": "cell", "specie_name": kind, "anomaly": int(defective)}
+        entries.append(told)
+    (folder / "meta.json").write_text(json.dumps({"train": {}, "test": {"cell": entries}}))
+
+
+def family_scores(model: Detector) -> dict[str, float]:
+    """Median score of good renders by family, most suspected first."""
+    found = {}
+    for family in track(FAMILIES, description="families"):
+        good = [
+            model.detect(render(VALIDATION_SEED + i, 320, anomalous=False, families=(family,)).image).score
+            for i in range(FAMILY_RENDERS)
+        ]
+        found[family] = float(np.median(good))
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
 def main(
@@ -102,7 +134,9 @@ def main(
         for meta in sorted(root.glob("*/meta.json"))
     }
     if find_spec("elpv_dataset"):
-        sets["elpv"] = solar_cells
+        if not (output / "elpv" / "meta.json").is_file():
+            solar_cells(output / "elpv")
+        sets["elpv"] = lambda: real(output / "elpv")
     with tempfile.TemporaryDirectory() as scratch:
         table: dict[str, dict[str, Any]] = {}
         for name, build in track(judges(Path(scratch)).items(), description="measuring"):
@@ -114,16 +148,19 @@ def main(
             table[name] = json.loads(kept.read_text())
     pocket = anomalyclip.load("pocket", runtime="torch")
     record = pocket.provenance() | {"torch": torch.__version__, "version": __version__, "elpv_images": ELPV_IMAGES}
-    (output / "card.json").write_text(json.dumps(record | {"rows": table}, indent=2) + "\n")
-    (output / "card.md").write_text(markdown(table))
+    families = family_scores(pocket)
+    told = {"rows": table, "commands": COMMANDS, "median_good_renders": families}
+    (output / "card.json").write_text(json.dumps(record | told, indent=2) + "\n")
+    (output / "card.md").write_text(markdown(table, families))
     cv2.imwrite(str(output / "failures.png"), failures(pocket, root)[..., ::-1])
 
 
-def markdown(table: dict[str, dict[str, Any]]) -> str:
-    """Two tables: pocket per set with intervals, and every row's means."""
-    lines = ["| set | images | image AUROC (95%) | pixel AUROC (95%) |", "|---|---|---|---|"]
+def markdown(table: dict[str, dict[str, Any]], families: dict[str, float]) -> str:
+    """Tables: pocket per set with intervals, every row's means and its command, and good renders by family."""
+    lines = ["| set | images | image AUROC (95%) | pixel AUROC (95%) | median good score |", "|---|---|---|---|---|"]
     for data, row in table["pocket"].items():
-        lines.append(f"| {data} | {row['images']} | {_cell(row, 'image')} | {_cell(row, 'pixel')} |")
+        good = "none" if row["median_good"] is None else f"{row['median_good']:.2f}"
+        lines.append(f"| {data} | {row['images']} | {_cell(row, 'image')} | {_cell(row, 'pixel')} | {good} |")
     names = list(table["pocket"])
     lines += ["", "| | " + " | ".join(names) + " | mean |", "|---" * (len(names) + 2) + "|"]
     for kind in ("image", "pixel"):
@@ -132,6 +169,11 @@ def markdown(table: dict[str, dict[str, Any]]) -> str:
             known = [value for value in values if value is not None]
             cells = [f"{value:.3f}" if value is not None else "" for value in values]
             lines.append(f"| {kind}: {name} | " + " | ".join(cells) + f" | {np.mean(known):.3f} |")
+    lines += ["", "| row | command |", "|---|---|"]
+    lines += [
+        f"| {name} | `{' '.join(['anomalyclip evaluate SET', flags]).strip()}` |" for name, flags in COMMANDS.items()
+    ]
+    lines += ["", ", ".join(f"{name} {score:.2f}" for name, score in families.items())]
     return "\n".join(lines) + "\n"
 
 

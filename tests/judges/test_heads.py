@@ -205,3 +205,13 @@ def test_damaged_bytes_are_refused_or_still_hold_unit_vectors(data, written, tmp
         return
     assert (found.image.shape, found.patches.shape) == ((2, 64), (len(found.layers), 2, 64))
     np.testing.assert_allclose(np.linalg.norm(found.patches, axis=-1), 1, atol=2e-3)
+
+
+def test_a_graph_holds_them(encoder, images, file):
+    """What exports compute: the judge inside the graph, on the pixels of a picture."""
+    from anomalyclip.export.graph import DetectorGraph
+
+    model = Detector(encoder, Heads(file, SETTINGS, "h"), SETTINGS)
+    scores, maps = DetectorGraph(model, "normalised")(images)
+    for found, expected in zip((scores, maps), model.predict(images), strict=True):
+        np.testing.assert_allclose(found.detach().numpy(), expected, atol=1e-6)

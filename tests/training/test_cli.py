@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from anomalyclip.cli import main
@@ -73,3 +75,26 @@ def test_two_trees_one_of_them_named_on_the_command_line(call, tree, config):
     assert "mine: 12 images" in err
     assert "0 of 12 images there" in err  # equal content is encoded once
     assert load_prompts(f"{config.output}/prompts.safetensors").metadata.training["data"] == ["tiles", "mine"]
+
+
+def test_heads_from_training_to_detection_and_evaluation(config, tree, tmp_path, capsys):
+    def run(*arguments):
+        with pytest.raises(SystemExit) as end:
+            main([str(one) for one in arguments])
+        assert not end.value.code, capsys.readouterr().err
+
+    shape = ("--image-size", 70, "--layers", "2,4,6", "--dpam-blocks", 4)
+    cache = ("--cache-dir", config.cache_dir, "--device", "cpu", "-q")
+    run("train", tree, "-o", config.output, "--model", config.model, "--method", "heads", "--epochs", 1, *shape, *cache)
+    model = load(config.model, prompts=f"heads:{config.output}", device="cpu")
+    assert (model.method, model.settings.layers) == ("heads", (2, 4, 6))
+    with_heads = ("--model", config.model, "--prompts", f"heads:{config.output}", "--runtime", "torch", "-q")
+    good = tree / "alpha" / "test" / "good"
+    run("detect", good, "-o", tmp_path / "found", "--threshold", 0.5, *with_heads)
+    rows = [json.loads(row) for row in (tmp_path / "found" / "results.jsonl").read_text().splitlines()]
+    for row in rows:
+        assert row["score"] == pytest.approx(model.detect(row["path"]).score, abs=1e-6)
+        assert row["decision"] in ("normal", "anomalous")
+    run("evaluate", tree, "-o", tmp_path / "measured", *with_heads)
+    told = json.loads((tmp_path / "measured" / "metrics.json").read_text())
+    assert "heads" in json.dumps(told)

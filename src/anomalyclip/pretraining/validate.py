@@ -72,7 +72,8 @@ class Judge(Protocol):
 
 
 def measure(model: Judge, samples: Iterable[Labelled], batch_size: int = 8) -> dict[str, Any]:
-    """Image AUROC, and pixel AUROC at the model's S x S, each with its 95% bootstrap interval over images.
+    """Image AUROC, and pixel AUROC at the model's S x S, each with its 95% bootstrap interval over images; and the
+    median score of the good images, which should lie near the same low number whatever they show.
 
     None where undefined. Pixels are counted in 4,096 bins of their logit, so their AUROC is exact to about 1e-4.
     """
@@ -91,8 +92,10 @@ def measure(model: Judge, samples: Iterable[Labelled], batch_size: int = 8) -> d
     both = len(set(labels)) == 2
     image = bootstrap_interval(auroc, np.array(scores), np.array(labels)) if both else None
     pixel = _pixel_interval(masked) if anomalous_masks else None
+    good = [score for score, label in zip(scores, labels, strict=True) if not label]
     return {
         "images": len(labels),
+        "median_good": float(np.median(good)) if good else None,
         "image_auroc": image[0] if image else None,
         "image_interval": list(image[1:]) if image else None,
         "pixel_auroc": pixel[0] if pixel else None,
