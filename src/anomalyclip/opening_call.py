@@ -167,15 +167,22 @@ class Call:
         """Words of one class live in the graph; every other judge gets its features of it."""
         from anomalyclip.encoders.graph import GraphEncoder
         from anomalyclip.export.conversions import convert_once
-        from anomalyclip.judges.choosing import VAND
 
         precision = self.precision or "fp32"
-        if len(self.classes) == 1 and (self._is_converted() or self.prompts.method != VAND):
+        if len(self.classes) == 1 and (self._is_converted() or self._fits_graphs()):
             folder = convert_once(self.runtime, precision, self._loading, self._on_torch)
             return _built_in(GraphEncoder(folder, **self._where))
         gives = self._needs()
         folder = convert_once(self.runtime, precision, self._loading, self._on_torch, gives)
         return Detector(GraphEncoder(folder, **self._where), self.choice.first, self.choice.settings)
+
+    def _fits_graphs(self) -> bool:
+        from anomalyclip.judges.choosing import HEADS, VAND
+        from anomalyclip.prompts.heads import load_heads
+
+        if self.prompts.method == HEADS and self.prompts.file is not None:
+            return load_heads(self.prompts.file).readout is None
+        return self.prompts.method != VAND
 
     def _needs(self) -> FeatureRequest:
         from anomalyclip.encoders.torch import TorchEncoder

@@ -41,7 +41,7 @@ def unit(*shape: int, seed: int = 0) -> np.ndarray:
 
 @pytest.fixture
 def file() -> HeadsFile:
-    return HeadsFile(METADATA, unit(2, 64), unit(3, 2, 64, seed=1), "heads.safetensors")
+    return HeadsFile(METADATA, unit(2, 64), unit(3, 2, 64, seed=1), path="heads.safetensors")
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ class Reference:
 
     def __init__(self, model: Detector) -> None:
         self.model, self.visual = model, tower_of(model)
-        if not isinstance(model.judge, Words):
+        if not isinstance(model.judge, Words) or model.judge.readout is not None:
             raise ConfigError(f"the reference judges by words, not by {model.method}")
         text, local = model.judge.text.features, model.judge.local
         self.text = torch.from_numpy(text)

@@ -46,9 +46,10 @@ class DetectorGraph(nn.Module):
             raise ConfigError(f"only a model on torch can be exported, not one on {encoder.runtime}")
         self.request = replace(self.gives, verdict=False)
         if self.gives.verdict:
-            if not isinstance(judge, Words):
+            if not isinstance(judge, Words) or judge.readout is not None:
                 raise ConfigError(
-                    f"the judge of {judge.method} stays outside of graphs: they hold scores and maps of words alone. "
+                    f"the judge of {judge.method} stays outside of graphs: they hold scores and maps of words and of "
+                    "heads without a read-out alone. "
                     "Export the model with other prompts"
                 )
             self.request = self.request | judge.needs(encoder)

@@ -7,22 +7,30 @@ damaged patch from its neighbours, nor the same in every layer. They are scored 
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from anomalyclip.encoders.request import FeatureRequest
 from anomalyclip.errors import ConfigError
 from anomalyclip.io.names import printable
 from anomalyclip.judges.text import TextEmbeddings
 from anomalyclip.judges.words import Words
+from anomalyclip.judges.words_numpy import verdict_arrays
+from anomalyclip.scoring_arrays import with_map_peak
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from anomalyclip.encoders.base import Array, Encoder, Features
+    from anomalyclip.judges.base import Size
     from anomalyclip.prompts.heads import HeadsFile
     from anomalyclip.settings import ModelSettings
 
 
 class Heads(Words):
     """:class:`Words` whose pair for the picture and pairs for the layers were learned.
+
+    Where the file has a read-out of a stem's stages, it has its share in the picture's score, beside the class token.
 
     Args:
         file: the vectors.
@@ -42,6 +50,21 @@ class Heads(Words):
             )
         super().__init__(TextEmbeddings(file.image, name, file.sha256, file.metadata.method), settings)
         self.local = file.patches[[known[layer] for layer in settings.layers]]
+        self.readout = file.readout
+        self.takes_tensors = file.readout is None
+
+    def needs(self, encoder: Encoder) -> FeatureRequest:
+        """As words; and the stages that are read out."""
+        stages = () if self.readout is None else self.readout.stages
+        return super().needs(encoder) | FeatureRequest(stages=stages)
+
+    def judge(self, features: Features, size: Size) -> tuple[Array, Array]:
+        """As words but for the read-out's share. Raises PromptError for stages of another stem."""
+        if self.readout is None:
+            return super().judge(features, size)
+        given, bare = features.numpy(), replace(self.settings, map_weight=0.0)
+        scores, maps = verdict_arrays(given, self.text.features, bare, size, self.local)
+        return with_map_peak(self.readout.mixed(scores, given.stages), maps, *self.settings.peak), maps
 
     def with_text(self, text: TextEmbeddings) -> Self:
         """Another pair for the picture; those of the patches stay."""

@@ -18,6 +18,7 @@ from anomalyclip.judges.text import TextEmbeddings
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from anomalyclip.prompts.readout import Readout
     from anomalyclip.settings import ModelSettings
 
     Floats = NDArray[np.float32]
@@ -35,6 +36,8 @@ class Words(TextJudge):
     takes_tensors = True
     #: (L, 2, E) a pair for each of ``settings.layers`` that judges its patches in place of ``text``; None: text does
     local: Floats | None = None
+    #: of a stem's stages, in the picture's score
+    readout: Readout | None = None
 
     def __init__(self, text: TextEmbeddings, settings: ModelSettings) -> None:
         self.text, self.settings = text, settings

@@ -1,4 +1,4 @@
-"""The file of learned heads: safetensors with two arrays, and metadata that says which backbone and layers they fit."""
+"""The file of learned heads: safetensors with the vectors; metadata says which backbone and layers they fit."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from anomalyclip.io.names import printable
 from anomalyclip.prompts.bounded import read_bounded, write_atomic
 from anomalyclip.prompts.content import PromptMetadata
 from anomalyclip.prompts.files import HEADS_KEY, check_ranges
+from anomalyclip.prompts.readout import ARRAYS, Readout
 from anomalyclip.settings.scoring import without_later
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class HeadsFile:
         metadata: backbone and its hash, ``layers``, ``embed_dim`` E, and what else comes with them.
         image: (2, E) float32, L2-normalised, [normal, abnormal], for the class token.
         patches: (L, 2, E) float32, the same for the patches of each of the L layers.
+        readout: of a stem's stages, where the picture's score has one, see :mod:`anomalyclip.judges.readout`.
         path: where it was read from, for messages.
 
     Raises:
@@ -50,6 +52,7 @@ class HeadsFile:
     metadata: PromptMetadata
     image: Floats
     patches: Floats
+    readout: Readout | None = None
     path: str | None = None
 
     def __post_init__(self) -> None:
@@ -74,6 +77,10 @@ class HeadsFile:
         digest = hashlib.sha256(json.dumps([METHOD, list(self.layers)]).encode())
         for name in _NAMES:
             digest.update(getattr(self, name).astype("<f4").tobytes())
+        if self.readout is not None:
+            digest.update(json.dumps(self.readout.header()).encode())
+            for values in self.readout.arrays().values():
+                digest.update(values.astype("<f4").tobytes())
         return digest.hexdigest()
 
 
@@ -96,9 +103,13 @@ def save_heads(path: str | Path, file: HeadsFile) -> None:
     from safetensors.numpy import save
 
     header = {"format": FORMAT_VERSION, "metadata": without_later(asdict(file.metadata))}
+    arrays = {name: getattr(file, name) for name in _NAMES}
+    if file.readout is not None:
+        header["readout"] = file.readout.header()
+        arrays |= file.readout.arrays()
     text = json.dumps(header, sort_keys=True, allow_nan=False)
-    arrays = {name: np.ascontiguousarray(getattr(file, name), np.float32) for name in _NAMES}
-    write_atomic(path, save(arrays, {HEADS_KEY: text}))
+    kept = {name: np.ascontiguousarray(values, np.float32) for name, values in arrays.items()}
+    write_atomic(path, save(kept, {HEADS_KEY: text}))
 
 
 def load_heads(path: str | Path) -> HeadsFile:
@@ -118,11 +129,14 @@ def load_heads(path: str | Path) -> HeadsFile:
         raise PromptError(f"the file of heads {error}") from error
     if HEADS_KEY not in head.metadata:
         raise PromptError(f"{shown} holds no heads; learn some with anomalyclip train --method heads")
-    odd = sorted(set(head.tensors) ^ set(_NAMES)) or [name for name, (kind, _) in head.tensors.items() if kind != "F32"]
-    if odd:
-        raise PromptError(f"{shown} is damaged: {', '.join(map(printable, odd))} missing, not expected or no float32")
     try:
         told = json.loads(head.metadata[HEADS_KEY])
+        wanted = {*_NAMES, *(ARRAYS if "readout" in told else ())}
+        odd = sorted(set(head.tensors) ^ wanted) or [n for n, (kind, _) in head.tensors.items() if kind != "F32"]
+        if odd:
+            raise PromptError(
+                f"{shown} is damaged: {', '.join(map(printable, odd))} missing, not expected or no float32"
+            )
         if told["format"] != FORMAT_VERSION:
             raise PromptError(
                 f"{shown} has the format of heads {told['format']!r}, this version reads {FORMAT_VERSION}; "
@@ -130,11 +144,12 @@ def load_heads(path: str | Path) -> HeadsFile:
             )
         metadata = TypeAdapter(PromptMetadata).validate_json(json.dumps(told["metadata"]), strict=True)
         arrays = load(data)
+        readout = Readout.of(told["readout"], arrays) if "readout" in told else None
     except (SafetensorError, ValidationError, ValueError, KeyError, TypeError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise PromptError(f"the file of heads {shown} is damaged ({reason}); save or fetch it again") from error
     check_ranges(metadata, str(path))
-    return HeadsFile(metadata, arrays["image"], arrays["patches"], str(path))
+    return HeadsFile(metadata, arrays["image"], arrays["patches"], readout, str(path))
 
 
 def _problems(name: str, values: Floats, shape: tuple[int | None, ...]) -> list[str]:

@@ -1,0 +1,125 @@
+"""The read-out of a stem: its fit against scikit-learn, its part in the score, its file, and where it cannot be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+from sklearn.linear_model import LogisticRegression
+
+from anomalyclip.detector import Detector
+from anomalyclip.encoders.torch import TorchEncoder
+from anomalyclip.errors import ConfigError, PromptError
+from anomalyclip.export.graph import DetectorGraph
+from anomalyclip.judges.heads import Heads
+from anomalyclip.opening import load, open_detector
+from anomalyclip.pretraining.readout import SHARE, fit, learn
+from anomalyclip.prompts.heads import HEADS_KEY, load_heads, save_heads
+from anomalyclip.prompts.readout import statistics
+from anomalyclip.settings import ModelSettings
+
+STAGES = (3, 5)
+
+
+@pytest.fixture(scope="module")
+def pocket() -> Detector:
+    return load("pocket", runtime="torch", image_size=64)
+
+
+@pytest.fixture(scope="module")
+def pixels(pocket) -> np.ndarray:
+    return np.random.default_rng(3).normal(size=(3, 3, 64, 64)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def file(pocket):
+    channels = sum(pocket.encoder.facts.stages[number].channels for number in STAGES)
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(30, 3 * channels)).astype(np.float32)
+    return learn(pocket, values, rng.integers(0, 2, 30), STAGES)
+
+
+def test_the_fit_is_scikit_learns_but_for_the_size_of_the_logit():
+    rng = np.random.default_rng(1)
+    values, labels = rng.normal(2, 3, (80, 12)).astype(np.float32), rng.integers(0, 2, 80)
+    center, scale, weights, bias = fit(values, labels, penalty=0.05)
+    spread = np.clip((values - center) / scale, -6, 6)
+    theirs = LogisticRegression(C=0.05, tol=1e-10, max_iter=5000).fit(spread, labels)
+    logits = theirs.decision_function(spread)
+    np.testing.assert_allclose(spread @ weights + bias, logits / (spread @ theirs.coef_[0]).std(ddof=1), atol=1e-3)
+
+
+def test_statistics_are_those_of_every_channel():
+    rng = np.random.default_rng(2)
+    stages = {2: rng.normal(size=(2, 3, 4, 5)).astype(np.float32), 7: rng.normal(size=(2, 1, 2, 2)).astype(np.float32)}
+    found = statistics(stages, (7, 2))
+    assert found.shape == (2, 12)
+    for row in range(2):
+        one, many = stages[7][row, 0], stages[2][row]
+        expected = [one.mean(), one.std(), one.max()]
+        expected += [f(channel) for f in (np.mean, np.std, np.max) for channel in many]
+        np.testing.assert_allclose(found[row], expected, rtol=1e-5)
+
+
+def test_maps_stay_the_prompts_and_the_share_moves_the_picture_s_score(pocket, pixels, file):
+    own, maps = pocket.predict(pixels)
+    peak, weight = maps.max(axis=(1, 2)), pocket.settings.map_weight
+    picture = (own - weight * peak) / (1 - weight)
+    stages = pocket.encoder.encode(pixels, Heads(file, pocket.settings, "h").needs(pocket.encoder)).stages
+    for share in (0.0, SHARE, 1.0):
+        shared = replace(file, readout=replace(file.readout, share=share))
+        scores, same = pocket.with_judge(Heads(shared, pocket.settings, "h")).predict(pixels)
+        np.testing.assert_allclose(same, maps, atol=1e-5)
+        mixed = (1 - share) * picture + share * file.readout.probability(stages)
+        np.testing.assert_allclose(scores, (1 - weight) * mixed + weight * peak, atol=2e-5)
+    assert np.ptp(file.readout.probability(stages)) > 1e-4
+
+
+def test_the_file_comes_back_and_opens_by_name(pocket, pixels, file, tmp_path):
+    path = tmp_path / "heads.safetensors"
+    save_heads(path, file)
+    found = load_heads(path)
+    assert (found.sha256, found.readout.header()) == (file.sha256, file.readout.header())
+    assert found.sha256 != replace(file, readout=None).sha256
+    assert found.sha256 != replace(file, readout=replace(file.readout, share=0.25)).sha256
+    opened = open_detector("pocket", prompts=f"heads:{path}", runtime="torch", image_size=64)
+    judged = pocket.with_judge(Heads(file, replace(pocket.settings, map_weight=file.metadata.map_weight), "h"))
+    for mine, theirs in zip(opened.predict(pixels), judged.predict(pixels), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("damage", ["missing", "zero", "nan", "length", "share", "stages"])
+def test_what_cannot_be_is_refused(file, tmp_path, damage):
+    path = tmp_path / "heads.safetensors"
+    save_heads(path, file)
+    arrays, raw = load_file(path), path.read_bytes()
+    text = raw[8 : 8 + int.from_bytes(raw[:8], "little")].decode()
+    import json
+
+    told = json.loads(json.loads(text)["__metadata__"][HEADS_KEY])
+    scale = arrays["readout.scale"]
+    changed = {
+        "missing": {name: one for name, one in arrays.items() if name != "readout.center"},
+        "zero": arrays | {"readout.scale": scale * 0},
+        "nan": arrays | {"readout.weights": scale * np.nan},
+        "length": arrays | {"readout.weights": scale[1:]},
+    }.get(damage, arrays)
+    if damage == "share":
+        told["readout"]["share"] = 2
+    if damage == "stages":
+        told["readout"]["stages"] = ["3"]
+    save_file(changed, path, {HEADS_KEY: json.dumps(told)})
+    with pytest.raises(PromptError, match=r"read-?out"):
+        load_heads(path)
+
+
+def test_a_tower_without_a_stem_and_graphs_refuse_it(pocket, clip, file):
+    plain = TorchEncoder(clip.visual, name="small", weights_sha256="")
+    with pytest.raises(ConfigError, match="stage"):
+        Detector(plain, Heads(file, pocket.settings, "h"), ModelSettings(image_size=70, layers=(4,)))
+    with pytest.raises(ConfigError, match="stays outside of graphs"):
+        DetectorGraph(pocket.with_judge(Heads(file, pocket.settings, "h")))
+    with pytest.raises(PromptError, match=r"statistics of a stem, this one has"):
+        file.readout.probability({3: np.zeros((1, 2, 4, 4), np.float32), 5: np.zeros((1, 2, 4, 4), np.float32)})
