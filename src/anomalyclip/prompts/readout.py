@@ -61,8 +61,8 @@ class Readout:
         stages = tuple(header["stages"])
         if not all(type(one) is int and 0 < one < 1000 for one in stages):
             raise ValueError(f"the read-out's stages are {header['stages']!r}")
-        numbers = (float(header[name]) for name in ("bias", "share"))
-        return cls(stages, *(arrays[name] for name in ARRAYS), *numbers)
+        center, scale, weights = (arrays[name] for name in ARRAYS)
+        return cls(stages, center, scale, weights, float(header["bias"]), float(header["share"]))
 
     def header(self) -> dict[str, Any]:
         """What stands beside its arrays, JSON-ready."""
