@@ -21,7 +21,7 @@ from anomalyclip.calibration.memory_file import open_memory
 from anomalyclip.cli import app
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.judges.memory.bank import make_bank
-from anomalyclip.judges.memory.fusion import Scale, statistics
+from anomalyclip.judges.memory.fusion import STATISTICS, Scale, parts_of, statistics
 from anomalyclip.judges.memory.held_out import HeldOut, Seen
 from anomalyclip.judges.memory.search import unit
 
@@ -54,6 +54,21 @@ def test_leaving_a_picture_out_equals_a_memory_made_without_it() -> None:
         two = [one for number, one in enumerate(described) if number not in {own, (own + 1) % 5}]
         again = make_bank(two, 3 * 9).distances(views[0].described)[0]
         assert_allclose(held.distances((own + 1) % 5)[0], again, atol=1e-6)
+
+
+def test_more_good_pictures_never_raise_a_score() -> None:
+    """What `correct` builds on: the scores of before bound those that a larger memory would give."""
+    rng = np.random.default_rng(2)
+    pictures = [_seen(rng) for _ in range(9)]
+    strangers = [_seen(rng) for _ in range(20)]
+    spread = rng.uniform(0.1, 2, len(STATISTICS))
+    raw = []
+    for count in (3, 6, 9):
+        bank = make_bank([one.described for one in pictures[:count]])
+        parts = [parts_of(bank.source, one, bank.distances(one.described)[0]) for one in strangers]
+        raw.append(np.array(parts) / spread @ AUTO.weights)
+    assert (np.diff(raw, axis=0) <= 1e-6).all()
+    assert (np.diff(raw, axis=0) < -1e-3).any()
 
 
 def test_a_memory_that_holds_the_picture_gives_it_zero() -> None:

@@ -2,7 +2,8 @@
 
 A false alarm is judged by the memory without itself, as every good picture was, and its score sets the line with
 theirs. The other pictures keep their scores: a larger memory could only lower them, so the line errs on the side of
-fewer alarms.
+fewer alarms. (Distances can only fall, all statistics but the two of kinds grow with them, and no weight is below 0; on
+lines of many kinds it is nearly so.)
 """
 
 from __future__ import annotations

@@ -108,8 +108,8 @@ def remember(
     )
     if found.line.mixture == OF_MANY_KINDS:
         found.told.append(
-            "these good pictures are of many kinds: where the words suspect nothing, a distance to the memory decides "
-            "nothing. A line for each kind finds more"
+            "these good pictures are of many kinds: each is held against what its kind has itself, and maps are the "
+            "words'. A line for each kind finds more"
         )
     if not rest:
         return found
