@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from anomalyclip.errors import InputError
+from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.geometry import Area, Areas, Assembly, Geometry, batches_of, parse_layout, plan_views, view_pixels
 from anomalyclip.geometry.regions import Region, find_regions
 from anomalyclip.geometry.resize import resize_map
@@ -221,8 +221,12 @@ def detect_all(
 def detect_by(profile: Any, model: Detector, inputs: Any, **options: Any) -> Prediction | list[Prediction]:
     """:meth:`~anomalyclip.detector.Detector.detect` with a profile of :mod:`anomalyclip.calibration`.
 
-    Raises ConfigError where it was made with another model or layout, InputError where its memory is not there.
+    Raises ConfigError where it is no profile, or was made with another model or layout, InputError where its memory is
+    not there.
     """
+    if not hasattr(profile, "judging"):
+        what = repr(profile) if isinstance(profile, str | Path) else type(profile).__name__
+        raise ConfigError(f"profile is {what}, expected what anomalyclip.calibration.read_profile(PATH) gives")
     layout = {name: options[name] for name in Layout.__annotations__ if options.get(name) is not None}
     judged = profile.judging(model, *(parse_layout(layout) if layout else ()))  # type: ignore[arg-type]
     asked = Reading(options.pop("max_pixels"), options.pop("axis"), parse_full_scale(options.pop("full_scale")))

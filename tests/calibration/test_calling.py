@@ -14,6 +14,7 @@ from PIL import Image
 import anomalyclip
 from anomalyclip.calibration import read_profile
 from anomalyclip.cli import app
+from anomalyclip.detecting import detect_by
 from anomalyclip.detector import Detector
 from anomalyclip.errors import ConfigError, InputError, KeywordError
 
@@ -168,3 +169,11 @@ def test_labelled_anomalies_choose_the_operating_point(model: Detector, folder: 
     assert profile.operating is not None
     assert profile.operating.anomalies == 3
     assert profile.operating.recall[0] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"), [("line.json", "'line.json'"), (Path("line.json"), "line.json"), (7, "int")]
+)
+def test_what_is_no_profile_is_named(given, shown) -> None:
+    with pytest.raises(ConfigError, match=rf"profile is .*{shown}.*read_profile"):
+        detect_by(given, None, [])
