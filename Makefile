@@ -7,7 +7,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test light browser screenshots figures soak siege lowest sbom lint format docs bench pretrain wheel-check licences kernels clean
+.PHONY: help demo test light browser broker screenshots figures soak siege lowest sbom lint format docs bench pretrain wheel-check licences kernels clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -42,7 +42,7 @@ $(VENV)/.all: $(SOURCES) | $(BIN)/python
 demo: $(VENV)/.demo ## Install without PyTorch, then detect defects in real solar cells with the embedded model
 	$(BIN)/python examples/solar_cells.py demo-results
 
-test: $(VENV)/.dev browser ## Install, then run all tests
+test: $(VENV)/.dev browser broker ## Install, then run all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 light: $(BIN)/python ## Install without PyTorch on another Python of this machine, run the main job's tests there
@@ -54,6 +54,12 @@ browser: ## Install Chromium for the tests of the web page, where it is missing
 	  if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 	    apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
 	  else echo "Chromium is missing: install it (Debian: sudo apt-get install chromium), then run make again" >&2; exit 1; fi; }
+
+broker: ## Install mosquitto for the tests of MQTT, where it is missing and can be installed; they are skipped without it
+	@command -v mosquitto || test -x /usr/sbin/mosquitto || { \
+	  if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	    apt-get update -qq && apt-get install -y -qq --no-install-recommends mosquitto >/dev/null; \
+	  else echo "mosquitto is missing: the tests of MQTT are skipped (Debian: sudo apt-get install mosquitto)" >&2; fi; }
 
 screenshots: $(VENV)/.dev browser ## Redraw the pictures of docs/serve.md with the browser test
 	mkdir -p docs/images/serve

@@ -23,7 +23,7 @@ PAGE = ROOT / "docs" / "licences.md"
 #: extra -> what it is for; "" is what everybody gets. The tools of developers are not distributed and not listed.
 EXTRAS = {
     "": "always", "train": "training", "serve": "the server", "openvino": "OpenVINO", "onnx": "ONNX", "ray": "clusters",
-    "medical": "medical images", "heif": "HEIC pictures", "demo": "the demo",
+    "medical": "medical images", "heif": "HEIC pictures", "mqtt": "brokers", "gate": "reject gates", "demo": "the demo",
 }  # fmt: skip
 #: What metadata calls a licence -> its SPDX name, where they differ; the rest is shown as it is.
 NAMES = {

@@ -44,6 +44,8 @@ PARSED_ONLY = [
     ("export pocket --format onnx --precision int8", "quantises for half a minute; tests/runtime does"),
     ("calibrate good-parts/ --model exported-int8", "follows the one above"),
     ("detect photos/ --model exported-int8", "follows the one above"),
+    ("watch photos/ --output watched --threshold 0.6 --mqtt", "needs a broker; tests/watching starts mosquitto"),
+    ("watch camera:0", "needs a camera and a controller; tests/watching starts servers of both protocols"),
     ("detect photos --model loose.bin", "the file is the reader's; tests/clip gives lone weights both options"),
 ]
 #: Other programs that are not run: name -> reason. `make`, `pip` and `python FILE` are checked against what exists.

@@ -29,6 +29,8 @@ EXTRAS = {
     "ray": "archives on a cluster",
     "medical": "DICOM and NIfTI",
     "heif": "HEIC photographs",
+    "mqtt": "telling a broker",
+    "gate": "reject gates by Modbus and OPC UA",
     "bench": "bench, and the tests of compare",
 }
 _CORE = ("onnxruntime", "numpy", "pillow", "opencv-python-headless", "safetensors", "click", "rich", "pydantic")

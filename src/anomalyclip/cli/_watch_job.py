@@ -17,6 +17,7 @@ from anomalyclip.cli._declared import Given
 from anomalyclip.cli._opening import batch_for, load_detector, reading_of
 from anomalyclip.cli._watch_judging import Asked
 from anomalyclip.cli._watch_lines import shower, summarise, trouble
+from anomalyclip.cli._watch_told import Told
 from anomalyclip.errors import ConfigError, OutputError
 from anomalyclip.io import attempts
 from anomalyclip.io.attempts import noted_in
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from anomalyclip.watching.journal import Journal
     from anomalyclip.watching.judging import Judging
     from anomalyclip.watching.loop import Watcher
-    from anomalyclip.watching.notify import Courier
 
 DONE, SOME_FAILED = 0, 3
 _GRACE = 5.0  # seconds that a message under way may take when we stop; it would be sent again
@@ -64,23 +64,21 @@ class WatchJob:
             database = self._open_output(stack)
             stack.callback(database.close)
             stack.enter_context(noted_in(self.given.output / attempts.NAME, apart=self.given.isolate != "off"))
-            couriers = self._couriers(database)
-            for courier in couriers:
-                stack.callback(courier.close, _GRACE)
+            told = Told.of(self.given, database)
+            stack.callback(told.close, _GRACE)
             journal = Journal(database)
             source = self._source(journal)
             stack.callback(source.close)
             printer = RowPrinter(self.given.format, quiet=True, outlives_pipe=True)
-            watcher = self._watcher(self._judging(database), source, journal, couriers, printer)
+            watcher = self._watcher(self._judging(database), source, journal, told, printer)
             if not self.given.quiet:
-                if self.given.isolate != "off" and (told := lacking()) is not None:
-                    note(f"--isolate: {told}", style="yellow")
+                if self.given.isolate != "off" and (lacks := lacking()) is not None:
+                    note(f"--isolate: {lacks}", style="yellow")
                 note(f"Watching {source.label}; results in {printable(self.given.output)}. Ctrl-C ends it.")
             watcher.run(stop)
-            for courier in couriers:
-                courier.drain(stop)
-                courier.close(_GRACE)
-            summarise(printer, couriers, source, quiet=self.given.quiet)
+            told.drain(stop)
+            told.close(_GRACE)
+            summarise(printer, told.couriers, source, quiet=self.given.quiet)
         return SOME_FAILED if printer.summary.failed and not stop.is_set() else DONE
 
     def _open_output(self, stack: ExitStack) -> Database:
@@ -106,20 +104,6 @@ class WatchJob:
             if (self.given.output / JOURNAL).exists():
                 raise taken(self.given.output) from None
             raise
-
-    def _couriers(self, database: Database) -> list[Courier]:
-        from anomalyclip.watching.deliver import Command, Receiver, Webhook
-        from anomalyclip.watching.notify import COMMAND_PATIENCE, WEBHOOK_PATIENCE, Courier, Patience
-        from anomalyclip.watching.queue import DeliveryQueue
-
-        wanted: list[tuple[str, Receiver, Patience]] = []
-        if self.given.webhook is not None:
-            webhook = Webhook(self.given.webhook, self.given.timeout, self.given.allow_link_local)
-            wanted.append(("webhook", webhook, WEBHOOK_PATIENCE))
-        if self.given.command is not None:
-            wanted.append(("command", Command.parse(self.given.command, self.given.timeout), COMMAND_PATIENCE))
-        queue = DeliveryQueue(database)
-        return [Courier(queue, channel, receiver, patience, trouble) for channel, receiver, patience in wanted]
 
     def _source(self, journal: Journal) -> Source:
         from anomalyclip.watching.capture import Rate, is_live
@@ -164,7 +148,7 @@ class WatchJob:
         judging: Judging,
         source: Source,
         journal: Journal,
-        couriers: list[Courier],
+        told: Told,
         printer: RowPrinter,
     ) -> Watcher:
         from anomalyclip.watching.evidence import Bounds, EvidenceRing
@@ -185,7 +169,8 @@ class WatchJob:
                 Bounds(self.given.keep, round(self.given.keep_mb * 1e6)),
                 (rules.threshold, rules.pixel_threshold),
             ),
-            couriers=couriers,
+            couriers=told.couriers,
+            signals=told.signals,
             show=shower(printer, self.decisions.profile, lines=self.given.format == "lines" and not self.given.quiet),
             pace=Pace(self.given.interval, self._batch(judging.model), self.given.workers),
         )

@@ -23,9 +23,11 @@ def app(given: Given) -> None:
     from anomalyclip.cli._opening import open_layout
     from anomalyclip.cli._watch_job import WatchJob
 
-    if (given.webhook or given.command) and given.threshold is None and given.profile is None:
+    tells = given.webhook or given.command or given.mqtt or given.gate
+    if tells and given.threshold is None and given.profile is None:
         raise ConfigError(
-            "--webhook and --command tell of anomalies, and nothing says what one is: add --threshold or --profile"
+            "--webhook, --command, --mqtt and --gate tell of anomalies, and nothing says what one is: add --threshold "
+            "or --profile"
         )
     if given.fps is not None and given.every != 1:
         raise ConfigError("--every counts frames and --fps seconds: give only one of them")

@@ -61,6 +61,22 @@ WATCHING: tuple[Setting, ...] = (
         panel=TELLING,
     ),
     Setting(
+        "mqtt",
+        str,
+        "Publish it there, as mqtt://HOST:1883/TOPIC: anomalies with QoS 1, and a retained state.",
+        (WATCH,),
+        metavar="URL",
+        panel=TELLING,
+    ),
+    Setting(
+        "gate",
+        str,
+        "Set a bit of a controller: modbus://HOST/COIL or opc.tcp://HOST:4840#NODE; true for all but normal.",
+        (WATCH,),
+        metavar="ADDRESS",
+        panel=TELLING,
+    ),
+    Setting(
         "allow_link_local",
         bool,
         "Let messages and streams reach link-local addresses, a cloud's metadata among them.",

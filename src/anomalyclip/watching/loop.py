@@ -24,6 +24,7 @@ from anomalyclip.watching.judging import Judging
 from anomalyclip.watching.notify import Courier
 from anomalyclip.watching.queue import Message
 from anomalyclip.watching.results import ResultFiles
+from anomalyclip.watching.signals import Signal
 
 _REST = 10  # times as long as a look took that found nothing
 
@@ -42,7 +43,7 @@ class Watcher:
     """Everything one watch needs, wired together; `run` is the watch.
 
     judging: what judges; another one where the watch has learned it. show: gets every row once it is safe in the
-    journal and the results files.
+    journal and the results files; signals hear of it, too.
     """
 
     source: Source
@@ -55,6 +56,7 @@ class Watcher:
     couriers: Sequence[Courier]
     show: Callable[[Row], None]
     pace: Pace
+    signals: Sequence[Signal] = ()
     _next: Judging | None = None
     _arrivals: Iterator[InputItem] | None = None
 
@@ -62,6 +64,8 @@ class Watcher:
         """Watch until `stop` is set, or the source is finished. Raises OutputError where results cannot be kept."""
         for courier in self.couriers:
             courier.start()
+        for signal in self.signals:
+            signal.start()
         while not stop.is_set():
             began = time.monotonic()
             count = self._round(stop)
@@ -134,6 +138,8 @@ class Watcher:
             messages = self._messages(row, folder, now) if result.decision == "anomalous" else []
             self.journal.record(mark, json_line(row), messages, now)
         self.results.flush()
+        for signal in self.signals:
+            signal.show(row)
         self.show(row)
         if messages:
             for courier in self.couriers:
