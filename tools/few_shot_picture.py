@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 
 
 def main(out: Path, folders: list[Path]) -> None:
-    figure, axes = plt.subplots(figsize=(6.4, 3.6), dpi=120)
+    figure, axes = plt.subplots(figsize=(7.6, 3.8), dpi=120)
     for folder in folders:
         told = json.loads((folder / "metrics.json").read_text("utf-8"))
         for name in told["classes"]:
@@ -29,7 +29,7 @@ def main(out: Path, folders: list[Path]) -> None:
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.set_xlabel("good pictures (dotted: words alone)")
     axes.set_ylabel("image AUROC")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     figure.tight_layout()
     figure.savefig(out)
 

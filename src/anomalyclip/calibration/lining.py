@@ -31,8 +31,8 @@ MOST = 100
 """Pictures that a memory holds; more set the line without being remembered."""
 
 FULL_PICTURES = 12
-"""Views' worth of patches that a memory holds; pictures are thinned to it, so that a search costs a tenth of pocket's
-pass whatever their number."""
+"""Views' worth of patches that a memory holds; pictures are thinned to it, so that a search costs the same
+whatever their number."""
 
 AUTO = Mixture("auto", memory=1, product=1, words=1, novelty=1, novelty_product=1, map_words=1.0, map_memory=0.5)
 """A fifth each: fixed, as a choice per line served worse over eight real sets (docs/memory-log.md)."""
