@@ -25,7 +25,8 @@ def besiege(clients: int, seconds: float, memory_mb: int, scratch: Path) -> Outc
     """A quarter of the clients send attacks, the others small pictures, one at a time each, for so many seconds."""
     hostile, healthy = _hostile(), [form(("part.jpg", _jpeg(seed))) for seed in range(8)]
     outcome, lock = Outcome(f"{clients} clients"), threading.Lock()
-    with running(memory_mb, outcome, "--image-size", "96") as server:
+    options = ("--image-size", "96", "--max-wait", str(_LONGEST_WAIT / 2))
+    with running(memory_mb, outcome, *options) as server:
         end = time.monotonic() + seconds
         send = functools.partial(_client, server, hostile, healthy, end, outcome, lock)
         threads = [threading.Thread(target=send, args=(number,)) for number in range(clients)]
@@ -57,7 +58,8 @@ def _client(
             if kind == "healthy" and status == 200:
                 wrong = wrong or any(row["error"] for row in content["results"])
         except (OSError, http.client.HTTPException, ValueError) as error:
-            wrong, content = True, f"{type(error).__name__}: {error}"
+            # Who sends megabytes to a door that is shut may find it closed before the last of them.
+            wrong, content = kind == "healthy", f"{type(error).__name__}: {error}"
         wait = time.monotonic() - start
         with lock:
             outcome.times += 1

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import ExitStack, suppress
 
 import pytest
 
 from anomalyclip.errors import ImageReadError
 from anomalyclip.io.isolation import Survey
+from anomalyclip.serve import admission
 from anomalyclip.serve.config import Limits
 from anomalyclip.serve.memory import Ledger, cost_of, rooms_for
+from anomalyclip.serve.refusals import Refused
 
 
 def test_no_set_of_pictures_takes_more_than_there_is() -> None:
@@ -97,3 +100,26 @@ def test_the_shipped_container_has_room_for_one_such_picture_and_not_for_two() -
     deep = cost_of(Survey(1, decoded=49_000_000 * 35, pixels=49_000_000), 1000)
     assert room < 2 * deep
     assert room < (4 << 30) - rooms.profiles - Limits().bytes_in_flight - Limits().answer_bytes
+
+
+def test_fewer_are_let_in_where_they_would_wait(monkeypatch) -> None:
+    """Those inside take 4 s each at first, where 2 are promised; one that is alone is always let in."""
+    clock = [0.0]
+    monkeypatch.setattr(admission.time, "monotonic", lambda: clock[0])
+    door = admission.Admission(Limits(queue=64, max_wait=2.0))
+
+    def crowd(seconds: float) -> int:
+        with ExitStack() as inside:
+            count = 0
+            with suppress(Refused):
+                while True:
+                    inside.enter_context(door.accepted(1))
+                    count += 1
+            clock[0] += seconds
+        return count
+
+    assert [crowd(4.0) for _ in range(3)] == [8, 4, 4]
+    with door.accepted(32):
+        clock[0] += 0.1
+    assert crowd(0.1) == 4
+    assert 5 <= crowd(0.1) <= crowd(0.1) <= 20

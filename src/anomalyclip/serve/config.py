@@ -28,6 +28,8 @@ class Limits:
         write_seconds: that a client may leave an answer unread.
         max_map_values: numbers in the maps of one answer together; larger maps are scaled down in proportion.
         max_profiles: calibration profiles held at once.
+        max_wait: seconds that accepted images should wait at most; where they begin to, fewer are accepted (429). None
+            accepts as many as `queue`.
         memory: bytes that the server may take in all; None is what the container or the machine has.
     """
 
@@ -43,6 +45,7 @@ class Limits:
     write_seconds: float = 30.0
     max_map_values: int = 2**24
     max_profiles: int = 64
+    max_wait: float | None = None
     memory: int | None = None
 
     def __post_init__(self) -> None:

@@ -41,6 +41,15 @@ SERVING: tuple[Setting, ...] = (
         part=_LIMITS,
     ),
     Setting(
+        "max_wait",
+        float,
+        "Seconds that accepted images should wait at most: where they begin to, fewer are accepted, others get 429.",
+        (SERVE,),
+        range=Range(0.1, 86_400, "seconds"),
+        panel=SPEED,
+        part=_LIMITS,
+    ),
+    Setting(
         "max_files",
         int,
         "Images in one request.",
