@@ -49,7 +49,7 @@ def references_of(given: Given, dataset: Dataset) -> tuple[Item, ...]:
 
 def evaluate_lines(
     given: Given,
-    settings: FewShotSettings,
+    lines: FewShotSettings,
     models: Detector | ByClass,
     dataset: Dataset,
     folder: EvaluationFolder | None,
@@ -61,15 +61,15 @@ def evaluate_lines(
     from anomalyclip.evaluation.few_shot.evaluating import Progress, evaluate_few_shot
     from anomalyclip.evaluation.folder import SEEN
 
-    lines = bar.add_task("lines", total=len(dataset.classes) * settings.draws * len(settings.shots))
-    progress = Progress(on_image=on_image, on_line=lambda: bar.update(lines, advance=1))
+    task = bar.add_task("lines", total=len(dataset.classes) * lines.draws * len(lines.shots))
+    progress = Progress(on_image=on_image, on_line=lambda: bar.update(task, advance=1))
     if folder is not None:
         progress = replace(progress, on_class=folder.append, on_draw=folder.append_draw)
     return evaluate_few_shot(
         models,
         dataset,
         references_of(given, dataset),
-        settings,
+        lines,
         work=None if folder is None else folder.path / SEEN,
         drawn=folder.draws() if folder is not None else (),
         progress=progress,
