@@ -192,9 +192,10 @@ def _nothing(data: Path, out: Path, outcome: Outcome) -> None:
 
 def _detects(data: Path, out: Path, outcome: Outcome) -> None:
     """What was trained or exported is whole: it can be used."""
-    model = ("--model", out) if (out / "anomalyclip.json").exists() else ("--prompts", out)
+    exported = (out / "anomalyclip.json").exists()  # whose size is its own
+    model = ("--model", out, "--offline") if exported else ("--prompts", out, *SMALL)
     picture = next((data / "part/test/good").iterdir())
-    words = (sys.executable, "-m", "anomalyclip", "detect", picture, *model, *SMALL, "-q")
+    words = (sys.executable, "-m", "anomalyclip", "detect", picture, *model, "-q")
     done = subprocess.run([*map(str, words)], env=ENVIRONMENT, capture_output=True, text=True, check=False)
     if done.returncode:
         outcome.lost += 1

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -51,7 +52,11 @@ def command() -> None:
 
     Taking the interpreter and the runtime's graph apart costs a sixth of a run on one picture, for memory that the
     system takes back anyway. What libraries left to do at the end is done; threads that still work are waited for.
+
+    Libraries' warnings are for programmers (`python -W default -m anomalyclip` shows them): of a file, our line tells.
     """
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
     try:
         main()
     except SystemExit as end:
