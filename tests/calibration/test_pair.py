@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -205,6 +206,33 @@ def test_bytes_of_any_kind_with_the_right_hash_are_refused_or_read(data: st.Data
         opened = unpacked(part, changed, Path("m"))
         assert np.isfinite(opened.line.bank.rows).all()
         assert len(opened.line.boxes) == len(opened.line.bank.rows)
+
+
+def test_a_memory_with_three_statistics_of_before_judges_as_it_did(pair: tuple[Path, list[Profile]]) -> None:
+    line = read_profile(pair[0]).opened().line
+    parts = np.random.default_rng(0).normal(size=7)
+    part = pair[1][0].memory
+    assert part is not None
+    assert line.raw_scores(parts) == pytest.approx(np.mean((parts[:3] - part.centre) / part.spread))
+
+
+def test_a_memory_of_many_kinds_holds_what_its_pictures_have(pair: tuple[Path, list[Profile]]) -> None:
+    line = read_profile(pair[0]).opened().line
+    kinds = Mixture("many-kinds", 0, 1, 1, kind=1, kind_product=1)
+    levels = np.random.default_rng(1).normal(size=(4, 2))
+
+    def read(mixture: Mixture, kept: np.ndarray | None) -> Line:
+        written = replace(line, mixture=mixture, levels=kept)
+        data = packed(written, [b"jpeg"] * 4)
+        return unpacked(part_of(written, file="x", data=data, held_out="each"), data, Path("x")).line
+
+    found = read(kinds, levels)
+    assert found.levels is not None
+    np.testing.assert_array_equal(found.levels, levels)
+    assert found.mixture == kinds
+    for mixture, kept in ((kinds, None), (line.mixture, levels), (kinds, levels[:3]), (kinds, levels * np.nan)):
+        with pytest.raises(InputError, match="does not hold what a memory holds"):
+            read(mixture, kept)
 
 
 def test_a_file_that_carries_another_memory_is_refused(pair: tuple[Path, list[Profile]], tmp_path: Path) -> None:
