@@ -50,7 +50,7 @@ def test_the_servers_own_scale_and_a_profiles(serve, small_clip, png) -> None:
         assert contradicting.status == 422
         assert "2000" in contradicting.json["error"]["message"]
         more = server.send_files([("b.png", deep(9))], "/v1/calibrate?name=line&rate=0.3&memory=false&append=true")
-        assert more.status == 422
+        assert more.status == 409
 
 
 def test_frames_of_a_file(server) -> None:
