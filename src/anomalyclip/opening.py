@@ -38,6 +38,7 @@ def load(
     *,
     prompts: str | Path | None = None,
     runtime: RuntimeChoice = "auto",
+    precision: Precision | None = None,
     device: str = "auto",
     threads: int | None = None,
     offline: bool = False,
@@ -52,7 +53,8 @@ def load(
     Args:
         model: ``pocket`` (embedded), ``vit-l-14-336`` and the other names of ``anomalyclip models list``, or a path.
         prompts: see ``open_detector``; None takes the model's default.
-        runtime: see ``open_detector``; here "auto" is torch but for the embedded graph and for exports.
+        runtime: see ``open_detector``; here "auto" is torch but for the embedded graph, for exports and for int8.
+        precision: see ``open_detector``.
         device: ``auto`` (CUDA, then Apple's MPS, then CPU; the CPU for the embedded graph), or torch's name of one.
         threads: CPU threads of the runtime; None leaves them as they are.
         offline: never touch the network.
@@ -71,7 +73,8 @@ def load(
     return open_detector(
         model,
         prompts=prompts,
-        runtime="torch" if runtime == "auto" and not own else runtime,
+        runtime="torch" if runtime == "auto" and not own and precision != "int8" else runtime,
+        precision=precision,
         device=device,
         threads=threads,
         offline=offline,
