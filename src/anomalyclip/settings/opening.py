@@ -152,7 +152,7 @@ _PRECISION = Setting(
     "precision",
     str,
     "fp32; fp16, bf16: torch on a GPU; int8: native, OpenVINO or ONNX (default: fp32, or the export's).",
-    SCORING,
+    (*SCORING, LOAD),
     choices=("fp32", "fp16", "bf16", "int8"),
     panel=SPEED,
     part=_OPENING,
