@@ -1,4 +1,4 @@
-"""Words and memory joined: three statistics of a picture, one map, and a scale that means the same for every line."""
+"""Words and memory joined: statistics of a picture, one map, and a scale that means the same for every line."""
 
 from __future__ import annotations
 
