@@ -57,9 +57,9 @@ browser: ## Install Chromium for the tests of the web page, where it is missing
 
 broker: ## Install mosquitto for the tests of MQTT, where it is missing and can be installed; they are skipped without it
 	@command -v mosquitto || test -x /usr/sbin/mosquitto || { \
-	  if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-	    apt-get update -qq && apt-get install -y -qq --no-install-recommends mosquitto >/dev/null; \
-	  else echo "mosquitto is missing: the tests of MQTT are skipped (Debian: sudo apt-get install mosquitto)" >&2; fi; }
+	  command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq \
+	    && apt-get install -y -qq --no-install-recommends mosquitto >/dev/null; } || \
+	  echo "mosquitto is missing: the tests of MQTT are skipped (Debian: sudo apt-get install mosquitto)" >&2
 
 screenshots: $(VENV)/.dev browser ## Redraw the pictures of docs/serve.md with the browser test
 	mkdir -p docs/images/serve
