@@ -16,7 +16,7 @@ import numpy as np
 import tifffile
 from outcome import Outcome
 from PIL import Image
-from server import MULTIPART, Server, form, running
+from server import MULTIPART, Server, at_once, form, running
 
 _CLIENTS = 16
 _SECONDS = 120.0
@@ -36,11 +36,7 @@ def fill(memory_mb: int, scratch: Path, *, clients: int = _CLIENTS, seconds: flo
     with running(memory_mb, outcome, "--image-size", "96") as server:
         end = time.monotonic() + seconds
         send = functools.partial(_send, server, requests, end, outcome, lock)
-        threads = [threading.Thread(target=send, args=(number,)) for number in range(clients)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        at_once(clients, send)
     return outcome
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from outcome import Outcome
 from PIL import Image
-from server import MULTIPART, Server, form, running
+from server import MULTIPART, Server, at_once, form, running
 
 _ATTACKS = Path(__file__).parents[2] / "attacks"
 _LONGEST_WAIT = 5.0  # seconds of a healthy client's request that was accepted
@@ -29,11 +29,7 @@ def besiege(clients: int, seconds: float, memory_mb: int, scratch: Path) -> Outc
     with running(memory_mb, outcome, *options) as server:
         end = time.monotonic() + seconds
         send = functools.partial(_client, server, hostile, healthy, end, outcome, lock)
-        threads = [threading.Thread(target=send, args=(number,)) for number in range(clients)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        at_once(clients, send)
     return outcome
 
 

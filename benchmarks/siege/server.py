@@ -8,7 +8,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,6 +39,15 @@ class Server:
             return answer.status, json.loads(answer.read()), float(answer.headers.get("Retry-After") or 0)
         finally:
             connection.close()
+
+
+def at_once(count: int, send: Callable[[int], object]) -> None:
+    """So many clients, each a thread that is given its number; returns when all have ended."""
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 @contextmanager

@@ -40,14 +40,13 @@ class Standing:
 
     Attributes:
         memory: sha256 of the calibrated memory that it began with.
-        count: pictures whose scores the monitor was given. admitted: those that were learned from.
+        admitted: pictures that were learned from.
         clean: numbers of the last admitted pictures before the monitor's two bets began to win.
         stopped: why no more is learned; "" while it goes on.
         monitor: see `DriftMonitor.state`; None before the first picture.
     """
 
     memory: str
-    count: int = 0
     admitted: int = 0
     clean: tuple[int, int] = (0, 0)
     stopped: str = ""

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from anomalyclip.calibration.drift import DriftMonitor
-from anomalyclip.calibration.lining import FULL_PICTURES
 from anomalyclip.errors import ConfigError
 from anomalyclip.judges.memory.bank import halved
 from anomalyclip.judges.memory.comparing import Looked, boxes_of
@@ -28,8 +27,6 @@ from anomalyclip.judges.memory.recipes import AUTO
 from anomalyclip.watching.learned_store import LearnedStore, Standing
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from anomalyclip.calibration.profile import Profile
     from anomalyclip.detect.pipeline import Finished
     from anomalyclip.detect.result import Result
@@ -40,7 +37,7 @@ ADMITTED = 0.2
 """p-value from which a picture is learned from: of four in five good pictures."""
 
 _LEARNED_SHARE = 2
-"""What is learned takes half of what a calibrated memory may at most: a search costs half as much again."""
+"""What is learned takes half of what the calibrated memory does at most: a search costs half as much again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +68,7 @@ class Learner:
         self._profile, self._judge, self._store, self._tell = profile, judge, store, tell
         bank = judge.line.bank
         self._radius = radius_of(bank)
-        self._most = max(1, FULL_PICTURES * _patches(bank.places) // _LEARNED_SHARE)
+        self._most = max(1, len(bank.rows) // _LEARNED_SHARE)
         self._monitor = DriftMonitor(profile)
         self._waiting: dict[bytes, _Waiting] = {}
         self._guard = threading.Lock()
@@ -128,7 +125,7 @@ class Learner:
         """Hold the calibrated memory's score of a picture that was called normal against the calibration."""
         standing, monitor = self.standing, self._monitor
         monitor.add(fixed_score)
-        standing.count, standing.monitor = standing.count + 1, monitor.state()
+        standing.monitor = monitor.state()
         drifting, exceeding = (
             standing.admitted if low else before for low, before in zip(monitor.lowest, standing.clean, strict=True)
         )
@@ -195,8 +192,3 @@ def learning(model: Detector, profile: Profile) -> tuple[Detector, LearningJudge
     """A model whose words are joined with a profile's memory, so that it can learn."""
     judge = LearningJudge(model.judge, profile.opened().line)
     return model.with_judge(judge), judge
-
-
-def _patches(places: NDArray[np.int32]) -> int:
-    """Of one picture, as far as a memory knows: thinned pictures keep the last of their patches or one near it."""
-    return int(places.max()) + 1

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -57,8 +57,8 @@ class Watcher:
     show: Callable[[Row], None]
     pace: Pace
     signals: Sequence[Signal] = ()
-    _next: Judging | None = None
-    _arrivals: Iterator[InputItem] | None = None
+    _next: Judging | None = field(default=None, init=False)
+    _arrivals: Iterator[InputItem] | None = field(default=None, init=False)
 
     def run(self, stop: threading.Event) -> None:
         """Watch until `stop` is set, or the source is finished. Raises OutputError where results cannot be kept."""
