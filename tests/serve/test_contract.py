@@ -18,7 +18,8 @@ def contract(server):
     ("path", "method"),
     [
         ("/v1/detect", "POST"), ("/v1/calibrate", "POST"), ("/v1/models", "GET"), ("/v1/profiles", "GET"),
-        ("/v1/profiles/{name}", "GET"), ("/v1/profiles/{name}", "DELETE"), ("/healthz", "GET"), ("/readyz", "GET"),
+        ("/v1/profiles/{name}", "GET"), ("/v1/profiles/{name}", "DELETE"),
+        ("/v1/profiles/{name}/corrections", "POST"), ("/healthz", "GET"), ("/readyz", "GET"),
     ],
 )  # fmt: skip
 def test_every_answer_is_one_that_is_described(path, method, contract) -> None:
@@ -49,7 +50,8 @@ def test_every_path_is_described_with_its_refusals(server) -> None:
     paths = described["paths"]
     assert set(paths) == {
         "/v1/detect", "/v1/calibrate", "/v1/models", "/v1/profiles", "/v1/profiles/{name}",
-        "/v1/profiles/{name}/pictures/{number}", "/healthz", "/readyz", "/metrics",
+        "/v1/profiles/{name}/pictures/{number}", "/v1/profiles/{name}/corrections",
+        "/v1/profiles/{name}/corrections/{number}", "/v1/profiles/{name}/thresholds", "/healthz", "/readyz", "/metrics",
     }  # fmt: skip
     for path in ("/v1/detect", "/v1/calibrate"):
         assert paths[path]["post"]["responses"].keys() >= _REFUSALS

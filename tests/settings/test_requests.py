@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from anomalyclip.serve.schemas import CalibrateOptions, DetectOptions
+from anomalyclip.serve.schemas import CalibrateOptions, CorrectOptions, DetectOptions
 from anomalyclip.settings import Setting, settings_of
-from anomalyclip.settings.faces import REST, REST_CALIBRATE
+from anomalyclip.settings.faces import REST, REST_CALIBRATE, REST_CORRECT
 
-FACES = {REST: DetectOptions, REST_CALIBRATE: CalibrateOptions}
+FACES = {REST: DetectOptions, REST_CALIBRATE: CalibrateOptions, REST_CORRECT: CorrectOptions}
 FIELDS = [(face, setting) for face in FACES for setting in settings_of(face).values()]
-NEEDED = {REST: {}, REST_CALIBRATE: {"name": "camera-3"}}
+NEEDED = {REST: {}, REST_CALIBRATE: {"name": "camera-3"}, REST_CORRECT: {"said": "faulty"}}
 
 
 def named(case: Any) -> str:

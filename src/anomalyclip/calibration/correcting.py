@@ -21,7 +21,7 @@ from anomalyclip.calibration.measured import Measured
 from anomalyclip.calibration.memory_file import packed, part_of
 from anomalyclip.calibration.operating import RecallWish, choose
 from anomalyclip.calibration.profile import Profile
-from anomalyclip.calibration.profile_parts import Corrections, ImageLevel, OperatingPoint, PixelLevel
+from anomalyclip.calibration.profile_parts import Corrections, ImageLevel, Moved, OperatingPoint, PixelLevel
 from anomalyclip.calibration.remembering import Remembered, drawn_again
 from anomalyclip.errors import ConfigError
 from anomalyclip.judges.memory.bank import Bank, make_bank
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from anomalyclip.calibration.gathering import Good
+    from anomalyclip.judges.memory.held_out import Seen
     from anomalyclip.judges.memory.line import Line
 
 MOST_REMEMBERED = 300
@@ -61,13 +62,14 @@ def corrected(
     number: int,
     recall: float,
     faulty: int,
+    alone: int = 0,
 ) -> Profile:
     """The profile after a correction; its memory waits to be saved.
 
     profile: with or without a memory; without one, false alarms set the thresholds alone (see `thresholds_alone`).
     measure_faulty: image scores by the new profile of all pictures that were called faulty so far. number: of the
     correction in its journal. recall: share of the faulty pictures to find, where they set the operating point. faulty:
-    how many of them are new.
+    how many of them are new. alone: false alarms that set the thresholds alone, and are not among `false_alarms`.
 
     Raises ConfigError where the memory would grow beyond MOST_REMEMBERED.
     """
@@ -75,14 +77,23 @@ def corrected(
     before = profile.corrections or Corrections()
     told = Corrections(
         numbers=(*before.numbers, number),
-        false_alarms=before.false_alarms + sum(one.region is None for one in false_alarms),
+        false_alarms=before.false_alarms + sum(one.region is None for one in false_alarms) + alone,
         regions=before.regions + sum(one.region is not None for one in false_alarms),
         faulty=before.faulty + faulty,
     )
     made = datetime.now(timezone.utc).isoformat(timespec="seconds")
     found = _kept(found, corrections=told, made=made, self_test=None)
     scores = list(measure_faulty(found))
-    return _kept(found, operating=_operating(found, scores, recall)) if scores else found
+    if not scores:
+        return found
+    chosen = {"operating": _operating(found, scores, recall)}
+    return _kept(found, **chosen) if not faulty else _kept(found, **chosen, moved=None)
+
+
+def moved_by_hand(profile: Profile, image: float, pixel: float, by: str) -> Profile:
+    """The profile with thresholds that a person chose; what was drawn stays beside them."""
+    at = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return _kept(profile, moved=Moved(image=image, pixel=pixel, at=at, by=by), made=at)
 
 
 def thresholds_alone(profile: Profile, scores: Sequence[float], peaks: Sequence[float]) -> Profile:
@@ -99,6 +110,13 @@ def thresholds_alone(profile: Profile, scores: Sequence[float], peaks: Sequence[
         image=image,
         pixel=PixelLevel(rule=profile.pixel.rule, rate=profile.pixel.rate, threshold=pixel, peaks=_ascending(heights)),
     )
+
+
+def score_by(line: Line, views: Sequence[Seen]) -> float:
+    """The image score that a line gives a picture which was seen before, as `detect` would give it."""
+    held = HeldOut(views, line.bank, None)
+    held.levels = line.levels
+    return float(line.score_scale(line.raw_scores(held.parts())).max())
 
 
 def _remembering(profile: Profile, false_alarms: Sequence[FalseAlarm]) -> Profile:
@@ -135,10 +153,16 @@ def _remembering(profile: Profile, false_alarms: Sequence[FalseAlarm]) -> Profil
     thumbnails = [*opened.thumbnails, *(one.good.thumbnail for one in false_alarms)]
     data = packed(found.line, thumbnails)
     memory = part_of(found.line, file=profile.memory.file, data=data, held_out=profile.memory.held_out)
-    moved = profile.operating
-    if moved is not None:  # the same raw score on the new scale
-        raw_point = line.score_scale.inverse(min(moved.threshold, 0.999999))
-        moved = moved.model_copy(update={"threshold": float(found.line.score_scale(raw_point))})
+
+    def again(threshold: float) -> float:
+        """The same raw score on the new scale."""
+        return float(found.line.score_scale(line.score_scale.inverse(min(threshold, 0.999999))))
+
+    point, moved = profile.operating, profile.moved
+    if point is not None:
+        point = point.model_copy(update={"threshold": again(point.threshold)})
+    if moved is not None:
+        moved = moved.model_copy(update={"image": again(moved.image)})
     rate, rule = profile.image.rate, profile.pixel.rule
     return profile.model_copy(
         update={
@@ -148,7 +172,8 @@ def _remembering(profile: Profile, false_alarms: Sequence[FalseAlarm]) -> Profil
                 scores=_ascending(measured.scores),
             ),
             "pixel": PixelLevel(rule=rule, rate=profile.pixel.rate, threshold=pixel, peaks=_ascending(measured.peaks)),
-            "operating": moved,
+            "operating": point,
+            "moved": moved,
             "memory": memory,
         }
     ).holding(data)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -53,7 +54,59 @@ class Said:
     score_after: float | None = None
 
 
-class CorrectionsJournal:
+class Journal(ABC):
+    """What was said of one profile's results, oldest first; where it is kept, a subclass says."""
+
+    @abstractmethod
+    def entries(self) -> Sequence[dict[str, Any]]:
+        """All of it, oldest first."""
+
+    @abstractmethod
+    def _append(self, entry: dict[str, Any]) -> None: ...
+
+    def next_number(self) -> int:
+        """Of a further correction."""
+        return 1 + max((int(row.get("number", 0)) for row in self.entries()), default=0)
+
+    def in_force(self, profile: Profile) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """(entry, picture) of everything that the profile holds."""
+        numbers = set(profile.corrections.numbers) if profile.corrections is not None else set()
+        rows = [row for row in self.entries() if row.get("action") == "correct" and row["number"] in numbers]
+        return [(row, picture) for row in rows for picture in row["pictures"]]
+
+    def record(self, number: int, by: str, results: object, pictures: Sequence[Said]) -> None:
+        """Append a correction. results: where they were looked at. Raises OutputError."""
+        told = [dict(vars(one)) for one in pictures]
+        self._add({"action": "correct", "number": number, "by": by, "results": str(results), "pictures": told})
+
+    def record_undo(self, number: int, by: str) -> None:
+        """Append that a correction was taken back."""
+        self._add({"action": "undo", "number": number, "by": by})
+
+    def _add(self, entry: Mapping[str, Any]) -> None:
+        self._append({"at": datetime.now(timezone.utc).isoformat(timespec="seconds"), **entry})
+
+
+class JournalInHand(Journal):
+    """A journal that lives as long as this process. after: the last number that was given before it began."""
+
+    def __init__(self, after: int = 0) -> None:
+        self._entries: list[dict[str, Any]] = []
+        self._after = after
+
+    def entries(self) -> Sequence[dict[str, Any]]:
+        """All of it, oldest first."""
+        return self._entries
+
+    def next_number(self) -> int:
+        """Of a further correction."""
+        return max(1 + self._after, super().next_number())
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        self._entries.append(entry)
+
+
+class CorrectionsJournal(Journal):
     """Of the profile `name` in the file `profile_file`."""
 
     def __init__(self, profile_file: Path, name: str) -> None:
@@ -71,25 +124,6 @@ class CorrectionsJournal:
     def entries(self) -> list[dict[str, Any]]:
         """All of it, oldest first."""
         return [row for _, row in read_rows(self.path)]
-
-    def next_number(self) -> int:
-        """Of a further correction."""
-        return 1 + max((int(row.get("number", 0)) for row in self.entries()), default=0)
-
-    def in_force(self, profile: Profile) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-        """(entry, picture) of everything that the profile holds."""
-        numbers = set(profile.corrections.numbers) if profile.corrections is not None else set()
-        rows = [row for row in self.entries() if row.get("action") == "correct" and row["number"] in numbers]
-        return [(row, picture) for row in rows for picture in row["pictures"]]
-
-    def record(self, number: int, by: str, results: Path, pictures: Sequence[Said]) -> None:
-        """Append a correction. Raises OutputError."""
-        told = [dict(vars(one)) for one in pictures]
-        self._append({"action": "correct", "number": number, "by": by, "results": str(results), "pictures": told})
-
-    def record_undo(self, number: int, by: str) -> None:
-        """Append that a correction was taken back."""
-        self._append({"action": "undo", "number": number, "by": by})
 
     def keep(self, number: int, profile: Profile) -> None:
         """Keep the profile as it is before a correction."""
@@ -113,16 +147,15 @@ class CorrectionsJournal:
     def _snapshot(self, number: int) -> Path:
         return self.folder / f"{number:04d}.json"
 
-    def _append(self, entry: Mapping[str, Any]) -> None:
-        at = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    def _append(self, entry: dict[str, Any]) -> None:
         file = LineFile(self.path)
         try:
-            file.append(json_line({"at": at, **entry}))
+            file.append(json_line(entry))
         finally:
             file.close()
 
 
-def as_csv(journal: CorrectionsJournal, profile: Profile) -> str:
+def as_csv(journal: Journal, profile: Profile) -> str:
     """Every picture that was corrected, undone ones too."""
     numbers = set(profile.corrections.numbers) if profile.corrections is not None else set()
     buffer = io.StringIO()
@@ -136,7 +169,7 @@ def as_csv(journal: CorrectionsJournal, profile: Profile) -> str:
     return buffer.getvalue()
 
 
-def as_coco(journal: CorrectionsJournal, profile: Profile) -> str:
+def as_coco(journal: Journal, profile: Profile) -> str:
     """The corrections in force as COCO: boxes of faults and of false alarms; a picture without regions is one box."""
     places: dict[str, int] = {}
     images, annotations = list[dict[str, Any]](), list[dict[str, Any]]()
@@ -165,7 +198,7 @@ def as_coco(journal: CorrectionsJournal, profile: Profile) -> str:
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
-def _pictures(journal: CorrectionsJournal) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+def _pictures(journal: Journal) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     for row in journal.entries():
         if row.get("action") == "correct":
             for picture in row["pictures"]:

@@ -15,6 +15,7 @@ from anomalyclip.calibration.memory_file import MemoryPart, Opened, open_memory,
 from anomalyclip.calibration.profile_parts import (
     Corrections,
     ImageLevel,
+    Moved,
     Name,
     OperatingPoint,
     Part,
@@ -58,6 +59,7 @@ class Profile(Part):
     self_test: SelfTest | None = None
     recipe: Recipe | None = None
     corrections: Corrections | None = None
+    moved: Moved | None = None
     _folder: Path = PrivateAttr(default=Path())
     _held: bytes | None = PrivateAttr(default=None)
     _told: tuple[str, ...] = PrivateAttr(default=())
@@ -77,13 +79,15 @@ class Profile(Part):
 
     @property
     def image_threshold(self) -> float:
-        """Scores from here on are anomalous: the operating point's, else the conformal threshold."""
+        """Scores from here on are anomalous: a person's, else the operating point's, else the conformal threshold."""
+        if self.moved is not None:
+            return self.moved.image
         return self.operating.threshold if self.operating is not None else self.image.threshold
 
     @property
     def pixel_threshold(self) -> float:
         """Map values from here on belong to a region."""
-        return self.pixel.threshold
+        return self.pixel.threshold if self.moved is None else self.moved.pixel
 
     def decide(self, score: float) -> Decision:
         """ "anomalous" from `image_threshold` on, else "normal"; a score that is no number is refused (InputError)."""

@@ -77,6 +77,15 @@ class OperatingPoint(Part):
     guaranteed: bool
 
 
+class Moved(Part):
+    """Thresholds that a person moved; they take the place of all others for decisions. at: UTC; by: who."""
+
+    image: Threshold
+    pixel: Threshold
+    at: str
+    by: Annotated[str, Field(max_length=100)]
+
+
 class SelfTest(Part):
     """Painted faults that the line finds: how many were painted, and the share found, of all and by kind."""
 

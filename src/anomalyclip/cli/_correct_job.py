@@ -114,10 +114,9 @@ class CorrectJob:
         elif usable:
             goods = {good.path: good for good in found.pictures}
             alarms = [FalseAlarm(goods[one.path], one.region) for one in usable if one.path in goods]
-        new = corrected(start, alarms, measure, number=number, recall=self.given.min_recall, faulty=len(faulty))
-        if profile.memory is None and usable and new.corrections is not None:
-            told = new.corrections.model_copy(update={"false_alarms": new.corrections.false_alarms + len(usable)})
-            new = new.model_copy(update={"corrections": told})
+        alone = len(usable) if profile.memory is None else 0
+        recall = self.given.min_recall
+        new = corrected(start, alarms, measure, number=number, recall=recall, faulty=len(faulty), alone=alone)
         after = self._scores(new.judged(model), [one.item for one in (*usable, *faulty)], stream, skipped)
         pictures = [
             Said(one.path, said, one.region, (one.row["width"], one.row["height"]),

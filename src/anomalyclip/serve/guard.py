@@ -23,6 +23,7 @@ logger = logging.getLogger("anomalyclip.serve")
 
 _GUARDED = "/v1/"
 _WORK = frozenset({"/v1/detect", "/v1/calibrate", "/v1/profiles"})  # hold a place while they are carried out
+_CORRECTIONS = "/corrections"  # so do those of a profile
 _METHODS = frozenset({"GET", "HEAD", "POST", "DELETE"})
 _GONE = 499  # what proxies log for a client that left
 _HEADERS = {
@@ -94,7 +95,8 @@ class Guard:
         return hmac.compare_digest(given.encode("latin-1", "replace"), self.config.api_key.encode("ascii"))
 
     def _place(self, scope: Scope) -> AbstractContextManager[None]:
-        working = scope["method"] == "POST" and scope["path"] in _WORK
+        path = scope["path"]
+        working = scope["method"] == "POST" and (path in _WORK or path.endswith(_CORRECTIONS))
         return self.admission.request() if working else nullcontext()
 
     def _record(self, scope: Scope, incoming: Incoming, outgoing: Outgoing, request_id: str, seconds: float) -> None:

@@ -12,9 +12,10 @@ from anomalyclip.calibration.growing import Growing
 from anomalyclip.calibration.lining import FEWEST
 from anomalyclip.calibration.making import line_profile
 from anomalyclip.calibration.measured import Measured
-from anomalyclip.calibration.profile_parts import PixelRule
+from anomalyclip.calibration.profile_parts import Corrections, PixelRule
 from anomalyclip.errors import AnomalyClipError
 from anomalyclip.io.reading import Reading
+from anomalyclip.serve.corrections import Desk
 from anomalyclip.serve.refusals import Refused
 
 
@@ -61,7 +62,7 @@ class _Made:
     """A profile in the making. profile: None while its images are too few, and there was none of this name before.
 
     revision: grows with every request that changes something under this name. since: the revision that made `profile`,
-    of the images `of`. earlier: (revision, profile) of those that it replaced, oldest first.
+    of the images `of`. earlier: (revision, profile) of those that it replaced, oldest first. desk: its corrections.
     """
 
     taken: Taken
@@ -70,21 +71,28 @@ class _Made:
     since: int = 1
     of: Taken | None = None
     earlier: list[tuple[int, Profile]] = field(default_factory=list)
+    desk: Desk | None = None
 
     def nbytes(self) -> int:
         """About what it holds."""
         growing = 0 if self.taken.growing is None else self.taken.growing.nbytes
         held = [profile for _, profile in self.earlier] + [self.profile] * _COPIES
-        return _COPIES * growing + sum(_bytes_of(one) for one in held if one is not None)
+        corrected = 0 if self.desk is None else self.desk.nbytes(_bytes_of)
+        return _COPIES * growing + sum(_bytes_of(one) for one in held if one is not None) + corrected
 
     def follow(self, taken: Taken, fitted: Profile | None) -> tuple[_Made, Profile | None]:
         """What comes after it, and the profile that is replaced; one of the same images, grown, replaces nothing."""
         revision = self.revision + 1
         if fitted is None:
-            return _Made(taken, self.profile, revision, self.since, self.of, self.earlier), None
+            return _Made(taken, self.profile, revision, self.since, self.of, self.earlier, self.desk), None
         replaced = self.profile if self.of is not taken else None
         earlier = self.earlier if replaced is None else [*self.earlier, (self.since, replaced)][-MOST_EARLIER:]
         return _Made(taken, fitted, revision, revision, taken, earlier), replaced
+
+    def changed(self, profile: Profile, desk: Desk) -> _Made:
+        """The same, after a correction or a moved threshold."""
+        revision = self.revision + 1
+        return _Made(self.taken, profile, revision, revision, self.taken, self.earlier, desk)
 
 
 def _bytes_of(profile: Profile) -> int:
@@ -106,8 +114,8 @@ class Profiles:
         self._made: dict[str, _Made] = {}
 
     def all(self) -> list[Profile]:
-        made = [each.profile for each in self._made.values() if each.profile is not None]
-        return sorted([*self._given.values(), *made], key=lambda profile: profile.name)
+        made = {name: each.profile for name, each in self._made.items() if each.profile is not None}
+        return sorted((self._given | made).values(), key=lambda profile: profile.name)
 
     def summaries(self) -> list[dict[str, Any]]:
         """Of all, each with its revision and those of the ones that it replaced."""
@@ -142,11 +150,25 @@ class Profiles:
                 known = ", ".join(map(str, sorted(earlier))) or "none"
                 raise Refused("not_found", f"revision {revision} of {name!r} is not kept; kept are: {known}")
             return earlier[revision]
-        found = self._given.get(name) or (made.profile if made is not None else None)
+        found = (made.profile if made is not None else None) or self._given.get(name)
         if found is None:
             known = ", ".join(profile.name for profile in self.all()) or "none"
             raise Refused("not_found", f"there is no profile {name!r}; known are: {known}")
         return found
+
+    def desk(self, name: str) -> Desk:
+        """The corrections of a profile. Raises Refused (404)."""
+        profile, made = self.get(name), self._made.get(name)
+        return Desk.of(profile) if made is None or made.desk is None else made.desk
+
+    def change(self, name: str, profile: Profile, desk: Desk) -> dict[str, Any]:
+        """Put a profile in the place of the one that it was made of, also of one that came with the server (its file
+        stays as it is); gives its summary and revisions."""
+        old = self._now(name)
+        new = old.changed(profile, desk)
+        self._refuse_bytes(new.nbytes() - old.nbytes())
+        self._made[name] = new
+        return {"profile": summary(profile), **self._revisions(name)}
 
     def remove(self, name: str) -> None:
         """Raises Refused: 404, or 422 for one that came from a file."""
@@ -194,9 +216,17 @@ class Profiles:
         return self._made.get(name) or _Made(Taken(), revision=0)
 
     def taken(self, name: str, *, append: bool) -> Taken | None:
-        """The images of this profile that came before, if they are to be added to."""
+        """The images of this profile that came before, if they are to be added to. Raises Refused (409) where it was
+        corrected: they alone would lose that."""
         made = self._made.get(name) if append else None
-        return made.taken if made is not None else None
+        if made is None:
+            return None
+        if made.profile is not None and (made.profile.corrections or made.profile.moved):
+            raise Refused(
+                "conflict",
+                f"{name!r} was corrected since: take its corrections back, or calibrate it anew with all images",
+            )
+        return made.taken
 
     def calibrate(
         self, name: str, taken: Taken, aim: Aim, skipped: Sequence[tuple[str, str]], told: Sequence[str] = ()
@@ -258,4 +288,6 @@ def summary(profile: Profile) -> dict[str, Any]:
         "pixel_rate": profile.pixel.rate,
         "pixel_rule": profile.pixel.rule,
         "remembered": 0 if profile.memory is None else len(profile.memory.pictures),
+        "corrections": (profile.corrections or Corrections()).model_dump(mode="json"),
+        "moved": None if profile.moved is None else profile.moved.model_dump(mode="json"),
     }

@@ -275,6 +275,11 @@ def _deciding(service: Service, options: DetectOptions) -> Deciding:
     return deciding
 
 
+def deciding_by(service: Service, name: str) -> Deciding:
+    """As a profile decides. Raises Refused (404)."""
+    return _deciding(service, DetectOptions.model_validate({"profile": name}))
+
+
 def _asked(service: Service, options: DetectOptions) -> Reading:
     """What the query says of reading, else the server's own options."""
     own = service.config.reading

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from anomalyclip.errors import ConfigError
 from anomalyclip.settings import Setting, settings_of
 from anomalyclip.settings.deciding import NAME_PATTERN as NAME_PATTERN
-from anomalyclip.settings.faces import REST, REST_CALIBRATE
+from anomalyclip.settings.faces import REST, REST_CALIBRATE, REST_CORRECT
 
 MapFormat = Literal["png", "tiff16", "npz"]
 
@@ -74,9 +74,13 @@ if TYPE_CHECKING:
     class CalibrateOptions(DetectOptions):
         """Query parameters of `POST /v1/calibrate`; drawn from the declarations below."""
 
+    class CorrectOptions(DetectOptions):
+        """Query parameters of `POST /v1/profiles/NAME/corrections`; drawn from the declarations below."""
+
 else:
     DetectOptions = drawn("DetectOptions", REST)
     CalibrateOptions = drawn("CalibrateOptions", REST_CALIBRATE)
+    CorrectOptions = drawn("CorrectOptions", REST_CORRECT)
 
 
 class EncodedMap(BaseModel):
@@ -132,6 +136,10 @@ class ProfileSummary(BaseModel):
     pixel_rate: float
     pixel_rule: Literal["image", "pixel"]
     remembered: int = Field(description="Good images that it compares others with; 0 for thresholds alone.")
+    corrections: dict[str, Any] = Field(
+        description="How many `false_alarms`, `regions` and `faulty` pictures it holds; `numbers`: of its corrections."
+    )
+    moved: dict[str, Any] | None = Field(description="Thresholds that a person chose: `image`, `pixel`, `at`, `by`.")
 
 
 class Revised(BaseModel):
@@ -178,6 +186,51 @@ class CalibrateAnswer(Revised):
     kept: ProfileSummary | None = Field(description="The earlier profile of this name, which stays meanwhile.")
     replaced: ProfileSummary | None = Field(description="The profile of other images that this one took the place of.")
     notes: list[str] = Field(description="What has to be told, such as why there is no memory.")
+
+
+class CorrectedPicture(BaseModel):
+    """What was said of one picture, and what it changed."""
+
+    path: str
+    said: Literal["false alarm", "faulty"]
+    region: list[int] | None = Field(description="X, y, width, height; null is the whole picture.")
+    size: list[int] | None
+    regions: list[list[int]] = Field(description="What was found in it.")
+    score_before: float | None
+    score_after: float | None
+
+
+class ChangedProfile(Revised):
+    """A profile after it was changed."""
+
+    profile: ProfileSummary
+
+
+class CorrectAnswer(ChangedProfile):
+    """A profile that learned."""
+
+    number: int = Field(description="Of the correction, for taking it back.")
+    pictures: list[CorrectedPicture]
+    skipped: list[Skipped]
+
+
+class Corrected(BaseModel):
+    """A line of a profile's journal."""
+
+    model_config = ConfigDict(extra="allow")
+
+    at: str
+    action: Literal["correct", "undo"]
+    number: int
+    by: str
+    in_force: bool
+    pictures: list[CorrectedPicture] = []
+
+
+class CorrectionsAnswer(BaseModel):
+    """A profile's journal, oldest first."""
+
+    entries: list[Corrected]
 
 
 class ModelEntry(BaseModel):

@@ -151,7 +151,7 @@ class Service:
             # One is read while another is looked at.
             largest = max(upload.cost for upload in uploads)
             async with self.decoding.ledger.hold(min(self.decoding.ledger.most, 2 * largest)):
-                return await self._in(self._calibrator, run)
+                return await self.one_by_one(run)
 
     async def put(self, profiles: Sequence[Profile], revision: int | None = None) -> list[dict[str, Any]]:
         """Take profiles that a client saved before; see `Profiles.put`. revision: of each that it has seen."""
@@ -168,7 +168,7 @@ class Service:
             self.profiles.put(profiles)
             self._judged |= judged
 
-        await self._in(self._calibrator, run)
+        await self.one_by_one(run)
         names = {one.name for one in profiles}
         return [one for one in self.profiles.summaries() if one["name"] in names]
 
@@ -258,6 +258,10 @@ class Service:
         if row["decision"] is not None:
             self.metrics.decisions.labels(row["decision"]).inc()
         return row
+
+    async def one_by_one(self, change: Callable[[], T]) -> T:
+        """What changes profiles, one after the other, on a thread of its own."""
+        return await self._in(self._calibrator, change)
 
     async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(pool, work)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from anomalyclip.settings.faces import COMPARE, CORRECT, DOCTOR, VALIDATE
+from anomalyclip.settings.faces import COMPARE, CORRECT, DOCTOR, REST_CORRECT, VALIDATE
 from anomalyclip.settings.panels import OUTPUT
+from anomalyclip.settings.reading import BOX
 from anomalyclip.settings.setting import Range, Setting
 
 RESULTS: tuple[Setting, ...] = (
@@ -53,11 +54,33 @@ RESULTS: tuple[Setting, ...] = (
         "min_recall",
         float,
         "Share of the faulty pictures to find, where they set the operating point.",
-        (CORRECT,),
+        (CORRECT, REST_CORRECT),
         default=0.95,
         range=Range(0, 1, "a share", open=True),
     ),
-    Setting("by", str, "Who says so, for the journal (default: the user's name).", (CORRECT,), metavar="NAME"),
+    Setting(
+        "by",
+        str,
+        "Who says so, for the journal (default: the user's name).",
+        (CORRECT, REST_CORRECT),
+        metavar="NAME",
+        differs={REST_CORRECT: {"help": "Who says so, for the journal.", "pattern": r"^[^\x00-\x1f\x7f]{1,100}$"}},
+    ),
+    Setting(
+        "said",
+        str,
+        "A false alarm joins the good pictures; a faulty one sets where decisions are made, and is never normal.",
+        (REST_CORRECT,),
+        required=True,
+        choices=("false alarm", "faulty"),
+    ),
+    Setting(
+        "region",
+        str,
+        "The part that is meant, X,Y,W,H in pixels; default: the whole picture.",
+        (REST_CORRECT,),
+        pattern=BOX,
+    ),
     Setting("export", Path, "Write all corrections: .csv, or .json for COCO.", (CORRECT,), metavar="FILE"),
     Setting("artefact", Path, "The folder of an export.", (VALIDATE,), argument=True, required=True, metavar="EXPORT"),
     Setting(

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from anomalyclip.settings.faces import CALIBRATE, DETECT, EVALUATE, EXPORT, PYTHON, REST, REST_CALIBRATE, SERVE, WATCH
+from anomalyclip.settings.faces import (
+    CALIBRATE,
+    DETECT,
+    EVALUATE,
+    EXPORT,
+    PYTHON,
+    REST,
+    REST_CALIBRATE,
+    REST_CORRECT,
+    SERVE,
+    WATCH,
+)
 from anomalyclip.settings.panels import ANOMALIES, DECISIONS, FEW_SHOT
 from anomalyclip.settings.setting import Range, Setting
 
@@ -206,7 +217,7 @@ CALIBRATING: tuple[Setting, ...] = (
         "revision",
         int,
         "Change the profile only if this is its revision (0: it is not there); else 409, another client changed it.",
-        (REST_CALIBRATE,),
+        (REST_CALIBRATE, REST_CORRECT),
         range=Range(0, 10**9, "revisions"),
     ),
     Setting(

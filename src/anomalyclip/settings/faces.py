@@ -10,6 +10,7 @@ DATA_MAKE = "data make"
 MODELS_LIST, MODELS_PULL, MODELS_VERIFY, MODELS_PATH = "models list", "models pull", "models verify", "models path"
 LOAD, PYTHON, PYTHON_BATCH = "anomalyclip.load", "model.detect", "model.detect_batch"
 REST, REST_CALIBRATE = "POST /v1/detect", "POST /v1/calibrate"
+REST_CORRECT = "POST /v1/profiles/NAME/corrections"
 
 #: The verbs that open a detector and score images with it.
 SCORING = (DETECT, CALIBRATE, WATCH, SERVE, EVALUATE)
@@ -34,4 +35,4 @@ COMMANDS = (
     MODELS_VERIFY,
     MODELS_PATH,
 )
-FACES = (*COMMANDS, LOAD, PYTHON, PYTHON_BATCH, REST, REST_CALIBRATE)
+FACES = (*COMMANDS, LOAD, PYTHON, PYTHON_BATCH, REST, REST_CALIBRATE, REST_CORRECT)
