@@ -92,6 +92,7 @@ def bare_step(config, dataset, batch: int) -> float:
     """Seconds of one prompt step on features in memory: forward, backward, Adam, nothing else."""
     from anomalyclip.clip.weights import load_clip
     from anomalyclip.encoders.devices import pick_device
+    from anomalyclip.encoders.torch import TorchEncoder
     from anomalyclip.hub import resolve_model
     from anomalyclip.training.batches import Batch
     from anomalyclip.training.encoder import encoder_settings, features_of
@@ -100,7 +101,7 @@ def bare_step(config, dataset, batch: int) -> float:
 
     clip = load_clip(resolve_model(config.model).weights)
     settings, device = encoder_settings(config, clip), pick_device(config.device)
-    key = features_of(config, settings, clip, dtype="fp32")
+    key = features_of(config, settings, TorchEncoder(clip.visual, name="noise", weights_sha256="").facts, dtype="fp32")
     student = make_student(config, clip, settings, ("noise",))
     module = PromptTraining(student, None, key, [], [], config).to(device)  # type: ignore[arg-type]
     masks = torch.zeros(batch, settings.image_size, settings.image_size, dtype=torch.uint8, device=device)
@@ -188,12 +189,14 @@ def timed(train, config, dataset) -> dict[str, float]:
 def record_costs(config, cache_images: int = 8) -> dict[str, float]:
     """Seconds per image of writing a record, of verifying its checksum, and of reading it into memory."""
     from anomalyclip.clip.weights import load_clip
+    from anomalyclip.encoders.torch import TorchEncoder
     from anomalyclip.features import FeatureCache
     from anomalyclip.hub import resolve_model
     from anomalyclip.training.encoder import encoder_settings, features_of
 
     clip = load_clip(resolve_model(config.model).weights)
-    key = features_of(config, encoder_settings(config, clip), clip, dtype=config.cache_dtype)
+    facts = TorchEncoder(clip.visual, name="noise", weights_sha256="").facts
+    key = features_of(config, encoder_settings(config, clip), facts, dtype=config.cache_dtype)
     cache = FeatureCache.open(Path(config.cache_dir) / "records", key)
     random, names = np.random.default_rng(0), [f"{index:064x}" for index in range(cache_images)]
     image = random.normal(size=key.embed_dim).astype(np.float32)

@@ -127,3 +127,15 @@ def test_features_become_numpy() -> None:
     assert found.image.dtype == np.float32
     assert isinstance(found.patches[1], np.ndarray)
     assert len(found) == 2
+
+
+def test_half_precision_turns_its_weights_once_to_what_autocast_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    request = FeatureRequest(True, (4,), (3,), dpam="vv", dpam_blocks=2)
+    turned = encoder(precision="bf16")
+    monkeypatch.setattr("anomalyclip.encoders.torch._hold_in", lambda visual, dtype: None)
+    cast = encoder(precision="bf16")
+    assert turned.weight_bytes < 0.6 * cast.weight_bytes
+    ours, theirs = turned.encode(pixels(), request), cast.encode(pixels(), request)
+    np.testing.assert_array_equal(ours.image, theirs.image)
+    np.testing.assert_array_equal(ours.patches[4], theirs.patches[4])
+    np.testing.assert_array_equal(ours.tokens[3], theirs.tokens[3])

@@ -31,15 +31,17 @@ if TYPE_CHECKING:
 
 
 class Reference:
-    """A detector over the weights and settings of ``model``; nothing is copied. Needs SciPy."""
+    """A detector over the weights and settings of ``model``, where they are; nothing is copied. Needs SciPy."""
 
     def __init__(self, model: Detector) -> None:
         self.model, self.visual = model, tower_of(model)
         if not isinstance(model.judge, Words) or model.judge.readout is not None:
             raise ConfigError(f"the reference judges by words, not by {model.method}")
         text, local = model.judge.text.features, model.judge.local
-        self.text = torch.from_numpy(text)
-        self.pairs = [self.text] * len(model.settings.layers) if local is None else list(torch.from_numpy(local))
+        self.device = self.visual.proj.device
+        self.text = torch.from_numpy(text).to(self.device)
+        layers = len(model.settings.layers)
+        self.pairs = [self.text] * layers if local is None else list(torch.from_numpy(local).to(self.device))
 
     def preprocess(self, image: Image) -> NDArray[Any]:
         """As the model's own."""
@@ -51,15 +53,15 @@ class Reference:
         from scipy.ndimage import gaussian_filter
 
         settings = self.model.settings
-        pixel_values = as_tensor(pixels)
+        pixel_values = as_tensor(pixels).to(self.device)
         image, patches = self._encode(pixel_values)
-        total = torch.zeros(len(pixel_values), settings.image_size, settings.image_size)
+        total = torch.zeros(len(pixel_values), settings.image_size, settings.image_size, device=self.device)
         for features, pair in zip(patches, self.pairs, strict=True):
             both = upsample(on_grid(similarity(features, pair, settings.tau)), settings.image_size)
             total += (both[:, 1] + 1 - both[:, 0]) / 2
-        mean = (total / len(patches)).numpy()
+        mean = (total / len(patches)).cpu().numpy()
         maps = torch.stack([torch.from_numpy(gaussian_filter(one, sigma=settings.sigma)) for one in mean])
-        scores = image_score(image, self.text, settings.tau)
+        scores = image_score(image, self.text, settings.tau).cpu()
         return with_map_peak(scores, maps, *settings.peak).numpy(), maps.numpy()
 
     def _encode(self, pixel_values: Tensor) -> tuple[Tensor, list[Tensor]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from anomalyclip.clip.attention import SelfAttention
 from anomalyclip.clip.plain import window_features
 from anomalyclip.clip.vision import VisionTransformer
 from anomalyclip.encoders.base import Encoder, EncoderFacts, Features, Stage, refuse
@@ -29,7 +30,7 @@ class TorchEncoder(Encoder):
     """A tower as it is; whatever it computes in, features leave it in float32.
 
     Args:
-        visual: on its device, frozen.
+        visual: on its device, frozen; in half precision its weights are turned to it for good.
         name, weights_sha256: see :class:`EncoderFacts`.
         image_size: side of its own input; None is what the positions were trained at.
         precision: "fp32", "fp16" (CUDA and MPS) or "bf16", by autocast.
@@ -57,6 +58,8 @@ class TorchEncoder(Encoder):
             visual, name, weights_sha256, image_size, "" if precision == "fp32" else precision, BOUNDS.get(precision, 0)
         )
         _check(precision, self.where)
+        if precision != "fp32":
+            _hold_in(visual, _DTYPES[precision])
         self._see = torch.compile(self._seen) if compiled else self._seen
 
     @property
@@ -108,6 +111,17 @@ class TorchEncoder(Encoder):
         if self.precision == "fp32":
             return {"runtime": "torch"} if self.compiled else {}
         return {"runtime": "torch", "precision": self.precision}
+
+
+def _hold_in(visual: VisionTransformer, dtype: torch.dtype) -> None:
+    """Turn the weights of products and convolutions once, as autocast otherwise would in every pass: the same numbers
+    from half the memory."""
+    for module in visual.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            module.to(dtype)
+        elif isinstance(module, SelfAttention):
+            module.in_proj_weight.data = module.in_proj_weight.data.to(dtype)
+            module.in_proj_bias.data = module.in_proj_bias.data.to(dtype)
 
 
 def see(visual: VisionTransformer, pixels: Tensor, request: FeatureRequest) -> Features:
