@@ -22,6 +22,7 @@ from anomalyclip.io.reading import Reading
 from anomalyclip.io.sources import as_image, count_pictures
 from anomalyclip.judges.memory.comparing import Looked, explain
 from anomalyclip.judges.verdicts import nearest_of
+from anomalyclip.notebook import progress
 from anomalyclip.prediction import Prediction, decide
 from anomalyclip.settings import settings_of
 from anomalyclip.settings.faces import PYTHON
@@ -211,10 +212,21 @@ def detect_all(
     pictures = pictures_of(sources, frames, reading)
     if any(value is not None for value in layout.values()):
         geometry, areas = parse_layout(layout)
-        return [_laid_out(model, one, reading, geometry, areas, batch_size, marks) for one in pictures]
+
+        def judged(part: Sequence[Picture]) -> list[Prediction]:
+            return [_laid_out(model, one, reading, geometry, areas, batch_size, marks) for one in part]
+    else:
+
+        def judged(part: Sequence[Picture]) -> list[Prediction]:
+            return _batch(model, part, reading, marks)
+
     found: list[Prediction] = []
-    for start in range(0, len(pictures), batch_size):
-        found += _batch(model, pictures[start : start + batch_size], reading, marks)
+    with progress("detect", len(pictures)) as advance:
+        for start in range(0, len(pictures), batch_size):
+            part = judged(pictures[start : start + batch_size])
+            found += part
+            for _ in part:
+                advance()
     return found
 
 
@@ -260,6 +272,7 @@ def _laid_out(
         image=image,
         geometry=found.record,
         regions=regions_of(found.anomaly_map, marks, found.looked, area),
+        pixel_threshold=marks.pixel_threshold,
         valid=None if area is None else area.mask(),
     )
 
@@ -283,6 +296,7 @@ def _batch(model: Detector, pictures: Sequence[Picture], reading: Reading, marks
             decision=decide(score, marks.threshold),
             image=image,
             regions=regions_of(native, marks, looked),
+            pixel_threshold=marks.pixel_threshold,
         )
         predictions.append(prediction)
     return predictions

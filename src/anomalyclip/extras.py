@@ -21,6 +21,10 @@ EXTRA_OF = {
     "matplotlib": "bench",
     "sklearn": "groups",
     "scipy": "bench",
+    "fiftyone": "fiftyone",
+    "mlflow": "mlflow",
+    "prometheus_client": "prometheus",
+    "supervision": "supervision",
 }
 
 

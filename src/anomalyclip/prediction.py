@@ -42,6 +42,7 @@ class Prediction:
             share of pixels that count, see :mod:`anomalyclip.geometry`.
         regions: where the map reaches the pixel threshold, strongest first, see
             :class:`anomalyclip.geometry.regions.Region`; none without a threshold.
+        pixel_threshold: from which map value on a pixel belongs to a region; None where none was asked for.
         valid: (height, width) False where pixels do not count: outside the region of interest, or ignored; None if all
             do. The map is 0 there.
     """
@@ -56,6 +57,7 @@ class Prediction:
     image: Image | None = field(default=None, repr=False, compare=False)
     geometry: Mapping[str, Any] | None = None
     regions: tuple[Region, ...] = ()
+    pixel_threshold: float | None = None
     valid: NDArray[np.bool_] | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -70,6 +72,31 @@ class Prediction:
         """Of each of `regions` the good patch that the patch at its peak was compared with: in which picture, where,
         and how far, see :class:`anomalyclip.judges.memory.comparing.Compared`; None where no memory judged."""
         return tuple(region.get("nearest") for region in self.regions)
+
+    def masks(self) -> NDArray[np.bool_]:
+        """Of each of `regions` its pixels, bool (regions, height, width); they never overlap.
+
+        >>> from anomalyclip.geometry.regions import find_regions
+        >>> values = np.zeros((4, 6), np.float32); values[1:3, 1:3] = 0.8
+        >>> found = Prediction(0.8, values, 6, 4, regions=tuple(find_regions(values, 0.5)), pixel_threshold=0.5)
+        >>> found.masks().sum(axis=(1, 2)).tolist()
+        [4]
+        """
+        import cv2
+
+        if not self.regions or self.pixel_threshold is None:
+            return np.zeros((0, self.height, self.width), np.bool_)
+        above = self.anomaly_map >= np.float32(self.pixel_threshold)
+        if self.valid is not None:
+            above &= self.valid
+        _, labels = cv2.connectedComponents(above.astype(np.uint8), connectivity=8)
+        return np.stack([labels == labels[y, x] for x, y in (region["peak_xy"] for region in self.regions)])
+
+    def to_supervision(self) -> Any:
+        """The regions as `supervision.Detections`, see :func:`anomalyclip.integrations.to_supervision`."""
+        from anomalyclip.integrations.supervision import to_supervision  # upstairs: see the contract in pyproject.toml
+
+        return to_supervision(self)
 
     def to_dict(self) -> dict[str, Any]:
         """What a row of `results.jsonl` says of the picture itself, as JSON values; without the map."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import urllib.parse
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pycocotools.coco import COCO
-from shapely.geometry import shape
+from shapely.geometry import Polygon, shape
 
 from anomalyclip.detect import OutputFolder, Provenance, Result, write_findings
-from anomalyclip.detect.findings import filled
+from anomalyclip.detect.findings.parts import filled
 from anomalyclip.geometry.regions import find_regions
 
 H, W = 40, 56
@@ -94,12 +97,106 @@ def test_geojson_as_shapely_reads_it(folder: Path) -> None:
             assert shape(one["geometry"]).bounds == (x, y, x + width, y + height)
 
 
+def test_cvat_marks_the_same_pixels(folder: Path) -> None:
+    """Masks decoded by NumPy, polygons by shapely."""
+    root = ElementTree.parse(write_findings(folder, "cvat")).getroot()
+    assert root.findtext("version") == "1.1"
+    names = [label.findtext("name") for label in root.iterfind("meta/task/labels/label")]
+    images = root.findall("image")
+    assert [(one.get("id"), one.get("name")) for one in images] == [(str(i), path) for i, path in enumerate(MAPS)]
+    kinds = set()
+    for image, values in zip(images, MAPS.values(), strict=True):
+        assert (image.get("width"), image.get("height")) == (str(W), str(H))
+        assert [tag.get("label") for tag in image.iterfind("tag")] == ["anomalous"]
+        shapes = [one for one in image if one.tag in ("polygon", "mask")]
+        assert all(one.get("label") in names for one in shapes)
+        kinds |= {one.tag for one in shapes}
+        masks = [cvat_mask(one) for one in shapes if one.tag == "mask"]
+        areas = [cvat_polygon(one).area for one in shapes if one.tag == "polygon"]
+        assert sum(areas) + sum(mask.sum() for mask in masks) == (values >= 0.5).sum()
+        for mask in masks:
+            assert (values[mask] >= 0.5).all()
+        peaks = {one.findtext("attribute[@name='peak']") for one in shapes}
+        assert peaks == {str(region["peak"]) for region in find_regions(values, 0.5)}
+    assert kinds == {"polygon", "mask"}
+
+
+def cvat_mask(one: ElementTree.Element) -> np.ndarray:
+    x, y, width, height = (int(one.attrib[key]) for key in ("left", "top", "width", "height"))
+    lengths = [int(word) for word in one.attrib["rle"].split(",")]
+    inside = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(height, width)
+    return np.pad(inside, ((y, H - y - height), (x, W - x - width)))
+
+
+def cvat_polygon(one: ElementTree.Element) -> Polygon:
+    return Polygon([tuple(map(float, point.split(","))) for point in one.attrib["points"].split(";")])
+
+
+def test_cvat_survives_any_name_and_tells_decisions(
+    tmp_path: Path, provenance: Provenance, result_of: Callable[..., Result]
+) -> None:
+    names = ['/p/<a> & "b".png', "/p/\x01\udcff.png"]
+    with OutputFolder(tmp_path / "out") as out:
+        out.begin(provenance, files={}, cwd=None)
+        for name in names:
+            one = result_of(name, 0.7)
+            out.append(Result(one.item, W, H, 0.7, "anomalous"))
+    images = ElementTree.parse(write_findings(tmp_path / "out", "cvat")).getroot().findall("image")
+    assert images[0].get("name") == names[0]
+    assert [tag.get("label") for image in images for tag in image.iterfind("tag")] == ["anomalous"] * 2
+    tasks = json.loads(write_findings(tmp_path / "out", "label-studio").read_text())
+    assert [one["predictions"][0]["result"][0]["value"] for one in tasks] == [{"choices": ["anomalous"]}] * 2
+
+
+def test_label_studio_marks_the_same_pixels(folder: Path) -> None:
+    """Brushes decoded by a reader of bits written here; docs/integrations.md says which SDKs read them."""
+    tasks = json.loads(write_findings(folder, "label-studio").read_text())
+    kinds = set()
+    for task, (path, values) in zip(tasks, MAPS.items(), strict=True):
+        assert urllib.parse.unquote(task["data"]["image"]) == f"/data/local-files/?d={path[1:]}"
+        (prediction,) = task["predictions"]
+        assert prediction["score"] == 0.7
+        area = 0.0
+        *regions, decision = prediction["result"]
+        assert decision["value"] == {"choices": ["anomalous"]}
+        for one in regions:
+            kinds.add(one["type"])
+            assert (one["original_width"], one["original_height"]) == (W, H)
+            if one["type"] == "brushlabels":
+                mask = brush_of(one["value"]["rle"]).reshape(H, W, 4)
+                assert (mask == mask[..., :1]).all()
+                assert (values[mask[..., 3] == 255] >= 0.5).all()
+                area += (mask[..., 3] == 255).sum()
+            else:
+                points = [(x * W / 100, y * H / 100) for x, y in one["value"]["points"]]
+                area += Polygon(points).area
+        assert area == pytest.approx((values >= 0.5).sum(), rel=1e-9)
+    assert kinds == {"brushlabels", "polygonlabels"}
+
+
+def brush_of(code: list[int]) -> np.ndarray:
+    """Bits, read one field after another."""
+    bits = "".join(f"{byte:08b}" for byte in code)
+    ends = np.cumsum([0, 32, 5, 4, 4, 4, 4])
+    count, word, *lengths = (int(bits[a:b], 2) + (i > 0) for i, (a, b) in enumerate(pairwise(ends)))
+    at, found = int(ends[-1]), []
+    while sum(map(len, found)) < count:
+        assert bits[at] == "1"
+        size = lengths[int(bits[at + 1 : at + 3], 2)]
+        length = int(bits[at + 3 : at + 3 + size], 2) + 1
+        found.append(np.full(length, int(bits[at + 3 + size : at + 3 + size + word], 2), np.uint8))
+        at += 3 + size + word
+    return np.concatenate(found)
+
+
 def test_no_row_gives_valid_empty_files(tmp_path: Path, provenance: Provenance) -> None:
     with OutputFolder(tmp_path / "out") as out:
         out.begin(provenance, files={}, cwd=None)
     assert json.loads(write_findings(tmp_path / "out", "geojson").read_text())["features"] == []
     content = json.loads(write_findings(tmp_path / "out", "coco").read_text())
     assert (content["images"], content["annotations"]) == ([], [])
+    assert json.loads(write_findings(tmp_path / "out", "label-studio").read_text()) == []
+    assert not ElementTree.parse(write_findings(tmp_path / "out", "cvat")).findall("image")
 
 
 def test_outlines_are_in_the_json_lines_only(folder: Path) -> None:

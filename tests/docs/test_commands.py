@@ -45,6 +45,14 @@ PARSED_ONLY = [
     ("calibrate good-parts/ --model exported-int8", "follows the one above"),
     ("detect photos/ --model exported-int8", "follows the one above"),
     ("watch photos/ --output watched --threshold 0.6 --mqtt", "needs a broker; tests/watching starts mosquitto"),
+    (
+        "watch incoming/ --output watched --threshold 0.6 --metrics",
+        "runs until it is stopped; tests/integrations asks it",
+    ),
+    (
+        "evaluate labelled --mlflow",
+        "MLflow is in no environment of the tests; docs/integrations/mlflow.md says what was run",
+    ),
     ("watch camera:0", "needs a camera and a controller; tests/watching starts servers of both protocols"),
     ("detect photos --model loose.bin", "the file is the reader's; tests/clip gives lone weights both options"),
 ]
@@ -61,6 +69,10 @@ NOT_RUN = {
 COMPILED_ONLY = [
     ("scale.md", "results/results", "reads what Ray would have written; tests/cluster reads it"),
     ("export.md", "open_detector", "quantises pocket for a minute; tests/runtime opens every runtime"),
+    ("fiftyone.md", "to_fiftyone", "FiftyOne is in no environment of the tests; its page says what was run"),
+    ("mlflow.md", "log_evaluation", "MLflow is in no environment of the tests; its page says what was run"),
+    ("supervision.md", "to_supervision", "supervision is in no environment of the tests; its page says what was run"),
+    ("supervision.md", "sv.MaskAnnotator", "the same"),
     ("serve.md", "requests.post", "speaks to a server that another terminal runs; tests/serve sends the same"),
 ]
 #: Text that is replaced in Python blocks: settings of ViT-L by those of the small CLIP.

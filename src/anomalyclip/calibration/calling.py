@@ -22,6 +22,7 @@ from anomalyclip.io.full_scale import FullScale, parse_full_scale
 from anomalyclip.io.reading import Reading
 from anomalyclip.io.sources import as_image
 from anomalyclip.judges.memory.recipes import AUTO, check_recipe
+from anomalyclip.notebook import progress
 from anomalyclip.settings import settings_of
 from anomalyclip.settings.faces import CALIBRATE, PYTHON
 from anomalyclip.settings.keywords import check_keywords
@@ -108,7 +109,8 @@ def calibrate_detector(
     def measure(model: Detector, items: Sequence[InputItem], known: Measured | None) -> Measured:
         read = bad.read if bad is not None and known is not None and items and items[0] in bad.items else given.read
         options: dict[str, Any] = {"batch_size": batch_size, "workers": _WORKERS, "read": read}
-        return collect(model, items, geometry=geometry, areas=areas, known=known, **options)
+        with progress("calibrate", len(items)) as advance:
+            return collect(model, items, geometry=geometry, areas=areas, known=known, advance=advance, **options)
 
     maker = Maker(
         model,

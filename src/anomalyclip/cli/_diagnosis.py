@@ -32,6 +32,10 @@ EXTRAS = {
     "mqtt": "telling a broker",
     "gate": "reject gates by Modbus and OPC UA",
     "bench": "bench, and the tests of compare",
+    "prometheus": "metrics of watch",
+    "mlflow": "evaluations in MLflow",
+    "fiftyone": "results in FiftyOne",
+    "supervision": "regions as supervision's detections",
 }
 _CORE = ("onnxruntime", "numpy", "pillow", "opencv-python-headless", "safetensors", "click", "rich", "pydantic")
 _OWN = "anomalyclip"

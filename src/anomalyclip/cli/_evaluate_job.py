@@ -61,6 +61,7 @@ class EvaluateJob:
             settings = EvaluationSettings(**self.given.part("measuring"), threshold=threshold)
             _ = self.layout  # masks that cannot be read are told before a model is loaded
             self._check_plots()
+            self._check_mlflow()
             dataset = self._open()
             folder = (
                 EvaluationFolder(output, mode_of(self.given)) if (output := self.given.output) is not None else None
@@ -79,6 +80,7 @@ class EvaluateJob:
             note(f"Interrupted.{' Continue with the same command and --resume.' if folder else ''}", style="yellow")
             return INTERRUPTED
         self._print(result)
+        self._log(result)
         return SOME_FAILED if result.problems else DONE
 
     @cached_property
@@ -103,6 +105,21 @@ class EvaluateJob:
         if isinstance(models, ByClass):
             raise ConfigError("a profile is of one model, and these prompts make one per class: add --class-agnostic")
         return self.profile.judging(models, *self.layout)
+
+    def _check_mlflow(self) -> None:
+        if self.given.mlflow is not None:
+            from anomalyclip.integrations.mlflow import check_mlflow
+
+            check_mlflow()
+
+    def _log(self, result: Evaluation) -> None:
+        if self.given.mlflow is None:
+            return
+        from anomalyclip.integrations.mlflow import bare, log_evaluation
+
+        run = log_evaluation(result, self.given.mlflow, folder=self.given.output)
+        if not self.given.quiet:
+            note(f"MLflow: run {run} of {printable(bare(self.given.mlflow))}")
 
     def _check_plots(self) -> None:
         from anomalyclip.evaluation.plots import plots_available

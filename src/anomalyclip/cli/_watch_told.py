@@ -52,6 +52,11 @@ class Told:
             signals.append(open_gate(given.gate, trouble, given.timeout, given.allow_link_local))
         queue = DeliveryQueue(database)
         couriers = [Courier(queue, channel, receiver, patience, trouble) for channel, receiver, patience in wanted]
+        if given.metrics is not None:
+            from anomalyclip.integrations.prometheus import Exposition
+
+            source = without_password(str(given.target))
+            signals.append(Exposition(given.metrics, source, lambda: {one.channel: one.count()[0] for one in couriers}))
         return cls(couriers, signals)
 
     def drain(self, stop: threading.Event) -> None:

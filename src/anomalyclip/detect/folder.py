@@ -5,7 +5,7 @@ results.csv     the same as a table of single values
 report.html     the gallery
 overlays/       heat map over image, PNG
 maps/           anomaly maps at the image's size, float32
-findings.*      regions with outlines, COCO or GeoJSON
+findings.*      regions with outlines, for other tools
 groups.*        with --mutual: what is odd, in groups of alike faults
 batch.json      with --mutual: which pictures were compared with each other; the same on --resume, or refused
 run.json        what made the results: compared on --resume
@@ -32,7 +32,12 @@ BATCH, SEEN = "batch.json", "batch"
 """The batch that scores depend on; and what was seen of its pictures, while it is judged."""
 PASSED = "passed_over"
 """The key of run.json that says what the input folders hold and was no input; it makes no result, so it may change."""
-FINDINGS = {"coco": "findings.coco.json", "geojson": "findings.geojson"}
+FINDINGS = {
+    "coco": "findings.coco.json",
+    "geojson": "findings.geojson",
+    "cvat": "findings.cvat.xml",
+    "label-studio": "findings.label-studio.json",
+}
 GROUPS, GROUPS_PAGE = "groups.json", "groups.html"
 OVERLAYS, MAPS = "overlays", "maps"
 OUTPUT_FOLDERS = (OVERLAYS, MAPS)
@@ -134,6 +139,15 @@ def recorded_batch(path: Path) -> Mapping[str, Any] | None:
     except (OSError, ValueError):
         return None
     return before if isinstance(before, Mapping) else None
+
+
+def working_folder(path: Path) -> str:
+    """The folder that relative paths of the rows count from, as run.json records it; else the present one."""
+    try:
+        told = json.loads((path / RUN).read_bytes()).get("cwd")
+    except (OSError, ValueError, AttributeError):
+        told = None
+    return told if isinstance(told, str) else str(Path.cwd())
 
 
 class FolderLock:

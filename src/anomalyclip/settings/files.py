@@ -147,9 +147,9 @@ FILES: tuple[Setting, ...] = (
     Setting(
         "findings",
         str,
-        "Regions with their outlines, for other tools (default: none).",
+        "Regions with their outlines, as a file for other tools (default: none).",
         (DETECT,),
-        choices=("coco", "geojson"),
+        choices=("coco", "geojson", "cvat", "label-studio"),
         panel=OUTPUT,
     ),
     Setting(
@@ -177,6 +177,14 @@ FILES: tuple[Setting, ...] = (
         "matplotlib is installed).",
         (EVALUATE,),
         flags=("--plots/--no-plots",),
+        panel=OUTPUT,
+    ),
+    Setting(
+        "mlflow",
+        str,
+        "Log the run to this tracking server or store of MLflow: http://HOST:5000, sqlite:///runs.db, or a folder.",
+        (EVALUATE,),
+        metavar="URI",
         panel=OUTPUT,
     ),
     Setting(

@@ -77,6 +77,14 @@ WATCHING: tuple[Setting, ...] = (
         panel=TELLING,
     ),
     Setting(
+        "metrics",
+        str,
+        "Answer Prometheus at http://HOST:PORT/metrics; without HOST on this machine only.",
+        (WATCH,),
+        metavar="[HOST:]PORT",
+        panel=TELLING,
+    ),
+    Setting(
         "allow_link_local",
         bool,
         "Let messages and streams reach link-local addresses, a cloud's metadata among them.",

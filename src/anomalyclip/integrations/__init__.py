@@ -1,0 +1,32 @@
+"""Into other tools: predictions, output folders and evaluations for FiftyOne, supervision, MLflow and Prometheus.
+
+Label Studio, CVAT, COCO and GeoJSON are files: `detect --findings`, see :mod:`anomalyclip.detect.findings`. A package
+of another tool is imported when it is asked for; where it is missing, one line names the extra that brings it.
+
+>>> from anomalyclip.integrations import to_fiftyone
+>>> dataset = to_fiftyone("results")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from anomalyclip.lazy import lazy
+
+if TYPE_CHECKING:
+    from anomalyclip.integrations.fiftyone import to_fiftyone
+    from anomalyclip.integrations.mlflow import log_evaluation
+    from anomalyclip.integrations.results import Scored, read_results
+    from anomalyclip.integrations.supervision import to_supervision
+
+__all__ = ["Scored", "log_evaluation", "read_results", "to_fiftyone", "to_supervision"]
+
+_HOME = {
+    "Scored": "results",
+    "log_evaluation": "mlflow",
+    "read_results": "results",
+    "to_fiftyone": "fiftyone",
+    "to_supervision": "supervision",
+}
+
+__getattr__, __dir__ = lazy(__name__, _HOME)
