@@ -235,5 +235,5 @@ def _require_kernels() -> None:
     from anomalyclip.errors import ConfigError
     from anomalyclip.native import why_not
 
-    if reason := why_not("vnni"):
+    if reason := why_not("int8"):
         raise ConfigError(f"{reason}. {ELSEWHERE}")

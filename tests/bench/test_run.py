@@ -78,7 +78,7 @@ def test_variants_keep_their_order_and_lose_doubles() -> None:
     assert set(VARIANTS) == {"reference", "torch", "onnx", "openvino", "onnx-int8", "openvino-int8", "native-int8"}
 
 
-@pytest.mark.skipif(why_not("vnni") is not None, reason=str(why_not("vnni")))
+@pytest.mark.skipif(why_not("int8") is not None, reason=str(why_not("int8")))
 def test_our_kernels_are_measured_beside_torch(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -29,7 +29,7 @@ STAGES = (2, 6)
 ENCODERS: dict[str, tuple[dict[str, Any], str | None]] = {
     "torch": ({"runtime": "torch"}, None),
     "torch-bf16": ({"runtime": "torch", "precision": "bf16"}, None),
-    "native": ({"runtime": "native"}, why_not("vnni")),
+    "native": ({"runtime": "native"}, why_not("int8")),
     "openvino": ({"runtime": "openvino"}, None if installed("openvino") else "OpenVINO is not installed"),
 }
 JUDGES = ("learned", "clip", "winclip", "vand", "heads")

@@ -14,8 +14,9 @@ from anomalyclip.encoders.native import NativeEncoder, why_not_native
 from anomalyclip.encoders.native_weights import pack_linear
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.native import why_not
+from anomalyclip.native.library import Layout
 
-needs_vnni = pytest.mark.skipif(why_not("vnni") is not None, reason=str(why_not("vnni")))
+needs_kernels = pytest.mark.skipif(why_not("int8") is not None, reason=str(why_not("int8")))
 
 TEXT = TextConfig(8, 32, 16, 1, 1)
 
@@ -54,7 +55,7 @@ def same(one, other) -> None:
     assert all(torch.equal(one.patches[layer], other.patches[layer]) for layer in one.patches)
 
 
-@needs_vnni
+@needs_kernels
 @pytest.mark.parametrize("layers", [(), (1,), (4,), (2, 4), (3, 1)])
 @pytest.mark.parametrize(("dpam", "blocks"), [("vv", None), ("vv", 0), ("qq", 1), ("kk", 4), ("qk", None)])
 @pytest.mark.parametrize("post_norm", [False, True])
@@ -64,7 +65,7 @@ def test_every_option_means_what_it_means_in_torch(visual, encoder, layers, dpam
     near(found, visual(pixels(), **options))
 
 
-@needs_vnni
+@needs_kernels
 @pytest.mark.parametrize("dpam", ["vv", "qk"])
 @pytest.mark.parametrize("layers", [(), (2, 4)])
 def test_tokens_of_the_original_path_are_torchs(visual, encoder, layers, dpam):
@@ -78,7 +79,7 @@ def test_tokens_of_the_original_path_are_torchs(visual, encoder, layers, dpam):
     same(encoder.run(pixels(2), request), found)
 
 
-@needs_vnni
+@needs_kernels
 @pytest.mark.parametrize(("height", "width"), [(28, 28), (20, 44), (4, 4), (30, 27), (64, 68)])
 def test_any_grid_and_any_batch(visual, encoder, height, width):
     batch = pixels(3, height, width)
@@ -90,14 +91,14 @@ def test_any_grid_and_any_batch(visual, encoder, height, width):
         torch.testing.assert_close(alone.patches[4][0], found.patches[4][index], rtol=1e-5, atol=1e-5)
 
 
-@needs_vnni
+@needs_kernels
 @pytest.mark.parametrize("threads", [1, 3, 7])
 def test_the_number_of_threads_changes_no_bit(visual, encoder, threads):
     x = pixels(2, 64, 68)
     same(NativeEncoder(visual, threads).run(x, asked(2, 4)), encoder.run(x, asked(2, 4)))
 
 
-@needs_vnni
+@needs_kernels
 def test_whatever_memory_held_before_does_not_matter(encoder):
     x = pixels(2, 20, 44)
     expected = encoder.run(x, asked(1, 4))
@@ -116,7 +117,7 @@ def test_whatever_memory_held_before_does_not_matter(encoder):
     assert encoder._workspace is space  # it was kept
 
 
-@needs_vnni
+@needs_kernels
 def test_results_do_not_lie_in_kept_memory(encoder):
     first = encoder.run(pixels(), asked(4))
     image, patches = first.image.clone(), first.patches[4].clone()
@@ -125,7 +126,7 @@ def test_results_do_not_lie_in_kept_memory(encoder):
     assert torch.equal(first.patches[4], patches)
 
 
-@needs_vnni
+@needs_kernels
 def test_callers_in_several_threads(encoder):
     inputs = [pixels(1, 28, 28 + 4 * index) for index in range(4)]
     expected = [encoder.run(x, asked(4)).image for x in inputs]
@@ -143,7 +144,7 @@ def test_callers_in_several_threads(encoder):
     assert wrong == []
 
 
-@needs_vnni
+@needs_kernels
 def test_an_owned_tower_gives_its_weights_away():
     visual = random_clip(CLIPConfig(16, VisionConfig(28, 4, 64, 4, 2), TEXT), seed=1).visual.eval()
     expected = NativeEncoder(visual).run(pixels(), asked(4))
@@ -156,7 +157,7 @@ def test_an_owned_tower_gives_its_weights_away():
         NativeEncoder(visual)
 
 
-@needs_vnni
+@needs_kernels
 def test_bad_input(visual, encoder):
     for value in (float("nan"), float("inf")):
         x = pixels()
@@ -179,11 +180,12 @@ def test_widths_that_the_kernels_do_not_take(width, heads):
         NativeEncoder(visual)
 
 
-def test_packed_weights_are_the_weights():
+@pytest.mark.parametrize("layout", [Layout(32, 4, 12, 1, 0), Layout(16, 2, 6, 2, 0), Layout(8, 4, 12, 1, 128)])
+def test_packed_weights_are_the_weights(layout):
     weight, bias = torch.randn(64, 24, generator=torch.Generator().manual_seed(1)), torch.arange(64.0)
     weight[3] = 0
-    packed = pack_linear(weight, bias, groups=2)
-    q = packed.panels.permute(0, 2, 1, 3).reshape(64, 24).float()  # [O / 32][I / 4][32][4] back to (O, I)
+    packed = pack_linear(weight, bias, layout, groups=2)
+    q = packed.panels.permute(0, 2, 1, 3).reshape(64, 24).float()  # [O / P][I / K][P][K] back to (O, I)
     assert (q * packed.scale[:, None] - weight).abs().max() <= 0.5001 * packed.scale.max()
     assert q[3].eq(0).all()
     assert q.abs().amax(1)[:3].eq(127).all()

@@ -8,7 +8,7 @@ import torch
 from anomalyclip.encoders.native_product import NativeProduct
 from anomalyclip.native import why_not
 
-pytestmark = pytest.mark.skipif(why_not("vnni") is not None, reason=str(why_not("vnni")))
+pytestmark = pytest.mark.skipif(why_not("int8") is not None, reason=str(why_not("int8")))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])

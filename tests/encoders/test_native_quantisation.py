@@ -21,7 +21,7 @@ from anomalyclip.encoders import FeatureRequest, Features
 from anomalyclip.encoders.native import NativeEncoder
 from anomalyclip.native import why_not
 
-pytestmark = pytest.mark.skipif(why_not("vnni") is not None, reason=str(why_not("vnni")))
+pytestmark = pytest.mark.skipif(why_not("int8") is not None, reason=str(why_not("int8")))
 
 KEYS = 256  # whose probabilities share a scale
 GROUP = 1024  # hidden units, at most, that share one
@@ -118,8 +118,8 @@ def in_int8(visual):
 
 def tower(width: int, heads: int, depth: int, activation: str, seed: int = 1):
     """Random, with biases and norms that matter, and 290 tokens at 68 px: more than a block of keys, no whole tiles."""
-    vision = VisionConfig(28, 4, width, depth, heads)
-    visual = random_clip(CLIPConfig(16, vision, TextConfig(8, 32, 16, 1, 1), activation), seed=seed).visual
+    vision = VisionConfig(28, 4, width, depth, heads, activation=activation)
+    visual = random_clip(CLIPConfig(16, vision, TextConfig(8, 32, 16, 1, 1)), seed=seed).visual
     noise = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in visual.parameters():

@@ -20,12 +20,12 @@ from anomalyclip.native import why_not
 from anomalyclip.native.compile import SWITCH
 from anomalyclip.opening import open_detector, open_for
 
-needs_vnni = pytest.mark.skipif(why_not("vnni") is not None, reason=str(why_not("vnni")))
+needs_kernels = pytest.mark.skipif(why_not("int8") is not None, reason=str(why_not("int8")))
 
 OPTIONS = {"layers": [2, 4, 6], "image_size": 70, "map_weight": 0.25, "threads": 1}
 
 
-@needs_vnni
+@needs_kernels
 def test_pocket_stays_itself():
     pocket = anomalyclip.load("pocket", runtime="torch", device="cpu", threads=1)
     encoder = NativeEncoder(pocket.encoder.visual, name=pocket.name, weights_sha256=pocket.weights_sha256)
@@ -38,7 +38,7 @@ def test_pocket_stays_itself():
         assert np.corrcoef(found.anomaly_map.ravel(), expected.anomaly_map.ravel())[0, 1] >= 0.998
 
 
-@needs_vnni
+@needs_kernels
 def test_a_trained_model_in_all_its_layers(clip_files, photos):
     plain = open_detector(**clip_files, **OPTIONS, device="cpu", runtime="torch")
     detector = open_detector(**clip_files, **OPTIONS, runtime="native")
@@ -52,7 +52,7 @@ def test_a_trained_model_in_all_its_layers(clip_files, photos):
     assert (scores.dtype, maps.dtype, maps.shape) == (np.float32, np.float32, (3, 70, 70))
 
 
-@needs_vnni
+@needs_kernels
 def test_what_it_says_of_itself_keeps_other_profiles_away(clip_files):
     plain = open_detector(**clip_files, **OPTIONS, device="cpu", runtime="torch").provenance()
     told = open_detector(**clip_files, **OPTIONS, runtime="native").provenance()
@@ -60,7 +60,7 @@ def test_what_it_says_of_itself_keeps_other_profiles_away(clip_files):
     assert told == plain | added
 
 
-@needs_vnni
+@needs_kernels
 def test_the_float_weights_of_the_blocks_are_dropped(clip_files):
     detector = open_detector(**clip_files, **OPTIONS, precision="int8", runtime="native")
     visual = detector.encoder.visual
@@ -68,7 +68,7 @@ def test_the_float_weights_of_the_blocks_are_dropped(clip_files):
     assert not visual.proj.is_meta
 
 
-@needs_vnni
+@needs_kernels
 def test_int8_takes_it_for_plain_transformers_only(clip_files, monkeypatch):
     assert open_detector(**clip_files, **OPTIONS, precision="int8").runtime == "native"
     assert not prefers_native("pocket")  # half of its time goes into the stem, which stays in float here
@@ -96,7 +96,7 @@ def test_without_kernels_it_says_why_and_what_else_runs(monkeypatch):
         open_detector("no/such/file", runtime="native")
 
 
-@needs_vnni
+@needs_kernels
 def test_the_command(tmp_path, photos):
     for number, photo in enumerate(photos):
         photo.save(tmp_path / f"{number}.png")
@@ -113,7 +113,7 @@ def test_the_command(tmp_path, photos):
         assert float(row["score"]) == pytest.approx(expected, abs=0.02)
 
 
-@needs_vnni
+@needs_kernels
 def test_evaluation_takes_it_when_it_is_asked_for(clip_files):
     detector = open_for(["bolt"], **clip_files, image_size=70, runtime="native", class_agnostic=True, threads=1)
     assert detector.runtime == "native"

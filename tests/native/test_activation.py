@@ -10,7 +10,7 @@ from anomalyclip.native import activation as native
 from anomalyclip.native.compile import SWITCH
 from anomalyclip.native.library import why_not
 
-pytestmark = pytest.mark.skipif(why_not("avx512") is not None, reason=f"no kernels here: {why_not('avx512')}")
+pytestmark = pytest.mark.skipif(why_not("fp32") is not None, reason=f"no kernels here: {why_not('fp32')}")
 
 
 @pytest.mark.parametrize(("rows", "width"), [(1, 16), (15, 32), (16, 64), (33, 48), (100, 16)])

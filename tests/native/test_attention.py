@@ -16,7 +16,7 @@ from anomalyclip.native import threads
 from anomalyclip.native.compile import SWITCH
 from anomalyclip.native.library import why_not
 
-pytestmark = pytest.mark.skipif(why_not("avx512") is not None, reason=f"no kernels here: {why_not('avx512')}")
+pytestmark = pytest.mark.skipif(why_not("fp32") is not None, reason=f"no kernels here: {why_not('fp32')}")
 
 
 def packed(B: int, N: int, heads: int, width: int, scale: float = 1.0, seed: int = 0) -> Tensor:

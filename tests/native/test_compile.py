@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from anomalyclip.native import compile
 from anomalyclip.native.compile import FOLDER, LIBRARY, CannotCompileError, compile_kernels
 
 
@@ -26,6 +27,7 @@ def test_only_functions_with_our_prefix_are_exported(compiled: Path) -> None:
     listed = subprocess.run(["nm", "-D", "--defined-only", str(compiled)], capture_output=True, text=True, check=True)
     names = {line.split()[-1] for line in listed.stdout.splitlines()}
     assert {"ac_abi_version", "ac_cpu_features"} <= names
+    assert {"ac_attention_f32_avx2", "ac_encode_u8_avx2", "ac_attention_f32_avx512", "ac_encode_u8_avx512vnni"} <= names
     assert all(name.startswith("ac_") for name in names)
 
 
@@ -53,6 +55,9 @@ def test_the_next_compiler_is_tried_unless_one_was_named(
 ) -> None:
     if shutil.which("gcc") is None and shutil.which("clang") is None:
         pytest.skip("the only compiler here is called cc")
+    (tmp_path / "csrc").mkdir()
+    shutil.copy(FOLDER / "csrc/cpu.c", tmp_path / "csrc")  # one file, which is quick
+    monkeypatch.setattr(compile, "FOLDER", tmp_path)
     monkeypatch.setenv("PATH", os.pathsep.join([str(failing), os.environ["PATH"]]))
     assert compile_kernels(tmp_path / LIBRARY).stat().st_size > 1000
     monkeypatch.setenv("CC", f"{failing / 'cc'} -m64")
@@ -75,7 +80,7 @@ def test_another_processor_has_no_kernels(tmp_path: Path) -> None:
     )
     line = [*other, sys.executable, "-c", script]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout == "they are written for 64-bit x86, this Python runs on i686\n"
+    assert done.stdout == "they are written for 64-bit x86 and ARM, this Python runs on i686\n"
 
 
 def test_the_command_says_in_one_line_why_it_failed(tmp_path: Path, compiler: str) -> None:

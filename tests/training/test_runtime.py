@@ -15,7 +15,7 @@ from anomalyclip.native import why_not
 from anomalyclip.training import TrainConfig, train
 from anomalyclip.training.state import CHECKPOINT, Checkpoint
 
-RUNTIMES = ["openvino", pytest.param("native", marks=pytest.mark.skipif(bool(why_not("vnni")), reason="no kernels"))]
+RUNTIMES = ["openvino", pytest.param("native", marks=pytest.mark.skipif(bool(why_not("int8")), reason="no kernels"))]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

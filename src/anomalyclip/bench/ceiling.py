@@ -47,7 +47,7 @@ def _int8_products(x: Tensor, weight: Tensor) -> list[Callable[[], object]]:
     calls: list[Callable[[], object]] = []
     if _INT8_ENGINE in torch.backends.quantized.supported_engines:
         calls.append(_int8_product(x, weight))
-    if why_not("vnni") is None:
+    if why_not("int8") is None:
         calls.append(NativeProduct(x, weight, torch.get_num_threads()))
     return calls
 

@@ -42,7 +42,7 @@ class Variant:
     def missing(self) -> str | None:
         """None if it can run here, else what to do about it."""
         if self.runtime == "native":
-            return why_not("vnni")
+            return why_not("int8")
         return None if installed(self.runtime) else f"pip install 'anomalyclip[{self.runtime}]'"
 
 

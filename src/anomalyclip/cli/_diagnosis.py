@@ -164,11 +164,12 @@ def _openvino() -> str:
 
 
 def _native() -> str:
-    from anomalyclip.native.library import why_not
+    from anomalyclip.native.library import kernels, why_not
 
-    if (reason := why_not("avx512")) is not None:
+    if (reason := why_not("fp32")) is not None:
         return f"no: {reason}"
-    return "kernels with AVX-512" + (", int8 with VNNI" if why_not("vnni") is None else "; no VNNI, so no int8")
+    int8 = f"int8 with {kernels('int8').suffix}" if why_not("int8") is None else "no int8"
+    return f"kernels in fp32 with {kernels('fp32').suffix}, {int8}"
 
 
 _RUNTIMES: dict[str, Callable[[], str]] = {

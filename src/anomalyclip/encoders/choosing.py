@@ -38,7 +38,7 @@ def choose_runtime(
                 return name
         raise ConfigError(
             "int8 needs OpenVINO or onnxruntime: pip install 'anomalyclip[openvino]'; or --runtime native on a "
-            "processor with AVX-512 VNNI"
+            "processor with AVX2"
         )
     if precision in ("fp16", "bf16") or not installed("openvino") or device_type(device) != "cpu":
         return "torch"
@@ -65,7 +65,7 @@ def prefers_native(model: str | Path, *, offline: bool = False) -> bool:
     from anomalyclip.hub import meter, resolve_model
     from anomalyclip.native import why_not
 
-    if why_not("vnni") is not None:
+    if why_not("int8") is not None:
         return False
     try:
         files = resolve_model(model, offline=offline, meter=meter)

@@ -1,4 +1,4 @@
-"""The vision transformer's blocks in 8 bits on our own kernels (`native/csrc/encoder_u8.c`)."""
+"""The vision transformer's blocks in 8 bits on our own kernels (`native/csrc/encoder_u8.h`)."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from anomalyclip.encoders.torch import as_tensor, facts_of
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.native import kernels, why_not
 from anomalyclip.native.attention import Counters
+from anomalyclip.native.library import Layout
 from anomalyclip.native.team import Team
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class NativeEncoder(Encoder):
             ViT-L/14).
 
     Raises:
-        ConfigError: the kernels are missing or this processor lacks VNNI, the tower has a width that they do not take
+        ConfigError: the kernels are missing or this processor can run none, the tower has a width that they do not take
             or is not on the CPU, or a number of threads below 1.
     """
 
@@ -75,8 +76,8 @@ class NativeEncoder(Encoder):
         self.threads = torch.get_num_threads() if threads is None else threads
         if self.threads < 1:
             raise ConfigError(f"threads must be 1 or more, got {threads}")
-        self._library = structs.declare(kernels())
-        self._blocks = [_packed(block, owned) for block in blocks]
+        self._library = structs.declare(kernels("int8"))
+        self._blocks = [_packed(block, self._library.layout, owned) for block in blocks]
         self._encoder = _described(visual.config, self._blocks, quick=isinstance(blocks[0].mlp.act, QuickGELU))
         self._team = Team(self.threads)
         self._workspace: Workspace | None = None
@@ -179,7 +180,7 @@ def why_not_native(config: VisionConfig) -> str | None:
             f"the int8 kernels take QuickGELU and GELU, an epsilon of {NORM_EPS:g} and MLPs of multiples of {PANEL}; "
             f"this vision tower has {config.activation}, {config.norm_eps:g} and {config.mlp_width or 4 * config.width}"
         )
-    return why_not("vnni")
+    return why_not("int8")
 
 
 def _check_device(blocks: Sequence[Block]) -> None:
@@ -191,8 +192,8 @@ def _check_device(blocks: Sequence[Block]) -> None:
         )
 
 
-def _packed(block: Block, owned: bool) -> PackedBlock:
-    packed = pack_block(block)
+def _packed(block: Block, layout: Layout, owned: bool) -> PackedBlock:
+    packed = pack_block(block, layout)
     if owned:
         block.to("meta")  # without memory; whoever calls the block nevertheless gets an error, not nonsense
     return packed

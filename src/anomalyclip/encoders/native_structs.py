@@ -6,6 +6,7 @@ import ctypes
 
 from anomalyclip.encoders.native_weights import PackedLinear
 from anomalyclip.native.attention import Counters
+from anomalyclip.native.library import Kernels
 
 _POINTER, _INT, _LONG = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64
 
@@ -65,7 +66,7 @@ def weights_of(packed: PackedLinear) -> Weights:
     return Weights(*(x.data_ptr() for x in (packed.panels, packed.scale, packed.sums, packed.bias)))
 
 
-def declare(library: ctypes.CDLL) -> ctypes.CDLL:
+def declare(library: Kernels) -> Kernels:
     """Tell ctypes the arguments and results of the functions."""
     library.ac_bench_bytes.argtypes = [ctypes.POINTER(Encoder), _LONG]
     library.ac_bench_bytes.restype = _LONG

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from anomalyclip.clip.blocks import Block
+from anomalyclip.native.library import Layout
 
 PANEL = 32
-"""Outputs whose weights lie together; the kernels take multiples of it."""
+"""The kernels take multiples of it: of what every target packs together."""
 
 LARGEST = 127
 GROUP = 1024
@@ -22,7 +23,7 @@ class PackedLinear:
     """A linear layer as the kernels read it.
 
     Attributes:
-        panels: int8 (O / 32, I / 4, 32, 4), w = scale * q.
+        panels: int8 (O / P, I / K, P, K), w = scale * q, P and K the panel and depth of :class:`Layout`.
         scale: float32 (O,).
         sums: float32 (groups, O), sums of q over each group of inputs.
         bias: float32 (O,).
@@ -64,23 +65,24 @@ def group_of(hidden: int) -> int:
     return max(size for size in range(PANEL, min(GROUP, hidden) + 1, PANEL) if hidden % size == 0)
 
 
-def pack_block(block: Block) -> PackedBlock:
+def pack_block(block: Block, layout: Layout) -> PackedBlock:
     """Quantise and pack a block of a tower on the CPU; the block stays as it is."""
     attention, mlp = block.attn, dict(block.mlp.named_parameters())
     hidden = len(mlp["c_fc.bias"])
     return PackedBlock(
         tuple(_plain(x) for norm in (block.ln_1, block.ln_2) for x in (norm.weight, norm.bias)),
-        pack_linear(attention.in_proj_weight, attention.in_proj_bias),
-        pack_linear(attention.out_proj.weight, attention.out_proj.bias),
-        pack_linear(mlp["c_fc.weight"], mlp["c_fc.bias"]),
-        pack_linear(mlp["c_proj.weight"], mlp["c_proj.bias"], groups=hidden // group_of(hidden)),
+        pack_linear(attention.in_proj_weight, attention.in_proj_bias, layout),
+        pack_linear(attention.out_proj.weight, attention.out_proj.bias, layout),
+        pack_linear(mlp["c_fc.weight"], mlp["c_fc.bias"], layout),
+        pack_linear(mlp["c_proj.weight"], mlp["c_proj.bias"], layout, groups=hidden // group_of(hidden)),
     )
 
 
-def pack_linear(weight: Tensor, bias: Tensor, groups: int = 1) -> PackedLinear:
+def pack_linear(weight: Tensor, bias: Tensor, layout: Layout, groups: int = 1) -> PackedLinear:
     """Quantise and pack a weight (O, I): symmetric, per output, q in -127..127.
 
     Args:
+        layout: of the kernels that will read it.
         groups: parts of the inputs that will be quantised with scales of their own.
     """
     outputs, inputs = weight.shape
@@ -88,7 +90,8 @@ def pack_linear(weight: Tensor, bias: Tensor, groups: int = 1) -> PackedLinear:
     scale = (weight.abs().amax(dim=1) / LARGEST).clamp_min(1e-30)
     q = (weight / scale[:, None]).round_().to(torch.int8)
     sums = q.view(outputs, groups, inputs // groups).sum(dim=2, dtype=torch.int32).T
-    panels = q.view(outputs // PANEL, PANEL, inputs // 4, 4).permute(0, 2, 1, 3)
+    panel, depth = layout.panel, layout.depth
+    panels = q.view(outputs // panel, panel, inputs // depth, depth).permute(0, 2, 1, 3)
     return PackedLinear(panels.contiguous(), scale, sums.float().contiguous(), _plain(bias))
 
 

@@ -1,8 +1,8 @@
-"""Compiled kernels: C for processors with AVX-512, built at installation where there is a compiler, never required.
+"""Compiled kernels: C with the vector instructions of x86-64 and 64-bit ARM, built at installation, never required.
 
 >>> from anomalyclip.native import why_not
->>> why_not("vnni")   # doctest: +SKIP
-'this processor has no AVX-512 VNNI, which the kernels need: use another runtime here'
+>>> why_not("int8")   # doctest: +SKIP
+"this processor has neither AVX2 with FMA nor ARM's dot products, which the kernels need: use another runtime here"
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def fits(x: Tensor, width: int) -> bool:
     """Whether :func:`quick_gelu_` takes what becomes of ``x``: float32, ``width`` a multiple of 16."""
     import torch
 
-    return x.dtype == torch.float32 and width % _LANES == 0 and why_not("avx512") is None
+    return x.dtype == torch.float32 and width % _LANES == 0 and why_not("fp32") is None
 
 
 def quick_gelu_(x: Tensor, bias: Tensor) -> Tensor:
@@ -36,5 +36,5 @@ def quick_gelu_(x: Tensor, bias: Tensor) -> Tensor:
     import torch
 
     job = _Activation(x.data_ptr(), bias.data_ptr(), *x.shape, 0)
-    run_on_threads(kernels().ac_quick_gelu_f32, job, torch.get_num_threads())
+    run_on_threads(kernels("fp32").ac_quick_gelu_f32, job, torch.get_num_threads())
     return x

@@ -34,7 +34,7 @@ def fits(x: Tensor, heads: int) -> bool:
     import torch
 
     width = x.shape[-1] // heads
-    return x.dtype == torch.float32 and width % LANES == 0 and width <= WIDEST and why_not("avx512") is None
+    return x.dtype == torch.float32 and width % LANES == 0 and width <= WIDEST and why_not("fp32") is None
 
 
 def attention(packed: Tensor, bias: Tensor, heads: int, a: int, b: int, queries: int) -> Tensor:
@@ -49,7 +49,7 @@ def attention(packed: Tensor, bias: Tensor, heads: int, a: int, b: int, queries:
     """
     import torch
 
-    library = kernels()
+    library = kernels("fp32")
     B, N, D3 = packed.shape
     threads = max(1, min(torch.get_num_threads(), B * heads))
     out = torch.empty(B, queries, D3 // 3)

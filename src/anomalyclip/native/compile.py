@@ -19,6 +19,7 @@ SWITCH = "ANOMALYCLIP_KERNELS"
 FOLDER = Path(__file__).resolve().parent
 LIBRARY = "_kernels" + {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 COMPILERS = ("cc", "gcc", "clang")
+MACHINES = ("x86_64", "amd64", "aarch64", "arm64")
 # -O3 without -m: every file but cpu.c names its own instruction set, so that cpu.c runs anywhere.
 FLAGS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-fvisibility=hidden")
 PATIENCE = 600
@@ -42,10 +43,11 @@ def compile_kernels(target: Path) -> Path:
     """Compile ``csrc/*.c`` into ``target``, which is replaced only once the new one is whole; gives ``target``.
 
     Raises:
-        CannotCompileError: another processor than x86-64, no C compiler, or none that can compile the sources.
+        CannotCompileError: another processor than x86-64 or 64-bit ARM, no C compiler, or none that can compile
+            the sources.
     """
-    if platform.machine().lower() not in ("x86_64", "amd64") or sys.maxsize < 2**32:
-        raise CannotCompileError(f"they are written for 64-bit x86, this Python runs on {platform.machine()}")
+    if platform.machine().lower() not in MACHINES or sys.maxsize < 2**32:
+        raise CannotCompileError(f"they are written for 64-bit x86 and ARM, this Python runs on {platform.machine()}")
     sources = sorted((FOLDER / "csrc").glob("*.c"))
     reasons = []
     with tempfile.TemporaryDirectory(prefix=".kernels-", dir=target.parent) as scratch:

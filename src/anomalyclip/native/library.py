@@ -6,50 +6,80 @@ import ctypes
 import os
 from functools import cache
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, NamedTuple
 
 from anomalyclip.errors import ConfigError
 from anomalyclip.native.compile import FOLDER, LIBRARY, SWITCH
+from anomalyclip.native.targets import MARK, TARGETS, Build, Kind, choose
 
-Feature: TypeAlias = Literal["avx512", "vnni"]
-
-ABI = 2
+ABI = 3
 """What ``ac_abi_version`` in csrc/cpu.c must say: functions and their arguments are those that this package calls."""
 BUILT = FOLDER / LIBRARY
-_BITS: dict[Feature, int] = {"avx512": 1, "vnni": 2}
-_NAMES: dict[Feature, str] = {"avx512": "AVX-512 (F, BW, VL, DQ)", "vnni": "AVX-512 VNNI"}
 _REBUILD = "build it with `python -m anomalyclip.native.compile` (needs a C compiler)"
 
 
-def kernels(path: Path = BUILT) -> ctypes.CDLL:
-    """The library, opened once; calls through it release the interpreter's lock.
+class Layout(NamedTuple):
+    """How the int8 kernels of a target hold operands.
 
-    Its functions may use AVX-512; ask :func:`why_not` before calling one that needs VNNI.
+    Attributes:
+        panel: columns of packed weights that lie together.
+        depth: neighbours of a column that lie together: panels are (columns / panel, inner / depth, panel, depth).
+        tile: rows that a kernel works on at once; callers fill up to a multiple.
+        code: bytes in which an activation of 8 bits is held.
+        shift: what is taken from every code; with 128 they are signed.
+    """
+
+    panel: int
+    depth: int
+    tile: int
+    code: int
+    shift: int
+
+
+class Kernels:
+    """The functions of one kind for this processor, by their names without the target: ``kernels("fp32").ac_...``."""
+
+    def __init__(self, library: ctypes.CDLL, build: Build) -> None:
+        self._library, self.suffix = library, build.suffix
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._library, f"{name}_{self.suffix}")
+
+    @property
+    def layout(self) -> Layout:
+        """Of the kind "int8"."""
+        numbers = (ctypes.c_int32 * len(Layout._fields))()
+        self.ac_layout(numbers)
+        return Layout(*numbers)
+
+
+def kernels(kind: Kind, path: Path = BUILT) -> Kernels:
+    """The fastest kernels of a kind that this processor can run; calls through them release the interpreter's lock.
 
     Raises:
-        ConfigError: switched off, not built, built for another version, or this processor has no AVX-512.
+        ConfigError: switched off, not built, built for another version, or this processor cannot run them, nor those
+            that ANOMALYCLIP_KERNELS names.
     """
-    return _usable(path, "avx512")
-
-
-def why_not(feature: Feature, path: Path = BUILT) -> str | None:
-    """None if kernels that need ``feature`` can be called here, else the reason in one sentence; never raises."""
-    try:
-        _usable(path, feature)
-    except ConfigError as error:
-        return str(error)
-    return None
-
-
-def _usable(path: Path, feature: Feature) -> ctypes.CDLL:
-    if os.environ.get(SWITCH) == "0":
+    switch = os.environ.get(SWITCH, "")
+    if switch == "0":
         raise ConfigError(f"compiled kernels are switched off: unset {SWITCH} (it is 0) to use them")
+    if switch not in ("", "1", *TARGETS):
+        raise ConfigError(f"{SWITCH} is {switch!r}: expected 0, 1 or one of {', '.join(TARGETS)}")
     if not path.is_file():
         raise ConfigError(f"this installation has no compiled kernels ({path} is missing): {_REBUILD}")
     library = _open(path)
-    if not library.ac_cpu_features() & _BITS[feature]:
-        raise ConfigError(f"this processor has no {_NAMES[feature]}, which the kernels need: use another runtime here")
-    return library
+    forced = switch if switch in TARGETS else None
+    built = lambda build: hasattr(library, f"{MARK[kind]}_{build.suffix}")  # noqa: E731
+    return Kernels(library, choose(kind, library.ac_cpu_features(), forced, built))
+
+
+def why_not(kind: Kind, path: Path = BUILT) -> str | None:
+    """None if kernels of this kind can be called here, else the reason in one sentence; never raises."""
+    try:
+        kernels(kind, path)
+    except ConfigError as error:
+        return str(error)
+    return None
 
 
 @cache

@@ -12,6 +12,12 @@
 #define GIVE_WAY() sched_yield()
 #endif
 
+#if defined(__x86_64__) || defined(_M_X64)
+#define BREATHE() __builtin_ia32_pause()
+#else
+#define BREATHE() __asm__ volatile("yield")
+#endif
+
 typedef struct {
     int32_t size;        /* threads */
     atomic_int waiting;  /* of them, at the barrier */
@@ -29,7 +35,7 @@ static inline void meet(Team *team) {
         return;
     }
     for (int tries = 0; atomic_load(&team->round) == round; tries++) {
-        if (tries < 4000) __builtin_ia32_pause();
+        if (tries < 4000) BREATHE();
         else GIVE_WAY();
     }
 }

@@ -3,13 +3,13 @@
  * All that is between two attentions works on rows alone: output projection, residual, MLP, and the next block's Q, K and V.
  * A block of rows passes through it in one go and stays in the second cache; so a layer has two meetings of its threads.
  */
-#if defined(__x86_64__) || defined(_M_X64)
+#ifndef ANOMALYCLIP_ENCODER_U8_H
+#define ANOMALYCLIP_ENCODER_U8_H
+
 #include <string.h>
 
 #include "attention_u8.h"
 #include "team.h"
-
-#define BLOCK 96 /* rows, at most: with 1024 columns of hidden units in floats they take 400 KB */
 
 typedef struct {
     const float *norm_1_weight, *norm_1_bias, *norm_2_weight, *norm_2_bias;
@@ -38,28 +38,29 @@ typedef struct {
 
 /* What one thread works in. */
 typedef struct {
-    uint8_t *q, *hidden_q;
+    Code *q, *hidden_q;
     float *row, *hidden, scale[2 * BLOCK], zero[2 * BLOCK];
     void *to[2 * BLOCK];
     Head head;
 } Bench;
 
 static int64_t bench_layout(Bench *b, const Encoder *e, int64_t tokens, uintptr_t base) {
-    const int64_t d = e->width / e->heads, keys = rounded_up(tokens, GROUP), rows = rounded_up(tokens, TILE);
+    const int64_t d = e->width / e->heads, keys = rounded_up(tokens, WHOLE), rows = rounded_up(tokens, TILE);
     int64_t used = 0;
     base = (base + 63) / 64 * 64;
 #define PLACE(field, bytes) ((field) = (void *)(base + used), used += rounded_up(bytes, 64) + 64)
-    PLACE(b->q, 2 * BLOCK * (e->width + 64));
-    PLACE(b->hidden_q, BLOCK * (e->group + 64));
+    PLACE(b->q, 2 * BLOCK * (e->width + 64) * sizeof(Code));
+    PLACE(b->hidden_q, BLOCK * (e->group + 64) * sizeof(Code));
     PLACE(b->row, 4 * e->width);
     PLACE(b->hidden, 4 * BLOCK * e->group);
-    PLACE(b->head.a, rows * d);
+    PLACE(b->head.a, rows * d * sizeof(Code));
     PLACE(b->head.b, keys * d);
     PLACE(b->head.v, keys * d);
     PLACE(b->head.a_scale, 4 * rows + 64);
     PLACE(b->head.b_scale, 4 * keys);
     PLACE(b->head.b_shift, 4 * keys);
     PLACE(b->head.v_scale, 4 * d);
+    PLACE(b->head.v_sums, SHIFT ? 4 * d * rounded_up(keys, KEYS) / KEYS : 0);
 #undef PLACE
     b->head.tokens = tokens;
     b->head.keys = keys;
@@ -68,7 +69,7 @@ static int64_t bench_layout(Bench *b, const Encoder *e, int64_t tokens, uintptr_
 }
 
 /* Bytes that each thread needs. */
-API int64_t ac_bench_bytes(const Encoder *encoder, int64_t tokens) {
+API int64_t NAMED(ac_bench_bytes)(const Encoder *encoder, int64_t tokens) {
     Bench b;
     return bench_layout(&b, encoder, tokens, 0) + 64;
 }
@@ -114,14 +115,14 @@ static void fill_rows(Rows *rows) {
     for (; rows->count % TILE; rows->count++) rows->to[rows->count] = NULL;
 }
 
-static Rows empty_rows(Bench *b, uint8_t *q, int64_t width) {
+static Rows empty_rows(Bench *b, Code *q, int64_t width) {
     return (Rows){.q = q, .stride = width + 64, .scale = b->scale, .zero = b->zero, .to = b->to};
 }
 
 /* x += W_2 act(W_1 LN_2(x)), the hidden units in groups that are never all in memory. */
 static void feed_forward(const Job *job, Bench *b, const Layer *layer, float *x, int64_t count) {
     const Encoder *e = job->encoder;
-    const int64_t width = e->width, depth = e->hidden / 4, group = e->group;
+    const int64_t width = e->width, depth = e->hidden / DEPTH, group = e->group;
     Rows rows = empty_rows(b, b->q, width);
     for (int64_t i = 0; i < count; i++) {
         normalise_row(x + i * width, width, layer->norm_2_weight, layer->norm_2_bias, b->row);
@@ -133,13 +134,13 @@ static void feed_forward(const Job *job, Bench *b, const Layer *layer, float *x,
     inner.zero = b->zero + BLOCK;
     inner.to = b->to + BLOCK;
     for (int64_t first = 0; first < e->hidden; first += group) {
-        if (e->quick) multiply_rows(&rows, &layer->up, first, group, 0, width / 4, width / 4, layer->up.sums, layer->up.bias, STORE_QUICK_GELU);
-        else multiply_rows(&rows, &layer->up, first, group, 0, width / 4, width / 4, layer->up.sums, layer->up.bias, STORE_GELU);
+        if (e->quick) multiply_rows(&rows, &layer->up, first, group, 0, width / DEPTH, width / DEPTH, layer->up.sums, layer->up.bias, STORE_QUICK_GELU);
+        else multiply_rows(&rows, &layer->up, first, group, 0, width / DEPTH, width / DEPTH, layer->up.sums, layer->up.bias, STORE_GELU);
         inner.count = 0;
         add_rows(&inner, b->hidden, x, group, count);
         for (int64_t i = 0; i < count; i++) inner.to[i] = x + i * width;
         fill_rows(&inner);
-        multiply_rows(&inner, &layer->down, 0, width, first / 4, group / 4, depth, layer->down.sums + first / group * width,
+        multiply_rows(&inner, &layer->down, 0, width, first / DEPTH, group / DEPTH, depth, layer->down.sums + first / group * width,
                       first ? NULL : layer->down.bias, ADD);
     }
 }
@@ -157,7 +158,7 @@ static void project(const Job *job, Bench *b, const Layer *layer, int64_t first,
         rows.to[i] = job->qkv + image * 3 * width * tokens + token * d;
     }
     fill_rows(&rows);
-    multiply_rows(&rows, &layer->qkv, 0, 3 * width, 0, width / 4, width / 4, layer->qkv.sums, layer->qkv.bias, STORE_HALF);
+    multiply_rows(&rows, &layer->qkv, 0, 3 * width, 0, width / DEPTH, width / DEPTH, layer->qkv.sums, layer->qkv.bias, STORE_HALF);
 }
 
 /* The rows first..first+count of what follows a layer's attention; of the original path only the class tokens where the
@@ -177,7 +178,7 @@ static void advance(const Job *job, Bench *b, int index, int64_t first, int64_t 
         add_rows(&rows, job->attended_own + first * width, local, width, count);
     }
     fill_rows(&rows);
-    multiply_rows(&rows, &layer->out, 0, width, 0, width / 4, width / 4, layer->out.sums, layer->out.bias, ADD);
+    multiply_rows(&rows, &layer->out, 0, width, 0, width / DEPTH, width / DEPTH, layer->out.sums, layer->out.bias, ADD);
     if (!few) feed_forward(job, b, layer, x, count);
     else for (int64_t i = 0; i < count; i++)
         if ((first + i) % job->tokens == 0) feed_forward(job, b, layer, x + i * width, 1);
@@ -198,7 +199,7 @@ static void advance_layer(const Job *job, Bench *b, int layer) {
 }
 
 /* What every thread of the team calls, each with its own number. */
-API void ac_encode_u8(const Job *job, int32_t thread) {
+API void NAMED(ac_encode_u8)(const Job *job, int32_t thread) {
     Bench b;
     bench_layout(&b, job->encoder, job->tokens, (uintptr_t)job->benches[thread]);
     advance_layer(job, &b, -1);
@@ -210,5 +211,4 @@ API void ac_encode_u8(const Job *job, int32_t thread) {
     }
 }
 
-SIMD_END
 #endif

@@ -1,8 +1,8 @@
 /* QuickGELU of x + bias, in place and in one pass over memory. */
-#if defined(__x86_64__) || defined(_M_X64)
-#include <stdatomic.h>
+#ifndef ANOMALYCLIP_ACTIVATION_F32_H
+#define ANOMALYCLIP_ACTIVATION_F32_H
 
-#include "simd.h"
+#include <stdatomic.h>
 
 #define ROWS 16 /* that a thread takes at a time */
 
@@ -13,16 +13,15 @@ typedef struct {
     atomic_int next;
 } Activation;
 
-API void ac_quick_gelu_f32(Activation *job) {
+API void NAMED(ac_quick_gelu_f32)(Activation *job) {
     for (int64_t first; (first = (int64_t)atomic_fetch_add(&job->next, 1) * ROWS) < job->rows;) {
         const int64_t end = first + ROWS < job->rows ? first + ROWS : job->rows;
         for (int64_t row = first; row < end; row++)
             for (int64_t i = 0; i < job->width; i += LANES) {
                 float *at = job->x + row * job->width + i;
-                _mm512_storeu_ps(at, quick_gelu(_mm512_add_ps(_mm512_loadu_ps(at), _mm512_loadu_ps(job->bias + i))));
+                store(at, quick_gelu(load(at) + load(job->bias + i)));
             }
     }
 }
 
-SIMD_END
 #endif

@@ -1,0 +1,13 @@
+/* Single precision and 8 bits with AVX2, FMA and F16C. */
+#if defined(__x86_64__) || defined(_M_X64)
+#define TARGET avx2
+#include "simd_avx2.h"
+#include "simd.h"
+
+#include "activation_f32.h"
+#include "attention_f32.h"
+#include "encoder_u8.h"
+#include "product_u8.h"
+
+SIMD_END
+#endif

@@ -1,0 +1,11 @@
+/* Single precision with AVX-512. */
+#if defined(__x86_64__) || defined(_M_X64)
+#define TARGET avx512
+#include "simd_avx512.h"
+#include "simd.h"
+
+#include "activation_f32.h"
+#include "attention_f32.h"
+
+SIMD_END
+#endif

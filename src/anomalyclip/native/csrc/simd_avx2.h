@@ -1,0 +1,169 @@
+/* Vector operations of AVX2 with FMA and F16C; with AVX_VNNI the products of bytes of that extension.
+ *
+ * AVX2 alone multiplies bytes with sums that saturate at 16 bits (vpmaddubsw). So codes are held as words there and
+ * weights widened as they come (vpmovsxbw): vpmaddwd adds two products of words exactly. On Zen 3 that is as fast as bytes
+ * would be, since both take the two multipliers once per 16 products.
+ */
+#ifndef ANOMALYCLIP_SIMD_AVX2_H
+#define ANOMALYCLIP_SIMD_AVX2_H
+
+#include <stdint.h>
+
+#if defined(__clang__) && defined(AVX_VNNI)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c,avxvnni"))), apply_to = function)
+#elif defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#elif defined(AVX_VNNI)
+#pragma GCC target("avx2,fma,f16c,avxvnni")
+#else
+#pragma GCC target("avx2,fma,f16c")
+#endif
+#if defined(__clang__)
+#define SIMD_END _Pragma("clang attribute pop") /* closes every file that includes this one */
+#else
+#define SIMD_END
+#endif
+#include <immintrin.h>
+
+#define LANES 8
+#define TILE 6 /* 6 x 2 registers of sums, 4 left for operands */
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 16")
+
+typedef __m256 Floats;
+typedef int32_t Ints __attribute__((vector_size(32), may_alias));
+
+INLINE Floats load(const float *at) { return _mm256_loadu_ps(at); }
+INLINE void store(float *at, Floats x) { _mm256_storeu_ps(at, x); }
+INLINE Floats splat(float x) { return _mm256_set1_ps(x); }
+INLINE Floats fma_of(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }   /* a b + c */
+INLINE Floats fms_of(Floats a, Floats b, Floats c) { return _mm256_fmsub_ps(a, b, c); }   /* a b - c */
+INLINE Floats fnma_of(Floats a, Floats b, Floats c) { return _mm256_fnmadd_ps(a, b, c); } /* c - a b */
+INLINE Floats larger(Floats a, Floats b) { return _mm256_max_ps(a, b); }
+INLINE Floats smaller(Floats a, Floats b) { return _mm256_min_ps(a, b); }
+INLINE Floats magnitude(Floats x) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x); }
+INLINE float sum_of(Floats x) {
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+INLINE float max_of(Floats x) {
+    __m128 s = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    s = _mm_max_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
+}
+INLINE float min_of(Floats x) { return -max_of(-x); }
+INLINE int32_t total_of(Ints x) { return x[0] + x[1] + x[2] + x[3] + x[4] + x[5] + x[6] + x[7]; }
+INLINE Ints rounded(Floats x) { return (Ints)_mm256_cvtps_epi32(x); }
+INLINE Floats floats_of(Ints x) { return _mm256_cvtepi32_ps((__m256i)x); }
+INLINE Ints bits_of(Floats x) { return (Ints)_mm256_castps_si256(x); }
+INLINE Floats float_bits(Ints x) { return _mm256_castsi256_ps((__m256i)x); }
+INLINE Floats half_to_float(const uint16_t *x) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)x)); }
+INLINE void store_half(uint16_t *at, Floats x) { _mm_storeu_si128((__m128i *)at, _mm256_cvtps_ph(x, 8)); }
+
+/* x less the nearest integer, for times_2_to. Beyond -127 and 128 that gives 0 and infinity; NaN stays NaN. */
+INLINE Floats fraction(Floats x, Floats *whole) {
+    x = _mm256_max_ps(splat(-127.0f), _mm256_min_ps(splat(128.0f), x));
+    *whole = _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    return x - *whole;
+}
+INLINE Floats times_2_to(Floats p, Floats whole) {
+    const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(whole), _mm256_set1_epi32(127));
+    return p * _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23));
+}
+
+/* The first `count` lanes of x, the others of `rest`; count is 1 or more. */
+INLINE Floats first_of(Floats x, int64_t count, Floats rest) {
+    if (count >= LANES) return x;
+    const __m256i inside = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    return _mm256_blendv_ps(rest, x, _mm256_castsi256_ps(inside));
+}
+/* `negative` where x < 0, else `other`. */
+INLINE Floats by_sign(Floats x, Floats negative, Floats other) {
+    return _mm256_blendv_ps(other, negative, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_LT_OQ));
+}
+/* Numbers `stride` apart; those beyond the first `count` are 0. */
+INLINE Floats gather(const float *from, int64_t stride, int64_t count) {
+    Floats x = _mm256_setzero_ps();
+    UNROLL for (int i = 0; i < LANES; i++)
+        if (i < count) x[i] = from[i * stride];
+    return x;
+}
+
+/* One row's number times a panel's two registers. */
+#define MULTIPLY_ADD_F32(sum_left, sum_right, one, left, right)  \
+    do {                                                         \
+        const Floats x_ = _mm256_broadcast_ss(one);              \
+        sum_left = _mm256_fmadd_ps(x_, left, sum_left);          \
+        sum_right = _mm256_fmadd_ps(x_, right, sum_right);       \
+    } while (0)
+
+#ifdef AVX_VNNI
+typedef uint8_t Code;
+typedef int32_t Unit; /* DEPTH weights of one column */
+#define DEPTH 4
+#define GROUP 32      /* codes in a register */
+#define PLACE_OF(unit) ((unit) % 4 * 2 + (unit) / 4) /* which unit of a GROUP `join` leaves at a place */
+#define DOT(sum, codes, weights) (Ints)_mm256_dpbusd_avx_epi32((__m256i)(sum), codes, (__m256i)(weights))
+INLINE Ints load_weights(const int8_t *at) { return (Ints)_mm256_loadu_si256((const __m256i *)at); }
+#else
+typedef int16_t Code;
+typedef int16_t Unit;
+#define DEPTH 2
+#define GROUP 16
+#define PLACE_OF(unit) (unit)
+#define DOT(sum, codes, weights) ((sum) + (Ints)_mm256_madd_epi16(codes, (__m256i)(weights)))
+INLINE Ints load_weights(const int8_t *at) { return (Ints)_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)at)); }
+#endif
+#define SHIFT 0
+#define BLOCK 48 /* rows, at most: with 1024 columns of hidden units in floats, and their codes, they take 400 KB */
+
+#define MULTIPLY_ADD(sum_left, sum_right, codes, left, right) \
+    do {                                                      \
+        const __m256i codes_ = _mm256_set1_epi32(*(codes));   \
+        sum_left = DOT(sum_left, codes_, left);               \
+        sum_right = DOT(sum_right, codes_, right);            \
+    } while (0)
+
+/* Eight words. */
+INLINE __m128i words_of(Ints q) { return _mm_packus_epi32(_mm256_castsi256_si128((__m256i)q), _mm256_extracti128_si256((__m256i)q, 1)); }
+
+/* Integers as codes, cut to 0..255. */
+INLINE void store_codes(Code *at, Ints q) {
+    const __m128i words = _mm_min_epu16(words_of(q), _mm_set1_epi16(255));
+#ifdef AVX_VNNI
+    _mm_storel_epi64((__m128i *)at, _mm_packus_epi16(words, words));
+#else
+    _mm_storeu_si128((__m128i *)at, words);
+#endif
+}
+INLINE void store_bytes(int8_t *at, Ints q) {
+    const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128((__m256i)q), _mm256_extracti128_si256((__m256i)q, 1));
+    _mm_storel_epi64((__m128i *)at, _mm_packs_epi16(words, words));
+}
+
+/* DEPTH rows' integers, -127..127, column by column. */
+INLINE void store_units(int8_t *at, const Ints q[DEPTH]) {
+#ifdef AVX_VNNI
+    const Ints units = (q[0] & 255) | (q[1] & 255) << 8 | (q[2] & 255) << 16 | q[3] << 24;
+    _mm256_storeu_si256((__m256i *)at, (__m256i)units);
+#else
+    _mm_storeu_si128((__m128i *)at, words_of((q[0] & 255) | (q[1] & 255) << 8));
+#endif
+}
+
+/* GROUP integers, cut to 0..255 (they are no larger), as codes in the order of PLACE_OF; gives `sum` plus theirs. */
+INLINE Ints join(Code *at, const Ints p[GROUP / LANES], Ints sum) {
+    const __m256i low = _mm256_packus_epi32((__m256i)p[0], (__m256i)p[1]);
+#ifdef AVX_VNNI
+    const __m256i packed = _mm256_packus_epi16(low, _mm256_packus_epi32((__m256i)p[2], (__m256i)p[3]));
+    _mm256_storeu_si256((__m256i *)at, packed);
+    return DOT(sum, packed, _mm256_set1_epi8(1));
+#else
+    _mm256_storeu_si256((__m256i *)at, _mm256_permute4x64_epi64(low, 0xd8));
+    return DOT(sum, low, _mm256_set1_epi16(1));
+#endif
+}
+INLINE Ints mantissa(Ints bits) { return (bits & 0x7fffff) | 0x3f800000; } /* of a float's bits, as a float in [1, 2) */
+
+#endif
