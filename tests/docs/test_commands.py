@@ -41,6 +41,7 @@ PARSED_ONLY = [
     ("detect --engine ray", "tests/cluster runs it on real nodes, for minutes"),
     ("detect photos/ --runtime openvino", "converts for half a minute; tests/runtime runs OpenVINO"),
     ("export vit-l-14-336 --format openvino", "converts for half a minute; tests/runtime runs OpenVINO and int8"),
+    ("export pocket --format onnx --output line-onnx", "half a minute; docs/export.md has the same, which runs"),
     ("export pocket --format onnx --precision int8", "quantises for half a minute; tests/runtime does"),
     ("calibrate good-parts/ --model exported-int8", "follows the one above"),
     ("detect photos/ --model exported-int8", "follows the one above"),
@@ -165,8 +166,11 @@ def shrunk(words: list[str]) -> list[str]:
         words += ["--prompts", PROMPTS, *([] if "--layers" in words else ["--layers", "6"])]
     if verb == "train" and "--epochs" not in words:
         words += ["--epochs", "1"]
-    if verb == "calibrate" and "--add" not in words:
-        words += ["--overwrite"]  # a page may show several calls that write the same file
+    if verb == "calibrate":
+        words += ["--no-self-test"] if "--no-self-test" not in words else []  # seconds each; tests/calibration has it
+        words += (
+            ["--overwrite"] if "--add" not in words else []
+        )  # a page may show several calls that write the same file
     if verb == "evaluate" and ("--output" in words or "-o" in words):
         words += ["--no-plots"]
     return words
