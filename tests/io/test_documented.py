@@ -1,6 +1,6 @@
 """Every form of picture in one list: the table in docs/reading.md is made of it, and each row is written and read here.
 
-`python tests/io/test_documented.py` writes the table anew.
+`python -m tests.io.test_documented` writes the table anew.
 """
 
 # One row, one line.
@@ -8,32 +8,45 @@
 
 from __future__ import annotations
 
-import io
 import struct
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
-import nibabel
 import numpy as np
 import pytest
-import tifffile
 from PIL import Image
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, RLELossless, SecondaryCaptureImageStorage, generate_uid
+from tests.io.writers import (
+    DEEP,
+    GREY,
+    RGB,
+    TWELVE,
+    animation,
+    bits_packed,
+    bmp,
+    dicom,
+    heif,
+    imagemagick_exif,
+    in_levels,
+    in_passes,
+    masked,
+    nifti,
+    packed,
+    palette,
+    pillow,
+    png,
+    png_with_bits,
+    reduced,
+    tif,
+    unfiltered,
+)
 
 from anomalyclip.errors import ImageReadError
 from anomalyclip.io import notes_of, read_image, read_image_bytes
 
 PAGE = Path(__file__).parents[2] / "docs" / "reading.md"
 START, END = "<!-- forms: made by tests/io/test_documented.py -->", "<!-- end of forms -->"
-ROWS, COLUMNS = np.mgrid[:24, :40]
-GREY = (40 + 3 * ROWS + 2 * COLUMNS).astype(np.uint8)
-RGB = np.dstack([GREY, 255 - GREY, GREY // 2])
-DEEP = GREY.astype(np.uint16) * 257
-TWELVE = GREY.astype(np.uint16) * 16 + GREY // 16
 
 
 class Form(NamedTuple):
@@ -48,85 +61,6 @@ class Form(NamedTuple):
     within: int = 0
 
 
-def pillow(kind: str, image: np.ndarray | Image.Image, **options: object) -> Callable[[], bytes]:
-    def write() -> bytes:
-        buffer = io.BytesIO()
-        (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(buffer, kind, **options)
-        return buffer.getvalue()
-
-    return write
-
-
-def tif(values: np.ndarray, **options: object) -> Callable[[], bytes]:
-    def write() -> bytes:
-        buffer = io.BytesIO()
-        tifffile.imwrite(buffer, values, **options)
-        return buffer.getvalue()
-
-    return write
-
-
-def packed(fill_order: int) -> Callable[[], bytes]:
-    """12 bits without gaps, as cameras write Mono12Packed into TIFF."""
-    first, second = TWELVE.ravel()[0::2], TWELVE.ravel()[1::2]
-    triples = np.dstack([first >> 4, (first & 15) << 4 | second >> 8, second & 255]).astype(np.uint8).ravel()
-    if fill_order == 2:
-        triples = np.packbits(np.unpackbits(triples).reshape(-1, 8)[:, ::-1])
-    tags = {256: 40, 257: 24, 258: 12, 259: 1, 262: 1, 266: fill_order, 273: 8, 277: 1, 278: 24, 279: len(triples)}
-    table = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(tags.items()))
-    head = struct.pack("<2sHI", b"II", 42, 8 + len(triples))
-    return lambda: head + triples.tobytes() + struct.pack("<H", len(tags)) + table + b"\0" * 4
-
-
-def png_with_bits(bits: int) -> bytes:
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    lines = b"".join(b"\0" + (row.astype(np.uint32) << 16 - bits).astype(">u2").tobytes() for row in TWELVE)
-    head = struct.pack(">IIBBBBB", 40, 24, 16, 0, 0, 0, 0)
-    body = chunk(b"sBIT", bytes([bits])) + chunk(b"IDAT", zlib.compress(lines))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + body + chunk(b"IEND", b"")
-
-
-def dicom(pixels: np.ndarray, compress: bool = False, **tags: object) -> Callable[[], bytes]:
-    def write() -> bytes:
-        meta = FileMetaDataset()
-        meta.MediaStorageSOPClassUID, meta.TransferSyntaxUID = SecondaryCaptureImageStorage, ExplicitVRLittleEndian
-        meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=["form"])
-        data = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
-        data.SOPClassUID, data.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
-        bits = pixels.dtype.itemsize * 8
-        told = {
-            "SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "Rows": 24, "Columns": 40,
-            "BitsAllocated": bits, "BitsStored": bits, "PixelRepresentation": 0, "PixelData": pixels.tobytes(), **tags,
-        }  # fmt: skip
-        for name, value in told.items():
-            setattr(data, name, value)
-        data.HighBit = data.BitsStored - 1
-        if compress:
-            data.compress(RLELossless)
-        buffer = io.BytesIO()
-        data.save_as(buffer, enforce_file_format=True)
-        return buffer.getvalue()
-
-    return write
-
-
-def nifti(values: np.ndarray) -> Callable[[], bytes]:
-    return lambda: nibabel.Nifti1Image(values, np.eye(4)).to_bytes()
-
-
-def animation(kind: str, **options: object) -> Callable[[], bytes]:
-    frames = [Image.fromarray(np.roll(RGB, 5 * number, 1)) for number in range(3)]
-    return pillow(kind, frames[0], save_all=True, append_images=frames[1:], **options)
-
-
-def palette() -> Image.Image:
-    image = Image.frombytes("P", (40, 24), (GREY // 8).tobytes())
-    image.putpalette([channel for level in range(32) for channel in (8 * level, 255 - 8 * level, 4 * level)])
-    return image
-
-
 def over_white(colours: np.ndarray, alpha: int) -> np.ndarray:
     return np.round((colours.astype(float) * alpha + 255.0 * (255 - alpha)) / 255)
 
@@ -137,6 +71,15 @@ COLOURED = np.dstack([8 * INDICES, 255 - 8 * INDICES, 4 * INDICES])
 UNIT = (GREY / 255).astype(np.float32)
 BELOW_0 = GREY.astype(np.int16) * 128 - 9000
 MEDICAL = {"BitsStored": 12}
+QUARTERS = GREY >> 6
+FOUR_GREYS = np.array([0, 85, 170, 255])[QUARTERS]
+SEEN_THROUGH = DEEP.copy()
+SEEN_THROUGH[0, :5] = DEEP[3, 3] + np.arange(5)
+RGBA = np.dstack([RGB, HALF])
+TEN, TEN_MASKS = masked(RGB, 10, 10, 10)
+FIVE_SIX, FIVE_SIX_MASKS = masked(RGB, 5, 6, 5)
+EIGHT, EIGHT_MASKS = masked(RGBA, 8, 8, 8, 8)
+BLUE_FIRST = np.ascontiguousarray(RGB[..., ::-1])
 FORMS = (
     Form("JPEG", "grey", pillow("JPEG", GREY, quality=95), GREY, within=6),
     Form("JPEG", "YCbCr, progressive", pillow("JPEG", RGB, quality=95, progressive=True), RGB, within=12),
@@ -148,6 +91,11 @@ FORMS = (
     Form("PNG", "grey and alpha", pillow("PNG", np.dstack([GREY, HALF])), over_white(GREY, 128), within=1),
     Form("PNG", "palette", pillow("PNG", palette()), COLOURED),
     Form("PNG", "one grey transparent (tRNS)", pillow("PNG", GREY, transparency=int(GREY[0, 0])), np.where(GREY[0, 0] == GREY, 255, GREY)),
+    Form("PNG", "2 bits, one grey transparent", lambda: png(2, 0, unfiltered(bits_packed(QUARTERS, 2)), (b"tRNS", b"\0\1")), np.where(QUARTERS == 1, 255, FOUR_GREYS)),
+    Form("PNG", "16 bits, one grey transparent", lambda: png(16, 0, unfiltered(SEEN_THROUGH.astype(">u2")), (b"tRNS", struct.pack(">H", DEEP[3, 3]))), np.where(DEEP[3, 3] == SEEN_THROUGH, 255, np.round(SEEN_THROUGH / 257))),
+    Form("PNG", "16 bits, RGB, interlaced", lambda: png(16, 2, in_passes((RGB.astype(np.uint16) * 257).astype(">u2")), interlaced=True), RGB),
+    Form("PNG", "4 bits, palette, two colours transparent", lambda: png(4, 3, unfiltered(bits_packed(GREY >> 4, 4)), (b"PLTE", bytes(range(48))), (b"tRNS", bytes([0] * 9 + [255, 0]))), np.where(np.isin(GREY >> 4, (9, 11, 12, 13, 14, 15))[..., None], np.arange(48).reshape(16, 3)[GREY >> 4], 255)),
+    Form("PNG", "turned by EXIF as ImageMagick writes it", lambda: png(8, 2, unfiltered(RGB), (b"zTXt", imagemagick_exif(6))), np.rot90(RGB, -1)),
     Form("TIFF", "16 bits in tiles, deflate, predictor", tif(DEEP, tile=(16, 16), compression="zlib", predictor=True), GREY),
     Form("TIFF", "BigTIFF, 16-bit RGB", tif(RGB.astype(np.uint16) * 257, bigtiff=True, photometric="rgb"), RGB),
     Form("TIFF", "planes of 16 bits", tif(RGB.transpose(2, 0, 1).astype(np.uint16) * 257, photometric="rgb", planarconfig="separate"), RGB),
@@ -175,11 +123,22 @@ FORMS = (
     Form("WebP", "lossless", pillow("WEBP", RGB, lossless=True), RGB),
     Form("WebP", "3 frames", animation("WEBP", lossless=True), "it holds 3 pictures"),
     Form("APNG", "3 frames", animation("PNG"), "it holds 3 pictures"),
+    Form("AVIF", "animation", animation("AVIF"), "an AVIF animation of 3 pictures"),
     Form("BMP", "24 bits", pillow("BMP", RGB), RGB),
+    Form("BMP", "24 bits from the top", lambda: bmp(24, BLUE_FIRST.reshape(24, -1), down=True), RGB),
+    Form("BMP", "2 bits", lambda: bmp(2, np.pad(bits_packed(QUARTERS, 2), ((0, 0), (0, 2))), palette=bytes(range(0, 160, 10))), np.array([[20, 10, 0], [60, 50, 40], [100, 90, 80], [140, 130, 120]])[QUARTERS]),
+    Form("BMP", "masks of 5, 6 and 5 bits", lambda: bmp(16, FIVE_SIX, masks=FIVE_SIX_MASKS, size=52), in_levels(RGB, 5, 6, 5)),
+    Form("BMP", "masks of 10 bits each", lambda: bmp(32, TEN, masks=TEN_MASKS, size=56), in_levels(RGB, 10, 10, 10), within=1),
+    Form("BMP", "red first, alpha (V5)", lambda: bmp(32, EIGHT, masks=EIGHT_MASKS, size=124), over_white(RGB, 128), within=1),
+    Form("BMP", "an alpha that is 0 everywhere", lambda: bmp(32, EIGHT & 0xFFFFFF, masks=EIGHT_MASKS, size=124), RGB, "its alpha is 0 in every pixel"),
+    Form("BMP", "masks that overlap", lambda: bmp(16, FIVE_SIX, masks=(31, 63, 31), size=52), "its BMP masks are impossible"),
     Form("PNM", "PGM with a maximum of 1000", lambda: b"P5 40 24 1000\n" + (GREY.astype(np.uint16) * 3).astype(">u2").tobytes(), np.floor(GREY * 3.0 / 1000 * 255 + 0.5)),
+    Form("PNM", "two pictures", lambda: b"P5 40 24 255\n" + GREY.tobytes() + b"P6 40 24 255\n" + RGB.tobytes(), "it holds 2 pictures"),
     Form("PNM", "written as text", lambda: b"P2 1 1 255 7\n", "PNM image written as text"),
     Form("JPEG 2000", "lossless", pillow("JPEG2000", RGB), RGB),
     Form("AVIF", "8 bits", pillow("AVIF", RGB, quality=95), RGB, within=16),
+    Form("HEIC", "two pictures", heif, "it holds 2 pictures, a form of HEIF that is not read"),
+    Form("JPEG-LS", "any", lambda: b"\xff\xd8\xff\xf7\0\x0b\x08" + bytes(40), "JPEG-LS"),
     Form("DICOM", "12 bits stored of 16", dicom(TWELVE, **MEDICAL), np.round(TWELVE / 4095 * 255)),
     Form("DICOM", "rubbish above the stored bits", dicom(TWELVE | 0xA000, **MEDICAL), np.round(TWELVE / 4095 * 255)),
     Form("DICOM", "MONOCHROME1", dicom(GREY, PhotometricInterpretation="MONOCHROME1"), 255 - GREY),
@@ -188,6 +147,8 @@ FORMS = (
     Form("DICOM", "fewer frames than its tags claim", dicom(GREY, NumberOfFrames=4), "tags claim"),
     Form("NIfTI", "a volume of 5 slices", nifti(np.stack([GREY.T] * 5, 2)), "it holds 5 pictures"),
     Form("NIfTI", "one slice of bytes", nifti(GREY[:, :, None]), GREY.T[::-1, ::-1]),
+    Form("NIfTI", "complex numbers", nifti(GREY[:, :, None].astype(np.complex64)), "complex numbers"),
+    Form("Analyze", "a header", lambda: b"\x5c\1\0\0" + bytes(344), "header of an Analyze volume"),
     Form("others", "portable float map", lambda: b"Pf\n1 1\n-1.0\n" + bytes(4), "portable float map"),
     Form("others", "Radiance HDR", lambda: cv2.imencode(".hdr", RGB.astype(np.float32))[1].tobytes(), "Radiance HDR"),
     Form("others", "OpenEXR", lambda: b"v/1\x01" + bytes(40), "OpenEXR"),
@@ -196,15 +157,17 @@ FORMS = (
     Form("others", "PDF", lambda: b"%PDF-1.7\n", "PDF document"),
     Form("others", "NumPy", lambda: b"\x93NUMPY\1\0", "NumPy array"),
     Form("others", "ICO", pillow("ICO", RGB), "an icon"),
+    Form("others", "Targa", pillow("TGA", RGB), "Targa"),
+    Form("others", "PCX", pillow("PCX", RGB), "PCX"),
+    Form("others", "QOI", pillow("QOI", RGB), "QOI"),
+    Form("others", "Sun raster", lambda: cv2.imencode(".ras", RGB)[1].tobytes(), "Sun raster"),
+    Form("others", "a photo of Fujifilm, as the camera has it", lambda: b"FUJIFILMCCD-RAW " + bytes(80), "a raw photo"),
+    Form("others", "a web page under a picture's name", lambda: b"<!DOCTYPE html>\n<title>404</title>", "a web page"),
+    Form("others", "a pointer of Git LFS", lambda: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
+    Form("others", "a picture as base64", lambda: b"iVBORw0KGgoAAAANSUhEUg", "decode the text first"),
+    Form("others", "reserved and never written", lambda: bytes(4096), "never written"),
+    Form("others", "tar", lambda: b"a.png".ljust(257, b"\0") + b"ustar\0", "a tar archive"),
 )  # fmt: skip
-
-
-def reduced() -> bytes:
-    buffer = io.BytesIO()
-    with tifffile.TiffWriter(buffer) as file:
-        file.write(RGB[::4, ::4], photometric="rgb", subfiletype=1)
-        file.write(RGB, photometric="rgb")
-    return buffer.getvalue()
 
 
 @pytest.mark.parametrize("form", FORMS, ids=[f"{form.kind}: {form.name}" for form in FORMS])
@@ -240,7 +203,7 @@ def page() -> str:
 
 
 def test_the_page_holds_these_rows() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(), "run: python tests/io/test_documented.py"
+    assert PAGE.read_text(encoding="utf-8") == page(), "run: python -m tests.io.test_documented"
 
 
 if __name__ == "__main__":

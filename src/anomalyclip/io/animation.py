@@ -107,6 +107,7 @@ def _webp(file: BinaryIO, max_pixels: int) -> int:
 
 
 _COUNTS: dict[str, Callable[[BinaryIO, int], int]] = {"GIF": _gif, "PNG": _png, "WEBP": _webp}
+KINDS = frozenset(_COUNTS)
 
 
 class _LetGo(Exception):  # noqa: N818 - what happened, nobody's fault

@@ -16,7 +16,7 @@ from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from anomalyclip.io import exif, isobmff, jpeg, png, pnm, tiff
+from anomalyclip.io import bmp, exif, isobmff, jpeg, png, pnm, tiff
 from anomalyclip.io.depth import Raster, Stated, over_white, positive, scale_of, to_uint8
 from anomalyclip.io.full_scale import FullScale
 from anomalyclip.io.inspection import Header
@@ -74,6 +74,12 @@ def _with_pillow(plugin: type[ImageFile.ImageFile]) -> Callable[[BinaryIO, Heade
     return decode
 
 
+def _decode_bmp(file: BinaryIO, header: Header) -> Image.Image | Raster:
+    if header.facts.compression in bmp.RUNS or header.bits in bmp.OF_PILLOW:
+        return _with_pillow(BmpImageFile)(file, header)
+    return bmp.decode(file, header.facts)
+
+
 def _decode_avif(file: BinaryIO, header: Header) -> Image.Image:
     try:
         from PIL.AvifImagePlugin import SUPPORTED, AvifImageFile
@@ -123,7 +129,7 @@ _DECODERS: dict[str, Callable[[BinaryIO, Header], Image.Image | Raster]] = {
     "TIFF": _decode_tiff,
     "GIF": lambda file, header: _with_pillow(GifImageFile)(io.BytesIO(header.facts.stream), header),
     "WEBP": _with_pillow(WebPImageFile),
-    "BMP": _with_pillow(BmpImageFile),
+    "BMP": _decode_bmp,
     "PNM": lambda file, header: pnm.decode(file, header.facts),
     "AVIF": _decode_avif,
     "JPEG2000": _decode_jpeg2000,

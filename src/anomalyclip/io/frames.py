@@ -16,7 +16,7 @@ import re
 from typing import BinaryIO
 
 from anomalyclip.errors import ConfigError
-from anomalyclip.io import animation, headers, pages
+from anomalyclip.io import animation, headers, pages, pnm
 from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS
 from anomalyclip.io.names import StrPath
 from anomalyclip.io.refusal import Refusal
@@ -89,7 +89,9 @@ def count_in(file: BinaryIO, kind: str, max_pixels: int, axis: str = "z") -> int
     """How many pictures an open file of this kind holds; rewinds it. Raises `Refusal`."""
     if kind == "TIFF":
         return len(pages.pictures(file))
-    if kind in ("GIF", "PNG", "WEBP"):
+    if kind == "PNM":
+        return pnm.count(file)
+    if kind in animation.KINDS:
         return animation.count(file, kind, max_pixels)
     if kind == "DICOM":
         from anomalyclip.io import dicom

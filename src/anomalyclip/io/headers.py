@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes, and which kinds are refused by name."""
+"""What a file is, by its first bytes; kinds that are not read are named (`refused_kinds`)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import BinaryIO
 from anomalyclip.io.dicom_structure import looks_like_dicom
 from anomalyclip.io.nifti_magic import looks_like_nifti
 from anomalyclip.io.refusal import Refusal
+from anomalyclip.io.refused_kinds import refused_kind
 
 _MAGIC = (
     (0, b"\xff\xd8\xff", "JPEG"),
@@ -33,65 +34,41 @@ _MAGIC = (
     (128, b"DICM", "DICOM"),
 )
 
-# Formats that people do try, and that deserve to be named in the answer. They are never opened.
-_REFUSED = (
-    (0, b"%PDF", "a PDF document"),
-    (0, b"%!PS", "a PostScript file"),
-    (0, b"8BPS", "a Photoshop document"),
-    (4, b"ftyp", "a video"),
-    (0, b"P1", "a PNM image written as text"),
-    (0, b"P2", "a PNM image written as text"),
-    (0, b"P3", "a PNM image written as text"),
-    (0, b"\xff\x0a", "a JPEG XL image"),
-    (0, b"\x00\x00\x00\x0cJXL ", "a JPEG XL image"),
-    (0, b"v/1\x01", "an OpenEXR image"),
-    (0, b"PK\x03\x04", "a ZIP archive"),
-    (0, b"\x1f\x8b", "a gzip archive"),
-    (0, b"<svg", "an SVG drawing"),
-    (0, b"SIMPLE  =", "a FITS file"),
-    (0, b"\x93NUMPY", "a NumPy array"),
-    (0, b"PF\n", "a portable float map (PFM)"),
-    (0, b"Pf\n", "a portable float map (PFM)"),
-    (0, b"P7\n", "a PAM image"),
-    (0, b"#?RGBE", "a Radiance HDR image"),
-    (0, b"#?RADIANCE", "a Radiance HDR image"),
-    (0, b"DDS ", "a DirectDraw surface (DDS)"),
-    (0, b"qoif", "a QOI image"),
-    (0, b"\x00\x00\x01\x00", "an icon (ICO)"),
-    (0, b"\x0a\x05\x01\x08", "a PCX image"),
-    (0, b"\x01\xda", "an SGI image"),
-    (0, b"gimp xcf", "a GIMP document"),
-    (0, b"II\xbc\x01", "a JPEG XR image"),
-    (0, b"\x8aMNG", "an MNG animation"),
-    (0, b"AT&TFORM", "a DjVu document"),
-    (0, b"FLIF", "a FLIF image"),
-    (0, b"NRRD0", "an NRRD volume"),
-    (0, b"ObjectType", "a MetaImage header"),
-    (0, b"\x89HDF", "an HDF5 file"),
-    (0, b"MATLAB 5.0", "a MATLAB file"),
-    (0, b"\x1aE\xdf\xa3", "a video"),
-    (8, b"AVI ", "a video"),
-)
+_HEAD = 264  # bytes: the mark of a tar archive ends there
+_TAIL = 18  # bytes of Targa's footer
 
 EXPECTED = "JPEG, PNG, TIFF, BMP, WebP, GIF, PNM, JPEG 2000, AVIF, HEIC, DICOM or NIfTI"
-EXPORT_TO = "PNG, TIFF or JPEG"
 
 
 def sniff(file: BinaryIO) -> str:
     """The format's name by the file's first bytes, whatever its suffix says. Raises `Refusal`; rewinds the file."""
     file.seek(0)
-    head = file.read(132)
+    head = file.read(_HEAD)
     file.seek(0)
     if not head:
         raise Refusal("the file is empty (0 bytes)", "copy or export the file again")
     for offset, magic, name in _MAGIC:
         if head[offset : offset + len(magic)] == magic and (name != "WEBP" or head[:4] == b"RIFF"):
-            return name
+            return "AVIF" if _is_av1(head) else name
     if looks_like_dicom(head):
         return "DICOM"
     if looks_like_nifti(file, head):
         return "NIFTI"
-    for offset, magic, name in _REFUSED:
-        if head[offset:].startswith(magic):
-            raise Refusal(f"it is {name}, not an image that can be read", f"export it as {EXPORT_TO}")
+    refused = refused_kind(head, _tail(file))
+    if refused is not None:
+        raise Refusal(f"it is {refused.name}, not an image that can be read", refused.remedy)
     raise Refusal(f"it is not an image (it starts with bytes {head[:8].hex(' ')})", f"give a file in {EXPECTED}")
+
+
+def _is_av1(head: bytes) -> bool:
+    """Whether a file of the general brand mif1 lists AVIF among the brands that it is compatible with."""
+    brands = head[16 : int.from_bytes(head[:4], "big")]
+    return head[8:12] == b"mif1" and b"avif" in (brands[place : place + 4] for place in range(0, len(brands), 4))
+
+
+def _tail(file: BinaryIO) -> bytes:
+    end = file.seek(0, 2)
+    file.seek(max(end - _TAIL, 0))
+    tail = file.read(_TAIL)
+    file.seek(0)
+    return tail

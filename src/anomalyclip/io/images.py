@@ -226,7 +226,7 @@ def _decode(
 
         return dicom.read(file, index, max_pixels, windowed=windowed), 1
     header = inspection.read_header(file, max_pixels, index)
-    if number > 1 and kind != "TIFF":
+    if number > 1 and kind in animation.KINDS:
         if header.bits == 16:
             raise Refusal("it is an animation of 16 bits per channel", "save its frames as single files")
         return animation.picture(file, kind, index, number), header.orientation

@@ -76,10 +76,11 @@ def inspect(source: str | Path | bytes | BinaryIO, *, max_pixels: int = DEFAULT_
 
 
 def read_header(file: BinaryIO, max_pixels: int, index: int = 0) -> Header:
-    """`inspect` of an open file, rewound at the end; of a TIFF, that of picture `index`. Raises `Refusal`."""
+    """`inspect` of an open file, rewound at the end; of a TIFF or PNM, that of picture `index`. Raises `Refusal`."""
     kind = sniff(file)
     try:
-        header = _tiff(file, max_pixels, index) if kind == "TIFF" else _READERS[kind](file, max_pixels)
+        paged = {"TIFF": _tiff, "PNM": _pnm}.get(kind)
+        header = paged(file, max_pixels, index) if paged else _READERS[kind](file, max_pixels)
     except struct.error as error:  # a read came back short
         raise truncated() from error
     finally:
@@ -177,28 +178,24 @@ def _webp(file: BinaryIO, max_pixels: int) -> Header:
 
 
 def _bmp(file: BinaryIO, max_pixels: int) -> Header:
-    file.seek(0)
-    head = file.read(54)
-    kind = int.from_bytes(head[14:18], "little")
-    compression = 0
-    if kind == 12:
-        width, height, _, bits = struct.unpack_from("<4H", head, 18)
-    else:
-        width, height, _, bits, compression = struct.unpack_from("<iiHHI", head, 18)
-    width, height = width, abs(height)
-    check_pixels(width, height, max_pixels)
-    if compression in (1, 2) and max(width * height, file.seek(0, 2)) > _MOST_RLE:
+    from anomalyclip.io import bmp
+
+    facts = bmp.read_facts(file, max_pixels)
+    pixels = facts.width * facts.height
+    if facts.compression in bmp.RUNS and max(pixels, file.seek(0, 2)) > _MOST_RLE:
         raise Refusal(
             f"it is a run-length-coded BMP of more than {_MOST_RLE / 1e6:.3g} megapixels or megabytes",
             "save it uncompressed or as PNG",
         )
-    return Header("BMP", width, height, bits=bits, decoded_bytes=3 * _PILLOW_PIXEL * width * height)
+    return Header(
+        "BMP", facts.width, facts.height, bits=facts.bits, decoded_bytes=3 * _PILLOW_PIXEL * pixels, facts=facts
+    )
 
 
-def _pnm(file: BinaryIO, max_pixels: int) -> Header:
+def _pnm(file: BinaryIO, max_pixels: int, index: int = 0) -> Header:
     from anomalyclip.io import pnm
 
-    facts = pnm.read_facts(file)
+    facts = pnm.read_facts(file, index)
     size = 2 if facts.maximum > 255 else 1
     pixels = facts.width * facts.height
     return Header(
@@ -262,11 +259,9 @@ def _nifti(file: BinaryIO, max_pixels: int) -> Header:
 _READERS: dict[str, Callable[[BinaryIO, int], Header]] = {
     "JPEG": _jpeg,
     "PNG": _png,
-    "TIFF": _tiff,
     "GIF": _gif,
     "WEBP": _webp,
     "BMP": _bmp,
-    "PNM": _pnm,
     "JPEG2000": _boxed("JPEG2000"),
     "AVIF": _boxed("AVIF"),
     "HEIC": _boxed("HEIC"),

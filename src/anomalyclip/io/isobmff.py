@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from anomalyclip.io import av1, jpeg2000
+from anomalyclip.io import av1, heif_items, jpeg2000
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
 
 _MOST_BOXES = 10_000
+_MOST_BRANDS = 256  # bytes
 _HEAD = 1 << 20  # bytes in which the descriptions of a picture stand; pixels come behind
-_CONTAINERS = {b"meta": 4, b"iprp": 0, b"ipco": 0, b"jp2h": 0}  # box -> bytes before its children
+_CONTAINERS = {b"meta": 4} | dict.fromkeys((b"iprp", b"ipco", b"jp2h", b"moov", b"trak", b"mdia", b"minf", b"stbl"), 0)
+"""Box -> bytes before its children."""
+_DEEPEST = 6
 _SIGNATURE = b"\x00\x00\x00\x0cjP  "
 
 
@@ -29,12 +32,14 @@ class BoxFacts:
 def read_heif(file: BinaryIO) -> BoxFacts:
     """AVIF or HEIC: the largest of all image sizes in the file's properties. Raises `Refusal`."""
     head = memoryview(_head(file))
+    _refuse_several(head)
+    av1_inside = b"avif" in _brands(head) or b"avis" in _brands(head)
     sizes, bits = [], 8
     streams: list[tuple[int, int]] = []
     for kind, body in _boxes(head):
         if kind == b"ispe" and len(body) >= 12:
             sizes.append(struct.unpack_from(">II", body, 4))
-        elif kind == b"iloc" and bytes(head[8:11]) == b"avi":
+        elif kind == b"iloc" and av1_inside:
             streams += av1.stream_sizes(file, body)
         elif kind == b"pixi" and len(body) > 5:
             bits = max(bits, *body[5 : 5 + body[4]])
@@ -45,6 +50,22 @@ def read_heif(file: BinaryIO) -> BoxFacts:
         if wide * high > width * height:  # the decoder would make all of it, and scale it down
             raise Refusal(f"its AV1 stream is {wide} x {high}, its own header claims {width} x {height}", EXPORT_AGAIN)
     return BoxFacts(width, height, bits=bits)
+
+
+def _brands(head: memoryview) -> tuple[bytes, ...]:
+    """The major brand, then those that the file is compatible with."""
+    end = min(int.from_bytes(head[:4], "big"), _MOST_BRANDS)
+    return (bytes(head[8:12]), *(bytes(head[place : place + 4]) for place in range(16, end, 4)))
+
+
+def _refuse_several(head: memoryview) -> None:
+    """A sequence, or several pictures side by side: taking the first would be an answer about another picture."""
+    if bytes(head[8:12]) == b"avis":
+        samples = [int.from_bytes(body[8:12], "big") for kind, body in _boxes(head) if kind == b"stsz"]
+        told = f"{max(samples):,}" if samples else "several"
+        raise Refusal(f"it is an AVIF animation of {told} pictures", "save its frames as single files")
+    if (number := heif_items.count_pictures(_boxes(head))) > 1:
+        raise Refusal(f"it holds {number:,} pictures, a form of HEIF that is not read", "save them as single files")
 
 
 def read_jpeg2000(file: BinaryIO) -> BoxFacts:
@@ -90,12 +111,12 @@ def _head(file: BinaryIO) -> bytes:
     return file.read(_HEAD)
 
 
-def _boxes(data: memoryview, depth: int = 0) -> Iterator[tuple[bytes, memoryview]]:
+def _boxes(data: memoryview, deeper: int = 0) -> Iterator[tuple[bytes, memoryview]]:
     """(kind, body) of every box and of those inside the containers that matter; as far as they are there."""
     for kind, start, end in _top_level(data):
         body = data[start:end]
-        if kind in _CONTAINERS and depth < 4:
-            yield from _boxes(body[_CONTAINERS[kind] :], depth + 1)
+        if kind in _CONTAINERS and deeper < _DEEPEST:
+            yield from _boxes(body[_CONTAINERS[kind] :], deeper + 1)
         else:
             yield kind, body
 

@@ -34,6 +34,7 @@ MOST_BYTES = 1 << 31
 
 _CHUNK = 1 << 20
 _SCALARS = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"}
+_COMPLEX = (32, 1792, 2048)
 _COLOURS = {128: 3, 2304: 4}  # RGB24, RGBA32
 
 
@@ -120,7 +121,8 @@ def _read_header(file: BinaryIO) -> VolumeHeader:
     shape = tuple([*dims[1 : dims[0] + 1], 1, 1][: max(dims[0], 3)])
     code = int(raw["datatype"])
     if code not in _SCALARS and code not in _COLOURS:
-        raise Refusal(f"its voxels are of data type {code}", "save it as 8 or 16 bit integers or as 32 bit floats")
+        what = "complex numbers" if code in _COMPLEX else f"of data type {code}"
+        raise Refusal(f"its voxels are {what}", "save it as 8 or 16 bit integers or as 32 bit floats")
     dtype = np.dtype(_SCALARS.get(code, "u1")).newbyteorder(raw.endianness)
     offset = float(raw["vox_offset"])
     slope, intercept = float(raw["scl_slope"]), float(raw["scl_inter"])
@@ -169,7 +171,7 @@ def count(file: BinaryIO, max_pixels: int, axis: str = "z") -> int:
 
 
 def read(file: BinaryIO, index: int, max_pixels: int, axis: str = "z", *, windowed: bool = True) -> Raster:
-    """Slice `index` along an axis, upright; stored values where not `windowed`. Raises `Refusal`."""
+    """Slice `index` along an axis, upright; values without a window where not `windowed`. Raises `Refusal`."""
     header = read_header(file, max_pixels)
     volume = _open.of(file, lambda: _opened(file, header))
     number, place = divmod(index, header.slices(axis))
@@ -185,9 +187,10 @@ def read(file: BinaryIO, index: int, max_pixels: int, axis: str = "z", *, window
     plane = plane[:: across[1], :: up[1]]
     shown = np.ascontiguousarray(plane.swapaxes(0, 1)[::-1, ::-1])
     if header.colours > 1:
-        return Raster(shown[..., :3], stated=Stated(0.0, 255.0, "RGB24"))
+        alpha = np.ascontiguousarray(shown[..., 3]) if header.colours == 4 else None
+        return Raster(np.ascontiguousarray(shown[..., :3]), alpha, stated=Stated(0.0, 255.0, "RGB24"))
     if not windowed:
-        return Raster(shown)
+        return Raster(_scaled(shown, header))
     return Raster(_scaled(shown, header), stated=volume.window, notes=volume.notes)
 
 

@@ -7,8 +7,10 @@ chunk declares (gigabytes), Pillow would inflate texts and profiles and walk thr
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -29,13 +31,15 @@ _CHECKED = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"sBIT"})
 _MOST_CHUNKS = 200_000  # 8 kB each, as libpng writes them, are 1.6 GB
 _MOST_NOTES = 1 << 20
 _XMP = b"XML:com.adobe.xmp\0\0\0\0\0"
+_RAW_PROFILE = re.compile(rb"Raw profile type (?:exif|APP1)\0")  # how ImageMagick writes EXIF
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _INFLATED_AT_ONCE = 1 << 20
 
 
 @dataclass
 class PngFacts:
-    """What the chunks say. depth: bits per channel. significant: sBIT's largest number of bits of a colour, or None."""
+    """What the chunks say. depth: bits per channel. significant: sBIT's largest number of bits of a colour, or None.
+    transparent: the stored grey that tRNS makes transparent, or None."""
 
     width: int
     height: int
@@ -43,6 +47,7 @@ class PngFacts:
     colour: int
     interlaced: bool
     significant: int | None = None
+    transparent: int | None = None
     orientation: int = 1
     before: list[memoryview] = field(default_factory=list)
     pixels: list[memoryview] = field(default_factory=list)
@@ -85,6 +90,8 @@ def read_facts(file: BinaryIO) -> PngFacts:
             facts = _header(body)
         if kind in (b"IHDR", b"PLTE", b"tRNS"):
             facts.before.append(data[position:end])
+            if kind == b"tRNS" and facts.colour == 0 and length == 2:
+                facts.transparent = int.from_bytes(body, "big")
         elif kind == b"IDAT" and length:
             facts.pixels.append(body)
         elif kind == b"sBIT":
@@ -93,6 +100,8 @@ def read_facts(file: BinaryIO) -> PngFacts:
             notes = bytes(body[:_MOST_NOTES])
         elif kind == b"iTXt" and body[: len(_XMP)] == _XMP:
             xmp = bytes(body[:_MOST_NOTES])
+        elif kind in (b"zTXt", b"tEXt") and _RAW_PROFILE.match(body):
+            notes = notes or _raw_profile(kind, bytes(body[:_MOST_NOTES]))
         elif kind == b"IEND":
             break
         position = end
@@ -104,6 +113,16 @@ def read_facts(file: BinaryIO) -> PngFacts:
         raise Refusal("the image is damaged (a palette is there twice)", EXPORT_AGAIN)
     facts.orientation = exif.orientation(notes, xmp)
     return facts
+
+
+def _raw_profile(kind: bytes, body: bytes) -> bytes:
+    """EXIF written as text: a name, a length, and hexadecimal digits, deflated in zTXt. Nothing where it is damaged."""
+    text = body.partition(b"\0")[2]
+    with suppress(zlib.error, ValueError):
+        if kind == b"zTXt":
+            text = zlib.decompressobj().decompress(text[1:], 2 * _MOST_NOTES)
+        return bytes.fromhex(b"".join(text.split()[2:]).decode("ascii", "replace"))
+    return b""
 
 
 def _header(body: memoryview) -> PngFacts:
@@ -130,6 +149,8 @@ def decode(facts: PngFacts) -> Image.Image | Raster:
     if facts.interlaced or not any(last.tobytes()):  # rows that a short stream left out are 0, and Pillow says nothing
         _check_stream(facts)
     facts.pixels.clear()
+    if facts.transparent is not None and facts.depth in (2, 4):  # Pillow scales the samples up, and not this one
+        image.info["transparency"] = facts.transparent * 255 // (2**facts.depth - 1)
     return image
 
 
@@ -142,6 +163,8 @@ def _decode_deep(facts: PngFacts) -> Raster:
             raster = decode_unchanged(stream, "PNG")
     else:
         raster = decode_unchanged(stream, "PNG")
+    if facts.transparent is not None:  # of colours OpenCV makes alpha by itself
+        raster.alpha = np.where(raster.values == facts.transparent, 0, 65535).astype(np.uint16)
     if facts.significant is not None and 1 <= facts.significant < 16:
         _use_significant_bits(raster, facts.significant)
     return raster

@@ -21,6 +21,7 @@ from typing import Any
 from anomalyclip.io import headers
 from anomalyclip.io.limits import SUFFIXES
 from anomalyclip.io.refusal import Refusal
+from anomalyclip.io.refused_kinds import refused_kind
 
 
 class Kind(Enum):
@@ -65,22 +66,7 @@ _PICTURES = _suffixes(
 )
 _NAMES = frozenset({"dicomdir", "thumbs.db", "desktop.ini", "license", "licence", "readme", "makefile", "dockerfile"})
 _PACKED_VOLUME = ".nii.gz"
-HEAD = 132  # bytes that tell; DICOM's mark ends there
-#: First bytes of picture kinds that may have lost their suffix: (offset, bytes, name).
-_MAGIC = (
-    (0, b"\x00\x00\x00\x0cjP  ", "JPEG 2000"),
-    (0, b"\xff\x4f\xff\x51", "JPEG 2000"),
-    (0, b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
-    (0, b"\xff\x0a", "JPEG XL"),
-    (4, b"ftypavi", "AVIF"),
-    (4, b"ftyphei", "HEIC"),
-    (4, b"ftyphev", "HEIC"),
-    (4, b"ftypmif1", "HEIC"),
-    (4, b"ftypmsf1", "HEIC"),
-    (0, b"8BPS", "PSD"),
-    (0, b"\x76\x2f\x31\x01", "OpenEXR"),
-    (0, b"SIMPLE  =", "FITS"),
-)
+HEAD = 264  # bytes that tell; the mark of a tar archive ends there
 
 
 Memo = dict[str, tuple[int, int, Entry]]
@@ -113,14 +99,14 @@ def told_by_name(name: str) -> Entry | None:
 
 
 def told_by_content(name: str, head: bytes) -> Entry:
-    """What the first 132 bytes say of a file whose name says nothing."""
+    """What the first bytes say of a file whose name says nothing."""
     suffix = os.path.splitext(name)[1].lower()
     try:
         headers.sniff(io.BytesIO(head))
     except Refusal:
-        kind = next((kind for offset, magic, kind in _MAGIC if head[offset:].startswith(magic)), "")
-        unread = bool(kind) or suffix in _PICTURES
-        told = suffix if suffix in _PICTURES else kind
+        kind = refused_kind(head)
+        unread = suffix in _PICTURES or (kind is not None and kind.picture)
+        told = suffix if kind is None or suffix in _PICTURES else kind.short
         return Entry(name, name, Kind.UNREAD if unread else Kind.OTHER, told)
     return Entry(name, name, Kind.PICTURE, suffix)
 

@@ -25,16 +25,18 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from anomalyclip.errors import InputError
-from anomalyclip.io import decoding, frames
+from anomalyclip.io import decoding, exif, frames
 from anomalyclip.io.depth import Array, Raster, finite_range
 from anomalyclip.io.full_scale import FullScale
 from anomalyclip.io.images import read_image, read_image_bytes, reported
+from anomalyclip.io.inspection import inspect
 from anomalyclip.io.limits import DEFAULT_MAX_PIXELS, check_pixels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _CHANNELS = {1: "grey", 2: "grey and alpha", 3: "RGB", 4: "RGB and alpha"}
+_WHOLE = frozenset(("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK"))  # modes that Pillow keeps as files have them
 _UNDERSHOOT = 0.05  # of the largest value: what resampling makes of black
 
 
@@ -103,12 +105,31 @@ def _of_pil(image: Image.Image, name: str, options: dict[str, Any]) -> Image.Ima
         data = _bytes_behind(image)
         if data is not None:
             return read_image_bytes(data, name, **(options | {"frame": frame}))
+    unchanged = _unchanged_file(image)
+    if unchanged is not None:
+        return read_image(unchanged, **options)
     if getattr(image, "n_frames", 1) > 1 and not image.tell() and options["frame"] is None:
         raise InputError(
             f"the image holds {getattr(image, 'n_frames', 1):,} pictures; seek to one and give image.copy(), or give "
             "the path with #frame=n"
         )
     return reported(name, lambda: _of_pixels(image, options))
+
+
+def _unchanged_file(image: Image.Image) -> str | None:
+    """The path of the file that a loaded image still shows as Pillow makes it, of a form of which Pillow loses what the
+    file says: depth, inversion, Lab. Such a picture is read from its file, so that both give the same."""
+    path = getattr(image, "filename", "")
+    if not path or not isinstance(image, ImageFile.ImageFile) or getattr(image, "n_frames", 1) > 1:
+        return None
+    try:
+        if image.mode in _WHOLE and image.format != "PPM" and inspect(os.fsdecode(path)).bits <= 8:
+            return None
+        with Image.open(path) as again:
+            same = again.size == image.size and again.mode == image.mode and again.tobytes() == image.tobytes()
+    except Exception:  # gone, replaced, or unreadable by now: the pixels that are here count
+        return None
+    return os.fsdecode(path) if same else None
 
 
 def _bytes_behind(image: ImageFile.ImageFile) -> bytes | None:
@@ -127,13 +148,28 @@ def _bytes_behind(image: ImageFile.ImageFile) -> bytes | None:
 
 def _of_pixels(image: Image.Image, options: dict[str, Any]) -> Image.Image:
     check_pixels(image.width, image.height, options["max_pixels"])
-    try:
-        turned = int(image.getexif().get(0x0112, 1))
-    except Exception:  # a broken note about the camera is no reason to lose the picture
-        turned = 1
+    turned = _turned(image)
     if image.mode.startswith(("I", "F")):
-        return decoding.to_rgb(Raster(np.asarray(image)), turned, options["full_scale"])
+        return decoding.to_rgb(_deep(image), turned, options["full_scale"])
     return decoding.to_rgb(image, turned, options["full_scale"])
+
+
+def _deep(image: Image.Image) -> Raster:
+    """Pixels deeper than 8 bits; the one value that a PNG calls transparent stays so."""
+    values = np.asarray(image)
+    clear = image.info.get("transparency")
+    alpha = np.where(values == clear, 0, 255).astype(np.uint8) if isinstance(clear, int) else None
+    return Raster(values, alpha, alpha_top=255.0)
+
+
+def _turned(image: Image.Image) -> int:
+    """Orientation by the notes that came along; XMP by our own reading, which knows both kinds of quotes."""
+    try:
+        found = int(image.getexif().get(0x0112, 1))
+    except Exception:  # a broken note about the camera is no reason to lose the picture
+        found = 1
+    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
+    return found if found != 1 else exif.orientation(b"", xmp.encode() if isinstance(xmp, str) else bytes(xmp))
 
 
 def _checked(values: NDArray[Any], *, scaled: bool) -> Array:
