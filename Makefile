@@ -7,7 +7,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test light browser broker screenshots figures soak siege lowest sbom lint format docs bench pretrain wheel-check licences kernels clean
+.PHONY: help demo test light browser broker screenshots notebooks figures soak siege lowest sbom lint format docs bench pretrain wheel-check licences kernels clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -64,6 +64,9 @@ broker: ## Install mosquitto for the tests of MQTT, where it is missing and can 
 screenshots: $(VENV)/.dev browser ## Redraw the pictures of docs/serve.md with the browser test
 	mkdir -p docs/images/serve
 	ANOMALYCLIP_SCREENSHOTS=docs/images/serve $(BIN)/python -m pytest tests/e2e/test_serve_browser.py -p no:xdist
+
+notebooks: $(VENV)/.dev ## Run the notebooks of docs/notebooks again and keep what they show
+	$(BIN)/python tools/notebooks.py
 
 figures: $(VENV)/.dev ## Redraw the figures of docs/method-pictures.md with the embedded model
 	$(BIN)/python tools/docs_figures.py

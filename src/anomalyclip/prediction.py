@@ -15,6 +15,7 @@ import numpy as np
 
 from anomalyclip.errors import InputError
 from anomalyclip.geometry.regions import Region
+from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +26,7 @@ _SHOWN_SIDE = 640
 _SHOWN_REGIONS = 10
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prediction:
     """Score, heat map and, with a threshold, a decision for one image.
 
@@ -59,6 +60,14 @@ class Prediction:
     regions: tuple[Region, ...] = ()
     pixel_threshold: float | None = None
     valid: NDArray[np.bool_] | None = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        """One line; `to_dict()` has everything but the map."""
+        count = f"{len(self.regions)} region{'s' * (len(self.regions) != 1)}"
+        facts = [f"score {self.score:.4f}", *([self.decision] if self.decision is not None else [])]
+        facts += [f"p = {self.p_value:.3g}"] if self.p_value is not None else []
+        facts += [count] if self.pixel_threshold is not None else []
+        return f"<Prediction {printable(self.path or 'image')}, {self.width} x {self.height}: {', '.join(facts)}>"
 
     @property
     def notes(self) -> tuple[str, ...]:

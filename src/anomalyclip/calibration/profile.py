@@ -72,6 +72,13 @@ class Profile(Part):
             )
         return self
 
+    def __repr__(self) -> str:
+        """One line; `model_dump()` has everything."""
+        memory = "no memory" if self.memory is None else f"remembers {len(self.memory.pictures)}"
+        facts = f"{self.count} good pictures, {memory}, anomalous from {self.image_threshold:.4g} on"
+        model = self.provenance.get("model")
+        return f"<Profile {self.name!r} of {model}: {facts}, at most {self.image.rate:.3g} false alarms>"
+
     @property
     def count(self) -> int:
         """Number of normal images, n."""

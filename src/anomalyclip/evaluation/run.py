@@ -27,6 +27,7 @@ from anomalyclip.evaluation.result import (
 from anomalyclip.evaluation.settings import LEVEL, EvaluationSettings
 from anomalyclip.evaluation.stream import measure_items
 from anomalyclip.metrics import PixelMetrics, auroc, average_precision, bootstrap_interval, f1_max
+from anomalyclip.notebook import progress
 from anomalyclip.version import __version__
 
 if TYPE_CHECKING:
@@ -95,22 +96,34 @@ def evaluate(
     if workers < 1 or (batch_size is not None and batch_size < 1):
         raise ConfigError(f"workers and batch_size must be 1 or more, got {workers} and {batch_size}")
     options = {"workers": workers, "reading": reading, "frames": frames}
+    left = sum(len(dataset.of_class(name)) for name in dataset.classes if name not in (done or {}))
     results = []
-    for name in dataset.classes:
-        result = (done or {}).get(name)
-        if result is None:
-            model = model_for(models, name)
-            chosen = batch_size or _BATCH.get(model.device, _BATCH_ELSEWHERE)
-            if predictor_of is None:
-                predictor = Predictor(model, cache, geometry, areas, reading)
-            else:
-                predictor = predictor_of(model)
-            result = _evaluate_class(predictor, dataset, name, settings, on_image, batch_size=chosen, **options)
-            if on_class is not None:
-                on_class(result)
-        results.append(result)
+    with progress("evaluate", left) as advance:
+        for name in dataset.classes:
+            result = (done or {}).get(name)
+            if result is None:
+                model = model_for(models, name)
+                chosen = batch_size or _BATCH.get(model.device, _BATCH_ELSEWHERE)
+                if predictor_of is None:
+                    predictor = Predictor(model, cache, geometry, areas, reading)
+                else:
+                    predictor = predictor_of(model)
+                heard = _both(advance, on_image)
+                result = _evaluate_class(predictor, dataset, name, settings, heard, batch_size=chosen, **options)
+                if on_class is not None:
+                    on_class(result)
+            results.append(result)
     told = settings.recorded() | recorded(cache) | laid_out(geometry, areas, reading)
     return Evaluation(_describe(dataset), tuple(results), provenance_of(models), told, library_versions())
+
+
+def _both(advance: Callable[[], object], on_image: Callable[[ImageRow], object] | None) -> Callable[[ImageRow], object]:
+    def hear(row: ImageRow) -> None:
+        advance()
+        if on_image is not None:
+            on_image(row)
+
+    return hear
 
 
 def _evaluate_class(
@@ -118,7 +131,7 @@ def _evaluate_class(
     dataset: Dataset,
     name: str,
     settings: EvaluationSettings,
-    on_image: Callable[[ImageRow], object] | None,
+    on_image: Callable[[ImageRow], object],
     **options: Any,
 ) -> ClassResult:
     pixels, compared, rows = settings.pixel_metrics(), 0, []
@@ -128,8 +141,7 @@ def _evaluate_class(
             if measured.pixels is not None:
                 pixels.merge(measured.pixels)
                 compared += 1
-            if on_image is not None:
-                on_image(measured.row)
+            on_image(measured.row)
     return summarise(name, rows, pixels, compared, settings)
 
 
