@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import shapely
+import shapely.affinity
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
@@ -425,3 +426,40 @@ def test_drawn_masks_train_and_refuse_as_files_do(pictures: Path) -> None:
     assert (drawn != filed).mean() < 0.05
     with pytest.raises(ImageReadError, match="megapixels"):
         read_marked(item.mask, item.image, 1, max_pixels=100)
+
+
+def test_files_named_alike_in_two_splits(tmp_path):
+    """As Roboflow writes COCO: one JSON in each split's folder, beside its pictures."""
+    for split, outline in (("train", [1, 1, 9, 1, 9, 9]), ("test", OUTLINE)):
+        (tmp_path / split).mkdir()
+        for name in ("a.png", "b.png"):
+            Image.new("RGB", (WIDTH, HEIGHT)).save(tmp_path / split / name)
+        content = {
+            "images": [
+                {"id": i, "file_name": f"{c}.png", "width": WIDTH, "height": HEIGHT} for i, c in enumerate("ab")
+            ],
+            "annotations": [{"id": 0, "image_id": 0, "category_id": 1, "segmentation": [outline]}],
+            "categories": [{"id": 1, "name": "scratch"}],
+        }
+        (tmp_path / split / "_annotations.coco.json").write_text(json.dumps(content))
+    for split in ("train", "test"):
+        items = open_dataset(tmp_path, split=split).items
+        assert [(item.image.parent.name, item.image.name, item.label) for item in items] == [
+            (split, "a.png", 1),
+            (split, "b.png", 0),
+        ]
+    assert np.array_equal(read_marked(items[0].mask, items[0].image, 1).marked, centres(shape_of(OUTLINE)))
+
+
+def test_ellipses_of_cvat_are_turned_clockwise(tmp_path):
+    Image.new("RGB", (WIDTH, HEIGHT)).save(tmp_path / "a.png")
+    ellipse = '<ellipse label="x" cx="24" cy="18" rx="15" ry="5" rotation="30"/>'
+    image = f'<image id="0" name="a.png" width="{WIDTH}" height="{HEIGHT}">{ellipse}</image>'
+    (tmp_path / "annotations.xml").write_text(f"<annotations>{image}</annotations>")
+    (item,) = open_dataset(tmp_path).items
+    unit = shapely.Point(0, 0).buffer(1, quad_segs=64)
+    turned = shapely.affinity.rotate(shapely.affinity.scale(unit, 15, 5), 30, origin=(0, 0))  # y down: clockwise
+    right = centres(shapely.affinity.translate(turned, 24, 18))
+    assert (
+        read_marked(item.mask, item.image, 1).marked != right
+    ).sum() <= 4  # ours is a polygon within a tenth of a pixel

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from anomalyclip.data import check_dataset, open_dataset
 from anomalyclip.data.columns import column_of, label_of
@@ -250,3 +251,41 @@ def test_words() -> None:
         None,
         None,
     ]
+
+
+ROWS_OF_BOTH = [(f"good/{i}.png", 0) for i in range(3)] + [(f"bad/{i}.png", 1) for i in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("head", "row", "told"),
+    [
+        ("Inspection of line 4\nexported 2026-01-01\n\nimage;label", "{0};{1}", ""),
+        ("Inspection;;\n;;\nimage;label;", "{0};{1};", ""),
+        ("image,label,split", "{0},{1},Testing", ""),
+        ("image,label,target", "{0},{1},{2}", "calls otherwise in its column target than in label"),
+        ("image,normal,anomaly", "{0},{1},{1}", "calls otherwise in its column normal than in anomaly"),
+        ("image,label,defect", "{0},{1},good", "calls otherwise in its column defect than in label"),
+        ("image,label,defect", "{0},{1},{3}", ""),
+        ("image,label,score", "{0},{1},0.5", ""),
+    ],
+)
+def test_titles_splits_and_second_opinions(tmp_path, head, row, told):
+    for name, _ in ROWS_OF_BOTH:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (4, 4), (len(name), 7, ord(name[0]))).save(tmp_path / name)
+    lines = [row.format(name, label, 1 - label, "scratch" if label else "") for name, label in ROWS_OF_BOTH]
+    (tmp_path / "list.csv").write_text("\n".join([head, *lines]))
+    dataset = open_dataset(tmp_path)
+    assert [item.label for item in dataset.items].count(0) == 3
+    assert [item.label for item in dataset.items].count(1) == 4
+    assert [told in problem for problem in dataset.problems] == [True] * bool(told)
+
+
+def test_percentages_are_no_names_of_defects(tmp_path):
+    for name, _ in ROWS_OF_BOTH:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (4, 4)).save(tmp_path / name)
+    lines = [f"{name},{13 * label}%" for name, label in ROWS_OF_BOTH]
+    (tmp_path / "list.csv").write_text("\n".join(["image,label", *lines]))
+    with pytest.raises(InputError, match="line 5: unknown label '13%'"):
+        open_dataset(tmp_path)

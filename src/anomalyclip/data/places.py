@@ -39,11 +39,13 @@ def inside(root: Path, text: str, where: str) -> Path:
 class Places:
     """Finds listed files below `root`, with one listing per folder instead of one question per file.
 
-    base: the list's own folder, from which its paths may count as well.
+    base: the list's own folder, from which its paths may count as well. split: where several files bear a name, those
+    in a folder called so are meant.
     """
 
-    def __init__(self, root: Path, base: Path | None = None) -> None:
+    def __init__(self, root: Path, base: Path | None = None, split: str = "") -> None:
         self.root = root
+        self._split = split
         self._bases = (root,) if base is None or base == root else (root, base)
         self._known: dict[Path, dict[str, list[str]]] = {}
         self._index: dict[str, list[Path]] | None = None
@@ -54,20 +56,23 @@ class Places:
         path = inside(self.root, text, where)
         return self._kept(path, where) if path.name in self._names(path.parent).get(folded(path.name), ()) else None
 
-    def find(self, text: str, where: str, *, mask: bool = False) -> Path | None:
+    def find(self, text: str, where: str, *, mask: bool = False, near: Path | None = None) -> Path | None:
         """The file that a list means: by its path, in any letter case and Unicode form, from the root or the list; else
         the only one of that name, with or without suffix, below the root. None where there is none, or several.
 
-        mask: look for a mask, which may be called like its image. Raises InputError for a path that leads outside.
+        mask: look for a mask, which may be called like its image. near: the folder of the file that speaks of it,
+        looked into first. Raises InputError for a path that leads outside.
         """
         path = inside(self.root, text, where)
         relative = path.relative_to(self.root)
-        for base in self._bases:
+        for base in (*((near,) if near is not None else ()), *self._bases):
             if (found := self._below(base, relative.parts)) is not None:
                 return self._kept(found, where)
         options = [p for p in self._named(relative.name) if _is_mask_place(p.relative_to(self.root)) == mask]
         if len(relative.parts) > 1:  # as much of the path as there is
             options = [p for p in options if folded(p.parent.name) == folded(relative.parent.name)] or options
+        if len(options) > 1 and self._split:
+            options = [p for p in options if self._split in map(folded, p.relative_to(self.root).parts[:-1])]
         return self._kept(options[0], where) if len(options) == 1 else None
 
     def _kept(self, path: Path, where: str) -> Path:

@@ -9,11 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from anomalyclip.data.columns import LABEL_WORDS, column_of, is_empty, label_of, plain
+from anomalyclip.data.columns import column_of, is_empty, label_of, plain
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL
 from anomalyclip.data.draft import Draft
 from anomalyclip.data.places import Places
 from anomalyclip.data.repeated import Found, Merged, once_each
+from anomalyclip.data.row_labels import labels_of_rows
+from anomalyclip.data.second_opinions import tell_contradictions
 from anomalyclip.data.text import decode, read_bytes
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
@@ -29,6 +31,7 @@ _BOX_WORDS = """
 """
 _BOXES = frozenset(_BOX_WORDS.split())
 _CORNERS = 4  # columns that a box has
+_MOST_TITLES = 30  # lines in which a header is looked for
 _NEEDED = "expected the columns image, label and optionally mask, class, kind, split, each once"
 
 
@@ -83,12 +86,27 @@ def open_table(path: Path) -> Table:
     skipped = next((n for n, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")), 0)
     told = _SEP_LINE.match(lines[skipped]) if lines else None
     skipped += told is not None
+    skipped += _titles(lines[skipped : skipped + _MOST_TITLES], told[1] if told else "")
     first = lines[skipped] if skipped < len(lines) else ""
-    options = [told[1]] if told else list(_DELIMITERS) if any(one in first for one in _DELIMITERS) else [_BLANK]
-    delimiter = max(options, key=lambda one: (_known_columns(first, one), first.count(one)))
+    delimiter = _separator(first, told[1] if told else "")
     header = _cells(first, delimiter)
     form = f"{encoding}, separated by {(_DELIMITERS | {_BLANK: 'blanks'}).get(delimiter, repr(delimiter))}"
     return Table(path, text, delimiter, header, _our_names(header), skipped, form)
+
+
+def _separator(line: str, told: str) -> str:
+    """What separates the cells of a header: what the file says, else what makes most columns that we know."""
+    options = [told] if told else list(_DELIMITERS) if any(one in line for one in _DELIMITERS) else [_BLANK]
+    return max(options, key=lambda one: (_known_columns(line, one), line.count(one)))
+
+
+def _titles(lines: Sequence[str], told: str) -> int:
+    """Lines of titles above the header, as reports have them: 0 where no line names an image and a label column."""
+    for number, line in enumerate(lines):
+        names = _our_names(_cells(line, _separator(line, told)))
+        if is_list(names) and len(names) > 1:
+            return number
+    return 0
 
 
 def with_inferred_columns(table: Table, places: Places) -> Table:
@@ -204,7 +222,7 @@ def read_table(path: Path, draft: Draft, class_name: str | None = None, table: T
         found = printable(", ".join(names)) or "none"
         raise InputError(f"{shown}, line 1: {_NEEDED}; found {found}")
     rows = list(table.rows())
-    labels = _labels(shown, rows, by)
+    labels = labels_of_rows(shown, rows, by)
     places = Places(draft.root, path.parent if path.parent.is_relative_to(draft.root) else None)
     missing: list[str] = []
     lost: list[str] = []
@@ -235,6 +253,8 @@ def read_table(path: Path, draft: Draft, class_name: str | None = None, table: T
     for one in merged:
         draft.add(*one)
     _tell(draft, table, by, missing, lost, rows)
+    if not draft.published:
+        tell_contradictions(draft, table, by, rows, [label for label, _ in labels])
     if not draft.published and "split" not in names and listed:
         unlisted = [image for image in places.images() if image not in listed and image not in draft.masks()]
         draft.problem_files(f"images that {path.name} does not list (not used)", unlisted)
@@ -269,28 +289,4 @@ def _such_as(draft: Draft, images: Sequence[Path]) -> str:
 
 
 def _other_split(text: str, split: str) -> bool:
-    return not is_empty(text) and text.casefold() != split
-
-
-def _labels(shown: str, rows: list[tuple[int, dict[str, str]]], by: str) -> list[tuple[int | None, str]]:
-    """(label, kind) of every row; None where its mask tells. Raises InputError for a label that nobody knows."""
-    if by == "mask":
-        return [(None, "")] * len(rows)
-    if by == "kind":
-        words = [row["kind"] for _, row in rows]
-        return [(NORMAL, "") if is_empty(w) or label_of(w) == NORMAL else (ANOMALOUS, w) for w in words]
-    found = [label_of(row[by]) for _, row in rows]
-    if by == "normal":
-        found = [None if label is None else 1 - label for label in found]
-    words = [row[by] for _, row in rows]
-    in_words = not any(word.replace(",", ".").replace(".", "", 1).isdecimal() for word in words)
-    if None in found and in_words and NORMAL in found and by != "normal":
-        # Names of defects beside a word for normal.
-        return [(ANOMALOUS, word) if label is None else (label, "") for label, word in zip(found, words, strict=True)]
-    for (line, _), label, word in zip(rows, found, words, strict=True):
-        if label is None:
-            raise InputError(
-                f"{shown}, line {line}: unknown label {word!r}; expected one of {', '.join(LABEL_WORDS[:12])}, ... or "
-                "the same in another language"
-            )
-    return [(label, "") for label in found]
+    return not is_empty(text) and not text.casefold().startswith(split)  # test, Testing, train, training

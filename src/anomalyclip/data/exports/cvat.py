@@ -5,6 +5,7 @@ Its other form, "CVAT for video", holds tracks over frames that are no files: re
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from anomalyclip.data.drawing import Polygon, Runs, Shape, circle
@@ -59,7 +60,10 @@ def _mask(given: dict[str, str], where: str) -> Shape:
 
 def _ellipse(given: dict[str, str], where: str) -> Shape:
     x, y, rx, ry = (number(given.get(name), where) for name in ("cx", "cy", "rx", "ry"))
-    return Polygon((circle((x, y), abs(rx), abs(ry)),))
+    angle = math.radians(number(given.get("rotation", 0), where))  # clockwise, as y runs downwards
+    along, across = math.cos(angle), math.sin(angle)
+    ring = [(px - x, py - y) for px, py in circle((x, y), abs(rx), abs(ry))]
+    return Polygon((tuple((x + dx * along - dy * across, y + dx * across + dy * along) for dx, dy in ring),))
 
 
 _SHAPES = {"polygon": _polygon, "mask": _mask, "ellipse": _ellipse}

@@ -39,7 +39,7 @@ def find_annotations(root: Path, split: str, only: Path | None = None) -> tuple[
     """
     found = Annotations()
     unused: list[str] = []
-    places = Places(root)
+    places = Places(root, split=split)
     files = [only] if only is not None else _files(root)
     beside: list[Path] = []
     for path in _of_split([path for path in files if path.suffix.lower() == ".json"], root, split):

@@ -13,6 +13,9 @@ from anomalyclip.data.exports.marks import Annotations, number, pair_ring, size_
 from anomalyclip.data.places import Places
 from anomalyclip.errors import InputError
 
+#: Shapes that may have four corners: of LabelMe, and of X-AnyLabeling.
+_CORNERED = ("rectangle", "oriented_rectangle", "rotation")
+
 
 def is_labelme(content: Any) -> bool:
     """Whether parsed JSON is of LabelMe."""
@@ -27,7 +30,7 @@ def read_labelme(content: dict[str, Any], path: Path, shown: str, places: Places
         size = size_of(content["imageWidth"], content["imageHeight"], shown)
     marked = None
     for name in (path.stem, _last(content.get("imagePath"))):  # the image may have been renamed with its JSON
-        image = places.find(name, shown) if name else None
+        image = places.find(name, shown, near=path.parent) if name else None
         if image is not None:
             marked = found.image(places, name, path, size, shown)
             break
@@ -56,7 +59,7 @@ def _shapes(shape: dict[str, Any], where: str) -> list[Shape]:
     if not isinstance(points, list):
         raise InputError(f"{where}: expected points")
     corners = [(number(p[0], where), number(p[1], where)) for p in points if isinstance(p, list) and len(p) == 2]
-    if kind == "polygon" or (kind == "rectangle" and len(corners) == 4):  # as X-AnyLabeling writes rectangles
+    if kind == "polygon" or (kind in _CORNERED and len(corners) == 4):
         return [Polygon((pair_ring(points, where),))]
     if kind in ("rectangle", "circle", "mask") and len(corners) != 2:
         raise InputError(f"{where}: a {kind} needs two points")

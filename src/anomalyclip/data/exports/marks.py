@@ -74,7 +74,7 @@ class Annotations:
 
     def image(self, places: Places, name: str, source: Path, size: tuple[int, int] | None, where: str) -> Marked | None:
         """The entry of an image, by what the export calls it; None, and told, where it is not there."""
-        path = places.find(name, where)
+        path = places.find(name, where, near=source.parent)
         if path is None:
             self.missing.append(name)
             return None
