@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from anomalyclip.clip.facts import Given
 from anomalyclip.combining import BUILT_IN, Combination, check
 from anomalyclip.detector import Detector
-from anomalyclip.embedded import find_light, open_light, refuse_without_torch
+from anomalyclip.embedded import Light, find_light, open_light, refuse_without_torch
 from anomalyclip.encoders.choosing import choose_runtime
 from anomalyclip.encoders.exported import SIDECAR, find_artefact
 from anomalyclip.encoders.formats import RUNTIMES, Precision, RuntimeChoice, RuntimeName, check_runtime
@@ -24,7 +24,6 @@ from anomalyclip.settings.scoring import settings_from
 if TYPE_CHECKING:
     from anomalyclip.clip.model import CLIP
     from anomalyclip.encoders.base import Encoder
-    from anomalyclip.encoders.embedded import Embedded
     from anomalyclip.encoders.request import FeatureRequest
     from anomalyclip.hub.resolve import ModelFiles
     from anomalyclip.judges.choosing import Choice, Prompts
@@ -103,7 +102,7 @@ class Call:
         return _built_in(GraphEncoder(self.artefact, **self._where))
 
     @cached_property
-    def embedded(self) -> Embedded | None:
+    def embedded(self) -> Light | None:
         """The graph of the embedded model, where what is asked for is what it does: on a CPU, in float32."""
         elsewhere = self.asked not in ("auto", *GRAPH_RUNTIMES) or self.device not in ("auto", "cpu")
         told = self.told != Given()  # the graph reads its own weights as they are: told otherwise, torch has to
@@ -177,11 +176,8 @@ class Call:
         return Detector(GraphEncoder(folder, **self._where), self.choice.first, self.choice.settings)
 
     def _fits_graphs(self) -> bool:
-        from anomalyclip.judges.choosing import HEADS, VAND
-        from anomalyclip.prompts.heads import load_heads
+        from anomalyclip.judges.choosing import VAND
 
-        if self.prompts.method == HEADS and self.prompts.file is not None:
-            return load_heads(self.prompts.file).readout is None
         return self.prompts.method != VAND
 
     def _needs(self) -> FeatureRequest:

@@ -131,6 +131,29 @@ def test_a_memory_of_another_model_prompts_or_rounding_is_refused(
     assert "\n" not in str(result.exception)
 
 
+def test_a_profile_of_the_prompts_before_heads_is_refused_and_made_anew(tmp_path: Path) -> None:
+    """The third version of pocket judged by its prompts alone: they stay available, and `--again` moves on."""
+    folder, line = good(tmp_path / "good", 5), tmp_path / "line.json"
+    assert calibrate(folder, "--fpr", "0.2", "--no-memory", "--prompts", "pocket", "--output", line).exit_code == 0
+
+    def detect(out: str, *options: str) -> Result:
+        call = ["detect", str(folder / "00.png"), "--profile", str(line), "--output", str(tmp_path / out), *options]
+        return RUN.invoke(app, call)
+
+    refused = detect("refused")
+    assert isinstance(refused.exception, ConfigError)
+    words = str(refused.exception)
+    assert "\n" not in words
+    assert "method anomalyclip then, heads now" in words
+    assert "--model pocket --prompts pocket" in words
+    assert detect("before", "--prompts", "pocket").exit_code == 0
+    assert calibrate("--again", line).exit_code == 0
+    profile = read_profile(line)
+    assert profile.count == 5
+    assert (profile.provenance["method"], profile.provenance["prompts"]) == ("heads", "pocket-heads")
+    assert detect("now").exit_code == 0
+
+
 def test_numbers_that_are_none_spoil_one_picture_only(tmp_path: Path) -> None:
     folder = good(tmp_path / "good", 6)
     model = anomalyclip.load("pocket")

@@ -162,7 +162,7 @@ def _score(folder: Path, profile) -> float:
 
     model = anomalyclip.load("pocket")
     judged = profile.judged(model)
-    assert judged.method == "anomalyclip+memory"
+    assert judged.method == "heads+memory"
     assert judged.provenance()["memory_sha256"] == profile.memory.sha256
     one = model.detect(str(folder / "bad.png"), profile=profile)
     assert one.score == judged.detect(str(folder / "bad.png")).score

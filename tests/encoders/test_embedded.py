@@ -19,6 +19,7 @@ from anomalyclip.clip.weights import load_clip, save_clip
 from anomalyclip.encoders import FeatureRequest
 from anomalyclip.encoders.embedded import (
     GRAPH,
+    HEADS,
     PROMPTS,
     SIDECAR,
     WEIGHTS,
@@ -34,7 +35,7 @@ from anomalyclip.pretraining.graph.making import make_graph, verify_graph
 from anomalyclip.pretraining.graph.tower import Recipe, encoder_graph
 
 POCKET = resolve_model("pocket").weights.parent
-ALL = FeatureRequest(True, (4,), (1, 3), stages=(4, 5), dpam="vv", dpam_blocks=3, post_norm_class=False)
+ALL = FeatureRequest(True, (4,), (1, 3), stages=(4, 5), summaries=(3,), dpam="vv", dpam_blocks=3, post_norm_class=False)
 STEM = StemConfig(8, (StemStage(3, 2, 1, 8, 1), StemStage(5, 2, 2, 12, 2), StemStage(5, 2, 2, 6, 1)), (1, 2, 3), 8)
 
 
@@ -45,12 +46,12 @@ def pixels(*shape: int, seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("runtime", list(GRAPH_RUNTIMES))
 def test_pocket_is_torchs_at_every_size(runtime: str) -> None:
     gaps = verify_graph(POCKET, runtime)
-    assert set(gaps) == {"text", "image", "patches", "tokens", "stages"}
+    assert set(gaps) == {"text", "image", "patches", "tokens", "stages", "summaries"}
     assert gaps["text"] == 0
 
 
 def test_what_lies_in_the_package_is_what_the_command_makes(tmp_path: Path) -> None:
-    for name in (WEIGHTS, PROMPTS):
+    for name in (WEIGHTS, PROMPTS, HEADS):
         shutil.copy(POCKET / name, tmp_path)
     make_graph(tmp_path)
     made, kept = (onnx.load(folder / GRAPH, load_external_data=False) for folder in (tmp_path, POCKET))
@@ -75,17 +76,18 @@ def test_other_towers_and_paths(tmp_path: Path, stem: StemConfig | None, activat
     visual = load_clip(tmp_path / WEIGHTS).visual
     (tmp_path / GRAPH).write_bytes(encoder_graph(config, tmp_path / WEIGHTS, recipe).SerializeToString())
     request = FeatureRequest(
-        True, tuple(sorted(recipe.layers)), (1, 3), (1, 2, 3) if stem else (),
+        True, tuple(sorted(recipe.layers)), (1, 3), (1, 2, 3) if stem else (), summaries=(2, 3) if stem else (),
         dpam=recipe.dpam, dpam_blocks=recipe.dpam_blocks, post_norm_class=recipe.post_norm_class,
     )  # fmt: skip
     names = ["image", *(f"patches_{n}" for n in request.patches), "tokens_1", "tokens_3"]
-    names += [f"stage_{n}" for n in request.stages]
+    names += [f"stage_{n}" for n in request.stages] + [f"summary_{n}" for n in request.summaries]
     run = open_graph("onnx", tmp_path / GRAPH, 1, 1)
     for shape in ((2, 3, 32, 32), (1, 3, 45, 67)):
         given = pixels(*shape)
         with torch.inference_mode():
             expected = see(visual, torch.from_numpy(given), request).numpy()
-        wanted = [expected.image, *expected.patches.values(), *expected.tokens.values(), *expected.stages.values()]
+        groups = (expected.patches, expected.tokens, expected.stages, expected.summaries)
+        wanted = [expected.image, *(one for group in groups for one in group.values())]
         for name, found, value in zip(names, run(given, names), wanted, strict=True):
             np.testing.assert_allclose(found, value, rtol=1e-4, atol=1e-4, err_msg=name)
 
@@ -103,9 +105,9 @@ def test_a_picture_does_not_depend_on_its_neighbours_nor_on_streams() -> None:
     assert together.stages[4].shape == (3, 88, 4, 6)
 
 
-@pytest.mark.parametrize("name", [WEIGHTS, PROMPTS, GRAPH])
+@pytest.mark.parametrize("name", [WEIGHTS, PROMPTS, HEADS, GRAPH])
 def test_a_changed_file_is_refused(tmp_path: Path, name: str) -> None:
-    for each in (WEIGHTS, PROMPTS, GRAPH, SIDECAR):
+    for each in (WEIGHTS, PROMPTS, HEADS, GRAPH, SIDECAR):
         shutil.copy(POCKET / each, tmp_path)
     assert find_embedded(tmp_path / WEIGHTS) is not None
     read_embedded.cache_clear()

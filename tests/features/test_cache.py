@@ -10,8 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from anomalyclip.encoders.base import Features
 from anomalyclip.errors import ConfigError, OutputError
 from anomalyclip.features import CacheKey, FeatureCache
+from anomalyclip.features.kept import from_rows, local_rows, summary_rows
 
 KEY = CacheKey("a" * 64, "vv", 4, (2, 6), 70, 8, 25, "fp32")
 OTHER = {
@@ -29,6 +31,7 @@ OTHER = {
     "post_norm_class": True,
     "recipe": 3,
     "rounding": "int8 native",
+    "summaries": ((3, 6), (5, 3)),
 }
 SHA = "0123456789abcdef" * 4
 
@@ -54,6 +57,23 @@ def test_what_is_put_comes_back_mapped(filled):
     np.testing.assert_array_equal(rows[:8], image)
     np.testing.assert_array_equal(rows[8:].reshape(2, 25, 8), patches)
     assert record_of(cache).stat().st_size == cache.record_bytes() == 64 + 51 * 8 * 4
+
+
+def test_summaries_come_back_beside_the_rest(tmp_path):
+    key = replace(KEY, summaries=((5, 6), (3, 3)))
+    rng = np.random.default_rng(4)
+    layers = {layer: rng.normal(size=(1, KEY.patches, KEY.width or KEY.embed_dim)).astype("f4") for layer in KEY.layers}
+    told = {number: rng.normal(size=(1, width)).astype("f4") for number, width in key.summaries}
+    given = Features((5, 5), rng.normal(size=(1, KEY.embed_dim)).astype("f4"), summaries=told, **{KEY.kind: layers})
+    cache = FeatureCache.open(tmp_path, key)
+    cache.put(SHA, given.image[0], local_rows(given, key)[0], summary_rows(given, key)[0])
+    assert cache.has(SHA)
+    found = from_rows(cache.get(SHA)[None], key)
+    np.testing.assert_array_equal(found.image, given.image)
+    for kind, expected in ((KEY.kind, layers), ("summaries", told)):
+        for number, values in expected.items():
+            np.testing.assert_array_equal(getattr(found, kind)[number], values)
+    assert key.request.summaries == (5, 3)
 
 
 def test_half_precision_takes_half_the_disk(filled, tmp_path):

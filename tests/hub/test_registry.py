@@ -16,12 +16,12 @@ FILES = [file for entry in (*MODELS.values(), *PROMPTS.values()) for file in ent
 
 def test_the_promised_names_exist() -> None:
     assert list(MODELS) == ["pocket", "vit-l-14-336", "vit-l-14", "vit-b-16", "vit-b-32"]
-    assert list(PROMPTS) == ["pocket", "published-mvtec", "published-visa"]
+    assert list(PROMPTS) == ["pocket", "pocket-heads", "published-mvtec", "published-visa"]
 
 
 def test_default_prompts() -> None:
     defaults = {name: entry.default_prompts for name, entry in MODELS.items() if entry.default_prompts}
-    assert defaults == {"pocket": "pocket", "vit-l-14-336": "published-mvtec"}
+    assert defaults == {"pocket": "pocket-heads", "vit-l-14-336": "published-mvtec"}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.origin}-{file.filename}")

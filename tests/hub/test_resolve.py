@@ -245,11 +245,17 @@ def test_embedded_files(monkeypatch, tmp_path, no_network) -> None:
     with pytest.raises(HubError, match="this installation lacks the embedded file"):
         resolve_model("pocket")
     (tmp_path / "pocket").mkdir()
-    for name in ("model", "prompts"):
+    for name in ("model", "prompts", "heads"):
         (tmp_path / "pocket" / f"{name}.safetensors").write_bytes(b"x")
     files = resolve_model("pocket")
     assert files.weights == tmp_path / "pocket" / "model.safetensors"
-    assert resolve_prompts(files.prompts_or_error()) == tmp_path / "pocket" / "prompts.safetensors"
+    assert resolve_prompts(files.prompts_or_error()) == tmp_path / "pocket" / "heads.safetensors"
+    assert resolve_prompts("pocket") == tmp_path / "pocket" / "prompts.safetensors"
+    for own in ("heads", "prompts"):  # of a folder by its path: the heads, where there are some
+        beside = tmp_path / "pocket" / f"{own}.safetensors"
+        assert resolve_model(tmp_path / "pocket").default_prompts == str(beside)
+        beside.unlink()
+    assert resolve_model(tmp_path / "pocket").default_prompts is None
     assert [entry.kind for entry in find_entry("pocket")] == ["model", "prompts"]
     assert look(MODELS["pocket"])[0].state == "embedded"
 

@@ -6,26 +6,31 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file, save_file
+from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
 from anomalyclip.detector import Detector
+from anomalyclip.encoders.request import FeatureRequest
 from anomalyclip.encoders.torch import TorchEncoder
 from anomalyclip.errors import ConfigError, PromptError
 from anomalyclip.export.graph import DetectorGraph
 from anomalyclip.judges.heads import Heads
 from anomalyclip.opening import load, open_detector
-from anomalyclip.pretraining.readout import SHARE, fit, learn
+from anomalyclip.pretraining.readout import fit, learn
+from anomalyclip.pretraining.recipe import ReadoutRecipe
 from anomalyclip.prompts.heads import HEADS_KEY, load_heads, save_heads
-from anomalyclip.prompts.readout import statistics
+from anomalyclip.prompts.readout import SPREAD
 from anomalyclip.settings import ModelSettings
 
 STAGES = (3, 5)
+SHARE = ReadoutRecipe().share
 
 
 @pytest.fixture(scope="module")
 def pocket() -> Detector:
-    return load("pocket", runtime="torch", image_size=64)
+    return load("pocket", prompts="pocket", runtime="torch", image_size=64)
 
 
 @pytest.fixture(scope="module")
@@ -38,43 +43,68 @@ def file(pocket):
     channels = sum(pocket.encoder.facts.stages[number].channels for number in STAGES)
     rng = np.random.default_rng(0)
     values = rng.normal(size=(30, 3 * channels)).astype(np.float32)
-    return learn(pocket, values, rng.integers(0, 2, 30), STAGES)
+    families = np.array(["a", "b", "c"])[rng.integers(0, 3, 30)]
+    return learn(pocket, values, rng.integers(0, 2, 30), families, STAGES, ReadoutRecipe())
 
 
 def test_the_fit_is_scikit_learns_but_for_the_size_of_the_logit():
     rng = np.random.default_rng(1)
     values, labels = rng.normal(2, 3, (80, 12)).astype(np.float32), rng.integers(0, 2, 80)
-    center, scale, weights, bias = fit(values, labels, penalty=0.05)
+    center, scale, weights, bias = fit(values, labels, np.array(["one"] * 80), penalty=0.05)
     spread = np.clip((values - center) / scale, -6, 6)
     theirs = LogisticRegression(C=0.05, tol=1e-10, max_iter=5000).fit(spread, labels)
     logits = theirs.decision_function(spread)
     np.testing.assert_allclose(spread @ weights + bias, logits / (spread @ theirs.coef_[0]).std(ddof=1), atol=1e-3)
 
 
-def test_statistics_are_those_of_every_channel():
-    rng = np.random.default_rng(2)
-    stages = {2: rng.normal(size=(2, 3, 4, 5)).astype(np.float32), 7: rng.normal(size=(2, 1, 2, 2)).astype(np.float32)}
-    found = statistics(stages, (7, 2))
-    assert found.shape == (2, 12)
-    for row in range(2):
-        one, many = stages[7][row, 0], stages[2][row]
-        expected = [one.mean(), one.std(), one.max()]
-        expected += [f(channel) for f in (np.mean, np.std, np.max) for channel in many]
-        np.testing.assert_allclose(found[row], expected, rtol=1e-5)
+def test_calm_minimises_what_it_says():
+    rng = np.random.default_rng(5)
+    values, labels = rng.normal(size=(60, 4)).astype(np.float32), rng.integers(0, 2, 60)
+    families = np.array(["a", "b", "c"])[rng.integers(0, 3, 60)]
+    values[families == "b", 0] += 4  # what a picture shows, and what is wrong with it
+    values[:, 0] += labels
+    center, scale, weights, bias = fit(values, labels, families, penalty=0.5, calm=2.0)
+    spread = np.clip((values - center) / scale, -SPREAD, SPREAD).astype(np.float64)
+
+    def objective(found: np.ndarray) -> float:
+        logits = spread @ found[:-1] + found[-1]
+        good = [logits[(families == one) & (labels == 0)].mean() for one in "abc"]
+        losses = np.logaddexp(0, logits) - labels * logits
+        return float(losses.sum() + found[:-1] @ found[:-1] / (2 * 0.5) + 2.0 * 60 * np.var(good))
+
+    best = minimize(objective, np.zeros(5), tol=1e-12).x
+    expected = best / (spread @ best[:-1]).std(ddof=1)
+    np.testing.assert_allclose([*weights, bias], expected, atol=1e-3)
+    plain = fit(values, labels, families, penalty=0.5)[2]
+    spreads = [
+        np.std([(spread @ w)[(families == one) & (labels == 0)].mean() for one in "abc"]) for w in (weights, plain)
+    ]
+    assert spreads[0] < spreads[1] / 3
+
+
+def test_summaries_are_those_of_every_channel(pocket, pixels):
+    found = pocket.encoder.encode(pixels, FeatureRequest(stages=(3,), summaries=(5, 3)))
+    assert sorted(found.stages) == [3]
+    whole = pocket.encoder.encode(pixels, FeatureRequest(stages=(3, 5))).stages
+    for number, stage in whole.items():
+        expected = [f(stage, axis=(2, 3)) for f in (np.mean, np.std, np.max)]
+        np.testing.assert_allclose(found.summaries[number], np.concatenate(expected, axis=1), rtol=1e-4, atol=1e-5)
 
 
 def test_maps_stay_the_prompts_and_the_share_moves_the_picture_s_score(pocket, pixels, file):
     own, maps = pocket.predict(pixels)
     peak, weight = maps.max(axis=(1, 2)), pocket.settings.map_weight
     picture = (own - weight * peak) / (1 - weight)
-    stages = pocket.encoder.encode(pixels, Heads(file, pocket.settings, "h").needs(pocket.encoder)).stages
+    given = pocket.encoder.encode(pixels, Heads(file, pocket.settings, "h").needs(pocket.encoder))
+    told = file.readout.probability(given.summaries)
     for share in (0.0, SHARE, 1.0):
         shared = replace(file, readout=replace(file.readout, share=share))
-        scores, same = pocket.with_judge(Heads(shared, pocket.settings, "h")).predict(pixels)
-        np.testing.assert_allclose(same, maps, atol=1e-5)
-        mixed = (1 - share) * picture + share * file.readout.probability(stages)
-        np.testing.assert_allclose(scores, (1 - weight) * mixed + weight * peak, atol=2e-5)
-    assert np.ptp(file.readout.probability(stages)) > 1e-4
+        judged = pocket.with_judge(Heads(shared, pocket.settings, "h"))
+        for scores, same in (judged.predict(pixels), judged.judge.judge(given, (64, 64))):  # on tensors, and in NumPy
+            np.testing.assert_allclose(same, maps, atol=1e-5)
+            mixed = (1 - share) * picture + share * told
+            np.testing.assert_allclose(scores, (1 - weight) * mixed + weight * peak, atol=2e-5)
+    assert np.ptp(told) > 1e-4
 
 
 def test_the_file_comes_back_and_opens_by_name(pocket, pixels, file, tmp_path):
@@ -115,11 +145,17 @@ def test_what_cannot_be_is_refused(file, tmp_path, damage):
         load_heads(path)
 
 
-def test_a_tower_without_a_stem_and_graphs_refuse_it(pocket, clip, file):
+def test_a_tower_without_a_stem_refuses_it(pocket, clip, file):
     plain = TorchEncoder(clip.visual, name="small", weights_sha256="")
     with pytest.raises(ConfigError, match="stage"):
         Detector(plain, Heads(file, pocket.settings, "h"), ModelSettings(image_size=70, layers=(4,)))
-    with pytest.raises(ConfigError, match="stays outside of graphs"):
-        DetectorGraph(pocket.with_judge(Heads(file, pocket.settings, "h")))
-    with pytest.raises(PromptError, match=r"statistics of a stem, this one has"):
-        file.readout.probability({3: np.zeros((1, 2, 4, 4), np.float32), 5: np.zeros((1, 2, 4, 4), np.float32)})
+    with pytest.raises(PromptError, match=r"statistics of a stem, this one has 12"):
+        file.readout.probability({number: np.zeros((1, 6), np.float32) for number in STAGES})
+
+
+def test_a_graph_holds_it(pocket, pixels, file):
+    judged = pocket.with_judge(Heads(file, pocket.settings, "h"))
+    with torch.inference_mode():
+        found = DetectorGraph(judged, "normalised")(torch.from_numpy(pixels))
+    for mine, theirs in zip(found, judged.predict(pixels), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-5)

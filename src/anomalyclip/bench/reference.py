@@ -7,8 +7,10 @@ attention, as CLIP's do. Same numbers as the words judge on torch (:mod:`anomaly
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -21,7 +23,6 @@ from anomalyclip.judges.words import Words
 from anomalyclip.scoring import image_score, on_grid, similarity, upsample, with_map_peak
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
     from PIL.Image import Image
 
@@ -35,9 +36,9 @@ class Reference:
 
     def __init__(self, model: Detector) -> None:
         self.model, self.visual = model, tower_of(model)
-        if not isinstance(model.judge, Words) or model.judge.readout is not None:
+        if not isinstance(model.judge, Words):
             raise ConfigError(f"the reference judges by words, not by {model.method}")
-        text, local = model.judge.text.features, model.judge.local
+        text, local, self.readout = model.judge.text.features, model.judge.local, model.judge.readout
         self.device = self.visual.proj.device
         self.text = torch.from_numpy(text).to(self.device)
         layers = len(model.settings.layers)
@@ -54,7 +55,7 @@ class Reference:
 
         settings = self.model.settings
         pixel_values = as_tensor(pixels).to(self.device)
-        image, patches = self._encode(pixel_values)
+        image, patches, stages = self._encode(pixel_values)
         total = torch.zeros(len(pixel_values), settings.image_size, settings.image_size, device=self.device)
         for features, pair in zip(patches, self.pairs, strict=True):
             both = upsample(on_grid(similarity(features, pair, settings.tau)), settings.image_size)
@@ -62,13 +63,17 @@ class Reference:
         mean = (total / len(patches)).cpu().numpy()
         maps = torch.stack([torch.from_numpy(gaussian_filter(one, sigma=settings.sigma)) for one in mean])
         scores = image_score(image, self.text, settings.tau).cpu()
+        if self.readout is not None:
+            scores = torch.from_numpy(self.readout.mixed(scores.numpy(), _summaries(stages)))
         return with_map_peak(scores, maps, *settings.peak).numpy(), maps.numpy()
 
-    def _encode(self, pixel_values: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def _encode(self, pixel_values: Tensor) -> tuple[Tensor, list[Tensor], Mapping[int, Tensor]]:
         visual, settings = self.visual, self.model.settings
         depth = visual.config.layers
         first_dual = depth + 1 if settings.dpam == "qk" else depth - settings.dpam_blocks + 1
-        x = local = visual.embed(pixel_values)
+        wanted = () if self.readout is None else self.readout.stages
+        embedded, grid, stages = visual.with_stages(pixel_values, wanted)
+        x = local = visual.add_positions(embedded, grid)
         found: dict[int, Tensor] = {}
         for number, block in enumerate(cast("list[Block]", visual.transformer.resblocks), start=1):
             attention = block.attn
@@ -84,7 +89,16 @@ class Reference:
             if number in settings.layers:
                 found[number] = visual.ln_post(local)[:, 1:] @ visual.proj
         first = visual.ln_post(x[:, 0]) if settings.post_norm_class else x[:, 0]
-        return first @ visual.proj, [found[layer] for layer in settings.layers]
+        return first @ visual.proj, [found[layer] for layer in settings.layers], stages
+
+
+def _summaries(stages: Mapping[int, Tensor]) -> dict[int, NDArray[np.float32]]:
+    """NumPy's mean, deviation and maximum of every channel (B, 3 C), side by side."""
+    found = {}
+    for number, stage in stages.items():
+        places = stage.flatten(2).cpu().numpy()
+        found[number] = np.concatenate([places.mean(axis=2), places.std(axis=2), places.max(axis=2)], axis=1)
+    return found
 
 
 def _explicit_attention(attention: SelfAttention, x: Tensor, mode: str) -> tuple[Tensor, Tensor]:

@@ -192,6 +192,10 @@ class Profile(Part):
         self.check_model(provenance_of(model, geometry, areas))
         return self.judged(model)
 
+    def _model(self) -> str:
+        names = (("--model", "model"), ("--prompts", "prompts"))
+        return " ".join(f"{option} {self.provenance[key]}" for option, key in names if self.provenance.get(key))
+
     def threshold_at(self, rate: float) -> float:
         """The conformal image threshold for another false-positive rate; raises ConfigError if n is too small."""
         return conformal_threshold(self.calibration_scores, rate)
@@ -210,8 +214,8 @@ class Profile(Part):
             listed = "; ".join(f"{key} {_show(then.get(key))} then, {_show(now.get(key))} now" for key in different)
             raise ConfigError(
                 f"the profile {self.name!r} was calibrated with another model or other settings, so its thresholds "
-                f"mean nothing here: {listed}. Use the model it was made with ({self.provenance.get('model')}), or run "
-                "`anomalyclip calibrate` again with this one"
+                f"mean nothing here: {listed}. Use what it was made with ({self._model()}), or make it anew with this "
+                "model from the same pictures: `anomalyclip calibrate --again` and the profile's file"
             )
 
     @cached_property

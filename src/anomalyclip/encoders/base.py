@@ -73,6 +73,7 @@ class Features:
         image: (B, E). patches: {layer: (B, N, E)}. tokens: {layer: (B, N, D)}, no class token.
         stages: {stage: (B, C, h', w')}. windows: {side: (B, windows, E)}, row by row.
         verdict: scores (B,) and maps (B, H, W) in [0, 1] of the judge that is built into a graph.
+        summaries: {stage: (B, 3 C)}: of every channel its mean over all places, then the deviations, then the maxima.
     """
 
     grid: tuple[int, int]
@@ -82,6 +83,7 @@ class Features:
     stages: Mapping[int, Array] = field(default_factory=dict)
     windows: Mapping[int, Array] = field(default_factory=dict)
     verdict: tuple[Array, Array] | None = None
+    summaries: Mapping[int, Array] = field(default_factory=dict)
 
     def map(self, change: Callable[[Array], Array]) -> Features:
         """The same with every array changed."""
@@ -105,7 +107,7 @@ class Features:
         for value in (self.image, *(self.verdict or ())):
             if value is not None:
                 return len(value)
-        for group in (self.patches, self.tokens, self.stages, self.windows):
+        for group in (self.patches, self.tokens, self.stages, self.windows, self.summaries):
             for value in group.values():
                 return len(value)
         return 0
@@ -182,7 +184,7 @@ def refuse(facts: EncoderFacts, request: FeatureRequest, *, kinds: tuple[str, ..
         return f"{facts.name} gives no {' and no '.join(missing)} here: {remedy}"
     if outside := [layer for layer in (*request.patches, *request.tokens) if not 1 <= layer <= facts.layers]:
         return f"layers {outside} do not exist: this vision encoder has blocks 1..{facts.layers}"
-    if lost := [stage for stage in request.stages if stage not in facts.stages]:
+    if lost := [stage for stage in (*request.stages, *request.summaries) if stage not in facts.stages]:
         which = f"stages {', '.join(map(str, facts.stages))}" if facts.stages else "no convolutional stem"
         return f"stages {lost} do not exist: this vision encoder has {which}"
     if request.dpam_blocks is not None and not 0 <= request.dpam_blocks <= facts.layers:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from anomalyclip.encoders.base import Array
 
-WEIGHTS, PROMPTS = "model.safetensors", "prompts.safetensors"
+WEIGHTS, PROMPTS, HEADS = "model.safetensors", "prompts.safetensors", "heads.safetensors"
 GRAPH, SIDECAR = "graph.onnx", "graph.json"
 NEEDS_TORCH = "pip install 'anomalyclip[torch]'"
 
@@ -39,7 +39,7 @@ class Embedded:
     """What `graph.json` tells.
 
     Attributes:
-        files: name -> sha256 of the graph, the weights and the prompts that it was made from.
+        files: name -> sha256 of the graph, of the weights and prompts that it was made from, and of the heads beside.
         weights_sha256, prompts_sha256: of their content, as results record them.
         method: how the words came about.
         facts: fields of :class:`EncoderFacts` beside name and hash; ``stages`` {number: [channels, stride]}.
@@ -139,7 +139,8 @@ class EmbeddedEncoder(Encoder):
     def offers(self, request: FeatureRequest) -> str | None:
         """What the graph was made with."""
         gives, remedy = self.embedded.offers, f"what the embedded graph lacks needs torch: {NEEDS_TORCH}"
-        told = refuse(self.facts, request, kinds=("image", "patches", "tokens", "stages"), remedy=remedy)
+        kinds = ("image", "patches", "tokens", "stages", "summaries")
+        told = refuse(self.facts, request, kinds=kinds, remedy=remedy)
         if told is not None:
             return told
         for kind in ("patches", "tokens"):
@@ -167,6 +168,7 @@ class EmbeddedEncoder(Encoder):
             **{f"patches_{layer}": ("patches", layer) for layer in request.patches},
             **{f"tokens_{layer}": ("tokens", layer) for layer in request.tokens},
             **{f"stage_{stage}": ("stages", stage) for stage in request.stages},
+            **{f"summary_{stage}": ("summaries", stage) for stage in request.summaries},
         }
         outputs = (["image"] if request.image else []) + list(numbers)
         given = np.ascontiguousarray(pixels, np.float32)
@@ -174,7 +176,7 @@ class EmbeddedEncoder(Encoder):
         mapped = self._pool.map if self._pool is not None and len(each) > 1 else map
         found = list(mapped(lambda one: self._run(one, outputs), each))
         joined = {name: np.concatenate([one[at] for one in found]) for at, name in enumerate(outputs)}
-        groups: dict[str, dict[int, NDArray[np.float32]]] = {"patches": {}, "tokens": {}, "stages": {}}
+        groups: dict[str, Any] = {kind: {} for kind in ("patches", "tokens", "stages", "summaries")}
         for name, (kind, number) in numbers.items():
             groups[kind][number] = joined[name]
-        return Features(grid, joined.get("image"), groups["patches"], groups["tokens"], groups["stages"])
+        return Features(grid, joined.get("image"), **groups)

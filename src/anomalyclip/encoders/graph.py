@@ -110,6 +110,7 @@ class GraphEncoder(Encoder):
             group("stages"),
             group("windows"),
             (found["score"], found["anomaly_map"]) if request.verdict else None,
+            group("summaries"),
         )
 
 

@@ -23,6 +23,7 @@ _KINDS = {
     "tokens": "float32 [batch, N, D]: patch tokens of the original path as block {} leaves them",
     "stages": "float32 [batch, C, h, w]: stage {} of the convolutional stem",
     "windows": "float32 [batch, M, E]: class features of windows of {0} x {0} patches, row by row",
+    "summaries": "float32 [batch, 3 C]: mean, deviation and maximum of every channel of stage {} of the stem",
 }
 
 

@@ -17,7 +17,7 @@ from anomalyclip.encoders.base import Encoder, Features, refuse
 from anomalyclip.encoders.native_weights import PANEL, PackedBlock, group_of, pack_block
 from anomalyclip.encoders.native_workspace import Workspace
 from anomalyclip.encoders.request import FeatureRequest
-from anomalyclip.encoders.torch import as_tensor, facts_of
+from anomalyclip.encoders.torch import as_tensor, facts_of, stages_for, with_summaries
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.native import kernels, why_not
 from anomalyclip.native.attention import Counters
@@ -31,6 +31,7 @@ ELSEWHERE = "Every model runs with --runtime torch, or openvino"
 BOUND = 0.25
 """Largest relative distance of a feature from float32's (tests/encoders); 0.02 to 0.06 on trained weights."""
 _WIDEST_HEAD = 256
+_KINDS = ("image", "patches", "tokens", "stages", "summaries")
 _ACTIVATIONS = ("quick_gelu", "gelu")
 OWN: dict[str, int] = {"qq": 0, "kk": 1, "vv": 2, "qk": 2}  # with qk no block runs the local path
 
@@ -86,7 +87,7 @@ class NativeEncoder(Encoder):
     def offers(self, request: FeatureRequest) -> str | None:
         """Everything but windows: the kernels take all tokens of a picture or none."""
         remedy = "use --runtime torch" if request.windows else "open the export itself"
-        return refuse(self.facts, request, kinds=("image", "patches", "tokens", "stages"), remedy=remedy)
+        return refuse(self.facts, request, kinds=_KINDS, remedy=remedy)
 
     @torch.inference_mode()
     def run(self, pixels: Array, request: FeatureRequest) -> Features:
@@ -101,7 +102,7 @@ class NativeEncoder(Encoder):
         self.check(request)
         visual, dpam = self.visual, request.dpam or "qk"
         first_dual = visual.first_dual_block(dpam, request.dpam_blocks)  # type: ignore[arg-type]  # one of the modes
-        tokens, grid, stages = self._embed(as_tensor(pixels), request.stages)
+        tokens, grid, stages = self._embed(as_tensor(pixels), stages_for(request))
         if not tokens.isfinite().all():
             raise InputError("the image's values must be finite, and their features: got NaN or infinity")
         single = first_dual > visual.config.layers or not request.patches
@@ -116,7 +117,7 @@ class NativeEncoder(Encoder):
             if not single and request.tokens:
                 _, taps = self._run(tokens, frozenset(request.tokens), visual.config.layers + 1, OWN["qk"])
             plain = {layer: taps[layer][:, 1:].clone() for layer in request.tokens}  # the memory is used again
-        return Features(grid, image, patches, plain, stages)
+        return with_summaries(Features(grid, image, patches, plain, stages), request)
 
     def adopt(self, features: Features) -> Features:
         """As tensors."""

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from anomalyclip.errors import ConfigError
 
-FeatureKind = Literal["image", "patches", "tokens", "stages", "windows", "verdict"]
-KINDS: tuple[FeatureKind, ...] = ("image", "patches", "tokens", "stages", "windows", "verdict")
+FeatureKind = Literal["image", "patches", "tokens", "stages", "windows", "summaries", "verdict"]
+KINDS: tuple[FeatureKind, ...] = ("image", "patches", "tokens", "stages", "windows", "summaries", "verdict")
 
 
 @dataclass(frozen=True, repr=False)
@@ -21,6 +21,7 @@ class FeatureRequest:
         tokens: layers of the original path, as the blocks leave them: neither LN_post nor projection.
         stages: stages of a convolutional stem, before anything else is done to them.
         windows: sides in patches of square windows (stride 1), each seen alone and summed up by its class token.
+        summaries: stages of the stem, of each channel the mean, deviation and maximum over all places alone.
         verdict: scores and maps that a graph computes itself, of the judge that is built into it.
         dpam: the local path's attention, "vv", "qq", "kk", or "qk" (plain CLIP); None where no patches are asked for.
         dpam_blocks: how many last blocks run two paths; None with ``patches`` is the encoder's default.
@@ -32,6 +33,7 @@ class FeatureRequest:
     tokens: tuple[int, ...] = ()
     stages: tuple[int, ...] = ()
     windows: tuple[int, ...] = ()
+    summaries: tuple[int, ...] = ()
     verdict: bool = False
     dpam: str | None = None
     dpam_blocks: int | None = None
@@ -40,7 +42,7 @@ class FeatureRequest:
     def __or__(self, other: FeatureRequest) -> FeatureRequest:
         """Both at once. Raises :class:`ConfigError` where they ask for one path in two ways."""
         joined: dict[str, Any] = {}
-        for name in ("patches", "tokens", "stages", "windows"):
+        for name in ("patches", "tokens", "stages", "windows", "summaries"):
             joined[name] = tuple(sorted({*getattr(self, name), *getattr(other, name)}))
         for name in ("dpam", "dpam_blocks", "post_norm_class"):
             joined[name] = _same(name, getattr(self, name), getattr(other, name))

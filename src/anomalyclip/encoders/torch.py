@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 #: precision -> largest relative distance of a feature vector from float32's (tests/encoders)
 BOUNDS = {"fp32": 1e-4, "fp16": 0.02, "bf16": 0.1}
-KINDS = ("image", "patches", "tokens", "stages", "windows")
+KINDS = ("image", "patches", "tokens", "stages", "windows", "summaries")
 
 
 class TorchEncoder(Encoder):
@@ -128,8 +129,8 @@ def see(visual: VisionTransformer, pixels: Tensor, request: FeatureRequest) -> F
     """One pass of a tower over normalised images (B, 3, H, W); differentiable in them."""
     size = visual.config.patch_size
     grid = (pixels.shape[2] // size, pixels.shape[3] // size)
-    if request.kinds == ("stages",):
-        return Features(grid, stages=visual.with_stages(pixels, request.stages)[2])
+    if {*request.kinds} <= {"stages", "summaries"}:
+        return with_summaries(Features(grid, stages=visual.with_stages(pixels, stages_for(request))[2]), request)
     if request.windows:
         return _windows(visual, pixels, request)
     found = visual(
@@ -139,14 +140,37 @@ def see(visual: VisionTransformer, pixels: Tensor, request: FeatureRequest) -> F
         dpam_blocks=request.dpam_blocks,
         post_norm_class=bool(request.post_norm_class),
         original_layers=request.tokens,
-        stages=request.stages,
+        stages=stages_for(request),
     )
-    return Features(grid, found.image if request.image else None, found.patches, found.tokens, found.stages)
+    image = found.image if request.image else None
+    return with_summaries(Features(grid, image, found.patches, found.tokens, found.stages), request)
+
+
+def stages_for(request: FeatureRequest) -> tuple[int, ...]:
+    """Those that are wanted whole or summed up."""
+    return tuple(sorted({*request.stages, *request.summaries}))
+
+
+def with_summaries(features: Features, request: FeatureRequest) -> Features:
+    """Of the stages of :func:`stages_for` those that are wanted whole, and the summaries."""
+    if not request.summaries:
+        return features
+    stages = {number: features.stages[number] for number in request.stages}
+    summaries = {number: summary(features.stages[number]) for number in request.summaries}
+    return replace(features, stages=stages, summaries=summaries)
+
+
+def summary(stage: Tensor) -> Tensor:
+    """(B, 3 C) mean, deviation and maximum over the places of every channel of a stage (B, C, h, w), in float32."""
+    places = stage.float().flatten(2)
+    mean = places.mean(dim=2, keepdim=True)
+    deviation = (places - mean).square().mean(dim=2).sqrt()
+    return torch.cat([mean[..., 0], deviation, places.amax(dim=2)], dim=1)
 
 
 def _windows(visual: VisionTransformer, pixels: Tensor, request: FeatureRequest) -> Features:
     """The tokens that enter block 1 serve the whole image and every window."""
-    patches, grid, stages = visual.with_stages(pixels, request.stages)
+    patches, grid, stages = visual.with_stages(pixels, stages_for(request))
     tokens, post_norm = visual.add_positions(patches, grid), bool(request.post_norm_class)
     found = visual.encode_tokens(
         tokens,
@@ -159,7 +183,8 @@ def _windows(visual: VisionTransformer, pixels: Tensor, request: FeatureRequest)
     windows = {
         side: window_features(visual, tokens, (side,), post_norm=post_norm, grid=grid) for side in request.windows
     }
-    return Features(grid, found.image if request.image else None, found.patches, found.tokens, stages, windows)
+    image = found.image if request.image else None
+    return with_summaries(Features(grid, image, found.patches, found.tokens, stages, windows), request)
 
 
 def facts_of(
@@ -204,7 +229,8 @@ def _joined(found: list[Features]) -> Features:
         return {number: torch.cat([getattr(one, name)[number] for one in found]) for number in getattr(first, name)}
 
     image = None if first.image is None else torch.cat([one.image for one in found])
-    return Features(first.grid, image, group("patches"), group("tokens"), group("stages"), group("windows"))
+    groups: dict[str, Any] = {name: group(name) for name in ("patches", "tokens", "stages", "windows", "summaries")}
+    return Features(first.grid, image, **groups)
 
 
 def _check(precision: str, device: torch.device) -> None:

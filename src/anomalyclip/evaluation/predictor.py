@@ -145,7 +145,7 @@ class Predictor:
 
         On a CPU image by image: features then do not depend on an image's neighbours in the batch.
         """
-        from anomalyclip.features.kept import local_rows
+        from anomalyclip.features.kept import local_rows, summary_rows
 
         if not batch or self.cache is None:
             return
@@ -154,5 +154,6 @@ class Predictor:
             part = batch[start : start + together]
             pixels = np.stack([one.pixels for one in part if one.pixels is not None])
             found = self.model.features(pixels, self.cache.key.request)
-            for one, image, local in zip(part, found.image, local_rows(found, self.cache.key), strict=True):
-                self.cache.put(str(one.sha256), image, local)
+            kept = found.image, local_rows(found, self.cache.key), summary_rows(found, self.cache.key)
+            for one, *features in zip(part, *kept, strict=True):
+                self.cache.put(str(one.sha256), *features)

@@ -46,15 +46,15 @@ class DetectorGraph(nn.Module):
             raise ConfigError(f"only a model on torch can be exported, not one on {encoder.runtime}")
         self.request = replace(self.gives, verdict=False)
         if self.gives.verdict:
-            if not isinstance(judge, Words) or judge.readout is not None:
+            if not isinstance(judge, Words):
                 raise ConfigError(
                     f"the judge of {judge.method} stays outside of graphs: they hold scores and maps of words and of "
-                    "heads without a read-out alone. "
-                    "Export the model with other prompts"
+                    "heads alone. Export the model with other prompts"
                 )
             self.request = self.request | judge.needs(encoder)
             self.register_buffer("text", torch.from_numpy(judge.text.features.copy()))
             self.register_buffer("local", None if judge.local is None else torch.from_numpy(judge.local.copy()))
+            self.readout = judge.readout
         self.visual = copy.deepcopy(encoder.visual).half() if half else encoder.visual
         self.settings = model.settings
         self.dtype = torch.float16 if half else torch.float32
@@ -74,7 +74,7 @@ class DetectorGraph(nn.Module):
         verdict: tuple[Tensor, ...] = ()
         if self.gives.verdict:
             size = (self.side, self.side)
-            verdict = verdict_tensors(features, self.text, self.settings, size, self.local)
+            verdict = verdict_tensors(features, self.text, self.settings, size, self.local, self.readout)
         return *verdict, *_flat(features, self.gives)
 
     def example(self, batch: int = 2) -> Tensor:
@@ -86,6 +86,6 @@ class DetectorGraph(nn.Module):
 
 def _flat(features: Features, gives: FeatureRequest) -> list[Tensor]:
     """In the order of :func:`outputs_of`."""
-    groups = ("patches", "tokens", "stages", "windows")
+    groups = ("patches", "tokens", "stages", "windows", "summaries")
     found = [features.image] if gives.image else []
     return found + [getattr(features, kind)[number] for kind in groups for number in getattr(gives, kind)]

@@ -68,7 +68,7 @@ def feature_distance(expected: Features, found: Features) -> float:
     """The largest relative distance |f - f0| / |f0| of a feature vector; of stages, of a picture's whole stage."""
     worst = 0.0
     pairs = [] if expected.image is None else [(expected.image, found.image)]
-    for kind in ("patches", "tokens", "windows"):
+    for kind in ("patches", "tokens", "windows", "summaries"):
         pairs += [(values, getattr(found, kind)[number]) for number, values in getattr(expected, kind).items()]
     pairs += [(v.reshape(len(v), -1), found.stages[n].reshape(len(v), -1)) for n, v in expected.stages.items()]
     for one, other in pairs:

@@ -65,15 +65,15 @@ class FeatureCache:
         """Whether the features of an image lie here, whole and undamaged; reads and checks all of them."""
         return is_intact(self._path(image_sha256), self._identity(image_sha256), self.key.shape, self._dtype)
 
-    def put(self, image_sha256: str, image: NDArray[np.float32], patches: NDArray[np.float32]) -> None:
-        """Keep the features (E,) and (L, N, width) of one image.
+    def put(self, image_sha256: str, *features: NDArray[np.float32]) -> None:
+        """Keep the features of one image: the global ones (E,), the local ones (L, N, width), and summaries, if any.
 
         Raises:
             ConfigError: a value is beyond fp16, or not finite at all.
             OutputError: see :func:`write_record`.
         """
         with np.errstate(over="ignore"):
-            rows = np.concatenate([image, patches.reshape(-1)]).astype(self._dtype)
+            rows = np.concatenate([one.reshape(-1) for one in features]).astype(self._dtype)
         if not np.isfinite(rows).all():
             raise ConfigError(
                 f"features of this model are not finite in {self.key.dtype}; cache them as fp32, or check the weights"

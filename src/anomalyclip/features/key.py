@@ -33,6 +33,7 @@ class CacheKey:
         scales: sides of the windows, in patches.
         post_norm_class: LN_post on the class token, as plain CLIP does.
         recipe: counts up when preprocessing or the format changes.
+        summaries: (stage, numbers) of what is kept of a stem, too, see :class:`anomalyclip.encoders.base.Features`.
         rounding: of the encoder ("" is float32), see :class:`anomalyclip.encoders.EncoderFacts`; numbers of another
             rounding never mix with these.
     """
@@ -51,11 +52,12 @@ class CacheKey:
     post_norm_class: bool = False
     recipe: int = 2
     rounding: str = ""
+    summaries: tuple[tuple[int, int], ...] = ()
 
     @property
     def digest(self) -> str:
-        """Name of the cache's folder; float32's is what it was before other roundings were kept."""
-        told = {name: value for name, value in asdict(self).items() if name != "rounding" or value}
+        """Name of the cache's folder; without another rounding or summaries it is what it was before they were kept."""
+        told = {name: value for name, value in asdict(self).items() if name not in ("rounding", "summaries") or value}
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:24]
 
     @property
@@ -64,7 +66,8 @@ class CacheKey:
         blocks = self.dpam_blocks if self.kind == "patches" else None
         path: dict[str, Any] = {"dpam": self.dpam, "dpam_blocks": blocks} if self.kind == "patches" else {}
         local: dict[str, Any] = {self.kind: self.scales if self.kind == "windows" else self.layers}
-        return FeatureRequest(image=True, post_norm_class=self.post_norm_class, **local, **path)
+        stages = tuple(stage for stage, _ in self.summaries)
+        return FeatureRequest(image=True, post_norm_class=self.post_norm_class, summaries=stages, **local, **path)
 
     @property
     def local_shape(self) -> tuple[int, int, int]:
@@ -76,8 +79,8 @@ class CacheKey:
 
     @property
     def shape(self) -> tuple[int]:
-        """Of one record: the global feature, then the local ones, flat."""
-        return (self.embed_dim + math.prod(self.local_shape),)
+        """Of one record: the global feature, then the local ones, then the summaries, flat."""
+        return (self.embed_dim + math.prod(self.local_shape) + sum(width for _, width in self.summaries),)
 
 
 def key_of(facts: EncoderFacts, request: FeatureRequest, image_size: int, dtype: str) -> CacheKey:
@@ -86,7 +89,7 @@ def key_of(facts: EncoderFacts, request: FeatureRequest, image_size: int, dtype:
     Raises:
         ConfigError: features that are not kept: stages, a verdict, or several local kinds at once.
     """
-    local = [kind for kind in request.kinds if kind != "image"]
+    local = [kind for kind in request.kinds if kind not in ("image", "summaries")]
     if len(local) > 1 or set(local) - set(get_args(FeatureKind)):
         raise ConfigError(f"features of {' and '.join(local)} are not kept; leave --cache out")
     kind: FeatureKind = local[0] if local else "patches"  # type: ignore[assignment]  # one of them
@@ -105,4 +108,5 @@ def key_of(facts: EncoderFacts, request: FeatureRequest, image_size: int, dtype:
         scales=request.windows,
         post_norm_class=bool(request.post_norm_class),
         rounding=facts.rounding,
+        summaries=tuple((number, 3 * facts.stages[number].channels) for number in request.summaries),
     )

@@ -100,7 +100,7 @@ _MODELS = (
         "small CLIP trained by this project, embedded; runs on one CPU core",
         "MIT, see NOTICE.md",
         embedded="pocket/model.safetensors",
-        default_prompts="pocket",
+        default_prompts="pocket-heads",
     ),
     Entry(
         "vit-l-14-336",
@@ -183,6 +183,13 @@ _PROMPTS = (
         "learned by this project on rendered defects, for the model pocket",
         "MIT, see NOTICE.md",
         embedded="pocket/prompts.safetensors",
+    ),
+    Entry(
+        "pocket-heads",
+        "prompts",
+        "pocket's default: its prompts, and beside the class token a read-out of its stem",
+        "MIT, see NOTICE.md",
+        embedded="pocket/heads.safetensors",
     ),
     Entry(
         "published-mvtec",

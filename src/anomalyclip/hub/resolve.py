@@ -16,6 +16,7 @@ from anomalyclip.hub.progress import Meter, silent
 from anomalyclip.hub.registry import MODELS, SOURCES, Entry, Kind, Source, table
 
 RUN_PROMPTS = "prompts.safetensors"
+OWN_HEADS = "heads.safetensors"  # beside weights of this project's own: judges in place of the prompts
 RUN_CONFIG = "config.yaml"
 _WEIGHT_SUFFIXES = frozenset({".pt", ".pth", ".bin", ".safetensors"})
 
@@ -80,8 +81,8 @@ def resolve_model(
         backbone = _backbone_of(path)
         files = resolve_model(backbone, offline=offline, source=source, meter=meter, given=given)
         return ModelFiles(files.name, files.weights, str(path))
-    beside = path / RUN_PROMPTS
-    return ModelFiles(name, _known(path, given, published_name(path)), str(beside) if beside.is_file() else None)
+    beside = next((str(path / own) for own in (OWN_HEADS, RUN_PROMPTS) if (path / own).is_file()), None)
+    return ModelFiles(name, _known(path, given, published_name(path)), beside)
 
 
 def resolve_prompts(

@@ -164,7 +164,6 @@ def _winclip(call: _Call) -> Choice:
 
 def _vand(call: _Call) -> Choice:
     from anomalyclip.judges import linear
-    from anomalyclip.judges.embeddings import preset_of
     from anomalyclip.prompts import Backbone
     from anomalyclip.prompts.linear import check_linear, load_linear
 
@@ -174,7 +173,7 @@ def _vand(call: _Call) -> Choice:
     words = replace(call, prompts=call.prompts._replace(where=file.ensemble))
     found, clip, _ = words.embeddings(file.ensemble)
     check_linear(file, Backbone.of(clip, call.name))
-    settings = call.settings(clip, preset_of(file.metadata))
+    settings = call.settings(clip, file.metadata.preset)
     first = linear.VAND(file, next(iter(found.values())), settings)  # its layers are in memory once
     judges = {one: first.with_text(text) for one, text in found.items()}
     return Choice(judges, settings, f"{where} with {file.ensemble}", clip)
@@ -182,7 +181,6 @@ def _vand(call: _Call) -> Choice:
 
 def _heads(call: _Call) -> Choice:
     from anomalyclip.clip.weights import load_clip
-    from anomalyclip.judges.embeddings import preset_of
     from anomalyclip.judges.heads import Heads
     from anomalyclip.prompts import Backbone
     from anomalyclip.prompts.heads import check_heads, load_heads
@@ -192,5 +190,5 @@ def _heads(call: _Call) -> Choice:
     file = replace(load_heads(call.prompts.file), path=where)
     clip = load_clip(call.weights, text=False, vision=call.vision)  # no words: the text tower is not read
     check_heads(file, Backbone.of(clip, call.name))
-    settings = call.settings(clip, preset_of(file.metadata))
+    settings = call.settings(clip, file.metadata.preset)
     return Choice(dict.fromkeys(call.classes, Heads(file, settings, where)), settings, where, clip)

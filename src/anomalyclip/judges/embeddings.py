@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 
 import torch
@@ -22,7 +21,6 @@ from anomalyclip.prompts import (
     Backbone,
     ClassPrompts,
     PromptFile,
-    PromptMetadata,
     check_backbone,
     ensemble_text_features,
     load_prompts,
@@ -65,7 +63,7 @@ def class_embeddings(
         check_backbone(file, Backbone.of(tower, backbone))
         agnostic = learned_embeddings(file, tower, str(prompts))
         found = dict.fromkeys(classes, agnostic) | _object_aware(file, tower, str(prompts), named)
-        preset = preset_of(file.metadata)
+        preset = file.metadata.preset
     tower.text = None
     if vision:
         load_vision(tower, clip)  # only now: the two towers are never in memory together
@@ -113,8 +111,3 @@ def _named(features: Tensor, prompts: str, class_name: str, *, digest: str, meth
     identity = f"{digest}:{class_name}" if digest else label  # a file's content counts, not where it lies
     digest = hashlib.sha256(identity.encode("utf-8", "backslashreplace")).hexdigest()
     return TextEmbeddings(as_numpy(features), label, digest, method)
-
-
-def preset_of(recorded: PromptMetadata) -> Preset:
-    """What a file records."""
-    return Preset(**{one.name: getattr(recorded, one.name) for one in fields(Preset)})

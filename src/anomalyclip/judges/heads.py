@@ -7,22 +7,16 @@ damaged patch from its neighbours, nor the same in every layer. They are scored 
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from anomalyclip.encoders.request import FeatureRequest
 from anomalyclip.errors import ConfigError
 from anomalyclip.io.names import printable
 from anomalyclip.judges.text import TextEmbeddings
 from anomalyclip.judges.words import Words
-from anomalyclip.judges.words_numpy import verdict_arrays
-from anomalyclip.scoring_arrays import with_map_peak
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from anomalyclip.encoders.base import Array, Encoder, Features
-    from anomalyclip.judges.base import Size
     from anomalyclip.prompts.heads import HeadsFile
     from anomalyclip.settings import ModelSettings
 
@@ -43,28 +37,16 @@ class Heads(Words):
 
     def __init__(self, file: HeadsFile, settings: ModelSettings, name: str) -> None:
         known = {layer: row for row, layer in enumerate(file.layers)}
-        if missing := [layer for layer in settings.layers if layer not in known]:
+        own = file.patches is not None
+        if missing := [layer for layer in settings.layers if own and layer not in known]:
             raise ConfigError(
                 f"the heads {printable(name)} were learned for the layers {', '.join(map(str, file.layers))}, not for "
                 f"{', '.join(map(str, missing))}: leave layers out, or train heads with --layers"
             )
         super().__init__(TextEmbeddings(file.image, name, file.sha256, file.metadata.method), settings)
-        self.local = file.patches[[known[layer] for layer in settings.layers]]
+        if file.patches is not None:
+            self.local = file.patches[[known[layer] for layer in settings.layers]]
         self.readout = file.readout
-        self.takes_tensors = file.readout is None
-
-    def needs(self, encoder: Encoder) -> FeatureRequest:
-        """As words; and the stages that are read out."""
-        stages = () if self.readout is None else self.readout.stages
-        return super().needs(encoder) | FeatureRequest(stages=stages)
-
-    def judge(self, features: Features, size: Size) -> tuple[Array, Array]:
-        """As words but for the read-out's share. Raises PromptError for stages of another stem."""
-        if self.readout is None:
-            return super().judge(features, size)
-        given, bare = features.numpy(), replace(self.settings, map_weight=0.0)
-        scores, maps = verdict_arrays(given, self.text.features, bare, size, self.local)
-        return with_map_peak(self.readout.mixed(scores, given.stages), maps, *self.settings.peak), maps
 
     def with_text(self, text: TextEmbeddings) -> Self:
         """Another pair for the picture; those of the patches stay."""

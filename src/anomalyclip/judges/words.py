@@ -36,7 +36,7 @@ class Words(TextJudge):
     takes_tensors = True
     #: (L, 2, E) a pair for each of ``settings.layers`` that judges its patches in place of ``text``; None: text does
     local: Floats | None = None
-    #: of a stem's stages, in the picture's score
+    #: of a stem's stages, with its share in the picture's score
     readout: Readout | None = None
 
     def __init__(self, text: TextEmbeddings, settings: ModelSettings) -> None:
@@ -45,7 +45,7 @@ class Words(TextJudge):
         self.peak = settings.peak
 
     def needs(self, encoder: Encoder) -> FeatureRequest:
-        """The global feature, and the local path's patches."""
+        """The global feature, the local path's patches, and what is read out of a stem."""
         settings = self.settings
         return FeatureRequest(
             image=True,
@@ -53,6 +53,7 @@ class Words(TextJudge):
             dpam=settings.dpam,
             dpam_blocks=0 if settings.dpam == "qk" else settings.dpam_blocks,
             post_norm_class=settings.post_norm_class,
+            summaries=() if self.readout is None else self.readout.stages,
         )
 
     def judge(self, features: Features, size: Size) -> tuple[Array, Array]:
@@ -60,10 +61,10 @@ class Words(TextJudge):
         if isinstance(features.image, np.ndarray):
             from anomalyclip.judges.words_numpy import verdict_arrays
 
-            return verdict_arrays(features, self.text.features, self.settings, size, self.local)
+            return verdict_arrays(features, self.text.features, self.settings, size, self.local, self.readout)
         from anomalyclip.judges.words_torch import verdict_tensors
 
-        return verdict_tensors(features, self.text.features, self.settings, size, self.local)
+        return verdict_tensors(features, self.text.features, self.settings, size, self.local, self.readout)
 
     def with_text(self, text: TextEmbeddings) -> Words:
         """The same settings with another pair."""

@@ -16,12 +16,15 @@ import torch
 import typer
 
 from anomalyclip.clip.weights import load_clip, save_clip
+from anomalyclip.opening import from_files
 from anomalyclip.pretraining.graph.making import make_graph, verify_graph
 from anomalyclip.pretraining.language import speak
 from anomalyclip.pretraining.learn_prompts import learn_prompts, render_features, save_curve, save_pocket_prompts
 from anomalyclip.pretraining.loop import pretrain
+from anomalyclip.pretraining.readout import from_renders
 from anomalyclip.pretraining.recipe import Phase, Recipe
 from anomalyclip.pretraining.validate import report
+from anomalyclip.prompts.heads import save_heads
 from anomalyclip.version import __version__
 
 app = typer.Typer(add_completion=False, no_args_is_help=False)
@@ -39,7 +42,7 @@ def main(
     threads: Annotated[int, typer.Option(help="Threads of the training process.")] = 2,
     prompts_only: Annotated[bool, typer.Option(help="Keep model.safetensors, learn the prompts again.")] = False,
 ) -> None:
-    """Pretrain the small CLIP on renders, learn its prompts, and measure both on renders it never saw."""
+    """Pretrain the small CLIP on renders, learn prompts and read-out, and measure them on renders it never saw."""
     torch.set_num_threads(threads)
     recipe = _scaled(Recipe(seed=seed), renders_scale)
     weights = folder / "model.safetensors"
@@ -54,9 +57,11 @@ def main(
     save_curve(folder / "prompts_log.csv", curve)
     save_pocket_prompts(folder / "prompts.safetensors", clip, learner, recipe.prompts)
     (folder / "recipe.json").write_text(json.dumps(recipe.to_dict() | {"version": __version__}, indent=2) + "\n")
+    worded = from_files(weights, folder / "prompts.safetensors")
+    save_heads(folder / "heads.safetensors", from_renders(worded, folder / "readout", recipe.readout))
     make_graph(folder)
     verify_graph(folder)
-    report(weights, folder / "prompts.safetensors", folder / "validation.json")
+    report(weights, folder / "heads.safetensors", folder / "validation.json")
 
 
 def _scaled(recipe: Recipe, scale: float) -> Recipe:
@@ -69,7 +74,8 @@ def _scaled(recipe: Recipe, scale: float) -> Recipe:
     cycles = tuple(replace(cycle, phases=tuple(map(shrunk, cycle.phases))) for cycle in recipe.cycles)
     language = replace(recipe.language, steps=max(10, round(recipe.language.steps * scale)))
     prompts = replace(recipe.prompts, images=max(32, round(recipe.prompts.images * scale)))
-    return replace(recipe, cycles=cycles, language=language, prompts=prompts)
+    readout = replace(recipe.readout, images=max(240, round(recipe.readout.images * scale)))  # some of every family
+    return replace(recipe, cycles=cycles, language=language, prompts=prompts, readout=readout)
 
 
 if __name__ == "__main__":

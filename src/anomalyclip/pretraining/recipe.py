@@ -139,6 +139,22 @@ class PromptRecipe:
 
 
 @dataclass(frozen=True)
+class ReadoutRecipe:
+    """The read-out of the stem beside the finished prompts, on renders of READOUT_WORLD (docs/pocket-log.md, run 25).
+
+    ``penalty``, ``calm``: see :func:`anomalyclip.pretraining.readout.fit`; so strong that no single channel decides.
+    ``share``: of the read-out in the picture's part of the score. ``map_weight``: of the map's peak in the whole.
+    """
+
+    images: int = 1400
+    seed: int = 1701
+    penalty: float = 1e-3
+    calm: float = 1.0
+    share: float = 0.5
+    map_weight: float = 0.5
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One reproducible pretraining: architecture preset, data seeds, curriculum, optimiser, weights of the loss.
 
@@ -177,6 +193,7 @@ class Recipe:
     text_every: int = 3
     language: LanguageRecipe = field(default_factory=LanguageRecipe)
     prompts: PromptRecipe = field(default_factory=PromptRecipe)
+    readout: ReadoutRecipe = field(default_factory=ReadoutRecipe)
 
     @property
     def steps(self) -> int:
@@ -211,6 +228,9 @@ class Recipe:
 
 TRAINED_WORLD = 3
 """The world of the renderer that the embedded model ends in: its prompts and its validation are rendered in it too."""
+
+READOUT_WORLD = 4
+"""The world that the read-out is learned in: objects on structured ground and looks, beside all the others."""
 
 # Seeds of different uses never meet: training renders count up from 0, the others start far away.
 VALIDATION_SEED = 900_000_000

@@ -9,11 +9,12 @@ from anomalyclip.lazy import lazy
 if TYPE_CHECKING:
     from anomalyclip.prompts.backbone import Backbone, check_backbone
     from anomalyclip.prompts.classes import ClassPrompts
-    from anomalyclip.prompts.content import PromptFile, PromptMetadata
+    from anomalyclip.prompts.content import PromptFile
     from anomalyclip.prompts.ensembles import ENSEMBLES, NAMES, Ensemble, get_ensemble
     from anomalyclip.prompts.files import load_prompts, save_prompts, with_text_features
     from anomalyclip.prompts.handwritten import ensemble_text_features
     from anomalyclip.prompts.learner import PromptInputs, PromptLearner, tokenize_templates
+    from anomalyclip.prompts.metadata import PromptMetadata
     from anomalyclip.prompts.published import read_published, save_published
     from anomalyclip.prompts.settings import PromptSettings
 
@@ -42,11 +43,12 @@ __all__ = [
 _ROOMS = {
     "backbone": ("Backbone", "check_backbone"),
     "classes": ("ClassPrompts",),
-    "content": ("PromptFile", "PromptMetadata"),
+    "content": ("PromptFile",),
     "ensembles": ("ENSEMBLES", "NAMES", "Ensemble", "get_ensemble"),
     "files": ("load_prompts", "save_prompts", "with_text_features"),
     "handwritten": ("ensemble_text_features",),
     "learner": ("PromptInputs", "PromptLearner", "tokenize_templates"),
+    "metadata": ("PromptMetadata",),
     "published": ("read_published", "save_published"),
     "settings": ("PromptSettings",),
 }

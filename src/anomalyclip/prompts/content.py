@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -16,43 +16,14 @@ from anomalyclip.clip.text import TextTransformer
 from anomalyclip.clip.tokenizer import Tokenizer
 from anomalyclip.errors import PromptError
 from anomalyclip.prompts.learner import PromptLearner
+from anomalyclip.prompts.metadata import PromptMetadata
 from anomalyclip.prompts.settings import PromptSettings
-from anomalyclip.settings import Preset
-from anomalyclip.version import __version__
 
 Kind = Literal["anomalyclip", "published"]
 CTX_NAMES = ("ctx_pos", "ctx_neg")
 DEEP_PREFIX = "compound_prompts_text."
 _UNIT_TOLERANCE = 1e-3
 _LATER = ("shared_context", "object_aware")  # settings that did not exist when the first hashes were published
-
-
-@dataclass(frozen=True, kw_only=True)
-class PromptMetadata(Preset):
-    """Everything a prompt file says about itself besides its tensors and :class:`PromptSettings`.
-
-    ``None`` means "not recorded". Besides the attributes below it holds the settings that come with the prompts, those
-    of :class:`anomalyclip.settings.Preset`.
-
-    Attributes:
-        backbone: name of the CLIP the prompts were learned on.
-        weights_sha256: content hash of that CLIP's weights (``anomalyclip.clip.weights.weights_hash``).
-        text_width: D, width of the text tower.
-        embed_dim: E, width of the shared embedding.
-        training: what the prompts were learned from (data set names, counts, seed, recipe ...); JSON values.
-        method: how they were learned: "anomalyclip", or a baseline's name.
-        version: of the package that wrote the file.
-        created: ISO 8601 time, given by the caller so that files can be reproduced.
-    """
-
-    backbone: str | None
-    weights_sha256: str | None
-    text_width: int
-    embed_dim: int | None
-    training: dict[str, Any] = field(default_factory=dict)
-    method: str = "anomalyclip"
-    version: str = __version__
-    created: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,25 +8,22 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 from torch import Tensor
 
 from anomalyclip.clip.safetensors_header import read_header
-from anomalyclip.errors import AnomalyClipError, ConfigError, PromptError, WeightsError
+from anomalyclip.errors import AnomalyClipError, PromptError, WeightsError
 from anomalyclip.prompts.bounded import read_bounded, write_atomic
-from anomalyclip.prompts.content import PromptFile, PromptMetadata
+from anomalyclip.prompts.content import PromptFile
+from anomalyclip.prompts.metadata import HEADS_KEY, LINEAR_KEY, METADATA_KEY, PromptMetadata, check_ranges
 from anomalyclip.prompts.published import parse_published
 from anomalyclip.prompts.settings import PromptSettings
-from anomalyclip.settings import Preset
-from anomalyclip.settings.scoring import check_deciding, without_later
+from anomalyclip.settings.scoring import without_later
 
 FORMAT_VERSION = 1
-METADATA_KEY = "anomalyclip.prompts"
-LINEAR_KEY = "anomalyclip.vand"  # where files of the baseline VAND, which hold no prompts, keep their metadata
-HEADS_KEY = "anomalyclip.heads"  # and those of learned heads
 _ZIP_MAGIC = b"PK\x03\x04"
 
 
@@ -146,14 +143,3 @@ def _read_header(text: str, path: str) -> _Header:
         raise PromptError(f"the metadata of {path} is not valid: {error}") from error
     check_ranges(header.metadata, path)
     return header
-
-
-def check_ranges(metadata: PromptMetadata, path: str) -> None:
-    """Raises PromptError for values that would otherwise fail far from their cause."""
-    for width in (metadata.text_width, metadata.embed_dim):
-        if width is not None and width < 1:
-            raise PromptError(f"the metadata of {path} is out of range: a width is {width}, expected at least 1")
-    try:
-        check_deciding({one.name: getattr(metadata, one.name) for one in fields(Preset)})
-    except ConfigError as error:
-        raise PromptError(f"the metadata of {path} is not usable: {error}") from error

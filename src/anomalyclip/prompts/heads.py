@@ -16,8 +16,7 @@ from anomalyclip.clip.safetensors_header import read_header
 from anomalyclip.errors import PromptError, WeightsError
 from anomalyclip.io.names import printable
 from anomalyclip.prompts.bounded import read_bounded, write_atomic
-from anomalyclip.prompts.content import PromptMetadata
-from anomalyclip.prompts.files import HEADS_KEY, check_ranges
+from anomalyclip.prompts.metadata import HEADS_KEY, PromptMetadata, check_ranges
 from anomalyclip.prompts.readout import ARRAYS, Readout
 from anomalyclip.settings.scoring import without_later
 
@@ -41,8 +40,9 @@ class HeadsFile:
     Attributes:
         metadata: backbone and its hash, ``layers``, ``embed_dim`` E, and what else comes with them.
         image: (2, E) float32, L2-normalised, [normal, abnormal], for the class token.
-        patches: (L, 2, E) float32, the same for the patches of each of the L layers.
-        readout: of a stem's stages, where the picture's score has one, see :mod:`anomalyclip.judges.readout`.
+        patches: (L, 2, E) float32, the same for the patches of each of the L layers; None: ``image`` judges
+            patches, too, in any layer.
+        readout: of a stem's stages, where the picture's score has one.
         path: where it was read from, for messages.
 
     Raises:
@@ -51,15 +51,16 @@ class HeadsFile:
 
     metadata: PromptMetadata
     image: Floats
-    patches: Floats
+    patches: Floats | None = None
     readout: Readout | None = None
     path: str | None = None
 
     def __post_init__(self) -> None:
-        wanted = {"image": (2, self.metadata.embed_dim), "patches": (len(self.layers), 2, self.metadata.embed_dim)}
-        problems = [] if self.layers else ["no layers are named"]
-        for name, shape in wanted.items():
-            problems += _problems(name, getattr(self, name), shape)
+        width = self.metadata.embed_dim
+        problems = _problems("image", self.image, (2, width))
+        if self.patches is not None:
+            problems += [] if self.layers else ["no layers are named"]
+            problems += _problems("patches", self.patches, (len(self.layers), 2, width))
         if problems:
             raise PromptError(
                 f"the heads in {printable(self.path or 'this file')} do not fit their metadata: {'; '.join(problems)}; "
@@ -68,20 +69,24 @@ class HeadsFile:
 
     @property
     def layers(self) -> tuple[int, ...]:
-        """The blocks whose patches they judge."""
+        """The blocks whose patches they judge, or would first."""
         return tuple(self.metadata.layers or ())
 
     @cached_property
     def sha256(self) -> str:
         """Hash of what decides the scores: layers and vectors; not of names or dates."""
         digest = hashlib.sha256(json.dumps([METHOD, list(self.layers)]).encode())
-        for name in _NAMES:
-            digest.update(getattr(self, name).astype("<f4").tobytes())
+        for values in self.vectors().values():
+            digest.update(values.astype("<f4").tobytes())
         if self.readout is not None:
             digest.update(json.dumps(self.readout.header()).encode())
             for values in self.readout.arrays().values():
                 digest.update(values.astype("<f4").tobytes())
         return digest.hexdigest()
+
+    def vectors(self) -> dict[str, Floats]:
+        """Those that there are, by their names in a file."""
+        return {name: getattr(self, name) for name in _NAMES if getattr(self, name) is not None}
 
 
 def check_heads(file: HeadsFile, backbone: Backbone) -> None:
@@ -103,7 +108,9 @@ def save_heads(path: str | Path, file: HeadsFile) -> None:
     from safetensors.numpy import save
 
     header = {"format": FORMAT_VERSION, "metadata": without_later(asdict(file.metadata))}
-    arrays = {name: getattr(file, name) for name in _NAMES}
+    arrays = file.vectors()
+    if file.patches is None:
+        header["shared"] = True
     if file.readout is not None:
         header["readout"] = file.readout.header()
         arrays |= file.readout.arrays()
@@ -131,7 +138,8 @@ def load_heads(path: str | Path) -> HeadsFile:
         raise PromptError(f"{shown} holds no heads; learn some with anomalyclip train --method heads")
     try:
         told = json.loads(head.metadata[HEADS_KEY])
-        wanted = {*_NAMES, *(ARRAYS if "readout" in told else ())}
+        named = _NAMES[:1] if told.get("shared") is True else _NAMES
+        wanted = {*named, *(ARRAYS if "readout" in told else ())}
         odd = sorted(set(head.tensors) ^ wanted) or [n for n, (kind, _) in head.tensors.items() if kind != "F32"]
         if odd:
             raise PromptError(
@@ -149,7 +157,7 @@ def load_heads(path: str | Path) -> HeadsFile:
         reason = " ".join(str(error).split())[:200]
         raise PromptError(f"the file of heads {shown} is damaged ({reason}); save or fetch it again") from error
     check_ranges(metadata, str(path))
-    return HeadsFile(metadata, arrays["image"], arrays["patches"], readout, str(path))
+    return HeadsFile(metadata, arrays["image"], arrays.get("patches"), readout, str(path))
 
 
 def _problems(name: str, values: Floats, shape: tuple[int | None, ...]) -> list[str]:

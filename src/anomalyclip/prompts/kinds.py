@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomalyclip.prompts.bounded import header_texts, read_bounded
-from anomalyclip.prompts.files import HEADS_KEY, LINEAR_KEY, load_prompts
+from anomalyclip.prompts.files import load_prompts
 from anomalyclip.prompts.heads import HeadsFile, load_heads
 from anomalyclip.prompts.linear import LinearFile, load_linear
+from anomalyclip.prompts.metadata import HEADS_KEY, LINEAR_KEY
 
 if TYPE_CHECKING:
-    from anomalyclip.prompts.content import PromptFile, PromptMetadata
+    from anomalyclip.prompts.content import PromptFile
+    from anomalyclip.prompts.metadata import PromptMetadata
 
 
 def load_any(path: str | Path) -> PromptFile | LinearFile | HeadsFile:

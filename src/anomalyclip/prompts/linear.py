@@ -17,8 +17,7 @@ from torch import Tensor, nn
 from anomalyclip.errors import PromptError
 from anomalyclip.prompts.backbone import Backbone
 from anomalyclip.prompts.bounded import header_texts, read_bounded, write_atomic
-from anomalyclip.prompts.content import PromptMetadata
-from anomalyclip.prompts.files import LINEAR_KEY
+from anomalyclip.prompts.metadata import LINEAR_KEY, PromptMetadata
 
 FORMAT_VERSION = 1
 

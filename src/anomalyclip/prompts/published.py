@@ -14,8 +14,9 @@ from anomalyclip.clip.pickles import check_archive
 from anomalyclip.clip.wrappings import bare, unwrap
 from anomalyclip.errors import ConfigError, PromptError
 from anomalyclip.prompts.bounded import MAX_BYTES, read_bounded, write_atomic
-from anomalyclip.prompts.content import CTX_NAMES, DEEP_PREFIX, PromptFile, PromptMetadata
+from anomalyclip.prompts.content import CTX_NAMES, DEEP_PREFIX, PromptFile
 from anomalyclip.prompts.learner import PromptLearner
+from anomalyclip.prompts.metadata import PromptMetadata
 from anomalyclip.prompts.settings import PromptSettings
 
 TOP_KEY = "prompt_learner"

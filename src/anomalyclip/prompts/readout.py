@@ -1,4 +1,4 @@
-"""A linear read-out of the whole picture: statistics of a convolutional stem's stages to the odds of a defect.
+"""A linear read-out of the whole picture: what a convolutional stem's channels amount to, to the odds of a defect.
 
 A class token says what the transformer made of the picture; how bright, how rough and how peaked every channel of the
 frozen stem is says more of global faults, and errs on other pictures than the token does.
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-_SPREAD = 6.0  # standardised statistics are cut at so many deviations: no outlier decides alone
+SPREAD = 6.0
+"""Standardised statistics are cut at so many deviations: no outlier decides alone."""
 _NAMES = ("center", "scale", "weights")
 ARRAYS = tuple(f"readout.{name}" for name in _NAMES)
 """What its arrays are called in a file."""
@@ -30,7 +31,7 @@ class Readout:
     """p = sigmoid(weights . clip((statistics - center) / scale) + bias), and its share in the picture's score.
 
     Attributes:
-        stages: of the stem, numbered from 1, whose statistics are read, see :func:`statistics`.
+        stages: of the stem, numbered from 1, whose channels' means, deviations and maxima are read.
         center, scale, weights: (F,) float32; ``scale`` above 0.
         bias: of the logit. share: of p in the picture's score, in [0, 1]; the class token has the rest.
 
@@ -72,26 +73,29 @@ class Readout:
         """Its arrays by their names in a file."""
         return {f"readout.{name}": getattr(self, name) for name in _NAMES}
 
-    def probability(self, stages: Mapping[int, Floats]) -> Floats:
-        """p (B,) of stages {number: (B, C, h, w)}. Raises PromptError where the channels are not the learned ones."""
-        found = statistics(stages, self.stages)
-        if found.shape[1] != self.center.size:
+    def check(self, summaries: Mapping[int, Any]) -> None:
+        """Raises PromptError where the channels are not the learned ones."""
+        count = sum(summaries[number].shape[1] for number in self.stages)
+        if count != self.center.size:
             raise PromptError(
-                f"the read-out was learned on {self.center.size} statistics of a stem, this one has {found.shape[1]}: "
+                f"the read-out was learned on {self.center.size} statistics of a stem, this one has {count}: "
                 "use the model it was learned on"
             )
-        spread = np.clip((found - self.center) / self.scale, -_SPREAD, _SPREAD)
+
+    def probability(self, summaries: Mapping[int, Floats]) -> Floats:
+        """p (B,) of summaries {number: (B, 3 C)}, see :class:`anomalyclip.encoders.base.Features`.
+
+        Raises PromptError, see :meth:`check`.
+        """
+        self.check(summaries)
+        spread = np.clip((joined(summaries, self.stages) - self.center) / self.scale, -SPREAD, SPREAD)
         return np.asarray(1 / (1 + np.exp(-(spread @ self.weights + np.float32(self.bias)))), np.float32)
 
-    def mixed(self, scores: Floats, stages: Mapping[int, Floats]) -> Floats:
+    def mixed(self, scores: Floats, summaries: Mapping[int, Floats]) -> Floats:
         """The picture's scores (B,): those of the class token, and p with its share."""
-        return np.asarray((1 - self.share) * scores + self.share * self.probability(stages), np.float32)
+        return np.asarray((1 - self.share) * scores + self.share * self.probability(summaries), np.float32)
 
 
-def statistics(stages: Mapping[int, Floats], numbers: tuple[int, ...]) -> Floats:
-    """(B, F) mean, deviation and maximum over the places of every channel, stage by stage; F is 3 x channels."""
-    parts: list[Floats] = []
-    for number in numbers:
-        places = stages[number].reshape(*stages[number].shape[:2], -1)
-        parts += [places.mean(axis=2), places.std(axis=2), places.max(axis=2)]
-    return np.concatenate(parts, axis=1).astype(np.float32)
+def joined(summaries: Mapping[int, Floats], stages: tuple[int, ...]) -> Floats:
+    """(B, F) the summaries side by side, stage by stage; F is 3 x channels."""
+    return np.concatenate([summaries[number] for number in stages], axis=1)

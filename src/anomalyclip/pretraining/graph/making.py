@@ -11,6 +11,7 @@ import numpy as np
 
 from anomalyclip.encoders.embedded import (
     GRAPH,
+    HEADS,
     PROMPTS,
     SIDECAR,
     WEIGHTS,
@@ -38,7 +39,7 @@ BOUND = 2e-5
 
 
 def make_graph(folder: Path) -> None:
-    """Write both files; equal weights and prompts give equal bytes."""
+    """Write both files; equal weights, prompts and heads give equal bytes."""
     import onnx
 
     model = from_files(folder / WEIGHTS, folder / PROMPTS)
@@ -48,7 +49,9 @@ def make_graph(folder: Path) -> None:
     write_bytes(folder / GRAPH, graph.SerializeToString(deterministic=True))
     onnx.checker.check_model(str(folder / GRAPH), full_check=True)
     sidecar = {
-        "files": {name: sha256(folder / name) for name in (GRAPH, WEIGHTS, PROMPTS)},
+        "files": {
+            name: sha256(folder / name) for name in (GRAPH, WEIGHTS, PROMPTS, HEADS) if (folder / name).is_file()
+        },
         "weights_sha256": model.weights_sha256,
         "prompts_sha256": model.provenance()["prompts_sha256"],
         "method": model.method,
@@ -99,6 +102,7 @@ def verify_graph(folder: Path, runtime: str = "onnx") -> dict[str, float]:
         patches=tuple(gives["patches"]),
         tokens=tuple(gives["tokens"]),
         stages=tuple(encoder.facts.stages),
+        summaries=tuple(encoder.facts.stages),
         **{name: gives[name] for name in ("dpam", "dpam_blocks", "post_norm_class")},
     )
     gaps = {"text": float(np.abs(embedded.text - _text(model)).max())}
@@ -121,7 +125,7 @@ def distances(found: Features, expected: Features) -> dict[str, float]:
         return float((apart / np.maximum(length, 1e-12)).max())
 
     told = {"image": gap(found.image, expected.image, -1)}
-    for kind, axis in (("patches", -1), ("tokens", -1), ("stages", 1)):
+    for kind, axis in (("patches", -1), ("tokens", -1), ("stages", 1), ("summaries", -1)):
         given, wanted = getattr(found, kind), getattr(expected, kind)
         told[kind] = max((gap(given[number], value, axis) for number, value in wanted.items()), default=0.0)
     return told

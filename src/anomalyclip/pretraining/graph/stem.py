@@ -25,6 +25,14 @@ def stages(nodes: Nodes, config: StemConfig, pixels: str) -> dict[int, str]:
     return found
 
 
+def summary(nodes: Nodes, stage: str) -> str:
+    """(B, 3 C) mean, deviation and maximum over the places of every channel of a stage (B, C, h, w)."""
+    mean = nodes.op("GlobalAveragePool", stage)
+    apart = nodes.op("Sub", stage, mean)
+    deviation = nodes.op("Sqrt", nodes.op("GlobalAveragePool", nodes.op("Mul", apart, apart)))
+    return nodes.op("Flatten", nodes.op("Concat", mean, deviation, nodes.op("GlobalMaxPool", stage), axis=1), axis=1)
+
+
 def patch_tokens(nodes: Nodes, config: StemConfig, found: Mapping[int, str], h: str, w: str) -> str:
     """Patch tokens (B, h w, width) of the stages; ``h`` and ``w`` are vectors of one number."""
     patches, grid = nodes.op("Mul", h, w), nodes.op("Concat", h, w, axis=0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from anomalyclip.clip.config import CLIPConfig
 from anomalyclip.encoders.graph_sessions import INPUT
 from anomalyclip.pretraining.graph.nodes import Nodes
-from anomalyclip.pretraining.graph.stem import patch_tokens, stages
+from anomalyclip.pretraining.graph.stem import patch_tokens, stages, summary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,8 @@ def encoder_graph(config: CLIPConfig, weights: Path, recipe: Recipe) -> onnx.Mod
     """The graph from pixels (B, 3, H, W) to features, B, H and W free; sides are cut to multiples of the patch size.
 
     Outputs are `image` (B, E), `patches_L` (B, h w, E) of the recipe's layers, `tokens_L` (B, h w, D) of all blocks but
-    the last, whose original path is computed for the class token alone, and `stage_S` (B, C, h', w') of the whole stem.
+    the last, whose original path is computed for the class token alone, and of the whole stem `stage_S` (B, C, h', w')
+    and `summary_S` (B, 3 C).
     """
     return _Tower(config, Nodes(weights), recipe).build()
 
@@ -75,6 +76,7 @@ class _Tower:
         for number, value in found.items():
             channels = stem.stages[number - 1].channels
             self._give(value, f"stage_{number}", ["batch", channels, f"rows_{number}", f"columns_{number}"])
+            self._give(summary(self.nodes, value), f"summary_{number}", ["batch", 3 * channels])
         return patch_tokens(self.nodes, stem, found, h, w)
 
     def _positioned(self, patches: str, h: str, w: str) -> str:
