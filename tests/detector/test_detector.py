@@ -211,7 +211,7 @@ def test_decide_is_inclusive():
 
 def test_named_prompts_are_recorded_by_name() -> None:
     """A server's answers must not tell where its package lies."""
-    assert anomalyclip.load("pocket", device="cpu").provenance()["prompts"] == "pocket"
+    assert anomalyclip.load("pocket", device="cpu").provenance()["prompts"] == "pocket-heads"
 
 
 def test_regions_follow_the_threshold_of_pixels_and_the_least_area(model):

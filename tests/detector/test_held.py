@@ -11,13 +11,16 @@ import pytest
 from PIL import Image
 
 import anomalyclip
+from anomalyclip.encoders.request import FeatureRequest
+from anomalyclip.hub import resolve_prompts
 from anomalyclip.opening import from_files, open_for
+from anomalyclip.prompts.heads import load_heads
 
 HELD = Path(__file__).with_name("held.npz")
 COUNT, STEP = 20, 9
 TOLERANCE = {"rtol": 0, "atol": 2e-6}  # bit-equal on the machine that recorded them; other processors sum otherwise
 BUILDERS: dict[str, Callable[[Path, Path], Any]] = {
-    "pocket": lambda clip, prompts: anomalyclip.load("pocket", runtime="torch", device="cpu"),
+    "pocket": lambda clip, prompts: anomalyclip.load("pocket", prompts="pocket", runtime="torch", device="cpu"),
     "small": lambda clip, prompts: from_files(clip, prompts, layers=[2, 4, 6], image_size=70, dpam_blocks=4),
     "winclip": lambda clip, prompts: open_for(["part"], clip, prompts="winclip", image_size=56, device="cpu").for_class(
         "part"
@@ -60,3 +63,24 @@ def test_scores_and_maps_are_the_recorded_ones(golden_folder: Path, name: str) -
         )
         maps = np.concatenate([thinned(maps) for _, maps in found])
         np.testing.assert_allclose(maps, held[f"{name}.maps"], **TOLERANCE)
+
+
+def test_pocket_s_heads_leave_its_maps_and_add_what_they_say_to_its_scores() -> None:
+    """The scores from the recorded ones, and the read-out's numbers applied here to the stem's stages."""
+    file = load_heads(resolve_prompts("pocket-heads", offline=True))
+    read = file.readout
+    assert read is not None
+    model = anomalyclip.load("pocket", runtime="torch", device="cpu")
+    for index, image in enumerate(pictures()[:4]):
+        pixels = model.preprocess(image)[None]
+        stages = model.features(pixels, FeatureRequest(stages=read.stages)).stages
+        told = [f(stages[number][0], axis=(1, 2)) for number in read.stages for f in (np.mean, np.std, np.max)]
+        apart = np.clip((np.concatenate(told) - read.center) / read.scale, -6, 6)
+        chance = 1 / (1 + np.exp(-(apart @ read.weights + read.bias)))
+        scores, maps = model.predict(pixels)
+        with np.load(HELD) as held:
+            before, anomaly_map = held["pocket.scores"][index], held["pocket.maps"][index]
+        np.testing.assert_allclose(thinned(maps)[0], anomaly_map, **TOLERANCE)
+        peak = anomaly_map[-1]
+        token = (before - 0.5 * peak) / 0.5
+        np.testing.assert_allclose(scores[0], 0.5 * (0.5 * token + 0.5 * chance) + 0.5 * peak, atol=1e-5)
