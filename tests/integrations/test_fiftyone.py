@@ -63,13 +63,22 @@ def test_fields_are_those_of_the_rows(results_of: Callable[..., Path], monkeypat
 
 
 @pytest.mark.filterwarnings("ignore")  # FiftyOne's own
-def test_fiftyone_takes_it(results_of: Callable[..., Path]) -> None:
-    pytest.importorskip("fiftyone", reason="fiftyone is not installed: pip install 'anomalyclip[fiftyone]'")
+def test_fiftyone_s_own_classes_take_the_fields(
+    results_of: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its samples and labels check what they are given; its data set needs MongoDB, so a list stands for it here."""
+    monkeypatch.setenv("FIFTYONE_DISABLE_SERVICES", "true")
+    monkeypatch.setenv("FIFTYONE_DO_NOT_TRACK", "true")
+    fo = pytest.importorskip("fiftyone", reason="fiftyone is not installed: pip install 'anomalyclip[fiftyone]'")
+    monkeypatch.setattr(fo, "Dataset", KeptDataset)
     results = results_of()
-    dataset = to_fiftyone(results)
-    check(list(dataset), results)
-    assert dataset.bounds("anomaly_score")[1] == max(one.row["score"] for one in read_results(results))
-    dataset.delete()
+    samples = list(to_fiftyone(results))
+    assert all(isinstance(one, fo.Sample) for one in samples)
+    for one in samples:
+        assert all(isinstance(found, fo.Detection) for found in one["regions"].detections)
+        assert fo.Sample.from_dict(one.to_dict())["heat_map"].map.dtype == np.uint8
+        one["regions"].detections[0].to_polyline()  # which draws the mask
+    check(samples, results)
 
 
 def test_large_maps_are_shown_small() -> None:

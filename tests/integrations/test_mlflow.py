@@ -18,7 +18,9 @@ def evaluated() -> Evaluation:
     classes = []
     for name, auroc in (("bottle", 0.75), ("metal nut; 2", 0.25)):
         values = dict.fromkeys(METRICS) | {"image_auroc": auroc, "image_ap": 0.5}
-        classes.append(ClassResult(name, values, {}, {}, counts, (), decisions={"recall_at_fpr": auroc}))
+        classes.append(
+            ClassResult(name, values, {}, {}, counts, (), decisions={"recall_at_fpr": auroc, "false_alarm_rate": None})
+        )
     model = {"model": "small", "method": "anomalyclip", "prompts": "epoch_1.pth", "weights_sha256": "abc"}
     model["settings"] = {"image_size": 70, "layers": [6], "nested": {"a": None, "b": 2}}
     data = {"name": "tiny", "root": "/secret/place", "split": "test", "images": 8}
@@ -63,6 +65,13 @@ def test_without_the_package_one_line_names_the_extra(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "mlflow", None)
     with pytest.raises(ConfigError, match=r"pip install 'anomalyclip\[mlflow\]'"):
         log_evaluation(evaluated(), "runs")
+
+
+def test_a_database_without_its_packages_is_refused_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anomalyclip.extras.present", lambda package: True)
+    monkeypatch.setattr("anomalyclip.integrations.mlflow.present", lambda package: False)
+    with pytest.raises(ConfigError, match="postgresql://host/runs: a database needs all of MLflow"):
+        log_evaluation(evaluated(), "postgresql://me:secret@host/runs")
 
 
 def test_evaluate_asks_for_it_before_anything_is_loaded(

@@ -110,7 +110,7 @@ class EvaluateJob:
         if self.given.mlflow is not None:
             from anomalyclip.integrations.mlflow import check_mlflow
 
-            check_mlflow()
+            check_mlflow(self.given.mlflow)
 
     def _log(self, result: Evaluation) -> None:
         if self.given.mlflow is None:

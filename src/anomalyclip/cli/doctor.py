@@ -46,7 +46,7 @@ def _show(facts: Facts) -> None:
         packages = {"": ", ".join(f"{name} {version}" for name, version in packages.items() if version)}
     _section("packages", packages)
     if facts["environment"]:
-        _section("environment", facts["environment"])
+        _section("environment", facts["environment"], as_they_are=True)
     _section("main job, on one picture", facts["check"])
     missing = facts["missing"]
     if isinstance(missing, dict):
@@ -54,7 +54,7 @@ def _show(facts: Facts) -> None:
     _section("not installed", missing)
 
 
-def _section(title: str, told: Any) -> None:
+def _section(title: str, told: Any, *, as_they_are: bool = False) -> None:
     click.echo(f"\n{title}")
     if not isinstance(told, dict):
         click.echo(f"  {printable(str(told))}")
@@ -62,5 +62,5 @@ def _section(title: str, told: Any) -> None:
     width = max(map(len, told), default=0)
     for key, value in told.items():
         shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-        name = f"{key.replace('_', ' '):<{width}}  " if key else ""
+        name = f"{key if as_they_are else key.replace('_', ' '):<{width}}  " if key else ""
         click.echo(f"  {name}{printable(shown)}")

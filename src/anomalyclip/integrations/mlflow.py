@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomalyclip.errors import ConfigError, OutputError
-from anomalyclip.extras import require
+from anomalyclip.extras import present, require
 from anomalyclip.watching.capture import bare_address
 
 if TYPE_CHECKING:
@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "anomalyclip"
 _LONGEST = 500  # characters of a parameter that every store takes
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _PER_CALL = 100  # parameters; metrics: 1000
 _NAMED = str.maketrans(dict.fromkeys("'\"#%&*+,;<=>?@[]^`{|}~!$()\\", "_"))
 
 
-def check_mlflow() -> None:
-    """Raises ConfigError where MLflow is missing: before anything is computed."""
+def check_mlflow(uri: str) -> None:
+    """Raises ConfigError where MLflow, or its part for databases, is missing: before anything is computed."""
     require("mlflow", what="--mlflow")
+    if uri.partition(":")[0].partition("+")[0] in _DATABASES and not present("sqlalchemy"):
+        raise ConfigError(f"--mlflow {bare(uri)}: a database needs all of MLflow: pip install mlflow")
 
 
 def log_evaluation(
@@ -43,7 +46,7 @@ def log_evaluation(
     Raises:
         ConfigError: the package is missing. OutputError: the store or server does not take it.
     """
-    check_mlflow()
+    check_mlflow(uri)
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
 

@@ -1,14 +1,20 @@
 """CVAT for images 1.1: an image per row with its decision as a tag, a polygon per region, a mask where it has holes.
 
-CVAT finds an image by its name; regions carry their peak, mean and area as attributes, which a task may have or not.
+CVAT knows an image by a name without a beginning slash: its path below the folder that all images share. Regions carry
+their peak, mean and area as attributes, which a task may have or not.
 """
+
+# ruff: noqa: PTH118, PTH120 - names as they are
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
+from anomalyclip.detect import folder
 from anomalyclip.detect.findings.parts import LABEL, filled, run_lengths, scored_rows, whole
 from anomalyclip.detect.journal import Row
 from anomalyclip.geometry.regions import Region
@@ -29,14 +35,33 @@ def cvat(path: Path) -> Iterator[str]:
     yield "</attributes></label>\n"
     yield from (f"<label><name>{tag}</name><type>tag</type><attributes></attributes></label>\n" for tag in _TAGS)
     yield "</labels></task></meta>\n"
+    shared = _shared_folder(path)
     for number, row in scored_rows(path):
-        yield from _image(number - 1, row)
+        yield from _image(number - 1, row, os.path.relpath(_full(row, shared.cwd), shared.folder))
     yield "</annotations>\n"
 
 
-def _image(number: int, row: Row) -> Iterator[str]:
-    name = quoteattr(printable(row["path"]))
-    yield f'<image id="{number}" name={name} width="{row["width"]}" height="{row["height"]}">\n'
+class _Shared(NamedTuple):
+    cwd: str
+    folder: str
+
+
+def _shared_folder(path: Path) -> _Shared:
+    """The folder of all scored images, and the one that their paths count from."""
+    cwd, shared = folder.working_folder(path), ""
+    for _, row in scored_rows(path):
+        place = os.path.dirname(_full(row, cwd))
+        shared = os.path.commonpath([shared, place]) if shared else place
+    return _Shared(cwd, shared)
+
+
+def _full(row: Row, cwd: str) -> str:
+    return os.path.normpath(os.path.join(cwd, row["path"]))
+
+
+def _image(number: int, row: Row, name: str) -> Iterator[str]:
+    told = quoteattr(printable(name.replace(os.sep, "/")))
+    yield f'<image id="{number}" name={told} width="{row["width"]}" height="{row["height"]}">\n'
     if row["decision"] is not None:
         yield f'<tag label="{row["decision"]}" source="auto"></tag>\n'
     for region in row["regions"]:
