@@ -12,6 +12,7 @@ import numpy as np
 
 from anomalyclip.errors import ConfigError
 from anomalyclip.judges.memory.coreset import greedy_coreset
+from anomalyclip.judges.memory.index import Index
 from anomalyclip.judges.memory.places import near_places
 from anomalyclip.judges.memory.recipes import METHODS, form_of
 from anomalyclip.judges.memory.search import nearest
@@ -58,6 +59,13 @@ class Bank:
             return [None]
         return [np.flatnonzero(self.rows[:, columns].any(axis=1)) for columns in self._columns]
 
+    @cached_property
+    def _index(self) -> Index | None:
+        """Of all rows; None where parts are compared apart."""
+        if len(self._columns) > 1:
+            return None
+        return Index(self.rows, equal_norms=form_of(self.source.recipe) != "pooled")
+
     def distances(self, patches: Floats, grid: tuple[int, int] | None = None) -> tuple[Floats, NDArray[np.intp]]:
         """Distances (N,) of patches (N, D) on a grid (h, w), and the row that each was compared with.
 
@@ -100,10 +108,12 @@ class Bank:
         """(parts, N), and rows (N,) of the first part, of the bank's rows first .. last."""
         squared = form_of(self.source.recipe) == "pooled"
         found, rows = [], None
+        index = self._index if (first, last) == (0, len(self.rows)) else None
         for columns, present in zip(self._columns, self._present, strict=True):
             chosen = np.arange(first, last) if present is None else present[(present >= first) & (present < last)]
             block = self.rows[first:last, columns] if present is None else self.rows[chosen][:, columns]
-            one = nearest(np.ascontiguousarray(patches[:, columns]), block, equal_norms=not squared)
+            wanted = np.ascontiguousarray(patches[:, columns])
+            one = index.nearest(wanted) if index is not None else nearest(wanted, block, equal_norms=not squared)
             found.append(one.squared[:, 0] if squared else one.squared[:, 0] * np.float32(0.5))
             rows = chosen[one.rows[:, 0]] if rows is None else rows
         assert rows is not None

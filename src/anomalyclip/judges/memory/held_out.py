@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 APART = 3
 """Rows or columns of patches from which on two neighbourhoods of 3 x 3 patches have none in common."""
+AT_ONCE = 512
+"""Patches, about, that are compared with all others in one product."""
 
 
 class Against(NamedTuple):
@@ -64,12 +66,13 @@ class Seen:
         height, width = self.grid
         beside = abs(np.subtract.outer(np.arange(width), np.arange(width))) < APART
         nearest = np.empty((height, width), np.float32)
-        for row in range(height):
-            cosines = self.described[row * width : (row + 1) * width] @ self.described.T
-            by_place = cosines.reshape(width, height, width)
-            rows = slice(max(0, row - APART + 1), row + APART)
-            by_place[:, rows] = np.where(beside[:, None], -np.inf, by_place[:, rows])
-            nearest[row] = cosines.max(axis=1)
+        some = max(1, AT_ONCE // width)
+        for start in range(0, height, some):
+            cosines = self.described[start * width : (start + some) * width] @ self.described.T
+            for row, by_place in enumerate(cosines.reshape(-1, width, height, width), start):
+                near = by_place[:, max(0, row - APART + 1) : row + APART]
+                np.copyto(near, -np.inf, where=beside[:, None])
+            nearest[start : start + some] = cosines.max(axis=1).reshape(-1, width)
         return np.asarray(1 - nearest.ravel(), np.float32)
 
 

@@ -82,7 +82,8 @@ class Line:
     def score_at(self, view: Seen, distances: NDArray[np.float32], rows: NDArray[np.intp]) -> float:
         """The score of :meth:`at`."""
         expected = Against(distances, self.bank.pictures[rows]).expected(self.levels)
-        return float(self.score_scale(self.raw_scores(parts_of(self.source, view, distances, expected))))
+        parts = parts_of(self.source, view, distances, expected, self.mixture)
+        return float(self.score_scale(self.raw_scores(parts)))
 
 
 class LineJudge(Judge):

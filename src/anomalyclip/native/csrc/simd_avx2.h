@@ -82,6 +82,10 @@ INLINE Floats first_of(Floats x, int64_t count, Floats rest) {
 INLINE Floats by_sign(Floats x, Floats negative, Floats other) {
     return _mm256_blendv_ps(other, negative, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_LT_OQ));
 }
+/* Whether any lane of x is above a limit, or (`equal`) at it. */
+INLINE int any_above(Floats x, float limit, const int equal) {
+    return _mm256_movemask_ps(equal ? _mm256_cmp_ps(x, splat(limit), _CMP_GE_OQ) : _mm256_cmp_ps(x, splat(limit), _CMP_GT_OQ)) != 0;
+}
 /* Numbers `stride` apart; those beyond the first `count` are 0. */
 INLINE Floats gather(const float *from, int64_t stride, int64_t count) {
     Floats x = _mm256_setzero_ps();

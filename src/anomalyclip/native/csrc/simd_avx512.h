@@ -66,6 +66,10 @@ INLINE Floats first_of(Floats x, int64_t count, Floats rest) {
 INLINE Floats by_sign(Floats x, Floats negative, Floats other) {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_LT_OQ), other, negative);
 }
+/* Whether any lane of x is above a limit, or (`equal`) at it. */
+INLINE int any_above(Floats x, float limit, const int equal) {
+    return (equal ? _mm512_cmp_ps_mask(x, splat(limit), _CMP_GE_OQ) : _mm512_cmp_ps_mask(x, splat(limit), _CMP_GT_OQ)) != 0;
+}
 /* Numbers `stride` apart; those beyond the first `count` are 0. */
 INLINE Floats gather(const float *from, int64_t stride, int64_t count) {
     const __m512i steps = _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
