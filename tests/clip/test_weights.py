@@ -219,12 +219,16 @@ def test_incomplete_hugging_face_file_names_what_is_missing(tmp_path, huggingfac
 @pytest.mark.parametrize(
     ("content", "message"),
     [(b"", "not a readable"), (b"PK\x03\x04rubbish", "not a readable"), (b"\xff" * 64, "not a readable"),
-     (b"\x08\0\0\0\0\0\0\0{\"a\":1}.", "damaged safetensors")],
+     (b"\x08\0\0\0\0\0\0\0{\"a\":1}.", "damaged safetensors"),
+     (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
+     (b"<!DOCTYPE html>", "a web page"),
+     (b"GGUF\3\0\0\0", "a GGUF model"), (b"\x08\x07\x12\4onnx", "an ONNX"), (b"\x89HDF\r\n\x1a\n", "an HDF5 file")],
 )  # fmt: skip
 def test_rubbish_is_refused(tmp_path, content, message):
     (tmp_path / "x.pt").write_bytes(content)
-    with pytest.raises(WeightsError, match=message):
+    with pytest.raises(WeightsError, match=message) as caught:
         load_clip(tmp_path / "x.pt")
+    assert "weights_only" not in str(caught.value)  # torch's advice is to run what is in there
 
 
 def test_missing_files_say_what_was_looked_for(tmp_path):

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,14 +18,16 @@ import anomalyclip.cluster.seen as seen
 from anomalyclip.cluster.listing import Source, check_sources, list_sources
 from anomalyclip.cluster.manifest import BLOCKS_PER_PART, Manifest
 from anomalyclip.cluster.places import open_place
+from anomalyclip.cluster.reading import read_source
 from anomalyclip.cluster.rows import REGION, SCHEMA, decode_rows, encode_rows
 from anomalyclip.cluster.run import ClusterRun, Totals
 from anomalyclip.cluster.store import Store
 from anomalyclip.cluster.worker import Plan, Worker
 from anomalyclip.detect.identity import identify
 from anomalyclip.detect.result import COLUMNS, Provenance
-from anomalyclip.errors import ConfigError, InputError, OutputError
+from anomalyclip.errors import ConfigError, ImageReadError, InputError, OutputError
 from anomalyclip.geometry.regions import Region
+from anomalyclip.io.reading import Reading
 from anomalyclip.io.scanning import PassedOver
 
 MADE = Provenance("small", "none", {"threshold": 0.5})
@@ -214,3 +218,13 @@ def test_folders_and_stores_tell_what_they_pass_over(tmp_path: Path) -> None:
         assert passed.record() == {"pictures": {".psd": 1}, "other_files": 2}
     manifest = Manifest.write(Store(str(tmp_path / "out")), list_sources([str(tmp_path)], passed=passed), 5, passed)
     assert Manifest.read(manifest.store) == manifest
+
+
+def test_workers_that_do_not_know_of_each_other_do_not_guess(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "unit.tif", np.array([[0.1, 0.9]], np.float32))
+    worker = Reading()
+    for _ in range(2):  # the first picture's refusal is no agreement for the second
+        with pytest.raises(ImageReadError, match="--full-scale 1"):
+            read_source(str(tmp_path / "unit.tif"), worker)
+    for told in (Reading(full_scale=1.0), Reading.of({"float_white": 1.0})):
+        assert read_source(str(tmp_path / "unit.tif"), told).getpixel((1, 0)) == (229, 229, 229)

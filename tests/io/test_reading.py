@@ -12,6 +12,7 @@ import tifffile
 from PIL import Image
 
 from anomalyclip.errors import ImageReadError
+from anomalyclip.io import notes_of
 from anomalyclip.io.reading import Reading
 
 
@@ -73,3 +74,20 @@ def test_every_door_holds_a_run_to_one_scale(tmp_path: Path) -> None:
     Picture(np.array([[0, 1.0]])).read(reading)
     with pytest.raises(ImageReadError, match="image: its floats state no scale"):
         Picture(np.array([[0, 200.0]])).read(reading)
+
+
+def test_a_profile_and_the_rows_of_a_run_keep_the_scale_of_floats(tmp_path: Path) -> None:
+    unit, counts = np.array([[0.1, 0.9]], np.float32), np.array([[20.0, 230.0]], np.float32)
+    for name, values in (("unit", unit), ("counts", counts)):
+        tifffile.imwrite(tmp_path / f"{name}.tif", values)
+    first = Reading()
+    assert first.found() == {}
+    image = first.image(tmp_path / "unit.tif")
+    assert first.found() == {"float_white": 1.0}
+    resumed = Reading()
+    resumed.learn(notes_of(image))
+    for later in (Reading.of(json.loads(json.dumps(first.recorded() | first.found()))), resumed):
+        with pytest.raises(ImageReadError, match="would end at 255, those read before it ended at 1"):
+            later.image(tmp_path / "counts.tif")
+        assert later.image(tmp_path / "unit.tif").tobytes() == image.tobytes()
+    assert first.anew().image(tmp_path / "counts.tif")

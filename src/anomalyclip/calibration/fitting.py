@@ -72,7 +72,8 @@ def provenance_of(
     """What a profile is bound to: `model.provenance()`, with the layout and reading of images among its settings."""
     told = dict(model.provenance())
     layout = (geometry.settings() if geometry is not None else {}) | (areas.settings() if areas is not None else {})
-    return told | {"settings": {**told["settings"], **layout, **(reading.recorded() if reading is not None else {})}}
+    how = reading.recorded() | reading.found() if reading is not None else {}
+    return told | {"settings": {**told["settings"], **layout, **how}}
 
 
 def _kept(values: Iterable[float]) -> tuple[float, ...]:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 #: Parts of a model's provenance that do not change its scores.
 _NAMES_ONLY = ("model", "prompts", "version", "runtime")
 #: Settings that a profile brings with it, see :meth:`Profile.reading`.
-_BROUGHT = ("axis", "full_scale")
+_BROUGHT = ("axis", "full_scale", "float_white")
 
 
 class Profile(Part):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from anomalyclip.detect import InputItem
     from anomalyclip.detector import Detector
     from anomalyclip.geometry import Areas, Geometry
+    from anomalyclip.io.reading import Reading
 
 DONE, SOME_SKIPPED, INTERRUPTED = 0, 3, 130
 _SHOWN = 10
@@ -117,6 +118,7 @@ class CalibrateJob:
         from anomalyclip.calibration import write_profiles
         from anomalyclip.calibration.making import Maker
 
+        reading = reading_of(self.given)
         with progress_bar(shown=not self.given.quiet) as bar:
             task = bar.add_task("calibrate", total=total)
             maker = Maker(
@@ -132,9 +134,9 @@ class CalibrateJob:
                 augment=self.given.augment,
                 split=self.given.split,
                 self_test=self.given.self_test,
-                reading=reading_of(self.given),
+                reading=reading,
                 measure=lambda judged, items, known: self._measure(
-                    judged, items, known, lambda: bar.update(task, advance=1)
+                    judged, items, known, reading, lambda: bar.update(task, advance=1)
                 ),
                 advance=lambda: bar.update(task, advance=1),
             )
@@ -182,7 +184,9 @@ class CalibrateJob:
             return None
         return list(iter_inputs(self.given.anomalies, **scan_of(self.given)))
 
-    def _measure(self, model: Detector, items: Sequence[InputItem], known: Measured | None, advance: Any) -> Measured:
+    def _measure(
+        self, model: Detector, items: Sequence[InputItem], known: Measured | None, reading: Reading, advance: Any
+    ) -> Measured:
         from anomalyclip.calibration.measured import collect
 
         return collect(
@@ -190,7 +194,7 @@ class CalibrateJob:
             items,
             batch_size=self.given.batch_size or batch_for(model),
             workers=self.given.workers,
-            reading=reading_of(self.given),
+            reading=reading,
             geometry=self.geometry,
             areas=self.areas,
             known=known,

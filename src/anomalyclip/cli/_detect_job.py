@@ -138,7 +138,8 @@ class DetectJob:
         shown = not self.given.quiet and not (
             self.given.format != "table" and os.isatty(1)
         )  # rows on a terminal would cut the bar
-        workers = self.given.workers or 2
+        workers, reading = self.given.workers or 2, self.reading
+        reading.learn(() if folder is None else folder.notes)
         if self.given.isolate != "off" and not self.given.quiet and (missing := lacking()) is not None:
             note(f"--isolate: {missing}", style="yellow")
         with closing(Untrusted(self.given.isolate, workers)) as files, progress_bar(shown=shown) as bar:
@@ -148,7 +149,7 @@ class DetectJob:
                 self._items(folder, lambda: bar.update(task, advance=1)),
                 batch_size=batch_size_of(self.given, model),
                 workers=workers,
-                read=untrusted_reader(files, self.reading),
+                read=untrusted_reader(files, reading),
                 rules=self.decisions.rules(outlines=self.given.findings is not None),
                 sink=self._sink(folder),
                 geometry=self.geometry,

@@ -106,19 +106,21 @@ class MutualJob(DetectJob):
 
     def _seen(self, model: Detector, kept: Path, total: int) -> FirstPass:
         from anomalyclip.detect import detect_stream, iter_inputs
+        from anomalyclip.detect.pipeline import untrusted_reader
+        from anomalyclip.io.untrusted import Untrusted
         from anomalyclip.mutual.passes import FirstPass
 
-        first = FirstPass(model, kept)
-        with progress_bar(shown=not self.given.quiet) as bar:
+        first, workers = FirstPass(model, kept), self.given.workers or 2
+        with closing(Untrusted(self.given.isolate, workers)) as files, progress_bar(shown=not self.given.quiet) as bar:
             task = bar.add_task("look", total=total)
             results = detect_stream(
                 first,
                 iter_inputs(self.given.inputs, **self._scan),
                 batch_size=batch_size_of(self.given, model),
-                workers=self.given.workers or 2,
+                workers=workers,
                 geometry=self.geometry,
                 areas=self.areas,
-                reading=self.reading,
+                read=untrusted_reader(files, self.reading),
             )
             with closing(results):
                 for _ in results:  # what fails gets its row in the second pass

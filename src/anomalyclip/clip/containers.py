@@ -17,6 +17,11 @@ from anomalyclip.clip.pickles import check_archive, check_streams, is_zip
 from anomalyclip.clip.safetensors_header import Header, read_header
 from anomalyclip.clip.wrappings import bare, unwrap
 from anomalyclip.errors import WeightsError
+from anomalyclip.io.refused_kinds import refused_kind
+
+_HEAD = 264
+#: First bytes of models of other programs.
+_OTHERS = {b"GGUF": "a GGUF model", b"TFL3": "a TensorFlow Lite model", b"\x08": "an ONNX or TensorFlow model"}
 
 
 @dataclass(frozen=True)
@@ -47,9 +52,10 @@ def open_container(path: Path) -> Opened:
     Raises:
         WeightsError: unreadable, damaged, a bomb, or one that would run code.
     """
+    head = b""
     try:
         with path.open("rb") as stream:
-            head = stream.read(9)
+            head = stream.read(_HEAD)
             stream.seek(0)
             if head[8:9] == b"{":
                 return _safetensors(path, read_header(stream, path.stat().st_size, path))
@@ -61,11 +67,23 @@ def open_container(path: Path) -> Opened:
     except WeightsError:
         raise
     except Exception as error:  # whatever a hostile file makes a parser say, it ends here
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise WeightsError(
-            f"{path} is not a readable weights file ({reason}); "
+            f"{path} is not a readable weights file ({_reason(head, error)}); "
             "expected safetensors, a TorchScript archive or a state dict"
         ) from error
+
+
+def _reason(head: bytes, error: Exception) -> str:
+    """What the file is instead, or the parser's first line; torch's own would advise to run what a pickle holds."""
+    kind = None if head.startswith(b"PK") else refused_kind(head)
+    if kind is not None:
+        return f"it is {kind.name}; {kind.remedy}" if "git lfs" in kind.remedy else f"it is {kind.name}"
+    if not head:
+        return "it is empty"
+    if other := next((name for magic, name in _OTHERS.items() if head.startswith(magic)), ""):
+        return f"it is {other}"
+    text = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    return "no pickle of tensors alone" if "weights_only" in text else text
 
 
 def _safetensors(path: Path, header: Header) -> Opened:

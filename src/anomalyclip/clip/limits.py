@@ -21,11 +21,11 @@ def check_positive(name: str, value: Any, high: float) -> None:
         raise ConfigError(f"{name} must be a number above 0, at most {high:g}, got {shown(value)}")
 
 
-def check_triple(name: str, value: Any, low: float) -> None:
-    """Three finite numbers of at least ``low``; raises :class:`ConfigError`."""
+def check_triple(name: str, value: Any, low: float, high: float) -> None:
+    """Three numbers in ``low..high``; raises :class:`ConfigError`."""
     three = isinstance(value, tuple) and len(value) == 3
-    if not three or not all(_is_real(each) and low <= each <= 1e4 for each in value):
-        raise ConfigError(f"{name} must be three numbers of at least {low:g}, got {shown(value)}")
+    if not three or not all(_is_real(each) and low <= each <= high for each in value):
+        raise ConfigError(f"{name} must be three numbers in {low:g}..{high:g}, of pixels in 0..1, got {shown(value)}")
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:

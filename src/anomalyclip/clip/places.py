@@ -15,6 +15,7 @@ _INDEX = ".index.json"
 FILES = (
     "model.safetensors", "open_clip_model.safetensors", "pytorch_model.bin", "open_clip_pytorch_model.bin",
 )  # fmt: skip
+_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 _CONFIGS = ("open_clip_config.json", "config.json")
 _SHARD = re.compile(r".*-\d{5}-of-\d{5}\.(safetensors|bin)")
 _MAX_SHARDS = 1000
@@ -76,7 +77,7 @@ def _in_folder(folder: Path) -> Place:
         if (folder / (name + _INDEX)).is_file():
             return _sharded(folder / (name + _INDEX))
     if any((folder / name).is_file() for name in _CONFIGS):  # weights of any name beside a config: if there is just one
-        others = sorted(each for each in folder.iterdir() if each.suffix in (".safetensors", ".pt", ".pth", ".bin"))
+        others = sorted(each for each in folder.iterdir() if each.suffix in _SUFFIXES)
         if len(others) == 1 and others[0].is_file():
             return find(others[0])
     raise WeightsError(f"the folder {folder} holds none of {', '.join(FILES)}, nor an index of their parts")

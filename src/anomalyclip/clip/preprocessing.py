@@ -26,6 +26,6 @@ class Preprocessing:
     interpolation: Interpolation = "bicubic"
 
     def __post_init__(self) -> None:
-        check_triple("mean", self.mean, low=-1e4)
-        check_triple("std", self.std, low=1e-4)
+        check_triple("mean", self.mean, low=-1, high=1)
+        check_triple("std", self.std, low=1e-4, high=4)
         check_choice("interpolation", self.interpolation, get_args(Interpolation))

@@ -98,7 +98,9 @@ def check_finite(name: str, tensor: Tensor, path: Path) -> None:
         raise WeightsError(f"{path}: {name} is stored as {tensor.dtype}; expected float16, bfloat16 or float32")
     if not tensor.numel():
         return
-    low, high = (float(each.to(torch.float32)) for each in torch.aminmax(tensor))  # either is NaN where any number is
+    low, high = (
+        float(each.to(torch.float32)) for each in torch.aminmax(tensor.detach())
+    )  # either is NaN where any number is
     if not (math.isfinite(low) and math.isfinite(high)):
         raise WeightsError(f"{path}: {name} holds NaN or infinity; the file is damaged or its training failed")
 

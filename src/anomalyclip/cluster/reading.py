@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from anomalyclip.cluster.places import is_url, open_place
 from anomalyclip.errors import AnomalyClipError, ImageReadError
-from anomalyclip.io import DEFAULT_MAX_BYTES, printable
+from anomalyclip.io import DEFAULT_MAX_BYTES, notes_of, printable
+from anomalyclip.io.depth import guessed_white
 from anomalyclip.io.frames import count_frames_of
 from anomalyclip.io.reading import Reading
 
@@ -38,8 +39,21 @@ def count_source(place: str, reading: Reading) -> int:
 
 
 def read_source(place: str, reading: Reading, frame: int | None = None) -> Image:
-    """One image as 8-bit RGB, upright. Raises ImageReadError, ConfigError (for a scheme that cannot be read here)."""
-    return reading.content(_fetch(place), place, frame) if is_url(place) else reading.image(place, frame)
+    """One image as 8-bit RGB, upright.
+
+    Raises ImageReadError, also for floats of no stated scale where no profile brought one: workers that each guessed
+    their own would give the same pictures other answers from run to run. ConfigError for a scheme that is not read.
+    """
+    known = reading.white_is_found
+    reading = reading if known else reading.anew()
+    image = reading.content(_fetch(place), place, frame) if is_url(place) else reading.image(place, frame)
+    white = None if known else guessed_white(notes_of(image))
+    if white is not None:
+        raise ImageReadError(
+            f"{printable(place)}: its floats state no scale, and the workers of a Ray job do not know of each other's: "
+            f"say which value is white (--full-scale {white:g}), or use a profile that was calibrated on such pictures"
+        )
+    return image
 
 
 def _fetch(place: str) -> bytes:

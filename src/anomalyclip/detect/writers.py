@@ -20,6 +20,7 @@ from anomalyclip.detect.names import NameRegistry, file_of, frame_key, path_key
 from anomalyclip.detect.result import COLUMNS, LATER_KEYS, Provenance, Result, json_line, to_row
 from anomalyclip.errors import ConfigError, OutputError
 from anomalyclip.io.atomic import atomic_write, write_bytes
+from anomalyclip.io.depth import guessed_white
 
 Mode = Literal["new", "resume", "overwrite"]
 
@@ -38,6 +39,7 @@ class OutputFolder:
     def __init__(self, path: Path, mode: Mode = "new") -> None:
         self.path, self.mode = path, mode
         self.names = NameRegistry()
+        self.notes: tuple[str, ...] = ()  # of a row that an earlier run left, which tell its guessed scale
         self.replaced = 0  # inputs whose file is no longer the one that was scored, so far
         self._done: dict[bytes, bytes] = {}  # the packed identity of the file, b"" where none was recorded
         self._again: set[bytes] = set()  # what has a row and is scored again: it failed, or its file was replaced
@@ -175,6 +177,8 @@ class OutputFolder:
                 self._again.add(key)
             if row["score"] is not None:
                 self._top.enters(row["score"])
+                if guessed_white(row.get("notes") or ()) is not None:
+                    self.notes = self.notes or tuple(row["notes"])
 
     def _identities(self) -> dict[bytes, bytes]:
         compact(self.path / folder.FILES, file_key)

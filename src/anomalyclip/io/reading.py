@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from anomalyclip.errors import ImageReadError
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from anomalyclip.io.names import StrPath
 
 
+_FOUND = "float_white"
+
+
 @dataclass(frozen=True)
 class Reading:
     """Keywords of `read_image` that a run keeps.
@@ -29,7 +32,8 @@ class Reading:
         full_scale: the stored value that is white in files that do not say so, or (black, white); None follows
             `anomalyclip.io.depth`.
 
-    One object reads one run: the scale that the floats of its first such picture were taken to have is the run's.
+    One object reads one run: the scale that the floats of its first such picture were taken to have is the run's. A
+    profile keeps it (`found`, `of`), and a resumed run takes it from its rows (`learn`).
     """
 
     max_pixels: int | None = None
@@ -39,8 +43,10 @@ class Reading:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], *, max_pixels: int | None = None) -> Reading:
-        """From what :meth:`recorded` gave, as JSON gives it back."""
-        return cls(max_pixels, settings.get("axis", "z"), parse_full_scale(settings.get("full_scale")))
+        """From what :meth:`recorded` and :meth:`found` gave, as JSON gives it back."""
+        white = settings.get(_FOUND)
+        known = {"white": float(white)} if isinstance(white, (int, float)) else {}
+        return cls(max_pixels, settings.get("axis", "z"), parse_full_scale(settings.get("full_scale")), known)
 
     @property
     def limit(self) -> int:
@@ -79,6 +85,26 @@ class Reading:
             f"{first:g}: say which value is white, the same for all (--full-scale {max(white, first):g}, full_scale in "
             "Python)"
         )
+
+    @property
+    def white_is_found(self) -> bool:
+        """Whether the run's floats have their scale: one was read, or an earlier run or a profile brought it."""
+        return "white" in self._guessed
+
+    def found(self) -> dict[str, Any]:
+        """What turned out while pictures were read and holds for those to come: the scale of floats. JSON values."""
+        return {_FOUND: self._guessed["white"]} if self.white_is_found else {}
+
+    def anew(self) -> Reading:
+        """The same choices for another run."""
+        return replace(self, _guessed={})
+
+    def learn(self, notes: Iterable[str]) -> None:
+        """Take over what an earlier part of the run found, out of its rows' notes."""
+        from anomalyclip.io.depth import guessed_white
+
+        if (white := guessed_white(notes)) is not None:
+            self._guessed.setdefault("white", white)
 
     def count(self, path: StrPath) -> int:
         """How many pictures a file holds; see `anomalyclip.io.frames.count_frames`."""

@@ -111,9 +111,9 @@ REFUSED = (
     RefusedKind(
         0,
         b"version https://git-lfs",
-        "a pointer of Git LFS in place of a picture",
+        "a pointer of Git LFS",
         picture=False,
-        remedy="fetch the picture itself (git lfs pull)",
+        remedy="fetch the file itself (git lfs pull)",
     ),
     RefusedKind(0, b"data:image/", "a picture written as text (base64)", picture=False, remedy="decode the text first"),
     RefusedKind(0, b"iVBORw0KGgo", "a picture written as text (base64)", picture=False, remedy="decode the text first"),

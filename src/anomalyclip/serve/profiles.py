@@ -254,7 +254,10 @@ class Profiles:
 
     def _read_so(self, reading: Reading) -> dict[str, Any]:
         """The model's provenance, with how images are read."""
-        return {**self._provenance, "settings": {**self._provenance["settings"], **reading.recorded()}}
+        return {
+            **self._provenance,
+            "settings": {**self._provenance["settings"], **reading.recorded(), **reading.found()},
+        }
 
     def _fitted(self, name: str, taken: Taken, aim: Aim) -> Profile | None:
         if taken.count < aim.images_needed:
