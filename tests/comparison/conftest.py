@@ -21,7 +21,9 @@ SETTINGS = EvaluationSettings(resamples=0)
 def evaluated(tmp_path: Path) -> Callable[..., Path]:
     """evaluated("a", {"bolt": (20, 10)}, shift=1.0) writes a run: classes -> (normal, anomalous) images."""
 
-    def make(name: str, classes: dict[str, tuple[int, int]], *, shift: float, seed: int = 0, **told: Any) -> Path:
+    def make(
+        name: str, classes: dict[str, tuple[int, int]], *, shift: float, seed: int = 0, maps: bool = False, **told: Any
+    ) -> Path:
         rng = np.random.default_rng(seed)
         results = []
         for one, counts in classes.items():
@@ -29,8 +31,13 @@ def evaluated(tmp_path: Path) -> Callable[..., Path]:
             for label, count in enumerate(counts):
                 kind = ("good", "bad")[label]
                 scores = 1 / (1 + np.exp(-rng.normal(label * shift, 1, count)))
+                own = [
+                    {"pixel_auroc": float(score) ** 0.5} if maps and label and i else {}
+                    for i, score in enumerate(scores)
+                ]
                 rows += [
-                    ImageRow(f"{one}/{kind}/{i}.png", one, kind, label, float(score)) for i, score in enumerate(scores)
+                    ImageRow(f"{one}/{kind}/{i}.png", one, kind, label, float(score), **own[i])
+                    for i, score in enumerate(scores)
                 ]
             results.append(summarise(one, rows, SETTINGS.pixel_metrics(), 0, SETTINGS))
         data = {"name": told.pop("data", "parts"), "root": str(tmp_path), "split": "test", "images": 1, "problems": []}

@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.stats import bootstrap
 from sklearn.metrics import f1_score, roc_auc_score
 
 from anomalyclip.cli import main
@@ -98,6 +99,32 @@ def test_a_mean_has_the_interval_of_bootstrap_interval(evaluated):
     expected = bootstrap_interval(auroc, scores.scores, scores.labels, 2000)
     mean = found.tables["image_auroc"].means[0]
     assert (mean.value, mean.low, mean.high) == pytest.approx(tuple(expected), abs=0.01), "other draws, same spread"
+
+
+def test_means_of_single_maps_have_intervals_and_paired_differences(evaluated):
+    """By SciPy's bootstrap of the same values; the first anomalous image of a class has no map."""
+    runs = [evaluated(name, CLASSES, shift=shift, maps=True) for name, shift in (("a", 0.5), ("b", 1.5))]
+    methods = read_methods(runs)
+    table = compare(methods, resamples=4000).tables["mean_pixel_auroc"]
+    values = [
+        [np.array(list(one.sets["parts", name].own("pixel_auroc").values())) for name in CLASSES] for one in methods
+    ]
+    assert [part.size for part in values[0]] == [9, 14]
+    for number, own in enumerate(values):
+        assert table.means[number].value == pytest.approx(np.mean([part.mean() for part in own]))
+
+    def mean(*parts, axis):
+        return sum(part.mean(axis=axis) for part in parts) / len(parts)
+
+    expected = bootstrap(values[1], mean, n_resamples=4000, method="percentile", random_state=0).confidence_interval
+    assert (table.means[1].low, table.means[1].high) == pytest.approx((expected.low, expected.high), abs=0.01)
+    gaps = [b - a for a, b in zip(*values, strict=True)]
+    expected = bootstrap(gaps, mean, n_resamples=4000, method="percentile", random_state=0).confidence_interval
+    difference = table.differences[1]
+    assert difference.value == pytest.approx(np.mean([gap.mean() for gap in gaps]))
+    assert (difference.low, difference.high) == pytest.approx((expected.low, expected.high), abs=0.01)
+    assert "| pixel AUROC per image |" in as_markdown(compare(methods, resamples=10))
+    assert "mean_aupro" not in compare(methods, resamples=0).tables
 
 
 @pytest.mark.parametrize("count", [1, 2])

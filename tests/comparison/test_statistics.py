@@ -13,6 +13,7 @@ from anomalyclip.errors import ConfigError
 from anomalyclip.metrics import auroc, average_precision
 from anomalyclip.metrics.bootstrap import _draws
 
+RESAMPLES = 60
 SIZES = [(12, 9), (30, 14)]
 REFERENCE = {auroc: roc_auc_score, average_precision: average_precision_score}
 
@@ -29,12 +30,12 @@ def sets_of(seed: int, shift: float) -> list[Scores]:
 @pytest.mark.parametrize("metric", list(REFERENCE))
 def test_a_paired_difference_is_the_loop_over_the_same_draws(metric):
     first, second = sets_of(1, 0.8), sets_of(2, 1.6)
-    found = paired_difference(metric, first, second, 200, seed=3)
+    found = paired_difference(metric, first, second, RESAMPLES, seed=3)
     compute = REFERENCE[metric]
-    drawn = np.zeros(200)
+    drawn = np.zeros(RESAMPLES)
     for number, (a, b) in enumerate(zip(first, second, strict=True)):
         rng = np.random.default_rng(statistics._seed(3, number))
-        rows = np.concatenate(list(_draws(a.labels, 200, rng, True)))
+        rows = np.concatenate(list(_draws(a.labels, RESAMPLES, rng, True)))
         assert all(a.labels[row].sum() == a.labels.sum() for row in rows)
         for i, row in enumerate(rows):
             values = [compute(one.labels[row], one.scores[row]) for one in (a, b)]
@@ -44,7 +45,7 @@ def test_a_paired_difference_is_the_loop_over_the_same_draws(metric):
     assert found.value == pytest.approx(plain, abs=1e-12)
     assert (found.low, found.high) == pytest.approx(tuple(np.percentile(drawn, [2.5, 97.5])), abs=1e-9)
     share = (drawn < -1e-12).mean() + (np.abs(drawn) <= 1e-12).mean() / 2
-    assert found.p == pytest.approx(max(2 * min(share, 1 - share), 1 / 200), abs=0.02)
+    assert found.p == pytest.approx(max(2 * min(share, 1 - share), 1 / RESAMPLES), abs=0.02)
 
 
 def test_the_interval_covers_the_difference_of_many_draws():

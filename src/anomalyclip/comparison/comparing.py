@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from anomalyclip.comparison.runs import Method, RunSet, SetName
+from anomalyclip.comparison.runs import OF_ONE_MAP, Method, RunSet, SetName
 from anomalyclip.comparison.statistics import (
     Estimate,
     RankTest,
     Scores,
+    mean_score,
     mean_with_interval,
     paired_difference,
     placements,
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 FORMAT = 1
 RESAMPLES = 1000
 BY_IMAGE = dict(zip(IMAGE_METRICS, (auroc, average_precision, f1_max), strict=True))
+MEANS = {f"mean_{metric}": metric for metric in OF_ONE_MAP}
+"""Means over the images of what each image's map has alone: these have intervals, as pixels of all images have not."""
+RESAMPLED = {**BY_IMAGE, **dict.fromkeys(MEANS, mean_score)}
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,9 @@ class MetricTable:
     Attributes:
         values: (sets, methods) in [0, 1], of the sets that every method has it on.
         sets: those.
-        means: per method, over the sets; an image metric's with its interval.
-        differences: per method, to the first on the images that both scored; None for the first, and for pixel metrics.
+        means: per method, over the sets; those of RESAMPLED with their interval.
+        differences: per method, to the first on the images that both scored; None for the first, and for metrics of the
+            pixels of all images together.
         wins: per method, on how many sets it is the best or one of the best.
         ranks: per method, the mean over sets; 1 is best.
         test: Friedman and Nemenyi, where there are enough methods and sets.
@@ -129,7 +134,7 @@ def compare(methods: Sequence[Method], *, resamples: int = RESAMPLES, seed: int 
         raise InputError(f"the runs have no data set and class in common ({listed}): evaluate them on the same data")
     notes = _left_out(methods, shared)
     tables = {}
-    for metric in METRICS:
+    for metric in (*METRICS, *MEANS):
         table, told = _table(metric, methods, shared, resamples, seed)
         notes += [one for one in told if one not in notes]
         if table is not None:
@@ -150,7 +155,7 @@ def _left_out(methods: Sequence[Method], shared: Sequence[SetName]) -> list[str]
 def _table(
     metric: str, methods: Sequence[Method], shared: Sequence[SetName], resamples: int, seed: int
 ) -> tuple[MetricTable | None, list[str]]:
-    of_images = metric in BY_IMAGE
+    of_images = metric in RESAMPLED
     rows = {name: [_value(metric, one.sets[name]) for one in methods] for name in shared}
     sets = tuple(name for name, values in rows.items() if None not in values)
     if not sets:
@@ -160,8 +165,8 @@ def _table(
     means, differences = [], list[Estimate | None]([None])
     for number, one in enumerate(methods):
         if of_images:
-            own = [one.sets[name].scores for name in sets]
-            means.append(mean_with_interval(BY_IMAGE[metric], own, resamples, seed))
+            own = [_scores(metric, one.sets[name]) for name in sets]
+            means.append(mean_with_interval(RESAMPLED[metric], own, resamples, seed))
         else:
             mean = float(values[:, number].mean())
             means.append(Estimate(mean, mean, mean))
@@ -177,7 +182,19 @@ def _table(
     return MetricTable(values, sets, tuple(means), tuple(differences), counted, mean_ranks, test), told
 
 
+def _scores(metric: str, one: RunSet, images: Sequence[str] | None = None) -> Scores:
+    """What is resampled: scores with labels, or the images' own values, which need none. images: None is all."""
+    if metric in BY_IMAGE:
+        return one.scores if images is None else one.only(images)
+    own = one.own(MEANS[metric])
+    values = np.array([own[name] for name in (own if images is None else images)], np.float64)
+    return Scores(values, np.ones(values.size, np.bool_))
+
+
 def _value(metric: str, one: RunSet) -> float | None:
+    if metric in MEANS:
+        own = _scores(metric, one)
+        return mean_score(own.scores, own.labels) if own.scores.size else None
     if metric not in BY_IMAGE:
         return one.values.get(metric)
     labels = one.scores.labels
@@ -187,17 +204,27 @@ def _value(metric: str, one: RunSet) -> float | None:
 def _difference(
     metric: str, first: Method, second: Method, sets: Sequence[SetName], resamples: int, seed: int
 ) -> Estimate | None:
-    pairs = [_paired(first.sets[name], second.sets[name]) for name in sets]
-    usable = [(a, b) for a, b in pairs if a.labels.any() and not a.labels.all() and (a.labels == b.labels).all()]
+    if metric in MEANS:
+        pairs = [_paired_values(metric, first.sets[name], second.sets[name]) for name in sets]
+        usable = [(a, b) for a, b in pairs if a.scores.size]
+    else:
+        pairs = [_paired(first.sets[name], second.sets[name]) for name in sets]
+        usable = [(a, b) for a, b in pairs if a.labels.any() and not a.labels.all() and (a.labels == b.labels).all()]
     if len(usable) < len(sets):
         return None
-    return paired_difference(BY_IMAGE[metric], [a for a, _ in usable], [b for _, b in usable], resamples, seed)
+    return paired_difference(RESAMPLED[metric], [a for a, _ in usable], [b for _, b in usable], resamples, seed)
 
 
 def _paired(one: RunSet, other: RunSet) -> tuple[Scores, Scores]:
     common = set(other.images)
     both = [name for name in one.images if name in common]
     return one.only(both), other.only(both)
+
+
+def _paired_values(metric: str, one: RunSet, other: RunSet) -> tuple[Scores, Scores]:
+    own, common = one.own(MEANS[metric]), other.own(MEANS[metric])
+    both = [name for name in own if name in common]
+    return _scores(metric, one, both), _scores(metric, other, both)
 
 
 def _images(methods: Sequence[Method], shared: Sequence[SetName]) -> list[ImageDifference]:

@@ -22,8 +22,12 @@ from anomalyclip.evaluation.result import METRICS
 from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from anomalyclip.data.dataset import Dataset
 
+OF_ONE_MAP = ("pixel_auroc", "pixel_ap", "aupro")
+"""Metrics that `evaluate` also gives of each anomalous image's map alone."""
 SetName = tuple[str, str]
 """(data set, class)."""
 
@@ -34,18 +38,25 @@ class RunSet:
 
     images: names (m,) of the images with a score; scores, labels (m,): theirs; values: the run's own metrics,
     METRICS -> value in [0, 1] or None; maps: image -> the file of its anomaly map, where the run kept it.
+    by_image: OF_ONE_MAP -> each image's own value (m,), NaN where it has none, as good images.
     """
 
     images: tuple[str, ...]
     scores: Scores
     values: Mapping[str, float | None] = field(default_factory=dict)
     maps: Mapping[str, Path] = field(default_factory=dict)
+    by_image: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def only(self, images: Sequence[str]) -> Scores:
         """Scores of these images, in their order."""
         place = {name: number for number, name in enumerate(self.images)}
         chosen = [place[name] for name in images]
         return Scores(self.scores.scores[chosen], self.scores.labels[chosen])
+
+    def own(self, metric: str) -> dict[str, float]:
+        """image -> its own value of one of OF_ONE_MAP, where it has one."""
+        values = self.by_image.get(metric, np.empty(0))
+        return {name: value for name, value in zip(self.images, values.tolist(), strict=False) if value == value}
 
 
 @dataclass(frozen=True)
@@ -122,6 +133,7 @@ def _evaluated(path: Path) -> Run:
                 tuple(row["image"] for row in own),
                 _scores([(float(row["score"]), int(row["label"])) for row in own]),
                 {metric: values[metric] for metric in METRICS},
+                by_image={name: np.array([float(row[name] or "nan") for row in own]) for name in OF_ONE_MAP},
             )
         return Run(path, "evaluate", _words(model), model, Path(data["root"]), sets)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

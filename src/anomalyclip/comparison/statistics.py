@@ -49,11 +49,21 @@ def resampled_mean(metric: Metric, sets: Sequence[Scores], resamples: int, seed:
 
     Set i is drawn with the seed (seed, i), so that two methods on the same sets see the same draws.
     """
-    drawn = [
-        bootstrap_values(metric, one.scores, one.labels, resamples, seed=_seed(seed, number))
-        for number, one in enumerate(sets)
-    ]
+    drawn = [_drawn(metric, one, resamples, _seed(seed, number)) for number, one in enumerate(sets)]
     return np.asarray(np.mean(drawn, axis=0))
+
+
+def mean_score(scores: Floats, labels: NDArray[np.bool_]) -> float:
+    """The metric of a number that images have of their own, as the pixel AUROC of one map; labels do not matter."""
+    return float(np.mean(scores))
+
+
+def _drawn(metric: Metric, one: Scores, resamples: int, seed: int) -> Floats:
+    if metric is not mean_score:
+        return bootstrap_values(metric, one.scores, one.labels, resamples, seed=seed)
+    count = one.scores.size
+    chosen = np.random.default_rng(seed).integers(0, count, (resamples, count))
+    return np.asarray(one.scores[chosen].mean(axis=1))
 
 
 def _seed(seed: int, number: int) -> int:

@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from anomalyclip.comparison.comparing import Comparison, MetricTable
+from anomalyclip.comparison.comparing import MEANS, Comparison, MetricTable
 from anomalyclip.comparison.statistics import Estimate
-from anomalyclip.evaluation.tables import HEADS, MISSING, latex_text, percent
+from anomalyclip.evaluation import tables
+from anomalyclip.evaluation.tables import MISSING, latex_text, percent
 from anomalyclip.io.names import printable
 
+HEADS = {**tables.HEADS, **{name: f"{tables.HEADS[metric]} per image" for name, metric in MEANS.items()}}
 Cell = tuple[str, bool]
 """Text, and whether it is the best of its row."""
 _SHOWN = 60
@@ -90,7 +92,7 @@ def footnotes(found: Comparison) -> list[str]:
     first = found.methods[0].name
     told = [
         f"Percent; in brackets 95% of {found.resamples:,} resamples of the images (seed {found.seed}). "
-        "Pixel metrics have none: a run keeps no pixels."
+        "Metrics of all images' pixels together have none, as a run keeps no pixels; means per image have."
         if found.resamples
         else "Percent, without resampling.",
         f"Differences are to {first}, on the images that both scored, drawn alike for both; p is two-sided.",
