@@ -41,7 +41,8 @@ FAMILY_RENDERS = 9
 #: row -> options of `anomalyclip evaluate SET` that give its numbers (a mean over a set's classes, here one pool)
 COMMANDS = {
     "pocket": "",
-    "pocket without DPAM": "--dpam qk",
+    "pocket, its prompts alone": "--prompts pocket",
+    "pocket, its prompts alone, without DPAM": "--prompts pocket --dpam qk",
     "pocket, hand-written prompts (clip)": "--prompts clip --class-agnostic --dpam vv",
     "pocket, hand-written prompts (winclip-ensemble)": "--prompts winclip-ensemble --class-agnostic --dpam vv",
 }
@@ -80,10 +81,11 @@ def untrained(folder: Path) -> Detector:
 def judges(folder: Path) -> dict[str, Callable[[], Judge]]:
     """The rows of the comparison, by name."""
     files = resolve_model("pocket", offline=True)
-    learned = resolve_prompts(files.prompts_or_error(), offline=True)
+    heads, learned = (resolve_prompts(name, offline=True) for name in (files.prompts_or_error(), "pocket"))
     return {
-        "pocket": lambda: from_files(files.weights, learned, name="pocket"),
-        "pocket without DPAM": lambda: from_files(files.weights, learned, dpam="qk"),
+        "pocket": lambda: from_files(files.weights, heads, name="pocket"),
+        "pocket, its prompts alone": lambda: from_files(files.weights, learned, name="pocket"),
+        "pocket, its prompts alone, without DPAM": lambda: from_files(files.weights, learned, dpam="qk"),
         "untrained network of the same shape": lambda: untrained(folder),
         "spectral residual saliency": SpectralResidual,
         "pocket, hand-written prompts (clip)": lambda: from_files(files.weights, "clip", dpam="vv"),
