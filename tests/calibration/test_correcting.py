@@ -214,3 +214,18 @@ def test_refusals_change_nothing(shop: Path, work: Path, capsys: pytest.CaptureF
     assert "already in the profile" in capsys.readouterr().err
     assert run("correct", *base, "--faulty", "p1.png") == 2
     assert "take the earlier correction back" in capsys.readouterr().err
+
+
+def test_names_come_from_the_file_that_a_report_saves(tmp_path: Path) -> None:
+    from anomalyclip.cli._correct_names import said_in
+    from anomalyclip.errors import InputError
+
+    file = tmp_path / "said.json"
+    file.write_text(json.dumps({"format": "anomalyclip-said", "normal": ["a b.png#region=2"], "faulty": ["c.png"]}))
+    assert said_in(file) == (["a b.png#region=2"], ["c.png"])
+    for other in ("{}", "no json", '{"format": "anomalyclip-said", "normal": [1], "faulty": []}', "[]"):
+        file.write_text(other)
+        with pytest.raises(InputError, match="that report"):
+            said_in(file)
+    with pytest.raises(InputError, match="cannot be read"):
+        said_in(tmp_path / "none.json")

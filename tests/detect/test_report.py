@@ -24,7 +24,9 @@ class Page(HTMLParser):
         self.elements: list[tuple[str, dict[str, str]]] = []
         self.open: list[str] = []
         self.text: dict[str, list[str]] = {}
-        self.feed(html)
+        self.feed(
+            re.sub(r'<script type="text/plain">(.*?)</script>', r"\1", html, flags=re.S)
+        )  # as the page unfolds it
         self.close()
         assert self.open == [], f"never closed: {self.open}"
 

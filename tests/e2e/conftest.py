@@ -1,19 +1,29 @@
-"""The real command on the small random CLIP of tests/golden: every step but good scores."""
+"""The real command on the small random CLIP of tests/golden: every step but good scores; and its page in a browser.
+
+With ANOMALYCLIP_SCREENSHOTS=FOLDER (`make screenshots`) the page runs on rendered boards with `pocket` and leaves the
+pictures of docs/serve.md there. The state of the page is compared, never its pixels.
+"""
 
 from __future__ import annotations
 
 import csv
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from PIL import Image
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
 
@@ -88,3 +98,122 @@ def rows_of() -> Callable[[Path], list[dict[str, Any]]]:
         return rows
 
     return read
+
+
+SHOTS = os.environ.get("ANOMALYCLIP_SCREENSHOTS")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+NORMALS = 25
+
+
+@dataclass
+class Desk:
+    """A page that is open on a running server, and the images to drop on it."""
+
+    page: Page
+    odd: list[Path]
+    normals: list[Path]
+    broken: Path
+    downloads: Path
+    errors: list[str] = field(default_factory=list)
+
+    def __call__(self, selector: str) -> Locator:
+        return self.page.locator(selector)
+
+    def shot(self, name: str, full: bool = False) -> None:
+        if SHOTS:
+            self.page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=full)
+
+    def save(self, kind: str) -> Path:
+        with self.page.expect_download() as waiting:
+            self(kind).click()
+        target = self.downloads / waiting.value.suggested_filename
+        waiting.value.save_as(target)
+        return target
+
+    def slide(self, selector: str, *keys: str) -> None:
+        self(selector).focus()
+        for key in keys:
+            self.page.keyboard.press(key)
+
+
+def _drawn(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Noise; the odd ones with a square in it."""
+    rng = np.random.default_rng(5)
+    paths = []
+    for i in range(NORMALS + 3):
+        pixels = rng.integers(90, 150, (96, 128, 3), dtype=np.uint8)
+        if i < 3:
+            pixels[30:50, 40 + 9 * i : 70 + 9 * i] = (240, 20, 30)
+        paths.append(folder / f"part {i:02d}.png")
+        Image.fromarray(pixels).save(paths[-1])
+    return paths[:3], paths[3:]
+
+
+def _rendered(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Renders that no model learned from: photographs in the documentation would need their owners' consent."""
+    from anomalyclip.data.synthetic import render
+    from anomalyclip.pretraining.recipe import UNSEEN_SEED
+
+    paths = []
+    for i in range(NORMALS + 5):
+        sample = render(UNSEEN_SEED + i, 480, anomalous=i < 5, families=("wood",))
+        paths.append(folder / f"board-{i:02d}.png")
+        Image.fromarray(sample.image).save(paths[-1])
+    return paths[:5], paths[5:]
+
+
+@pytest.fixture(scope="module")
+def address(small_model: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """`anomalyclip serve` as a user starts it, on a free port."""
+    options = [] if SHOTS else small_model
+    command = [sys.executable, "-m", "anomalyclip", "serve", "--port", "0", "--drain", "0", *options]
+    log = (tmp_path_factory.mktemp("browser") / "log").open("wb")
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    try:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if found := re.search(rb"Open (http://\S+)", line):
+                break
+        else:
+            pytest.fail("the server did not start")
+        drain = subprocess.Popen(["cat"], stdin=process.stderr, stdout=log)
+        yield found.group(1).decode()
+        process.terminate()
+        assert process.wait(60) == 0
+        drain.wait(60)
+    finally:
+        process.kill()
+        process.wait(60)
+        log.close()
+        if process.stderr is not None:
+            process.stderr.close()
+
+
+@pytest.fixture(scope="module")
+def desk(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    if CHROMIUM is None:
+        pytest.fail("no Chromium on this machine: run `make browser`, or apt-get install chromium")
+    folder = tmp_path_factory.mktemp("images")
+    odd, normals = (_rendered if SHOTS else _drawn)(folder)
+    broken = folder / "notes.png"
+    broken.write_text("no image")
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=60_000)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme="light", accept_downloads=True)
+        here = Desk(page, odd, normals, broken, tmp_path_factory.mktemp("downloads"))
+        page.on("pageerror", lambda error: here.errors.append(str(error)))
+        page.on("console", lambda message: here.errors.append(message.text) if message.type == "error" else None)
+        page.on(
+            "request", lambda request: here.errors.append(request.url) if _elsewhere(request.url, address) else None
+        )
+        page.goto(address)
+        yield here
+        browser.close()
+    assert here.errors == [], "no script fails, nothing is loaded from elsewhere"
+
+
+def _elsewhere(url: str, address: str) -> bool:
+    return not url.startswith((address, "blob:", "data:"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 from collections.abc import Callable
@@ -65,6 +66,11 @@ def test_a_threshold_is_tried_and_corrections_become_a_command(report: Callable[
         page.keyboard.press("ArrowRight")
         page.click("#viewer [data-said=faulty]")
         page.keyboard.press("Escape")
+        with page.expect_download() as waiting:
+            page.click("#export")
+        assert json.loads(waiting.value.path().read_text()) == {
+            "format": "anomalyclip-said", "normal": ["/data/it's 4.png"], "faulty": ["/data/it's 3.png"],
+        }  # fmt: skip
         said = page.inner_text("#command")
         assert said.startswith(f"anomalyclip correct {path.parent} --profile line.json --normal ")
         assert shlex.split(said)[5:] == ["--normal", "/data/it's 4.png", "--faulty", "/data/it's 3.png"]
@@ -73,5 +79,13 @@ def test_a_threshold_is_tried_and_corrections_become_a_command(report: Callable[
         page.emulate_media(media="print")
         expect(page.locator(".cut")).to_be_hidden()
         expect(page.locator("article").first).to_be_attached()
+        page.emulate_media(media="screen")
+        page.goto(report([i / 400 for i in range(400)]).as_uri())
+        expect(page.locator("article h2").first).to_be_visible()
+        assert page.locator("article").count() == 400
+        assert page.locator("article h2").count() < 100, "cards far from the view stay folded"
+        page.locator("article").last.scroll_into_view_if_needed()
+        expect(page.locator("article").last.locator("h2")).to_have_text("/data/it's 0.png")
+        expect(page.locator("article").first.locator("h2")).to_have_count(0)
         browser.close()
     assert errors == []

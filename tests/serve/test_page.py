@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
 from anomalyclip.io.overlay import colours
-from anomalyclip.serve.static import FOLDER
+from anomalyclip.serve.static import FOLDER, LANGUAGES
 
-TEXTS = {path.name: path.read_text("utf-8") for path in sorted(FOLDER.iterdir())}
+TEXTS = {path.name: path.read_text("utf-8") for path in sorted(FOLDER.iterdir()) if path.is_file()}
+SPOKEN = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(LANGUAGES.iterdir())}
 
 
 def test_the_colour_scale_is_the_packages() -> None:
@@ -27,7 +30,9 @@ def test_nothing_is_loaded_from_elsewhere() -> None:
 
 
 def test_every_file_is_used_and_every_used_file_is_there() -> None:
-    used = {"index.html", *re.findall(r'page/([\w.]+)"', TEXTS["index.html"])}
+    used = {
+        name for page in ("index.html", "docs.html") for name in [page, *re.findall(r'page/([\w.]+)"', TEXTS[page])]
+    }
     used |= {name for text in TEXTS.values() for name in re.findall(r'from "\./([\w.]+)"', text)}
     assert used == set(TEXTS)
 
@@ -64,3 +69,62 @@ def test_served_with_a_policy_that_forbids_everything_else(server) -> None:
         assert server.ask("GET", f"/page/{name}", if_none_match=answer.headers["etag"]).status == 304
     for path in ("/page/../app.py", "/page/%2e%2e/app.py", "/page/nothing.js"):
         assert server.ask("GET", path).status == 404
+
+
+class _Words(HTMLParser):
+    """What a page says: its text, and the attributes that are read out."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+        self._text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs) -> None:
+        self._flush()
+        self.found |= {
+            value for name, value in attrs if name in ("aria-label", "title", "placeholder", "alt") and value
+        }
+
+    def handle_endtag(self, tag) -> None:
+        self._flush()
+
+    def handle_data(self, data) -> None:
+        self._text += data
+
+    def _flush(self) -> None:
+        self.found.add(" ".join(self._text.split()))
+        self._text = ""
+
+
+def _said() -> set[str]:
+    """English of the page and of its scripts: what say(...) and count(...) get, and tables that are said later."""
+    found = _Words(TEXTS["index.html"]).found
+    for name, script in TEXTS.items():
+        if name.endswith(".js") and name not in ("language.js", "docs.js"):
+            joined = re.sub(r'" \+\s*"', "", script)
+            found |= set(re.findall(r'say\(\s*"([^"]+)"', joined))
+            found |= {text for pair in re.findall(r'count\([^"]+"([^"]+)", "([^"]+)"', joined) for text in pair}
+            found |= {text for pair in re.findall(r'say\([^?;]*\? "([^"]+)"\s*: "([^"]+)"', joined) for text in pair}
+    scripts = TEXTS["list.js"] + TEXTS["show.js"]
+    for table in re.findall(r"const (?:WAITING|SAID|STATES) = {(.*?)};", scripts):
+        found |= set(re.findall(r': "([^"]+)"', table))
+    return {
+        words for words in found if re.search(r"[A-Za-z]{2}", words) and not re.match(r"(anomalyclip|[a-z-]+\.)", words)
+    }
+
+
+@pytest.mark.parametrize("code", SPOKEN)
+def test_a_language_says_everything_with_the_same_values(code) -> None:
+    table = SPOKEN[code]
+    spoken = _said()
+    assert len(spoken) > 150
+    assert spoken - table.keys() == set()
+    for english, other in table.items():
+        assert set(re.findall(r"{\w+}", english)) == set(re.findall(r"{\w+}", other)), english
+
+
+def test_the_languages_are_the_files(server) -> None:
+    told = server.ask("GET", "/languages").json
+    assert {one["code"] for one in told} == SPOKEN.keys() == {"de"}
+    assert server.ask("GET", "/page/languages/de.json").json == SPOKEN["de"]

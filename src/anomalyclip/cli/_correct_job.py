@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomalyclip.cli._console import note
-from anomalyclip.cli._correct_names import Named, Rows, item_of
+from anomalyclip.cli._correct_names import Named, Rows, item_of, said_in
 from anomalyclip.cli._declared import Given
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.io.names import printable
@@ -37,7 +37,7 @@ class CorrectJob:
 
         with filelock.FileLock(self.journal.lock()):  # two people correct one after the other
             code = self._undo() if self.given.undo else DONE
-            if self.given.normal or self.given.faulty:
+            if any(self._names):
                 code = self._correct()
             if self.given.export is not None:
                 self._export()
@@ -69,6 +69,15 @@ class CorrectJob:
 
         return CorrectionsJournal(self.file, self.profile.name)
 
+    @cached_property
+    def _names(self) -> tuple[list[str], list[str]]:
+        """What is said to be normal, and what faulty. Raises InputError for a file that report.html did not save."""
+        normal, faulty = list(self.given.normal or ()), list(self.given.faulty or ())
+        if self.given.said_in is not None:
+            told = said_in(self.given.said_in)
+            normal, faulty = normal + told[0], faulty + told[1]
+        return normal, faulty
+
     @property
     def _by(self) -> str:
         if self.given.by:
@@ -91,7 +100,7 @@ class CorrectJob:
 
         profile, number = self.profile, self.journal.next_number()
         rows = Rows(self.given.results)
-        normal, faulty = rows.named(self.given.normal or ()), rows.named(self.given.faulty or ())
+        normal, faulty = (rows.named(names) for names in self._names)
         self._check(normal, faulty, profile)
         model, stream = self._model(profile)
         found = self._gather(profile, model, stream, normal)

@@ -18,6 +18,9 @@ from anomalyclip.io.names import printable
 if TYPE_CHECKING:
     from anomalyclip.detect import InputItem
 
+SAID = "anomalyclip-said"
+"""What the file of a report's corrections calls itself."""
+
 
 @dataclass(frozen=True)
 class Named:
@@ -97,3 +100,19 @@ def item_of(path: str, axis: str = "z") -> InputItem:
         return InputItem(path, Path(path).stem, path_key(path))
     frame = int(found[2])
     return InputItem(path, Path(path).stem, frame_key(path_key(found[1]), frame), frame=frame, axis=axis)
+
+
+def said_in(file: Path) -> tuple[list[str], list[str]]:
+    """(normal, faulty) names in a file that `report.html` saved. Raises InputError."""
+    try:
+        told = json.loads(file.read_bytes())
+        names = told["normal"], told["faulty"]
+        if told["format"] != SAID or not all(isinstance(one, str) for group in names for one in group):
+            raise ValueError
+    except OSError as error:
+        raise InputError(f"--said-in {printable(file)} cannot be read: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"--said-in {printable(file)}: expected a file that report.html saved (its Corrections)"
+        ) from error
+    return list(names[0]), list(names[1])

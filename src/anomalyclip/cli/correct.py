@@ -17,11 +17,13 @@ def app(given: Given) -> None:
     """
     from anomalyclip.cli._correct_job import CorrectJob
 
-    said = given.said("normal", "faulty")
+    said = given.said("normal", "faulty", "said_in")
     if given.undo and said:
         raise ConfigError(f"--undo takes the last correction back: leave {' and '.join(said)} out")
     if not said and not given.undo and given.export is None:
-        raise ConfigError("nothing to correct: add --normal NAME, --faulty NAME, --undo, or --export FILE")
+        raise ConfigError(
+            "nothing to correct: add --normal NAME, --faulty NAME, --said-in FILE, --undo, or --export FILE"
+        )
     if given.export is not None and given.export.suffix.lower() not in (".csv", ".json"):
         raise ConfigError(f"--export {given.export}: the ending says the format: .csv, or .json for COCO")
     raise click.exceptions.Exit(CorrectJob(given).run())

@@ -80,6 +80,7 @@ def _api_key(file: Path | None) -> str | None:
 def _need_extra() -> None:
     from importlib.util import find_spec
 
-    missing = [name for name in ("fastapi", "uvicorn", "python_multipart", "prometheus_client") if not find_spec(name)]
+    wanted = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "fastapi_swagger")
+    missing = [name for name in wanted if not find_spec(name)]
     if missing:
         raise ConfigError(f"serving needs {', '.join(missing)}: pip install 'anomalyclip[serve]'")

@@ -6,6 +6,31 @@
   const cards = [...gallery.children];
   const root = document.documentElement;
 
+  // A card holds its inside as text and is unfolded near the view, so that thousands of pictures open at once.
+  const FAR = 900; // pixels beyond the view
+  const MOST_PRINTED = 500;
+  const isOpen = (card) => card.childElementCount > 1;
+  const unfold = (card) => {
+    if (isOpen(card)) return;
+    card.firstElementChild.insertAdjacentHTML("afterend", card.firstElementChild.textContent);
+    card.style.minHeight = "";
+    showBadge(card);
+  };
+  const fold = (card) => {
+    if (!isOpen(card) || card.contains(document.activeElement)) return;
+    card.style.minHeight = `${card.offsetHeight}px`;
+    while (card.lastChild !== card.firstElementChild) card.lastChild.remove();
+  };
+  const near = new IntersectionObserver(
+    (seen) => { for (const { target, isIntersecting } of seen) if (isIntersecting) unfold(target); else fold(target); },
+    { rootMargin: `${FAR}px 0px` });
+  const showBadge = (card) => {
+    const decision = card.dataset.decision;
+    let badge = card.querySelector(".badge");
+    if (!badge && decision) { badge = document.createElement("span"); card.querySelector(".score").append(badge); }
+    if (badge) Object.assign(badge, { className: `badge ${decision}`, textContent: decision });
+  };
+
   // Theme: the system's choice until the button is used; file:// pages may have no storage.
   const theme = byId("theme");
   const stored = { get: () => { try { return localStorage.getItem("theme"); } catch { return null; } },
@@ -80,9 +105,7 @@
   };
   const judge = (card, decision) => {
     card.dataset.decision = decision;
-    let badge = card.querySelector(".badge");
-    if (!badge && decision) { badge = document.createElement("span"); card.querySelector(".score").append(badge); }
-    if (badge) Object.assign(badge, { className: `badge ${decision}`, textContent: decision });
+    if (isOpen(card)) showBadge(card);
   };
   cut.parentElement.hidden = total === 0;
   cut.addEventListener("input", () => { decide(Number(cut.value)); byId("back").hidden = false; byId("said-threshold").textContent = ""; show(); });
@@ -96,23 +119,35 @@
     show();
   });
 
-  // Corrections: said here, kept in this browser, carried out by a command.
+  // Corrections: said here of pictures and of regions (NAME#region=2), kept in this browser, carried out by a command.
   const KEY = `said ${location.pathname}`;
   const said = new Map();
   try { for (const [name, what] of JSON.parse(localStorage.getItem(KEY) || "[]")) said.set(name, what); } catch { /* for this visit */ }
+  const part = byId("part");
+  const meant = () => current.dataset.name + part.value;
+  const list = (what) => [...said].filter(([, one]) => one === what).map(([name]) => name);
   const quoted = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
   const showSaid = () => {
-    for (const card of cards) { const what = said.get(card.dataset.name); if (what) card.dataset.said = what; else delete card.dataset.said; }
-    const list = (what) => [...said].filter(([, one]) => one === what).map(([name]) => quoted(name)).join(" ");
-    const words = ["normal", "faulty"].map((what) => (list(what) ? ` --${what} ${list(what)}` : "")).join("");
+    for (const card of cards) delete card.dataset.said;
+    for (const [name, what] of said) {
+      const card = byName.get(name.replace(/#region=\d+$/, "")) || byName.get(name);
+      if (card) card.dataset.said = what;
+    }
+    const words = ["normal", "faulty"].map((what) => (list(what).length ? ` --${what} ${list(what).map(quoted).join(" ")}` : "")).join("");
     const here = location.protocol === "file:" ? decodeURIComponent(location.pathname).replace(/\/[^/]*$/, "") : "RESULTS_DIR";
     byId("command").textContent = `anomalyclip correct ${quoted(here || ".")} --profile line.json${words}`;
     byId("said").hidden = said.size === 0;
     for (const button of document.querySelectorAll("button[data-said]")) {
-      button.setAttribute("aria-pressed", String(current !== null && said.get(current.dataset.name) === button.dataset.said));
+      button.setAttribute("aria-pressed", String(current !== null && said.get(meant()) === button.dataset.said));
     }
     try { localStorage.setItem(KEY, JSON.stringify([...said])); } catch { /* for this visit */ }
   };
+  const byName = new Map(cards.map((card) => [card.dataset.name, card]));
+  const offerParts = (card) => {
+    const regions = Array.from({ length: Number(card.dataset.regions) }, (_, i) => new Option(`region ${i + 1}`, `#region=${i + 1}`));
+    part.replaceChildren(new Option("the whole picture", ""), ...regions);
+  };
+  part.addEventListener("change", showSaid);
   byId("copy").addEventListener("click", () => {
     const range = document.createRange();
     range.selectNodeContents(byId("command"));
@@ -120,12 +155,19 @@
     getSelection().addRange(range);
     document.execCommand("copy"); // works on file:// pages, too
   });
+  byId("export").addEventListener("click", () => {
+    const content = JSON.stringify({ format: "anomalyclip-said", normal: list("normal"), faulty: list("faulty") }, null, 1);
+    const link = document.createElement("a");
+    Object.assign(link, { href: URL.createObjectURL(new Blob([content], { type: "application/json" })), download: "said.json" }).click();
+  });
   byId("unsay").addEventListener("click", () => { said.clear(); showSaid(); });
 
   // Enlarge: Enter or click opens, arrows step, Escape closes.
   const viewer = byId("viewer");
   const open = (card) => {
     current = card;
+    unfold(card);
+    offerParts(card);
     const sources = card.querySelectorAll(".pictures img");
     viewer.querySelectorAll(".large img").forEach((image, i) => { image.src = sources[i].src; });
     viewer.querySelector("p").textContent = `${card.dataset.name}  ·  ${score(card).toFixed(3)}  ${card.dataset.decision}`;
@@ -133,9 +175,11 @@
     showSaid();
   };
   const step = (by) => {
-    const list = visible().filter((card) => card.querySelector(".pictures"));
-    const next = list[list.indexOf(current) + by];
-    if (next) open(next);
+    const shown = visible();
+    for (let at = shown.indexOf(current) + by; shown[at]; at += by) {
+      unfold(shown[at]);
+      if (shown[at].querySelector(".pictures")) return open(shown[at]);
+    }
   };
   gallery.addEventListener("click", (event) => {
     const pictures = event.target.closest(".pictures");
@@ -145,12 +189,14 @@
     if (event.target === viewer) viewer.close();
     if (event.target.dataset.step) step(Number(event.target.dataset.step));
     const what = event.target.dataset.said;
-    if (what) { if (said.get(current.dataset.name) === what) said.delete(current.dataset.name); else said.set(current.dataset.name, what); showSaid(); }
+    if (what) { if (said.get(meant()) === what) said.delete(meant()); else said.set(meant(), what); showSaid(); }
   });
   viewer.addEventListener("keydown", (event) => {
     if (event.key === "ArrowRight") step(1);
     if (event.key === "ArrowLeft") step(-1);
   });
   showSaid();
+  for (const card of cards) near.observe(card);
+  addEventListener("beforeprint", () => visible().slice(0, MOST_PRINTED).forEach(unfold));
   viewer.addEventListener("close", () => { const button = current && current.querySelector(".pictures"); if (button) button.focus(); });
 })();

@@ -24,7 +24,7 @@ from anomalyclip.io.depth import guessed_white
 
 Mode = Literal["new", "resume", "overwrite"]
 
-MAX_CARDS = 1000
+MAX_CARDS = 5000
 """So many images at most, the highest scores, carry thumbnails in the report (about 20 kB each)."""
 
 

@@ -22,7 +22,9 @@ from anomalyclip.serve.refusals import Refused, error_answer
 logger = logging.getLogger("anomalyclip.serve")
 
 _GUARDED = "/v1/"
-_WORK = frozenset({"/v1/detect", "/v1/calibrate", "/v1/profiles"})  # hold a place while they are carried out
+_WORK = frozenset(
+    {"/v1/detect", "/v1/calibrate", "/v1/profiles", "/v1/part", "/v1/report"}
+)  # hold a place while they are carried out
 _CORRECTIONS = "/corrections"  # so do those of a profile
 _METHODS = frozenset({"GET", "HEAD", "POST", "DELETE"})
 _GONE = 499  # what proxies log for a client that left

@@ -64,6 +64,11 @@ class Deciding:
     geometry: Geometry = field(default_factory=Geometry)
     areas: Areas = field(default_factory=Areas)
 
+    @classmethod
+    def plainly(cls, reading: Reading) -> Deciding:
+        """Without thresholds, for what decides nothing."""
+        return cls(Rules(), reading=reading)
+
     @property
     def plain(self) -> bool:
         """Whether images are judged in one view of all their pixels."""

@@ -49,6 +49,13 @@ RESULTS: tuple[Setting, ...] = (
         many=True,
         metavar="NAME",
     ),
+    Setting(
+        "said_in",
+        Path,
+        "Take both from the file that report.html saves, in place of names.",
+        (CORRECT,),
+        metavar="FILE",
+    ),
     Setting("undo", bool, "Take the last correction back.", (CORRECT,), default=False),
     Setting(
         "min_recall",

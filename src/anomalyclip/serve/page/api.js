@@ -1,4 +1,6 @@
 // The server's paths, as functions. Waits where it is busy, asks for the key where it wants one.
+import { say } from "./language.js";
+
 const PATIENCE = 40; // times that a busy server is asked again
 let key = "";
 
@@ -30,10 +32,31 @@ export const bring = (text) => ask("v1/profiles", { method: "POST", body: text, 
 /** A good picture that a profile remembers, as a blob. */
 export const goodPicture = (name, number) => ask(`v1/profiles/${encodeURIComponent(name)}/pictures/${number}`, {}, 0, (response) => response.blob());
 
-function send(path, files) {
+/** Correct a profile by one picture; its scores before and after. */
+export const correct = (name, file, options) => send(`${at(name)}/corrections?${new URLSearchParams(options)}`, [file]);
+
+export const undo = (name, number, options) => ask(`${at(name)}/corrections/${number}?${new URLSearchParams(options)}`, { method: "DELETE" });
+export const corrections = (name) => ask(`${at(name)}/corrections`);
+/** The journal as text: csv or coco. */
+export const journal = (name, form) => ask(`${at(name)}/corrections?form=${form}`, {}, 0, (response) => response.text());
+export const keepThresholds = (name, options) => ask(`${at(name)}/thresholds?${new URLSearchParams(options)}`, { method: "POST" });
+
+/** A part of a picture at its own pixels, as a blob. */
+export function part(file, box, side, frame, profile) {
+  const query = new URLSearchParams({ box, side, ...(frame === null ? {} : { frame }), ...(profile ? { profile } : {}) });
+  return send(`v1/part?${query}`, [file], (response) => response.blob());
+}
+
+/** `report.html` of rows with small pictures, as a blob. */
+export const reportOf = (content) =>
+  ask("v1/report", { method: "POST", body: JSON.stringify(content), headers: { "content-type": "application/json" } }, 0, (response) => response.blob());
+
+const at = (name) => `v1/profiles/${encodeURIComponent(name)}`;
+
+function send(path, files, read) {
   const body = new FormData();
   for (const file of files) body.append("files", file, file.name);
-  return ask(path, { method: "POST", body });
+  return ask(path, { method: "POST", body }, 0, read);
 }
 
 async function ask(path, options = {}, tries = 0, read = (response) => response.json()) {
@@ -43,7 +66,7 @@ async function ask(path, options = {}, tries = 0, read = (response) => response.
   try {
     response = await fetch(path, { ...options, headers });
   } catch {
-    throw new ServerError(0, "unreachable", "The server does not answer. Is it still running?");
+    throw new ServerError(0, "unreachable", say("The server does not answer. Is it still running?"));
   }
   if (response.ok) return read(response);
   if (response.status === 429 && tries < PATIENCE) {
@@ -53,7 +76,7 @@ async function ask(path, options = {}, tries = 0, read = (response) => response.
   }
   if (response.status === 401 && (key !== used || (await askForKey(used !== "")))) return ask(path, options, tries, read);
   const { error } = await response.json().catch(() => ({ error: {} }));
-  throw new ServerError(response.status, error.kind ?? "failed", error.message ?? `The server answered ${response.status}.`);
+  throw new ServerError(response.status, error.kind ?? "failed", error.message ?? say("The server answered {status}.", { status: response.status }));
 }
 
 let asking = null;

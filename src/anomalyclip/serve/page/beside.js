@@ -1,5 +1,6 @@
 // A region's suspicious patch and the good patch that it was compared with, beside each other.
 import * as api from "./api.js";
+import { say } from "./language.js";
 import { change, onChange, regionsOf, state } from "./state.js";
 
 const PATCHES = 5; // sides of a patch that a pane shows
@@ -30,19 +31,20 @@ function nearestOf(item, region) {
 
 async function draw() {
   const shown = state.beside;
-  const fits = shown !== null && shown.item === state.selected && shown.item.status === "done";
+  const fits = shown !== null && shown.item === state.selected && shown.item.status === "done" && Boolean(shown.item.map);
   $("beside").hidden = !fits;
   if (!fits) return;
   const { item, nearest } = shown;
   $("beside-panes").hidden = nearest === null;
   if (nearest === null) {
-    $("beside-words").textContent = state.judge
+    $("beside-words").textContent = say(state.judge
       ? "The server told no good patch for this region: lower the region threshold of the profile, or look again."
-      : "Calibrate, or choose a profile with a memory, to see the good patch that a region is compared with.";
+      : "Calibrate, or choose a profile with a memory, to see the good patch that a region is compared with.");
     return;
   }
-  $("beside-words").textContent = `The nearest good patch lies in ${nearest.picture}; distance ${nearest.distance.toFixed(3)} ` +
-    "(0 is the same, 2 the opposite).";
+  $("beside-words").textContent = say("The nearest good patch lies in {picture}; distance {distance} (0 is the same, 2 the opposite).", {
+    picture: nearest.picture, distance: nearest.distance.toFixed(3),
+  });
   paint($("beside-own"), item.preview, [item.row.width, item.row.height], nearest.patch, "rgb(255 140 60)");
   const good = await goodPicture(item.judge, nearest.number);
   if (state.beside === shown) paint($("beside-good"), good, nearest.size, nearest.box, "rgb(90 200 160)");

@@ -1,14 +1,14 @@
-// From normal images to thresholds: sends them a few at a time, says what came of it, offers the profile.
+// From normal images to thresholds: sends them a few at a time, says what came of it, saves and brings back profiles.
 import * as api from "./api.js";
 import { takeFiles } from "./drop.js";
+import { count, say } from "./language.js";
+import { choose, listProfiles, percent, revisions } from "./profiles.js";
 import { saveProfile } from "./save.js";
-import { change, onChange, state, useProfile } from "./state.js";
+import { change, onChange, state } from "./state.js";
 
 const AT_ONCE = 8;
 const $ = (id) => document.getElementById(id);
-const percent = (share) => `${Number((100 * share).toPrecision(2))}%`;
 let normals = [];
-let revisions = {}; // of profiles, by name, as this page has seen them
 
 /** `given`: name of the profile that the server was started with, if it is the only one. */
 export function setUpCalibration(report, given) {
@@ -17,30 +17,34 @@ export function setUpCalibration(report, given) {
     showCount();
   });
   $("rate").addEventListener("change", showCount);
+  const failed = (error) => note(error.message, "bad");
   $("calibration").addEventListener("submit", (event) => {
     event.preventDefault();
-    run().catch((error) => note(error.message, "bad"));
+    run().catch(failed);
   });
-  $("save-profile").addEventListener("click", async () => saveProfile(await api.profile(state.profile.name, true), state.profile.name));
-  takeFiles($("profile-drop"), $("profile-choose"), $("profile-file"), (files) => bring(files[0]).catch((error) => note(error.message, "bad")));
-  $("profile").addEventListener("change", () => choose($("profile").value).catch((error) => report(error.message)));
-  onChange(showProfile);
+  $("save-profile").addEventListener("click", () => {
+    const { name } = state.profile;
+    api.profile(name, true).then((file) => saveProfile(file, name)).catch(failed);
+  });
+  takeFiles($("profile-drop"), $("profile-choose"), $("profile-file"), (files) => bring(files[0]).catch(failed));
+  onChange(() => {
+    if (state.profile === null && $("calibrated").dataset.kind !== "bad") $("calibrated").hidden = true;
+  });
   listProfiles().then(() => (given ? choose(given) : null)).catch((error) => report(error.message));
 }
 
 async function bring(file) {
-  const { profiles } = await api.bring(await file.text());
-  await listProfiles();
-  await choose(profiles[0].name);
-  note(`${profiles[0].name} is back: ${profiles[0].images} normal images, ${profiles[0].remembered} of them remembered.`);
+  const { profiles: [{ name, images, remembered }] } = await api.bring(await file.text());
+  await choose(name);
+  note(say("{name} is back: {images} normal images, {remembered} of them remembered.", { name, images, remembered }));
 }
 
-function showCount() {
-  const needed = Math.ceil(1 / Number($("rate").value)) - 1;
-  const count = normals.length;
-  const few = count < needed ? ` ${percent(Number($("rate").value))} needs at least ${needed}.` : "";
-  $("normals-count").textContent = (count ? `${count} normal image${count === 1 ? "" : "s"}.` : "No normal images yet.") + few;
-  $("calibrate").disabled = count === 0;
+export function showCount() {
+  const rate = Number($("rate").value);
+  const needed = Math.ceil(1 / rate) - 1;
+  const few = normals.length < needed ? ` ${say("{rate} needs at least {needed}.", { rate: percent(rate), needed })}` : "";
+  $("normals-count").textContent = (normals.length ? count(normals.length, "{n} normal image.", "{n} normal images.") : say("No normal images yet.")) + few;
+  $("calibrate").disabled = normals.length === 0;
 }
 
 async function run() {
@@ -59,68 +63,30 @@ async function run() {
   } catch (error) {
     if (error.kind !== "conflict") throw error;
     await listProfiles();
-    throw new Error(`Another page or program changed the profile ${name} meanwhile. Press again to replace it ` +
-      "(the server keeps the one that is replaced), or take another name.");
+    throw new Error(say("Another page or program changed the profile {name} meanwhile. Press again to replace it " +
+      "(the server keeps the one that is replaced), or take another name.", { name }));
   } finally {
     bar.hidden = true;
     $("calibrate").disabled = false;
   }
   revisions[name] = answer.revision;
-  const left = skipped ? ` ${skipped} left out (unreadable or the same picture twice).` : "";
-  const notes = answer.notes.map((line) => ` ${line}.`).join("");
-  if (answer.profile === null) {
-    const best = percent(answer.smallest_rate);
-    const kept = answer.kept ? ` The profile ${name} of ${answer.kept.images} images at ${percent(answer.kept.rate)} stays.` : "";
-    note(`${answer.images} images support ${best} at best; ${percent(Number(rate))} needs ${answer.images_needed}.${left} ` +
-      `Drop more, or allow more false alarms.${kept}${notes}`, "bad");
-    return;
-  }
-  await listProfiles();
+  const told = (skipped ? ` ${say("{n} left out (unreadable or the same picture twice).", { n: skipped })}` : "") +
+    answer.notes.map((line) => ` ${line}.`).join("");
+  if (answer.profile === null) return note(tooFew(answer, name, Number(rate)) + told, "bad");
   await choose(name);
-  const { remembered } = answer.profile;
-  const memory = remembered ? ` ${remembered} are remembered; click a region to see the good patch beside it.` : "";
-  const before = answer.earlier.length ? ` The earlier ${name} is kept on the server (revision ${answer.earlier.at(-1)}).` : "";
-  note(`${answer.images} normal images measured.${left} Thresholds are set.${memory}${before}${notes}`);
+  note(`${count(answer.images, "{n} normal image measured.", "{n} normal images measured.")} ${say("Thresholds are set.")}` +
+    (answer.profile.remembered ? ` ${say("{n} are remembered; click a region to see the good patch beside it.", { n: answer.profile.remembered })}` : "") +
+    (answer.earlier.length ? ` ${say("The earlier {name} is kept on the server (revision {revision}).", { name, revision: answer.earlier.at(-1) })}` : "") + told);
 }
 
-async function listProfiles() {
-  const { profiles } = await api.profiles();
-  revisions = Object.fromEntries(profiles.map(({ name, revision }) => [name, revision]));
-  const first = $("profile").options[0];
-  $("profile").replaceChildren(first, ...profiles.map(({ name, images }) => new Option(`${name} (${images} images)`, name)));
-}
-
-async function choose(name) {
-  if (name === "") return useProfile(null);
-  const { profiles } = await api.profiles();
-  const summary = profiles.find((one) => one.name === name);
-  const file = await api.profile(name);
-  useProfile({ ...summary, scores: file.profiles[0].image.scores });
-}
-
-function showProfile() {
-  const profile = state.profile;
-  $("profile").value = profile?.name ?? "";
-  $("save-profile").hidden = profile === null;
-  $("guarantee").textContent = profile === null ? "" : state.moved ? flagged(profile) : guarantee(profile);
-  if (profile === null && $("calibrated").dataset.kind !== "bad") $("calibrated").hidden = true;
-}
-
-/** What a threshold that was moved by hand does to the good pictures. */
-function flagged({ scores }) {
-  const above = scores.filter((score) => score >= state.threshold).length;
-  return `Would flag ${above} of your ${scores.length} good (${percent(above / scores.length)}).`;
-}
-
-function guarantee({ rate, images, rate_interval: [low, high] }) {
-  return `At most ${percent(rate)} of normal images are called anomalous, averaged over calibrations; ` +
-    `with these ${images} images it is ${percent(low)} to ${percent(high)} (95%).`;
+function tooFew({ images, smallest_rate: best, images_needed: needed, kept }, name, rate) {
+  const words = say("{images} images support {best} at best; {rate} needs {needed}. Drop more, or allow more false alarms.", {
+    images, best: percent(best), rate: percent(rate), needed,
+  });
+  return kept ? `${words} ${say("The profile {name} of {images} images at {rate} stays.", { name, images: kept.images, rate: percent(kept.rate) })}` : words;
 }
 
 function note(text, kind = "") {
-  const line = $("calibrated");
-  line.textContent = text;
-  line.dataset.kind = kind;
-  line.hidden = false;
+  Object.assign($("calibrated"), { textContent: text, hidden: false }).dataset.kind = kind;
   change();
 }

@@ -1,18 +1,21 @@
 // Keys of the whole page; words that are being typed, and the keys a control itself uses, are left alone.
-import { moveBy } from "./list.js";
+import { correct } from "./correct.js";
+import { moveBy, perLine } from "./list.js";
 import { change, state } from "./state.js";
 import { isZoomed, move, reset, zoomBy } from "./zoom.js";
 
 const MODES = { 1: "side", 2: "overlay", 3: "map" };
 const TYPED = "textarea, input:not([type]), input[type=text], input[type=password], input[type=search]";
 const OWN = new Set(["ArrowLeft", "ArrowRight", "Home", "End", "PageUp", "PageDown", " ", "Enter"]);
+const SIDEWAYS = { ArrowLeft: -1, ArrowRight: 1 };
 const PANS = { ArrowLeft: [0.1, 0], ArrowRight: [-0.1, 0] };
 
 export function setUpKeys() {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     if (event.target.closest(`${TYPED}, select`)) return;
-    if (event.target.closest("input, button") && OWN.has(event.key)) return;
+    const inGrid = state.view === "grid" && event.target.closest(".item") && event.key in SIDEWAYS;
+    if (event.target.closest("input, button") && OWN.has(event.key) && !inGrid) return;
     const act = actionOf(event.key);
     if (!act) return;
     event.preventDefault();
@@ -32,8 +35,12 @@ function actionOf(key) {
   if (key === "+" || key === "=") return () => zoomBy(1.5);
   if (key === "-") return () => zoomBy(1 / 1.5);
   if (key === "0") return reset;
+  if (key === "g" || key === "G") return () => change({ view: state.view === "grid" ? "one" : "grid" });
+  if (key === "n" || key === "N") return () => correct("false alarm");
+  if (key === "f" || key === "F") return () => correct("faulty");
+  if (state.view === "grid" && key in SIDEWAYS) return () => moveBy(SIDEWAYS[key]);
   if (key in PANS && isZoomed()) return () => move(...PANS[key]);
-  if ((key === "ArrowDown" || key === "ArrowUp") && state.items.length) return () => moveBy(key === "ArrowDown" ? 1 : -1);
+  if ((key === "ArrowDown" || key === "ArrowUp") && state.items.length) return () => moveBy((key === "ArrowDown" ? 1 : -1) * perLine());
   return null;
 }
 

@@ -1,34 +1,86 @@
-// The list of images: one button per image, updated in place.
+// The list of images, as rows, as a strip on a phone or as a grid. Only what is in view has elements: 5,000 images scroll.
+import { say } from "./language.js";
 import { words as shown } from "./scale.js";
-import { change, decisionOf, ordered, state } from "./state.js";
+import { change, changeOf, decisionOf, ordered, saidOf, state } from "./state.js";
 
-const WORDS = { waiting: "waiting", running: "looking …" };
+const AHEAD = 6; // lines of cells beyond the view that are ready
+const CELLS = { rows: [0, 62], strip: [72, 82], grid: [190, 208] }; // width and height in pixels; 0 is all there is
+const WAITING = { waiting: "waiting", running: "looking …" };
+const SAID = { "false alarm": "a false alarm", faulty: "faulty" };
 const rows = new Map(); // item id -> its <li>
+const narrow = matchMedia("(max-width: 760px)");
+let list = null;
+let items = [];
 
-export function drawList(list) {
-  const items = ordered();
-  for (const [id, row] of rows) {
-    if (!items.some((item) => item.id === id)) {
-      row.remove();
-      rows.delete(id);
-    }
-  }
-  items.forEach((item, place) => {
-    if (!rows.has(item.id)) rows.set(item.id, makeRow(item));
-    const row = rows.get(item.id);
-    if (list.children[place] !== row) list.insertBefore(row, list.children[place] ?? null);
-    fill(row.firstChild, item);
-  });
+export function setUpList(element) {
+  list = element;
+  list.addEventListener("scroll", place, { passive: true });
+  new ResizeObserver(place).observe(list);
 }
 
-/** Select the image `step` places on, and give its button the focus. */
+export function drawList() {
+  items = ordered();
+  place();
+}
+
+const kind = () => (state.view === "grid" ? "grid" : narrow.matches ? "strip" : "rows");
+
+/** Where the cell of a place stands, and what there is in all. */
+function layout() {
+  const [width, height] = CELLS[kind()];
+  if (kind() === "strip") return { columns: 1, width, height, at: (place) => [place * width, 0], whole: [items.length * width, height] };
+  const columns = width ? Math.max(1, Math.floor(list.clientWidth / width)) : 1;
+  const at = (place) => [(place % columns) * width, Math.floor(place / columns) * height];
+  return { columns, width, height, at, whole: [0, Math.ceil(items.length / columns) * height] };
+}
+
+function place() {
+  const { columns, width, height, at, whole } = layout();
+  list.dataset.kind = kind();
+  list.style.setProperty("--wide", `${whole[0]}px`);
+  list.style.setProperty("--high", `${whole[1]}px`);
+  const strip = kind() === "strip";
+  const [from, room, step] = strip ? [list.scrollLeft, list.clientWidth, width] : [list.scrollTop, list.clientHeight, height];
+  const first = Math.max(0, Math.floor(from / step) - AHEAD) * columns;
+  const last = Math.min(items.length, (Math.ceil((from + room) / step) + AHEAD) * columns);
+  const seen = new Set(items.slice(first, last).map((item) => item.id));
+  for (const [id, row] of rows) {
+    if (seen.has(id)) continue;
+    row.remove();
+    rows.delete(id);
+  }
+  for (let number = first; number < last; number++) {
+    const item = items[number];
+    if (!rows.has(item.id)) rows.set(item.id, makeRow(item));
+    const row = rows.get(item.id);
+    if (list.children[number - first] !== row) list.insertBefore(row, list.children[number - first] ?? null);
+    const [x, y] = at(number);
+    row.style.transform = `translate(${x}px, ${y}px)`;
+    row.setAttribute("aria-setsize", items.length);
+    row.setAttribute("aria-posinset", number + 1);
+    fill(row.firstChild, item);
+  }
+}
+
+/** Select the image `step` places on, bring it into view and give its button the focus. */
 export function moveBy(step) {
-  const items = ordered();
-  const place = items.indexOf(state.selected);
-  const next = items[Math.min(items.length - 1, Math.max(0, place + step))];
+  const from = items.indexOf(state.selected);
+  const next = items[Math.min(items.length - 1, Math.max(0, from + step))];
   if (!next) return;
   change({ selected: next, hovered: null });
-  rows.get(next.id)?.firstChild.focus();
+  reveal(items.indexOf(next));
+  rows.get(next.id)?.firstChild.focus({ preventScroll: true });
+}
+
+/** How many places one line of cells has, for the keys up and down. */
+export const perLine = () => layout().columns;
+
+function reveal(number) {
+  const { at, width, height } = layout();
+  const [x, y] = at(number);
+  if (kind() === "strip") list.scrollLeft = Math.min(x, Math.max(list.scrollLeft, x + width - list.clientWidth));
+  else list.scrollTop = Math.min(y, Math.max(list.scrollTop, y + height - list.clientHeight));
+  place();
 }
 
 function makeRow(item) {
@@ -37,12 +89,12 @@ function makeRow(item) {
     <span class="words"><span class="title"></span><span class="state"></span></span><span class="number"></span></button>`;
   row.querySelector(".title").append(...middle(item.name));
   row.firstChild.title = item.name;
-  row.firstChild.addEventListener("click", () => change({ selected: item, hovered: null }));
+  row.firstChild.addEventListener("click", () => change({ selected: item, hovered: null, view: "one" }));
   return row;
 }
 
 /** A name in two parts, of which only the first is cut where there is no room: endings tell files apart. */
-function middle(name) {
+export function middle(name) {
   const at = Math.max(0, name.length - 12);
   return [["head", name.slice(0, at)], ["tail", name.slice(at)]].map(([className, textContent]) =>
     Object.assign(document.createElement("span"), { className, textContent }));
@@ -50,7 +102,11 @@ function middle(name) {
 
 function fill(button, item) {
   const decision = item.status === "failed" ? "failed" : decisionOf(item);
-  const words = decision === "failed" ? (item.retry ? "not looked at" : "could not be read") : decision ?? WORDS[item.status];
+  const changed = changeOf(item);
+  const said = saidOf(item);
+  let words = say(decision === "failed" ? (item.retry ? "not looked at" : "could not be read") : decision ?? WAITING[item.status]);
+  if (changed) words = `${say(changed)} → ${words}`;
+  if (said) words += `, ${say(SAID[said])}`;
   const number = item.status === "done" ? shown(item.row.score) : "";
   button.setAttribute("aria-current", String(item === state.selected));
   button.setAttribute("aria-label", `${item.name} ${words} ${number}`.trim());
@@ -60,9 +116,8 @@ function fill(button, item) {
   line.dataset.decision = decision ?? "";
   button.querySelector(".number").textContent = number;
   const [picture, blank] = button.querySelectorAll(".thumb");
-  if (item.thumb && picture.hidden) {
-    picture.src = item.thumb;
-    picture.hidden = false;
-    blank.hidden = true;
-  }
+  const url = (kind() === "grid" ? item.heatThumb : item.thumb) ?? "";
+  if (url && picture.src !== url) picture.src = url;
+  picture.hidden = !url;
+  blank.hidden = Boolean(url);
 }

@@ -2,6 +2,7 @@
 import { COLOURS } from "./colours.js";
 import { state } from "./state.js";
 
+const THUMB = 240; // longest side of small pictures
 const heatLayers = new WeakMap(); // map -> canvas of its colours, opacity equal to the value
 
 /** Draw both panes of an item. */
@@ -31,6 +32,35 @@ export function drawHeat(item, canvas) {
   if (state.hovered) frame(item, state.hovered, context, width, height);
 }
 
+/** Small JPEGs of a picture, and of it under its heat map, as addresses of blobs. */
+export const thumb = (item) => small(item, (canvas, width, height) => canvas.getContext("2d").drawImage(item.preview, 0, 0, width, height));
+
+export function heatThumb(item) {
+  return small(item, (canvas, width, height) => {
+    const context = canvas.getContext("2d");
+    context.drawImage(item.preview, 0, 0, width, height);
+    context.globalAlpha = 0.75;
+    context.drawImage(layerOf(item.map, false), 0, 0, width, height);
+  });
+}
+
+function small({ preview }, draw) {
+  const scale = Math.min(1, THUMB / Math.max(preview.width, preview.height));
+  const [width, height] = [preview.width, preview.height].map((side) => Math.max(1, Math.round(scale * side)));
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
+  draw(canvas, width, height);
+  return new Promise((resolve) => canvas.toBlob((blob) => resolve(URL.createObjectURL(blob)), "image/jpeg", 0.85));
+}
+
+/** Colours, outlines and the frame of a region, over whatever the context shows. */
+export function drawFindings(item, context, width, height) {
+  context.globalAlpha = state.opacity;
+  context.drawImage(layerOf(item.map, state.mode === "map"), 0, 0, width, height);
+  context.globalAlpha = 1;
+  outline(item, context, width, height);
+  if (state.hovered) frame(item, state.hovered, context, width, height);
+}
+
 function layerOf(map, solid) {
   if (!heatLayers.has(map)) heatLayers.set(map, {});
   const layers = heatLayers.get(map);
@@ -54,7 +84,7 @@ function paint({ width, height, values }, solid) {
 
 /** White with a dark seam is seen on any material. */
 function outline(item, context, width, height) {
-  const path = borders(item.map, state.pixelThreshold);
+  const path = bordersOf(item);
   const scale = width / item.map.width;
   const unit = Math.max(1, Math.max(width, height) / 500);
   context.save();
@@ -65,6 +95,16 @@ function outline(item, context, width, height) {
     context.stroke(path);
   }
   context.restore();
+}
+
+const paths = new WeakMap(); // map -> {threshold, path}
+
+function bordersOf({ map }) {
+  const known = paths.get(map);
+  if (known?.threshold === state.pixelThreshold) return known.path;
+  const path = borders(map, state.pixelThreshold);
+  paths.set(map, { threshold: state.pixelThreshold, path });
+  return path;
 }
 
 /** The border between values below and above, pixel edge by pixel edge, runs joined. */
@@ -114,4 +154,3 @@ export function valueAt(item, canvas, event) {
     value: values[Math.floor(v * height) * width + Math.floor(u * width)],
   };
 }
-

@@ -15,7 +15,10 @@ export const state = {
   beside: null, // {item, region, nearest}: a region whose good neighbour is shown
   hovered: null, // a region under the pointer or focus
   sort: "given",
-  filter: "", // "", anomalous, normal or failed
+  filter: "", // "", or what FILTERS names
+  view: "one", // or "grid"
+  zoom: { scale: 1, x: 0, y: 0 },
+  corrections: [], // entries of the profile's journal that are in force
 };
 
 const views = [];
@@ -39,8 +42,9 @@ export const setThreshold = (value) => change({ threshold: value, moved: true })
 export const setPixelThreshold = (value) => change({ pixelThreshold: value, moved: true });
 
 export function useProfile(profile) {
-  if (profile === null) return change({ profile: null, moved: false, judge: "", judgeMade: "", beside: null });
-  const judge = profile.remembered ? { judge: profile.name, judgeMade: profile.made } : { judge: "", judgeMade: "" };
+  if (profile === null) return change({ profile: null, moved: false, judge: "", judgeMade: "", beside: null, corrections: [] });
+  const made = `${profile.made} ${profile.revision}`;
+  const judge = profile.remembered ? { judge: profile.name, judgeMade: made } : { judge: "", judgeMade: "" };
   change({
     profile,
     ...judge,
@@ -66,16 +70,39 @@ export function pValueOf(item) {
   return (1 + scores.filter((score) => Math.fround(score) >= own).length) / (scores.length + 1);
 }
 
+/** What was said of an item: "false alarm", "faulty", or null. */
+export function saidOf(item) {
+  for (const { pictures } of state.corrections) for (const one of pictures) if (one.path === item.name) return one.said;
+  return null;
+}
+
+/** What an item was before the last correction, where that is another decision than now; null where it is the same. */
+export function changeOf(item) {
+  const now = decisionOf(item);
+  return item.before && now && item.before.decision !== now ? item.before.decision : null;
+}
+
+/** Regions at the page's threshold; of an item whose map was let go, those that the server told at its own. */
 export function regionsOf(item) {
   if (item.status !== "done") return [];
+  if (!item.map) return item.row.regions;
   if (item.regions?.at !== state.pixelThreshold) {
     item.regions = { at: state.pixelThreshold, found: findRegions(item.map, state.pixelThreshold, item.row) };
   }
   return item.regions.found;
 }
 
+const FILTERS = {
+  "": () => true,
+  anomalous: (item) => decisionOf(item) === "anomalous",
+  normal: (item) => decisionOf(item) === "normal",
+  failed: (item) => item.status === "failed",
+  corrected: (item) => saidOf(item) !== null,
+  changed: (item) => changeOf(item) !== null,
+};
+
 export function ordered() {
-  const shown = state.items.filter((item) => !state.filter || (item.status === "failed" ? "failed" : decisionOf(item)) === state.filter);
+  const shown = state.filter ? state.items.filter(FILTERS[state.filter]) : state.items;
   if (state.sort === "given") return shown;
   return [...shown].sort((a, b) => (b.row?.score ?? -1) - (a.row?.score ?? -1));
 }

@@ -13,7 +13,14 @@ export function drawStrip(svg) {
   for (const score of state.profile?.scores ?? []) parts.push(line(at(score), at(score), BOTTOM - 6, BOTTOM, "normal"));
   const done = state.items.filter((item) => item.status === "done");
   const selectedLast = [...done].sort((a, b) => (a === state.selected) - (b === state.selected));
-  for (const item of selectedLast) parts.push(dot(item, at(item.row.score)));
+  const taken = new Set(); // one dot a pixel and decision: thousands lie on one another
+  for (const item of selectedLast) {
+    const x = at(item.row.score);
+    const place = `${Math.round(x)} ${decisionOf(item)}`;
+    if (taken.has(place) && item !== state.selected) continue;
+    taken.add(place);
+    parts.push(dot(item, x));
+  }
   parts.push(line(at(state.threshold), at(state.threshold), 0, BOTTOM, "mark"));
   svg.replaceChildren(...parts);
 }

@@ -1,11 +1,13 @@
 // Light or dark: the system's choice until the button is used, then this browser's.
+import { say } from "./language.js";
+
 const KEY = "anomalyclip-theme";
 
 export function setUpTheme(button) {
   const root = document.documentElement;
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : dark.matches);
-  const show = () => (button.textContent = isDark() ? "Light" : "Dark");
+  const show = () => (button.textContent = say(isDark() ? "Light" : "Dark"));
   const kept = remembered();
   if (kept) root.dataset.theme = kept;
   button.addEventListener("click", () => {
@@ -15,6 +17,7 @@ export function setUpTheme(button) {
   });
   dark.addEventListener("change", show);
   show();
+  return show;
 }
 
 function remembered() {

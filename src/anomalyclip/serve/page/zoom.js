@@ -1,9 +1,15 @@
 // Zoom and pan: both panes show the same part of the picture. Wheel, pinch, drag, double click; keys + - 0.
-const MOST = 16;
-const view = { scale: 1, x: 0, y: 0 }; // x, y: shift in shares of a pane's width and height
+import { state } from "./state.js";
+
+const MOST = 16; // times what the preview shows, and of large pictures until a pixel is four wide
+const view = state.zoom; // x, y: shift in shares of a pane's width and height
+const told = [];
 let panes = [];
 
-export function setUpZoom(canvases, told) {
+/** Call `view` with the scale whenever it, or the part that is shown, changes. */
+export const onZoom = (view) => told.push(view);
+
+export function setUpZoom(canvases) {
   panes = canvases;
   const pointers = new Map();
   for (const canvas of canvases) {
@@ -28,10 +34,7 @@ export function setUpZoom(canvases, told) {
     });
     for (const end of ["pointerup", "pointercancel", "pointerleave"]) canvas.addEventListener(end, (event) => pointers.delete(event.pointerId));
   }
-  tell = told;
 }
-
-let tell = () => null;
 
 /** Zoom about the middle, for keys. */
 export function zoomBy(factor) {
@@ -52,9 +55,14 @@ export function reset() {
   show();
 }
 
+function most(canvas) {
+  const width = state.selected?.row?.width ?? 0;
+  return Math.max(MOST, (4 * width) / Math.max(1, canvas.clientWidth));
+}
+
 function zoomAt(canvas, { clientX, clientY }, factor) {
   const box = canvas.getBoundingClientRect(); // as it is shifted and enlarged now
-  const scale = Math.min(MOST, Math.max(1, view.scale * factor));
+  const scale = Math.min(most(canvas), Math.max(1, view.scale * factor));
   const grown = scale / view.scale;
   const [u, v] = [(clientX - box.left) / canvas.clientWidth, (clientY - box.top) / canvas.clientHeight];
   Object.assign(view, { scale, x: view.x + u * (1 - grown), y: view.y + v * (1 - grown) });
@@ -69,5 +77,5 @@ function show() {
     canvas.style.transform = view.scale === 1 ? "" : `translate(${100 * view.x}%, ${100 * view.y}%) scale(${view.scale})`;
     canvas.toggleAttribute("data-zoomed", view.scale > 1);
   }
-  tell(view.scale);
+  for (const one of told) one(view.scale);
 }

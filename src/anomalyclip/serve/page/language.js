@@ -1,0 +1,80 @@
+// The language of the page. English stands in the files; others lie in `languages/`, one file each, by the English words.
+const KEY = "anomalyclip-language";
+const MARKED = ["aria-label", "title", "placeholder", "alt"];
+const english = new WeakMap(); // text node or element -> its words in English
+let table = {};
+let code = "en";
+
+/** The words in the chosen language; {name} stands for a value. */
+export const say = (text, values = {}) => (table[text] ?? text).replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+
+/** One or many: {n} is the number. */
+export const count = (n, one, many, values = {}) => say(n === 1 ? one : many, { n: number(n), ...values });
+
+export const number = (value, options) => value.toLocaleString(code, options);
+
+/** Offer the languages that the server has, and speak the one that was chosen, else the browser's. */
+export async function setUpLanguage(select, changed) {
+  const others = await fetch("languages").then((answer) => answer.json()).catch(() => []);
+  select.replaceChildren(new Option("English", "en"), ...others.map(({ code: one, name }) => new Option(name, one)));
+  select.addEventListener("change", async () => {
+    await speak(select.value);
+    remember(select.value);
+    changed();
+  });
+  const wished = [remembered(), ...navigator.languages].map((one) => one?.slice(0, 2)).find((one) => one === "en" || others.some((other) => other.code === one));
+  select.value = wished ?? "en";
+  if (select.value !== "en") await speak(select.value);
+}
+
+async function speak(language) {
+  const words = language === "en" ? {} : await fetch(`page/languages/${language}.json`).then((answer) => answer.json());
+  [table, code] = [words, language];
+  document.documentElement.lang = language;
+  translate(document.documentElement);
+}
+
+/** What stands in the page's HTML; what scripts say, they say anew. */
+function translate(root) {
+  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    if (node.nodeType === Node.TEXT_NODE) ofText(node);
+    else for (const name of MARKED) if (node.hasAttribute(name)) ofAttribute(node, name);
+  }
+}
+
+function ofText(node) {
+  const [, before, words, after] = /^(\s*)([\s\S]*?)(\s*)$/.exec(english.get(node) ?? node.data);
+  const key = words.replace(/\s+/g, " ");
+  if (!english.has(node)) {
+    if (!(key in table)) return; // no words of the page's own
+    english.set(node, node.data);
+  }
+  node.data = before + say(key) + after;
+}
+
+function ofAttribute(element, name) {
+  const kept = english.get(element) ?? {};
+  const key = kept[name] ?? element.getAttribute(name);
+  if (!(name in kept)) {
+    if (!(key in table)) return;
+    english.set(element, { ...kept, [name]: key });
+  }
+  element.setAttribute(name, say(key));
+}
+
+function remembered() {
+  try {
+    return localStorage.getItem(KEY);
+  } catch {
+    return null; // storage is forbidden
+  }
+}
+
+function remember(language) {
+  try {
+    localStorage.setItem(KEY, language);
+  } catch {
+    // then it lasts as long as the page
+  }
+}

@@ -1,0 +1,66 @@
+// The selected image on the screen: its verdict, its two panes, the sliders and the tally.
+import { number, say } from "./language.js";
+import { fetched } from "./looking.js";
+import { drawPanes } from "./picture.js";
+import { positionOf, scoreAt, words } from "./scale.js";
+import { decisionOf, pValueOf, state } from "./state.js";
+import { drawStrip } from "./strip.js";
+import { reset } from "./zoom.js";
+
+const $ = (id) => document.getElementById(id);
+const STATES = { waiting: "waiting", running: "looking …", failed: "" };
+let zoomed = null; // the picture that the zoom belongs to
+
+export function drawSelected(item) {
+  drawVerdict(item);
+  drawStage(item);
+  drawStrip($("strip"));
+  drawSliders();
+  drawTally();
+}
+
+function drawVerdict(item) {
+  const decision = decisionOf(item);
+  const { width, height } = item.row ?? {};
+  $("name").textContent = item.name;
+  $("facts").textContent = item.status === "done" ? say("{width} × {height} pixels", { width, height }) : say(STATES[item.status]);
+  $("score").textContent = item.status === "done" ? words(item.row.score) : "–";
+  $("decision").hidden = decision === null;
+  $("decision").dataset.decision = decision ?? "";
+  $("decision").textContent = decision ? say(decision) : "";
+  const p = pValueOf(item);
+  $("p-box").hidden = p === null;
+  $("p-value").textContent = p?.toFixed(3) ?? "";
+}
+
+function drawStage(item) {
+  if (zoomed !== item) {
+    zoomed = item;
+    reset();
+  }
+  $("stage").dataset.mode = state.mode;
+  $("opacity-value").textContent = `${Math.round(100 * state.opacity)}%`;
+  $("opacity").disabled = state.mode === "map";
+  $("problem").hidden = item.status !== "failed";
+  $("problem").textContent = item.error ?? "";
+  if (item.status === "done" && item.map) return drawPanes(item, $("original"), $("heat"));
+  for (const id of ["original", "heat"]) $(id).getContext("2d").clearRect(0, 0, $(id).width, $(id).height);
+  if (item.status === "done") fetched(item).catch(() => null); // its row stays; the next draw tries again
+}
+
+function drawSliders() {
+  for (const [id, value] of [["threshold", state.threshold], ["pixel-threshold", state.pixelThreshold]]) {
+    if (scoreAt($(id).value) !== value) $(id).value = positionOf(value); // not while it is being moved
+    $(id).setAttribute("aria-valuetext", words(value));
+    $(`${id}-value`).textContent = words(value);
+  }
+}
+
+function drawTally() {
+  const counts = { anomalous: 0, normal: 0, failed: 0, open: 0 };
+  for (const item of state.items) counts[item.status === "failed" ? "failed" : decisionOf(item) ?? "open"]++;
+  const told = [say("{n} anomalous", { n: number(counts.anomalous) }), say("{n} normal", { n: number(counts.normal) })];
+  if (counts.failed) told.push(say("{n} failed", { n: number(counts.failed) }));
+  if (counts.open) told.push(say("{n} to come", { n: number(counts.open) }));
+  $("tally").textContent = told.join(", ");
+}
