@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 pictures = APIRouter(prefix="/v1", tags=["pictures"])
 
-_QUALITY = 90
+_QUALITY = 95
 Box = Annotated[str, Query(pattern=BOX, description="X,Y,W,H in pixels of the upright picture.", examples=["0,0,1,1"])]
 Side = Annotated[int, Query(ge=1, le=4096, description="Longest side of what comes back, in pixels.")]
 Frame = Annotated[int | None, Query(ge=0, le=10**6, description="Which picture of a file of several, from 0.")]
@@ -71,7 +71,7 @@ async def _cut(service: Service, upload: Upload, deciding: Deciding, box: tuple[
         found = image.crop((x, y, min(image.width, x + width), min(image.height, y + height)))
         found.thumbnail((side, side))
         buffer = io.BytesIO()
-        found.save(buffer, "JPEG", quality=_QUALITY)
+        found.save(buffer, "JPEG", quality=_QUALITY, subsampling=0)
         return buffer.getvalue()
 
     with service.decoding.ending(ticket):

@@ -52,7 +52,8 @@ async function look(item) {
   await hold(item, item.row);
   if (!item.thumb || item.judge !== judge || item.judgeMade !== judgeMade) {
     const old = [item.thumb, item.heatThumb];
-    [item.thumb, item.heatThumb] = await Promise.all([thumb(item), heatThumb(item)]);
+    item.small = await Promise.all([thumb(item), heatThumb(item)]);
+    [item.thumb, item.heatThumb] = item.small.map((blob) => URL.createObjectURL(blob));
     revoke(old);
   }
   Object.assign(item, { status: "done", judge, judgeMade });

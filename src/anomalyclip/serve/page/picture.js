@@ -32,7 +32,7 @@ export function drawHeat(item, canvas) {
   if (state.hovered) frame(item, state.hovered, context, width, height);
 }
 
-/** Small JPEGs of a picture, and of it under its heat map, as addresses of blobs. */
+/** Small JPEGs of a picture, and of it under its heat map, as blobs. */
 export const thumb = (item) => small(item, (canvas, width, height) => canvas.getContext("2d").drawImage(item.preview, 0, 0, width, height));
 
 export function heatThumb(item) {
@@ -49,7 +49,7 @@ function small({ preview }, draw) {
   const [width, height] = [preview.width, preview.height].map((side) => Math.max(1, Math.round(scale * side)));
   const canvas = Object.assign(document.createElement("canvas"), { width, height });
   draw(canvas, width, height);
-  return new Promise((resolve) => canvas.toBlob((blob) => resolve(URL.createObjectURL(blob)), "image/jpeg", 0.85));
+  return new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.85));
 }
 
 /** Colours, outlines and the frame of a region, over whatever the context shows. */

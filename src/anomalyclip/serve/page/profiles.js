@@ -29,8 +29,8 @@ export async function choose(name) {
   if (name === "") return useProfile(null);
   const summary = (await listProfiles()).find((one) => one.name === name);
   const [file, { entries }] = await Promise.all([api.profile(name), api.corrections(name)]);
-  const { image, operating } = file.profiles[0];
-  useProfile({ ...summary, scores: image.scores, operating });
+  const { image, operating, memory } = file.profiles[0];
+  useProfile({ ...summary, scores: image.scores, operating, memory: memory?.sha256 });
   change({ corrections: entries.filter((one) => one.in_force && one.action === "correct") });
 }
 

@@ -96,7 +96,7 @@ async function overlay(item) {
 export async function saveReport() {
   const rows = await Promise.all(rowItems().map(async (item) => {
     const { path, width, height, score, p_value, decision, regions, notes, error, frame } = rowOf(item);
-    const [image, heat] = score === null ? [null, null] : await Promise.all([item.thumb, item.heatThumb].map(dataOf));
+    const [image, heat] = score === null ? [null, null] : await Promise.all(item.small.map(dataOf));
     const kept = regions.slice(0, 50).map(({ box, area, peak, peak_xy, mean }) => ({ box, area, peak, peak_xy, mean }));
     return { path, width, height, score, p_value, decision, regions: kept, notes, error, frame, image, heat };
   }));
@@ -104,8 +104,7 @@ export async function saveReport() {
   offer(URL.createObjectURL(blob), "report.html");
 }
 
-async function dataOf(url) {
-  const blob = await fetch(url).then((answer) => answer.blob());
+function dataOf(blob) {
   return new Promise((resolve) => {
     const reader = new FileReader();
     reader.onload = () => resolve(reader.result);

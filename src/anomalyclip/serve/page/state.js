@@ -11,7 +11,7 @@ export const state = {
   profile: null, // the profile whose good pictures scores are held against
   moved: false, // thresholds were moved by hand since the profile set them
   judge: "", // name of the profile whose memory judges; it stays while thresholds are moved by hand
-  judgeMade: "", // when that profile was made
+  judgeMade: "", // the hash of that memory
   beside: null, // {item, region, nearest}: a region whose good neighbour is shown
   hovered: null, // a region under the pointer or focus
   sort: "given",
@@ -43,8 +43,7 @@ export const setPixelThreshold = (value) => change({ pixelThreshold: value, move
 
 export function useProfile(profile) {
   if (profile === null) return change({ profile: null, moved: false, judge: "", judgeMade: "", beside: null, corrections: [] });
-  const made = `${profile.made} ${profile.revision}`;
-  const judge = profile.remembered ? { judge: profile.name, judgeMade: made } : { judge: "", judgeMade: "" };
+  const judge = profile.memory ? { judge: profile.name, judgeMade: profile.memory } : { judge: "", judgeMade: "" };
   change({
     profile,
     ...judge,

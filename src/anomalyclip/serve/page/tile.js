@@ -5,28 +5,62 @@ import { state } from "./state.js";
 import { onZoom } from "./zoom.js";
 
 const WAIT = 120; // milliseconds of rest before a part is asked for
-let whole = null; // {item, picture: ImageBitmap or null where the browser cannot read the file}
-let asked = 0;
+let whole = null; // {item, picture: ImageBitmap, null where the browser cannot read the file, undefined until it is read; part}
+let turn = 0;
+let redraw = () => null;
 
-/** panes: [{canvas, tile, heat}]; the tiles lie over the canvases. */
+/** panes: [{canvas, tile, heat}]; the tiles lie over the canvases. Gives what draws them. */
 export function setUpTiles(panes) {
-  const draw = () => drawTiles(panes);
-  onZoom(draw);
-  return draw;
+  redraw = () => drawTiles(panes);
+  onZoom(redraw);
+  return redraw;
 }
 
 function drawTiles(panes) {
   const item = state.selected;
   const needed = item?.status === "done" && item.map && state.zoom.scale > 1 && item.row.width > item.preview.width;
-  for (const { tile } of panes) tile.hidden = !needed;
-  if (!needed) {
-    if (whole && whole.item !== item) close();
-    return;
-  }
+  if (whole && (whole.item !== item || !needed)) close();
+  if (needed && !whole) read(item);
   for (const { canvas, tile, heat } of panes) {
-    const seen = visible(canvas, item.row);
-    if (seen) paint(item, canvas, tile, heat, seen).catch(() => (tile.hidden = true));
+    const seen = needed ? visible(canvas, item.row) : null;
+    const part = seen && partOf(seen, 2 * Math.max(canvas.parentElement.clientWidth, canvas.parentElement.clientHeight));
+    tile.hidden = !part;
+    if (part) paint(item, canvas, tile, heat, seen, part);
   }
+}
+
+async function read(item) {
+  const mine = (whole = { item, picture: undefined, part: null });
+  const picture = await createImageBitmap(item.file).catch(() => null);
+  const fits = picture?.width === item.row.width && picture?.height === item.row.height;
+  if (whole !== mine || !fits) picture?.close();
+  if (whole !== mine) return;
+  mine.picture = fits ? picture : null;
+  redraw();
+}
+
+/** A picture, which part of it to take, and what of the whole that shows; null while it is on its way. */
+function partOf(seen, side) {
+  const { x, y, width, height } = seen;
+  if (whole.picture === undefined) return null;
+  if (whole.picture) return { picture: whole.picture, from: [x, y, width, height], x, y, width, height };
+  const box = [x, y, width, height].join();
+  if (whole.box !== box) ask(box, seen, side);
+  return whole.part;
+}
+
+async function ask(box, { x, y, width, height }, side) {
+  const mine = whole;
+  const own = ++turn;
+  mine.box = box;
+  await new Promise((resolve) => setTimeout(resolve, WAIT));
+  if (own !== turn || whole !== mine) return;
+  const blob = await api.part(mine.item.file, box, Math.min(side, 2048), mine.item.row.frame, state.profile?.name).catch(() => null);
+  const picture = blob && (await createImageBitmap(blob));
+  if (own !== turn || whole !== mine || !picture) return picture?.close();
+  mine.part?.picture.close();
+  mine.part = { picture, from: [0, 0, picture.width, picture.height], x, y, width, height };
+  redraw();
 }
 
 /** The part of the picture in a pane: x, y, width, height in its own pixels, and where it lies on the screen. */
@@ -43,12 +77,10 @@ function visible(canvas, { width, height }) {
   return right > x && bottom > y ? { x, y, width: right - x, height: bottom - y, left: left - lens.left, top: top - lens.top, scale } : null;
 }
 
-async function paint(item, canvas, tile, heat, seen) {
+function paint(item, canvas, tile, heat, seen, part) {
   const lens = canvas.parentElement;
   const dots = window.devicePixelRatio || 1;
   const [width, height] = [Math.round(lens.clientWidth * dots), Math.round(lens.clientHeight * dots)];
-  const part = await partOf(item, seen, Math.max(width, height));
-  if (part === null || item !== state.selected) return;
   if (tile.width !== width || tile.height !== height) Object.assign(tile, { width, height });
   const context = tile.getContext("2d");
   context.setTransform(1, 0, 0, 1, 0, 0);
@@ -71,29 +103,8 @@ async function paint(item, canvas, tile, heat, seen) {
   tile.dataset.pixels = `${part.width} ${part.height}`;
 }
 
-/** A picture and which part of it shows x, y, width, height; null while it is on its way. */
-async function partOf(item, { x, y, width, height }, side) {
-  if (whole?.item !== item) {
-    close();
-    const mine = (whole = { item, picture: undefined });
-    const read = await createImageBitmap(item.file).catch(() => null);
-    if (whole !== mine) return null;
-    mine.picture = read && read.width === item.row.width && read.height === item.row.height ? read : null;
-  }
-  if (whole.picture === undefined) return null;
-  if (whole.picture) return { picture: whole.picture, from: [x, y, width, height], x, y, width, height };
-  const turn = ++asked;
-  const box = [x, y, width, height].join();
-  if (whole.box !== box) {
-    await new Promise((resolve) => setTimeout(resolve, WAIT));
-    if (turn !== asked) return null;
-    Object.assign(whole, { box, part: api.part(item.file, box, Math.min(side, 2048), item.row.frame, state.profile?.name).then(createImageBitmap) });
-  }
-  const picture = await whole.part;
-  return { picture, from: [0, 0, picture.width, picture.height], x, y, width, height };
-}
-
 function close() {
   whole?.picture?.close();
+  whole?.part?.picture.close();
   whole = null;
 }
