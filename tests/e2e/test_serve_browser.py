@@ -230,7 +230,7 @@ def test_a_large_photo_is_seen_at_its_own_pixels(desk: Any, tmp_path: Path) -> N
 
 def test_the_paths_are_shown_by_the_server_itself(desk: Any) -> None:
     address = desk.page.url
-    page = desk.page.context.new_page()
+    page = desk.page.context.browser.new_page()
     other: list[str] = []
     page.on(
         "request", lambda request: None if request.url.startswith((address, "data:")) else other.append(request.url)
