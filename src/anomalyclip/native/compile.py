@@ -21,7 +21,7 @@ LIBRARY = "_kernels" + {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, "
 COMPILERS = ("cc", "gcc", "clang")
 MACHINES = ("x86_64", "amd64", "aarch64", "arm64")
 # -O3 without -m: every file but cpu.c names its own instruction set, so that cpu.c runs anywhere.
-FLAGS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-fvisibility=hidden")
+FLAGS = ("-O3", "-std=gnu11", "-fno-math-errno", "-shared", "-fPIC", "-fvisibility=hidden")
 PATIENCE = 600
 """Seconds that one compiler may take."""
 

@@ -1,0 +1,12 @@
+/* Single precision with NEON, which every 64-bit ARM has. */
+#if defined(__aarch64__)
+#define TARGET neon
+#include "simd_neon.h"
+#include "simd.h"
+
+#include "activation_f32.h"
+#include "attention_f32.h"
+#include "search_f32.h"
+
+SIMD_END
+#endif

@@ -1,0 +1,107 @@
+/* Runs one kernel of one target on arrays from standard input, one after the other, and writes what it gives to standard
+ * output: for processors that an emulator poses as, and for sanitizers, both without Python. Compiled with
+ * -DTARGET_FILE='"avx2.c"' and the folder of the sources. Sizes come first, as 64-bit integers. */
+#include TARGET_FILE
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *given(int64_t bytes) { /* exactly so much memory: a sanitizer sees every byte beyond */
+    void *at = malloc(bytes > 0 ? bytes : 1);
+    if (!at || fread(at, 1, bytes, stdin) != (size_t)bytes) exit(3);
+    return at;
+}
+static int64_t size(void) {
+    int64_t *at = given(8), value = *at;
+    free(at);
+    return value;
+}
+static float *floats(int64_t count) { return given(4 * count); }
+static void give(const void *at, int64_t bytes) { fwrite(at, 1, bytes, stdout); }
+
+#ifdef ANOMALYCLIP_ATTENTION_F32_H
+static void attention(void) {
+    const int64_t images = size(), tokens = size(), heads = size(), width = size(), queries = size(), a = size(), b = size();
+    float *qkv = floats(images * tokens * 3 * heads * width), *bias = floats(3 * heads * width);
+    float *out = malloc(4 * images * queries * heads * width);
+    char *bench = malloc(NAMED(ac_attention_bytes)(tokens, width));
+    Team team = {.size = 1};
+    Attention job = {.team = &team, .qkv = qkv, .bias = bias, .out = out, .benches = &bench, .images = images, .tokens = tokens,
+                     .heads = heads, .width = width, .queries = queries, .a = a, .b = b};
+    NAMED(ac_attention_f32)(&job);
+    give(out, 4 * images * queries * heads * width);
+    free(qkv), free(bias), free(out), free(bench);
+}
+
+static void quick_gelu_rows(void) {
+    const int64_t rows = size(), width = size();
+    Activation job = {.x = floats(rows * width), .bias = floats(width), .rows = rows, .width = width};
+    NAMED(ac_quick_gelu_f32)(&job);
+    give(job.x, 4 * rows * width);
+    free(job.x), free((void *)job.bias);
+}
+
+static void search(void) {
+    const int64_t count = size(), rows = size(), depth = size(), padded = rounded_up(rows, PANEL);
+    float *queries = floats(count * depth), *bank = floats(rows * depth), *panels = malloc(4 * padded * depth);
+    float *best = malloc(4 * count), *columns = malloc(4 * rows), *scratch = malloc(4 * NAMED(ac_search_floats)(rows));
+    int32_t *at = malloc(4 * count);
+    NAMED(ac_pack_f32)(bank, rows, depth, panels);
+    Search job = {.short_queries = queries, .panels = panels, .scratch = scratch, .best = best, .at = at, .columns = columns,
+                  .count = count, .rows = rows, .depth = depth};
+    NAMED(ac_search_f32)(&job);
+    give(best, 4 * count), give(at, 4 * count), give(columns, 4 * rows);
+    free(queries), free(bank), free(panels), free(best), free(columns), free(scratch), free(at);
+}
+#endif
+
+#ifdef ANOMALYCLIP_ENCODER_U8_H
+static Weights weights(int64_t outputs, int64_t inputs, int64_t groups) {
+    Weights w;
+    w.panels = given(outputs * inputs);
+    w.scale = floats(outputs);
+    w.sums = floats(groups * outputs);
+    w.bias = floats(outputs);
+    return w;
+}
+static void release(Weights w) { free((void *)w.panels), free((void *)w.scale), free((void *)w.sums), free((void *)w.bias); }
+
+/* One block, its weights as they are packed for this target; the tokens of both paths. */
+static void encode(void) {
+    const int64_t images = size(), tokens = size(), width = size(), heads = size(), hidden = size(), group = size();
+    const int64_t quick = size(), own = size(), all = 4 * images * tokens * width;
+    Layer layer = {.norm_1_weight = floats(width), .norm_1_bias = floats(width), .norm_2_weight = floats(width), .norm_2_bias = floats(width)};
+    layer.qkv = weights(3 * width, width, 1);
+    layer.out = weights(width, width, 1);
+    layer.up = weights(hidden, width, 1);
+    layer.down = weights(width, hidden, hidden / group);
+    const Encoder encoder = {&layer, 1, width, heads, hidden, group, quick};
+    Team team = {.size = 1};
+    float *tap = malloc(all), *const taps[1] = {tap};
+    char *bench = malloc(NAMED(ac_bench_bytes)(&encoder, tokens)), *const benches[1] = {bench};
+    Job job = {.encoder = &encoder, .team = &team, .images = images, .tokens = tokens, .class_only = 1, .own = own,
+               .original = given(all), .local = malloc(all), .qkv = malloc(6 * images * tokens * width), .attended = malloc(all),
+               .attended_own = malloc(all), .taps = taps, .benches = benches};
+    NAMED(ac_encode_u8)(&job, 0);
+    give(job.original, all), give(tap, all);
+    free(job.original), free(job.local), free(job.qkv), free(job.attended), free(job.attended_own), free(tap), free(bench);
+    for (int i = 0; i < 4; i++) free((void *)(&layer.norm_1_weight)[i]);
+    release(layer.qkv), release(layer.out), release(layer.up), release(layer.down);
+}
+#endif
+
+int main(int count, char **words) {
+    for (int i = 1; i < count; i++) {
+        int known = 0;
+#ifdef ANOMALYCLIP_ATTENTION_F32_H
+        if (!strcmp(words[i], "attention")) attention(), known = 1;
+        if (!strcmp(words[i], "quick_gelu")) quick_gelu_rows(), known = 1;
+        if (!strcmp(words[i], "search")) search(), known = 1;
+#endif
+#ifdef ANOMALYCLIP_ENCODER_U8_H
+        if (!strcmp(words[i], "encode")) encode(), known = 1;
+#endif
+        if (!known) return 4;
+    }
+    return 0;
+}

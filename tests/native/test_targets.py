@@ -1,0 +1,135 @@
+"""Kernels of other processors under an emulator, and this one's under sanitizers, on odd shapes.
+
+A small program (driver/driver.c) runs one kernel without Python. ARM's targets need Debian's gcc-aarch64-linux-gnu and
+qemu-user. `ANOMALYCLIP_SANITIZE=1 pytest tests/native/test_targets.py` compiles with ASan and UBSan, and runs AVX2 too.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+
+from anomalyclip.clip.blocks import Block
+from anomalyclip.encoders.native_weights import group_of, pack_block
+from anomalyclip.native.compile import FOLDER
+from anomalyclip.native.library import Layout, why_not
+
+SANITIZE = os.environ.get("ANOMALYCLIP_SANITIZE") == "1"
+ARM = ("neon", "dotprod", "i8mm")
+EMULATED = {"neon": "cortex-a72", "dotprod": "neoverse-n1", "i8mm": "max"}
+"""The plainest processor that has what a target may use: on it, any other instruction ends the program."""
+LAYOUTS = {"avx2": Layout(16, 2, 6, 2, 0), "dotprod": Layout(8, 4, 12, 1, 128), "i8mm": Layout(8, 4, 12, 1, 0)}
+
+Run = Callable[..., bytes]
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """run(target, kernel, sizes, arrays) gives what the kernel wrote."""
+    made: dict[str, list[str]] = {}
+    folder = tmp_path_factory.mktemp("drivers")
+
+    def driver(target: str) -> list[str]:
+        compiler = "aarch64-linux-gnu-gcc" if target in ARM else "gcc"
+        for needed in (compiler, *(["qemu-aarch64"] if target in ARM else [])):
+            if shutil.which(needed) is None:
+                pytest.skip(f"no {needed} here: apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user")
+        sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"]
+        flags = ["-static"] if target in ARM else sanitizers if SANITIZE else []
+        source = Path(__file__).parent / "driver/driver.c"
+        line = [compiler, "-O1", "-std=gnu11", "-fno-math-errno", *flags, f"-I{FOLDER / 'csrc'}"]
+        line += [f'-DTARGET_FILE="{target}.c"', "-o", str(folder / target), str(source)]
+        subprocess.run(line, check=True)
+        return [*(["qemu-aarch64", "-cpu", EMULATED[target]] if target in ARM else []), str(folder / target)]
+
+    def run(target: str, kernel: str, sizes: list[int], arrays: list[np.ndarray]) -> bytes:
+        if target not in made:
+            made[target] = driver(target)
+        given = np.array(sizes, np.int64).tobytes() + b"".join(np.ascontiguousarray(x).tobytes() for x in arrays)
+        done = subprocess.run([*made[target], kernel], input=given, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode()[-2000:]
+        return done.stdout
+
+    return run
+
+
+needs_sanitizers = pytest.mark.skipif(not SANITIZE, reason="the other tests run AVX2; ANOMALYCLIP_SANITIZE=1 sanitizes")
+SINGLE = [pytest.param("avx2", marks=needs_sanitizers), "neon"]
+SHAPES = [(1, 1, 32, 0, 1), (29, 29, 64, 2, 2), (261, 1, 32, 0, 1)]
+INT8 = [pytest.param("avx2", marks=needs_sanitizers), "dotprod", "i8mm"]
+
+
+@pytest.mark.parametrize("target", SINGLE)
+@pytest.mark.parametrize(
+    ("tokens", "queries", "width", "a", "b"), [(1, 1, 32, 0, 1), (29, 29, 64, 2, 2), (261, 1, 32, 0, 1)]
+)
+def test_attention(run: Run, target: str, tokens: int, queries: int, width: int, a: int, b: int) -> None:
+    rng = np.random.default_rng(tokens)
+    qkv, bias = (
+        rng.normal(size=(2, tokens, 3, 2, width)).astype(np.float32),
+        rng.normal(size=(3, 2, width)).astype(np.float32),
+    )
+    out = run(target, "attention", [2, tokens, 2, width, queries, a, b], [qkv, bias])
+    found = np.frombuffer(out, np.float32).reshape(2, queries, 2, width)
+    parts = np.moveaxis((qkv + bias).astype(float), 2, 0)
+    scores = np.einsum("iqhd,ikhd->ihqk", parts[a], parts[b]) / width**0.5
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    expected = np.einsum("ihqk,ikhd->iqhd", weights / weights.sum(-1, keepdims=True), parts[2])[:, :queries]
+    assert_allclose(found, expected, atol=5e-6)
+
+
+@pytest.mark.parametrize("target", SINGLE)
+def test_quick_gelu(run: Run, target: str) -> None:
+    rng = np.random.default_rng(1)
+    x, bias = (20 * rng.normal(size=size).astype(np.float32) for size in ((17, 48), (48,)))
+    y = (x + bias).astype(float)
+    found = np.frombuffer(run(target, "quick_gelu", [17, 48], [x, bias]), np.float32).reshape(17, 48)
+    assert_allclose(found, y / (1 + np.exp(-1.702 * y)), atol=1e-6, rtol=2e-6)
+
+
+@pytest.mark.parametrize("target", SINGLE)
+@pytest.mark.parametrize(("queries", "rows"), [(12, 1), (29, 45), (41, 8)])
+def test_search(run: Run, target: str, queries: int, rows: int) -> None:
+    rng = np.random.default_rng(rows)
+    asked, bank = (rng.normal(size=(count, 19)).astype(np.float32) for count in (queries, rows))
+    out = run(target, "search", [queries, rows, 19], [asked, bank])
+    products = asked.astype(float) @ bank.T.astype(float)
+    assert_allclose(np.frombuffer(out, np.float32, queries), products.max(1), atol=2e-5)
+    assert np.frombuffer(out, np.int32, queries, 4 * queries).tolist() == products.argmax(1).tolist()
+    assert_allclose(np.frombuffer(out, np.float32, rows, 8 * queries), products.max(0), atol=2e-5)
+
+
+@pytest.mark.parametrize("target", INT8)
+@pytest.mark.parametrize(("tokens", "width", "heads", "own"), [(290, 64, 2, 2), (7, 96, 1, 0), (1, 288, 9, 1)])
+@pytest.mark.skipif(why_not("int8") is not None, reason=str(why_not("int8")))
+@torch.inference_mode()
+def test_a_block_in_int8_is_that_of_this_processor(
+    run: Run, target: str, tokens: int, width: int, heads: int, own: int
+) -> None:
+    """Whose kernels are held against the simulation in tests/encoders; only floats may round otherwise."""
+    from anomalyclip.clip.config import CLIPConfig, TextConfig, VisionConfig
+    from anomalyclip.clip.model import random_clip
+    from anomalyclip.encoders.native import NativeEncoder
+
+    vision = VisionConfig(28, 4, width, 1, heads, activation="gelu" if own else "quick_gelu")
+    visual = random_clip(CLIPConfig(16, vision, TextConfig(8, 32, 16, 1, 1)), seed=1).visual.eval()
+    x = torch.randn(2, tokens, width, generator=torch.Generator().manual_seed(tokens))
+    block: Block = visual.transformer.resblocks[0]  # type: ignore[assignment]
+    native = NativeEncoder(visual, 1)
+    original, taps = native._run(x, frozenset({1}), 1, own)
+    packed, hidden = pack_block(block, LAYOUTS[target]), 4 * width
+    arrays = [one.numpy() for one in packed.norms]
+    for linear in packed.linears:
+        arrays += [one.numpy() for one in (linear.panels, linear.scale, linear.sums, linear.bias)]
+    sizes = [2, tokens, width, heads, hidden, group_of(hidden), int(not own), own]
+    out = np.frombuffer(run(target, "encode", sizes, [*arrays, x.numpy()]), np.float32).reshape(2, 2, tokens, width)
+    for found, expected in ((out[0], original.numpy()), (out[1], taps[1].numpy())):
+        assert np.linalg.norm(found - expected) < 2e-3 * np.linalg.norm(expected)
