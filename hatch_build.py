@@ -17,6 +17,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from packaging.tags import platform_tags
 
 INSIDE = "anomalyclip/native"
+MACHINES = {62: "x86_64", 183: "aarch64"}
+"""By ELF's number: `CC=aarch64-linux-gnu-gcc` makes a wheel for ARM."""
 
 
 class KernelsHook(BuildHookInterface):
@@ -59,6 +61,9 @@ def platform_tag(library: Path) -> str:
     """On Linux the oldest glibc that has what the library asks for: indexes take no other wheel. Else this system."""
     here = list(platform_tags())
     plain = next(tag for tag in here if not tag.startswith(("manylinux", "musllinux")))
-    asked = [int(minor) for minor in re.findall(rb"GLIBC_2\.(\d+)", library.read_bytes())]
-    wanted = f"manylinux_2_{max([17, *asked])}_{plain.removeprefix('linux_')}"
-    return wanted if wanted in here else plain  # a system without glibc (musl) has no manylinux tags
+    made, own = library.read_bytes(), plain.removeprefix("linux_")
+    asked = [int(minor) for minor in re.findall(rb"GLIBC_2\.(\d+)", made)]
+    machine = MACHINES.get(int.from_bytes(made[18:20], "little"), own) if made[:4] == b"\x7fELF" else own
+    wanted = f"manylinux_2_{max([17, *asked])}_{machine}"
+    # a system without glibc (musl) has no manylinux tags; one of another machine is a cross compiler's
+    return wanted if wanted in here or machine != own else plain

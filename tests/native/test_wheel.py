@@ -61,6 +61,14 @@ def test_with_kernels(project: Path, compiler: str, tmp_path: Path) -> None:
     assert not (_sources(project) / LIBRARY).exists()
 
 
+def test_for_arm_by_a_cross_compiler(project: Path, tmp_path: Path) -> None:
+    if shutil.which("aarch64-linux-gnu-gcc") is None:
+        pytest.skip("no aarch64-linux-gnu-gcc here")
+    wheel, said = _build(project, tmp_path / "dist", CC="aarch64-linux-gnu-gcc", ANOMALYCLIP_KERNELS="1")
+    assert wheel is not None, said
+    assert re.fullmatch(r"anomalyclip-.*-py3-none-manylinux_2_\d+_aarch64\.whl", wheel.name)
+
+
 @pytest.mark.parametrize("reason", ["no C compiler found", "error: too old for this", "ANOMALYCLIP_KERNELS is 0"])
 def test_without_kernels(project: Path, compiler: str, failing: Path, tmp_path: Path, reason: str) -> None:
     variables = {
