@@ -161,6 +161,7 @@ def test_what_cannot_be_is_refused(model: Detector, folder: Path, tmp_path: Path
     profile = model.calibrate(folder, fpr=0.01)
     assert profile.image.rate == pytest.approx(1 / 6, abs=1e-5)
     assert any("support no false-positive rate below" in line for line in profile.told)
+    assert not any("--" in line for line in profile.told), "Python has no flags"
 
 
 def test_labelled_anomalies_choose_the_operating_point(model: Detector, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from anomalyclip.geometry.settings import Layout
 
 _WORKERS = 2
+_FLAGS = re.compile(r" \(--drop (?:NAME\)|.*?\)(?= the threshold))")
 
 
 class Pictures:
@@ -132,4 +134,13 @@ def calibrate_detector(
     wish = None if min_recall is None else RecallWish(min_recall)
     made = maker.make(given.items, None if bad is None else bad.items, wish)
     skipped = [f"skipped: {Path(path).name}: {why}" for path, why in made.skipped]
-    return made.profile.telling([*made.warnings, *made.told, *skipped])
+    return made.profile.telling([in_python(line) for line in (*made.warnings, *made.told, *skipped)])
+
+
+def in_python(line: str) -> str:
+    """What people are told, without the command line's remedies: in Python one leaves a picture out of the list.
+
+    >>> in_python("  a (1).png: 0.5; without it (--drop a (1).png) the threshold would be 0.4")
+    '  a (1).png: 0.5; without it the threshold would be 0.4'
+    """
+    return _FLAGS.sub("", line).replace("as --anomalies", "as anomalies=")
