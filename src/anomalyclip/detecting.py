@@ -205,9 +205,8 @@ def detect_all(
     """A prediction per picture, in order; see :meth:`anomalyclip.detector.Detector.detect`."""
     marks = Marks(threshold, threshold if pixel_threshold is None else pixel_threshold, min_area)
     given: dict[str, Any] = {"batch_size": batch_size, "threshold": threshold, "frames": frames, "axis": axis}
-    given |= {"max_pixels": max_pixels, "full_scale": full_scale}
-    given |= {"pixel_threshold": pixel_threshold, "min_area": min_area}
-    check_keywords({**given, **layout}, settings_of(PYTHON))
+    given |= {"max_pixels": max_pixels, "full_scale": full_scale, "pixel_threshold": pixel_threshold}
+    check_keywords({**given, "min_area": min_area, **layout}, settings_of(PYTHON))
     reading = Reading(max_pixels, axis, parse_full_scale(full_scale))
     pictures = pictures_of(sources, frames, reading)
     if any(value is not None for value in layout.values()):
@@ -223,10 +222,8 @@ def detect_all(
     found: list[Prediction] = []
     with progress("detect", len(pictures)) as advance:
         for start in range(0, len(pictures), batch_size):
-            part = judged(pictures[start : start + batch_size])
-            found += part
-            for _ in part:
-                advance()
+            found += (part := judged(pictures[start : start + batch_size]))
+            advance(len(part))
     return found
 
 

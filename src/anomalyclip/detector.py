@@ -7,12 +7,13 @@ Whatever the encoder runs on and whatever judges, this is the face: NumPy arrays
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from anomalyclip.detecting import Calibrating
-from anomalyclip.encoders.base import Array, Encoder, Features
+from anomalyclip.encoders.base import Array, Encoder, Features, check_pixels
 from anomalyclip.encoders.request import FeatureRequest
 from anomalyclip.errors import ConfigError
 from anomalyclip.geometry.settings import Layout
@@ -22,8 +23,6 @@ from anomalyclip.settings.keywords import spelled_out
 from anomalyclip.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
     from PIL.Image import Image
     from typing_extensions import Self, Unpack
@@ -132,7 +131,8 @@ class Detector:
         return self.encoder.preprocess(image, size or (self.image_size, self.image_size))
 
     def predict(self, pixels: Array) -> tuple[Floats, Floats]:
-        """Scores (B,) and maps (B, H, W), float32, of preprocessed images (B, 3, H, W)."""
+        """Scores (B,) and maps (B, H, W), float32, of preprocessed images (B, 3, H, W); else InputError."""
+        check_pixels(pixels)
         return self.verdict(self.encoder.run(pixels, self.request), (pixels.shape[-2], pixels.shape[-1]))
 
     def features(self, pixels: Array, request: FeatureRequest | None = None) -> Features:
@@ -219,12 +219,16 @@ class Detector:
     def detect(self, inputs: Source, *, frames: int | str, **options: Unpack[Asked]) -> list[Prediction]: ...
     @overload
     def detect(
-        self, inputs: list[Source] | tuple[Source, ...], *, frames: int | str | None = None, **options: Unpack[Asked]
+        self,
+        inputs: list[Source] | tuple[Source, ...] | Iterator[Source],
+        *,
+        frames: int | str | None = None,
+        **options: Unpack[Asked],
     ) -> list[Prediction]: ...
     @spelled_out(Layout)
     def detect(
         self,
-        inputs: Source | list[Source] | tuple[Source, ...],
+        inputs: Source | list[Source] | tuple[Source, ...] | Iterator[Source],
         *,
         batch_size: int = 1,
         threshold: float | None = None,
@@ -240,8 +244,8 @@ class Detector:
         """Score one image or a list of them.
 
         Args:
-            inputs: a path, a file's bytes, a PIL image or an array; or a list of these. All are read by the same rules,
-                see ``anomalyclip.io.sources.as_image``.
+            inputs: a path, a file's bytes, a PIL image or an array; or a list or generator of these. All are
+                read by the same rules, see ``anomalyclip.io.sources.as_image``.
             batch_size: images, or tiles of one image, per forward pass.
             threshold: image score from which the decision is "anomalous"; None gives no decision.
             pixel_threshold: map value from which a pixel belongs to a region; None is ``threshold``.
@@ -267,6 +271,7 @@ class Detector:
         """
         from anomalyclip.detecting import detect_all, detect_by
 
+        inputs = list(inputs) if isinstance(inputs, Iterator) else inputs
         if profile is not None:
             if threshold is not None or pixel_threshold is not None:
                 raise ConfigError("a profile brings its thresholds: give profile or thresholds, not both")

@@ -21,8 +21,8 @@ def in_notebook() -> bool:
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """Around work on `total` pictures: gives what has to be called after each.
+def progress(what: str, total: int) -> Iterator[Callable[..., None]]:
+    """Around work on `total` pictures: gives what has to be called after each, or with how many were done.
 
     >>> with progress("detect", 2) as advance:
     ...     advance()
@@ -35,7 +35,7 @@ def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
             bar.end()
 
 
-def _nothing() -> None:
+def _nothing(done: int = 1) -> None:
     pass
 
 
@@ -45,8 +45,8 @@ class _Bar:
         self._began = self._shown = time.monotonic()
         self._display: Any = None
 
-    def advance(self) -> None:
-        self._done += 1
+    def advance(self, done: int = 1) -> None:
+        self._done += done
         now = time.monotonic()
         if now - self._shown >= (_AFTER if self._display is None else _EVERY):
             self._shown = now

@@ -17,6 +17,7 @@ from anomalyclip.encoders.exported import SIDECAR, find_artefact
 from anomalyclip.encoders.formats import RUNTIMES, Precision, RuntimeChoice, RuntimeName, check_runtime
 from anomalyclip.encoders.graph_sessions import GRAPH_RUNTIMES
 from anomalyclip.extras import require
+from anomalyclip.hub.resolve import check_model_name
 from anomalyclip.io.names import printable
 from anomalyclip.judges.choosing import OBJECT
 from anomalyclip.settings.scoring import settings_from
@@ -117,6 +118,7 @@ class Call:
             words = str(self.spec) if self.spec is not None else self.files.prompts_or_error()
             where = self.threads, self.streams
             return open_light(self.embedded, self.files.name, words, self.settings, runtime, *where)
+        check_model_name(self.model)  # a misspelt name is told as such, not by the package that it would need
         refuse_without_torch(f"{self.model} in this way")
         self._check()
         if self.runtime in ("openvino", "onnx"):

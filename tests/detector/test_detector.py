@@ -12,7 +12,7 @@ from anomalyclip.clip.weights import load_clip
 from anomalyclip.data.transforms import MEAN, STD
 from anomalyclip.detector import Detector
 from anomalyclip.encoders.devices import pick_device
-from anomalyclip.errors import ConfigError, InputError, PromptError
+from anomalyclip.errors import ConfigError, HubError, InputError, PromptError
 from anomalyclip.geometry.resize import resize_map
 from anomalyclip.opening import from_files
 from anomalyclip.prediction import decide
@@ -184,6 +184,29 @@ def test_prompts_of_another_backbone_are_refused(files, tmp_path):
     save_clip(tmp_path / "other.safetensors", other)
     with pytest.raises(PromptError, match="were learned on"):
         from_files(tmp_path / "other.safetensors", files[1], **OPTIONS)
+
+
+def test_a_generator_gives_a_list_in_its_order(model, photo):
+    found = model.detect(one for one in (photo, photo.rotate(90, expand=True)))
+    assert [(one.width, one.height) for one in found] == [(80, 48), (48, 80)]
+    assert found[0].score == model.detect(photo).score
+
+
+@pytest.mark.parametrize(("given", "shown"), [("part.png", "got str"), (np.zeros((3, 70, 70)), r"shape \(3, 70, 70\)")])
+def test_predict_names_what_takes_pictures_as_they_are(model, given, shown):
+    with pytest.raises(InputError, match=f"{shown}.*detect takes paths"):
+        model.predict(given)
+
+
+def test_a_misspelt_model_is_told_before_the_package_that_it_would_need(monkeypatch):
+    def refuse(what: str) -> None:
+        raise ConfigError("torch is missing")
+
+    monkeypatch.setattr("anomalyclip.opening_call.refuse_without_torch", refuse)
+    with pytest.raises(HubError, match="did you mean pocket"):
+        anomalyclip.load("pockt")
+    with pytest.raises(ConfigError, match="torch is missing"):
+        anomalyclip.load("vit-l-14-336")
 
 
 def test_bad_inputs_say_what_would_do(model):

@@ -11,7 +11,7 @@ import numpy as np
 
 from anomalyclip.clip.preprocessing import Preprocessing
 from anomalyclip.encoders.request import FeatureRequest
-from anomalyclip.errors import ConfigError
+from anomalyclip.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -190,3 +190,13 @@ def refuse(facts: EncoderFacts, request: FeatureRequest, *, kinds: tuple[str, ..
     if request.dpam_blocks is not None and not 0 <= request.dpam_blocks <= facts.layers:
         return f"dpam_blocks must lie in 0..{facts.layers} (the encoder's depth), got {request.dpam_blocks}"
     return None
+
+
+def check_pixels(pixels: Any) -> None:
+    """Raises InputError for what `Detector.predict` does not take, as a path."""
+    if len(getattr(pixels, "shape", ())) != 4:
+        what = f"an array of shape {tuple(pixels.shape)}" if hasattr(pixels, "shape") else type(pixels).__name__
+        raise InputError(
+            f"predict got {what}: it takes preprocessed images (B, 3, H, W), see preprocess; detect takes paths, "
+            "pictures and arrays as they are"
+        )

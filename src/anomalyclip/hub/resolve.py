@@ -85,6 +85,13 @@ def resolve_model(
     return ModelFiles(name, _known(path, given, published_name(path)), beside)
 
 
+def check_model_name(name_or_path: str | os.PathLike[str]) -> None:
+    """Raises HubError where it is neither a known name nor something that exists; fetches nothing."""
+    name = os.fspath(name_or_path)
+    if name not in MODELS:
+        _existing_path(name, "model")
+
+
 def resolve_prompts(
     name_or_path: str | os.PathLike[str], *, offline: bool = False, source: Source = "auto", meter: Meter = silent
 ) -> Path:
