@@ -163,9 +163,15 @@ def _rendered(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 @pytest.fixture(scope="module")
-def address(small_model: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What would be the --output of a watch."""
+    return tmp_path_factory.mktemp("watched")
+
+
+@pytest.fixture(scope="module")
+def address(small_model: list[str], watched: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """`anomalyclip serve` as a user starts it, on a free port."""
-    options = [] if SHOTS else small_model
+    options = [*([] if SHOTS else small_model), "--live", str(watched)]
     command = [sys.executable, "-m", "anomalyclip", "serve", "--port", "0", "--drain", "0", *options]
     log = (tmp_path_factory.mktemp("browser") / "log").open("wb")
     process = subprocess.Popen(command, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})

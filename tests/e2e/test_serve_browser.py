@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import re
 from pathlib import Path
@@ -226,6 +227,28 @@ def test_a_large_photo_is_seen_at_its_own_pixels(desk: Any, tmp_path: Path) -> N
     desk.page.wait_for_function(reds)
     desk.page.keyboard.press("0")
     expect(desk("#original-tile")).to_be_hidden()
+
+
+def test_a_watch_is_shown_while_it_runs(desk: Any, watched: Path) -> None:
+    def append(name: str, score: float) -> None:
+        row = {"path": name, "score": score, "decision": "anomalous" if score > 0.5 else "normal", "regions": []}
+        if score > 0.5:
+            (folder := watched / "evidence" / f"20261129T020000.000Z-{name}-0123abcd").mkdir(parents=True)
+            (folder / "row.json").write_text(json.dumps(row))
+            Image.new("RGB", (60, 40), "orange").save(folder / "overlay.png")
+        with (watched / "results.jsonl").open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+    append("first.png", 0.1)
+    desk("#live-open").click()
+    expect(desk(".live-row .live-name")).to_have_text(["first.png"])
+    append("second.png", 0.9)
+    expect(desk(".live-row .live-name")).to_have_text(["second.png", "first.png"])
+    expect(desk(".live-row .state").first).to_have_text("anomalous")
+    expect(desk(".live-row img").first).to_be_visible()
+    desk.shot("9-live")
+    desk.page.keyboard.press("Escape")
+    expect(desk("#live")).to_be_hidden()
 
 
 def test_the_paths_are_shown_by_the_server_itself(desk: Any) -> None:

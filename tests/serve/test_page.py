@@ -103,7 +103,7 @@ def _said() -> set[str]:
     for name, script in TEXTS.items():
         if name.endswith(".js") and name not in ("language.js", "docs.js"):
             joined = re.sub(r'" \+\s*"', "", script)
-            found |= set(re.findall(r'say\(\s*"([^"]+)"', joined))
+            found |= set(re.findall(r'(?:say|tell)\(\s*"([^"]+)"', joined))
             found |= {text for pair in re.findall(r'count\([^"]+"([^"]+)", "([^"]+)"', joined) for text in pair}
             found |= {text for pair in re.findall(r'say\([^?;]*\? "([^"]+)"\s*: "([^"]+)"', joined) for text in pair}
     scripts = TEXTS["list.js"] + TEXTS["show.js"]

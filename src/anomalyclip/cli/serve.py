@@ -32,6 +32,8 @@ def app(given: Given) -> None:
     profiles = [found for path in given.profile or () for found in read_profiles(path).values()]
     if not profiles and (carried := carried_profile(given.model)) is not None:
         profiles = [carried]
+    if given.live is not None and not given.live.is_dir():
+        raise InputError(f"--live {printable(given.live)} is no folder: expected the --output of anomalyclip watch")
     memory = given.memory_mb * 1_000_000 if given.memory_mb is not None else None
     limits = Limits(max_pixels=given.max_pixels, work_seconds=given.max_seconds, memory=memory, **given.part("limits"))
     door = bind(given.host, given.port)
@@ -48,6 +50,7 @@ def app(given: Given) -> None:
         reading=reading_of(given),
         profile=profiles[0].name if len(profiles) == 1 else None,
         hosts=hosts_for(given.host, given.allow_host or ()),
+        live=given.live,
         **given.part("rules"),
     )
     run(

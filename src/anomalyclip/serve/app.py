@@ -17,6 +17,7 @@ from anomalyclip.calibration import Profile
 from anomalyclip.serve.config import ServeConfig
 from anomalyclip.serve.correction_routes import corrections
 from anomalyclip.serve.guard import Guard
+from anomalyclip.serve.live_routes import live
 from anomalyclip.serve.picture_routes import pictures
 from anomalyclip.serve.refusals import error_answer, kind_of
 from anomalyclip.serve.routes import probes, v1
@@ -52,6 +53,7 @@ def create_app(model: Any, config: ServeConfig | None = None, profiles: Sequence
     app.include_router(v1)
     app.include_router(corrections)
     app.include_router(pictures)
+    app.include_router(live)
     app.include_router(probes)
     mount_page(app)
     return app

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 
 from anomalyclip.errors import ConfigError
 from anomalyclip.io.reading import Reading
@@ -85,6 +86,7 @@ class ServeConfig:
         threshold, pixel_threshold, min_area: used where a request and its profile say nothing.
         profile: name of the profile used where a request names none.
         hosts: names under which it may be asked, see `anomalyclip.serve.foreign`; None is any.
+        live: the output folder of a watch that is shown while it runs.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -99,6 +101,7 @@ class ServeConfig:
     min_area: int = 1
     profile: str | None = None
     hosts: frozenset[str] | None = None
+    live: Path | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1 or self.workers < 1:

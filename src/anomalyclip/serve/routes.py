@@ -191,7 +191,7 @@ async def models(request: Request) -> Response:
     service = service_of(request)
     given = service.provenance(_deciding(service, DetectOptions()))
     entry = ModelEntry(name=given.model, prompts=given.prompts, settings=dict(given.settings))
-    return json_answer(ModelsAnswer(models=[entry]).model_dump())
+    return json_answer(ModelsAnswer(models=[entry], live=service.live is not None).model_dump())
 
 
 @probes.get("/healthz", summary="Is the process alive", tags=["probes"], responses=openapi.plain(State))

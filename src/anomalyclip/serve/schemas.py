@@ -245,6 +245,7 @@ class ModelsAnswer(BaseModel):
     """What is served."""
 
     models: list[ModelEntry]
+    live: bool = Field(description="Whether a watch is shown while it runs, at `GET /v1/live`.")
 
 
 class State(BaseModel):

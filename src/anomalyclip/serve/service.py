@@ -26,6 +26,7 @@ from anomalyclip.serve.batching import Batcher
 from anomalyclip.serve.config import ServeConfig
 from anomalyclip.serve.decoding import Decoding
 from anomalyclip.serve.laying import lay_out
+from anomalyclip.serve.live import Live
 from anomalyclip.serve.measuring import Measuring
 from anomalyclip.serve.metrics import Metrics
 from anomalyclip.serve.profiles import Aim, Profiles
@@ -81,6 +82,7 @@ class Service:
             batch_wait=config.batch_wait,
             on_batch=self.metrics.on_batch,
         )
+        self.live = None if config.live is None else Live(config.live, lambda: self.draining)
         self.admission = Admission(config.limits, lambda: self.batcher.seconds_per_image)
         self._readers = ThreadPoolExecutor(config.workers, thread_name_prefix="anomalyclip-read")
         self._writers = ThreadPoolExecutor(config.workers, thread_name_prefix="anomalyclip-write")

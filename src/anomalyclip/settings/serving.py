@@ -21,6 +21,7 @@ SERVING: tuple[Setting, ...] = (
         metavar="NAME",
         many=True,
     ),
+    Setting("live", Path, "Show a watch while it runs: its --output folder.", (SERVE,), metavar="DIR"),
     Setting("api_key_file", Path, "Ask everything below /v1 for the key in this file.", (SERVE,)),
     Setting(
         "log_level",

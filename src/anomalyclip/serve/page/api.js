@@ -51,6 +51,25 @@ export function part(file, box, side, frame, profile) {
 export const reportOf = (content) =>
   ask("v1/report", { method: "POST", body: JSON.stringify(content), headers: { "content-type": "application/json" } }, 0, (response) => response.blob());
 
+/** Rows of a watch as they come; ends where the server ends the stream, or `signal` does. */
+export function follow(signal, use) {
+  return ask("v1/live", { signal }, 0, async (response) => {
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (let text = ""; ; ) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      const events = (text + value).split("\n\n");
+      text = events.pop();
+      for (const event of events) {
+        const data = event.split("\n").find((line) => line.startsWith("data: "));
+        if (data) use(JSON.parse(data.slice(6)));
+      }
+    }
+  });
+}
+
+export const liveOverlay = (name) => ask(`v1/live/overlays/${encodeURIComponent(name)}`, {}, 0, (response) => response.blob());
+
 const at = (name) => `v1/profiles/${encodeURIComponent(name)}`;
 
 function send(path, files, read) {

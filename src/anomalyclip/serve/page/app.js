@@ -10,6 +10,7 @@ import { setUpKeys } from "./keys.js";
 import { count, say, setUpLanguage } from "./language.js";
 import { drawList, setUpList } from "./list.js";
 import { drawProgress, forgetAll, lookAgain, retry, take } from "./looking.js";
+import { setUpLive } from "./live.js";
 import { valueAt } from "./picture.js";
 import { listProfiles, setUpProfiles } from "./profiles.js";
 import { drawRegions } from "./regions.js";
@@ -131,7 +132,8 @@ async function start() {
   listen();
   listenToPicture();
   try {
-    const [model] = (await api.models()).models;
+    const { models: [model], live } = await api.models();
+    setUpLive(live);
     $("model").textContent = model.name.split(/[\\/]/).pop();
     $("model").title = say("{model}, prompts {prompts}", { model: model.name, prompts: model.prompts });
     const { threshold, pixel_threshold: pixel } = model.settings;
