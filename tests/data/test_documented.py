@@ -1,0 +1,197 @@
+"""Every form of truth about a folder of pictures in one list: the table in docs/data.md is made of it, and each row is
+written and read here.
+
+`python -m tests.data.test_documented` writes the table anew.
+"""
+
+# One row, one line.
+# ruff: noqa: E501
+
+from __future__ import annotations
+
+import io
+import json
+import unicodedata
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from anomalyclip.data import open_dataset
+from anomalyclip.data.masks import read_marked
+from anomalyclip.errors import InputError
+
+PAGE = Path(__file__).parents[2] / "docs" / "data.md"
+START, END = "<!-- forms: made by tests/data/test_documented.py -->", "<!-- end of forms -->"
+WIDTH, HEIGHT = 24, 18
+#: A person found that good/2.png is bad, and only the list knows.
+ROWS = (("good/0.png", 0), ("good/1.png", 0), ("good/2.png", 1), ("bad/0.png", 1), ("bad/1.png", 1))
+SQUARE = [4, 3, 14, 3, 14, 9, 4, 9]  # 10 x 6 pixels, whose corners lie on corners of pixels
+TRUTH = np.zeros((HEIGHT, WIDTH), bool)
+TRUTH[3:9, 4:14] = True
+Files = dict[str, "bytes | str"]
+
+
+class Form(NamedTuple):
+    """A row: which kind, what it is called, the files; becomes: (normal, anomalous) images, or the words that refuse
+    them. told: words among the problems. marked: pixels that the first anomalous image has marked, where it has."""
+
+    kind: str
+    name: str
+    files: Files
+    becomes: tuple[int, int] | str
+    told: str = ""
+    marked: np.ndarray | None = None
+
+
+def picture(values: np.ndarray | None = None) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((HEIGHT, WIDTH, 3), 90, np.uint8) if values is None else values).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+PHOTO, MASK, BLACK = picture(), picture(TRUTH.astype(np.uint8) * 255), picture(np.zeros((HEIGHT, WIDTH), np.uint8))
+
+
+def listed(
+    head: str, row: str, encoding: str = "utf-8", name: str = "list.csv", end: str = "\r\n", rows: tuple = ROWS
+) -> Files:
+    """Pictures in good/ and bad/ beside a list; row: {0} the path, {1} the label, {2} the other label, {w} with \\."""
+    lines = [row.format(path, label, 1 - label, w=path.replace("/", "\\")) for path, label in rows]
+    files: Files = {path: PHOTO for path, _ in rows}
+    return files | {name: end.join([*([head] if head else []), *lines, ""]).encode(encoding)}
+
+
+def pair(**files: bytes | str) -> Files:
+    """a.png and b.png beside further files, whose dots and slashes are written as in Python: x_json, ann__x_json."""
+    named = {name.replace("__", "/").replace("_", "."): content for name, content in files.items()}
+    return {"a.png": PHOTO, "b.png": PHOTO, **named}
+
+
+def coco(segmentation: object, name: str = "scratch", folder: str = "", **entry: object) -> str:
+    images = [{"id": n, "file_name": f"{folder}{c}.png", "width": WIDTH, "height": HEIGHT} for n, c in enumerate("ab")]
+    annotation = {"id": 1, "image_id": 0, "category_id": 7, "segmentation": segmentation, **entry}
+    return json.dumps({"images": images, "annotations": [annotation], "categories": [{"id": 7, "name": name}]})
+
+
+def runs(compressed: bool) -> dict:
+    if compressed:
+        found = coco_mask.encode(np.asfortranarray(TRUTH.astype(np.uint8)))
+        return {"size": found["size"], "counts": found["counts"].decode()}
+    changes = np.flatnonzero(np.diff(TRUTH.T.ravel().astype(int), prepend=0)).tolist()
+    return {"size": [HEIGHT, WIDTH], "counts": np.diff([0, *changes, TRUTH.size]).tolist()}
+
+
+def labelme(kind: str, points: object, label: str = "scratch", **entry: object) -> str:
+    shape = {"label": label, "points": points, "shape_type": kind}
+    return json.dumps({"shapes": [shape], "imagePath": "a.png", "imageWidth": WIDTH, "imageHeight": HEIGHT, **entry})
+
+
+def cvat(body: str) -> str:
+    image = '<image id="{}" name="{}.png" width="24" height="18">{}</image>'
+    return f"<annotations>{image.format(0, 'a', body)}{image.format(1, 'b', '')}</annotations>"
+
+
+def split(content: str) -> Files:
+    return {f"{phase}/{name}": PHOTO for phase in ("train", "test") for name in ("a.png", "b.png")} | {
+        f"{phase}/_annotations.coco.json": content for phase in ("train", "test")
+    }
+
+
+CORNERS = [[4, 3], [14, 3], [14, 9], [4, 9]]
+ACCENTS = tuple((path.replace("/", "/müll"), label) for path, label in ROWS)
+POINTS = "4,3;14,3;14,9;4,9"
+ONE_BAD = {f"good/{n}.png": PHOTO for n in range(2)} | {"bad/0.png": PHOTO}
+FORMS = (
+    Form("folders", "good/ and a defect's", ONE_BAD, (2, 1)),
+    Form("folders", "MVTec AD", {"part/test/good/0.png": PHOTO, "part/test/bad/0.png": PHOTO, "part/ground_truth/bad/0_mask.png": MASK}, (1, 1), marked=TRUTH),
+    Form("folders", "MVTec LOCO, two masks of one picture", {"p/test/good/0.png": PHOTO, "p/test/logical_anomalies/0.png": PHOTO, "p/ground_truth/logical_anomalies/0/000.png": MASK, "p/ground_truth/logical_anomalies/0/001.png": BLACK}, (1, 1), marked=TRUTH),
+    Form("folders", "BMAD", {"test/good/img/0.png": PHOTO, "test/Ungood/img/1.png": PHOTO, "test/Ungood/label/1.png": MASK}, (1, 1), marked=TRUTH),
+    Form("folders", "KolektorSDD2", {"test/1.png": PHOTO, "test/1_GT.png": MASK, "test/2.png": PHOTO, "test/2_GT.png": BLACK}, (1, 1), marked=TRUTH),
+    Form("folders", "images/ and masks/, one mask black", {"images/1.png": PHOTO, "images/2.png": PHOTO, "masks/1.png": MASK, "masks/2.png": BLACK}, (1, 1), marked=TRUTH),
+    Form("list", "commas, LF", listed("image,label", "{0},{1}", end="\n"), (2, 3)),
+    Form("list", "semicolons, `sep=;`, BOM", listed("sep=;\r\nimage;label", "{0};{1}", "utf-8-sig"), (2, 3)),
+    Form("list", "tabs, UTF-16 (Excel's Unicode text)", listed("image\tlabel", "{0}\t{1}", "utf-16", "list.txt"), (2, 3)),
+    Form("list", "UTF-16 without a mark", listed("image\tlabel", "{0}\t{1}", "utf-16-le"), (2, 3)),
+    Form("list", "German: Datei, Ergebnis, n.i.O., Windows-1252", listed("Datei;Prüfergebnis;Ergebnis", "{0};ü{1};{1},0", "cp1252"), (2, 3)),
+    Form("list", "quoted, backslashes", listed('"image","label"', '"{w}","{1}"'), (2, 3)),
+    Form("list", "no header", listed("", "{0},{1}"), (2, 3)),
+    Form("list", "titles above the header", listed("Line 4\r\n2026-01-01\r\n\r\nimage;label", "{0};{1}"), (2, 3)),
+    Form("list", "blanks, comments", listed("# path label", "{0} {1}", name="list.txt"), (2, 3)),
+    Form("list", "names in NFD, files in NFC", listed("image,label", "{0},{1}", rows=tuple((unicodedata.normalize("NFC", path), label) for path, label in ACCENTS)) | {"list.csv": "image,label\n" + "\n".join(f"{unicodedata.normalize('NFD', path)},{label}" for path, label in ACCENTS)}, (2, 3)),
+    Form("list", "a column `ok`, turned round", listed("file,ok", "{0},{2}"), (2, 3)),
+    Form("list", "two columns that contradict each other", listed("image,label,target", "{0},{1},{2}"), (2, 3), "calls otherwise in its column target"),
+    Form("list", "one image normal and anomalous", {**listed("image,label", "{0},{1}"), "list.csv": "image,label\n" + "".join(f"{path},{label}\n" for path, label in (*ROWS, ("bad/0.png", 0)))}, (2, 2), "as normal and as anomalous"),
+    Form("list", "percentages", listed("image,label", "{0},{1}3%"), "unknown label"),
+    Form("list", "paths of another machine", listed("image,label", "C:\\set\\{w},{1}"), "leads outside"),
+    Form("list", "a path that leads out", listed("image,label", "../{0},{1}"), "leads outside"),
+    Form("list", "a workbook (.xlsx)", {**ONE_BAD, "list.xlsx": b"PK\3\4"}, (2, 1), "a workbook"),
+    Form("list", "scores, no labels", {**ONE_BAD, "scores.csv": "image,score\ngood/0.png,0.1\nbad/0.png,0.7\n"}, (2, 1), "a label column is not among"),
+    Form("COCO", "polygon", pair(x_json=coco([SQUARE])), (1, 1), marked=TRUTH),
+    Form("COCO", "runs", pair(x_json=coco(runs(compressed=False), iscrowd=1)), (1, 1), marked=TRUTH),
+    Form("COCO", "compressed runs", pair(x_json=coco(runs(compressed=True))), (1, 1), marked=TRUTH),
+    Form("COCO", "boxes alone", pair(x_json=coco([], bbox=[4, 3, 10, 6])), (1, 1), "mark no pixels"),
+    Form("COCO", "a category called good", pair(x_json=coco([SQUARE], "Good")), (2, 0), "no anomalous images"),
+    Form("COCO", "one JSON per split, pictures named alike", split(coco([SQUARE])), (1, 1), "does not list", marked=TRUTH),
+    Form("COCO", "a coordinate that is no number", pair(x_json=coco([[None, *SQUARE[1:]]])), "annotation 0: expected a number"),
+    Form("LabelMe", "polygon, imageData", pair(a_json=labelme("polygon", CORNERS, imageData="AAAA")), (1, 1), marked=TRUTH),
+    Form("LabelMe", "rectangle", pair(a_json=labelme("rectangle", [[14, 9], [4, 3]])), (1, 1), marked=TRUTH),
+    Form("LabelMe", "turned rectangle", pair(a_json=labelme("oriented_rectangle", CORNERS)), (1, 1), marked=TRUTH),
+    Form("LabelMe", "line", pair(a_json=labelme("linestrip", CORNERS)), (1, 1), "mark no pixels"),
+    Form("LabelMe", "a shape called ok", pair(a_json=labelme("polygon", CORNERS, "OK")), (2, 0), "no anomalous images"),
+    Form("CVAT for images", "polygon", pair(x_xml=cvat(f'<polygon label="x" points="{POINTS}"/>')), (1, 1), marked=TRUTH),
+    Form("CVAT for images", "mask", pair(x_xml=cvat('<mask label="x" rle="0, 60" left="4" top="3" width="10" height="6"/>')), (1, 1), marked=TRUTH),
+    Form("CVAT for images", "tag of the image", pair(x_xml=cvat('<tag label="x"/>')), (1, 1), "mark no pixels"),
+    Form("CVAT for video", "tracks", pair(x_xml='<annotations><track id="0" label="x"/></annotations>'), "CVAT for video"),
+    Form("Pascal VOC", "boxes (XML)", {**ONE_BAD, "bad/0.xml": "<annotation><object/></annotation>"}, (2, 1), "Pascal VOC's XML"),
+    Form("YOLO", "text", {**ONE_BAD, "labels/0.txt": "0 0.5 0.5 0.2 0.2\n"}, (2, 1), "YOLO's text"),
+    Form("VIA", "JSON", {**ONE_BAD, "via.json": '{"a.png1": {"regions": []}}'}, (2, 1), "none of meta.json, COCO"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS, ids=[f"{form.kind}: {form.name}" for form in FORMS])
+def test_every_documented_form_is_read_right_or_refused_in_these_words(form: Form, tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    for name, content in form.files.items():
+        place = root / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content.encode() if isinstance(content, str) else content)
+    if isinstance(form.becomes, str):
+        with pytest.raises(InputError, match=form.becomes):
+            open_dataset(root)
+        return
+    dataset = open_dataset(root)
+    labels = [item.label for item in dataset.items]
+    assert (labels.count(0), labels.count(1)) == form.becomes
+    assert form.told in " ".join(dataset.problems)
+    assert bool(form.told) == bool(dataset.problems), dataset.problems
+    if form.marked is not None:
+        item = next(item for item in dataset.items if item.label == 1)
+        assert np.array_equal(read_marked(item.mask, item.image, 1).marked, form.marked)
+
+
+def table() -> str:
+    lines = ["| kind | form | what becomes of it |", "|---|---|---|"]
+    for form in FORMS:
+        outcome = f'refused: "{form.becomes}"' if isinstance(form.becomes, str) else "read"
+        outcome += ", to the pixel" if form.marked is not None else ""
+        outcome += f', and told: "{form.told}"' if form.told else ""
+        lines.append(f"| {form.kind} | {form.name} | {outcome} |")
+    return "\n".join(lines)
+
+
+def page() -> str:
+    text = PAGE.read_text(encoding="utf-8")
+    before, _, rest = text.partition(START)
+    return f"{before}{START}\n\n{table()}\n\n{END}{rest.partition(END)[2]}"
+
+
+def test_the_page_holds_these_rows() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "run: python -m tests.data.test_documented"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
