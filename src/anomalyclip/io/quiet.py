@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _ONE_AT_A_TIME = threading.Lock()
-_PILLOW_WARNS = 89_478_485
 
 
 @functools.cache
@@ -83,7 +82,10 @@ def own_pixel_limit(pixels: int) -> Iterator[None]:
     """
     from PIL import Image
 
-    if pixels <= _PILLOW_WARNS:
+    with _ONE_AT_A_TIME:
+        limit = _PillowsLimit.before if _PillowsLimit.readers else Image.MAX_IMAGE_PIXELS  # the program's around us
+        meets_it = limit is not None and pixels > limit
+    if not meets_it:
         yield
         return
     with _ONE_AT_A_TIME:
