@@ -127,3 +127,45 @@ def test_a_survey_reads_headers_only(decoders):
 def test_what_a_library_prints_is_no_answer(decoders, capfd):
     assert decoders.read(png(97, 93)).size == (97, 93)
     assert capfd.readouterr() == ("", "")
+
+
+class FakeChild:
+    """A process that comes up when it is waited for, and ends when it is sent b"bomb"."""
+
+    made: list[FakeChild]
+
+    def __init__(self) -> None:
+        self.up = self.ended = False
+        self.served: list[bytes] = []
+        FakeChild.made.append(self)
+
+    def wait(self) -> None:
+        self.up = True
+
+    def ask(self, request: dict, data: bytes, seconds: float) -> tuple[dict, bytearray]:
+        self.served.append(data)
+        if data == b"bomb":
+            self.ended, self.up = True, False
+            raise isolation.Died(-9, overdue=True)
+        return {"number": 1, "decoded": 1, "pixels": 1}, bytearray()
+
+    def discard(self) -> None:
+        self.ended = True
+
+
+def test_nobody_waits_for_a_start_while_one_that_is_up_is_free(monkeypatch):
+    FakeChild.made = []
+    monkeypatch.setattr(isolation, "Child", FakeChild)
+    pool = Decoders(2)
+    pool.survey(b"first")
+    pool._places.put((0, 1, FakeChild()))  # a second one that is up, in the place of none
+    pool._places.queue[:] = [one for one in pool._places.queue if one[2] is not None]
+    FakeChild.made[1].up = True
+    with pytest.raises(ImageReadError, match="took more than"):
+        pool.survey(b"bomb")
+    assert len(FakeChild.made) == 3  # another is coming up before anybody asks
+    pool.survey(b"healthy")
+    assert FakeChild.made[1].served == [b"healthy"]
+    assert not FakeChild.made[2].served
+    pool.close()
+    assert all(one.ended for one in FakeChild.made)

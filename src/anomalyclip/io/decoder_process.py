@@ -56,6 +56,11 @@ class Child:
         self.ended = False
         self._fresh = True
 
+    @property
+    def up(self) -> bool:
+        """Whether it has said so; the next picture need not wait for its start."""
+        return not self._fresh and not self.ended
+
     def wait(self) -> None:
         """Until it is up. Raises Died."""
         if not self._fresh:

@@ -6,6 +6,7 @@ ends its process; so does whoever cancels its `Ticket`. The next picture gets a 
 
 from __future__ import annotations
 
+import itertools
 import os
 import platform
 import queue
@@ -88,15 +89,21 @@ class Decoders:
 
     def __init__(self, number: int, *, seconds: float = SECONDS, clock: float = CLOCK) -> None:
         self._seconds, self._clock = seconds, clock
-        self._places: queue.LifoQueue[Child | None] = queue.LifoQueue()
-        for _ in range(number):
-            self._places.put(None)
+        self._places: queue.PriorityQueue[tuple[int, int, Child | None]] = queue.PriorityQueue()
+        self._latest = itertools.count(0, -1)  # of two that are up the one that worked last: the others may stay idle
         self._closed = False
+        for _ in range(number):
+            self._put(None)
+
+    def _put(self, child: Child | None) -> None:
+        """Into the queue: those that are up go first, then those that are coming up, then places without one."""
+        rank = 2 if child is None else 0 if child.up else 1
+        self._places.put((rank, next(self._latest), child))
 
     def warm(self) -> None:
         """Start one of them; returns when it is up."""
         with suppress(queue.Empty, OSError, Died):
-            child = self._places.get_nowait()
+            child = self._places.get_nowait()[2]
             try:
                 child = child or Child()
                 child.wait()
@@ -152,15 +159,20 @@ class Decoders:
         self._closed = True
         with suppress(queue.Empty):
             while True:
-                child = self._places.get_nowait()
+                child = self._places.get_nowait()[2]
                 if child is not None:
                     child.discard()
 
     def _give_back(self, child: Child | None) -> None:
+        """For the next picture. In place of one that ended another is coming up already: nobody who comes waits for its
+        start while one that is up is free."""
         if child is not None and (self._closed or child.ended):
             child.discard()
             child = None
-        self._places.put(child)
+            if not self._closed:
+                with suppress(OSError):
+                    child = Child()
+        self._put(child)
 
     def _ask(
         self, ask: str, source: StrPath | bytes, name: str, ticket: Ticket | None, options: dict[str, Any]
@@ -169,7 +181,7 @@ class Decoders:
         path = None if isinstance(source, bytes) else os.fsencode(source).hex()
         shown = name if isinstance(source, bytes) else printable(source)
         request = {"ask": ask, "path": path, "name": name, "seconds": self._seconds, **options}
-        ticket, child = ticket or Ticket(), self._places.get()
+        ticket, child = ticket or Ticket(), self._places.get()[2]
         try:
             if child is None:
                 child = Child()
