@@ -69,7 +69,7 @@ def of_page(browser: Browser, scratch: Path, given: argparse.Namespace) -> Itera
         page = opened(browser, errors)
         page.goto(address)
         page.set_input_files("#files", drawn(scratch, given.pictures))
-        page.wait_for_function("document.getElementById('progress').hidden", timeout=1_200_000)
+        page.wait_for_selector("#progress", state="hidden", timeout=1_200_000)
         for what, key in (("list", ""), ("grid", "g")):
             if key:
                 page.locator("#name").click()
@@ -114,7 +114,7 @@ def first_paint(browser: Browser, address: str) -> float:
     context = browser.new_context()
     page = context.new_page()
     page.goto(address)
-    page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")
+    page.wait_for_function("() => performance.getEntriesByName('first-contentful-paint').length")
     found: float = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
     context.close()
     return found
