@@ -32,6 +32,8 @@ PYTHON = {
     "data": ("Data", "Data sets, masks and rendered images.", ["anomalyclip.data"]),
     "metrics": ("Metrics", "AUROC, AP, F1-max and AUPRO.", ["anomalyclip.metrics"]),
     "evaluation": ("Evaluation", "Measure a model on labelled images.", ["anomalyclip.evaluation"]),
+    "comparison": ("Comparison", "Finished runs side by side.", ["anomalyclip.comparison"]),
+    "integrations": ("Integrations", "FiftyOne, supervision, MLflow.", ["anomalyclip.integrations"]),
     "training": ("Training", "Learn prompts.", ["anomalyclip.training"]),
     "reproduction": ("Reproduction", "The paper's tables.", ["anomalyclip.reproduction"]),
     "method": ("The method's parts", "Scoring and losses.", ["anomalyclip.scoring", "anomalyclip.losses"]),

@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 import pytest
 
+from anomalyclip.detect import read_results
 from anomalyclip.errors import ConfigError
-from anomalyclip.integrations import read_results, to_fiftyone
+from anomalyclip.integrations import to_fiftyone
 from anomalyclip.integrations.fiftyone import small_map
 
 

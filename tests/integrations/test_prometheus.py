@@ -12,8 +12,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from anomalyclip.cli import main
+from anomalyclip.detect import read_results
 from anomalyclip.errors import ConfigError, OutputError
-from anomalyclip.integrations import read_results
 from anomalyclip.integrations.prometheus import Exposition, parse_place
 
 

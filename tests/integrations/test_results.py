@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from anomalyclip.detect import read_results
 from anomalyclip.errors import InputError
-from anomalyclip.integrations import read_results
 
 
 @pytest.mark.parametrize("options", [("--findings", "coco", "--maps", "none"), ("--maps", "npz"), ()])

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from anomalyclip.detect import read_results
 from anomalyclip.detect.findings.label_studio import INTERFACE
-from anomalyclip.integrations import read_results
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the packages' own
 HOLED = ("--pixel-threshold", "0.45")  # low enough for regions with holes

@@ -138,4 +138,10 @@ def _captions(pair: Sequence[Method], one: ImageDifference) -> list[str]:
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name)[-80:].lstrip(".") or "image"
+    """Of an image, without its suffix.
+
+    >>> _plain("bolt/bad/0 1.png"), _plain("scan.tif#frame=3")
+    ('bolt_bad_0_1', 'scan_tif_frame_3')
+    """
+    stem = re.sub(r"\.[A-Za-z0-9]+$", "", name)
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", stem)[-80:].lstrip("_") or "image"

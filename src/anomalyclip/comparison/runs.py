@@ -14,8 +14,7 @@ import numpy as np
 
 from anomalyclip.comparison.statistics import Scores
 from anomalyclip.detect import folder as detect_folder
-from anomalyclip.detect.journal import read_rows
-from anomalyclip.detect.names import file_of
+from anomalyclip.detect.scored import read_results
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.evaluation.files import IMAGES_FILE, METRICS_FILE
 from anomalyclip.evaluation.result import METRICS
@@ -151,44 +150,24 @@ def _detected(path: Path, labels: Dataset | None) -> Run:
     run = _json(path / detect_folder.RUN)
     try:
         model = {"model": run["model"], "prompts": run["prompts"], "settings": run["settings"]}
-        cwd = run.get("cwd") or ""
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{printable(path)}: {detect_folder.RUN} is damaged ({error!r}); run detect again") from error
     items = {(os.path.realpath(item.image), item.frame): item for item in labels.items}
-    names = {bytes.fromhex(card["key"]): str(card["name"]) for _, card in read_rows(path / detect_folder.CARDS)}
     found: dict[SetName, dict[str, tuple[float, int]]] = {}
     maps: dict[str, Path] = {}
-    for row, key in _detected_rows(path, cwd):
-        file = os.path.realpath(os.path.join(cwd, file_of(row["path"], row.get("frame"))))  # noqa: PTH118
-        item = items.get((file, row.get("frame"))) or items.get((file, None))
+    for one in read_results(path):
+        file = os.path.realpath(one.file)
+        item = items.get((file, one.frame)) or items.get((file, None))
         if item is None:
             continue
-        frame = "" if row.get("frame") is None else f"#frame={row['frame']}"
-        name = f"{_below(Path(file), labels.root)}{frame}"
-        found.setdefault((labels.name, item.class_name), {})[name] = (float(row["score"]), item.label)
-        if (kept := _map_of(path, names.get(key, ""))) is not None:
-            maps[name] = kept
+        name = f"{_below(Path(file), labels.root)}{'' if one.frame is None else f'#frame={one.frame}'}"
+        found.setdefault((labels.name, item.class_name), {})[name] = (float(one.row["score"]), item.label)
+        if one.map_file is not None:
+            maps[name] = one.map_file
     if not found:
         raise InputError(f"{printable(path)}: none of its images is in the labelled data set {printable(labels.root)}")
     sets = {one: RunSet(tuple(rows), _scores(list(rows.values())), maps=maps) for one, rows in found.items()}
     return Run(path, "detect", _words(model), model, labels.root, sets)
-
-
-def _detected_rows(path: Path, cwd: str) -> list[tuple[dict[str, Any], bytes]]:
-    from anomalyclip.detect.names import frame_key, path_key
-
-    rows = []
-    for _, row in read_rows(path / detect_folder.RESULTS):
-        if row.get("score") is not None:
-            frame = row.get("frame")
-            key = path_key(file_of(row["path"], frame), cwd=cwd or None)
-            rows.append((row, key if frame is None else frame_key(key, frame)))
-    return rows
-
-
-def _map_of(path: Path, name: str) -> Path | None:
-    candidates = (path / detect_folder.MAPS / f"{name}{suffix}" for suffix in (".tiff", ".npz"))
-    return next((file for file in candidates if name and file.is_file()), None)
 
 
 def _below(path: Path, root: Path) -> str:

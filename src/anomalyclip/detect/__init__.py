@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from anomalyclip.detect.pipeline import Finished, Rules, detect_stream
     from anomalyclip.detect.report import write_report
     from anomalyclip.detect.result import Provenance, Result, Thumbnails
+    from anomalyclip.detect.scored import Scored, read_results
     from anomalyclip.detect.summary import Summary
     from anomalyclip.detect.writers import OutputFolder
 
@@ -29,10 +30,12 @@ _HOME = {
     "Provenance": "result",
     "Result": "result",
     "Rules": "pipeline",
+    "Scored": "scored",
     "Summary": "summary",
     "Thumbnails": "result",
     "detect_stream": "pipeline",
     "iter_inputs": "inputs",
+    "read_results": "scored",
     "survey_inputs": "inputs",
     "write_findings": "findings",
     "write_report": "report",
@@ -46,10 +49,12 @@ __all__ = [
     "Provenance",
     "Result",
     "Rules",
+    "Scored",
     "Summary",
     "Thumbnails",
     "detect_stream",
     "iter_inputs",
+    "read_results",
     "survey_inputs",
     "write_findings",
     "write_report",

@@ -16,15 +16,12 @@ from anomalyclip.lazy import lazy
 if TYPE_CHECKING:
     from anomalyclip.integrations.fiftyone import to_fiftyone
     from anomalyclip.integrations.mlflow import log_evaluation
-    from anomalyclip.integrations.results import Scored, read_results
     from anomalyclip.integrations.supervision import to_supervision
 
-__all__ = ["Scored", "log_evaluation", "read_results", "to_fiftyone", "to_supervision"]
+__all__ = ["log_evaluation", "to_fiftyone", "to_supervision"]
 
 _HOME = {
-    "Scored": "results",
     "log_evaluation": "mlflow",
-    "read_results": "results",
     "to_fiftyone": "fiftyone",
     "to_supervision": "supervision",
 }

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from anomalyclip.detect.scored import Scored, read_results
 from anomalyclip.extras import require
-from anomalyclip.integrations.results import Scored, read_results
 from anomalyclip.notebook import progress
 
 if TYPE_CHECKING:
