@@ -110,6 +110,8 @@ def test_the_search_box_finds_options_as_they_are_written(address: str) -> None:
             page.locator("input[name=query]").fill("")
             page.locator("input[name=query]").press_sequentially(query)  # it listens for keys
             expect(page.locator(".md-search-result__link").first).to_have_attribute(
-                "href", re.compile(re.escape(target))
+                "href",
+                re.compile(re.escape(target)),
+                timeout=60_000,  # a busy machine answers after the last key but one
             )
         browser.close()
