@@ -19,9 +19,10 @@ _WIDEST_PANEL = 32
 
 class _Search(ctypes.Structure):
     _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("short_queries", "panels", "queries", "bank", "minus", "scratch")),
+        *((name, ctypes.c_void_p) for name in ("short_queries", "panels", "queries", "bank")),
+        *((name, ctypes.c_void_p) for name in ("second_queries", "second_bank", "minus", "scratch")),
         *((name, ctypes.c_void_p) for name in ("best", "at", "columns")),
-        *((name, ctypes.c_int64) for name in ("count", "rows", "depth", "width", "measured")),
+        *((name, ctypes.c_int64) for name in ("count", "rows", "depth", "width", "second", "measured")),
         ("margin", ctypes.c_float),
     )
 
@@ -35,10 +36,17 @@ class Found(NamedTuple):
 
 
 class Whole(NamedTuple):
-    """What refines bounds: queries (Q, W), the bank (M, W), |m|^2 / 2 (M,), and what rounding may cost a bound."""
+    """What refines bounds.
+
+    Attributes:
+        queries, bank: (Q, W) and (M, W). minus: |m|^2 / 2 (M,). margin: what rounding may cost a bound.
+        second_queries, second_bank: (Q, S) and (M, S), whose products added to bounds give tighter ones.
+    """
 
     queries: Floats
     bank: Floats
+    second_queries: Floats
+    second_bank: Floats
     minus: Floats
     margin: float
 
@@ -63,7 +71,7 @@ def largest(
     whole: the products are upper bounds; of q.m - |m|^2 / 2 the largest is wanted, and the row where it is.
     columns: (rows,) float32, contiguous; takes the largest product of each row with any query.
 
-    Runs in the calling thread and releases the interpreter's lock. Memory beside the operands: 24 or fewer rows of
+    Runs in the calling thread and releases the interpreter's lock. Memory beside the operands: 12 or fewer rows of
     products.
     """
     import numpy as np
@@ -75,7 +83,7 @@ def largest(
     size = library.ac_search_floats
     size.restype = ctypes.c_int64
     scratch = np.empty(size(ctypes.c_int64(rows)), np.float32)
-    full = None if whole is None else _filled(whole.queries)
+    full, second = (None, None) if whole is None else (_filled(whole.queries), _filled(whole.second_queries))
     job = _Search(
         short_queries=_at(given),
         panels=_at(panels),
@@ -87,9 +95,10 @@ def largest(
         rows=rows,
         depth=given.shape[1],
     )
-    if whole is not None and full is not None:
+    if whole is not None and full is not None and second is not None:
         job.queries, job.bank, job.minus = _at(full), _at(whole.bank), _at(whole.minus)
-        job.width, job.margin = full.shape[1], whole.margin
+        job.second_queries, job.second_bank = _at(second), _at(whole.second_bank)
+        job.width, job.second, job.margin = full.shape[1], second.shape[1], whole.margin
     library.ac_search_f32(ctypes.byref(job))
     return Found(best[:count], at[:count], int(job.measured))
 

@@ -4,6 +4,8 @@
  * The caller turns both sides so that the first coordinates hold most of their length, and gives of each these, the length
  * of the rest, and of rows -|m|^2 / 2. By Cauchy and Schwarz the product of such short vectors is an upper bound. The row
  * with the largest bound is measured first; then only rows whose bound exceeds the best that was measured.
+ * Second vectors, where there are some, tighten a bound before its row is measured: they hold the next coordinates, and
+ * the lengths that were left before these (negative in queries) and are left after them.
  * Without short vectors of less than the whole, every product is the value itself.
  */
 #ifndef ANOMALYCLIP_SEARCH_F32_H
@@ -15,17 +17,18 @@ typedef struct {
     const float *short_queries;  /* (count, depth); count is at least 12 */
     const float *panels;         /* the bank's short rows, as ac_pack_f32 leaves them */
     const float *queries, *bank; /* (count, width) and (rows, width); null where the short ones are the whole */
+    const float *second_queries, *second_bank; /* (count, second) and (rows, second), or null */
     const float *minus;          /* (rows,) |m|^2 / 2 */
     float *scratch;              /* ac_search_floats of memory */
     float *best;                 /* (count,) the largest q.m - |m|^2 / 2 */
     int32_t *at;                 /* (count,) its row */
     float *columns;              /* (rows,) or null: of each row the largest product with any query */
-    int64_t count, rows, depth, width;
+    int64_t count, rows, depth, width, second;
     int64_t measured;            /* out: rows that were measured whole, of all queries together */
     float margin;                /* by which rounding may have lowered a bound */
 } Search;
 
-#define QUERIES 24 /* at a time: their products with a bank of 4,800 rows take 460 KB */
+#define QUERIES 12 /* at a time: their products with a bank of 4,800 rows take 230 KB */
 #define LONG_WAY 8192 /* rows, from which on a tile is enough at a time */
 
 INLINE int64_t queries_at_once(int64_t rows) { return rows > LONG_WAY ? TILE : QUERIES / TILE * TILE; }
@@ -67,7 +70,7 @@ INLINE float largest_at(const float *values, int64_t count, int32_t *at) {
 
 /* Measure whatever the bounds of query q leave open. */
 INLINE void measure(Search *job, int64_t q, const float *bounds) {
-    const float *query = job->queries + q * job->width;
+    const float *query = job->queries + q * job->width, *second = job->second_queries + q * job->second;
     int32_t at;
     largest_at(bounds, job->rows, &at);
     float best = dot(query, job->bank + at * job->width, job->width) - job->minus[at], open = best - job->margin;
@@ -77,6 +80,7 @@ INLINE void measure(Search *job, int64_t q, const float *bounds) {
         if (i + LANES <= job->rows && !any_above(load(bounds + i), open, 0)) continue;
         for (int64_t row = i; row < job->rows && row < i + LANES; row++) {
             if (!(bounds[row] > open) || row == at) continue;
+            if (job->second && !(bounds[row] + dot(second, job->second_bank + row * job->second, job->second) > open)) continue;
             const float value = dot(query, job->bank + row * job->width, job->width) - job->minus[row];
             job->measured++;
             if (value > best) best = value, found = (int32_t)row, open = best - job->margin;
