@@ -158,7 +158,7 @@ def picture(rng: np.random.Generator) -> str:
     small = Image.fromarray(rng.integers(60, 200, (30, 40, 3), dtype=np.uint8)).resize(
         (320, 240), Image.Resampling.BICUBIC
     )
-    noise = rng.integers(0, 24, (240, 320, 3), dtype=np.uint8)
+    noise = rng.integers(0, 6, (240, 320, 3), dtype=np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(np.asarray(small) // 2 + noise).save(buffer, "JPEG", quality=80)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

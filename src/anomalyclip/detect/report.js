@@ -9,7 +9,8 @@
   // A card holds its inside as text and is unfolded near the view, so that thousands of pictures open at once.
   const FAR = 900; // pixels beyond the view
   const MOST_PRINTED = 500;
-  const isOpen = (card) => card.childElementCount > 1;
+  const isFirst = (card) => card.firstElementChild.tagName !== "SCRIPT"; // written unfolded, and never folded
+  const isOpen = (card) => isFirst(card) || card.childElementCount > 1;
   const unfold = (card) => {
     if (isOpen(card)) return;
     card.firstElementChild.insertAdjacentHTML("afterend", card.firstElementChild.textContent);
@@ -17,7 +18,7 @@
     showBadge(card);
   };
   const fold = (card) => {
-    if (!isOpen(card) || card.contains(document.activeElement)) return;
+    if (isFirst(card) || !isOpen(card) || card.contains(document.activeElement)) return;
     card.style.minHeight = `${card.offsetHeight}px`;
     while (card.lastChild !== card.firstElementChild) card.lastChild.remove();
   };
@@ -196,7 +197,7 @@
     if (event.key === "ArrowLeft") step(-1);
   });
   showSaid();
-  for (const card of cards) near.observe(card);
+  for (const card of cards) { card.classList.remove("later"); near.observe(card); }
   addEventListener("beforeprint", () => visible().slice(0, MOST_PRINTED).forEach(unfold));
   viewer.addEventListener("close", () => { const button = current && current.querySelector(".pictures"); if (button) button.focus(); });
 })();

@@ -28,8 +28,8 @@ def text(value: object) -> str:
     return escape(printable(str(value)), quote=True)
 
 
-def card_html(card: Card) -> str:
-    """An article that holds its own inside as text."""
+def card_html(card: Card, unfolded: bool = False) -> str:
+    """An article that holds its own inside as text. unfolded: it is there from the first, and without a script."""
     row = card.row
     name, score, decision = text(row["path"]), row["score"], row["decision"]
     badge = f'<span class="badge {decision}">{decision}</span>' if decision else ""
@@ -43,11 +43,13 @@ def card_html(card: Card) -> str:
     link = f' · <a href="{card.overlay}" target="_blank" rel="noopener">overlay</a>' if card.overlay else ""
     # The inside is text for the parser, so that thousands of pictures open at once; no name ends it, "<" is escaped.
     told = {"score": f"{score:.9g}", "decision": decision or "", "name": name, "regions": regions}
-    return f"""<article {" ".join(f'data-{key}="{value}"' for key, value in told.items())}>
-<script type="text/plain">{_pictures(card, name)}
+    before, after = ("", "") if unfolded else ('<script type="text/plain">', "</script>")
+    later = "" if unfolded else ' class="later"'  # not laid out while the file is read
+    return f"""<article{later} {" ".join(f'data-{key}="{value}"' for key, value in told.items())}>
+{before}{_pictures(card, name)}
 <h2>{name}</h2>
 <p class="score"><b>{score:.3f}</b><span class="bar"><i style="width:{100 * score:.1f}%"></i></span>{badge}</p>
-<p class="detail">{detail}{link}</p>{_pairs(card)}{problem}</script>
+<p class="detail">{detail}{link}</p>{_pairs(card)}{problem}{after}
 </article>
 """
 

@@ -14,6 +14,7 @@ from anomalyclip.detect.summary import Summary
 from anomalyclip.version import __version__
 
 _COLOUR_STOPS = 9
+_AT_ONCE = 24  # pictures that stand before the whole file is read
 
 
 def pages(
@@ -25,7 +26,8 @@ def pages(
     scores: that are counted with when the threshold is moved; without them, the histogram's steps are.
     """
     yield _head(summary, first)
-    yield from map(card_html, cards)
+    for number, card in enumerate(cards):
+        yield card_html(card, unfolded=number < _AT_ONCE)
     yield _tail(summary, passed, array("f") if scores is None else scores)
 
 
