@@ -14,8 +14,8 @@ let items = [];
 
 export function setUpList(element) {
   list = element;
-  list.addEventListener("scroll", place, { passive: true });
-  new ResizeObserver(place).observe(list);
+  list.addEventListener("scroll", () => place(false), { passive: true });
+  new ResizeObserver(() => place()).observe(list);
 }
 
 export function drawList() {
@@ -34,7 +34,8 @@ function layout() {
   return { columns, width, height, at, whole: [0, Math.ceil(items.length / columns) * height] };
 }
 
-function place() {
+/** all: draw what stands already, too; scrolling needs only what comes into view. */
+function place(all = true) {
   const { columns, width, height, at, whole } = layout();
   list.dataset.kind = kind();
   list.style.setProperty("--wide", `${whole[0]}px`);
@@ -51,7 +52,9 @@ function place() {
   }
   for (let number = first; number < last; number++) {
     const item = items[number];
-    if (!rows.has(item.id)) rows.set(item.id, makeRow(item));
+    const known = rows.has(item.id);
+    if (known && !all) continue;
+    if (!known) rows.set(item.id, makeRow(item));
     const row = rows.get(item.id);
     if (list.children[number - first] !== row) list.insertBefore(row, list.children[number - first] ?? null);
     const [x, y] = at(number);
