@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,7 +86,7 @@ def _with_prompts(found: Embedded, prompts: str | Path) -> Light | None:
         return None if str(prompts).startswith(_PREFIX) else Light(found)
     if HEADS_KEY not in header_texts(read_bounded(path)):
         return None
-    heads = load_heads(path)
+    heads = load_heads(path, own=entry is not None)
     return Light(found, heads) if heads.metadata.weights_sha256 == found.weights_sha256 else None
 
 
@@ -94,9 +94,13 @@ def _same(asked: Any, built_in: Any) -> bool:
     return list(asked) == list(built_in) if isinstance(built_in, (list, tuple)) else bool(asked == built_in)
 
 
-def refuse_without_torch(what: str) -> None:
-    """Raises ConfigError that names the extra where torch is not installed."""
+def refuse_without_torch(what: str, check: Callable[[], object] = int) -> None:
+    """Raises ConfigError that names the extra where torch is not installed.
+
+    check: what is to be found fault with before, e.g. a misspelt name, which is not to be told as a missing package.
+    """
     if not present("torch"):
+        check()
         raise ConfigError(f"{missing('torch', what)} (without it pocket runs with its own prompts, and exports run)")
 
 

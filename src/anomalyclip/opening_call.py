@@ -118,8 +118,7 @@ class Call:
             words = str(self.spec) if self.spec is not None else self.files.prompts_or_error()
             where = self.threads, self.streams
             return open_light(self.embedded, self.files.name, words, self.settings, runtime, *where)
-        check_model_name(self.model)  # a misspelt name is told as such, not by the package that it would need
-        refuse_without_torch(f"{self.model} in this way")
+        refuse_without_torch(f"{self.model} in this way", lambda: check_model_name(self.model))
         self._check()
         if self.runtime in ("openvino", "onnx"):
             require(RUNTIMES[self.runtime][0])

@@ -201,6 +201,6 @@ def test_native_is_refused_in_one_line_where_the_processor_cannot(
     told = capfd.readouterr().err.strip().splitlines()
     assert ended.value.code == 2
     assert len(told) == 1, told
-    assert told[0].startswith("error: this processor has no ")
+    assert told[0].startswith("error: this processor has neither ")
     assert "--runtime torch" in told[0]
     assert not (tmp_path / "cache").exists()

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from html import escape  # `xml.sax.saxutils` would load the modules of the network
 from pathlib import Path
 from typing import NamedTuple
-from xml.sax.saxutils import escape, quoteattr
 
 from anomalyclip.detect import folder
 from anomalyclip.detect.findings.parts import LABEL, filled, run_lengths, scored_rows, whole
@@ -60,7 +60,7 @@ def _full(row: Row, cwd: str) -> str:
 
 
 def _image(number: int, row: Row, name: str) -> Iterator[str]:
-    told = quoteattr(printable(name.replace(os.sep, "/")))
+    told = f'"{escape(printable(name.replace(os.sep, "/")))}"'
     yield f'<image id="{number}" name={told} width="{row["width"]}" height="{row["height"]}">\n'
     if row["decision"] is not None:
         yield f'<tag label="{row["decision"]}" source="auto"></tag>\n'
