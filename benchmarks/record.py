@@ -142,7 +142,7 @@ PARTS: dict[str, Part] = {
         {"s": ".2f", "x recipe": ".0f", "AUPRO": ".6f", "MB more": ".0f"},
     ),
     "memory": Part(
-        "benchmarks/memory_cost.py pocket vit-l-14-336 --json OUT",
+        "benchmarks/memory_cost.py pocket --json OUT",
         "",
         memory_rows,
         {"pass, CPU ms": ".1f", "line, CPU ms": ".1f", "share": ".1%"},
