@@ -18,6 +18,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from tests.clip.conftest import Published
+from tests.tables import page_with
 
 from anomalyclip.clip.weights import load_clip, save_clip
 from anomalyclip.errors import WeightsError
@@ -202,9 +203,7 @@ def table() -> str:
 
 
 def page() -> str:
-    text = PAGE.read_text(encoding="utf-8")
-    before, _, rest = text.partition(START)
-    return f"{before}{START}\n\n{table()}\n\n{END}{rest.partition(END)[2]}"
+    return page_with(PAGE, START, table(), END)
 
 
 def test_the_page_holds_these_rows() -> None:

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from pycocotools import mask as coco_mask
+from tests.tables import page_with
 
 from anomalyclip.data import open_dataset
 from anomalyclip.data.masks import read_marked
@@ -184,9 +185,7 @@ def table() -> str:
 
 
 def page() -> str:
-    text = PAGE.read_text(encoding="utf-8")
-    before, _, rest = text.partition(START)
-    return f"{before}{START}\n\n{table()}\n\n{END}{rest.partition(END)[2]}"
+    return page_with(PAGE, START, table(), END)
 
 
 def test_the_page_holds_these_rows() -> None:

@@ -41,6 +41,7 @@ from tests.io.writers import (
     tif,
     unfiltered,
 )
+from tests.tables import page_with
 
 from anomalyclip.errors import ImageReadError
 from anomalyclip.io import notes_of, read_image, read_image_bytes
@@ -197,9 +198,7 @@ def table() -> str:
 
 
 def page() -> str:
-    text = PAGE.read_text(encoding="utf-8")
-    before, _, rest = text.partition(START)
-    return f"{before}{START}\n\n{table()}\n\n{END}{rest.partition(END)[2]}"
+    return page_with(PAGE, START, table(), END)
 
 
 def test_the_page_holds_these_rows() -> None:

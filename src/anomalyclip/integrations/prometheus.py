@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from anomalyclip.errors import ConfigError, OutputError
 from anomalyclip.extras import require
+from anomalyclip.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +73,7 @@ class Exposition:
             "anomalyclip_watch_messages_waiting", "Messages that nobody has taken yet.", ["channel"], registry=registry
         )
         Info("anomalyclip_watch", "What is watched, and by what version.", registry=registry).info(
-            {"source": source, "version": _version()}
+            {"source": source, "version": __version__}
         )
         self._waiting = waiting
 
@@ -111,9 +112,3 @@ class Exposition:
             server.shutdown()
             server.server_close()
             self._thread.join(grace)
-
-
-def _version() -> str:
-    from anomalyclip.version import __version__
-
-    return __version__
