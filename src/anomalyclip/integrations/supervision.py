@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from anomalyclip.detect.findings.parts import LABEL
 from anomalyclip.extras import require
 
 if TYPE_CHECKING:
     from anomalyclip.prediction import Prediction
-
-LABEL = "anomaly"
 
 
 def to_supervision(prediction: Prediction) -> Any:

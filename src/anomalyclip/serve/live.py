@@ -95,9 +95,12 @@ class Live:
         return None if found is None else found.name
 
     def _look_for_overlays(self) -> None:
-        """path of a row -> the folder of its evidence, of folders that are new."""
+        """path of a row -> the folder of its evidence: of folders that are new, and no more of those that are gone."""
         with suppress(OSError):
-            for place in sorted((self.folder / EVIDENCE).iterdir()):
+            places = sorted((self.folder / EVIDENCE).iterdir())
+            self._known.intersection_update(place.name for place in places)
+            self._overlays = {path: place for path, place in self._overlays.items() if place.name in self._known}
+            for place in places:
                 if place.name in self._known or place.name.endswith(".tmp"):
                     continue
                 self._known.add(place.name)
