@@ -37,6 +37,17 @@ def textbook(x: Tensor, heads: int, a: int, b: int, queries: int) -> Tensor:
     return (weights @ parts[2]).transpose(1, 2).flatten(2)[:, :queries]
 
 
+def rounding_of(x: Tensor, heads: int, a: int, b: int) -> float:
+    """What float32 may lose: half a unit of the largest score in the exponent, times the largest value, four times.
+
+    1,500 random shapes on AVX2 lose 2.2 of the four at most; a bound without the scores' size is broken by chance.
+    """
+    B, N, D3 = x.shape
+    parts = x.double().view(B, N, 3, heads, D3 // 3 // heads).permute(2, 0, 3, 1, 4)
+    scores = parts[a] @ parts[b].transpose(-1, -2) / (D3 // 3 // heads) ** 0.5
+    return 4 * 2**-24 * (1 + float(scores.abs().max())) * max(float(parts[2].abs().max()), 1.0)
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     B=st.integers(1, 3),
@@ -60,9 +71,8 @@ def test_it_equals_the_textbook(
             found = attend(x, heads, a, b, queries)
     finally:
         torch.set_num_threads(before)
-    # float32: scores up to scale^2 sqrt(d) |n|^2 lose their last digits before the exponential
     torch.testing.assert_close(
-        found.double(), textbook(x, heads, a, b, queries), atol=2e-6 * max(1, scale**3 * 2), rtol=0
+        found.double(), textbook(x, heads, a, b, queries), atol=rounding_of(x, heads, a, b), rtol=0
     )
 
 
