@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
+from tests.data.exported import HEIGHT, WIDTH
 
 Put = Callable[..., Path]
 
@@ -28,3 +30,12 @@ def put() -> Put:
         return path
 
     return write
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    (tmp_path / "images").mkdir()
+    for name in ("a", "b", "c"):
+        pixels = np.random.default_rng(ord(name)).integers(90, 160, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"images/{name}.png")
+    return tmp_path

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from numpy.testing import assert_allclose
-from PIL import Image
 from sklearn.metrics import roc_auc_score
+from tests.evaluation.few_shots import striped_set
 
 import anomalyclip
 from anomalyclip.calibration import read_profile
@@ -28,30 +28,11 @@ from anomalyclip.io.reading import Reading
 from anomalyclip.judges.memory.held_out import Seen
 
 RUN = CliRunner()
-MEASURING = EvaluationSettings(resamples=0)
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Striped pictures: eight good ones to train, three to judge, three with a blot; and dots, five good, two bad."""
-    folder = tmp_path_factory.mktemp("data") / "set"
-    rng = np.random.default_rng(0)
-    for name, train, good, bad in (("stripes", 8, 3, 3), ("dots", 0, 5, 2)):
-        for kind, count in (("train/good", train), ("test/good", good), ("test/blot", bad)):
-            for number in range(count):
-                place = folder / name / kind / f"{number:03d}.png"
-                place.parent.mkdir(parents=True, exist_ok=True)
-                wave = np.sin(np.arange(96) / 4 + rng.uniform(0, 6))
-                pixels = 120 + 40 * wave[None, :, None] + rng.normal(0, 8, (96, 96, 3))
-                if kind == "test/blot":
-                    pixels[30:50, 30 + number : 60] = (200, 30, 30)
-                    mask = np.zeros((96, 96), np.uint8)
-                    mask[30:50, 30 + number : 60] = 255
-                    truth = folder / name / "ground_truth/blot" / f"{number:03d}_mask.png"
-                    truth.parent.mkdir(parents=True, exist_ok=True)
-                    Image.fromarray(mask).save(truth)
-                Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(place)
-    return folder
+    return striped_set(tmp_path_factory.mktemp("data") / "set")
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +40,9 @@ def small(small_files: dict[str, Path]) -> list[str]:
     """Options that choose the small CLIP."""
     chosen = ["--model", str(small_files["clip"]), "--prompts", str(small_files["prompts"]), "--image-size", "70"]
     return [*chosen, "--layers", "2,4,6", "--device", "cpu", "--offline"]
+
+
+MEASURING = EvaluationSettings(resamples=0)
 
 
 @pytest.fixture(scope="module")
@@ -243,23 +227,6 @@ def test_tiles_and_regions_go_through_lines_too(model: Any, data: Path) -> None:
     assert 0 <= result.few_shot.row("stripes", 4).mean["pixel_auroc"] <= 1
 
 
-def test_options_that_contradict_each_other_are_refused(data: Path, tmp_path: Path) -> None:
-    def refused(*options: str) -> str:
-        result = RUN.invoke(app, ["evaluate", str(data), *options])
-        assert isinstance(result.exception, ConfigError), result.output
-        return str(result.exception)
-
-    assert "--shots" in refused("--draws", "3")
-    assert "--shots" in refused("--fpr", "0.1")
-    assert "--shots" in refused("--memory", "patchcore")
-    assert "give only one" in refused("--shots", "5", "--aligned", "1", "--augment")
-    assert "leave tiles" in refused("--shots", "5", "--aligned", "1", "--tile", "64")
-    assert "1 to 100" in refused("--shots", "0,5")
-    assert "1 to 100" in refused("--shots", "five")
-    assert "only one" in refused("--shots", "5", "--profile", str(tmp_path / "line.json"))
-    assert "between 0 and 1" in refused("--shots", "5", "--fpr", "1.5")
-
-
 def test_a_judge_of_whole_batches_makes_no_line(model: Any) -> None:
     class Batches(type(model.judge)):
         whole_batch = True
@@ -268,37 +235,3 @@ def test_a_judge_of_whole_batches_makes_no_line(model: Any) -> None:
     judge.__class__ = Batches
     with pytest.raises(ConfigError, match="whole batches"):
         source_of(model.with_judge(judge), FewShotSettings((4,)))
-
-
-def test_command_end_to_end_and_resumed(data: Path, small: list[str], tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    call = [
-        "evaluate",
-        str(data),
-        *small,
-        "--shots",
-        "1,4",
-        "--draws",
-        "1",
-        "--fpr",
-        "0.2",
-        "-o",
-        str(out),
-        "--no-plots",
-    ]
-    result = RUN.invoke(app, [*call, "--resamples", "0"])
-    assert result.exit_code == 0, result.output
-    told = json.loads((out / "metrics.json").read_text())
-    assert set(told["few_shot"]["shots"]) == {"1", "4"}
-    assert told["settings"]["few_shot"]["fpr"] == 0.2
-    assert "recall" in result.output
-    assert {path.name for path in out.iterdir()} == {
-        "metrics.json", "per_image.csv", "metrics.md", "metrics.tex", "run.json", "classes.jsonl", "few_shot.jsonl"
-    }  # fmt: skip
-    rows = (out / "few_shot.jsonl").read_text().splitlines()
-    assert len(rows) == 4
-    (out / "metrics.json").unlink()
-    (out / "few_shot.jsonl").write_text("\n".join(rows[:3]) + "\n" + rows[3][:20])
-    again = RUN.invoke(app, [*call, "--resamples", "0", "--resume"])
-    assert again.exit_code == 0, again.output
-    assert json.loads((out / "metrics.json").read_text())["few_shot"] == told["few_shot"]

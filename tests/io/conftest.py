@@ -75,3 +75,10 @@ def valid_files() -> dict[str, bytes]:
         "webp": encode(smooth, "WEBP"),
         "lossless": encode(smooth, "WEBP", lossless=True),
     }
+
+
+@pytest.fixture
+def smooth() -> np.ndarray:
+    """(48, 64, 3) uint8 without noise, so that lossy formats come close."""
+    y, x = np.mgrid[0:48, 0:64]
+    return np.stack([x * 3, y * 4, 255 - x * 2 - y], -1).astype(np.uint8)

@@ -6,7 +6,6 @@ The independent readers are tifffile (which decodes what it wrote) and Pillow (w
 from __future__ import annotations
 
 import io
-import struct
 import zlib
 from pathlib import Path
 
@@ -15,9 +14,10 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from tests.io.tiffs import raster, size, tiff
 
 from anomalyclip.errors import ImageReadError
-from anomalyclip.io import notes_of, read_image, read_image_bytes, read_mask
+from anomalyclip.io import notes_of, read_image, read_image_bytes
 from anomalyclip.io.inspection import read_header
 from anomalyclip.io.tiff import decode
 
@@ -34,39 +34,10 @@ OPTIONS = {
 }
 
 
-def raster(data: bytes):
-    file = io.BytesIO(data)
-    return decode(file, *read_header(file, 10**8).facts)
-
-
 def written(values: np.ndarray, **options: object) -> bytes:
     buffer = io.BytesIO()
     tifffile.imwrite(buffer, values, **options)
     return buffer.getvalue()
-
-
-def tiff(tags: dict[int, tuple[str, tuple]], *pieces: bytes, where: int = 273, sizes: int = 279) -> bytes:
-    """A little-endian TIFF of chosen tags and compressed pieces, by hand."""
-    out, places = bytearray(struct.pack("<2sHI", b"II", 42, 0)), []
-    for piece in pieces:
-        places.append(len(out))
-        out += piece + b"\0" * (len(piece) % 2)
-    tags = tags | {where: ("I", tuple(places)), sizes: ("I", tuple(map(len, pieces)))}
-    table = b""
-    for tag, (code, values) in sorted(tags.items()):
-        field = struct.pack(f"<{len(values)}{code}", *values)
-        kind, count = {"B": 1, "H": 3, "I": 4, "f": 11}[code], len(values)
-        if len(field) > 4:
-            field, place = struct.pack("<I", len(out)), field
-            out += place + b"\0" * (len(place) % 2)
-        table += struct.pack("<HHI", tag, kind, count) + field.ljust(4, b"\0")
-    struct.pack_into("<I", out, 4, len(out))
-    return bytes(out) + struct.pack("<H", len(tags)) + table + b"\0" * 4
-
-
-def size(width: int, height: int, bits: int = 8, photometric: int = 1, **more: int) -> dict[int, tuple[str, tuple]]:
-    tags = {256: width, 257: height, 258: bits, 259: 1, 262: photometric, 277: 1, 278: height}
-    return {tag: ("I", (value,)) for tag, value in tags.items()} | {int(k[1:]): ("I", (v,)) for k, v in more.items()}
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -215,26 +186,6 @@ def test_subsampled_ycbcr_by_hand(across, down):
     assert np.abs(shown - expected).max() <= 1
 
 
-@pytest.mark.parametrize("dtype", ["u1", "u2"])
-@pytest.mark.parametrize(
-    ("shape", "options", "says"),
-    [
-        ((8, 10), {"photometric": "cfa"}, "mosaic of a colour sensor"),
-        ((8, 10, 3), {"photometric": 34892}, "linear raw"),
-        ((8, 10, 3), {"photometric": 10}, "ITU Lab"),
-        ((8, 10, 5), {"photometric": "minisblack", "planarconfig": "contig"}, "5 bands that are no colours"),
-        ((5, 8, 10), {"photometric": "minisblack", "planarconfig": "separate"}, "5 bands that are no colours"),
-        ((8, 10), {"photometric": 4}, "transparency mask"),
-        ((8, 10), {"photometric": 51177}, "depth map"),
-    ],
-)
-def test_what_is_no_picture_is_named_alike_in_both_depths(tmp_path, dtype, shape, options, says):
-    tifffile.imwrite(tmp_path / "a.tif", np.zeros(shape, dtype), **options)
-    for read in (read_image, read_mask):
-        with pytest.raises(ImageReadError, match=says):
-            read(tmp_path / "a.tif")
-
-
 @pytest.mark.parametrize("options", [{}, {"compression": "tiff_lzw"}, {"compression": "tiff_adobe_deflate"}])
 def test_lab_colours_are_those_that_pillow_shows(rgb, options):
     """Pillow writes CIE's form, whose a and b are signed; the same with the offset of ICC's."""
@@ -255,62 +206,6 @@ def test_more_bands_beside_the_colours_are_left_out_and_told(tmp_path):
     image = read_image(tmp_path / "a.tif")
     np.testing.assert_array_equal(np.asarray(image), values[..., :3])
     assert notes_of(image) == ("2 of its 5 TIFF samples are no colours and were left out",)
-
-
-@pytest.mark.parametrize(
-    ("tags", "says"),
-    [
-        (size(4, 4, 24), "integers of 24 bits"),
-        (size(4, 4, 24, t339=3), "floats of 24 bits"),
-        (size(4, 4, 64, t339=6), "complex numbers"),
-        (size(4, 4) | {258: ("H", (8, 16, 8)), 277: ("I", (3,)), 262: ("I", (2,))}, "differ in depth"),
-        (size(4, 4, t259=6), "old-style JPEG"),
-        (size(4, 4, t259=33003), "JPEG 2000"),
-        (size(4, 4, t259=50001), "WebP"),
-        (size(4, 4, t259=34887), "LERC"),
-        (size(4, 4, t259=4711), "unknown kind 4711"),
-        (size(4, 4, 16, t259=7), "JPEG-compressed TIFF of 16 bits"),
-        (size(4, 4, 12, t259=8, t317=2), "predictor 2 does not fit"),
-        (size(4, 4, 16, t259=8, t317=3), "predictor 3 does not fit"),
-        (size(4, 4, t277=3), "3 bands that are no colours"),
-        (size(4, 4, photometric=2), "1 samples per pixel where its colours need 3"),
-        (size(4, 4, photometric=4711), "unknown kind 4711"),
-        (size(4, 4, photometric=5, t277=4, t332=2), "inks are not cyan"),
-        (size(4, 4, photometric=3), "palette has 0 of 768 values"),
-        (size(4, 4, t277=1000), "1,000 samples"),
-        (size(4, 4) | {258: ("H", (8,) * 4000)}, "tag 258 has 4,000 values, at most 64"),
-        (size(4, 4, photometric=3) | {320: ("H", (8,) * 4000)}, "tag 320 has 4,000 values, at most 768"),
-        (size(4, 4, t278=1) | {277: ("I", (1,))}, "1 of the 4 strips"),
-    ],
-)
-def test_every_refusal_names_its_reason(tags, says):
-    data = tiff(tags, b"\0" * 4096)
-    with pytest.raises(ImageReadError, match=says):
-        read_image_bytes(data)
-
-
-@pytest.mark.parametrize("cut", [40, 200])  # the last bytes of most streams are checksums, not pixels
-@pytest.mark.parametrize("kind", [1, 8, 5, 32773, 34925, 50000])
-def test_a_short_strip_is_never_filled_up(kind, cut, capfd):
-    values = np.random.default_rng(4).integers(0, 256, (20, 30), dtype=np.uint8)
-    name = {1: None, 8: "tiff_adobe_deflate", 5: "tiff_lzw", 32773: "packbits", 34925: "lzma", 50000: "zstd"}[kind]
-    buffer = io.BytesIO()
-    Image.fromarray(values).save(buffer, "TIFF", compression=name)
-    file = io.BytesIO(buffer.getvalue())
-    page, _ = read_header(file, 10**6).facts
-    start, count = page.integer(file, 273, 0), page.integer(file, 279, 0)
-    piece = buffer.getvalue()[start : start + count]
-    whole = tiff(size(30, 20, t259=kind), piece)
-    np.testing.assert_array_equal(raster(whole).values, values)
-    with pytest.raises(ImageReadError, match=r"truncated|damaged|cut off"):
-        read_image_bytes(tiff(size(30, 20, t259=kind), piece[:-cut]))
-    assert capfd.readouterr() == ("", "")
-
-
-def test_missing_byte_counts_of_uncompressed_strips():
-    values = np.arange(70, dtype=np.uint8).reshape(7, 10)
-    data = tiff(size(10, 7, t278=3), *(values[top : top + 3].tobytes() for top in (0, 3, 6)), sizes=60000)
-    np.testing.assert_array_equal(raster(data).values, values)
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given
-from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, f1_score, precision_recall_curve, roc_auc_score
+from tests.metrics.ranks import each_class, labelled_scores
 
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.metrics import (
     AUROC,
-    AveragePrecision,
     F1Max,
     auroc,
     average_precision,
@@ -36,18 +35,7 @@ FUNCTIONS = {
     average_precision: lambda target, preds: float(average_precision_score(target, preds)),
     f1_max: sklearn_f1_max,
 }
-CLASSES = {AUROC: auroc, AveragePrecision: average_precision, F1Max: f1_max}
 each_function = pytest.mark.parametrize("metric", FUNCTIONS, ids=lambda metric: metric.__name__)
-each_class = pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
-
-
-@st.composite
-def labelled_scores(draw: st.DrawFn, levels: int = 12) -> tuple[np.ndarray, np.ndarray]:
-    """2 to 60 scores on a coarse grid in [0, 1] (many ties), both classes present."""
-    size = draw(st.integers(2, 60))
-    scores = draw(st.lists(st.integers(0, levels), min_size=size, max_size=size))
-    labels = draw(st.lists(st.booleans(), min_size=size - 2, max_size=size - 2))
-    return np.array(scores) / levels, np.array([False, True, *labels])
 
 
 @each_function
@@ -132,75 +120,6 @@ def test_classes_name_the_missing_class(cls: type) -> None:
         assert metric.undefined_reason() is None
         assert metric.compute() == 1.0
     assert np.isnan(F1Max().point().threshold)
-
-
-@each_class
-@given(sample=labelled_scores(levels=1000), bins=st.sampled_from([2, 3, 7, 64, 65_536]))
-def test_streaming_stays_within_its_error_bound(cls: type, sample: tuple[np.ndarray, np.ndarray], bins: int) -> None:
-    preds, target = sample
-    metric = cls(mode="streaming", bins=bins)
-    metric.update(preds, target)
-    assert abs(metric.compute() - CLASSES[cls](preds, target)) <= metric.error_bound() + 1e-12
-
-
-def test_the_error_bound_is_reached() -> None:
-    """Two scores in one bin: the worst case each bound allows for is a case that exists."""
-    for cls, inside in ((AUROC, 0.5), (AveragePrecision, 0.5), (F1Max, 1 - 2 / 3)):
-        metric = cls(mode="streaming", bins=2)
-        metric.update([0.6, 0.7], [0, 1])
-        assert metric.error_bound() == pytest.approx(inside)
-        assert 1.0 - metric.compute() == pytest.approx(inside)
-
-
-@each_class
-def test_default_bins_are_fine_enough(cls: type) -> None:
-    random = np.random.default_rng(5)
-    target = random.random(100_000) < 0.05
-    preds = np.clip(random.normal(0.4, 0.1, target.size) + 0.1 * target, 0, 1).astype(np.float32)
-    metric = cls(mode="streaming")
-    metric.update(preds, target)
-    bound = metric.error_bound()
-    assert abs(metric.compute() - CLASSES[cls](preds, target)) <= bound < (2e-4 if cls is AUROC else 2e-3)
-
-
-@each_class
-@given(sample=labelled_scores(levels=16))
-def test_streaming_is_exact_when_bins_separate_the_scores(cls: type, sample: tuple[np.ndarray, np.ndarray]) -> None:
-    preds, target = sample
-    for dtype in (np.float16, np.float32, np.float64):
-        metric = cls(mode="streaming", bins=64, score_range=(-1.0, 3.0))
-        metric.update(preds.astype(dtype), target)
-        assert metric.compute() == pytest.approx(CLASSES[cls](preds, target), abs=1e-12)
-
-
-def test_streaming_f1_threshold_is_usable() -> None:
-    random = np.random.default_rng(8)
-    target = random.random(5000) < 0.2
-    preds = np.clip(random.normal(0.4, 0.1, target.size) + 0.2 * target, 0, 1).astype(np.float32)
-    metric = F1Max(mode="streaming", bins=256)
-    metric.update(preds, target)
-    value, threshold = metric.point()
-    assert f1_score(target, preds >= threshold) == pytest.approx(value, abs=1e-12)
-    assert value <= f1_max(preds, target)
-
-
-@each_class
-@pytest.mark.parametrize("mode", ["exact", "streaming"])
-def test_batches_and_merging_equal_one_pass(cls: type, mode: str) -> None:
-    random = np.random.default_rng(7)
-    preds, target = random.integers(0, 50, 300) / 50, random.random(300) < 0.3
-    whole, first, second = cls(mode=mode), cls(mode=mode), cls(mode=mode)
-    whole.update(preds, target)
-    first.update(preds[:120], target[:120])
-    first.compute()  # computing in between must not disturb the state
-    first.update(preds[120:200], target[120:200])
-    second.update(preds[200:], target[200:])
-    first.merge(second)
-    assert first.compute() == whole.compute()
-    assert first.error_bound() == whole.error_bound()
-    whole.reset()
-    whole.update(preds[:50], target[:50])
-    assert whole.compute() == pytest.approx(CLASSES[cls](preds[:50], target[:50]), abs=1e-9)
 
 
 def test_updates_keep_no_reference_to_the_callers_buffer() -> None:

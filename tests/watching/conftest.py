@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.watching.watched import Clock
 
 from anomalyclip.watching.database import Database
 from anomalyclip.watching.journal import Journal
+from anomalyclip.watching.source_folder import FolderOptions, FolderSource
 
 
 @pytest.fixture
@@ -42,3 +44,19 @@ def until() -> Callable[[Callable[[], object]], None]:
             time.sleep(0.005)
 
     return wait
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "in").mkdir()
+    return tmp_path / "in"
+
+
+@pytest.fixture
+def source(folder: Path, journal: Journal, clock: Clock) -> FolderSource:
+    return FolderSource(str(folder), journal, FolderOptions(settle=1.0), clock)
