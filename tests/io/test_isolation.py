@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import re
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +21,8 @@ from anomalyclip.io import isolation, notes_of, read_image, read_image_bytes
 from anomalyclip.io.isolation import Decoders, Ticket
 
 FAULTS = Path(__file__).parent / "faults"
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks/siege"))
+from seeds import FORMATS  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +56,27 @@ def test_a_picture_of_bytes_and_of_a_path_is_what_reading_it_here_gives(decoders
     assert there.mode == "RGB"
     np.testing.assert_array_equal(np.asarray(there), np.asarray(here))
     np.testing.assert_array_equal(np.asarray(decoders.read(path)), np.asarray(read_image(path)))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_is_read_there_as_here(decoders, name, tmp_path):
+    """Also those that need more than their file: a temporary file, another library."""
+    try:
+        files = FORMATS[name]()
+    except ImportError as error:
+        pytest.skip(f"{error.name} is not installed")
+    for number, data in enumerate(files):
+        path = tmp_path / str(number)
+        path.write_bytes(data)
+        for source in (data, path):
+            read = read_image_bytes if isinstance(source, bytes) else read_image
+            try:
+                here = np.asarray(read(source, frame=0))
+            except ImageReadError as error:
+                with pytest.raises(ImageReadError, match=re.escape(str(error))):
+                    decoders.read(source, frame=0)
+                continue
+            np.testing.assert_array_equal(np.asarray(decoders.read(source, frame=0)), here)
 
 
 def test_notes_and_full_scale_come_along(decoders, tmp_path):

@@ -22,6 +22,7 @@ from anomalyclip.io.full_scale import parse_full_scale
 
 _SLACK = 192 << 20  # bytes beyond the header's account: tables of codecs, threads' stacks, what was freed in pieces
 _KEPT = 96 << 20  # bytes that may stay with us between two pictures
+_KEPT_VOLUMES = 1 << 30  # and those of volumes whose next slice will be asked for
 
 
 def read_frame(pipe: IO[bytes]) -> tuple[dict[str, Any], bytearray] | None:
@@ -126,7 +127,7 @@ class _Limits:
     def after(self) -> bool:
         """Whether more memory stayed behind than we may keep."""
         self._bound(None)
-        return _virtual() > self._base + _KEPT
+        return _virtual() > self._base + _KEPT + min(_volumes(), _KEPT_VOLUMES)
 
     def _bound(self, more: int | None) -> None:
         with suppress(ImportError, OSError, ValueError):
@@ -136,6 +137,11 @@ class _Limits:
                 hard = resource.getrlimit(resource.RLIMIT_AS)[1]
                 soft = hard if more is None else _virtual() + more
                 resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _volumes() -> int:
+    module = sys.modules.get("anomalyclip.io.nifti")  # not loaded for other formats
+    return 0 if module is None else int(module.kept_bytes())
 
 
 def _virtual() -> int:

@@ -56,6 +56,11 @@ class Memo(Generic[T]):
             self._drop(each)
         return made
 
+    def values(self) -> list[T]:
+        """What is kept, the oldest first."""
+        with self._guard:
+            return list(self._kept.values())
+
     def forget(self, file: BinaryIO, more: object = None) -> None:
         """Let go of what is known of this file."""
         which = identity(file)

@@ -7,14 +7,17 @@ as they are.
 
 The window is one for the whole volume: `cal_min` and `cal_max` of its header; 0 to 255 for bytes without a rescale;
 else the volume's own smallest and largest value, which the notes tell. The header is checked before anything is
-unpacked; a compressed file is unpacked to a temporary file, never beyond what its header declares.
+unpacked; a compressed file is unpacked to a temporary file, never beyond what its header declares; to memory where a
+process may write none, as the one that decodes untrusted files.
 """
 
 from __future__ import annotations
 
+import mmap
 import struct
 import tempfile
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -170,6 +173,11 @@ def count(file: BinaryIO, max_pixels: int, axis: str = "z") -> int:
     return header.slices(axis) * header.volumes
 
 
+def kept_bytes() -> int:
+    """Address space of the volumes that wait for their next slice to be asked for."""
+    return sum(volume.voxels.nbytes for volume in _open.values())
+
+
 def read(file: BinaryIO, index: int, max_pixels: int, axis: str = "z", *, windowed: bool = True) -> Raster:
     """Slice `index` along an axis, upright; values without a window where not `windowed`. Raises `Refusal`."""
     header = read_header(file, max_pixels)
@@ -218,6 +226,10 @@ def _mapped(file: BinaryIO, header: VolumeHeader) -> Array:
     if not header.packed and identity(file) is None:  # in memory already
         file.seek(header.offset)
         return np.frombuffer(file.read(header.bytes), header.dtype)
+    if header.packed and _may_write_no_file():
+        memory = mmap.mmap(-1, header.offset + header.bytes)
+        _unpack(file, header, memory)
+        return np.frombuffer(memory, header.dtype, count, header.offset)
     source: Any = _unpacked(file, header) if header.packed else file
     try:
         return np.memmap(source, header.dtype, mode="r", offset=header.offset, shape=(count,))
@@ -246,24 +258,38 @@ def _window(voxels: Array, header: VolumeHeader) -> tuple[Stated, tuple[str, ...
     return Stated(low, high, "the volume's range"), (note,)
 
 
+def _may_write_no_file() -> bool:
+    """Whether this process has been bound so (see `isolated`); its limit of memory counts what it unpacks."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        return resource.getrlimit(resource.RLIMIT_FSIZE)[0] == 0
+    return False
+
+
 def _unpacked(file: BinaryIO, header: VolumeHeader) -> Any:
     """A temporary file with the voxels, which goes when it is closed."""
-    wanted = header.offset + header.bytes
-    stream = zlib.decompressobj(31)
     target = tempfile.TemporaryFile(prefix="anomalyclip-")  # noqa: SIM115 - kept open with the volume
     try:
-        file.seek(0)
-        written = 0
+        _unpack(file, header, target)
+        target.flush()
+    except BaseException:
+        target.close()
+        raise
+    return target
+
+
+def _unpack(file: BinaryIO, header: VolumeHeader, target: Any) -> None:
+    """Into a file or memory, as much as the header declares. Raises `Refusal`."""
+    wanted = header.offset + header.bytes
+    stream = zlib.decompressobj(31)
+    file.seek(0)
+    written = 0
+    try:
         while written < wanted:
             raw = stream.unconsumed_tail or file.read(_CHUNK)
             if not raw or stream.eof:
                 raise truncated(f"its voxels end at byte {wanted:,}, the unpacked file at {written:,}")
             written += target.write(stream.decompress(raw, min(_CHUNK, wanted - written)))
     except zlib.error as error:
-        target.close()
         raise truncated("it cannot be unpacked to its end") from error
-    except BaseException:
-        target.close()
-        raise
-    target.flush()
-    return target
