@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from click.testing import CliRunner
 from PIL import Image
 
@@ -67,3 +68,17 @@ def test_a_profile_brings_its_scale(counts: Path, tmp_path: Path) -> None:
     assert refused.exit_code != 0
     with pytest.raises(ConfigError, match="pixels from 1"):
         model.detect(one, max_pixels=0)
+
+
+def test_a_watch_that_begins_again_keeps_the_scale_of_its_floats(tmp_path: Path) -> None:
+    """Neither a profile nor `--full-scale`: the journal knows what the first picture ended at."""
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for name, top in (("counts", 200.0), ("unit", 1.0)):
+        tifffile.imwrite(folder / f"{name}.tif", np.linspace(0, top, 64 * 64, dtype=np.float32).reshape(64, 64))
+        run("watch", str(folder), "--once", "--settle", "0", "-o", str(out), "-q") if name == "counts" else None
+    done = CliRunner().invoke(app, ["watch", str(folder), "--once", "--settle", "0", "-o", str(out), "-q"])
+    assert done.exit_code == 3, done.output
+    first, second = (json.loads(line) for line in (out / "results.jsonl").read_text().splitlines())
+    assert first["error"] is None
+    assert "those read before it ended at 255" in second["error"]

@@ -61,3 +61,20 @@ def test_frames_of_a_file(server) -> None:
     assert [row["frame"] for row in scored(server, "frames=2", pages)] == [0, 1]
     assert [row["frame"] for row in scored(server, "frames=first", pages)] == [0]
     assert server.send_files([("a.tif", pages)], "/v1/detect?frames=0").status == 422
+
+
+def test_the_first_picture_of_a_request_decides_the_scale_of_floats(server) -> None:
+    def floats(top: float, side: int = 50) -> bytes:
+        out = io.BytesIO()
+        tifffile.imwrite(out, np.linspace(0, top, side * 40, dtype=np.float32).reshape(40, side))
+        return out.getvalue()
+
+    def answers(files: list[tuple[str, bytes]]) -> list[str | None]:
+        return [row["error"] for row in server.send_files(files, "/v1/detect").json["results"]]
+
+    # The first is the slowest to decode, so that it is through last.
+    large, unit, dark = floats(200, 2000), floats(1.0), floats(0.9)
+    found = answers([("a.tif", large), ("b.tif", unit), ("c.tif", dark), ("d.tif", floats(180))])
+    assert [error is None for error in found] == [True, False, False, True]
+    assert "those read before it ended at 255" in str(found[1])
+    assert answers([("b.tif", unit), ("c.tif", dark)]) == [None, None], "another request"

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -49,9 +50,14 @@ class WatchJob:
     geometry: Geometry
     areas: Areas
 
-    @property
+    @cached_property
     def _reading(self) -> Reading:
-        return self.decisions.reading(reading_of(self.given))
+        """One for the whole watch: as the pictures of its profile were read, given or learned by an earlier run."""
+        from anomalyclip.watching.beginning import begun
+
+        asked, given = reading_of(self.given), self.decisions.profile is not None
+        learned = begun(self.given.output) if self.given.learn and not given else None
+        return self.decisions.reading(asked) if learned is None else learned.reading(asked)
 
     def run(self) -> int:
         """Everything that can be refused is refused before the model is loaded."""
@@ -134,8 +140,7 @@ class WatchJob:
         """What judges from the start."""
         model = load_detector(self.given, quiet=self.given.quiet)
         model.check(self.geometry)
-        layout = self.geometry.settings() | self.areas.settings() | self._reading.recorded()
-        asked = Asked(model, self.decisions, self.geometry, self.areas, layout)
+        asked = Asked(model, self.decisions, self.geometry, self.areas, self._reading)
         if self.given.learn:
             return asked.learning(self.given, database, self._batch(model))
         return asked.judging()
@@ -172,6 +177,7 @@ class WatchJob:
             couriers=told.couriers,
             signals=told.signals,
             show=shower(printer, self.decisions.profile, lines=self.given.format == "lines" and not self.given.quiet),
+            reading=self._reading,
             pace=Pace(self.given.interval, self._batch(judging.model), self.given.workers),
         )
 

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from anomalyclip.cli._watch_lines import trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from anomalyclip.calibration import Profile
     from anomalyclip.cli._decisions import Decisions
     from anomalyclip.cli._declared import Given
     from anomalyclip.detector import Detector
     from anomalyclip.geometry import Areas, Geometry
+    from anomalyclip.io.reading import Reading
     from anomalyclip.watching.database import Database
     from anomalyclip.watching.judging import Judging, Learning
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A model as it was opened, and what was asked of it. layout: what rows say of how pictures are read."""
+    """A model as it was opened, and what was asked of it. reading: how pictures are read."""
 
     model: Detector
     decisions: Decisions
     geometry: Geometry
     areas: Areas
-    layout: Mapping[str, Any]
+    reading: Reading
 
     def judging(self) -> Judging:
         """By thresholds or a profile. Raises what `Decisions.judged` raises."""
@@ -53,6 +52,7 @@ class Asked:
             trouble,
             batch_size,
             given.workers,
+            self.reading,
         )
         return self._told(self.model, self.decisions, first)
 
@@ -73,6 +73,7 @@ class Asked:
         from anomalyclip.detect import Provenance
         from anomalyclip.watching.judging import Judging
 
-        provenance = Provenance.of(model, **decisions.recorded(), **self.layout)
+        layout = self.geometry.settings() | self.areas.settings() | self.reading.recorded()
+        provenance = Provenance.of(model, **decisions.recorded(), **layout)
         p_value = None if decisions.profile is None else decisions.profile.p_value
         return Judging(model, decisions.rules(), provenance, p_value, learning)

@@ -19,6 +19,7 @@ from anomalyclip.data.pictures import pictures_of, with_own_mask
 from anomalyclip.errors import ImageReadError, InputError
 from anomalyclip.io.names import printable
 from anomalyclip.io.reading import Reading
+from anomalyclip.io.turns import Turns
 
 
 @dataclass
@@ -117,8 +118,10 @@ def _in_order(
     pool: ThreadPoolExecutor, look: Callable[[Item], _Looked], items: Iterator[Item], workers: int
 ) -> Iterator[tuple[Item, _Looked]]:
     """`map` would hand the pool everything at once; Ctrl-C then waits for all of it."""
+    turns = Turns()
     while batch := list(islice(items, 4 * workers)):
-        yield from zip(batch, pool.map(look, batch), strict=True)
+        waiting = [pool.submit(turns.next(look), item) for item in batch]
+        yield from ((item, each.result()) for item, each in zip(batch, waiting, strict=True))
 
 
 def _look(item: Item, reading: Reading) -> _Looked:

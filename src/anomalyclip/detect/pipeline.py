@@ -24,6 +24,7 @@ from anomalyclip.detect.stages import Rules as Rules
 from anomalyclip.detect.stages import Sink as Sink
 from anomalyclip.geometry import Areas, Geometry, View
 from anomalyclip.io.reading import Reading
+from anomalyclip.io.turns import Turns
 from anomalyclip.judges.memory.comparing import Looked
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ class _Ahead:
     ) -> None:
         self.held = 0
         self._stages, self._source, self._readers, self._batch_size = stages, source, readers, batch_size
+        self._turns = Turns()
         self._waiting: deque[tuple[InputItem, Future[Ready]]] = deque()
         self._tasks: deque[_Task] = deque()
         self._cutting: tuple[Job, Iterator[View]] | None = None
@@ -180,7 +182,7 @@ class _Ahead:
 
     def _read(self) -> None:
         while len(self._waiting) < 2 * self._batch_size and (item := next(self._source, None)) is not None:
-            self._waiting.append((item, self._readers.submit(self._stages.read, item)))
+            self._waiting.append((item, self._readers.submit(self._turns.next(self._stages.read), item)))
 
     def _cut_next(self) -> bool:
         if self._cutting is None:

@@ -25,6 +25,7 @@ from anomalyclip.evaluation.truth import Size, counted_pixels, read_truth
 from anomalyclip.io.frames import frame_path
 from anomalyclip.io.names import printable
 from anomalyclip.io.reading import Reading
+from anomalyclip.io.turns import Turns
 from anomalyclip.metrics import PixelMetrics
 
 if TYPE_CHECKING:
@@ -93,8 +94,9 @@ def measure_items(
 def _ahead(pool: ThreadPoolExecutor, work: Callable[[In], Out], source: Iterable[In], depth: int) -> Iterator[Out]:
     """`map(work, source)` in threads, in order, at most `depth` items ahead of who asks."""
     waiting: deque[Future[Out]] = deque()
+    turns = Turns()
     for item in source:
-        waiting.append(pool.submit(work, item))
+        waiting.append(pool.submit(turns.next(work), item))
         if len(waiting) >= depth:
             yield waiting.popleft().result()
     while waiting:

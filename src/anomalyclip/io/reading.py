@@ -6,12 +6,13 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from anomalyclip.errors import ImageReadError
 from anomalyclip.io.full_scale import FullScale, parse_full_scale
 from anomalyclip.io.limits import DEFAULT_MAX_PIXELS
 from anomalyclip.io.names import printable
+from anomalyclip.io.turns import my_turn
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -36,6 +37,9 @@ class Reading:
     profile keeps it (`found`, `of`), and a resumed run takes it from its rows (`learn`).
     """
 
+    FINDS: ClassVar[tuple[str, ...]] = (_FOUND,)
+    """Keys of :meth:`found`."""
+
     max_pixels: int | None = None
     axis: str = "z"
     full_scale: FullScale | None = None
@@ -44,9 +48,9 @@ class Reading:
     @classmethod
     def of(cls, settings: Mapping[str, Any], *, max_pixels: int | None = None) -> Reading:
         """From what :meth:`recorded` and :meth:`found` gave, as JSON gives it back."""
-        white = settings.get(_FOUND)
-        known = {"white": float(white)} if isinstance(white, (int, float)) else {}
-        return cls(max_pixels, settings.get("axis", "z"), parse_full_scale(settings.get("full_scale")), known)
+        reading = cls(max_pixels, settings.get("axis", "z"), parse_full_scale(settings.get("full_scale")))
+        reading.recall(settings)
+        return reading
 
     @property
     def limit(self) -> int:
@@ -75,11 +79,22 @@ class Reading:
         Raises ImageReadError: floats of 0 to 1 beside such of 0 to 255 would look alike and be scored as if they were.
         """
         from anomalyclip.io.decoding import notes_of
+
+        self.agree(notes_of(image), name)
+        return image
+
+    def agree(self, notes: Iterable[str], name: StrPath) -> None:
+        """The same of a picture's notes. The first picture decides: of what threads read ahead, the first in order
+        (`anomalyclip.io.turns`)."""
         from anomalyclip.io.depth import guessed_white
 
-        white = guessed_white(notes_of(image))
-        if white is None or (first := self._guessed.setdefault("white", white)) == white:
-            return image
+        white = guessed_white(notes)
+        if white is None:
+            return
+        if not self.white_is_found:
+            my_turn()
+        if (first := self._guessed.setdefault("white", white)) == white:
+            return
         raise ImageReadError(
             f"{printable(name)}: its floats state no scale and would end at {white:g}, those read before it ended at "
             f"{first:g}: say which value is white, the same for all (--full-scale {max(white, first):g}, full_scale in "
@@ -95,9 +110,19 @@ class Reading:
         """What turned out while pictures were read and holds for those to come: the scale of floats. JSON values."""
         return {_FOUND: self._guessed["white"]} if self.white_is_found else {}
 
+    def recall(self, found: Mapping[str, Any]) -> None:
+        """Take over what :meth:`found` gave in an earlier run; what is known already stays."""
+        white = found.get(_FOUND)
+        if isinstance(white, (int, float)):
+            self._guessed.setdefault("white", float(white))
+
     def anew(self) -> Reading:
         """The same choices for another run."""
         return replace(self, _guessed={})
+
+    def apart(self) -> Reading:
+        """The same, with what is known so far, for a picture of the run whose agreement is looked at later."""
+        return replace(self, _guessed=dict(self._guessed))
 
     def learn(self, notes: Iterable[str]) -> None:
         """Take over what an earlier part of the run found, out of its rows' notes."""

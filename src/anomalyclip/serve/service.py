@@ -119,7 +119,8 @@ class Service:
     async def detect(self, uploads: Sequence[Upload], deciding: Deciding, wishes: Wishes) -> list[dict[str, Any]]:
         """One row per upload, in order; an upload that fails has a row with the reason."""
         provenance = self.provenance(deciding)
-        return await asyncio.gather(*(self._row(upload, deciding, wishes, provenance) for upload in uploads))
+        rows = await asyncio.gather(*(self._row(upload, deciding, wishes, provenance) for upload in uploads))
+        return [self._settled(*each, deciding.reading, provenance) for each in zip(uploads, rows, strict=True)]
 
     async def calibrate(
         self, uploads: Sequence[Upload], name: str, aim: Aim, reading: Reading, *, append: bool, revision: int | None
@@ -207,7 +208,7 @@ class Service:
             return await self._survey(upload, deciding, preview)
         ticket = Ticket()
         with self.decoding.ending(ticket):
-            read = partial(self.decoding.read, ticket, deciding.reading)
+            read = partial(self.decoding.read, ticket, deciding.reading.apart())
             image = await self._in(self._readers, partial(decode, upload, self.model, read, preview=preview))
         assert image.pixels is not None, "only laid-out images have none"
         judged = self._with_memory(deciding.profile)
@@ -225,7 +226,7 @@ class Service:
         judged, looked = self._with_memory(deciding.profile), []
         ticket = Ticket()
         with self.decoding.ending(ticket):
-            read = partial(self.decoding.read, ticket, deciding.reading)
+            read = partial(self.decoding.read, ticket, deciding.reading.apart())
             work = partial(lay_out, upload, self.judged(deciding.profile), read, deciding, preview=preview)
             laid = await self._in(self._readers, work)
         ahead = 2 * self.config.batch_size
@@ -255,6 +256,14 @@ class Service:
                 work = partial(finish, upload, image, score, small_map, deciding, wishes, provenance, looked)
                 row = await self._in(self._writers, work)
         except Exception as error:  # every failure is this image's alone
+            row = failed_row(upload, error, provenance)
+        return row
+
+    def _settled(self, upload: Upload, row: dict[str, Any], reading: Reading, provenance: Provenance) -> dict[str, Any]:
+        """A row, if its picture's scale agrees with those before it: they were read in any order, this is in theirs."""
+        try:
+            reading.agree(row["notes"], "image")
+        except ImageReadError as error:
             row = failed_row(upload, error, provenance)
         self.metrics.images.labels("failed" if row["error"] else "scored").inc()
         if row["decision"] is not None:

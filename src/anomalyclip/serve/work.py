@@ -67,7 +67,7 @@ class Deciding:
     @classmethod
     def plainly(cls, reading: Reading) -> Deciding:
         """Without thresholds, for what decides nothing."""
-        return cls(Rules(), reading=reading)
+        return cls(Rules(), reading=reading.anew())
 
     @property
     def plain(self) -> bool:

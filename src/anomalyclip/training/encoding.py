@@ -19,6 +19,7 @@ from anomalyclip.features.kept import local_rows
 from anomalyclip.hub.progress import human_size
 from anomalyclip.io.names import printable
 from anomalyclip.io.reading import Reading
+from anomalyclip.io.turns import Turns
 from anomalyclip.training.prepare import Preparation
 from anomalyclip.training.samples import Sample
 
@@ -118,9 +119,10 @@ def _encode_into(
 def ahead(samples: Iterable[Sample], load: Callable[[Sample], R]) -> Iterator[tuple[Sample, R | ImageReadError]]:
     """Yield each sample with what ``load`` gives, or the error it raised; a few threads work ahead, memory bounded."""
     waiting: deque[tuple[Sample, Future[R]]] = deque()
+    turns = Turns()
     with ThreadPoolExecutor(_READERS) as pool:
         for sample in samples:
-            waiting.append((sample, pool.submit(load, sample)))
+            waiting.append((sample, pool.submit(turns.next(load), sample)))
             if len(waiting) > 2 * _READERS:
                 oldest = waiting.popleft()
                 yield _outcome(oldest)

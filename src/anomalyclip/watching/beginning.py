@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,7 +48,8 @@ class Beginning:
     """Gathers the first pictures, as `Learning` does.
 
     folder: of the watch. threshold: of the words' scores, from which a picture is not taken; None takes SEEN and keeps
-    the lower half. judged_by: makes what judges from a profile. tell: takes a line for people.
+    the lower half. judged_by: makes what judges from a profile. tell: takes a line for people. reading: how the watch
+    reads, which the profile records.
     """
 
     folder: Path
@@ -60,6 +61,7 @@ class Beginning:
     tell: Callable[[str], None]
     batch_size: int = 1
     workers: int = 2
+    reading: Reading = field(default_factory=Reading)
 
     def __post_init__(self) -> None:
         self._guard, self._written = threading.Lock(), dict[bytes, Path]()
@@ -120,12 +122,11 @@ class Beginning:
         return self.folder / FOLDER / "pictures"
 
     def _made(self, pictures: Sequence[Path]) -> Profile:
-        reading = Reading()
         items = list(iter_inputs([str(one) for one in pictures]))
 
         def measure(model: Detector, items: Sequence[InputItem], known: Measured | None) -> Measured:
             options: dict[str, Any] = {"batch_size": self.batch_size, "workers": self.workers}
-            options |= {"geometry": self.geometry, "areas": self.areas, "read": file_reader(reading)}
+            options |= {"geometry": self.geometry, "areas": self.areas, "read": file_reader(self.reading)}
             return collect(model, items, known=known, **options)
 
         maker = Maker(
@@ -138,8 +139,8 @@ class Beginning:
             memory=True,
             split=False,
             self_test=False,
-            reading=reading,
-            read=file_reader(reading),
+            reading=self.reading,
+            read=file_reader(self.reading),
             measure=measure,
         )
         return maker.make(items, None, None).profile

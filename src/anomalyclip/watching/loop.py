@@ -11,12 +11,14 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from anomalyclip.detect.inputs import InputItem
 from anomalyclip.detect.journal import Row
 from anomalyclip.detect.pipeline import Finished, detect_stream
 from anomalyclip.detect.result import Result, json_line, to_row
 from anomalyclip.geometry import Areas, Geometry
+from anomalyclip.io.reading import Reading
 from anomalyclip.watching.arrival import Source
 from anomalyclip.watching.evidence import EvidenceRing
 from anomalyclip.watching.journal import Journal
@@ -42,8 +44,9 @@ class Pace:
 class Watcher:
     """Everything one watch needs, wired together; `run` is the watch.
 
-    judging: what judges; another one where the watch has learned it. show: gets every row once it is safe in the
-    journal and the results files; signals hear of it, too.
+    judging: what judges; another one where the watch has learned it. reading: how the source reads; the journal keeps
+    what it finds of the pictures' scale for the next watch. show: gets every row once it is safe in the journal and the
+    results files; signals hear of it, too.
     """
 
     source: Source
@@ -57,8 +60,13 @@ class Watcher:
     show: Callable[[Row], None]
     pace: Pace
     signals: Sequence[Signal] = ()
+    reading: Reading = field(default_factory=Reading)
     _next: Judging | None = field(default=None, init=False)
+    _found: dict[str, Any] = field(default_factory=dict, init=False)
     _arrivals: Iterator[InputItem] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.reading.recall({key: self.journal.get(key) for key in self.reading.FINDS})
 
     def run(self, stop: threading.Event) -> None:
         """Watch until `stop` is set, or the source is finished. Raises OutputError where results cannot be kept."""
@@ -137,6 +145,9 @@ class Watcher:
             row = to_row(result, judging.provenance.saying(said))
             messages = self._messages(row, folder, now) if result.decision == "anomalous" else []
             self.journal.record(mark, json_line(row), messages, now)
+            if (found := self.reading.found()) != self._found:
+                self.journal.put(found)
+                self._found = found
         self.results.flush()
         for signal in self.signals:
             signal.show(row)
