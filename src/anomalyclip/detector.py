@@ -7,7 +7,7 @@ Whatever the encoder runs on and whatever judges, this is the face: NumPy arrays
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -37,10 +37,6 @@ if TYPE_CHECKING:
     from anomalyclip.settings import ModelSettings
 
     Floats = NDArray[np.float32]
-
-
-#: (model, words, dpam) whose maps are known to mislead: pixel AUROC on renders 0.64 to 0.80, where vv has 0.87 to 0.96
-DOUBTFUL_MAPS = frozenset(("pocket", words, "qk") for words in ("clip", "clip-ac", "winclip-ensemble"))
 
 
 class Detector:
@@ -135,6 +131,17 @@ class Detector:
         check_pixels(pixels)
         return self.verdict(self.encoder.run(pixels, self.request), (pixels.shape[-2], pixels.shape[-1]))
 
+    @property
+    def ahead(self) -> bool:
+        """Whether :meth:`begin` works on while its caller does something else."""
+        return bool(getattr(self.encoder, "ahead", False))
+
+    def begin(self, pixels: Array) -> Callable[[], Verdicts]:
+        """:meth:`predict` in two halves: the call of what this gives waits for the features and judges them."""
+        check_pixels(pixels)
+        features = self.encoder.begin(pixels, self.request)
+        return lambda: self.verdict(features(), (pixels.shape[-2], pixels.shape[-1]))
+
     def features(self, pixels: Array, request: FeatureRequest | None = None) -> Features:
         """The encoder's features of preprocessed images (B, 3, H, W), as NumPy arrays.
 
@@ -165,18 +172,9 @@ class Detector:
 
     def doubts(self) -> list[str]:
         """What a user should know of these settings before trusting maps: one sentence each, usually none."""
-        found, patch, side = [], self.encoder.facts.patch_size, self.image_size
-        if rest := side % patch:
-            found.append(
-                f"image_size {side} is no multiple of the patch ({patch} pixels): the last {rest} rows and columns are "
-                f"not seen, and maps are stretched over them; {side - rest} and {side - rest + patch} are multiples."
-            )
-        if (self.name, self.method, self.settings.dpam) in DOUBTFUL_MAPS:
-            found.append(
-                f"the maps of {self.method} with dpam {self.settings.dpam} on {self.name} are weak, and inverted on "
-                "some real sets: trust its scores alone, or take --dpam vv or the model's own prompts."
-            )
-        return found
+        from anomalyclip.combining import doubts_of
+
+        return doubts_of(self.encoder.facts, self.method, self.settings)
 
     def provenance(self) -> dict[str, Any]:
         """What every result file records: model, weights and prompts with their hashes, settings, version; and the

@@ -13,6 +13,7 @@ from PIL import Image
 
 from anomalyclip.detect import Finished, InputItem, Rules, detect_stream
 from anomalyclip.detect import pipeline as pipeline_module
+from anomalyclip.detect.ahead import Ahead
 from anomalyclip.detect.names import path_key
 from anomalyclip.detecting import survey
 from anomalyclip.errors import ConfigError
@@ -38,12 +39,19 @@ def mixed(tmp_path: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize(("batch_size", "workers"), [(1, 1), (3, 2), (8, 4), (64, 1)])
-@pytest.mark.parametrize("kept", [None, 1])
+@pytest.mark.parametrize(("kept", "ahead"), [(None, False), (1, False), (None, True)])
 def test_the_stream_gives_what_each_image_gives_alone(
-    model: Any, mixed: list[Path], batch_size: int, workers: int, kept: int | None, monkeypatch: pytest.MonkeyPatch
+    model: Any,
+    mixed: list[Path],
+    batch_size: int,
+    workers: int,
+    kept: int | None,
+    ahead: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if kept is not None:
         monkeypatch.setattr(pipeline_module, "KEPT_BYTES", kept)  # read twice, one image at a time
+    model.ahead = ahead
     geometry, maps = Geometry(tile=16, overlap=0.3, scales=(1, 0.5)), {}
 
     def sink(finished: Finished) -> None:
@@ -69,7 +77,9 @@ def test_tiles_of_several_images_share_a_batch(model: Any, png: Callable[..., Pa
     assert model.batches == [6, 6]
 
 
-def test_a_tile_the_model_fails_on_costs_its_own_image_only(model: Any, png: Callable[..., Path]) -> None:
+@pytest.mark.parametrize("ahead", [False, True])
+def test_a_tile_the_model_fails_on_costs_its_own_image_only(model: Any, png: Callable[..., Path], ahead: bool) -> None:
+    model.ahead = ahead
     bad = png("bad.png", size=(64, 16))
     with Image.open(bad) as image:
         spoilt = image.copy()
@@ -91,13 +101,13 @@ def test_images_in_several_views_are_held_within_the_budget(
     """Each holds 7 * 64 * 32 bytes: two fit, the third waits until one of them is out."""
     monkeypatch.setattr(pipeline_module, "KEPT_BYTES", 2 * 7 * 64 * 32)
     held: list[int] = []
-    take = pipeline_module._Ahead.take
+    take = Ahead.take
 
     def watched(self: Any) -> Any:
         held.append(self.held)
         return take(self)
 
-    monkeypatch.setattr(pipeline_module._Ahead, "take", watched)
+    monkeypatch.setattr(Ahead, "take", watched)
     given = [png(f"{i}.png", size=(64, 32)) for i in range(9)]
     results = list(detect_stream(model, items(*given), batch_size=32, geometry=Geometry(tile=16, overlap=0)))
     assert len(results) == 9

@@ -57,7 +57,24 @@ def test_bad_images_fail_in_their_place_and_the_others_go_on(
     assert (results[1].score, results[1].width, results[1].decision, results[1].regions) == (None, None, None, [])
 
 
-def test_a_batch_the_model_fails_on_is_tried_one_by_one(model: Any, png: Callable[..., Path]) -> None:
+def test_the_next_batch_begins_before_one_is_judged(model: Any, png: Callable[..., Path]) -> None:
+    model.ahead = True
+    given = [png(f"{number}.png", 10 * number) for number in range(6)]
+    results = list(detect_stream(model, items(*given), batch_size=2))
+    assert model.told == ["begun 0", "begun 1", "judged 0", "begun 2", "judged 1", "judged 2"]
+    assert [r.score for r in results] == pytest.approx([10 * number / 255 for number in range(6)], abs=1e-6)
+    assert model.threads == {threading.get_ident()}, "judges may keep state: they run on one thread"
+
+
+def test_a_judge_that_learns_has_each_batch_to_itself(model: Any, png: Callable[..., Path]) -> None:
+    model.ahead = True
+    assert len(list(detect_stream(model, items(*[png("a.png")] * 3), batch_size=2, in_step=True))) == 3
+    assert (model.told, model.batches) == ([], [2, 1])
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_a_batch_the_model_fails_on_is_tried_one_by_one(model: Any, png: Callable[..., Path], ahead: bool) -> None:
+    model.ahead = ahead
     given = [png("a.png"), png("m.png", colour=(255, 0, 255)), png("b.png")]
     results = list(detect_stream(model, items(*given), batch_size=3))
     assert model.batches == [3, 1, 1, 1]

@@ -2,34 +2,37 @@
 
 All bookkeeping is done by the one thread that iterates; the threads only run single tasks. So memory is bounded by
 construction: at most `2 * batch_size` images wait decoded, as the model's input, `2 * batch_size` views are in or
-before the model and `batch_size + workers` images wait to be finished, whatever the number of inputs. An image in
-several views is held in full (7 bytes per pixel) until its result is out; together such images take KEPT_BYTES at most,
-or one image where that is larger.
+before the model (a batch more where it works on the next while one is judged) and `batch_size + workers` images wait to
+be finished, whatever the number of inputs. An image in several views is held in full (7 bytes per pixel) until its
+result is out; together such images take KEPT_BYTES at most, or one image where that is larger.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
+from anomalyclip.detect.ahead import Ahead, Task
 from anomalyclip.detect.inputs import InputItem
 from anomalyclip.detect.result import Result
 from anomalyclip.detect.stages import THUMBNAIL_SIDE as THUMBNAIL_SIDE
 from anomalyclip.detect.stages import Finished as Finished
-from anomalyclip.detect.stages import Job, Ready, Stages, reason
+from anomalyclip.detect.stages import Job, Stages, reason
 from anomalyclip.detect.stages import Rules as Rules
 from anomalyclip.detect.stages import Sink as Sink
-from anomalyclip.geometry import Areas, Geometry, View
+from anomalyclip.geometry import Areas, Geometry
 from anomalyclip.io.reading import Reading
-from anomalyclip.io.turns import Turns
 from anomalyclip.judges.memory.comparing import Looked
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from anomalyclip.detect.outcomes import Outcome
     from anomalyclip.detect.stages import Pixels
     from anomalyclip.detector import Detector
     from anomalyclip.io.untrusted import Untrusted
@@ -86,17 +89,23 @@ def detect_stream(
     )
     readers = ThreadPoolExecutor(workers, thread_name_prefix="anomalyclip-read")
     writers = ThreadPoolExecutor(workers, thread_name_prefix="anomalyclip-write")
-    ahead = _Ahead(stages, iter(items), readers, batch_size)
+    ahead = Ahead(stages, iter(items), readers, batch_size, KEPT_BYTES)
+    underway: deque[_Run] = deque()
+    depth = 1 if model.ahead and not in_step else 0
     finishing: deque[tuple[Job, Future[Result]]] = deque()
     try:
         while True:
             ahead.fill()
             batch = ahead.take()
-            if not batch and not finishing:
+            if not batch and not underway and not finishing:
                 break
+            if batch:
+                underway.append(_begin(stages, batch, ahead=depth > 0))
             ahead.look_ahead()  # decoding and cutting go on while the model runs
-            finishing.extend((job, _last_stage(stages, job, writers)) for job in _judge(stages, batch, on_view))
-            most = 0 if in_step or not batch else batch_size + workers
+            if underway and (len(underway) > depth or not batch):
+                over = _judge(stages, underway.popleft(), on_view)
+                finishing.extend((job, _last_stage(stages, job, writers)) for job in over)
+            most = batch_size + workers if (batch or underway) and not in_step else 0
             while finishing and (finishing[0][1].done() or len(finishing) > most):
                 job, future = finishing.popleft()
                 result = future.result()
@@ -128,108 +137,34 @@ def untrusted_reader(files: Untrusted, reading: Reading | None = None) -> Callab
 
 
 @dataclass(frozen=True)
-class _Task:
-    """One view on its way into the model; a failed image passes through as a task without a view."""
+class _Run:
+    """A batch that the model was given. `wait` gives the outcomes of `pixels`, or raises."""
 
-    job: Job
-    view: View | None = None
-    pixels: Future[Pixels] | None = None
-
-
-class _Ahead:
-    """Inputs -> decoded images -> views, each a bounded number ahead of the model, in order.
-
-    held: bytes of the images in several views that have been started and whose results are not out yet.
-    """
-
-    def __init__(
-        self, stages: Stages, source: Iterator[InputItem], readers: ThreadPoolExecutor, batch_size: int
-    ) -> None:
-        self.held = 0
-        self._stages, self._source, self._readers, self._batch_size = stages, source, readers, batch_size
-        self._turns = Turns()
-        self._waiting: deque[tuple[InputItem, Future[Ready]]] = deque()
-        self._tasks: deque[_Task] = deque()
-        self._cutting: tuple[Job, Iterator[View]] | None = None
-
-    def fill(self) -> None:
-        """Bring a batch of views together, waiting for images where need be."""
-        self._read()
-        while len(self._tasks) < self._batch_size and (self._cut_next() or self._start_next()):
-            self._read()
-
-    def take(self) -> list[_Task]:
-        """The next views that fit into one forward pass: of one input size, `batch_size` at most."""
-        batch: list[_Task] = []
-        sizes = set()
-        while self._tasks and len(batch) < self._batch_size:
-            task = self._tasks[0]
-            if task.view is not None:
-                if task.job.failure is not None:
-                    self._tasks.popleft()
-                    continue
-                sizes.add(task.view.size)
-                if len(sizes) > 1:
-                    break
-            batch.append(self._tasks.popleft())
-        return batch
-
-    def look_ahead(self) -> None:
-        """Start decoding, and cutting the image under way."""
-        self._read()
-        while len(self._tasks) < self._batch_size and self._cut_next():
-            pass
-
-    def _read(self) -> None:
-        while len(self._waiting) < 2 * self._batch_size and (item := next(self._source, None)) is not None:
-            self._waiting.append((item, self._readers.submit(self._turns.next(self._stages.read), item)))
-
-    def _cut_next(self) -> bool:
-        if self._cutting is None:
-            return False
-        job, views = self._cutting
-        view = None if job.failure is not None else next(views, None)
-        if view is None:
-            self._cutting = None
-            return False
-        self._tasks.append(_Task(job, view, self._readers.submit(self._stages.cut, job, view)))
-        return True
-
-    def _start_next(self) -> bool:
-        """The next image; False where there is none, or no memory for it until another one is finished."""
-        if not self._waiting:
-            return False
-        item, future = self._waiting[0]
-        try:
-            job = self._stages.job(future.result())
-        except Exception as error:
-            job = Job(item, failure=Result(item, error=reason(error, item)))
-        if self.held and job.bytes and self.held + job.bytes > KEPT_BYTES:
-            return False
-        self._waiting.popleft()
-        self.held += job.bytes
-        ready = job.ready
-        if ready is None:
-            self._tasks.append(_Task(job))
-        elif job.several:
-            # Submitted before the views that wait for it, so it runs before them even with one thread.
-            job.image = self._readers.submit(self._stages.original, ready)
-            self._cutting = job, iter(ready.views)
-        else:
-            assert ready.pixels is not None
-            pixels: Future[Pixels] = Future()
-            pixels.set_result(ready.pixels)
-            self._tasks.append(_Task(job, ready.views[0], pixels))
-        return True
+    batch: list[Task]
+    pixels: list[tuple[Task, Pixels]]
+    wait: Callable[[], list[Outcome]]
 
 
-def _judge(stages: Stages, batch: list[_Task], on_view: Callable[[int, int], object] | None) -> list[Job]:
-    """Run the model on a batch; gives the jobs that ended with it, well or not, in order."""
-    _forward(stages, [(task, pixels) for task in batch if (pixels := _pixels(task)) is not None])
-    return [job for job in dict.fromkeys(task.job for task in batch) if _is_over(job, on_view)]
+def _begin(stages: Stages, batch: list[Task], *, ahead: bool) -> _Run:
+    pixels = [(task, values) for task in batch if (values := _pixels(task)) is not None]
+    given = [values for _, values in pixels]
+    wait: Callable[[], list[Outcome]] = partial(stages.predict, given)
+    if ahead and pixels:
+        with suppress(Exception):  # it will be told when the batch's turn comes
+            wait = stages.begin(given)
+    return _Run(batch, pixels, wait)
 
 
-def _pixels(task: _Task) -> Pixels | None:
+def _judge(stages: Stages, run: _Run, on_view: Callable[[int, int], object] | None) -> list[Job]:
+    """Wait for the model's batch; gives the jobs that ended with it, well or not, in order."""
+    _take(stages, run.pixels, run.wait)
+    jobs = [job for job in dict.fromkeys(task.job for task in run.batch) if not job.over and _is_over(job, on_view)]
+    for job in jobs:
+        job.over = True
+    return jobs
+
+
+def _pixels(task: Task) -> Pixels | None:
     try:
         return None if task.pixels is None else task.pixels.result()
     except Exception as error:  # of an image that is read a second time
@@ -237,11 +172,11 @@ def _pixels(task: _Task) -> Pixels | None:
         return None
 
 
-def _forward(stages: Stages, pixels: list[tuple[_Task, Pixels]]) -> None:
+def _take(stages: Stages, pixels: list[tuple[Task, Pixels]], wait: Callable[[], list[Outcome]]) -> None:
     if not pixels:
         return
     try:
-        outcomes = stages.predict([values for _, values in pixels])
+        outcomes = wait()
     except Exception as error:
         if len(pixels) == 1:
             job = pixels[0][0].job
@@ -249,7 +184,7 @@ def _forward(stages: Stages, pixels: list[tuple[_Task, Pixels]]) -> None:
             return
         for one in pixels:
             if one[0].job.failure is None:
-                _forward(stages, [one])
+                _take(stages, [one], partial(stages.predict, [one[1]]))
         return
     for (task, _), outcome in zip(pixels, outcomes, strict=True):
         assert task.view is not None

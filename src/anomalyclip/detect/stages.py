@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from anomalyclip.detect.identity import Identity, identify
 from anomalyclip.detect.inputs import InputItem
+from anomalyclip.detect.outcomes import Outcome, outcomes_of
 from anomalyclip.detect.result import Result, Thumbnails, one_line
 from anomalyclip.errors import AnomalyClipError, ImageReadError
 from anomalyclip.geometry import Area, Areas, Assembly, Geometry, View, plan_views, view_pixels
@@ -19,7 +20,6 @@ from anomalyclip.geometry.views import geometry_record
 from anomalyclip.io import attempts
 from anomalyclip.io.names import printable
 from anomalyclip.judges.memory.comparing import Looked, explain
-from anomalyclip.judges.verdicts import Nearest, digests_of, nearest_of
 from anomalyclip.prediction import decide
 
 if TYPE_CHECKING:
@@ -88,21 +88,13 @@ class Ready:
     notes: tuple[str, ...] = ()
 
 
-class Outcome(NamedTuple):
-    """What the model gave for one view. nearest, digest: see `anomalyclip.judges.verdicts.Verdicts`."""
-
-    score: float
-    anomaly_map: Map
-    nearest: Nearest | None
-    digest: str | None
-
-
 @dataclass(eq=False)
 class Job:
     """One image on its way from reading to its result.
 
     ready: None where reading failed. digest: see `Result`. outcomes: (view, score, map) that wait to be assembled.
     looked: what its views were compared with. image: of an image in several views, for cutting them.
+    over: whether it is on its way to its result; other views of an image that failed come to nothing.
     """
 
     item: InputItem
@@ -111,6 +103,7 @@ class Job:
     failure: Result | None = None
     image: Future[Image] | None = None
     digest: str | None = None
+    over: bool = False
     outcomes: list[tuple[View, float, Map]] = field(default_factory=list)
     looked: list[Looked] = field(default_factory=list)
 
@@ -211,11 +204,14 @@ class Stages:
     def predict(self, pixels: Sequence[Pixels]) -> list[Outcome]:
         import numpy as np
 
-        found = self.model.predict(np.stack(pixels))
-        scores, maps = found
-        count = len(maps)
-        parts = zip(scores.tolist(), maps, nearest_of(found, count), digests_of(found, count), strict=True)
-        return [Outcome(*part) for part in parts]
+        return outcomes_of(self.model.predict(np.stack(pixels)))
+
+    def begin(self, pixels: Sequence[Pixels]) -> Callable[[], list[Outcome]]:
+        """`predict` in two halves; the call of what this gives waits, judges, and raises what went wrong."""
+        import numpy as np
+
+        wait = self.model.begin(np.stack(pixels))
+        return lambda: outcomes_of(wait())
 
     def finish(self, job: Job) -> Result:
         """The result of a job whose views are all judged; its files are written by the sink."""

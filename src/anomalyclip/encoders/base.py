@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -127,11 +128,13 @@ class Encoder(ABC):
         facts: see :class:`EncoderFacts`.
         runtime: "torch", "native", "openvino" or "onnx".
         device: where it runs, in torch's words ("cpu", "cuda", "mps", "xpu").
+        ahead: whether :meth:`begin` works on while its caller does something else.
     """
 
     facts: EncoderFacts
     runtime: str
     device: str
+    ahead: bool = False
 
     @property
     def weight_bytes(self) -> int:
@@ -153,6 +156,10 @@ class Encoder(ABC):
         Raises:
             ConfigError: it cannot give that, or takes no inputs of that size. InputError: values that are not finite.
         """
+
+    def begin(self, pixels: Array, request: FeatureRequest) -> Callable[[], Features]:
+        """:meth:`run` in two halves: the call of what this gives waits for the features, and raises what went wrong."""
+        return partial(self.run, pixels, request)
 
     def adopt(self, features: Features) -> Features:
         """Features of :meth:`run` or :meth:`encode` in the encoder's own arrays."""

@@ -8,7 +8,7 @@ words and settings belong to it, and which files it was made from. Both come fro
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -135,6 +135,7 @@ class EmbeddedEncoder(Encoder):
             reason = " ".join(str(error).split())[:300]
             raise WeightsError(f"{runtime} cannot read {printable(embedded.folder / GRAPH)} ({reason})") from error
         self._pool = ThreadPoolExecutor(self.streams, "anomalyclip-graph") if self.streams > 1 else None
+        self.ahead = self._pool is not None  # pictures of several batches wait in one line for the streams
 
     def offers(self, request: FeatureRequest) -> str | None:
         """What the graph was made with."""
@@ -159,6 +160,10 @@ class EmbeddedEncoder(Encoder):
 
     def run(self, pixels: Array, request: FeatureRequest) -> Features:
         """See :meth:`Encoder.run`; sides beyond a multiple of the patch size are cut off, as the tower does."""
+        return self.begin(pixels, request)()
+
+    def begin(self, pixels: Array, request: FeatureRequest) -> Callable[[], Features]:
+        """See :meth:`Encoder.begin`."""
         self.check(request)
         patch = self.facts.patch_size
         grid = (pixels.shape[2] // patch, pixels.shape[3] // patch)
@@ -173,10 +178,15 @@ class EmbeddedEncoder(Encoder):
         outputs = (["image"] if request.image else []) + list(numbers)
         given = np.ascontiguousarray(pixels, np.float32)
         each = [given[index : index + 1] for index in range(len(given))]
-        mapped = self._pool.map if self._pool is not None and len(each) > 1 else map
-        found = list(mapped(lambda one: self._run(one, outputs), each))
-        joined = {name: np.concatenate([one[at] for one in found]) for at, name in enumerate(outputs)}
-        groups: dict[str, Any] = {kind: {} for kind in ("patches", "tokens", "stages", "summaries")}
-        for name, (kind, number) in numbers.items():
-            groups[kind][number] = joined[name]
-        return Features(grid, joined.get("image"), **groups)
+        mapped = map if self._pool is None else self._pool.map
+        found = mapped(lambda one: self._run(one, outputs), each)
+
+        def wait() -> Features:
+            results = list(found)
+            joined = {name: np.concatenate([one[at] for one in results]) for at, name in enumerate(outputs)}
+            groups: dict[str, Any] = {kind: {} for kind in ("patches", "tokens", "stages", "summaries")}
+            for name, (kind, number) in numbers.items():
+                groups[kind][number] = joined[name]
+            return Features(grid, joined.get("image"), **groups)
+
+        return wait

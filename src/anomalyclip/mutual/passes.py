@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 class _Pass(Detector):
     """A detector of whole pictures: tiles of one picture are not compared with each other."""
 
+    ahead = False  # its `predict` is its own
+
     def check(self, geometry: Geometry) -> None:
         """Raises ConfigError for tiles and scales too."""
         from anomalyclip.combining import Combination, check
