@@ -27,8 +27,8 @@ from anomalyclip.calibration.lining import AUTO, FULL_PICTURES
 from anomalyclip.data.synthetic import render
 from anomalyclip.judges.memory.bank import make_bank
 from anomalyclip.judges.memory.fusion import STATISTICS, Scale
-from anomalyclip.judges.memory.held_out import see
 from anomalyclip.judges.memory.line import Line
+from anomalyclip.judges.memory.seeing import see
 from anomalyclip.judges.memory.source import source_for
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ import torch
 
 from anomalyclip.calibration.lining import FULL_PICTURES
 from anomalyclip.judges.memory.bank import make_bank
-from anomalyclip.judges.memory.held_out import see
 from anomalyclip.judges.memory.index import Index
 from anomalyclip.judges.memory.search import nearest
+from anomalyclip.judges.memory.seeing import see
 from anomalyclip.judges.memory.source import source_for
 from anomalyclip.native.library import kernels
 from anomalyclip.native.search import largest, packed

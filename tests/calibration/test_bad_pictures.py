@@ -17,7 +17,7 @@ from anomalyclip.calibration.gathering import Gatherer
 from anomalyclip.cli import app
 from anomalyclip.errors import AnomalyClipError, ConfigError
 from anomalyclip.geometry import Areas, Geometry
-from anomalyclip.judges.memory.held_out import Seen
+from anomalyclip.judges.memory.seen import Seen
 from anomalyclip.judges.memory.source import source_for
 
 RUN = CliRunner()

@@ -13,8 +13,8 @@ from anomalyclip.calibration.conformal import allowed_or_smallest, just_above
 from anomalyclip.calibration.gathering import Good
 from anomalyclip.calibration.lining import learn
 from anomalyclip.geometry import Geometry, plan_views
-from anomalyclip.judges.memory.held_out import Seen
 from anomalyclip.judges.memory.search import unit
+from anomalyclip.judges.memory.seen import Seen
 from anomalyclip.judges.memory.source import Source
 
 SOURCE, VIEWS = Source("stages", (4,)), plan_views((4, 4), Geometry())

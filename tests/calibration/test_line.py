@@ -22,8 +22,9 @@ from anomalyclip.cli import app
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.judges.memory.bank import make_bank
 from anomalyclip.judges.memory.fusion import STATISTICS, Scale, parts_of, statistics
-from anomalyclip.judges.memory.held_out import HeldOut, Seen
+from anomalyclip.judges.memory.held_out import HeldOut
 from anomalyclip.judges.memory.search import unit
+from anomalyclip.judges.memory.seen import Seen
 
 RUN = CliRunner()
 FILE, MEMORY = "line.json", "line.default.memory.safetensors"

@@ -10,9 +10,9 @@ from anomalyclip.calibration.gathering import Good
 from anomalyclip.calibration.lining import AUTO, MANY_KINDS, OF_MANY_KINDS, Learned, learn
 from anomalyclip.geometry import Geometry, plan_views
 from anomalyclip.judges.memory.fusion import STATISTICS, parts_of
-from anomalyclip.judges.memory.held_out import APART, Seen
 from anomalyclip.judges.memory.peaks import top_mean
 from anomalyclip.judges.memory.search import unit
+from anomalyclip.judges.memory.seen import APART, Seen
 from anomalyclip.judges.memory.source import Source
 
 SOURCE, VIEWS = Source("stages", (4,)), plan_views((4, 4), Geometry())

@@ -236,7 +236,7 @@ def test_a_memory_of_many_kinds_holds_what_its_pictures_have(pair: tuple[Path, l
 
 
 def test_a_file_that_carries_another_memory_is_refused(pair: tuple[Path, list[Profile]], tmp_path: Path) -> None:
-    from anomalyclip.calibration.files import as_content
+    from anomalyclip.calibration.writing import as_content
 
     path, two = pair
     content = as_content([read_profile(path)], memories=True)

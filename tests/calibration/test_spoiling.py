@@ -18,8 +18,9 @@ from anomalyclip.calibration.spoiling import spoilers, strange_groups, suspiciou
 from anomalyclip.cli import app
 from anomalyclip.errors import ConfigError
 from anomalyclip.judges.memory.bank import make_bank
-from anomalyclip.judges.memory.held_out import HeldOut, Seen
+from anomalyclip.judges.memory.held_out import HeldOut
 from anomalyclip.judges.memory.search import unit
+from anomalyclip.judges.memory.seen import Seen
 
 RUN = CliRunner()
 

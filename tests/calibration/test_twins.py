@@ -10,8 +10,8 @@ from anomalyclip.calibration.lining import Learned, learn
 from anomalyclip.calibration.twins import twin_lines, twins_among
 from anomalyclip.geometry import Geometry, plan_views
 from anomalyclip.judges.memory.bank import make_bank
-from anomalyclip.judges.memory.held_out import Seen
 from anomalyclip.judges.memory.search import unit
+from anomalyclip.judges.memory.seen import Seen
 from anomalyclip.judges.memory.source import Source
 
 SOURCE, VIEWS = Source("stages", (4,)), plan_views((4, 4), Geometry())

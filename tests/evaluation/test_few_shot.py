@@ -25,7 +25,7 @@ from anomalyclip.evaluation.few_shot.evaluating import Progress, evaluate_few_sh
 from anomalyclip.evaluation.few_shot.settings import FewShotSettings
 from anomalyclip.evaluation.few_shot.store import SeenStore
 from anomalyclip.io.reading import Reading
-from anomalyclip.judges.memory.held_out import Seen
+from anomalyclip.judges.memory.seen import Seen
 
 RUN = CliRunner()
 

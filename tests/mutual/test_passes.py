@@ -148,7 +148,7 @@ def test_scoring_equals_the_formula(tmp_path: Path) -> None:
     words = {name: rng.random(16, np.float32) for name in names}
     whole = {name: float(rng.random()) for name in names}
     for name in names:
-        from anomalyclip.judges.memory.held_out import Seen
+        from anomalyclip.judges.memory.seen import Seen
 
         seen = Seen(patches[name], (4, 4), words[name], whole[name], rng.random((8, 8), np.float32))
         store.put(name, seen, 0.5, None)

@@ -15,12 +15,14 @@ from anomalyclip.lazy import lazy
 if TYPE_CHECKING:
     from anomalyclip.calibration.conformal import conformal_threshold, images_needed, p_values, smallest_rate
     from anomalyclip.calibration.drift import DriftMonitor
-    from anomalyclip.calibration.files import read_profile, read_profiles, write_profiles
-    from anomalyclip.calibration.fitting import calibrate, provenance_of
+    from anomalyclip.calibration.files import read_profile, read_profiles
+    from anomalyclip.calibration.fitting import calibrate
     from anomalyclip.calibration.measured import Measured, measure
     from anomalyclip.calibration.operating import CostWish, RecallWish
     from anomalyclip.calibration.profile import Profile
     from anomalyclip.calibration.profile_parts import check_name
+    from anomalyclip.calibration.provenance import provenance_of
+    from anomalyclip.calibration.writing import write_profiles
 
 _HOME = {
     "CostWish": "operating",
@@ -34,11 +36,11 @@ _HOME = {
     "images_needed": "conformal",
     "measure": "measured",
     "p_values": "conformal",
-    "provenance_of": "fitting",
+    "provenance_of": "provenance",
     "read_profile": "files",
     "read_profiles": "files",
     "smallest_rate": "conformal",
-    "write_profiles": "files",
+    "write_profiles": "writing",
 }
 
 __all__ = [

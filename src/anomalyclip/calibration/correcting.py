@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from anomalyclip.calibration.gathering import Good
-    from anomalyclip.judges.memory.held_out import Seen
     from anomalyclip.judges.memory.line import Line
+    from anomalyclip.judges.memory.seen import Seen
 
 MOST_REMEMBERED = 300
 """Pictures that a memory may grow to by corrections: every comparison costs more with each."""

@@ -1,4 +1,4 @@
-"""Profiles on disk: one JSON file holds one profile or several; a folder of such files holds them all."""
+"""Profiles read: one JSON file holds one profile or several; a folder of such files holds them all."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from anomalyclip.calibration.memory_file import memory_name, waiting
 from anomalyclip.calibration.profile import Profile
+from anomalyclip.calibration.writing import FORMAT, VERSION
 from anomalyclip.encoders.exported import SIDECAR, find_artefact
 from anomalyclip.encoders.sidecar import parse_artefact
 from anomalyclip.errors import ConfigError, InputError
-from anomalyclip.io.atomic import output_error, write_bytes
 from anomalyclip.io.names import printable
 
-FORMAT, VERSION = "anomalyclip-profiles", 1
 MAX_BYTES = 128 * 2**20  # two numbers per image: enough for millions, and for memories in base64
 _SHOWN = 3
 
@@ -67,54 +64,6 @@ def read_profiles(path: str | Path) -> dict[str, Profile]:
     if not found:
         raise InputError(f"{printable(path)} holds no profile; make one with `anomalyclip calibrate`")
     return found
-
-
-def write_profiles(path: str | Path, profiles: Iterable[Profile]) -> None:
-    """Write a file of profiles, with the memories beside it that do not lie there yet; all of it or nothing.
-
-    Killed at any moment, it leaves what was there before or what is new, see :mod:`memory_file`. Raises
-    OutputError, and InputError where a memory to copy is missing.
-    """
-    file = Path(path)
-    written = [_named(profile, file) for profile in profiles]
-    content = json.dumps(as_content(written), indent=1, allow_nan=False, default=str).encode() + b"\n"
-    moves: list[tuple[Path, Path]] = []
-    try:
-        for profile in written:
-            if profile.memory is None or profile.lies_at(target := file.with_name(profile.memory.file)):
-                continue
-            moves.append((waiting(target), target))
-            write_bytes(waiting(target), profile.memory_bytes(), fsync=True)
-        write_bytes(file, content, fsync=True)
-    except BaseException:
-        for aside, _ in moves:
-            aside.unlink(missing_ok=True)
-        raise
-    try:
-        for aside, target in moves:
-            aside.replace(target)
-    except OSError as error:  # the profile finds it where it waits
-        raise output_error(file, error) from error
-
-
-def _named(profile: Profile, file: Path) -> Profile:
-    """A profile whose memory is named after the file that it is written to."""
-    if profile.memory is None or profile.lies_at(file.with_name(profile.memory.file)):
-        return profile
-    part = profile.memory.model_copy(update={"file": memory_name(file, profile.name)})
-    return profile.model_copy(update={"memory": part}).holding(profile.memory_bytes())
-
-
-def as_content(profiles: Sequence[Profile], *, memories: bool = False) -> dict[str, Any]:
-    """What a file of profiles holds, as JSON values.
-
-    memories: the file carries them as base64, so that nothing lies beside it. Raises InputError where one is missing.
-    """
-    told = {"format": FORMAT, "version": VERSION, "profiles": [one.model_dump(mode="json") for one in profiles]}
-    if not memories:
-        return told
-    held = {one.name: base64.b64encode(one.memory_bytes()).decode("ascii") for one in profiles if one.memory}
-    return told | {"memories": held}
 
 
 def from_content(data: bytes, name: str) -> list[Profile]:

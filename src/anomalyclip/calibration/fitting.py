@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,10 +15,6 @@ from anomalyclip.calibration.operating import Wish, choose
 from anomalyclip.calibration.profile import Profile
 from anomalyclip.calibration.profile_parts import ImageLevel, PixelLevel, PixelRule
 from anomalyclip.errors import ConfigError
-
-if TYPE_CHECKING:
-    from anomalyclip.geometry import Areas, Geometry
-    from anomalyclip.io.reading import Reading
 
 DEFAULT_RATE = 0.01
 
@@ -35,7 +31,8 @@ def calibrate(
     wish: Wish | None = None,
     thresholds: tuple[float, float] | None = None,
 ) -> Profile:
-    """A profile of the model with this `provenance`, see :func:`provenance_of`.
+    """A profile of the model with this `provenance`, see
+    :func:`anomalyclip.calibration.provenance.provenance_of`.
 
     rate: false-positive rate of image decisions. pixel_rate: of regions (None: `rate`), see
     :mod:`anomalyclip.calibration.pixels` for the two rules. anomalies, wish: choose the operating point, see
@@ -64,16 +61,6 @@ def calibrate(
         pixel=PixelLevel(rule=pixel_rule, rate=pixel_rate, threshold=pixel, peaks=_kept(normals.peaks)),
         operating=point,
     )
-
-
-def provenance_of(
-    model: Any, geometry: Geometry | None = None, areas: Areas | None = None, reading: Reading | None = None
-) -> dict[str, Any]:
-    """What a profile is bound to: `model.provenance()`, with the layout and reading of images among its settings."""
-    told = dict(model.provenance())
-    layout = (geometry.settings() if geometry is not None else {}) | (areas.settings() if areas is not None else {})
-    how = reading.recorded() | reading.found() if reading is not None else {}
-    return told | {"settings": {**told["settings"], **layout, **how}}
 
 
 def _kept(values: Iterable[float]) -> tuple[float, ...]:

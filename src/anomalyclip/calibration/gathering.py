@@ -17,7 +17,8 @@ from anomalyclip.io.names import printable
 from anomalyclip.io.pictures import thumbnail_jpeg
 from anomalyclip.judges.memory.comparing import boxes_of
 from anomalyclip.judges.memory.copies import poses, unposed
-from anomalyclip.judges.memory.held_out import Seen, see
+from anomalyclip.judges.memory.seeing import see
+from anomalyclip.judges.memory.seen import Seen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from anomalyclip.calibration.conformal import allowed, allowed_or_smallest, images_needed
-from anomalyclip.calibration.fitting import calibrate, provenance_of
+from anomalyclip.calibration.fitting import calibrate
 from anomalyclip.calibration.gathering import THUMBNAIL, Gathered, Gatherer
 from anomalyclip.calibration.lining import FEWEST
 from anomalyclip.calibration.measured import Measured
 from anomalyclip.calibration.memory_file import memory_name, packed, part_of
+from anomalyclip.calibration.provenance import provenance_of
 from anomalyclip.calibration.remembering import Remembered, remember
 from anomalyclip.calibration.selftest.chart import Tried, chart_lines, summary_of, try_faults
 from anomalyclip.calibration.spoiling import (

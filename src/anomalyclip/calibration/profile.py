@@ -22,7 +22,9 @@ from anomalyclip.calibration.profile_parts import (
     PixelLevel,
     SelfTest,
 )
+from anomalyclip.calibration.provenance import provenance_of
 from anomalyclip.calibration.recipe import Recipe
+from anomalyclip.calibration.writing import write_profiles
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.io.reading import Reading
 from anomalyclip.prediction import Decision
@@ -131,6 +133,10 @@ class Profile(Part):
         self._held = memory
         return self
 
+    def remembering(self, part: MemoryPart) -> Profile:
+        """The same profile with another record of its memory, whose bytes it holds."""
+        return self.model_copy(update={"memory": part}).holding(self.memory_bytes())
+
     def telling(self, told: Sequence[str]) -> Profile:
         """The same profile, with what was to be told when it was made."""
         self._told = tuple(told)
@@ -169,8 +175,6 @@ class Profile(Part):
 
     def save(self, path: str | Path) -> None:
         """Write the profile as `path`, and its memory beside it; both or none. Raises OutputError."""
-        from anomalyclip.calibration.files import write_profiles
-
         write_profiles(path, [self])
 
     def judged(self, model: Detector) -> Detector:
@@ -187,8 +191,6 @@ class Profile(Part):
 
     def judging(self, model: Detector, geometry: Geometry | None = None, areas: Areas | None = None) -> Detector:
         """:meth:`judged`, after :meth:`check_model` with the layout of images."""
-        from anomalyclip.calibration.fitting import provenance_of
-
         self.check_model(provenance_of(model, geometry, areas))
         return self.judged(model)
 

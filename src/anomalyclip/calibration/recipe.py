@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,9 +12,6 @@ from anomalyclip.errors import ConfigError
 from anomalyclip.hub.digests import sha256
 from anomalyclip.io.frames import split_frame
 from anomalyclip.io.names import printable
-
-if TYPE_CHECKING:
-    from anomalyclip.calibration.profile import Profile
 
 _SHOWN = 3
 
@@ -65,14 +62,13 @@ def recorded(paths: Sequence[str], **options: Any) -> Recipe:
     return Recipe(sources=tuple(sources), **options)
 
 
-def again(profile: Profile) -> Again:
-    """The pictures of a profile, as far as they lie where they lay and are the same.
+def again(recipe: Recipe | None, name: str) -> Again:
+    """The pictures of the profile `name`, as far as they lie where they lay and are the same.
 
     Raises ConfigError where none is left, or the profile does not know its pictures.
     """
-    recipe = profile.recipe
     if recipe is None or not recipe.sources:
-        raise ConfigError(f"the profile {profile.name!r} does not know its pictures: calibrate with them once more")
+        raise ConfigError(f"the profile {name!r} does not know its pictures: calibrate with them once more")
     gone = [one.path for one in recipe.sources if not _file(one.path).is_file()]
     there = [one for one in recipe.sources if _file(one.path).is_file()]
     changed = [one.path for one in there if sha256(_file(one.path)) != one.sha256]

@@ -28,7 +28,7 @@ def again_given(given: Given) -> tuple[Given, list[str]]:
     ]:
         options = ", ".join(f"{name} {settings[name]}" for name in lacking)
         raise ConfigError(f"the profile was made with {options}: give the same options with --again")
-    inputs, told = again(profile)
+    inputs, told = again(profile.recipe, profile.name)
     recipe = profile.recipe
     assert recipe is not None
     place = Path(given.again)

@@ -57,7 +57,7 @@ class Asked:
         return self._told(self.model, self.decisions, first)
 
     def _by(self, profile: Profile, database: Database) -> Judging:
-        from anomalyclip.calibration.fitting import provenance_of
+        from anomalyclip.calibration.provenance import provenance_of
         from anomalyclip.watching.learned_store import LearnedStore
         from anomalyclip.watching.learning import Learner, check_learns, learning
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from anomalyclip.encoders.base import as_numpy
 
@@ -13,9 +13,29 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from anomalyclip.encoders.base import Array
-    from anomalyclip.judges.memory.line import Line
+    from anomalyclip.judges.memory.bank import Bank
 
     Floats = NDArray[np.float32]
+
+
+class Remembered(Protocol):
+    """What a verdict asks of a line: its bank, and whose patches that holds. See `judges.memory.line.Line`."""
+
+    @property
+    def bank(self) -> Bank:
+        """Patches of good pictures."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the good pictures' files, in the bank's order."""
+
+    @property
+    def boxes(self) -> NDArray[np.int32]:
+        """(M, 4) where in its picture each patch lies; empty where that is not known."""
+
+    @property
+    def sizes(self) -> NDArray[np.int32]:
+        """(P, 2) width and height of each picture."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,10 +51,10 @@ class Nearest:
     grid: tuple[int, int]
     distances: Floats
     rows: NDArray[np.intp]
-    line: Line
+    line: Remembered
 
     @property
-    def against(self) -> Line:
+    def against(self) -> Remembered:
         """The line whose bank `rows` counts."""
         return self.line
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from anomalyclip.detector import Detector
 from anomalyclip.errors import ConfigError, InputError
-from anomalyclip.judges.memory.held_out import see
 from anomalyclip.judges.memory.line import LineJudge
+from anomalyclip.judges.memory.seeing import see
 from anomalyclip.judges.memory.source import source_for
 from anomalyclip.judges.verdicts import Verdicts as Given
 from anomalyclip.mutual.scoring import Batch, Verdicts, score_batch

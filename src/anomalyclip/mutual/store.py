@@ -15,7 +15,7 @@ from anomalyclip.judges.mutual_fusion import SeenBriefly
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from anomalyclip.judges.memory.held_out import Seen
+    from anomalyclip.judges.memory.seen import Seen
 
     Floats = NDArray[np.float32]
 

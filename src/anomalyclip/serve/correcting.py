@@ -11,7 +11,7 @@ from anomalyclip.calibration.gathering import Gatherer
 from anomalyclip.detect.inputs import InputItem
 from anomalyclip.geometry import Areas, Geometry
 from anomalyclip.io.isolation import Ticket
-from anomalyclip.judges.memory.held_out import see
+from anomalyclip.judges.memory.seeing import see
 from anomalyclip.serve.corrections import Wish, learn_from
 from anomalyclip.serve.measuring import Measuring
 from anomalyclip.serve.profiles import Taken
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from anomalyclip.calibration.gathering import Good
     from anomalyclip.calibration.measured import Measured
-    from anomalyclip.judges.memory.held_out import Seen
+    from anomalyclip.judges.memory.seen import Seen
     from anomalyclip.judges.memory.source import Source
     from anomalyclip.serve.service import Service
     from anomalyclip.serve.uploads import Upload

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from anomalyclip.calibration import Profile
     from anomalyclip.calibration.gathering import Good
     from anomalyclip.calibration.measured import Measured
-    from anomalyclip.judges.memory.held_out import Seen
+    from anomalyclip.judges.memory.seen import Seen
     from anomalyclip.serve.uploads import Upload
 
 MOST_STEPS = 20

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from anomalyclip.detector import Detector
     from anomalyclip.io.reading import Reading
-    from anomalyclip.judges.memory.held_out import Seen
+    from anomalyclip.judges.memory.seen import Seen
     from anomalyclip.serve.batching import Batcher
     from anomalyclip.serve.uploads import Upload
 

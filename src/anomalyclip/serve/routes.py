@@ -14,7 +14,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from anomalyclip.calibration import Profile, provenance_of
-from anomalyclip.calibration.files import as_content, from_content
+from anomalyclip.calibration.files import from_content
+from anomalyclip.calibration.writing import as_content
 from anomalyclip.detect.pipeline import Rules
 from anomalyclip.errors import AnomalyClipError
 from anomalyclip.io.reading import Reading

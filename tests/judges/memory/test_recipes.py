@@ -16,10 +16,11 @@ from anomalyclip.errors import ConfigError
 from anomalyclip.judges.memory.bank import Bank, make_bank
 from anomalyclip.judges.memory.copies import poses, unposed
 from anomalyclip.judges.memory.fusion import mixture_of, parts_of, raw_map
-from anomalyclip.judges.memory.held_out import HeldOut, Seen
+from anomalyclip.judges.memory.held_out import HeldOut
 from anomalyclip.judges.memory.places import near_places
 from anomalyclip.judges.memory.recipes import METHODS, NAMES
 from anomalyclip.judges.memory.search import unit
+from anomalyclip.judges.memory.seen import Seen
 from anomalyclip.judges.memory.source import Source, source_for
 from anomalyclip.judges.memory.upsampling import upsampled, upsampled_by_corners
 

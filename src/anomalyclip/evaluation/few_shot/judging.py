@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from anomalyclip.evaluation.few_shot.seeing import Sight
     from anomalyclip.evaluation.settings import EvaluationSettings
     from anomalyclip.geometry import Area, View
-    from anomalyclip.judges.memory.held_out import Seen
+    from anomalyclip.judges.memory.seen import Seen
 
     Floats = NDArray[np.float32]
     Bools = NDArray[np.bool_]

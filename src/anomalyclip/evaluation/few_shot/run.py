@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from anomalyclip.evaluation.few_shot.drawing import Pool
     from anomalyclip.evaluation.few_shot.settings import FewShotSettings
     from anomalyclip.evaluation.settings import EvaluationSettings
-    from anomalyclip.judges.memory.held_out import Seen
+    from anomalyclip.judges.memory.seen import Seen
 
 
 @dataclass(frozen=True)

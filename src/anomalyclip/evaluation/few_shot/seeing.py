@@ -12,7 +12,8 @@ from anomalyclip.evaluation.few_shot.store import SeenStore, picture_digest
 from anomalyclip.evaluation.predictor import Loaded, Predictor
 from anomalyclip.geometry import Areas, Assembly, Geometry, plan_views, view_pixels
 from anomalyclip.geometry.views import batches_of
-from anomalyclip.judges.memory.held_out import Seen, see
+from anomalyclip.judges.memory.seeing import see
+from anomalyclip.judges.memory.seen import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,7 @@ import numpy as np
 from anomalyclip.errors import OutputError
 from anomalyclip.features.records import OFFSET, is_intact, open_record, write_record
 from anomalyclip.io.names import printable
-from anomalyclip.judges.memory.held_out import Seen
+from anomalyclip.judges.memory.seen import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

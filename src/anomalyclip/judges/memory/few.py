@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from anomalyclip.judges.memory.bank import Bank
     from anomalyclip.judges.memory.fusion import Mixture
-    from anomalyclip.judges.memory.held_out import Seen
+    from anomalyclip.judges.memory.seen import Seen
     from anomalyclip.judges.memory.source import Source
 
 SPREADS = (0.2, 0.9, 1.0)

@@ -12,12 +12,11 @@ import numpy as np
 from anomalyclip.judges.memory.peaks import top_mean
 from anomalyclip.judges.memory.recipes import METHODS
 from anomalyclip.judges.memory.upsampling import upsampled
-from anomalyclip.scoring_arrays import map_peak
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from anomalyclip.judges.memory.held_out import Seen
+    from anomalyclip.judges.memory.seen import Seen
     from anomalyclip.judges.memory.source import Source
 
     Floats = NDArray[np.float32]
@@ -74,28 +73,11 @@ class Mixture:
         return np.asarray(self.weights[:ALONE] / self.weights[:ALONE].sum())
 
 
-def class_scores(scores: Floats, maps: Floats, peak: tuple[float, float]) -> NDArray[np.float64]:
-    """What the words say of the whole view (B,), in (0, 1): their score without the part of the map's peak.
-
-    peak: (weight, share), see :class:`anomalyclip.judges.base.Judge`.
-    """
-    whole = np.asarray(scores, np.float64)
-    weight, share = peak
-    if 0 < weight < 1:
-        whole = (whole - weight * map_peak(maps.reshape(len(maps), -1), share)) / (1 - weight)
-    return np.asarray(np.clip(whole, _TINY, 1 - _TINY))
-
-
-def on_patches(maps: Floats, grid: tuple[int, int]) -> Floats:
-    """Maps (B, H, W) averaged over patches, (B, N)."""
-    small = [cv2.resize(np.ascontiguousarray(one), grid[::-1], interpolation=cv2.INTER_AREA).ravel() for one in maps]
-    return np.asarray(small, np.float32)
-
-
 def statistics(distances: Floats, words: Floats, whole: NDArray[np.float64]) -> NDArray[np.float64]:
     """The first three of :data:`STATISTICS` (B, 3).
 
-    distances: (B, N). words: their map on patches (B, N). whole: (B,), see :func:`class_scores`.
+    distances: (B, N). words: their map on patches (B, N). whole: (B,), see
+    :func:`anomalyclip.judges.memory.seen.class_scores`.
     """
     parts = top_mean(distances), top_mean(distances * words), np.log(whole / (1 - whole))
     return np.stack([np.asarray(part, np.float64) for part in parts], axis=1)

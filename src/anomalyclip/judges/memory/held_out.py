@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from anomalyclip.encoders.base import as_numpy
-from anomalyclip.judges.memory.fusion import class_scores, level, on_patches, parts_of, statistics
+from anomalyclip.judges.memory.fusion import level, parts_of, statistics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from anomalyclip.encoders.base import Array, Encoder, Features
-    from anomalyclip.judges.base import Judge
     from anomalyclip.judges.memory.bank import Bank
-    from anomalyclip.judges.memory.source import Source
+    from anomalyclip.judges.memory.seen import Seen
 
     Floats = NDArray[np.float32]
-
-
-APART = 3
-"""Rows or columns of patches from which on two neighbourhoods of 3 x 3 patches have none in common."""
-AT_ONCE = 512
-"""Patches, about, that are compared with all others in one product."""
 
 
 class Against(NamedTuple):
@@ -41,58 +30,6 @@ class Against(NamedTuple):
         if levels is None:
             return None
         return np.asarray(np.bincount(self.pictures, minlength=len(levels)) @ levels / len(self.pictures))
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """One view as the encoder and the words judge saw it.
-
-    Attributes:
-        described: (N, D) unit vectors of its patches. grid: (h, w), N = h w.
-        words: (N,) the words' map on patches. whole: what the words say of all of it, in (0, 1).
-        anomaly_map: (H, W) the words' map at the model's input. score: their image score.
-    """
-
-    described: Floats
-    grid: tuple[int, int]
-    words: Floats
-    whole: float
-    anomaly_map: Floats
-    score: float = math.nan
-
-    @cached_property
-    def to_itself(self) -> Floats:
-        """(N,) 1 - cos to the nearest of its own patches that share nothing with a patch; infinite where none does."""
-        height, width = self.grid
-        beside = abs(np.subtract.outer(np.arange(width), np.arange(width))) < APART
-        nearest = np.empty((height, width), np.float32)
-        some = max(1, AT_ONCE // width)
-        for start in range(0, height, some):
-            cosines = self.described[start * width : (start + some) * width] @ self.described.T
-            for row, by_place in enumerate(cosines.reshape(-1, width, height, width), start):
-                near = by_place[:, max(0, row - APART + 1) : row + APART]
-                np.copyto(near, -np.inf, where=beside[:, None])
-            nearest[start : start + some] = cosines.max(axis=1).reshape(-1, width)
-        return np.asarray(1 - nearest.ravel(), np.float32)
-
-
-def see(encoder: Encoder, words: Judge, source: Source, pixels: Array) -> list[Seen]:
-    """Preprocessed views (B, 3, H, W) as :class:`Seen`, in one pass of the encoder."""
-    features = encoder.run(pixels, words.needs(encoder) | source.request)
-    given = features if words.takes_tensors else features.numpy()
-    scores, maps = (as_numpy(part) for part in words.judge(given, (pixels.shape[-2], pixels.shape[-1])))
-    return seen_by(source, features.numpy(), scores, maps, words.peak)
-
-
-def seen_by(source: Source, features: Features, scores: Floats, maps: Floats, peak: tuple[float, float]) -> list[Seen]:
-    """Views as :class:`Seen`, of their features (NumPy) and the words' scores (B,), maps (B, H, W) and peak."""
-    described = source.describe(features)
-    whole = class_scores(scores, maps, peak)
-    small = on_patches(maps, features.grid)
-    return [
-        Seen(described[index], features.grid, small[index], float(whole[index]), maps[index], float(scores[index]))
-        for index in range(len(maps))
-    ]
 
 
 class HeldOut:

@@ -10,9 +10,10 @@ import numpy as np
 
 from anomalyclip.encoders.base import as_numpy
 from anomalyclip.judges.memory.bank import Bank
-from anomalyclip.judges.memory.held_out import Seen, seen_by
 from anomalyclip.judges.memory.line import Line, LineJudge
 from anomalyclip.judges.memory.prototypes import Prototypes
+from anomalyclip.judges.memory.seeing import seen_by
+from anomalyclip.judges.memory.seen import Seen
 from anomalyclip.judges.verdicts import Nearest, Verdicts
 
 if TYPE_CHECKING:

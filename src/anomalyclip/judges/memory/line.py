@@ -10,7 +10,9 @@ import numpy as np
 from anomalyclip.encoders.base import as_numpy
 from anomalyclip.judges.base import Judge, Size
 from anomalyclip.judges.memory.fusion import Mixture, Scale, parts_of, raw_map
-from anomalyclip.judges.memory.held_out import Against, Seen, seen_by
+from anomalyclip.judges.memory.held_out import Against
+from anomalyclip.judges.memory.seeing import seen_by
+from anomalyclip.judges.memory.seen import Seen
 from anomalyclip.judges.verdicts import Nearest, Verdicts
 
 if TYPE_CHECKING:

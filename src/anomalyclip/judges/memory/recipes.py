@@ -19,7 +19,7 @@ from anomalyclip.judges.memory.upsampling import upsampled, upsampled_by_corners
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from anomalyclip.judges.memory.held_out import Seen
+    from anomalyclip.judges.memory.seen import Seen
 
     Floats = NDArray[np.float32]
 

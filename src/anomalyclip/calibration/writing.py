@@ -1,0 +1,84 @@
+"""Profiles written: a file of profiles and the memories beside it, or one file that carries both."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from anomalyclip.calibration.memory_file import memory_name, waiting
+from anomalyclip.io.atomic import output_error, write_bytes
+
+if TYPE_CHECKING:
+    from anomalyclip.calibration.memory_file import MemoryPart
+
+FORMAT, VERSION = "anomalyclip-profiles", 1
+
+
+class Written(Protocol):
+    """What writing asks of a profile, which knows how to save itself and so stands above."""
+
+    name: str
+    memory: MemoryPart | None
+
+    def lies_at(self, place: Path) -> bool:
+        """Whether its memory is the file `place`."""
+
+    def memory_bytes(self) -> bytes:
+        """Of its memory file."""
+
+    def remembering(self, part: MemoryPart) -> Written:
+        """The same profile, whose memory has another name; it holds the bytes."""
+
+    def model_dump(self, *, mode: str) -> dict[str, Any]:
+        """Everything, as JSON values."""
+
+
+def write_profiles(path: str | Path, profiles: Iterable[Written]) -> None:
+    """Write a file of profiles, with the memories beside it that do not lie there yet; all of it or nothing.
+
+    Killed at any moment, it leaves what was there before or what is new, see :mod:`memory_file`. Raises
+    OutputError, and InputError where a memory to copy is missing.
+    """
+    file = Path(path)
+    written = [_named(profile, file) for profile in profiles]
+    content = json.dumps(as_content(written), indent=1, allow_nan=False, default=str).encode() + b"\n"
+    moves: list[tuple[Path, Path]] = []
+    try:
+        for profile in written:
+            if profile.memory is None or profile.lies_at(target := file.with_name(profile.memory.file)):
+                continue
+            moves.append((waiting(target), target))
+            write_bytes(waiting(target), profile.memory_bytes(), fsync=True)
+        write_bytes(file, content, fsync=True)
+    except BaseException:
+        for aside, _ in moves:
+            aside.unlink(missing_ok=True)
+        raise
+    try:
+        for aside, target in moves:
+            aside.replace(target)
+    except OSError as error:  # the profile finds it where it waits
+        raise output_error(file, error) from error
+
+
+def _named(profile: Written, file: Path) -> Written:
+    """A profile whose memory is named after the file that it is written to."""
+    if profile.memory is None or profile.lies_at(file.with_name(profile.memory.file)):
+        return profile
+    part = profile.memory.model_copy(update={"file": memory_name(file, profile.name)})
+    return profile.remembering(part)
+
+
+def as_content(profiles: Sequence[Written], *, memories: bool = False) -> dict[str, Any]:
+    """What a file of profiles holds, as JSON values.
+
+    memories: the file carries them as base64, so that nothing lies beside it. Raises InputError where one is missing.
+    """
+    told = {"format": FORMAT, "version": VERSION, "profiles": [one.model_dump(mode="json") for one in profiles]}
+    if not memories:
+        return told
+    held = {one.name: base64.b64encode(one.memory_bytes()).decode("ascii") for one in profiles if one.memory}
+    return told | {"memories": held}
