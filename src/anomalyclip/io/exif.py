@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 
+from anomalyclip.io import ifd
 from anomalyclip.io.refusal import Refusal
 
 _PREFIX = b"Exif\0\0"
@@ -23,12 +24,10 @@ def orientation(exif: bytes, xmp: bytes = b"") -> int:
     """
     body = exif[len(_PREFIX) :] if exif.startswith(_PREFIX) else exif
     if body[:2] in (b"II", b"MM"):
-        from anomalyclip.io.tiff import directory  # whose JPEG strips need `jpeg`, which needs this module
-
         try:
             file = io.BytesIO(body[:_MOST_NOTES])
-            container, place = directory.open_container(file)
-            found = directory.read_directory(file, container, place).integer(file, directory.ORIENTATION, 0)
+            container, place = ifd.open_container(file)
+            found = ifd.read_directory(file, container, place).integer(file, ifd.ORIENTATION, 0)
             if 1 <= found <= 8:
                 return found
         except Refusal:

@@ -19,6 +19,7 @@ from anomalyclip.errors import ConfigError
 from anomalyclip.io import animation, headers, pages, pnm
 from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS
 from anomalyclip.io.names import StrPath
+from anomalyclip.io.opened import reported, use_file
 from anomalyclip.io.refusal import Refusal
 
 DEFAULT_MAX_FRAMES = 4096
@@ -72,15 +73,11 @@ def count_frames(
     path: StrPath, *, axis: str = "z", max_pixels: int = DEFAULT_MAX_PIXELS, max_bytes: int = DEFAULT_MAX_BYTES
 ) -> int:
     """How many pictures a file holds, from its headers; a volume along an axis. Raises `ImageReadError`."""
-    from anomalyclip.io.images import use_file
-
     return use_file(path, lambda file: count_in(file, headers.sniff(file), max_pixels, axis), max_bytes)
 
 
 def count_frames_of(data: bytes, name: str = "image", *, axis: str = "z", max_pixels: int = DEFAULT_MAX_PIXELS) -> int:
     """How many pictures a file held in memory holds. Raises `ImageReadError`; `name` stands in the message."""
-    from anomalyclip.io.images import reported
-
     file = io.BytesIO(data)
     return reported(name, lambda: count_in(file, headers.sniff(file), max_pixels, axis))
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from anomalyclip.io.headers import sniff
-from anomalyclip.io.limits import DEFAULT_MAX_PIXELS, check_pixels
+from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, check_pixels
+from anomalyclip.io.opened import reported, use_file
 from anomalyclip.io.refusal import Refusal, truncated
 
 _PILLOW_PIXEL = 4  # bytes that Pillow keeps of an RGB pixel
@@ -65,9 +66,6 @@ def inspect(source: str | Path | bytes | BinaryIO, *, max_pixels: int = DEFAULT_
     Raises:
         ImageReadError: not an image, too large, damaged, or of a kind that is not read; one line.
     """
-    from anomalyclip.io.images import reported, use_file
-    from anomalyclip.io.limits import DEFAULT_MAX_BYTES
-
     if isinstance(source, bytes):
         return reported("image", lambda: read_header(io.BytesIO(source), max_pixels))
     if isinstance(source, (str, Path)):

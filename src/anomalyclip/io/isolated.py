@@ -15,10 +15,16 @@ import struct
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from anomalyclip.io import frames, images, inspection
+from anomalyclip.errors import ImageReadError
+from anomalyclip.io import content, decoding, frames, inspection
 from anomalyclip.io.full_scale import parse_full_scale
+from anomalyclip.io.limits import DEFAULT_MAX_BYTES
+from anomalyclip.io.opened import reported, use_file
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 _SLACK = 192 << 20  # bytes beyond the header's account: tables of codecs, threads' stacks, what was freed in pieces
 _KEPT = 96 << 20  # bytes that may stay with us between two pictures
@@ -69,20 +75,13 @@ def main() -> None:
 
 def _answered(message: dict[str, Any], data: bytes, limits: _Limits) -> tuple[dict[str, Any], bytes]:
     """What was asked, or the reason why not; whatever a decoder raises is a reason."""
-    from anomalyclip.errors import ImageReadError
-
     name = str(message["name"])
     try:
         if message["ask"] == "survey":
             return _surveyed(data, name, message), b""
         inspection.checked = limits.of_header
-        options = {key: message[key] for key in ("frame", "axis", "max_pixels")}
-        options["full_scale"] = parse_full_scale(message["full_scale"])
-        if message["path"] is None:
-            image = images.read_image_bytes(data, name, **options)
-        else:
-            image = images.read_image(os.fsdecode(bytes.fromhex(message["path"])), **options)
-        notes = list(images.notes_of(image))
+        image = _read(data, name, message)
+        notes = list(decoding.notes_of(image))
         return {"width": image.width, "height": image.height, "notes": notes}, image.tobytes()
     except ImageReadError as error:
         return {"error": str(error)}, b""
@@ -90,10 +89,21 @@ def _answered(message: dict[str, Any], data: bytes, limits: _Limits) -> tuple[di
         return {"error": f"{name}: not enough memory to decode it; scale it down"}, b""
 
 
+def _read(data: bytes, name: str, message: dict[str, Any]) -> Image:
+    options = {key: message[key] for key in ("max_pixels", "frame", "axis")}
+    options["full_scale"] = parse_full_scale(message["full_scale"])
+    if message["path"] is None:
+        return reported(name, lambda: content.rgb(io.BytesIO(data), **options))
+    path = os.fsdecode(bytes.fromhex(message["path"]))
+    if message["frame"] is None:
+        path, options["frame"] = frames.split_frame(path)
+    return use_file(path, lambda file: content.rgb(file, **options), DEFAULT_MAX_BYTES)
+
+
 def _surveyed(data: bytes, name: str, message: dict[str, Any]) -> dict[str, Any]:
     """How many pictures, and the most bytes that reading one of them takes."""
     number = frames.count_frames_of(data, name, axis=message["axis"], max_pixels=message["max_pixels"])
-    header = images.reported(name, lambda: inspection.read_header(io.BytesIO(data), message["max_pixels"]))
+    header = reported(name, lambda: inspection.read_header(io.BytesIO(data), message["max_pixels"]))
     return {"number": number, "decoded": header.decoded_bytes, "pixels": header.width * header.height}
 
 

@@ -13,9 +13,9 @@ from anomalyclip.io import decoding, inspection
 from anomalyclip.io.atomic import write_bytes
 from anomalyclip.io.depth import Raster
 from anomalyclip.io.float_tiff import float_tiff
-from anomalyclip.io.images import use_file
 from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS
 from anomalyclip.io.names import StrPath, printable
+from anomalyclip.io.opened import use_file
 from anomalyclip.io.refusal import Refusal
 
 MapFormat = Literal["tiff", "npz"]

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from anomalyclip.errors import ImageReadError
-from anomalyclip.io import decoding, frames, headers, images, inspection, jpeg2000
+from anomalyclip.io import content, decoding, frames, headers, images, inspection, jpeg2000
 from anomalyclip.io.depth import Raster, scale_of
 from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS
+from anomalyclip.io.opened import reported, use_file
 from anomalyclip.io.tiff import layout
 
 if TYPE_CHECKING:
@@ -48,12 +49,12 @@ def read_mask_levels(
 ) -> MaskLevels:
     """Read a mask file without deciding what it marks. Raises ImageReadError."""
     path, frame = frames.split_frame(path)
-    return images.use_file(path, lambda file: _levels(file, max_pixels, frame), max_bytes)
+    return use_file(path, lambda file: _levels(file, max_pixels, frame), max_bytes)
 
 
 def mask_levels_of(data: bytes, name: str, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> MaskLevels:
     """The same for a mask held in memory; `name` stands in the messages. Raises ImageReadError."""
-    return images.reported(name, lambda: _levels(io.BytesIO(data), max_pixels, None))
+    return reported(name, lambda: _levels(io.BytesIO(data), max_pixels, None))
 
 
 def stored_orientation(path: StrPath, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> tuple[int, tuple[int, int]]:
@@ -62,7 +63,7 @@ def stored_orientation(path: StrPath, *, max_pixels: int = DEFAULT_MAX_PIXELS) -
     Raises ImageReadError.
     """
     path, frame = frames.split_frame(path)
-    header = images.use_file(path, lambda file: inspection.read_header(file, max_pixels, frame or 0), DEFAULT_MAX_BYTES)
+    header = use_file(path, lambda file: inspection.read_header(file, max_pixels, frame or 0), DEFAULT_MAX_BYTES)
     return header.orientation, (header.width, header.height)
 
 
@@ -78,11 +79,11 @@ def _levels(file: BinaryIO, max_pixels: int, frame: int | None) -> MaskLevels:
     kind = headers.sniff(file)
     header = inspection.read_header(file, max_pixels, frame or 0) if kind in ("TIFF", "WEBP") else None
     one_bit = header is not None and header.bits == 1
-    content, orientation = images._decode(file, max_pixels, windowed=False, frame=frame)
-    if isinstance(content, Raster):
-        found = replace(_of_raster(content), white_is_zero=one_bit and content.white_is_zero)
+    pixels, orientation = content.decode(file, max_pixels, windowed=False, frame=frame)
+    if isinstance(pixels, Raster):
+        found = replace(_of_raster(pixels), white_is_zero=one_bit and pixels.white_is_zero)
     else:
-        found = _of_image(content)
+        found = _of_image(pixels)
     lossy = kind in _LOSSY or (header is not None and _is_lossy(header))
     lossy = lossy or (kind == "JPEG2000" and jpeg2000.is_irreversible(file))
     found = replace(found, lossy=lossy and not found.place)

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from anomalyclip.io import ifd as directory
+from anomalyclip.io.ifd import Container, Directory
 from anomalyclip.io.memo import Memo
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
-from anomalyclip.io.tiff import directory
-from anomalyclip.io.tiff.directory import Container, Directory
 
 MOST_DIRECTORIES = 100_000
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType

@@ -28,9 +28,10 @@ from anomalyclip.errors import InputError
 from anomalyclip.io import decoding, exif, frames
 from anomalyclip.io.depth import Array, Raster, finite_range
 from anomalyclip.io.full_scale import FullScale
-from anomalyclip.io.images import read_image, read_image_bytes, reported
+from anomalyclip.io.images import read_image, read_image_bytes
 from anomalyclip.io.inspection import inspect
 from anomalyclip.io.limits import DEFAULT_MAX_PIXELS, check_pixels
+from anomalyclip.io.opened import reported
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,10 +11,14 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from anomalyclip.errors import ImageReadError
 from anomalyclip.io import attempts
 from anomalyclip.io.headers import sniff
+from anomalyclip.io.images import read_image, read_image_bytes
 from anomalyclip.io.isolation import Decoders
+from anomalyclip.io.limits import DEFAULT_MAX_BYTES
 from anomalyclip.io.names import StrPath
+from anomalyclip.io.opened import reported, use_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,8 +35,6 @@ class Untrusted:
 
     def read(self, source: StrPath | bytes, *, path: StrPath, **options: Any) -> Image:
         """As `read_image` of `source`, or `read_image_bytes` of its content, which lies in `path`; their options."""
-        from anomalyclip.io.images import read_image, read_image_bytes
-
         if self._apart(source, path):
             with attempts.elsewhere():
                 return self._decoders.read(source, name=str(path), **options)
@@ -51,10 +53,6 @@ class Untrusted:
 
 def _kind(source: StrPath | bytes) -> str:
     """The format; "" for what is none, which the reader refuses in its own words."""
-    from anomalyclip.errors import ImageReadError
-    from anomalyclip.io.images import reported, use_file
-    from anomalyclip.io.limits import DEFAULT_MAX_BYTES
-
     try:
         if isinstance(source, bytes):
             return reported("image", lambda: sniff(io.BytesIO(source)))

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
+from anomalyclip.io import ifd as directory
 from anomalyclip.io.depth import Raster
-from anomalyclip.io.tiff import directory
+from anomalyclip.io.ifd import Directory
 from anomalyclip.io.tiff.chunks import read_samples
 from anomalyclip.io.tiff.colour import lab_to_rgb, to_raster
-from anomalyclip.io.tiff.directory import Directory
 from anomalyclip.io.tiff.layout import Layout, read_layout
 
 

@@ -15,11 +15,11 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 import numpy.typing as npt
 
+from anomalyclip.io import ifd as tags
+from anomalyclip.io.ifd import Directory, Values
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
-from anomalyclip.io.tiff import directory as tags
 from anomalyclip.io.tiff import layout as kinds
 from anomalyclip.io.tiff.codecs import decode_jpeg, decode_with_libtiff
-from anomalyclip.io.tiff.directory import Directory, Values
 from anomalyclip.io.tiff.layout import Layout
 
 _REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))

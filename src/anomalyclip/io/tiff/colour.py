@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from anomalyclip.io import ifd as tags
 from anomalyclip.io.depth import Raster
+from anomalyclip.io.ifd import Directory
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal
-from anomalyclip.io.tiff import directory as tags
 from anomalyclip.io.tiff import layout as kinds
-from anomalyclip.io.tiff.directory import Directory
 from anomalyclip.io.tiff.layout import Layout
 
 if TYPE_CHECKING:

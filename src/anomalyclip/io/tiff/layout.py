@@ -11,11 +11,11 @@ from typing import BinaryIO
 
 import numpy as np
 
+from anomalyclip.io import ifd as tags
 from anomalyclip.io.depth import Stated
+from anomalyclip.io.ifd import Directory
 from anomalyclip.io.limits import check_pixels
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal
-from anomalyclip.io.tiff import directory as tags
-from anomalyclip.io.tiff.directory import Directory
 
 GREY_INVERTED, GREY, RGB, PALETTE, CMYK, YCBCR, CIE_LAB, ICC_LAB = 0, 1, 2, 3, 5, 6, 8, 9
 LAB = (CIE_LAB, ICC_LAB)

@@ -1,0 +1,59 @@
+"""What an open file holds -> its pixels: the content decides the format, its header is checked, one decoder runs."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from PIL import Image
+
+from anomalyclip.io import animation, decoding, frames, headers, inspection
+from anomalyclip.io.depth import Raster
+from anomalyclip.io.full_scale import FullScale
+from anomalyclip.io.refusal import Refusal
+
+# What a file's content becomes before it is turned into RGB or a mask, and by how much EXIF says it is turned.
+Pixels = tuple["Image.Image | Raster", int]
+
+
+def rgb(
+    file: BinaryIO,
+    max_pixels: int,
+    *,
+    frame: int | None = None,
+    axis: str = "z",
+    full_scale: FullScale | None = None,
+) -> Image.Image:
+    """One picture of an open file as 8-bit RGB, upright; see `images.read_image`. Raises what decoders raise."""
+    return decoding.to_rgb(*decode(file, max_pixels, frame=frame, axis=axis), full_scale)
+
+
+def decode(file: BinaryIO, max_pixels: int, windowed: bool = True, frame: int | None = None, axis: str = "z") -> Pixels:
+    """One image in `file`, decoded, with its EXIF orientation still to be applied (1 where none is left)."""
+    kind = headers.sniff(file)
+    number = frames.count_in(file, kind, max_pixels, axis)
+    index = frames.chosen(frame, number)
+    if inspection.checked is not None and kind in ("NIFTI", "DICOM"):
+        inspection.read_header(file, max_pixels)
+    if kind == "NIFTI":
+        from anomalyclip.io import nifti
+
+        return nifti.read(file, index, max_pixels, axis, windowed=windowed), 1
+    if kind == "DICOM":
+        from anomalyclip.io import dicom
+
+        return dicom.read(file, index, max_pixels, windowed=windowed), 1
+    header = inspection.read_header(file, max_pixels, index)
+    if number > 1 and kind in animation.KINDS:
+        if header.bits == 16:
+            raise Refusal("it is an animation of 16 bits per channel", "save its frames as single files")
+        return animation.picture(file, kind, index, number), header.orientation
+    return decoding.decode(file, header)
+
+
+def upright_size(file: BinaryIO, max_pixels: int, frame: int | None, axis: str) -> tuple[int, int]:
+    """(width, height) of the upright picture, from the header where that suffices. Raises `Refusal`."""
+    kind = headers.sniff(file)
+    if kind in ("DICOM", "AVIF", "HEIC", "NIFTI"):  # which way up they are is known to their decoders
+        return rgb(file, max_pixels, frame=frame, axis=axis).size
+    index = frames.chosen(frame, frames.count_in(file, kind, max_pixels))
+    return inspection.read_header(file, max_pixels, index).upright_size

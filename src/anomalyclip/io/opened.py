@@ -1,0 +1,81 @@
+"""A regular file, opened for one piece of work whose every failure is one `ImageReadError` with one line."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from anomalyclip.errors import ImageReadError
+from anomalyclip.io.names import StrPath, printable
+from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
+from anomalyclip.io.regular import open_regular
+
+_PATH_PROBLEMS = {
+    errno.ENOENT: ("there is no such file", "check the path"),
+    errno.ENOTDIR: ("a part of its path is a file, not a folder", "check the path"),
+    errno.EACCES: ("permission denied", "make the file and its folder readable"),
+    errno.EPERM: ("permission denied", "make the file and its folder readable"),
+    errno.ENAMETOOLONG: ("the name is too long for this file system", "check the path"),
+    errno.ELOOP: ("it is a symbolic link that leads back to itself", "repair the link"),
+}
+
+T = TypeVar("T")
+
+
+def reported(name: StrPath, read: Callable[[], T]) -> T:
+    """Run `read`, turning whatever it raises into one line about `name`."""
+    try:
+        return read()
+    except Refusal as refusal:
+        raise ImageReadError(f"{printable(name)}: {refusal}") from refusal.__cause__
+    except MemoryError as error:
+        raise ImageReadError(f"{printable(name)}: not enough memory to decode it; scale it down") from error
+    except Exception as error:  # decoders raise nearly anything on hostile bytes: struct.error, KeyError, OSError ...
+        text = " ".join(str(error).split()) or type(error).__name__
+        if "truncat" in text.lower():
+            raise ImageReadError(f"{printable(name)}: {truncated()}") from error
+        raise ImageReadError(
+            f"{printable(name)}: the image is damaged or cut off ({text[:120]}); {EXPORT_AGAIN}"
+        ) from error
+
+
+def use_file(path: StrPath, use: Callable[[BinaryIO], T], max_bytes: int) -> T:
+    """Open a regular file, hand it to `use`, and report any failure as an `ImageReadError` that names the file."""
+
+    def read() -> T:
+        with _opened(path, max_bytes) as file:
+            return use(file)
+
+    return reported(path, read)
+
+
+def _opened(path: StrPath, max_bytes: int) -> BinaryIO:
+    try:
+        _check_kind(Path(path).stat(), max_bytes)  # before it is opened, for opening a device can do things; and after
+        return open_regular(path)
+    except OSError as error:
+        what, remedy = _PATH_PROBLEMS.get(error.errno or 0, (error.strerror or str(error), "check the path and disk"))
+        raise Refusal(what, remedy) from error
+    except ValueError as error:
+        raise Refusal("the path holds a NUL character", "check the path") from error
+
+
+def _check_kind(status: os.stat_result, max_bytes: int) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise Refusal("it is a folder", "give an image file, or list the folder's files")
+    if not stat.S_ISREG(status.st_mode):
+        raise Refusal("it is not a regular file", "copy the image to a file first")
+    check_bytes(status.st_size, max_bytes)
+
+
+def check_bytes(size: int, max_bytes: int) -> None:
+    """Raises `Refusal` for more than `max_bytes`."""
+    if size > max_bytes:
+        raise Refusal(
+            f"the file has {size / 1e6:,.4g} MB, the limit is {max_bytes / 1e6:,.4g} MB",
+            "save it smaller or compressed, or raise max_bytes",
+        )
