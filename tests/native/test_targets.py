@@ -16,11 +16,13 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from PIL import Image
 
 from anomalyclip.clip.blocks import Block
 from anomalyclip.encoders.native_weights import group_of, pack_block
 from anomalyclip.native.compile import FOLDER
 from anomalyclip.native.library import Layout, why_not
+from anomalyclip.native.resize import weights
 
 SANITIZE = os.environ.get("ANOMALYCLIP_SANITIZE") == "1"
 ARM = ("neon", "dotprod", "i8mm")
@@ -105,6 +107,23 @@ def test_search(run: Run, target: str, queries: int, rows: int) -> None:
     assert_allclose(np.frombuffer(out, np.float32, queries), products.max(1), atol=2e-5)
     assert np.frombuffer(out, np.int32, queries, 4 * queries).tolist() == products.argmax(1).tolist()
     assert_allclose(np.frombuffer(out, np.float32, rows, 8 * queries), products.max(0), atol=2e-5)
+
+
+@pytest.mark.parametrize("target", SINGLE)
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (7, 9, 5, 4), (2, 3, 9, 11), (61, 83, 13, 17), (5, 40, 5, 2)])
+def test_resize_is_pillows(run: Run, target: str, shape: tuple[int, int, int, int]) -> None:
+    height, width, down, across = shape
+    image = np.random.default_rng(height).integers(0, 256, (height, width, 4), dtype=np.uint8)
+    levels = np.arange(768, dtype=np.float32)
+    columns, rows = weights(width, across, "bicubic"), weights(height, down, "bicubic")
+    sides = [[across, columns.four_times.shape[1]], columns.four_times, columns.begin]
+    sides += [[down, rows.values.shape[1]], rows.values, rows.begin]
+    given = [np.array(one, np.int64) if isinstance(one, list) else one for one in sides]
+    out = np.frombuffer(run(target, "resize", [height, width], [image, levels, *given]), np.float32)
+    expected = Image.fromarray(image[..., :3]).resize((across, down), Image.Resampling.BICUBIC)
+    assert np.array_equal(
+        out.reshape(3, down, across), np.moveaxis(np.asarray(expected), -1, 0) + 256.0 * np.arange(3)[:, None, None]
+    )
 
 
 @pytest.mark.parametrize("target", INT8)

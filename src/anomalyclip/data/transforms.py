@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from anomalyclip.clip.preprocessing import Preprocessing
+from anomalyclip.native.resize import resize_rgb, resizes
 
 if TYPE_CHECKING:
     from typing import Any
@@ -23,7 +25,16 @@ def preprocess(image: Image, size: int | tuple[int, int], how: Preprocessing = O
 
     ``size`` may also be (height, width); ``how`` is the model's own, OpenAI's where nothing else is known.
     """
+    both = (size, size) if isinstance(size, int) else size
+    if resizes(image, both, how.interpolation):
+        return resize_rgb(image, both, how.interpolation, _levels(how))
     return normalise(resize(image, size, how), how)
+
+
+@lru_cache(maxsize=8)
+def _levels(how: Preprocessing) -> NDArray[np.float32]:
+    """(3, 256): what the levels of each channel become."""
+    return normalise(np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2), how)[:, 0]
 
 
 def resize(image: Image, size: int | tuple[int, int], how: Preprocessing = OPENAI) -> NDArray[np.uint8]:

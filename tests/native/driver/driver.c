@@ -41,6 +41,22 @@ static void quick_gelu_rows(void) {
     free(job.x), free((void *)job.bias);
 }
 
+static Axis axis(int64_t times) {
+    const int64_t count = size(), taps = size();
+    return (Axis){given(4 * count * taps * times), given(4 * count), count, taps};
+}
+static void resize(void) {
+    const int64_t height = size(), width = size();
+    Resize job = {.height = height, .width = width, .image = given(4 * height * width), .levels = floats(3 * 256)};
+    job.across = axis(4), job.down = axis(1);
+    const int64_t all = 12 * job.across.size * job.down.size;
+    job.out = malloc(all), job.scratch = malloc(NAMED(ac_resize_bytes)(&job));
+    NAMED(ac_resize_rgb)(&job);
+    give(job.out, all);
+    free((void *)job.image), free((void *)job.levels), free(job.out), free(job.scratch);
+    free((void *)job.across.weights), free((void *)job.across.begin), free((void *)job.down.weights), free((void *)job.down.begin);
+}
+
 static void search(void) {
     const int64_t count = size(), rows = size(), depth = size(), padded = rounded_up(rows, PANEL);
     float *queries = floats(count * depth), *bank = floats(rows * depth), *panels = malloc(4 * padded * depth);
@@ -97,6 +113,7 @@ int main(int count, char **words) {
         if (!strcmp(words[i], "attention")) attention(), known = 1;
         if (!strcmp(words[i], "quick_gelu")) quick_gelu_rows(), known = 1;
         if (!strcmp(words[i], "search")) search(), known = 1;
+        if (!strcmp(words[i], "resize")) resize(), known = 1;
 #endif
 #ifdef ANOMALYCLIP_ENCODER_U8_H
         if (!strcmp(words[i], "encode")) encode(), known = 1;

@@ -8,6 +8,7 @@
 #include "attention_f32.h"
 #include "encoder_u8.h"
 #include "product_u8.h"
+#include "resize_u8.h"
 #include "search_f32.h"
 
 SIMD_END

@@ -61,6 +61,19 @@ INLINE Floats float_bits(Ints x) { return _mm256_castsi256_ps((__m256i)x); }
 INLINE Floats half_to_float(const uint16_t *x) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)x)); }
 INLINE void store_half(uint16_t *at, Floats x) { _mm_storeu_si128((__m128i *)at, _mm256_cvtps_ph(x, 8)); }
 
+/* Levels of 8 bits as integers, and back: cut to 0..255. */
+INLINE Ints levels_at(const uint8_t *at) { return (Ints)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)at)); }
+INLINE void store_levels(uint8_t *at, Ints x) {
+    const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128((__m256i)x), _mm256_extracti128_si256((__m256i)x, 1));
+    _mm_storel_epi64((__m128i *)at, _mm_packus_epi16(words, words));
+}
+/* One pixel of four levels from the sums of a register's pixels, less `bits` bits. */
+INLINE void store_pixel(uint8_t *at, Ints x, const int bits) {
+    const __m128i sum = _mm_add_epi32(_mm256_castsi256_si128((__m256i)x), _mm256_extracti128_si256((__m256i)x, 1));
+    const __m128i words = _mm_packs_epi32(_mm_srai_epi32(sum, bits), sum);
+    _mm_storeu_si32(at, _mm_packus_epi16(words, words));
+}
+
 /* x less the nearest integer, for times_2_to. Beyond -127 and 128 that gives 0 and infinity; NaN stays NaN. */
 INLINE Floats fraction(Floats x, Floats *whole) {
     x = _mm256_max_ps(splat(-127.0f), _mm256_min_ps(splat(128.0f), x));

@@ -49,6 +49,20 @@ INLINE Floats float_bits(Ints x) { return _mm512_castsi512_ps((__m512i)x); }
 INLINE Floats half_to_float(const uint16_t *x) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)x)); }
 INLINE void store_half(uint16_t *at, Floats x) { _mm256_storeu_si256((__m256i *)at, _mm512_cvtps_ph(x, 8)); }
 
+/* Levels of 8 bits as integers, and back: cut to 0..255. */
+INLINE Ints levels_at(const uint8_t *at) { return (Ints)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)at)); }
+INLINE void store_levels(uint8_t *at, Ints x) {
+    const __m512i cut = _mm512_max_epi32((__m512i)x, _mm512_setzero_si512());
+    _mm_storeu_si128((__m128i *)at, _mm512_cvtusepi32_epi8(cut));
+}
+/* One pixel of four levels from the sums of a register's pixels, less `bits` bits. */
+INLINE void store_pixel(uint8_t *at, Ints x, const int bits) {
+    const __m256i half = _mm256_add_epi32(_mm512_castsi512_si256((__m512i)x), _mm512_extracti64x4_epi64((__m512i)x, 1));
+    const __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+    const __m128i words = _mm_packs_epi32(_mm_srai_epi32(sum, bits), sum);
+    _mm_storeu_si32(at, _mm_packus_epi16(words, words));
+}
+
 /* x less the nearest integer; times_2_to takes x itself, of which it sees the whole part. */
 INLINE Floats fraction(Floats x, Floats *whole) {
     const Floats f = _mm512_reduce_ps(x, 0);

@@ -52,6 +52,20 @@ INLINE Floats float_bits(Ints x) { return vreinterpretq_f32_s32(x); }
 INLINE Floats half_to_float(const uint16_t *x) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(x))); }
 INLINE void store_half(uint16_t *at, Floats x) { vst1_u16(at, vreinterpret_u16_f16(vcvt_f16_f32(x))); }
 
+/* Levels of 8 bits as integers, and back: cut to 0..255. */
+INLINE Ints levels_at(const uint8_t *at) {
+    uint32_t bytes;
+    __builtin_memcpy(&bytes, at, 4);
+    return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(bytes))))));
+}
+INLINE void store_levels(uint8_t *at, Ints x) {
+    const int16x4_t words = vqmovn_s32(x);
+    const uint32_t bytes = vget_lane_u32(vreinterpret_u32_u8(vqmovun_s16(vcombine_s16(words, words))), 0);
+    __builtin_memcpy(at, &bytes, 4);
+}
+/* One pixel of four levels from the sums of a register's only pixel, less `bits` bits. */
+INLINE void store_pixel(uint8_t *at, Ints x, const int bits) { store_levels(at, x >> bits); }
+
 /* x less the nearest integer, for times_2_to. Beyond -127 and 128 that gives 0 and infinity; NaN stays NaN. */
 INLINE Floats fraction(Floats x, Floats *whole) {
     x = vmaxq_f32(splat(-127.0f), vminq_f32(splat(128.0f), x));
