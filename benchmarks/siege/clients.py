@@ -6,6 +6,7 @@ import functools
 import http.client
 import importlib
 import io
+import statistics
 import sys
 import threading
 import time
@@ -18,18 +19,24 @@ from server import MULTIPART, Server, at_once, form, running
 
 _ATTACKS = Path(__file__).parents[2] / "attacks"
 _LONGEST_WAIT = 5.0  # seconds of a healthy client's request that was accepted
+_ALONE = 3  # a third of the time without hostile clients, to compare with
 _FINE = {"healthy": {200, 429}, "hostile": {200, 400, 408, 411, 413, 415, 422, 429, 503}}
 
 
 def besiege(clients: int, seconds: float, memory_mb: int, scratch: Path) -> Outcome:
-    """A quarter of the clients send attacks, the others small pictures, one at a time each, for so many seconds."""
+    """A quarter of the clients send attacks, the others small pictures, one at a time each, for so many seconds; before
+    that the others alone, for a third of them. All come back when they are told to."""
     hostile, healthy = _hostile(), [form(("part.jpg", _jpeg(seed))) for seed in range(8)]
     outcome, lock = Outcome(f"{clients} clients"), threading.Lock()
     options = ("--image-size", "96", "--max-wait", str(_LONGEST_WAIT / 2))
     with running(memory_mb, outcome, *options) as server:
-        end = time.monotonic() + seconds
-        send = functools.partial(_client, server, hostile, healthy, end, outcome, lock)
-        at_once(clients, send)
+        alone = Outcome("without hostile ones")
+        for one, bodies, lasting in ((alone, healthy, seconds / _ALONE), (outcome, hostile, seconds)):
+            end = time.monotonic() + lasting
+            at_once(clients, functools.partial(_client, server, bodies, healthy, end, one, lock, []))
+        for name in ("worst wait, s", "median wait, s"):
+            outcome.most[f"{name} alone"] = alone.most.get(name, 0.0)
+        outcome.counts["healthy 200 alone"] = alone.counts.get("healthy 200", 0)
     return outcome
 
 
@@ -40,9 +47,10 @@ def _client(
     end: float,
     outcome: Outcome,
     lock: threading.Lock,
+    waits: list[float],
     number: int,
 ) -> None:
-    kind, bodies = ("hostile", hostile) if number % 4 == 0 else ("healthy", healthy)
+    kind, bodies = ("hostile", hostile) if number % 4 == 0 and hostile is not healthy else ("healthy", healthy)
     turn = number
     while time.monotonic() < end:
         turn += 1
@@ -64,8 +72,9 @@ def _client(
                 outcome.note(f"{kind}: {str(content)[:200]}")
             if kind == "healthy" and status == 200:
                 outcome.slow += wait > _LONGEST_WAIT
-                outcome.most["worst wait, s"] = max(outcome.most.get("worst wait, s", 0.0), wait)
-        time.sleep(min(pause, 2.0) if pause else 0.2)
+                waits.append(wait)
+                outcome.most |= {"worst wait, s": max(waits), "median wait, s": statistics.median(waits)}
+        time.sleep(min(pause or 0.2, max(0.0, end - time.monotonic())))
 
 
 def _hostile() -> list[bytes]:

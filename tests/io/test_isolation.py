@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import signal
 import sys
 import threading
 import time
@@ -18,7 +19,7 @@ from PIL import Image
 
 from anomalyclip.errors import ImageReadError
 from anomalyclip.io import isolation, notes_of, read_image, read_image_bytes
-from anomalyclip.io.isolation import Decoders, Ticket
+from anomalyclip.io.isolation import Decoders, NotQuick, Ticket
 
 FAULTS = Path(__file__).parent / "faults"
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks/siege"))
@@ -113,6 +114,26 @@ def test_a_decoder_that_never_ends_is_ended(decoders):
     assert decoders.read(png(70, 40)).size == (70, 40)
 
 
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timers of CPU")
+def test_one_that_is_to_be_quick_is_given_up_and_costs_no_process(decoders, monkeypatch):
+    decoders.read(png(70, 40))
+
+    def another(nice: int = 0) -> None:
+        raise AssertionError("a process was started")
+
+    monkeypatch.setattr(isolation, "Child", another)
+    with pytest.raises(NotQuick):
+        decoders.read(png(97, 90), quick=0.1)
+    assert decoders.read(png(70, 40), quick=60).size == (70, 40)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timers of CPU")
+def test_one_that_does_not_come_back_is_ended_for_it(decoders):
+    with pytest.raises(NotQuick):
+        decoders.read(png(97, 95), quick=0.1)
+    assert decoders.read(png(70, 40)).size == (70, 40)
+
+
 def test_one_that_waits_for_nothing_is_ended_by_the_clock(decoders, monkeypatch):
     monkeypatch.setattr(decoders, "_clock", 0.3)
     with pytest.raises(ImageReadError, match="took more than"):
@@ -159,7 +180,7 @@ class FakeChild:
 
     made: list[FakeChild]
 
-    def __init__(self) -> None:
+    def __init__(self, nice: int = 0) -> None:
         self.up = self.ended = False
         self.served: list[bytes] = []
         FakeChild.made.append(self)

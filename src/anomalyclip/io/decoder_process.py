@@ -25,6 +25,11 @@ class Died(Exception):  # noqa: N818 - what happened, not whose fault it was
         super().__init__(code)
         self.code, self.overdue = code, overdue
 
+    @property
+    def overrun(self) -> bool:
+        """Whether it ended because a picture that was to be quick was not."""
+        return self.code is not None and self.code == -getattr(signal, "SIGVTALRM", 0)
+
     def reason(self, seconds: float) -> str:
         slow = self.code is not None and self.code == -getattr(signal, "SIGXCPU", 0)
         if self.overdue or slow:
@@ -38,13 +43,13 @@ class Died(Exception):  # noqa: N818 - what happened, not whose fault it was
 
 
 class Child:
-    """One process of `isolated`."""
+    """One process of `isolated`. nice: how far it stands back where others want the processors, 0 to 19."""
 
-    def __init__(self) -> None:
+    def __init__(self, nice: int = 0) -> None:
         # One thread, one heap: what a picture takes is what it asks for.
         environment = {**os.environ, **dict.fromkeys(_THREADS, "1"), "MALLOC_ARENA_MAX": "1"}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "anomalyclip.io.isolated"],
+            [sys.executable, "-m", "anomalyclip.io.isolated", str(nice)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # libraries warn by the thousand; what matters is in the answer

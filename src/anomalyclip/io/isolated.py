@@ -3,7 +3,8 @@
 Requests and answers are frames on stdin and stdout: four bytes of length, so much JSON, then the bytes that the JSON
 announces. Nothing is unpickled on either side, so a decoder that was taken over can lie about pixels and no more. The
 process may write no file, and may take, per picture, the memory that the picture's checked header accounts for and so
-many seconds of CPU; beyond that a decoder meets MemoryError, or the system ends it.
+many seconds of CPU; beyond that a decoder meets MemoryError, or the system ends it. A picture that is to be `quick` is
+given up after a part of a second, as a rule without the process.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import struct
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -29,6 +32,14 @@ if TYPE_CHECKING:
 _SLACK = 192 << 20  # bytes beyond the header's account: tables of codecs, threads' stacks, what was freed in pieces
 _KEPT = 96 << 20  # bytes that may stay with us between two pictures
 _KEPT_VOLUMES = 1 << 30  # and those of volumes whose next slice will be asked for
+
+
+_GRACE = 2.0  # of a decoder that does not come back to us, in times of what is quick; then the system ends it
+
+
+class Overrun(BaseException):
+    """It took longer than it may, in code that would have gone on; nothing that it is caught by takes it for a fault of
+    the file."""
 
 
 def read_frame(pipe: IO[bytes]) -> tuple[dict[str, Any], bytearray] | None:
@@ -60,17 +71,48 @@ def main() -> None:
     """Answer until stdin ends, or until more memory stays behind than a fresh process would need."""
     requests, answers = os.fdopen(os.dup(0), "rb", 1 << 16), os.fdopen(os.dup(1), "wb", 1 << 16)
     os.dup2(2, 1)  # what a library prints must not be taken for an answer
+    _yield_to_others(int(sys.argv[1]) if len(sys.argv) > 1 else 0)
     limits = _Limits()
     write_frame(answers, {"ready": True})
     while (request := read_frame(requests)) is not None:
         message, data = request
         limits.before(message, len(data))
-        answer, pixels = _answered(message, bytes(data), limits)
+        try:
+            with _quick(message.get("quick")):
+                answer, pixels = _answered(message, bytes(data), limits)
+        except Overrun:
+            answer, pixels = {"overrun": True}, b""
         del data
         tired = limits.after()
         write_frame(answers, {**answer, "last": tired}, pixels)
         if tired:
             return
+
+
+def _yield_to_others(nice: int) -> None:
+    with suppress(AttributeError, OSError):  # Windows has none
+        os.nice(nice)
+
+
+@contextmanager
+def _quick(seconds: float | None) -> Iterator[None]:
+    """Raises Overrun after so many seconds of CPU; a decoder that does not return is ended with SIGVTALRM."""
+    if not seconds or not hasattr(signal, "setitimer"):
+        yield
+        return
+    signal.signal(signal.SIGPROF, _overrun)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_VIRTUAL, _GRACE * seconds)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGPROF, signal.SIG_IGN)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+
+def _overrun(number: int, frame: object) -> None:
+    raise Overrun
 
 
 def _answered(message: dict[str, Any], data: bytes, limits: _Limits) -> tuple[dict[str, Any], bytes]:

@@ -35,6 +35,10 @@ class DecoderDied(ImageReadError):  # noqa: N818 - what happened, not whose faul
     """The process that was decoding a picture ended, or had to be ended."""
 
 
+class NotQuick(Exception):  # noqa: N818 - neither the file's fault nor ours
+    """A picture that was to be quick is not: have it read by who has patience."""
+
+
 @dataclass(frozen=True)
 class Survey:
     """What a file's header says. number: of pictures; decoded: most bytes that reading one takes; pixels: of one."""
@@ -84,11 +88,11 @@ class Ticket:
 class Decoders:
     """So many processes that decode; safe in as many threads. Started when they are first needed, or by `warm`.
 
-    seconds: of CPU per picture. clock: seconds by the clock.
+    seconds: of CPU per picture. clock: seconds by the clock. nice: how far they stand back for other processes.
     """
 
-    def __init__(self, number: int, *, seconds: float = SECONDS, clock: float = CLOCK) -> None:
-        self._seconds, self._clock = seconds, clock
+    def __init__(self, number: int, *, seconds: float = SECONDS, clock: float = CLOCK, nice: int = 0) -> None:
+        self._seconds, self._clock, self._nice = seconds, clock, nice
         self._places: queue.PriorityQueue[tuple[int, int, Child | None]] = queue.PriorityQueue()
         self._latest = itertools.count(0, -1)  # of two that are up the one that worked last: the others may stay idle
         self._closed = False
@@ -105,7 +109,7 @@ class Decoders:
         with suppress(queue.Empty, OSError, Died):
             child = self._places.get_nowait()[2]
             try:
-                child = child or Child()
+                child = child or Child(self._nice)
                 child.wait()
             finally:
                 self._give_back(child)
@@ -120,8 +124,12 @@ class Decoders:
         max_pixels: int = DEFAULT_MAX_PIXELS,
         full_scale: FullScale | None = None,
         ticket: Ticket | None = None,
+        quick: float | None = None,
     ) -> Image:
-        """As `read_image` of a path or `read_image_bytes` of content. Raises ImageReadError."""
+        """As `read_image` of a path or `read_image_bytes` of content. Raises ImageReadError.
+
+        quick: seconds of CPU after which it is given up. Raises NotQuick then.
+        """
         from PIL import Image
 
         from anomalyclip.io.decoding import NOTES
@@ -131,7 +139,7 @@ class Decoders:
             source,
             name,
             ticket,
-            {"frame": frame, "axis": axis, "max_pixels": max_pixels, "full_scale": full_scale},
+            {"frame": frame, "axis": axis, "max_pixels": max_pixels, "full_scale": full_scale, "quick": quick},
         )
         size = int(answer["width"]), int(answer["height"])
         if min(size) < 1 or size[0] * size[1] * 3 != len(pixels):
@@ -149,9 +157,11 @@ class Decoders:
         axis: str = "z",
         max_pixels: int = DEFAULT_MAX_PIXELS,
         ticket: Ticket | None = None,
+        quick: float | None = None,
     ) -> Survey:
-        """What a file's header says. Raises ImageReadError."""
-        answer, _ = self._ask("survey", data, name, ticket, {"axis": axis, "max_pixels": max_pixels})
+        """What a file's header says. Raises ImageReadError; NotQuick as `read` does."""
+        options = {"axis": axis, "max_pixels": max_pixels, "quick": quick}
+        answer, _ = self._ask("survey", data, name, ticket, options)
         return Survey(int(answer["number"]), int(answer["decoded"]), int(answer["pixels"]))
 
     def close(self) -> None:
@@ -171,7 +181,7 @@ class Decoders:
             child = None
             if not self._closed:
                 with suppress(OSError):
-                    child = Child()
+                    child = Child(self._nice)
         self._put(child)
 
     def _ask(
@@ -184,15 +194,19 @@ class Decoders:
         ticket, child = ticket or Ticket(), self._places.get()[2]
         try:
             if child is None:
-                child = Child()
+                child = Child(self._nice)
             child.wait()  # one that is coming up serves the next, whatever becomes of this one
             with ticket.held(child):
                 answer, pixels = child.ask(request, data, self._clock)
         except Died as death:
+            if death.overrun:
+                raise NotQuick from death
             reason = "the request has ended" if ticket.cancelled else death.reason(self._seconds)
             raise DecoderDied(f"{shown}: {reason}") from death
         finally:
             self._give_back(child)
+        if answer.get("overrun"):
+            raise NotQuick
         if "error" in answer:
             raise ImageReadError(str(answer["error"]))
         return answer, pixels

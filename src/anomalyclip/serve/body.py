@@ -38,7 +38,7 @@ class Incoming:
         self.gone = message["type"] == "http.disconnect"
         size = len(message.get("body", b""))
         self._count(size)
-        self._admission.receive(self._copies * size)
+        self._admission.receive(self._copies * size, self.held)
         return message
 
     async def discard(self) -> None:
@@ -77,7 +77,7 @@ class Incoming:
         self.held += self._copies * size
         self.size += size
         if self.size > self._limits.max_bytes:
-            self._admission.receive(self._copies * size)
+            self._admission.receive(self._copies * size, self.held)
             raise too_large(self._limits.max_bytes)
 
 

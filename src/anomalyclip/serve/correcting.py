@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from anomalyclip.calibration.measured import Measured
     from anomalyclip.judges.memory.seen import Seen
     from anomalyclip.judges.memory.source import Source
+    from anomalyclip.serve.admission import Stay
     from anomalyclip.serve.service import Service
     from anomalyclip.serve.uploads import Upload
 
@@ -33,7 +34,7 @@ _SOURCE = "the server"
 
 
 async def correct(
-    service: Service, uploads: Sequence[Upload], deciding: Deciding, wish: Wish, revision: int | None
+    service: Service, uploads: Sequence[Upload], deciding: Deciding, wish: Wish, revision: int | None, stay: Stay
 ) -> dict[str, Any]:
     """The answer of `POST /v1/profiles/NAME/corrections`; pictures that cannot be read are left out.
 
@@ -41,7 +42,7 @@ async def correct(
     """
     assert deciding.profile is not None
     name = deciding.profile.name
-    rows = await service.detect(uploads, deciding, Wishes())
+    rows = await service.detect(uploads, deciding, Wishes(), stay)
     usable = [(upload, row) for upload, row in zip(uploads, rows, strict=True) if row["error"] is None]
     skipped = [{"path": row["path"], "reason": row["error"]} for row in rows if row["error"] is not None]
     if not usable:
@@ -65,7 +66,7 @@ async def correct(
         told = [dict(vars(one)) for one in outcome.pictures]
         return {**answer, "number": outcome.number, "pictures": told, "skipped": skipped}
 
-    with service.decoding.ending(ticket):
+    with service.decoding.ending(ticket), stay.aside():
         most = max(upload.cost for upload in pictures)
         async with service.decoding.ledger.hold(min(service.decoding.ledger.most, 2 * most)):
             return await service.one_by_one(run)

@@ -44,9 +44,9 @@ async def correct(request: Request, name: ProfileName, options: Annotated[Correc
     region: Any = None if options.region is None else tuple(map(int, options.region.split(",")))
     wish = Wish(options.said, region, options.by or _UNKNOWN, options.min_recall)
     async with uploads_of(request, service.config.limits.max_files) as files:
-        uploads = await finished(request, service.pictures(files, deciding.reading, None))
-        with service.admission.accepted(len(uploads)):
-            work = correcting.correct(service, uploads, deciding, wish, options.revision)
+        with service.admission.accepted(len(files)) as stay:
+            uploads = await finished(request, service.pictures(files, deciding.reading, None, stay))
+            work = correcting.correct(service, uploads, deciding, wish, options.revision, stay)
             return json_answer(await finished(request, work))
 
 

@@ -52,7 +52,7 @@ class LaidOut:
 
 
 def lay_out(
-    upload: Upload, model: Detector, read: Callable[[Upload], Image], deciding: Deciding, *, preview: int | None
+    upload: Upload, model: Detector, deciding: Deciding, read: Callable[[Upload], Image], *, preview: int | None
 ) -> LaidOut:
     """Raises ImageReadError; InputError where the image is cut into too many views, or into too large ones.
 

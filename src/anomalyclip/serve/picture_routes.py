@@ -22,6 +22,11 @@ from anomalyclip.serve.work import Deciding
 from anomalyclip.settings.reading import BOX
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PIL.Image import Image
+
+    from anomalyclip.serve.admission import Stay
     from anomalyclip.serve.service import Service
     from anomalyclip.serve.uploads import Upload
 
@@ -50,21 +55,20 @@ async def part(request: Request, box: Box, side: Side = 2048, frame: Frame = Non
     deciding = Deciding.plainly(service.config.reading) if profile is None else deciding_by(service, profile)
     wanted = tuple(map(int, box.split(",")))
     async with uploads_of(request, 1) as files:
-        uploads = await finished(request, service.pictures(files, deciding.reading, (frame or 0) + 1))
-        chosen = uploads[min(frame or 0, len(uploads) - 1)]
-        with service.admission.accepted(1):
-            data = await finished(request, _cut(service, chosen, deciding, (*wanted,), side))
+        with service.admission.accepted(len(files)) as stay:
+            uploads = await finished(request, service.pictures(files, deciding.reading, (frame or 0) + 1, stay))
+            chosen = uploads[min(frame or 0, len(uploads) - 1)]
+            data = await finished(request, _cut(service, chosen, deciding, (*wanted,), side, stay))
     return Response(data, media_type="image/jpeg")
 
 
-async def _cut(service: Service, upload: Upload, deciding: Deciding, box: tuple[int, ...], side: int) -> bytes:
+async def _cut(
+    service: Service, upload: Upload, deciding: Deciding, box: tuple[int, ...], side: int, stay: Stay
+) -> bytes:
     ticket = Ticket()
 
-    def run() -> bytes:
-        try:
-            image = service.decoding.read(ticket, deciding.reading, upload)
-        except AnomalyClipError as error:
-            raise Refused("invalid", str(error)) from error
+    def cut(read: Callable[[Upload], Image]) -> bytes:
+        image = read(upload)
         x, y, width, height = box
         if x >= image.width or y >= image.height:
             raise Refused("invalid", f"box: the picture has {image.width} x {image.height} pixels")
@@ -75,8 +79,11 @@ async def _cut(service: Service, upload: Upload, deciding: Deciding, box: tuple[
         return buffer.getvalue()
 
     with service.decoding.ending(ticket):
-        async with service.decoding.ledger.hold(upload.cost):
-            return await run_in_threadpool(run)
+        try:
+            async with service.decoding.ledger.hold(upload.cost):
+                return await service.decoding.with_picture(ticket, deciding.reading, upload, stay, cut)
+        except AnomalyClipError as error:
+            raise Refused("invalid", str(error)) from error
 
 
 @pictures.post(

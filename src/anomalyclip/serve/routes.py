@@ -71,13 +71,13 @@ async def detect(request: Request, options: Annotated[DetectOptions, Query()]) -
     deciding = _deciding(service, options)
     limits = service.config.limits
     async with uploads_of(request, limits.max_files) as files:
-        uploads = await finished(request, service.pictures(files, deciding.reading, options.frames))
-        wishes = Wishes(options.maps, options.map_side, limits.max_map_values // len(uploads), options.preview)
-        with service.admission.accepted(len(uploads)):
+        with service.admission.accepted(len(files)) as stay:
+            uploads = await finished(request, service.pictures(files, deciding.reading, options.frames, stay))
+            wishes = Wishes(options.maps, options.map_side, limits.max_map_values // len(uploads), options.preview)
             size = answer_bytes(uploads, wishes)
             service.admission.answer(size)
             request.scope[ANSWER] = size  # held until the answer has gone out
-            rows = await finished(request, service.detect(uploads, deciding, wishes))
+            rows = await finished(request, service.detect(uploads, deciding, wishes, stay))
     return await run_in_threadpool(partial(json_answer, {"results": rows}))
 
 
@@ -102,10 +102,10 @@ async def calibrate(request: Request, options: Annotated[CalibrateOptions, Query
     reading = _asked(service, options)
     aim = Aim(options.rate, options.pixel_rate, options.pixel_rule, options.memory)
     async with uploads_of(request, service.config.limits.max_files) as files:
-        uploads = await finished(request, service.pictures(files, reading, options.frames))
-        with service.admission.accepted(len(uploads)):
+        with service.admission.accepted(len(files)) as stay:
+            uploads = await finished(request, service.pictures(files, reading, options.frames, stay))
             how = {"append": options.append, "revision": options.revision}
-            work = service.calibrate(uploads, options.name, aim, reading, **how)
+            work = service.calibrate(uploads, options.name, aim, reading, stay, **how)
             return json_answer(await finished(request, work))
 
 

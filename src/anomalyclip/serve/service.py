@@ -9,8 +9,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from starlette.concurrency import run_in_threadpool
-
 from anomalyclip.calibration import Profile
 from anomalyclip.detect.pipeline import Rules
 from anomalyclip.detect.result import Provenance
@@ -21,7 +19,7 @@ from anomalyclip.io.reading import Reading
 from anomalyclip.judges.memory.comparing import Looked
 from anomalyclip.judges.memory.line import LineJudge
 from anomalyclip.judges.verdicts import Nearest, nearest_of
-from anomalyclip.serve.admission import Admission
+from anomalyclip.serve.admission import Admission, Stay
 from anomalyclip.serve.batching import Batcher
 from anomalyclip.serve.config import ServeConfig
 from anomalyclip.serve.decoding import Decoding
@@ -31,7 +29,7 @@ from anomalyclip.serve.measuring import Measuring
 from anomalyclip.serve.metrics import Metrics
 from anomalyclip.serve.profiles import Aim, Profiles
 from anomalyclip.serve.refusals import Refused
-from anomalyclip.serve.uploads import Upload, pictures_of
+from anomalyclip.serve.uploads import Upload
 from anomalyclip.serve.work import Deciding, Decoded, Wishes, decode, failed_row, finish
 
 if TYPE_CHECKING:
@@ -84,7 +82,7 @@ class Service:
         )
         self.live = None if config.live is None else Live(config.live, lambda: self.draining)
         self.admission = Admission(config.limits, lambda: self.batcher.seconds_per_image)
-        self._readers = ThreadPoolExecutor(config.workers, thread_name_prefix="anomalyclip-read")
+        self._cutters = ThreadPoolExecutor(config.workers, thread_name_prefix="anomalyclip-cut")
         self._writers = ThreadPoolExecutor(config.workers, thread_name_prefix="anomalyclip-write")
         self._calibrator = ThreadPoolExecutor(1, thread_name_prefix="anomalyclip-calibrate")
         self._describe()
@@ -107,23 +105,39 @@ class Service:
             **deciding.areas.settings(),
         )
 
-    async def pictures(self, files: Sequence[Upload], reading: Reading, frames: int | None) -> list[Upload]:
-        """Every picture of every file, each with what it costs, as far as one request takes."""
-        ticket = Ticket()
-        survey = partial(self.decoding.survey, ticket, reading)
+    async def pictures(self, files: Sequence[Upload], reading: Reading, frames: int | None, stay: Stay) -> list[Upload]:
+        """Every picture of every file, each with what it costs, as far as one request takes. Raises Refused (429)."""
+        ticket, most = Ticket(), self.config.limits.max_files
         with self.decoding.ending(ticket):
             # One file at a time: here, and twice with the process that looks at it.
             async with self.decoding.ledger.hold(min(self.decoding.ledger.most, 3 * max(one.size for one in files))):
-                return await run_in_threadpool(pictures_of, files, survey, self.config.limits.max_files, frames)
+                return await self.decoding.pictures(ticket, reading, files, most, frames, stay)
 
-    async def detect(self, uploads: Sequence[Upload], deciding: Deciding, wishes: Wishes) -> list[dict[str, Any]]:
-        """One row per upload, in order; an upload that fails has a row with the reason."""
+    async def detect(
+        self, uploads: Sequence[Upload], deciding: Deciding, wishes: Wishes, stay: Stay
+    ) -> list[dict[str, Any]]:
+        """One row per upload, in order; an upload that fails has a row with the reason. Raises Refused (429)."""
+        stay.need(len(uploads))
         provenance = self.provenance(deciding)
-        rows = await asyncio.gather(*(self._row(upload, deciding, wishes, provenance) for upload in uploads))
+        tasks = [asyncio.ensure_future(self._row(one, deciding, wishes, provenance, stay)) for one in uploads]
+        try:
+            rows = await asyncio.gather(*tasks)
+        finally:  # of one that was refused, the others end, too
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         return [self._settled(*each, deciding.reading, provenance) for each in zip(uploads, rows, strict=True)]
 
     async def calibrate(
-        self, uploads: Sequence[Upload], name: str, aim: Aim, reading: Reading, *, append: bool, revision: int | None
+        self,
+        uploads: Sequence[Upload],
+        name: str,
+        aim: Aim,
+        reading: Reading,
+        stay: Stay,
+        *,
+        append: bool,
+        revision: int | None,
     ) -> dict[str, Any]:
         """Measure normal images and (re)make a profile; one calibration at a time. See `Profiles.calibrate`.
 
@@ -150,7 +164,7 @@ class Service:
                 raise ImageReadError("the request has ended")
             return self.profiles.calibrate(name, taken, aim, skipped, notes)
 
-        with self.decoding.ending(ticket):
+        with self.decoding.ending(ticket), stay.aside():
             # One is read while another is looked at.
             largest = max(upload.cost for upload in uploads)
             async with self.decoding.ledger.hold(min(self.decoding.ledger.most, 2 * largest)):
@@ -198,18 +212,18 @@ class Service:
         return thumbnails[number]
 
     async def score(
-        self, upload: Upload, deciding: Deciding, preview: int | None = None
+        self, upload: Upload, deciding: Deciding, stay: Stay, preview: int | None = None
     ) -> tuple[Decoded, float, Map, list[Looked]]:
         """Decode one upload and give it its turn; with what its patches were compared with, where a memory judges.
 
         Raises what reading or the model raises.
         """
         if not deciding.plain:
-            return await self._survey(upload, deciding, preview)
+            return await self._survey(upload, deciding, stay, preview)
         ticket = Ticket()
         with self.decoding.ending(ticket):
-            read = partial(self.decoding.read, ticket, deciding.reading.apart())
-            image = await self._in(self._readers, partial(decode, upload, self.model, read, preview=preview))
+            work = partial(decode, upload, self.model, preview=preview)
+            image = await self.decoding.with_picture(ticket, deciding.reading.apart(), upload, stay, work)
         assert image.pixels is not None, "only laid-out images have none"
         judged = self._with_memory(deciding.profile)
         if judged is None:
@@ -220,19 +234,18 @@ class Service:
         return image, score, small_map, [] if nearest is None else [Looked(whole, nearest)]
 
     async def _survey(
-        self, upload: Upload, deciding: Deciding, preview: int | None
+        self, upload: Upload, deciding: Deciding, stay: Stay, preview: int | None
     ) -> tuple[Decoded, float, Map, list[Looked]]:
         """One image view by view, a few at a time: each view waits in the queue like an image."""
         judged, looked = self._with_memory(deciding.profile), []
         ticket = Ticket()
         with self.decoding.ending(ticket):
-            read = partial(self.decoding.read, ticket, deciding.reading.apart())
-            work = partial(lay_out, upload, self.judged(deciding.profile), read, deciding, preview=preview)
-            laid = await self._in(self._readers, work)
+            work = partial(lay_out, upload, self.judged(deciding.profile), deciding, preview=preview)
+            laid = await self.decoding.with_picture(ticket, deciding.reading.apart(), upload, stay, work)
         ahead = 2 * self.config.batch_size
         for start in range(0, len(laid.views), ahead):
             views = laid.views[start : start + ahead]
-            pixels = await self._in(self._readers, partial(laid.cut, self.model, views))
+            pixels = await self._in(self._cutters, partial(laid.cut, self.model, views))
             turns = [self.batcher.submit(each, None if judged is None else judged.look) for each in pixels]
             for view, (score, small_map, *nearest) in zip(
                 views, await asyncio.gather(*map(asyncio.wrap_future, turns)), strict=True
@@ -245,17 +258,21 @@ class Service:
         """Finish what was submitted; blocks."""
         self.decoding.close()
         self._calibrator.shutdown(wait=True)
-        self._readers.shutdown(wait=True)
+        self._cutters.shutdown(wait=True)
         self.batcher.close()
         self._writers.shutdown(wait=True)
 
-    async def _row(self, upload: Upload, deciding: Deciding, wishes: Wishes, provenance: Provenance) -> dict[str, Any]:
+    async def _row(
+        self, upload: Upload, deciding: Deciding, wishes: Wishes, provenance: Provenance, stay: Stay
+    ) -> dict[str, Any]:
         try:
             async with self.decoding.ledger.hold(upload.cost):
-                image, score, small_map, looked = await self.score(upload, deciding, wishes.preview)
+                image, score, small_map, looked = await self.score(upload, deciding, stay, wishes.preview)
                 work = partial(finish, upload, image, score, small_map, deciding, wishes, provenance, looked)
                 row = await self._in(self._writers, work)
-        except Exception as error:  # every failure is this image's alone
+        except Refused:
+            raise
+        except Exception as error:  # every other failure is this image's alone
             row = failed_row(upload, error, provenance)
         return row
 

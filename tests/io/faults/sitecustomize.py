@@ -15,6 +15,7 @@ _FAULTS = {
     (97, 91): lambda: bytearray(1 << 30),
     (97, 92): lambda: time.sleep(60),
     (97, 94): lambda: _compute(0.5),
+    (97, 95): lambda: sum(range(1 << 50)),  # for ever, without coming back to Python
     (97, 93): lambda: os.write(1, b"chatter\n"),
 }
 
