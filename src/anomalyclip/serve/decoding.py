@@ -83,8 +83,7 @@ class Decoding:
         def work(decoders: Decoders, *, quick: bool) -> list[Upload]:
             def survey(data: bytes) -> Survey:
                 limit = _quick_seconds(len(data)) if quick else None
-                keywords = {"axis": reading.axis, "max_pixels": reading.limit}
-                return decoders.survey(data, ticket=ticket, quick=limit, **keywords)
+                return decoders.survey(data, axis=reading.axis, max_pixels=reading.limit, ticket=ticket, quick=limit)
 
             return pictures_of(files, survey, most, frames)
 

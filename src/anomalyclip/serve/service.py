@@ -17,12 +17,11 @@ from anomalyclip.geometry import Geometry, plan_views
 from anomalyclip.io.isolation import Ticket
 from anomalyclip.io.reading import Reading
 from anomalyclip.judges.memory.comparing import Looked
-from anomalyclip.judges.memory.line import LineJudge
-from anomalyclip.judges.verdicts import Nearest, nearest_of
 from anomalyclip.serve.admission import Admission, Stay
 from anomalyclip.serve.batching import Batcher
 from anomalyclip.serve.config import ServeConfig
 from anomalyclip.serve.decoding import Decoding
+from anomalyclip.serve.judged import Judged
 from anomalyclip.serve.laying import lay_out
 from anomalyclip.serve.live import Live
 from anomalyclip.serve.measuring import Measuring
@@ -39,22 +38,6 @@ if TYPE_CHECKING:
     Map = npt.NDArray[np.float32]
 
 T = TypeVar("T")
-
-
-class Judged:
-    """A model with the memory of one profile; the encoder is the same one."""
-
-    def __init__(self, profile: Profile, model: Any) -> None:
-        self.profile = profile
-        opened = profile.opened()
-        self.thumbnails = opened.thumbnails
-        self.model = model.with_judge(LineJudge(model.judge, opened.line))
-
-    def look(self, pixels: npt.NDArray[Any]) -> list[tuple[float, Map, Nearest | None]]:
-        """(score, map, what its patches were compared with) of each image; on the model's thread."""
-        found = self.model.predict(pixels)
-        scores, maps = found
-        return list(zip(scores.tolist(), maps, nearest_of(found, len(maps)), strict=True))
 
 
 class Service:
