@@ -6,25 +6,54 @@
   const cards = [...gallery.children];
   const root = document.documentElement;
 
-  // A card holds its inside as text and is unfolded near the view, so that thousands of pictures open at once.
+  // All but the first cards have their inside as text behind this script, and are unfolded near the view, so that
+  // thousands of pictures open at once. One that the browser has not read yet comes when it has.
   const FAR = 900; // pixels beyond the view
   const MOST_PRINTED = 500;
-  const isFirst = (card) => card.firstElementChild.tagName !== "SCRIPT"; // written unfolded, and never folded
-  const isOpen = (card) => isFirst(card) || card.childElementCount > 1;
+  const isOpen = (card) => card.childElementCount > 0;
+  const awaited = new Map(); // inside's id -> the card that waits for it
+  const insideOf = (card) => {
+    const inside = byId(`inside-${card.dataset.inside}`);
+    return inside && (inside.nextElementSibling || document.readyState !== "loading") ? inside : null; // whole
+  };
   const unfold = (card) => {
     if (isOpen(card)) return;
-    card.firstElementChild.insertAdjacentHTML("afterend", card.firstElementChild.textContent);
-    card.style.minHeight = "";
+    const inside = insideOf(card);
+    if (!inside) return awaited.set(`inside-${card.dataset.inside}`, card);
+    awaited.delete(inside.id);
+    card.insertAdjacentHTML("afterbegin", inside.textContent);
     showBadge(card);
   };
   const fold = (card) => {
-    if (isFirst(card) || !isOpen(card) || card.contains(document.activeElement)) return;
-    card.style.minHeight = `${card.offsetHeight}px`;
-    while (card.lastChild !== card.firstElementChild) card.lastChild.remove();
+    if (!card.dataset.inside || card.contains(document.activeElement)) return;
+    awaited.delete(`inside-${card.dataset.inside}`);
+    card.replaceChildren(); // it keeps its height, see contain-intrinsic-size
   };
-  const near = new IntersectionObserver(
-    (seen) => { for (const { target, isIntersecting } of seen) if (isIntersecting) unfold(target); else fold(target); },
-    { rootMargin: `${FAR}px 0px` });
+  const arriving = new MutationObserver(() => { for (const card of [...awaited.values()]) unfold(card); });
+  arriving.observe(document.body, { childList: true });
+  addEventListener("DOMContentLoaded", () => {
+    arriving.disconnect();
+    for (const card of [...awaited.values()]) unfold(card);
+    show();
+  });
+  const BUDGET = 6; // milliseconds of a frame: whoever scrolls past thousands of pictures waits for none of them
+  const due = new Set();
+  const unfoldSome = () => {
+    const end = performance.now() + BUDGET;
+    for (const card of due) {
+      due.delete(card);
+      unfold(card);
+      if (performance.now() > end) break;
+    }
+    if (due.size) requestAnimationFrame(unfoldSome);
+  };
+  const near = new IntersectionObserver((seen) => {
+    if (!due.size) requestAnimationFrame(unfoldSome);
+    for (const { target, isIntersecting } of seen) {
+      if (isIntersecting) due.add(target);
+      else { due.delete(target); fold(target); }
+    }
+  }, { rootMargin: `${FAR}px 0px` });
   const showBadge = (card) => {
     const decision = card.dataset.decision;
     let badge = card.querySelector(".badge");
@@ -61,7 +90,8 @@
       card.hidden = (decision && card.dataset.decision !== decision) || !card.dataset.name.toLowerCase().includes(part);
     }
     const left = visible().length;
-    byId("shown").textContent = `${left} of ${cards.length} shown`;
+    const coming = document.readyState === "loading" && cards.some((card) => card.dataset.inside) ? ", pictures are still coming" : "";
+    byId("shown").textContent = `${left} of ${cards.length} shown${coming}`;
     byId("none").hidden = left > 0 || cards.length === 0;
   };
   byId("sort").addEventListener("change", (event) => gallery.append(...cards.sort(orders[event.target.value])));
@@ -179,6 +209,7 @@
     const shown = visible();
     for (let at = shown.indexOf(current) + by; shown[at]; at += by) {
       unfold(shown[at]);
+      if (!isOpen(shown[at])) return; // not read yet
       if (shown[at].querySelector(".pictures")) return open(shown[at]);
     }
   };

@@ -40,7 +40,9 @@ def write_report(path: Path, key_of: Callable[[Row], bytes | None], *, max_cards
             scores.append(row["score"])
     target = path / folder.REPORT
     with atomic_write(target) as aside, aside.open("w", encoding="utf-8", errors="backslashreplace") as page:
-        page.writelines(pages(summary, first, _cards(path, summary.top(), key_of), _passed_over(path), scores))
+        top = summary.top()
+        cards = _cards(path, top, key_of)
+        page.writelines(pages(summary, first, _rows(path, top), cards, _passed_over(path), scores))
     return target
 
 
@@ -52,6 +54,12 @@ def _passed_over(path: Path) -> str:
     except (OSError, ValueError, AttributeError, TypeError):  # there is none, or it is not ours
         return ""
     return "".join(f'<p class="passed">{text(line)}</p>\n' for line in lines)
+
+
+def _rows(path: Path, offsets: list[int]) -> Iterator[Row]:
+    with (path / folder.RESULTS).open("rb") as results:
+        for offset in offsets:
+            yield row_at(results, offset)
 
 
 def _cards(path: Path, offsets: list[int], key_of: Callable[[Row], bytes | None]) -> Iterator[Card]:

@@ -1,4 +1,4 @@
-"""One picture of `report.html`: a card, written once and unfolded by the page's script when it comes into view."""
+"""One picture of `report.html`: a card, whose inside the page's script unfolds when it comes into view."""
 
 from __future__ import annotations
 
@@ -28,8 +28,32 @@ def text(value: object) -> str:
     return escape(printable(str(value)), quote=True)
 
 
-def card_html(card: Card, unfolded: bool = False) -> str:
-    """An article that holds its own inside as text. unfolded: it is there from the first, and without a script."""
+def card_html(card: Card) -> str:
+    """An article that is there from the first, and without a script."""
+    return f"<article {_told(card.row)}>\n{_inside(card)}\n</article>\n"
+
+
+def shell_html(row: Row, number: int) -> str:
+    """An article without its inside: what sorting, filters and the threshold need. It is laid out by the script."""
+    return f'<article class="later" data-inside="{number}" {_told(row)}></article>\n'
+
+
+def inside_html(card: Card, number: int) -> str:
+    """The inside of the article `number`, which is text for the parser: no name ends it, "<" is escaped."""
+    return f'<script type="text/plain" id="inside-{number}">\n{_inside(card)}\n</script>\n'
+
+
+def _told(row: Row) -> str:
+    told = {
+        "score": f"{row['score']:.9g}",
+        "decision": row["decision"] or "",
+        "name": text(row["path"]),
+        "regions": len(row["regions"]),
+    }
+    return " ".join(f'data-{key}="{value}"' for key, value in told.items())
+
+
+def _inside(card: Card) -> str:
     row = card.row
     name, score, decision = text(row["path"]), row["score"], row["decision"]
     badge = f'<span class="badge {decision}">{decision}</span>' if decision else ""
@@ -41,17 +65,10 @@ def card_html(card: Card, unfolded: bool = False) -> str:
     if row.get("p_value") is not None:
         detail += f", p = {row['p_value']:.3g}"
     link = f' · <a href="{card.overlay}" target="_blank" rel="noopener">overlay</a>' if card.overlay else ""
-    # The inside is text for the parser, so that thousands of pictures open at once; no name ends it, "<" is escaped.
-    told = {"score": f"{score:.9g}", "decision": decision or "", "name": name, "regions": regions}
-    before, after = ("", "") if unfolded else ('<script type="text/plain">', "</script>")
-    later = "" if unfolded else ' class="later"'  # not laid out while the file is read
-    return f"""<article{later} {" ".join(f'data-{key}="{value}"' for key, value in told.items())}>
-{before}{_pictures(card, name)}
+    return f"""{_pictures(card, name)}
 <h2>{name}</h2>
 <p class="score"><b>{score:.3f}</b><span class="bar"><i style="width:{100 * score:.1f}%"></i></span>{badge}</p>
-<p class="detail">{detail}{link}</p>{_pairs(card)}{problem}{after}
-</article>
-"""
+<p class="detail">{detail}{link}</p>{_pairs(card)}{problem}"""
 
 
 def _pairs(card: Card) -> str:

@@ -6,29 +6,41 @@ from array import array
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from importlib.resources import files
+from itertools import islice
 
 from anomalyclip.detect.journal import Row
-from anomalyclip.detect.report_card import Card, card_html, text
+from anomalyclip.detect.report_card import Card, card_html, inside_html, shell_html, text
 from anomalyclip.detect.report_chart import chart
 from anomalyclip.detect.summary import Summary
 from anomalyclip.version import __version__
 
 _COLOUR_STOPS = 9
-_AT_ONCE = 24  # pictures that stand before the whole file is read
+_AT_ONCE = 24  # pictures that stand at once; the others follow the script, and come as the file is read
 
 
 def pages(
-    summary: Summary, first: Row | None, cards: Iterable[Card], passed: str = "", scores: array[float] | None = None
+    summary: Summary,
+    first: Row | None,
+    rows: Iterable[Row],
+    cards: Iterable[Card],
+    passed: str = "",
+    scores: array[float] | None = None,
 ) -> Iterator[str]:
-    """The report in pieces.
+    """The report in pieces: counts, list and scripts first, so that they work while thousands of pictures are read.
 
-    first: a row whose model and settings are told. cards: in the order shown. passed: HTML of what was no input.
-    scores: that are counted with when the threshold is moved; without them, the histogram's steps are.
+    first: a row whose model and settings are told. rows, cards: the same ones, in the order shown. passed: HTML of what
+    was no input. scores: that are counted with when the threshold is moved; without them, the histogram's steps are.
     """
     yield _head(summary, first)
-    for number, card in enumerate(cards):
-        yield card_html(card, unfolded=number < _AT_ONCE)
+    left = iter(cards)
+    for card in islice(left, _AT_ONCE):
+        yield card_html(card)
+    for number, row in enumerate(islice(rows, _AT_ONCE, None), _AT_ONCE):
+        yield shell_html(row, number)
     yield _tail(summary, passed, array("f") if scores is None else scores)
+    for number, card in enumerate(left, _AT_ONCE):
+        yield inside_html(card, number)
+    yield "</body>\n</html>\n"
 
 
 def _asset(name: str) -> str:
@@ -158,8 +170,6 @@ equal colours mean equal values in every picture. Made by anomalyclip {text(__ve
 <script>
 {_asset("report.js")}
 </script>
-</body>
-</html>
 """
 
 

@@ -78,4 +78,5 @@ def report_of(body: bytes, served: Provenance) -> bytes:
         for number in summary.top():
             yield Card(rows[number], asked.rows[number].image, asked.rows[number].heat)
 
-    return "".join(pages(summary, rows[0], cards(), scores=scores)).encode("utf-8", "backslashreplace")
+    shown = [rows[number] for number in summary.top()]
+    return "".join(pages(summary, rows[0], shown, cards(), scores=scores)).encode("utf-8", "backslashreplace")
