@@ -25,7 +25,7 @@ class Page(HTMLParser):
         self.open: list[str] = []
         self.text: dict[str, list[str]] = {}
         self.feed(
-            re.sub(r'<script type="text/plain">(.*?)</script>', r"\1", html, flags=re.S)
+            re.sub(r'<script type="text/plain" id="inside-\d+">(.*?)</script>', r"\1", html, flags=re.S)
         )  # as the page unfolds it
         self.close()
         assert self.open == [], f"never closed: {self.open}"
@@ -158,3 +158,17 @@ def test_no_rows_at_all(report: Callable[..., Page]) -> None:
     page = report()
     assert page.of("article") == []
     assert "No image has a score." in page.text["p"]
+
+
+def test_pictures_beyond_the_first_follow_the_script_in_the_order_of_their_cards(
+    report: Callable[..., Page], result_of: Callable[..., Result], tmp_path: Path
+) -> None:
+    page = report(*(shown(result_of, f"{i}.png", i / 40) for i in range(40)))
+    html = (tmp_path / "out" / "report.html").read_text("utf-8")
+    before, script, behind = html.partition('"use strict"')
+    assert script, "the page's script"
+    assert (before.count("<h2>/data/"), behind.count("<h2>/data/")) == (24, 16)
+    assert [c["data-name"] for c in page.of("article")] == [f"/data/{i}.png" for i in range(39, -1, -1)]
+    numbers = [c["data-inside"] for c in page.of("article") if "data-inside" in c]
+    insides = re.findall(r'<script type="text/plain" id="inside-(\d+)">.*?<h2>/data/(\d+).png</h2>', html, re.S)
+    assert insides == [(number, str(39 - int(number))) for number in numbers]

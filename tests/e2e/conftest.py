@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from PIL import Image
+from tests.served import served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -169,30 +169,10 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(small_model: list[str], watched: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(small_model: list[str], watched: Path) -> Iterator[str]:
     """`anomalyclip serve` as a user starts it, on a free port."""
-    options = [*([] if SHOTS else small_model), "--live", str(watched)]
-    command = [sys.executable, "-m", "anomalyclip", "serve", "--port", "0", "--drain", "0", *options]
-    log = (tmp_path_factory.mktemp("browser") / "log").open("wb")
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    try:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if found := re.search(rb"Open (http://\S+)", line):
-                break
-        else:
-            pytest.fail("the server did not start")
-        drain = subprocess.Popen(["cat"], stdin=process.stderr, stdout=log)
-        yield found.group(1).decode()
-        process.terminate()
-        assert process.wait(60) == 0
-        drain.wait(60)
-    finally:
-        process.kill()
-        process.wait(60)
-        log.close()
-        if process.stderr is not None:
-            process.stderr.close()
+    with served(*([] if SHOTS else small_model), "--live", str(watched), env=ENVIRONMENT) as at:
+        yield at
 
 
 @pytest.fixture(scope="module")
