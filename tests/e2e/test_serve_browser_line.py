@@ -45,7 +45,6 @@ def test_calibration_sets_thresholds_with_a_guarantee(desk: Any) -> None:
     expect(desk("#profile")).to_have_value("my-parts")
     expect(desk("#guarantee")).to_contain_text("At most 5% of normal images")
     expect(desk("#p-value")).to_be_visible()
-    desk.shot("3-calibrated")
     expect(desk("#progress")).to_be_hidden()  # all pictures are judged anew by the memory
     profile = read_profile(desk.save("#save-profile"))
     assert (profile.count, profile.image.rate) == (len(desk.normals), 0.05)
@@ -55,6 +54,32 @@ def test_calibration_sets_thresholds_with_a_guarantee(desk: Any) -> None:
             assert row["decision"] == profile.decide(row["score"])
             assert row["p_value"] == pytest.approx(profile.p_value(row["score"]))
             assert row["settings"]["threshold"] == profile.image_threshold
+
+
+def test_it_tells_what_the_line_will_find_and_which_pictures_set_it(desk: Any) -> None:
+    expect(desk("#faults-rows tr")).to_have_count(10)
+    profile = read_profile(desk.save("#save-profile"))
+    assert profile.self_test is not None
+    cells = desk("#faults-rows [role=img]").evaluate_all("all => all.map(one => [one.textContent, one.title])")
+    found = sum(one.score >= profile.image_threshold for one in profile.self_test.tried)
+    assert [mark for mark, _ in cells].count("●") == found
+    assert sorted(score for _, score in cells) == sorted(f"{one.score:.3f}" for one in profile.self_test.tried)
+    expect(desk("#prognosis-words")).to_contain_text(f"{found} of {len(cells)} painted faults")
+    shown = desk("#setting-pictures li")
+    assert shown.locator("b").all_inner_texts() == [one.name for one in profile.setting]
+    for one, words in zip(profile.setting, shown.all_inner_texts(), strict=True):
+        assert f"scores {one.score:.3f}" in words
+        assert f"would be {one.without:.3f}" in words
+    desk.page.wait_for_function(
+        "[...document.querySelectorAll('#setting-pictures img')].every(one => one.naturalWidth > 0)"
+    )
+    desk.shot("3-calibrated")
+    desk.slide("#threshold", "End")
+    expect(desk("#prognosis-words")).to_contain_text("0 of 60 painted faults (0%)")
+    desk("#profile").select_option("")
+    expect(desk("#prognosis")).to_be_hidden()
+    desk("#profile").select_option("my-parts")
+    expect(desk("#faults")).to_be_visible()
 
 
 def _saved_rows(desk: Any) -> list[dict[str, Any]]:

@@ -52,6 +52,7 @@ def test_every_path_is_described_with_its_refusals(server) -> None:
         "/v1/detect", "/v1/calibrate", "/v1/models", "/v1/profiles", "/v1/profiles/{name}",
         "/v1/profiles/{name}/pictures/{number}", "/v1/profiles/{name}/corrections",
         "/v1/profiles/{name}/corrections/{number}", "/v1/profiles/{name}/thresholds", "/v1/part", "/v1/report",
+            "/v1/profiles/{name}/self-test",
         "/v1/live", "/v1/live/overlays/{name}",
         "/healthz", "/readyz", "/metrics",
     }  # fmt: skip

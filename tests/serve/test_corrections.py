@@ -14,6 +14,7 @@ from PIL import Image
 from anomalyclip.calibration import Profile
 from anomalyclip.calibration.conformal import allowed_or_smallest, interpolated_threshold
 from anomalyclip.calibration.files import from_content
+from anomalyclip.calibration.selftest.painters import KINDS
 from anomalyclip.judges.memory.fusion import Scale
 from anomalyclip.serve import ServeConfig
 
@@ -170,3 +171,39 @@ def test_a_profile_of_a_file_is_corrected_here_alone(serve, server, line) -> Non
         assert [one["corrections"]["false_alarms"] for one in up.ask("GET", "/v1/profiles").json["profiles"]] == [1]
         assert rows(up, line, ODD[:1])[0]["decision"] == "normal"
         assert up.ask("DELETE", f"/v1/profiles/{line}").status == 422
+
+
+def test_the_pictures_that_set_the_line_are_named_and_shown(server) -> None:
+    """Before and after a false alarm, which is the highest score then; each is the threshold of the others."""
+    server.send_files(NORMALS, "/v1/calibrate?name=setting&rate=0.1")
+    first = whole(server, "setting")
+    assert [one.score for one in first.setting] == sorted(first.image.scores)[:-4:-1]
+    for one in first.setting:
+        assert first.memory.pictures[one.picture] == one.name
+        others = list(first.image.scores)
+        others.remove(one.score)
+        assert one.without == pytest.approx(interpolated_threshold(others, allowed_or_smallest(11, 0.1)), rel=1e-5)
+        assert server.ask("GET", f"/v1/profiles/setting/pictures/{one.picture}").status == 200
+    say(server, "setting", ODD[2:], ALARM)
+    after = whole(server, "setting")
+    assert [one.name for one in after.setting] == ["odd 2.png", *(one.name for one in first.setting[:2])]
+    assert [one.score for one in after.setting] == pytest.approx(sorted(after.image.scores)[:-4:-1])
+    assert after.memory.pictures[after.setting[0].picture] == "odd 2.png"
+
+
+def test_painted_faults_tell_what_a_line_will_find(server) -> None:
+    server.send_files(NORMALS, "/v1/calibrate?name=painted&rate=0.1")
+    answer = server.send_files([*NORMALS[:3], ODD[0]], "/v1/profiles/painted/self-test").json
+    test = answer["self_test"]
+    assert [one["path"] for one in answer["skipped"]] == ["odd 0.png"]
+    assert test["faults"] == len(test["tried"]) >= len(KINDS)
+    assert test["found"] == pytest.approx(np.mean([one["score"] > 0.5 for one in test["tried"]]))
+    kept = whole(server, "painted").self_test
+    assert kept.model_dump(mode="json") == test, "it is saved with the profile"
+    assert answer["revision"] == 1, "nobody who corrects is in its way"
+    assert say(server, "painted", ODD[:1], ALARM).status == 200
+    assert whole(server, "painted").self_test is None, "another line, not yet tried"
+    refused = server.send_files(ODD[1:], "/v1/profiles/painted/self-test")
+    assert (refused.status, "remembers no odd 1.png" in refused.json["error"]["message"]) == (422, True)
+    server.send_files(NORMALS, "/v1/calibrate?name=bare&rate=0.1&memory=false")
+    assert server.send_files(NORMALS[:1], "/v1/profiles/bare/self-test").status == 422

@@ -106,8 +106,8 @@ def _said() -> set[str]:
             found |= set(re.findall(r'(?:say|tell)\(\s*"([^"]+)"', joined))
             found |= {text for pair in re.findall(r'count\([^"]+"([^"]+)", "([^"]+)"', joined) for text in pair}
             found |= {text for pair in re.findall(r'say\([^?;]*\? "([^"]+)"\s*: "([^"]+)"', joined) for text in pair}
-    scripts = TEXTS["list.js"] + TEXTS["show.js"]
-    for table in re.findall(r"const (?:WAITING|SAID|STATES) = {(.*?)};", scripts):
+    scripts = TEXTS["list.js"] + TEXTS["show.js"] + TEXTS["prognosis.js"]
+    for table in re.findall(r"const (?:WAITING|SAID|STATES|KINDS) = {(.*?)};", scripts, re.S):
         found |= set(re.findall(r': "([^"]+)"', table))
     return {
         words for words in found if re.search(r"[A-Za-z]{2}", words) and not re.match(r"(anomalyclip|[a-z-]+\.)", words)

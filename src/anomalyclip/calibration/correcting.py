@@ -21,8 +21,17 @@ from anomalyclip.calibration.measured import Measured
 from anomalyclip.calibration.memory_file import packed, part_of
 from anomalyclip.calibration.operating import RecallWish, choose
 from anomalyclip.calibration.profile import Profile
-from anomalyclip.calibration.profile_parts import Corrections, ImageLevel, Moved, OperatingPoint, PixelLevel
+from anomalyclip.calibration.profile_parts import (
+    Corrections,
+    ImageLevel,
+    Moved,
+    OperatingPoint,
+    PixelLevel,
+    SelfTest,
+    SettingPicture,
+)
 from anomalyclip.calibration.remembering import Remembered, drawn_again
+from anomalyclip.calibration.spoiling import SHOWN, setting_pictures
 from anomalyclip.errors import ConfigError
 from anomalyclip.judges.memory.bank import Bank, make_bank
 from anomalyclip.judges.memory.held_out import HeldOut
@@ -96,6 +105,11 @@ def moved_by_hand(profile: Profile, image: float, pixel: float, by: str) -> Prof
     return _kept(profile, moved=Moved(image=image, pixel=pixel, at=at, by=by), made=at)
 
 
+def tested(profile: Profile, found: SelfTest) -> Profile:
+    """The profile with another self-test."""
+    return _kept(profile, self_test=found)
+
+
 def thresholds_alone(profile: Profile, scores: Sequence[float], peaks: Sequence[float]) -> Profile:
     """A profile without a memory, with further good pictures' scores and peaks among its own."""
     every, heights = [*profile.image.scores, *scores], [*profile.pixel.peaks, *peaks]
@@ -143,6 +157,7 @@ def _remembering(profile: Profile, false_alarms: Sequence[FalseAlarm]) -> Profil
     measured = Measured(
         scores=[*profile.image.scores, *map(float, line.score_scale(np.array(raw)))],
         peaks=[*profile.pixel.peaks, *map(float, line.map_scale(np.array(heights)))],
+        paths=[*[""] * profile.count, *(good.path for _, good in whole)],  # of before, a profile keeps none
     )
     found = Remembered(line, measured, [], Learned(line, measured, []), profile.memory.held_out)
     if whole:
@@ -175,8 +190,29 @@ def _remembering(profile: Profile, false_alarms: Sequence[FalseAlarm]) -> Profil
             "operating": point,
             "moved": moved,
             "memory": memory,
+            "setting": _setting(profile, measured, whole, rate) if whole else profile.setting,
         }
     ).holding(data)
+
+
+def _setting(
+    profile: Profile, measured: Measured, added: Sequence[tuple[int, Good]], rate: float
+) -> tuple[SettingPicture, ...]:
+    """The pictures that set the line now: those of before, and what was added.
+
+    measured: scores of before, ascending, then of what was added. added: (number in the memory, picture).
+    """
+    before = profile.count
+    known = profile.setting if len(profile.setting) == SHOWN else ()  # in the order of the highest scores
+
+    def name_of(place: int) -> tuple[str, int | None] | None:
+        if place >= before:
+            number, good = added[place - before]
+            return good.path.replace("\\", "/").rpartition("/")[2], number
+        rank = before - 1 - place
+        return (known[rank].name, known[rank].picture) if rank < len(known) else None
+
+    return setting_pictures(measured, rate, name_of)
 
 
 def _grown(line: Line, false_alarms: Sequence[FalseAlarm]) -> Line:

@@ -19,6 +19,7 @@ from anomalyclip.calibration.selftest.chart import Tried, chart_lines, summary_o
 from anomalyclip.calibration.spoiling import (
     Spoiler,
     group_lines,
+    setting_pictures,
     spoiler_lines,
     spoilers,
     strange_groups,
@@ -228,7 +229,14 @@ def line_profile(
     data = packed(found.line, [picture.thumbnail for picture in found.pictures])
     file = memory_name(Path("line.json"), name)
     part = part_of(found.line, file=file, data=data, held_out=found.held_out)
-    return profile.model_copy(update={"memory": part}).holding(data)
+    shown = {picture.path: number for number, picture in reversed(list(enumerate(found.pictures)))}
+
+    def name_of(place: int) -> tuple[str, int | None]:
+        path = found.measured.paths[place]
+        return path.replace("\\", "/").rpartition("/")[2], shown.get(path)
+
+    setting = setting_pictures(found.measured, rates[0], name_of)
+    return profile.model_copy(update={"memory": part, "setting": setting}).holding(data)
 
 
 def _all_paths(found: Remembered) -> list[str]:

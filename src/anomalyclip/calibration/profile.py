@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from pydantic import PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from anomalyclip.calibration.conformal import conformal_threshold, p_values
 from anomalyclip.calibration.memory_file import MemoryPart, Opened, open_memory, read_memory, unpacked
@@ -21,6 +21,7 @@ from anomalyclip.calibration.profile_parts import (
     Part,
     PixelLevel,
     SelfTest,
+    SettingPicture,
 )
 from anomalyclip.calibration.provenance import provenance_of
 from anomalyclip.calibration.recipe import Recipe
@@ -48,7 +49,8 @@ class Profile(Part):
     name: letters, digits and `_ . @ + -`. made: ISO 8601, UTC. provenance: `model.provenance()` of the model it belongs
     to: names, hashes of weights and prompts, settings. memory: what it remembers of the images, None is nothing; its
     file lies in the folder that the profile was read from, or its bytes wait to be saved. recipe: of
-    which pictures it was made, where that is known.
+    which pictures it was made, where that is known. setting: the good pictures that set the line, the highest score
+    first; profiles made by an older version, and those without a memory, name none.
     """
 
     name: Name = "default"
@@ -59,6 +61,7 @@ class Profile(Part):
     operating: OperatingPoint | None = None
     memory: MemoryPart | None = None
     self_test: SelfTest | None = None
+    setting: Annotated[tuple[SettingPicture, ...], Field(max_length=100)] = ()
     recipe: Recipe | None = None
     corrections: Corrections | None = None
     moved: Moved | None = None

@@ -86,12 +86,38 @@ class Moved(Part):
     by: Annotated[str, Field(max_length=100)]
 
 
+class PaintedFault(Part):
+    """One fault that was painted on a good picture, and what the picture scores with it.
+
+    size: share of the picture's shorter side that it reaches over. contrast: share of the grey scale.
+    """
+
+    kind: Annotated[str, Field(max_length=100)]
+    size: Value
+    contrast: Value
+    score: Value
+
+
 class SelfTest(Part):
-    """Painted faults that the line finds: how many were painted, and the share found, of all and by kind."""
+    """Painted faults that the line finds: how many were painted, and the share found, of all and by kind.
+
+    tried: each of them; profiles made by an older version have none.
+    """
 
     faults: Annotated[int, Field(ge=1)]
     found: Value
     kinds: dict[str, Value]
+    tried: Annotated[tuple[PaintedFault, ...], Field(max_length=1000)] = ()
+
+
+class SettingPicture(Part):
+    """One of the good pictures that set the line. score: its own. without: where the threshold would lie without it.
+    picture: its number in the memory, None where that does not hold it."""
+
+    name: Annotated[str, Field(max_length=4096)]
+    score: Value
+    without: Threshold
+    picture: Annotated[int, Field(ge=0)] | None = None
 
 
 class Corrections(Part):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from anomalyclip.calibration.conformal import allowed_or_smallest, interpolated_threshold
+from anomalyclip.calibration.profile_parts import SettingPicture
 from anomalyclip.io.names import printable
 from anomalyclip.judges.memory.peaks import top_mean
 
@@ -54,6 +55,26 @@ def spoilers(measured: Measured, rate: float) -> list[Spoiler]:
         without = interpolated_threshold(others, allowed_or_smallest(len(others), rate))
         found.append(Spoiler(index, measured.paths[index], scores[index], without))
     return found
+
+
+def setting_pictures(
+    measured: Measured, rate: float, name_of: Callable[[int], tuple[str, int | None] | None]
+) -> tuple[SettingPicture, ...]:
+    """What a profile keeps of its :func:`spoilers`.
+
+    name_of: the name of a picture by its place in `measured`, and its number in the memory; None if nobody knows it any
+    more, and then nothing is told of it.
+    """
+    return tuple(
+        SettingPicture(name=known[0], score=_short(one.score), without=_short(one.without), picture=known[1])
+        for one in spoilers(measured, rate)
+        if (known := name_of(one.place)) is not None
+    )
+
+
+def _short(value: float) -> float:
+    """As a profile writes scores."""
+    return float(str(np.float32(value)))
 
 
 def spoiler_lines(found: Sequence[Spoiler]) -> list[str]:

@@ -110,23 +110,33 @@ def _seen(
     uploads: Sequence[Upload],
     augment: bool,
 ) -> list[Good]:
-    """What the model sees of each, in order; its passes wait in the server's queue. Raises Refused (422)."""
-    source = source_of()
+    """What the model sees of each, in order. Raises Refused (422)."""
+    return seen_of(*gatherer_of(service, read, source_of(), uploads, augment))
+
+
+def gatherer_of(
+    service: Service, read: Callable[[Upload], Image], source: Source, uploads: Sequence[Upload], augment: bool = False
+) -> tuple[Gatherer, list[InputItem]]:
+    """What sees uploads, whose passes wait in the server's queue; and each of them as an item, in order."""
 
     def look(pixels: NDArray[Any]) -> list[Seen]:
         by_source = partial(see, service.model.encoder, service.model.judge, source)
         return [future.result() for future in [service.batcher.submit(one, by_source) for one in pixels]]
 
-    contents = {bytes([place]): upload for place, upload in enumerate(uploads)}
+    contents = {place.to_bytes(4, "big"): upload for place, upload in enumerate(uploads)}
     items = [InputItem(upload.name, upload.name, key) for key, upload in contents.items()]
 
     def one(item: InputItem) -> Image:
         return read(contents[item.key])
 
-    gatherer = Gatherer(service.model, source, Geometry(), Areas(), one, look=look, augment=augment)
+    return Gatherer(service.model, source, Geometry(), Areas(), one, look=look, augment=augment), items
+
+
+def seen_of(gatherer: Gatherer, items: Sequence[InputItem]) -> list[Good]:
+    """Of all of them. Raises Refused (422) where one cannot be seen."""
     found = gatherer.gather(items)
     if found.skipped:
-        raise Refused("invalid", "nothing was corrected: {}: {}".format(*found.skipped[0]))
+        raise Refused("invalid", "nothing was changed: {}: {}".format(*found.skipped[0]))
     return found.pictures
 
 

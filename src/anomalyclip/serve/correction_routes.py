@@ -10,11 +10,17 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from anomalyclip.calibration.corrections_journal import as_coco, as_csv
-from anomalyclip.serve import correcting, openapi
+from anomalyclip.serve import correcting, openapi, painting
 from anomalyclip.serve.corrections import Wish
 from anomalyclip.serve.refusals import Refused, json_answer
 from anomalyclip.serve.routes import ProfileName, Revision, deciding_by, finished, service_of
-from anomalyclip.serve.schemas import ChangedProfile, CorrectAnswer, CorrectionsAnswer, CorrectOptions
+from anomalyclip.serve.schemas import (
+    ChangedProfile,
+    CorrectAnswer,
+    CorrectionsAnswer,
+    CorrectOptions,
+    SelfTestAnswer,
+)
 from anomalyclip.serve.uploads import uploads_of
 
 corrections = APIRouter(prefix="/v1/profiles/{name}", tags=["corrections"])
@@ -103,3 +109,23 @@ async def move(
         raise Refused("invalid", "by: a name on one line")
     work = correcting.move(service, name, threshold, pixel_threshold, by, revision)
     return json_answer(await finished(request, work))
+
+
+@corrections.post(
+    "/self-test",
+    summary="Paint faults on good pictures, and tell which the line finds",
+    openapi_extra=openapi.IMAGES,
+    responses=openapi.answers(SelfTestAnswer, "not_found", *openapi.UPLOAD),
+)
+async def self_test(request: Request, name: ProfileName) -> Response:
+    """Send some of the profile's own good pictures once more: the server keeps none.
+
+    Each is left out of the memory while faults are painted on it. The outcome is kept with the profile, until that is
+    corrected or made anew. A prognosis, not a promise: painted faults are simpler than real ones.
+    """
+    service = service_of(request)
+    deciding = deciding_by(service, name)
+    async with uploads_of(request, service.config.limits.max_files) as files:
+        uploads = await finished(request, service.pictures(files, deciding.reading, None))
+        with service.admission.accepted(len(uploads)):
+            return json_answer(await finished(request, painting.paint(service, uploads, deciding)))

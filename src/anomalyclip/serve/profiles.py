@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from anomalyclip.calibration import Profile, calibrate, images_needed, smallest_rate
@@ -168,6 +168,12 @@ class Profiles:
         new = old.changed(profile, desk)
         self._refuse_bytes(new.nbytes() - old.nbytes())
         self._made[name] = new
+        return {"profile": summary(profile), **self._revisions(name)}
+
+    def annotate(self, name: str, profile: Profile) -> dict[str, Any]:
+        """As `change`, where nothing that decides was changed: the revision stays, so that nobody is in the way."""
+        old = self._now(name)
+        self._made[name] = replace(old, profile=profile)
         return {"profile": summary(profile), **self._revisions(name)}
 
     def remove(self, name: str) -> None:

@@ -214,6 +214,16 @@ class CorrectAnswer(ChangedProfile):
     skipped: list[Skipped]
 
 
+class SelfTestAnswer(ChangedProfile):
+    """Which painted faults a line finds."""
+
+    self_test: dict[str, Any] = Field(
+        description="`faults` painted, the share `found`, of all and by `kinds`; `tried`: each with `kind`, `size` "
+        "(share of the shorter side), `contrast` (of the grey scale) and the picture's `score` with it."
+    )
+    skipped: list[Skipped] = Field(description="What the profile does not remember.")
+
+
 class Corrected(BaseModel):
     """A line of a profile's journal."""
 

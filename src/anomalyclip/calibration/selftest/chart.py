@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
-from anomalyclip.calibration.profile_parts import SelfTest
+from anomalyclip.calibration.profile_parts import PaintedFault, SelfTest
 from anomalyclip.calibration.selftest.painters import KINDS, paint
 
 if TYPE_CHECKING:
@@ -48,18 +48,20 @@ def try_faults(
     pictures: Sequence[Good],
     held: Sequence[HeldOut],
     advance: Callable[[], object] = lambda: None,
+    *,
+    seconds: float = SECONDS,
 ) -> list[Tried]:
     """Every kind in every size and contrast, each on one of the memory's pictures, which is left out of it.
 
     Fewer where the model is slow, see :data:`SECONDS`.
 
-    pictures: in the order of the line's bank. held: each against it.
+    pictures: of the line's bank. held: each of them against it.
 
     Raises ImageReadError where a picture has gone meanwhile.
     """
     rng = np.random.default_rng(SEED)
     tried = []
-    end = time.monotonic() + SECONDS
+    end = time.monotonic() + seconds
     for index, (kind, size, contrast) in enumerate(plan()):
         if index >= len(KINDS) and time.monotonic() > end:
             break
@@ -99,7 +101,8 @@ def found_share(tried: Sequence[Tried], *, kind: str | None = None, size: float 
 def summary_of(tried: Sequence[Tried]) -> SelfTest:
     """What a profile keeps."""
     kinds = {kind: found_share(tried, kind=kind) for kind in KINDS if any(one.kind == kind for one in tried)}
-    return SelfTest(faults=len(tried), found=found_share(tried), kinds=kinds)
+    faults = tuple(PaintedFault(**one._asdict()) for one in tried)
+    return SelfTest(faults=len(tried), found=found_share(tried), kinds=kinds, tried=faults)
 
 
 def chart_lines(tried: Sequence[Tried], rate: float, at_tenth: float | None = None) -> list[str]:

@@ -35,6 +35,9 @@ export const goodPicture = (name, number) => ask(`v1/profiles/${encodeURICompone
 /** Correct a profile by one picture; its scores before and after. */
 export const correct = (name, file, options) => send(`${at(name)}/corrections?${new URLSearchParams(options)}`, [file]);
 
+/** Have faults painted on good pictures of a profile, which learns what it finds. */
+export const selfTest = (name, files) => send(`${at(name)}/self-test`, files);
+
 export const undo = (name, number, options) => ask(`${at(name)}/corrections/${number}?${new URLSearchParams(options)}`, { method: "DELETE" });
 export const corrections = (name) => ask(`${at(name)}/corrections`);
 /** The journal as text: csv or coco. */

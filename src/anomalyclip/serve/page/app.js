@@ -13,6 +13,7 @@ import { drawProgress, forgetAll, lookAgain, retry, take } from "./looking.js";
 import { setUpLive } from "./live.js";
 import { valueAt } from "./picture.js";
 import { listProfiles, setUpProfiles } from "./profiles.js";
+import { setUpPrognosis } from "./prognosis.js";
 import { drawRegions } from "./regions.js";
 import { lacking, saveCoco, saveCsv, saveJsonl, savePng, saveReport, saveZip } from "./save.js";
 import { scoreAt, words } from "./scale.js";
@@ -129,6 +130,7 @@ async function start() {
   setUpBeside(report);
   setUpProfiles(report);
   setUpCorrecting(report);
+  setUpPrognosis();
   listen();
   listenToPicture();
   try {

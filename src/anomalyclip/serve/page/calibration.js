@@ -3,6 +3,7 @@ import * as api from "./api.js";
 import { takeFiles } from "./drop.js";
 import { count, say } from "./language.js";
 import { choose, listProfiles, percent, revisions } from "./profiles.js";
+import { paintFaults } from "./prognosis.js";
 import { saveProfile } from "./save.js";
 import { change, onChange, state } from "./state.js";
 
@@ -10,11 +11,15 @@ const AT_ONCE = 8;
 const $ = (id) => document.getElementById(id);
 let normals = [];
 
+/** What was dropped as good. */
+export const goodPictures = () => normals;
+
 /** `given`: name of the profile that the server was started with, if it is the only one. */
 export function setUpCalibration(report, given) {
   takeFiles($("normals-drop"), $("normals-choose"), $("normals"), (files) => {
     normals = [...normals, ...files];
     showCount();
+    change();
   });
   $("rate").addEventListener("change", showCount);
   const failed = (error) => note(error.message, "bad");
@@ -77,6 +82,7 @@ async function run() {
   note(`${count(answer.images, "{n} normal image measured.", "{n} normal images measured.")} ${say("Thresholds are set.")}` +
     (answer.profile.remembered ? ` ${say("{n} are remembered; click a region to see the good patch beside it.", { n: answer.profile.remembered })}` : "") +
     (answer.earlier.length ? ` ${say("The earlier {name} is kept on the server (revision {revision}).", { name, revision: answer.earlier.at(-1) })}` : "") + told);
+  paintFaults(name); // what it will find comes when it is there
 }
 
 function tooFew({ images, smallest_rate: best, images_needed: needed, kept }, name, rate) {

@@ -24,13 +24,15 @@ export async function listProfiles() {
   return profiles;
 }
 
-/** Decide by a profile from now on; "" is by the sliders. */
-export async function choose(name) {
+/** Decide by a profile from now on; "" is by the sliders. again: only what is known of it is new, thresholds that were moved stay. */
+export async function choose(name, again = false) {
   if (name === "") return useProfile(null);
   const summary = (await listProfiles()).find((one) => one.name === name);
   const [file, { entries }] = await Promise.all([api.profile(name), api.corrections(name)]);
-  const { image, operating, memory } = file.profiles[0];
-  useProfile({ ...summary, scores: image.scores, operating, memory: memory?.sha256 });
+  const { image, operating, memory, setting = [], self_test: selfTest } = file.profiles[0];
+  const profile = { ...summary, scores: image.scores, operating, memory: memory?.sha256, pictures: memory?.pictures, setting, selfTest };
+  if (again && state.profile?.memory === profile.memory) change({ profile });
+  else useProfile(profile);
   change({ corrections: entries.filter((one) => one.in_force && one.action === "correct") });
 }
 
@@ -63,8 +65,6 @@ function showProfile() {
   $("save-profile").hidden = profile === null;
   $("keep-thresholds").hidden = profile === null || !state.moved;
   $("guarantee").textContent = profile === null ? "" : promise(profile);
-  $("setting").hidden = !profile?.scores.length;
-  if (profile) drawSetting(profile);
 }
 
 function promise(profile) {
@@ -85,10 +85,4 @@ function promise(profile) {
 function flags({ scores }) {
   const above = scores.filter((score) => Math.fround(score) >= Math.fround(state.threshold)).length;
   return say("Would flag {above} of your {all} good ({share}).", { above, all: scores.length, share: percent(above / scores.length) });
-}
-
-/** The three highest of the good pictures, which set the line, beside the threshold. */
-function drawSetting({ scores }) {
-  const highest = scores.slice(-3).map((score) => score.toFixed(3));
-  $("setting").textContent = say("The line is set by the highest scores of good pictures: {scores}.", { scores: highest.join(", ") });
 }
