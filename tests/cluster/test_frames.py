@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -60,3 +61,26 @@ def test_a_replaced_file_is_scored_again_with_all_its_pictures(worker: Worker, t
 def test_a_named_picture_stays_named(tmp_path: Path) -> None:
     path = stack(tmp_path / "a.tif", 51, 102)
     assert [source.path for source in list_sources([f"{path}#frame=1"])] == [f"{path}#frame=1"]
+
+
+def test_what_kills_its_decoder_costs_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A BMP of this size ends the process that decodes it, and only there (`tests/io/faults`)."""
+    faults = Path(__file__).parents[1] / "io/faults"
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(faults), os.environ.get("PYTHONPATH")])))
+    monkeypatch.setattr(Plan, "open_detector", lambda plan: BrightnessModel())
+    monkeypatch.setattr(
+        BrightnessModel, "provenance", lambda model: {"model": "stub", "prompts": "none", "settings": {}}
+    )
+    monkeypatch.setattr(BrightnessModel, "check", lambda model, geometry: None)
+    for name, size in (("deadly.bmp", (97, 89)), ("good.bmp", (8, 6))):
+        Image.new("RGB", size, (51, 51, 51)).save(tmp_path / name)
+    worker = Worker(Plan(Store(str(tmp_path / "out")), {}))
+    try:
+        worker.start()
+        block = Block(0, 0, tuple(Source(str(tmp_path / name)) for name in ("deadly.bmp", "good.bmp")))
+        receipt = worker.score(block)
+    finally:
+        worker._apart.close()
+    assert (receipt.rows, receipt.failed) == (2, 1)
+    assert "SIGSEGV" in rows(worker, block)[0]["error"]
+    assert round(rows(worker, block)[1]["score"] * 255) == 51

@@ -18,7 +18,7 @@ from anomalyclip.data.masks import MaskFiles, Reading, read_marked
 from anomalyclip.data.samples import load_mask
 from anomalyclip.errors import ImageReadError, InputError
 from anomalyclip.evaluation.truth import read_truth
-from anomalyclip.io.masks import turned
+from anomalyclip.io.mask_levels import turned
 from anomalyclip.io.reading import Reading as PictureReading
 
 SIZE = (60, 40)

@@ -194,7 +194,7 @@ def test_what_is_decoded_here_beside_it_is_a_fault(tmp_path, files):
 
 def test_a_suspect_is_decoded_apart_unless_nothing_is(tmp_path, files, monkeypatch):
     apart: list[str] = []
-    monkeypatch.setattr(isolation, "read_once", lambda path, **options: apart.append(Path(path).name))
+    monkeypatch.setattr(isolation.Decoders, "read", lambda self, path, **options: apart.append(Path(path).name))
     Image.new("RGB", (8, 8)).save(files[0], "PNG")
     for wanted in (True, False):
         killed_while(tmp_path / "notes", files[0], elsewhere=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from PIL import Image, ImageDraw
 from anomalyclip.calibration.plot_parts import BLUE, FAINT, INK, PAPER, RED, WIDTH, font
 from anomalyclip.calibration.selftest.chart import CONTRASTS, SIZES, found_share
 from anomalyclip.calibration.selftest.painters import KINDS
+from anomalyclip.io import read_image_bytes
 from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ def draw_unusual(unusual: Sequence[Unusual], profile: Profile) -> Image.Image:
     for column, (spoiler, thumbnail) in enumerate(unusual):
         left, below = _LEFT + column * (_SHOWN + 50), _HEAD + _SHOWN + 8
         if thumbnail is not None:
-            with Image.open(io.BytesIO(thumbnail)) as image:
-                shown = image.convert("RGB")
+            shown = read_image_bytes(thumbnail)
             shown.thumbnail((_SHOWN, _SHOWN))
             paper.paste(shown, (left, _HEAD + _SHOWN - shown.height))
         name = printable(Path(spoiler.path).name)

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from anomalyclip.io.apart import apart
 from anomalyclip.settings import Setting, settings_of
 
 _TYPES: dict[type, click.ParamType[Any]] = {
@@ -131,7 +132,9 @@ def verb(
 
     def decorate(function: Callable[[Given], None]) -> Command:
         def call(**values: Any) -> None:
-            function(Given(name, {key: value if value != () else None for key, value in values.items()}))
+            given = Given(name, {key: value if value != () else None for key, value in values.items()})
+            with apart(getattr(given, "isolate", "auto")):  # whatever of theirs it reads: pictures, masks, regions
+                function(given)
 
         parameters = [_parameter(setting) for setting in settings_of(name).values()]
         return Command(

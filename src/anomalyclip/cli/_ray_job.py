@@ -86,11 +86,6 @@ def check_engine(given: Given, *files: str) -> None:
         raise ConfigError(f"{', '.join(of_ray)} is of clusters: add --engine ray")
     if given.engine == "ray" and given.output is None:
         raise ConfigError("--engine ray needs a place for its Parquet files that every node can write to: --output DIR")
-    if given.engine == "ray" and given.isolate == "on":
-        raise ConfigError(
-            "--isolate on: Ray's workers decode in their own processes, which Ray starts again when a file ends one; "
-            "leave it out, or run without --engine ray"
-        )
     refused = given.said(*files)
     if given.engine == "ray" and refused:
         raise ConfigError(
@@ -117,6 +112,7 @@ def ray_job(job: DetectJob) -> RayJob:
         batch_size=given.batch_size,
         reading=job.reading,
         frames=given.frames,
+        isolate=given.isolate,
     )
     return RayJob(
         plan=plan,

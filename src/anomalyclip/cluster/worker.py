@@ -7,7 +7,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from anomalyclip.detect import InputItem, Provenance, Result, Rules, detect_stre
 from anomalyclip.detect.identity import Identity
 from anomalyclip.detect.result import to_row
 from anomalyclip.geometry import Areas, Geometry
+from anomalyclip.io.apart import Isolate, apart
 from anomalyclip.io.frames import frame_path, split_frame, wanted
 from anomalyclip.io.reading import Reading
 
@@ -38,7 +39,7 @@ class Plan:
 
     loading: keywords of `anomalyclip.opening.open_detector`. readers: threads that fetch and decode. profile: gives
     p-values; its thresholds are in `rules` already, and its reading in `reading`. frames: pictures taken of a file of
-    several, None is all.
+    several, None is all. isolate: what of them is decoded in processes of its own, see `anomalyclip.io.apart`.
     """
 
     store: Store
@@ -51,6 +52,7 @@ class Plan:
     readers: int = 2
     reading: Reading = field(default_factory=Reading)
     frames: int | None = None
+    isolate: Isolate = "auto"
 
     def open_detector(self) -> Any:
         """Load the model; in the worker."""
@@ -98,6 +100,7 @@ class Worker:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self._apart = ExitStack()
 
     def start(self) -> Provenance:
         """Load the model; gives what every row of this worker records. Raises AnomalyClipError."""
@@ -105,6 +108,7 @@ class Worker:
 
         cv2.setNumThreads(1)
         plan = self.plan
+        self._apart.enter_context(apart(plan.isolate))  # as long as the actor lives
         self.detector = plan.open_detector()
         self.detector.check(plan.geometry)
         thresholds = {"threshold": plan.rules.threshold, "pixel_threshold": plan.rules.pixel_threshold}

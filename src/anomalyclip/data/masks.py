@@ -22,7 +22,7 @@ from anomalyclip.io.names import printable
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from anomalyclip.io.masks import MaskLevels
+    from anomalyclip.io.mask_levels import MaskLevels
 
 #: A mask may be stored smaller than its image, and rounding then shifts the ratio of its sides a little.
 RATIO_TOLERANCE = 0.02
@@ -233,7 +233,8 @@ def _upright(
     Annotation tools draw on the picture as stored or as shown; where EXIF turns it, the size tells which, or nothing
     does.
     """
-    from anomalyclip.io.masks import stored_orientation, turned
+    from anomalyclip.io.mask_levels import turned
+    from anomalyclip.io.masks import stored_orientation
 
     if orientation not in range(2, 9):
         return marked, None
@@ -250,7 +251,7 @@ def _upright(
 
 
 def _same_when_turned(marked: NDArray[np.bool_], orientation: int) -> bool:
-    from anomalyclip.io.masks import turned
+    from anomalyclip.io.mask_levels import turned
 
     return np.array_equal(marked, turned(marked, orientation))
 

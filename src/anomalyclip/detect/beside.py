@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from anomalyclip.detect.result import Pair
+from anomalyclip.errors import ImageReadError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -39,14 +39,13 @@ def pairs_of(finished: Finished, good: Sequence[bytes]) -> tuple[Pair, ...]:
 
 
 def _opened(good: Sequence[bytes], number: int) -> Image | None:
-    from PIL import Image
+    from anomalyclip.io import read_image_bytes
 
     if number >= len(good):
         return None
     try:
-        image = Image.open(io.BytesIO(good[number]), formats=["JPEG"])
-        return image.convert("RGB") if image.width * image.height <= _MOST_PIXELS else None
-    except (OSError, ValueError):  # a memory of somebody else's making
+        return read_image_bytes(good[number], max_pixels=_MOST_PIXELS)
+    except ImageReadError:  # a memory of somebody else's making
         return None
 
 

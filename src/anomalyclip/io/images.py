@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from anomalyclip.io import attempts, content, decoding, frames, isolation
+from anomalyclip.io import attempts, content, decoding, frames
+from anomalyclip.io.apart import decoders_for
 from anomalyclip.io.decoding import notes_of
 from anomalyclip.io.full_scale import FullScale
 from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, SUFFIXES
@@ -67,11 +68,10 @@ def read_image(
     def read(file: BinaryIO) -> Image.Image:
         return content.rgb(file, max_pixels, frame=frame, axis=axis, full_scale=full_scale)
 
-    with attempts.reading(path):
-        if attempts.read_apart(path):
+    with attempts.reading(path), decoders_for(path) as elsewhere:
+        if elsewhere is not None:
             options: dict[str, Any] = {"frame": frame, "axis": axis, "max_pixels": max_pixels}
-            with attempts.elsewhere():
-                return isolation.read_once(path, full_scale=full_scale, **options)
+            return elsewhere.read(path, full_scale=full_scale, **options)
         return use_file(path, read, max_bytes)
 
 
@@ -91,7 +91,11 @@ def read_image_bytes(
         check_bytes(len(data), max_bytes)
         return content.rgb(io.BytesIO(data), max_pixels, frame=frame, axis=axis, full_scale=full_scale)
 
-    return reported(name, read)
+    with decoders_for(data) as elsewhere:
+        if elsewhere is not None:
+            options: dict[str, Any] = {"frame": frame, "axis": axis, "max_pixels": max_pixels}
+            return elsewhere.read(data, name=name, full_scale=full_scale, **options)
+        return reported(name, read)
 
 
 def read_mask(
@@ -113,7 +117,9 @@ def read_mask(
     def read(file: BinaryIO) -> npt.NDArray[np.bool_]:
         return decoding.foreground(*content.decode(file, max_pixels, windowed=False, frame=frame, axis=axis))
 
-    with attempts.reading(path):
+    with attempts.reading(path), decoders_for(path) as elsewhere:
+        if elsewhere is not None:
+            return elsewhere.mask(path, frame=frame, axis=axis, max_pixels=max_pixels)
         return use_file(path, read, max_bytes)
 
 
@@ -128,4 +134,7 @@ def image_size(
     """(width, height) of the upright image, from the header where that suffices. Raises `ImageReadError`."""
     if frame is None:
         path, frame = frames.split_frame(path)
-    return use_file(path, lambda file: content.upright_size(file, max_pixels, frame, axis), max_bytes)
+    with decoders_for(path) as elsewhere:
+        if elsewhere is not None:
+            return elsewhere.size(path, frame=frame, axis=axis, max_pixels=max_pixels)
+        return use_file(path, lambda file: content.upright_size(file, max_pixels, frame, axis), max_bytes)

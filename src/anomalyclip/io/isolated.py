@@ -15,19 +15,24 @@ import os
 import signal
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from anomalyclip.errors import ImageReadError
 from anomalyclip.io import content, decoding, frames, inspection
 from anomalyclip.io.full_scale import parse_full_scale
 from anomalyclip.io.limits import DEFAULT_MAX_BYTES
+from anomalyclip.io.mask_levels import levels_in
 from anomalyclip.io.opened import reported, use_file
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    import numpy as np
+    from numpy.typing import NDArray
+
+T = TypeVar("T")
+Answer = tuple[dict[str, Any], bytes]
 
 _SLACK = 192 << 20  # bytes beyond the header's account: tables of codecs, threads' stacks, what was freed in pieces
 _KEPT = 96 << 20  # bytes that may stay with us between two pictures
@@ -115,31 +120,58 @@ def _overrun(number: int, frame: object) -> None:
     raise Overrun
 
 
-def _answered(message: dict[str, Any], data: bytes, limits: _Limits) -> tuple[dict[str, Any], bytes]:
+def _answered(message: dict[str, Any], data: bytes, limits: _Limits) -> Answer:
     """What was asked, or the reason why not; whatever a decoder raises is a reason."""
     name = str(message["name"])
     try:
         if message["ask"] == "survey":
             return _surveyed(data, name, message), b""
         inspection.checked = limits.of_header
-        image = _read(data, name, message)
-        notes = list(decoding.notes_of(image))
-        return {"width": image.width, "height": image.height, "notes": notes}, image.tobytes()
+        return _ASKED[message["ask"]](data, name, message)
     except ImageReadError as error:
         return {"error": str(error)}, b""
     except MemoryError:
         return {"error": f"{name}: not enough memory to decode it; scale it down"}, b""
 
 
-def _read(data: bytes, name: str, message: dict[str, Any]) -> Image:
-    options = {key: message[key] for key in ("max_pixels", "frame", "axis")}
-    options["full_scale"] = parse_full_scale(message["full_scale"])
+def _used(data: bytes, name: str, message: dict[str, Any], use: Callable[..., T], **options: Any) -> T:
+    """`use(file, max_pixels, frame=...)` of the file that is asked for."""
+    options |= {"max_pixels": message["max_pixels"], "frame": message["frame"]}
     if message["path"] is None:
-        return reported(name, lambda: content.rgb(io.BytesIO(data), **options))
+        return reported(name, lambda: use(io.BytesIO(data), **options))
     path = os.fsdecode(bytes.fromhex(message["path"]))
     if message["frame"] is None:
         path, options["frame"] = frames.split_frame(path)
-    return use_file(path, lambda file: content.rgb(file, **options), DEFAULT_MAX_BYTES)
+    return use_file(path, lambda file: use(file, **options), DEFAULT_MAX_BYTES)
+
+
+def _read(data: bytes, name: str, message: dict[str, Any]) -> Answer:
+    scale = parse_full_scale(message["full_scale"])
+    image = _used(data, name, message, content.rgb, axis=message["axis"], full_scale=scale)
+    notes = list(decoding.notes_of(image))
+    return {"width": image.width, "height": image.height, "notes": notes}, image.tobytes()
+
+
+def _size(data: bytes, name: str, message: dict[str, Any]) -> Answer:
+    width, height = _used(data, name, message, content.upright_size, axis=message["axis"])
+    return {"width": width, "height": height}, b""
+
+
+def _mask(data: bytes, name: str, message: dict[str, Any]) -> Answer:
+    def marked(file: BinaryIO, **options: Any) -> NDArray[np.bool_]:
+        return decoding.foreground(*content.decode(file, windowed=False, **options))
+
+    found = _used(data, name, message, marked, axis=message["axis"])
+    return {"shape": found.shape, "dtype": "bool"}, found.tobytes()
+
+
+def _levels(data: bytes, name: str, message: dict[str, Any]) -> Answer:
+    found = _used(data, name, message, levels_in)
+    told = {key: value for key, value in vars(found).items() if key != "levels"}
+    return {"shape": found.levels.shape, "dtype": found.levels.dtype.name, **told}, found.levels.tobytes()
+
+
+_ASKED = {"read": _read, "size": _size, "mask": _mask, "levels": _levels}
 
 
 def _surveyed(data: bytes, name: str, message: dict[str, Any]) -> dict[str, Any]:

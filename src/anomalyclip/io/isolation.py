@@ -7,6 +7,7 @@ ends its process; so does whoever cancels its `Ticket`. The next picture gets a 
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import platform
 import queue
@@ -20,11 +21,15 @@ from anomalyclip.errors import ImageReadError
 from anomalyclip.io.decoder_process import Child, Died
 from anomalyclip.io.full_scale import FullScale
 from anomalyclip.io.limits import DEFAULT_MAX_PIXELS
+from anomalyclip.io.mask_levels import MaskLevels
 from anomalyclip.io.names import StrPath, printable
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL.Image import Image
 
+_SAMPLES = {"bool": 1, "uint8": 1, "uint16": 2, "uint32": 4, "uint64": 8, "float16": 2, "float32": 4, "float64": 8}
 SECONDS = 20.0
 """Of CPU that decoding one picture may take."""
 CLOCK = 80.0
@@ -149,6 +154,34 @@ class Decoders:
             image.info[NOTES] = tuple(map(str, answer["notes"]))
         return image
 
+    def size(
+        self, source: StrPath, *, frame: int | None = None, axis: str = "z", max_pixels: int = DEFAULT_MAX_PIXELS
+    ) -> tuple[int, int]:
+        """As `image_size`. Raises ImageReadError."""
+        answer, _ = self._ask("size", source, "image", None, {"frame": frame, "axis": axis, "max_pixels": max_pixels})
+        return int(answer["width"]), int(answer["height"])
+
+    def mask(
+        self, source: StrPath, *, frame: int | None = None, axis: str = "z", max_pixels: int = DEFAULT_MAX_PIXELS
+    ) -> NDArray[np.bool_]:
+        """As `read_mask`. Raises ImageReadError."""
+        options = {"frame": frame, "axis": axis, "max_pixels": max_pixels}
+        return _array(*self._ask("mask", source, "image", None, options), source)
+
+    def levels(
+        self,
+        source: StrPath | bytes,
+        *,
+        name: str = "image",
+        frame: int | None = None,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+    ) -> MaskLevels:
+        """As `read_mask_levels` of a path or `mask_levels_of` content. Raises ImageReadError."""
+        answer, data = self._ask("levels", source, name, None, {"frame": frame, "max_pixels": max_pixels})
+        levels = _array(answer, data, name if isinstance(source, bytes) else source)
+        flags = {key: bool(answer[key]) for key in ("lossy", "white_is_zero")}
+        return MaskLevels(levels, float(answer["full"]), place=str(answer["place"]), **flags)
+
     def survey(
         self,
         data: bytes,
@@ -212,10 +245,12 @@ class Decoders:
         return answer, pixels
 
 
-def read_once(source: StrPath | bytes, **options: Any) -> Image:
-    """`Decoders.read` in a process that is made for this one. Raises ImageReadError."""
-    decoders = Decoders(1)
-    try:
-        return decoders.read(source, **options)
-    finally:
-        decoders.close()
+def _array(answer: dict[str, Any], data: bytearray, source: StrPath) -> NDArray[Any]:
+    """Of rows and columns. Raises ImageReadError for what its decoder cannot have meant."""
+    import numpy as np
+
+    shape, kind = [int(side) for side in answer["shape"]], str(answer["dtype"])
+    size = _SAMPLES.get(kind, 0)
+    if len(shape) != 2 or min(shape) < 1 or math.prod(shape) * size != len(data):
+        raise ImageReadError(f"{printable(source)}: its decoder gave {len(data):,} bytes for {shape} {kind}")
+    return np.frombuffer(data, kind).reshape(shape)

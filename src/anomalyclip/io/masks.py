@@ -1,47 +1,16 @@
-"""A mask file as levels: how strongly each pixel is marked, before anyone decides what counts as marked.
-
-The level of a pixel is its largest colour channel, at the file's own depth, and 0 where the pixel is transparent; a
-palette counts by its colours. Two kinds of files keep the truth elsewhere: RGBA whose colours are all black holds it in
-its alpha channel, a palette of blacks in its indices.
-"""
+"""Masks of files, undecided (see `mask_levels`), and what their headers say."""
 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, BinaryIO
-
-import numpy as np
 
 from anomalyclip.errors import ImageReadError
-from anomalyclip.io import content, decoding, frames, headers, images, inspection, jpeg2000
-from anomalyclip.io.depth import Raster, scale_of
+from anomalyclip.io import attempts, frames, images, inspection
+from anomalyclip.io.apart import decoders_for
 from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS
+from anomalyclip.io.mask_levels import MaskLevels, levels_in
+from anomalyclip.io.names import StrPath
 from anomalyclip.io.opened import reported, use_file
-from anomalyclip.io.tiff import layout
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from PIL import Image
-
-    from anomalyclip.io.names import StrPath
-
-_LOSSY = frozenset({"JPEG", "AVIF", "HEIC"})
-
-
-@dataclass(frozen=True)
-class MaskLevels:
-    """levels: (H, W) uint8, uint16 or float32, upright by the file's own EXIF orientation; 0 is unmarked.
-
-    full: the level of a fully marked pixel in this depth. lossy: the format changes values. place: where the truth lies
-    if not in the colours: "alpha" or "palette". white_is_zero: a 1-bit TIFF whose stored ones are black.
-    """
-
-    levels: NDArray[Any]
-    full: float
-    lossy: bool = False
-    place: str = ""
-    white_is_zero: bool = False
 
 
 def read_mask_levels(
@@ -49,12 +18,18 @@ def read_mask_levels(
 ) -> MaskLevels:
     """Read a mask file without deciding what it marks. Raises ImageReadError."""
     path, frame = frames.split_frame(path)
-    return use_file(path, lambda file: _levels(file, max_pixels, frame), max_bytes)
+    with attempts.reading(path), decoders_for(path) as elsewhere:
+        if elsewhere is not None:
+            return elsewhere.levels(path, frame=frame, max_pixels=max_pixels)
+        return use_file(path, lambda file: levels_in(file, max_pixels, frame), max_bytes)
 
 
 def mask_levels_of(data: bytes, name: str, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> MaskLevels:
     """The same for a mask held in memory; `name` stands in the messages. Raises ImageReadError."""
-    return reported(name, lambda: _levels(io.BytesIO(data), max_pixels, None))
+    with decoders_for(data) as elsewhere:
+        if elsewhere is not None:
+            return elsewhere.levels(data, name=name, max_pixels=max_pixels)
+        return reported(name, lambda: levels_in(io.BytesIO(data), max_pixels, None))
 
 
 def stored_orientation(path: StrPath, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> tuple[int, tuple[int, int]]:
@@ -73,72 +48,3 @@ def shown_size(path: StrPath) -> tuple[int, int] | None:
         return images.image_size(path)
     except ImageReadError:
         return None
-
-
-def _levels(file: BinaryIO, max_pixels: int, frame: int | None) -> MaskLevels:
-    kind = headers.sniff(file)
-    header = inspection.read_header(file, max_pixels, frame or 0) if kind in ("TIFF", "WEBP") else None
-    one_bit = header is not None and header.bits == 1
-    pixels, orientation = content.decode(file, max_pixels, windowed=False, frame=frame)
-    if isinstance(pixels, Raster):
-        found = replace(_of_raster(pixels), white_is_zero=one_bit and pixels.white_is_zero)
-    else:
-        found = _of_image(pixels)
-    lossy = kind in _LOSSY or (header is not None and _is_lossy(header))
-    lossy = lossy or (kind == "JPEG2000" and jpeg2000.is_irreversible(file))
-    found = replace(found, lossy=lossy and not found.place)
-    if orientation == 1:
-        return found
-    return replace(found, levels=turned(found.levels, orientation))
-
-
-def _is_lossy(header: inspection.Header) -> bool:
-    return bool(header.facts.lossy if header.format == "WEBP" else header.facts[1].compression == layout.JPEG)
-
-
-def turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Pixels (H, W, ...) as EXIF says they are to be shown; 1, and what EXIF does not know, leave them."""
-    if orientation in (5, 6, 7, 8):
-        pixels = pixels.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    return np.ascontiguousarray(pixels)
-
-
-def _of_raster(raster: Raster) -> MaskLevels:
-    values = raster.values
-    if values.dtype.kind == "f":
-        values = np.nan_to_num(values.astype(np.float32), nan=0.0)
-    full = (raster.stated or scale_of(values)).white
-    if values.dtype.kind not in "uf":
-        values = np.maximum(values, 0)
-    if raster.white_is_zero:
-        values = (full - np.minimum(values, full)).astype(values.dtype)
-    levels = values.max(axis=2) if values.ndim == 3 else values
-    return _visible(np.maximum(levels, 0), raster.alpha, full)
-
-
-def _of_image(image: Image.Image) -> MaskLevels:
-    if image.mode in ("1", "L") and "transparency" not in image.info:
-        return MaskLevels(np.asarray(image.convert("L")), 255.0)
-    if decoding._has_alpha(image):
-        rgba = np.asarray(decoding._rgba(image))
-        found = _visible(rgba[..., :3].max(axis=2), rgba[..., 3], 255.0)
-    else:
-        found = MaskLevels(np.asarray(image.convert("RGB")).max(axis=2), 255.0)
-    if image.mode == "P" and not found.levels.any():
-        indices = np.asarray(image)
-        if indices.any():
-            return MaskLevels(indices, 255.0, place="palette")
-    return found
-
-
-def _visible(levels: NDArray[Any], alpha: NDArray[Any] | None, full: float) -> MaskLevels:
-    if alpha is None:
-        return MaskLevels(levels, full)
-    seen = np.where(alpha > 0, levels, np.zeros((), levels.dtype))
-    if not levels.any() and (alpha == 0).any() and (alpha > 0).any():
-        return MaskLevels(alpha, full, place="alpha")
-    return MaskLevels(seen, full)

@@ -1,30 +1,17 @@
-"""Reading an untrusted picture here, or in a process that can be ended.
-
-`auto` costs an ordinary line nothing: JPEG and PNG, whose decoders are the most hardened there are and whose headers
-are counted before (scans, chunks, pixels), are decoded here; every other format, and every file that a process has died
-of (`attempts`), in a process of its own.
-"""
+"""Reading an untrusted picture here, or in one of a run's own processes that can be ended; see `apart`."""
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from anomalyclip.errors import ImageReadError
 from anomalyclip.io import attempts
-from anomalyclip.io.headers import sniff
+from anomalyclip.io.apart import Isolate, wants_apart
 from anomalyclip.io.images import read_image, read_image_bytes
 from anomalyclip.io.isolation import Decoders
-from anomalyclip.io.limits import DEFAULT_MAX_BYTES
 from anomalyclip.io.names import StrPath
-from anomalyclip.io.opened import reported, use_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-Isolate = Literal["auto", "on", "off"]
-_HARDENED = ("JPEG", "PNG")
 
 
 class Untrusted:
@@ -46,16 +33,5 @@ class Untrusted:
         self._decoders.close()
 
     def _apart(self, source: StrPath | bytes, path: StrPath) -> bool:
-        if self.isolate != "auto":
-            return self.isolate == "on"
-        return attempts.read_apart(path) or _kind(source) not in _HARDENED
-
-
-def _kind(source: StrPath | bytes) -> str:
-    """The format; "" for what is none, which the reader refuses in its own words."""
-    try:
-        if isinstance(source, bytes):
-            return reported("image", lambda: sniff(io.BytesIO(source)))
-        return use_file(Path(source), sniff, DEFAULT_MAX_BYTES)
-    except ImageReadError:
-        return _HARDENED[0]
+        suspect = self.isolate != "off" and attempts.read_apart(path)
+        return suspect or wants_apart(self.isolate, source)

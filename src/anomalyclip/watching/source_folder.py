@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING
 from anomalyclip.detect.inputs import InputItem, formula_safe
 from anomalyclip.detect.names import frame_key, path_key
 from anomalyclip.errors import AnomalyClipError, ImageReadError, InputError
+from anomalyclip.io.apart import Isolate
 from anomalyclip.io.frames import frame_path, wanted
 from anomalyclip.io.limits import DEFAULT_MAX_BYTES
 from anomalyclip.io.names import printable
 from anomalyclip.io.reading import Reading
 from anomalyclip.io.regular import open_regular
 from anomalyclip.io.scanning import Kind, Memo, PassedOver, scan
-from anomalyclip.io.untrusted import Isolate, Untrusted
+from anomalyclip.io.untrusted import Untrusted
 from anomalyclip.watching.arrival import FileMark, FrameMark
 from anomalyclip.watching.journal import Journal
 from anomalyclip.watching.settling import EMPTY_PATIENCE, GONE, PASSING, TRIES, Pending, Stat
