@@ -126,6 +126,6 @@ async def self_test(request: Request, name: ProfileName) -> Response:
     service = service_of(request)
     deciding = deciding_by(service, name)
     async with uploads_of(request, service.config.limits.max_files) as files:
-        uploads = await finished(request, service.pictures(files, deciding.reading, None))
-        with service.admission.accepted(len(uploads)):
-            return json_answer(await finished(request, painting.paint(service, uploads, deciding)))
+        with service.admission.accepted(len(files)) as stay:
+            uploads = await finished(request, service.pictures(files, deciding.reading, None, stay))
+            return json_answer(await finished(request, painting.paint(service, uploads, deciding, stay)))

@@ -25,7 +25,7 @@ _GUARDED = "/v1/"
 _WORK = frozenset(
     {"/v1/detect", "/v1/calibrate", "/v1/profiles", "/v1/part", "/v1/report"}
 )  # hold a place while they are carried out
-_CORRECTIONS = "/corrections"  # so do those of a profile
+_OF_PROFILES = ("/corrections", "/self-test")  # so do those of a profile
 _METHODS = frozenset({"GET", "HEAD", "POST", "DELETE"})
 _GONE = 499  # what proxies log for a client that left
 _HEADERS = {
@@ -98,7 +98,7 @@ class Guard:
 
     def _place(self, scope: Scope) -> AbstractContextManager[None]:
         path = scope["path"]
-        working = scope["method"] == "POST" and (path in _WORK or path.endswith(_CORRECTIONS))
+        working = scope["method"] == "POST" and (path in _WORK or path.endswith(_OF_PROFILES))
         return self.admission.request() if working else nullcontext()
 
     def _record(self, scope: Scope, incoming: Incoming, outgoing: Outgoing, request_id: str, seconds: float) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from anomalyclip.calibration import Profile
     from anomalyclip.calibration.gathering import Good
     from anomalyclip.judges.memory.line import Line
+    from anomalyclip.serve.admission import Stay
     from anomalyclip.serve.service import Service
     from anomalyclip.serve.uploads import Upload
     from anomalyclip.serve.work import Deciding
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _SHARE = 3  # of the time that a request may take, for painting; the rest is for reading and waiting
 
 
-async def paint(service: Service, uploads: Sequence[Upload], deciding: Deciding) -> dict[str, Any]:
+async def paint(service: Service, uploads: Sequence[Upload], deciding: Deciding, stay: Stay) -> dict[str, Any]:
     """The profile with its self-test, and its revision; pictures that it does not remember are told as skipped.
 
     deciding: with the profile.
@@ -49,7 +50,7 @@ async def paint(service: Service, uploads: Sequence[Upload], deciding: Deciding)
         answer = service.profiles.annotate(name, tested(profile, found))
         return {**answer, "self_test": found.model_dump(mode="json"), "skipped": skipped}
 
-    with service.decoding.ending(ticket):
+    with service.decoding.ending(ticket), stay.aside():
         most = max(upload.cost for upload in uploads)
         async with service.decoding.ledger.hold(min(service.decoding.ledger.most, 2 * most)):
             return await service.one_by_one(run)
