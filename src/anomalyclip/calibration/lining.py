@@ -87,7 +87,7 @@ def learn(
     described = [np.concatenate([view.described for view in picture.remembered]) for picture in pictures]
     bank = make_bank(described, full, source)
     held = [HeldOut(picture.seen, bank, number) for number, picture in enumerate(pictures)]
-    twins = twins_among(held)
+    twins = twins_among(held, [picture.thumbnail for picture in pictures])
     for group in twins:
         for number in group:
             held[number].leave_out_too(group)

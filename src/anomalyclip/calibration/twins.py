@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from anomalyclip.calibration.overlaid import overlaid
 from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
@@ -29,21 +30,27 @@ to .82. Parts that always lie alike have their patches in place, too, and are to
 _SHOWN = 3
 
 
-def twins_among(held: Sequence[HeldOut]) -> list[list[int]]:
+def twins_among(held: Sequence[HeldOut], thumbnails: Sequence[bytes] = ()) -> list[list[int]]:
     """Groups of two or more pictures that are near-duplicates, each in ascending order; none that holds half of all.
 
-    Groups join where any two are twins. Where half of the pictures are alike, that is what the line looks like.
+    Groups join where any two are twins: by their patches, or laid over each other. Where half of the pictures are
+    alike, that is what the line looks like. thumbnails: small pictures of them, see :func:`overlaid`; () asks patches
+    alone.
     """
     count = len(held)
     away = np.array([np.mean([near.mean(axis=1) for near in one.by_picture()], axis=0) for one in held])
     away = np.maximum(away, away.T)
     rows, columns = np.triu_indices(count, 1)
     near = away[rows, columns] < NEARER * np.median(away[rows, columns])
+    pairs = [
+        (first, second)
+        for first, second in zip(rows[near].tolist(), columns[near].tolist(), strict=True)
+        if _in_place(held[first], held[second])
+    ]
     home = {number: {number} for number in range(count)}
-    for first, second in zip(rows[near].tolist(), columns[near].tolist(), strict=True):
-        if home[first] is not home[second] and _in_place(held[first], held[second]):
-            both = home[first] | home[second]
-            home |= dict.fromkeys(both, both)
+    for first, second in (*pairs, *(overlaid(thumbnails, away) if len(thumbnails) == count else ())):
+        both = home[first] | home[second]
+        home |= dict.fromkeys(both, both)
     groups = {tuple(sorted(group)) for group in home.values() if 2 <= len(group) <= count // 2}
     return [list(group) for group in sorted(groups)]
 
