@@ -92,11 +92,31 @@ def test_a_patch_is_compared_with_those_of_its_view_that_share_nothing_with_it()
     rng = np.random.default_rng(3)
     described = unit(rng.normal(size=(6 * 5, 4)).astype(np.float32))
     view = Seen(described, (6, 5), np.zeros(30, np.float32), 0.5, np.zeros((4, 4), np.float32))
-    for patch, found in enumerate(view.to_itself):
+    for patch, found in enumerate(view.to_itself(np.arange(30))):
         row, column = divmod(patch, 5)
         apart = [n for n in range(30) if max(abs(n // 5 - row), abs(n % 5 - column)) >= APART]
         assert found == pytest.approx(min(1 - described[patch] @ described[n] for n in apart), abs=1e-6)
     small = Seen(described[:6], (2, 3), np.ones(6, np.float32), 0.5, np.zeros((4, 4), np.float32))
-    assert np.isinf(small.to_itself).all()
+    assert np.isinf(small.to_itself(np.arange(6))).all()
     found = parts_of(SOURCE, small, np.arange(6, dtype=np.float32))
     assert_allclose(found[[3, 4]], found[:2])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_only_patches_that_could_be_hottest_are_asked_for_their_like(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    described = unit(rng.normal(size=(20 * 12, 6)).astype(np.float32))
+    words = rng.beta(1, 4, 240).astype(np.float32)
+    view = Seen(described, (20, 12), words, 0.5, np.zeros((4, 4), np.float32))
+    distances = (rng.random(240) ** 3 * (0.02 if seed % 2 else 2)).astype(np.float32)
+    novel = np.minimum(distances, view.to_itself(np.arange(240)))
+    hottest = [np.sort(values)[-2:].mean() for values in (novel, novel * words)]
+    assert_allclose(view.novelty(distances), hottest, rtol=1e-5)
+
+
+def test_leaving_one_picture_out_is_known_from_the_two_nearest() -> None:
+    learned = line_of([0.05] * 6 + [0.6] * 6)
+    for one in learned.held:
+        for number in range(12):
+            direct = [near.distances for near in one.against(number)]
+            assert_allclose(one._distances_but(number), direct, atol=0)

@@ -97,6 +97,8 @@ def learn(
         levels = levels_of(held)
         for one in held:
             one.levels = levels_of(held, *((one.own,) if one.own is not None else ()))
+    for one in held:
+        one.mixture = mixture
     parts = [one.parts() for one in held]
     every = np.concatenate(parts)
     centre, spread = every.mean(axis=0), _spread(every)

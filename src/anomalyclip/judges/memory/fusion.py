@@ -126,8 +126,7 @@ def parts_of(
         return parts
     parts[:ALONE] = statistics(distances[None], view.words[None], np.array([view.whole]))[0]
     if mixture is None or mixture.novelty or mixture.novelty_product:
-        novel = np.minimum(distances, view.to_itself)
-        parts[3:5] = top_mean(novel), top_mean(novel * view.words)
+        parts[3:5] = view.novelty(distances)
     if expected is not None:
         parts[5:] = level(parts) - expected
     return parts

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from anomalyclip.judges.memory.bank import Bank
+    from anomalyclip.judges.memory.fusion import Mixture
     from anomalyclip.judges.memory.seen import Seen
 
     Floats = NDArray[np.float32]
@@ -44,22 +45,25 @@ class HeldOut:
         near: (views, P, parts, N) distance of each patch to the nearest patch of each picture of the bank.
         levels: (P, 2) what the good pictures have themselves without this one, see :func:`levels_of`; None where kinds
             do not count.
+        mixture: statistics that do not count in it need not be made; None makes all.
     """
 
     def __init__(self, views: Sequence[Seen], bank: Bank, own: int | None, twins: Iterable[int] = ()) -> None:
         self.views, self.bank, self.own, self.twins = views, bank, own, frozenset(twins)
         self.near = [bank.by_picture(view.described, view.grid) for view in views]
         self.levels: NDArray[np.float64] | None = None
+        self.mixture: Mixture | None = None
 
     def leave_out_too(self, twins: Iterable[int]) -> None:
         """From now on."""
         self.twins = frozenset(twins) - {self.own}
-        vars(self).pop("_left_out", None)
+        for kept in ("_left_out", "_two_nearest"):
+            vars(self).pop(kept, None)
 
     def repainted(self, views: Sequence[Seen]) -> HeldOut:
         """Other views of the same picture, left out of the same bank."""
         other = HeldOut(views, self.bank, self.own, self.twins)
-        other.levels = self.levels
+        other.levels, other.mixture = self.levels, self.mixture
         return other
 
     def against(self, *without: int) -> list[Against]:
@@ -95,7 +99,7 @@ class HeldOut:
     def parts(self, *without: int) -> NDArray[np.float64]:
         """Statistics (views, 7), see :data:`anomalyclip.judges.memory.fusion.STATISTICS`."""
         rows = [
-            parts_of(self.bank.source, view, one.distances, one.expected(self.levels))
+            parts_of(self.bank.source, view, one.distances, one.expected(self.levels), self.mixture)
             for view, one in zip(self.views, self.against(*without), strict=True)
         ]
         return np.stack(rows)
@@ -103,10 +107,29 @@ class HeldOut:
     def level(self, *without: int) -> NDArray[np.float64]:
         """(2,) ln memory and ln product, mean over the views."""
         found = [
-            level(statistics(one.distances[None], view.words[None], np.array([view.whole]))[0])
-            for view, one in zip(self.views, self.against(*without), strict=True)
+            level(statistics(distances[None], view.words[None], np.array([view.whole]))[0])
+            for view, distances in zip(self.views, self._distances_but(*without), strict=True)
         ]
         return np.asarray(np.mean(found, axis=0))
+
+    def _distances_but(self, *without: int) -> list[Floats]:
+        """:meth:`distances`; where one picture alone is left out, of the two nearest pictures of each patch."""
+        if len(without) != 1 or self.near[0].shape[1] > 1 or without[0] in {*self.twins, self.own}:
+            return self.distances(*without)
+        return [np.where(first == without[0], second, nearest) for first, nearest, second in self._two_nearest]
+
+    @cached_property
+    def _two_nearest(self) -> list[tuple[NDArray[np.intp], Floats, Floats]]:
+        """Of each view: the nearest picture (N,), its distance and that of the next."""
+        there = np.array(
+            [number for number in range(len(self.near[0])) if number not in {*self.twins, self.own}], np.intp
+        )
+        found = []
+        for near in self.near:
+            order = np.argpartition(near[there, 0], 1, axis=0)[:2]
+            two = np.take_along_axis(near[there, 0], order, axis=0)
+            found.append((there[order[0]], two[0], two[1]))
+        return found
 
 
 def levels_of(held: Sequence[HeldOut], *without: int) -> NDArray[np.float64]:

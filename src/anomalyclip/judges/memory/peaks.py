@@ -12,13 +12,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+def top_count(patches: int, share: float = 0.01) -> int:
+    """int(share * N) of N patches, at least one."""
+    return max(1, int(share * patches))
+
+
 def top_mean(distances: NDArray[np.floating], share: float = 0.01) -> NDArray[np.floating]:
     """The mean of the int(share * N) largest of (..., N), at least of one: AnomalyDINO's image score at 1%.
 
     >>> float(top_mean(np.float32([0, 1, 2, 3]), 0.5))
     2.5
     """
-    count = max(1, int(share * distances.shape[-1]))
+    count = top_count(distances.shape[-1], share)
     return np.asarray(np.partition(distances, -count, axis=-1)[..., -count:].mean(axis=-1))
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from anomalyclip.judges.memory.peaks import top_count
 from anomalyclip.scoring_arrays import map_peak
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 APART = 3
 """Rows or columns of patches from which on two neighbourhoods of 3 x 3 patches have none in common."""
-AT_ONCE = 512
-"""Patches, about, that are compared with all others in one product."""
+AT_ONCE = 32
+"""Patches that are compared with all others in one product."""
 
 _TINY = 1e-6
 
@@ -42,20 +42,33 @@ class Seen:
     anomaly_map: Floats
     score: float = math.nan
 
-    @cached_property
-    def to_itself(self) -> Floats:
-        """(N,) 1 - cos to the nearest of its own patches that share nothing with a patch; infinite where none does."""
-        height, width = self.grid
-        beside = abs(np.subtract.outer(np.arange(width), np.arange(width))) < APART
-        nearest = np.empty((height, width), np.float32)
-        some = max(1, AT_ONCE // width)
-        for start in range(0, height, some):
-            cosines = self.described[start * width : (start + some) * width] @ self.described.T
-            for row, by_place in enumerate(cosines.reshape(-1, width, height, width), start):
-                near = by_place[:, max(0, row - APART + 1) : row + APART]
-                np.copyto(near, -np.inf, where=beside[:, None])
-            nearest[start : start + some] = cosines.max(axis=1).reshape(-1, width)
-        return np.asarray(1 - nearest.ravel(), np.float32)
+    def to_itself(self, patches: NDArray[np.intp]) -> Floats:
+        """(n,) 1 - cos of patches (n,) to its nearest own one that shares nothing with it; infinite where none does."""
+        (height, width), (rows, columns) = self.grid, np.divmod(patches, self.grid[1])
+        cosines = (self.described[patches] @ self.described.T).reshape(-1, height, width)
+        beside = abs(rows[:, None] - np.arange(height)) < APART, abs(columns[:, None] - np.arange(width)) < APART
+        np.copyto(cosines, -np.inf, where=beside[0][:, :, None] & beside[1][:, None])
+        return np.asarray(1 - cosines.max(axis=(1, 2)), np.float32)
+
+    def novelty(self, distances: Floats) -> tuple[float, float]:
+        """Means of the hottest 1% of min(d, s), and of min(d, s) z: d distances (N,), s :meth:`to_itself`, z the words.
+
+        Until a patch is asked for its s, d bounds it: the patches that could be among the hottest are asked, no others.
+        """
+        novel, asked = distances.copy(), np.zeros(len(distances), bool)
+        most, means = top_count(len(distances)), []
+        for weights in (np.float32(1), self.words):
+            while True:
+                values = novel * weights
+                hottest = np.argpartition(values, -most)[-most:]
+                if asked[hottest].all():
+                    break
+                left = np.flatnonzero(~asked)
+                some = left[np.argsort(-values[left], kind="stable")[:AT_ONCE]]
+                novel[some] = np.minimum(distances[some], self.to_itself(some))
+                asked[some] = True
+            means.append(float(values[hottest].mean()))
+        return means[0], means[1]
 
 
 def class_scores(scores: Floats, maps: Floats, peak: tuple[float, float]) -> NDArray[np.float64]:
