@@ -73,8 +73,8 @@ def _details(thumbnail: bytes) -> Floats | None:
     if grey is None:
         return None
     small = cv2.resize(grey.astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    found: Floats = cv2.GaussianBlur(small - cv2.GaussianBlur(small, (0, 0), _COARSE), (0, 0), _FINE)
-    return found
+    details = small - cv2.GaussianBlur(small, (0, 0), _COARSE)
+    return np.asarray(cv2.GaussianBlur(details, (0, 0), _FINE), np.float32)
 
 
 def _apart(details: Sequence[Floats | None], first: int, second: int) -> float:
@@ -83,13 +83,15 @@ def _apart(details: Sequence[Floats | None], first: int, second: int) -> float:
     assert one is not None
     assert other is not None
     best = _correlation(one, other)
+    every = np.full((SIDE, SIDE), 255, np.uint8)
     shift, _ = cv2.phaseCorrelate(one * _window(), other * _window())  # given a window, it writes into its arguments
     for start in dict.fromkeys([(0.0, 0.0), tuple(shift)]):  # a fine weave has many shifts that seem best nearby
-        moved = np.array([[1, 0, start[0]], [0, 1, start[1]]], np.float32)
+        begun = np.array([[1, 0, start[0]], [0, 1, start[1]]], np.float32)
         try:
-            found, moved = cv2.findTransformECC(one, other, moved, cv2.MOTION_EUCLIDEAN, _STEPS, None, 1)
+            found, moves = cv2.findTransformECC(one, other, begun, cv2.MOTION_EUCLIDEAN, _STEPS, every, 1)
         except cv2.error:  # it does not converge: nothing to lay over
             continue
+        moved = np.asarray(moves, np.float32)
         if max(abs(moved[0, 2]), abs(moved[1, 2])) <= _FARTHEST * SIDE and abs(moved[0, 1]) <= _TURNED:
             best = max(best, float(found))
     return 1 - best
