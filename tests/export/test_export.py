@@ -92,6 +92,11 @@ def test_a_changed_file_is_refused(exported, tmp_path):
         (lambda told: told.update(kind="other"), "kind"),
         (lambda told: told.update(extra=1), "extra"),
         (lambda told: told.update(files={}), "does not list model.xml"),
+        (lambda told: told["provenance"].update(model="pocket"), r"earlier version of pocket: .*calibrate --again"),
+        (
+            lambda told: (told["provenance"].update(model="pocket"), told["made_with"].update(pocket="3")),
+            "earlier version of pocket",
+        ),
     ],
 )
 def test_a_sidecar_that_says_something_else_is_refused(exported, tmp_path, change, message):

@@ -34,6 +34,7 @@ def test_pocket_stays_itself(pocket, pictures, tmp_path, capfd, fmt, precision):
     assert not [line for line in told if line.startswith("warning")]
     assert capfd.readouterr().out == ""  # stdout is for data, whatever a quantiser has to say
     detector = open_detector(tmp_path / "out", threads=1)
+    assert detector.encoder.artefact.made_with["pocket"] == "4"  # without it the folder would not open
     weights = sum(each.numel() * 4 for each in pocket.encoder.visual.parameters())
     size = sum(record.bytes for record in detector.encoder.artefact.files.values())
     assert size < (0.9 if precision == "int8" else 1.2) * weights  # most of the weights are the stem's, kept in float

@@ -40,8 +40,9 @@ def make_dataset(
     from anomalyclip.data.meta import write_meta
     from anomalyclip.data.opening import open_dataset
     from anomalyclip.data.synthetic import FAMILIES
+    from anomalyclip.data.synthetic.catalogue import WORLD, inhabitants
 
-    names = tuple(dict.fromkeys(families)) if families else tuple(FAMILIES)
+    names = tuple(dict.fromkeys(families or (family.name for family in inhabitants(WORLD))))
     unknown = [name for name in names if name not in FAMILIES]
     if unknown:
         raise ConfigError(f"unknown families {', '.join(unknown)}; expected some of {', '.join(FAMILIES)}")

@@ -15,7 +15,7 @@ from anomalyclip.encoders.request import FeatureRequest
 from anomalyclip.errors import InputError
 from anomalyclip.hub.cache import state
 from anomalyclip.hub.digests import sha256
-from anomalyclip.hub.registry import RemoteFile
+from anomalyclip.hub.registry import POCKET, POCKET_VERSION, RemoteFile
 from anomalyclip.io.names import printable
 
 _MAX_BYTES = 64 * 2**20
@@ -71,7 +71,7 @@ class Artefact(_Part):
         opset: of ONNX files.
         files: every file beside the sidecar.
         provenance: of the model (`Detector.provenance`): names, hashes, settings, version.
-        made_with: package -> version.
+        made_with: package -> version; of the embedded model, its own.
         quantisation: how int8 came about: calibration images, layers that stayed in float.
         verification: against torch, measured by the export itself.
         profile: a calibration profile of the model, as `anomalyclip calibrate` writes it.
@@ -109,11 +109,17 @@ def read_artefact(folder: Path) -> Artefact:
     A file is hashed when it is new or was touched since it was last hashed (`anomalyclip.hub.cache.state`).
 
     Raises:
-        InputError: no sidecar, not of this kind or a later version, or a file that is missing or was changed.
+        InputError: no sidecar, not of this kind or a later version, of an earlier `pocket`, or a file that is missing
+            or was changed.
     """
     artefact = parse_artefact(folder / SIDECAR)
     if FORMATS[artefact.format].file not in artefact.files:
         raise InputError(f"{printable(folder / SIDECAR)} does not list {FORMATS[artefact.format].file}; export again")
+    if artefact.provenance.get("model") == POCKET and artefact.made_with.get(POCKET) != POCKET_VERSION:
+        raise InputError(
+            f"{printable(folder)} is an export of an earlier version of {POCKET}: export it again, and make its "
+            "profile anew by `anomalyclip calibrate --again FILE`"
+        )
     for name, record in artefact.files.items():
         check_inside(folder, name)
         file = RemoteFile("", "", name, record.bytes, sha256=record.sha256)

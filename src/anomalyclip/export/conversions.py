@@ -30,7 +30,7 @@ from anomalyclip.settings.scoring import NAMES as SCORING
 if TYPE_CHECKING:
     from anomalyclip.detector import Detector
 
-RECIPE = 4
+RECIPE = 5
 """Raised when the same model would be converted differently."""
 _DECIDING = ("model", "prompts", "class_name", "reading", *SCORING, "gives")
 

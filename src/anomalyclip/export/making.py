@@ -22,6 +22,7 @@ from anomalyclip.encoders.sidecar import (
 from anomalyclip.errors import ConfigError
 from anomalyclip.export.folder import check_room, new_folder
 from anomalyclip.extras import require
+from anomalyclip.hub.registry import POCKET, POCKET_VERSION
 from anomalyclip.version import __version__
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def export_model(
             opset=OPSET if options.format == "onnx" else None,
             files=record_files(folder),
             provenance=model.provenance(),
-            made_with=package_versions(),
+            made_with=package_versions() | ({POCKET: POCKET_VERSION} if model.name == POCKET else {}),
             quantisation=quantisation,
             verification=None
             if reference is None

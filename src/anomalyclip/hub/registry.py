@@ -15,6 +15,11 @@ Kind = Literal["model", "prompts"]
 Source = Literal["auto", "openai", "huggingface"]
 SOURCES: tuple[Source, ...] = ("auto", "openai", "huggingface")
 
+POCKET = "pocket"
+"""The name of the embedded model."""
+POCKET_VERSION = "4"
+"""Its version, which its exports record: those of an earlier one are refused."""
+
 
 @dataclass(frozen=True)
 class RemoteFile:

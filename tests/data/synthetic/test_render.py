@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from anomalyclip.data.synthetic import DEFECTS, FAMILIES, UNSEEN_FAMILIES, render
 from anomalyclip.data.synthetic.captions import article
-from anomalyclip.data.synthetic.catalogue import inhabitants
+from anomalyclip.data.synthetic.catalogue import LATEST_WORLD, WORLD, inhabitants
 from anomalyclip.errors import ConfigError
 
 
@@ -81,8 +81,16 @@ def test_the_first_world_stays_as_it_was() -> None:
 def test_a_family_of_the_second_world_is_unknown_in_the_first() -> None:
     with pytest.raises(ConfigError, match="head_mri"):
         render(0, 64, families=["head_mri"], world=1)
-    with pytest.raises(ConfigError, match="world 5"):
-        render(0, 64, world=5)
+    with pytest.raises(ConfigError, match="world 6"):
+        render(0, 64, world=6)
+
+
+def test_the_latest_families_are_drawn_where_they_are_asked_for() -> None:
+    assert render(0, 64, families=["gauze"]).family == "gauze"
+    with pytest.raises(ConfigError, match="unknown families"):
+        render(0, 64, families=["gauze"], world=WORLD)
+    wood = [render(5, 64, families=["wood"], world=world).image.tobytes() for world in (WORLD, LATEST_WORLD)]
+    assert wood[0] == wood[1]
 
 
 def test_captions_tell_normal_from_damaged() -> None:
@@ -99,7 +107,7 @@ def test_about_half_of_the_renders_are_anomalous_and_a_third_is_grey() -> None:
     assert 0.4 < np.mean([s.anomalous for s in samples]) < 0.6
     grey = np.mean([np.ptp(s.image.astype(int), axis=2).max() <= 2 for s in samples])
     assert 0.25 < grey < 0.7
-    assert len({s.family for s in samples}) > 0.8 * len(FAMILIES)
+    assert len({s.family for s in samples}) > 0.8 * len(inhabitants(WORLD))
 
 
 def test_grey_is_as_frequent_among_normal_as_among_anomalous() -> None:

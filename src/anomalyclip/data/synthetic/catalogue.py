@@ -9,15 +9,19 @@ from . import (
     heads,
     materials_fabric,
     materials_metal,
+    materials_patterned,
     materials_soft,
     materials_stone,
     materials_wood,
+    materials_worked,
     medical,
     medical_scans,
     objects_composite,
     objects_goods,
+    objects_kinds,
     objects_long,
     objects_round,
+    scans_kinds,
     solar,
 )
 from . import defects_lines as lines
@@ -130,6 +134,55 @@ FAMILIES: dict[str, Family] = {
         _family("bolt", objects_composite.bolt, "object", _OBJECT + " parts metal", weight=1.5, world=4),
         _family("insulator", objects_composite.insulator, "assembly", _OBJECT + " parts", weight=2, world=4),
         _family("pads", objects_composite.pads, "electronics", "board parts print surface hard", weight=2, world=4),
+        *(
+            _family(maker.__name__, maker, domain, traits, camera, free, world=5)
+            for domain, traits, camera, free, makers in (
+                (
+                    "texture",
+                    "surface soft thread print",
+                    "photo",
+                    True,
+                    (materials_patterned.patterned_cloth, materials_patterned.seam),
+                ),
+                ("texture", "surface soft thread wire periodic", "photo", True, (materials_patterned.gauze,)),
+                ("texture", _SOFT, "photo", True, (materials_patterned.bonded_web, materials_patterned.cardboard)),
+                ("texture", "surface soft hide", "photo", True, (materials_patterned.quilt,)),
+                ("texture", "surface hard periodic coat", "photo", True, (materials_patterned.mosaic,)),
+                ("print", "surface soft print", "photo", False, (materials_patterned.printed_sheet,)),
+                (
+                    "texture",
+                    "surface hard metal grain",
+                    "inspection",
+                    True,
+                    (materials_worked.turned_metal, materials_worked.crosshatched_metal),
+                ),
+                (
+                    "texture",
+                    "surface hard metal grain cast",
+                    "inspection",
+                    True,
+                    (materials_worked.rolled_steel, scans_kinds.weld),
+                ),
+                ("texture", "surface hard metal coat", "inspection", True, (materials_worked.galvanised,)),
+                ("texture", "surface hard periodic metal", "photo", True, (materials_worked.perforated,)),
+                ("texture", "surface hard wood", "photo", True, (materials_worked.end_grain,)),
+                ("texture", "surface hard soft cast", "photo", True, (materials_worked.moulded,)),
+                ("object", "surface organic pile", "photo", True, (objects_kinds.heap,)),
+                ("object", _OBJECT + " organic", "photo", True, (objects_kinds.biscuit,)),
+                ("object", _OBJECT + " soft", "photo", True, (objects_kinds.coil,)),
+                ("object", _OBJECT + " print", "photo", False, (objects_kinds.dish,)),
+                ("assembly", _OBJECT + " parts print", "photo", False, (objects_kinds.keys,)),
+                ("electronics", "surface hard periodic coat", "photo", False, (objects_kinds.module,)),
+                ("assembly", _OBJECT + " parts", "photo", True, (objects_kinds.plug,)),
+                ("object", _OBJECT + " metal", "photo", True, (objects_kinds.sheet_parts,)),
+                ("texture", "surface hard film cast", "scan", False, (scans_kinds.casting_xray,)),
+                ("medical", "scan", "scan", False, (scans_kinds.limb_xray, scans_kinds.body_mri)),
+                ("medical", "scan film", "scan", False, (scans_kinds.tissue_layers,)),
+                ("medical", "surface film", "photo", True, (scans_kinds.smear,)),
+                ("texture", "surface hard film", "photo", True, (scans_kinds.aggregate,)),
+            )
+            for maker in makers
+        ),
     )
 }
 UNSEEN_FAMILIES: tuple[str, ...] = ("denim", "rough_wood", "gear", "toothbrush", "retina", "wafer", "rods")
@@ -211,7 +264,11 @@ DEFECTS: dict[str, Defect] = {
 
 
 WORLD = 4
-"""The whole table. Worlds 1 to 3 are what it was when the earlier phases of `pocket`'s recipe were rendered."""
+"""What is rendered unless told otherwise. Worlds 1 to 3 are what the tables were when the earlier phases of `pocket`'s
+recipe were rendered."""
+
+LATEST_WORLD = 5
+"""The whole table. Its families are drawn where they are asked for by name, and for the read-out."""
 
 
 def inhabitants(world: int) -> list[Family]:

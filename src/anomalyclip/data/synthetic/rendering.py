@@ -15,7 +15,7 @@ from anomalyclip.errors import ConfigError
 from . import camera as cameras
 from .benign import benign
 from .captions import damaged_caption, normal_caption
-from .catalogue import WORLD, applicable, inhabitants
+from .catalogue import FAMILIES, LATEST_WORLD, WORLD, applicable, inhabitants
 from .looks import look
 from .noise import Array, Rng, blur, chance, log_uniform
 from .sample import Region, Sample
@@ -34,14 +34,17 @@ def render(
     *,
     anomalous: bool | None = None,
     families: Sequence[str] | None = None,
-    world: int = WORLD,
+    world: int | None = None,
 ) -> Sample:
     """Render one picture; the same seed and arguments give the same bytes (same numpy and OpenCV).
 
     size: side in pixels, 32..1024. anomalous: None tosses a coin. families: restrict to these keys of FAMILIES.
-    world: version of the tables of families and defects, 1 to 4; the same seed shows another picture in each.
+    world: version of the tables of families and defects, 1 to 5; the same seed shows another picture in each. None is
+    4, or the first that has the families named.
     Raises ConfigError for an unknown family or a size out of range.
     """
+    if world is None:
+        world = max([WORLD, *(FAMILIES[name].world for name in families or () if name in FAMILIES)])
     table = _allowed(families, world)
     if not 32 <= size <= 1024:
         raise ConfigError(f"size {size} is out of range: expected 32..1024 pixels. Render at up to 1024 and resize.")
@@ -76,8 +79,8 @@ def render(
 
 
 def _allowed(families: Sequence[str] | None, world: int) -> list[Family]:
-    if not 1 <= world <= WORLD:
-        raise ConfigError(f"world {world} is unknown: expected 1 to {WORLD}.")
+    if not 1 <= world <= LATEST_WORLD:
+        raise ConfigError(f"world {world} is unknown: expected 1 to {LATEST_WORLD}.")
     known = {family.name: family for family in inhabitants(world)}
     if families is None:
         return list(known.values())
