@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from PIL import Image
 
 from anomalyclip.detect import Finished, InputItem, Result
 from anomalyclip.errors import OutputError
+from anomalyclip.watching import evidence
 from anomalyclip.watching.evidence import Bounds, EvidenceRing
 from anomalyclip.watching.journal import Journal
 
@@ -93,3 +94,55 @@ def test_evidence_that_cannot_be_written_says_so(output: Path, journal: Journal,
     ring(finished(1))
     ring.discard((1).to_bytes(16, "big"))
     assert list(ring.path.iterdir()) == []
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Callable[[int | None], None]]:
+    """small_disk(bytes): no file may be larger, as on a disk that is full; None ends that."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda most: resource.setrlimit(resource.RLIMIT_FSIZE, (before[0] if most is None else most, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_evidence_that_found_no_room_is_written_when_there_is_some(
+    output: Path, journal: Journal, finished: Make, small_disk: Callable[[int | None], None]
+) -> None:
+    ring = EvidenceRing(output, journal, Bounds(), (0.5, 0.4))
+    small_disk(1000)
+    for number in (1, 2):
+        with pytest.raises(OutputError, match=r"evidence.*as soon as there is room"):
+            ring(finished(number))
+    assert ring.retry() == 0, "they are not settled"
+    assert ring.keep((1).to_bytes(16, "big")) is None
+    ring.discard((2).to_bytes(16, "big"))  # a picture that does not count: its file changed meanwhile
+    assert ring.retry() == 1
+    assert list(ring.path.iterdir()) == []
+    small_disk(None)
+    assert ring.retry() == 0
+    (folder,) = ring.path.iterdir()
+    assert [name for name, _ in journal.evidence()] == [folder.name]
+    with Image.open(folder / "image.png") as image:
+        assert np.array_equal(image, finished(1).original())
+    assert sorted(path.name for path in folder.iterdir()) == ["image.png", "overlay.png", "row.json"]
+
+
+def test_what_waits_for_room_is_bounded(
+    output: Path,
+    journal: Journal,
+    finished: Make,
+    small_disk: Callable[[int | None], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ring = EvidenceRing(output, journal, Bounds(), (0.5, 0.4))
+    monkeypatch.setattr(evidence, "_MOST_WAITING", 40_000)
+    small_disk(1000)
+    for number in range(30):
+        with pytest.raises(OutputError):
+            ring(finished(number))
+        ring.keep(number.to_bytes(16, "big"))
+    small_disk(None)
+    assert 1 <= len(ring._waiting) < 30
+    assert sum(one.size for one in ring._waiting) <= 40_000
+    assert ring._waiting[-1].key == (29).to_bytes(16, "big"), "the oldest are given up"
+    assert ring.retry() == 0

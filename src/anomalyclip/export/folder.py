@@ -1,10 +1,18 @@
-"""The folder of an export: filled beside its place, and put there whole or not at all."""
+"""The folder of an export: filled beside its place, and put there whole or not at all.
+
+While it is filled it holds a lock (`.making`, which goes before it takes its place). What a killed export left beside
+its place has no lock, and goes with the next export into the same folder, whatever that is called; one that was being
+replaced when its replacement was killed comes back.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +22,9 @@ from anomalyclip.io.atomic import output_error
 from anomalyclip.io.names import printable
 
 _TIMES_WEIGHTS = 3  # room on the disk: the file, and what the exporter writes on the way
+_MAKING = ".making"
+_ASIDE = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.(?P<kind>tmp|old)", re.DOTALL)
+_DAY = 86_400.0  # seconds after which one that cannot be locked is nobody's
 
 
 def check_room(folder: Path, weights: int) -> None:
@@ -29,13 +40,15 @@ def check_room(folder: Path, weights: int) -> None:
 @contextlib.contextmanager
 def new_folder(output: Path, overwrite: bool) -> Iterator[Path]:
     """A folder to fill beside `output`, which takes its place when all went well and vanishes otherwise."""
-    check_output(output, overwrite)
     target = output.absolute()
+    sweep(target.parent)
+    check_output(output, overwrite)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     old = target.with_name(f".{target.name}.{secrets.token_hex(4)}.old")
     try:
         temporary.mkdir(parents=True)
-        yield temporary
+        with _making(temporary):
+            yield temporary
         if target.exists():
             target.rename(old)
         temporary.rename(target)
@@ -43,7 +56,11 @@ def new_folder(output: Path, overwrite: bool) -> Iterator[Path]:
         raise output_error(output, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        if target.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                old.rename(target)
 
 
 def check_output(output: Path, overwrite: bool) -> None:
@@ -54,3 +71,59 @@ def check_output(output: Path, overwrite: bool) -> None:
         raise OutputError(f"cannot write {printable(output)}: it exists and is no export; choose a new folder")
     if not overwrite:
         raise OutputError(f"{printable(output)} holds an export already ({SIDECAR}); add --overwrite to replace it")
+
+
+def sweep(parent: Path) -> list[Path]:
+    """Remove what killed exports left in a folder, and put back what one of them was replacing; gives what went.
+
+    Only folders of our names, which hold our lock, or an export, are touched.
+    """
+    gone: list[Path] = []
+    with contextlib.suppress(OSError):
+        for entry in sorted(parent.iterdir()):
+            found = _ASIDE.fullmatch(entry.name)
+            if found is None or entry.is_symlink() or not entry.is_dir():
+                continue
+            place = parent / found["name"]
+            if found["kind"] == "old" and find_artefact(entry) is not None and not place.exists():
+                entry.rename(place)
+            elif _left_by_the_dead(entry, found["kind"]):
+                shutil.rmtree(entry, ignore_errors=True)
+                gone.append(entry)
+    return gone
+
+
+def _left_by_the_dead(folder: Path, kind: str) -> bool:
+    if kind == "old":
+        return find_artefact(folder) is not None
+    return (folder / _MAKING).is_file() and _is_free(folder / _MAKING)
+
+
+@contextlib.contextmanager
+def _making(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, as long as this process lives; gone when the folder is done."""
+    path = folder / _MAKING
+    with path.open("wb") as file:
+        _lock(file.fileno())
+        yield
+    path.unlink()
+
+
+def _lock(number: int) -> bool:
+    """Whether nobody else has it. True where the system has no locks."""
+    try:
+        import fcntl
+
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ImportError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _is_free(path: Path) -> bool:
+    if os.name == "nt":  # it has no locks of this kind
+        return time.time() - path.stat().st_mtime > _DAY
+    with path.open("rb") as file:
+        return _lock(file.fileno())

@@ -62,6 +62,11 @@ def thumbnail_jpeg(image: Image.Image, max_side: int = 320, quality: int = 80) -
     return _encoded(small, "JPEG", {"quality": quality, "optimize": True})
 
 
+def png_bytes(image: Image.Image) -> bytes:
+    """A PNG, as `write_image` writes it."""
+    return _encoded(image, "PNG", PNG)
+
+
 def _encoded(image: Image.Image, kind: str, options: dict[str, Any]) -> bytes:
     buffer = io.BytesIO()
     (image.convert("RGB") if kind == "JPEG" else image).save(buffer, kind, **options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,8 +57,10 @@ async def part(request: Request, box: Box, side: Side = 2048, frame: Frame = Non
     wanted = tuple(map(int, box.split(",")))
     async with uploads_of(request, 1) as files:
         with service.admission.accepted(len(files)) as stay:
-            uploads = await finished(request, service.pictures(files, deciding.reading, (frame or 0) + 1, stay))
-            chosen = uploads[min(frame or 0, len(uploads) - 1)]
+            (first,) = await finished(request, service.pictures(files, deciding.reading, 1, stay))
+            if first.frame is None and frame:
+                raise Refused("invalid", f"frame {frame}: the file holds one picture, 0")
+            chosen = replace(first, frame=frame or 0) if first.frame is not None else first
             data = await finished(request, _cut(service, chosen, deciding, (*wanted,), side, stay))
     return Response(data, media_type="image/jpeg")
 

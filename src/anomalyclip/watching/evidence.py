@@ -1,10 +1,13 @@
 """The ring buffer of evidence: the pictures of the latest anomalies, never more than a given number and size.
 
 evidence/TIME-NAME-KEY/   image.png: what was scored; overlay.png: its heat map; row.json: its row, without the model
+
+What a full disk does not take waits in memory, a bounded number of bytes, and is written as soon as there is room.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import secrets
@@ -23,6 +26,8 @@ from anomalyclip.io.atomic import output_error
 from anomalyclip.watching.journal import Journal
 
 EVIDENCE = "evidence"
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_MOST_WAITING = 64 << 20  # bytes of evidence that wait for room; beyond that the oldest is given up
 _OURS = re.compile(r"\.?\d{8}T\d{6}\.\d{3}Z-.*-[0-9a-f]{8}(\.tmp)?", re.DOTALL)
 
 
@@ -32,6 +37,19 @@ class Bounds:
 
     count: int = 1000
     size: int = 10**9
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """What one folder is to hold: name -> content."""
+
+    key: bytes
+    name: str
+    files: dict[str, bytes]
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.files.values()))
 
 
 class EvidenceRing:
@@ -48,6 +66,8 @@ class EvidenceRing:
         self.path = folder / EVIDENCE
         self._journal, self._bounds, self.thresholds = journal, bounds, thresholds
         self._written: dict[bytes, str] = {}
+        self._missed: dict[bytes, _Evidence] = {}  # of images that are not settled yet
+        self._waiting: deque[_Evidence] = deque()  # for room
         self._guard = threading.Lock()
         try:
             self.path.mkdir(exist_ok=True)
@@ -59,27 +79,48 @@ class EvidenceRing:
         self._bound()
 
     def __call__(self, finished: Finished) -> None:
-        """Write the evidence of one image, if it is anomalous. Called from several threads. Raises OutputError."""
-        from anomalyclip.io import write_image
+        """Write the evidence of one image, if it is anomalous. Called from several threads.
 
+        Raises OutputError, also where it has to wait for room.
+        """
         result = finished.result
         if result.decision != "anomalous" or self._bounds.count < 1:
             return
-        name = _folder_name(result.item.name)
-        aside = self.path / f".{name}.tmp"
+        made = _Evidence(result.item.key, _folder_name(result.item.name), _files_of(finished, self.thresholds))
+        try:
+            self._write(made)
+        except OSError as error:
+            told = output_error(self.path / made.name, error)
+            if error.errno not in _NO_ROOM:
+                raise told from error
+            with self._guard:
+                self._missed[made.key] = made
+            raise OutputError(f"{told}; it is written as soon as there is room") from error
+        with self._guard:
+            self._written[made.key] = made.name
+
+    def _write(self, made: _Evidence) -> None:
+        aside = self.path / f".{made.name}.tmp"
         try:
             aside.mkdir()
-            write_image(aside / "image.png", finished.original())
-            write_image(aside / "overlay.png", draw_finished(finished, *self.thresholds))
-            said = {"path": result.item.path, "score": result.score, "regions": result.regions}
-            (aside / "row.json").write_bytes(json.dumps(said, indent=2).encode())
-            aside.rename(self.path / name)
-        except OSError as error:
-            raise output_error(self.path / name, error) from error
+            for name, data in made.files.items():
+                (aside / name).write_bytes(data)
+            aside.rename(self.path / made.name)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-        with self._guard:
-            self._written[result.item.key] = name
+
+    def retry(self) -> int:
+        """Write what waits for room, the oldest first; how much is left. On the thread that calls `keep`.
+
+        Raises OutputError where the journal cannot be written.
+        """
+        while self._waiting:
+            try:
+                self._write(self._waiting[0])
+            except OSError:
+                break
+            self._enter(self._waiting.popleft().name)
+        return len(self._waiting)
 
     def keep(self, key: bytes) -> Path | None:
         """Enter what the sink wrote for this image; gives its folder, or None without one (it may be the next to go).
@@ -88,19 +129,28 @@ class EvidenceRing:
         """
         with self._guard:
             name = self._written.pop(key, None)
+            missed = self._missed.pop(key, None)
+        if missed is not None:
+            self._waiting.append(missed)
+            while sum(one.size for one in self._waiting) > _MOST_WAITING:
+                self._waiting.popleft()
         if name is None:
             return None
+        self._enter(name)
+        return self.path / name if self._kept else None
+
+    def _enter(self, name: str) -> None:
         size = _bytes_below(self.path / name)
         self._journal.keep_evidence(name, size)
         self._kept.append((name, size))
         self._bytes += size
         self._bound()
-        return self.path / name if self._kept else None
 
     def discard(self, key: bytes) -> None:
         """Remove what the sink wrote for an image that does not count."""
         with self._guard:
             name = self._written.pop(key, None)
+            self._missed.pop(key, None)
         if name is not None:
             _remove(self.path / name)
 
@@ -117,6 +167,18 @@ class EvidenceRing:
         for entry in self.path.iterdir():
             if entry.name not in known and _OURS.fullmatch(entry.name) and entry.is_dir():
                 _remove(entry)
+
+
+def _files_of(finished: Finished, thresholds: tuple[float | None, float | None]) -> dict[str, bytes]:
+    from anomalyclip.io.pictures import png_bytes
+
+    result = finished.result
+    said = {"path": result.item.path, "score": result.score, "regions": result.regions}
+    return {
+        "image.png": png_bytes(finished.original()),
+        "overlay.png": png_bytes(draw_finished(finished, *thresholds)),
+        "row.json": json.dumps(said, indent=2).encode(),
+    }
 
 
 def _folder_name(name: str) -> str:

@@ -77,6 +77,7 @@ class Watcher:
         while not stop.is_set():
             began = time.monotonic()
             count = self._round(stop)
+            self.evidence.retry()
             if self._next is not None:
                 self._adopt(self._next)
             elif self.source.finished:
@@ -136,6 +137,7 @@ class Watcher:
             if learning is not None:
                 learning.discard(result.item.key)
             return
+        self.evidence.retry()
         folder = self.evidence.keep(result.item.key)
         if judging.p_value is not None and result.score is not None:
             result = replace(result, p_value=judging.p_value(result.score))
