@@ -13,17 +13,20 @@ _FLOOR = 0.02
 _LEAST = 1e-30
 _POWERS = (10, 3, 1)
 """exp(-d / t) of every temperature as a power of the largest one's: one exponential per pair in place of three."""
+_NEVER = 1e4
+"""Divided by a temperature, a distance whose exponential is 0."""
 
 
 @dataclass(frozen=True)
 class Windows:
     """What the relations of every stage share.
 
-    ``others`` (N, N) is 0 for a patch itself, else 1; ``share`` is 1 / (N - 1). ``near`` and ``opposite`` are cells
+    ``least`` (N, N) is 1 / t of the largest temperature t, and for a patch itself so much that exp(-it) is 0; ``share``
+    is 1 / (N - 1). ``near`` and ``opposite`` are cells
     (N, K) and their weights (N, K): neighbours of a cell, and of its left-right mirror image with that itself.
     """
 
-    others: str
+    least: str
     share: str
     near: tuple[str, str]
     opposite: tuple[str, str]
@@ -34,7 +37,7 @@ def windows(nodes: Nodes, h: str, w: str, patches: str) -> Windows:
     numbers = nodes.op("Range", 0, nodes.op("Squeeze", patches), 1)
     down, across = nodes.op("Unsqueeze", numbers, [1]), nodes.op("Unsqueeze", numbers, [0])
     itself = nodes.op("Equal", down, across)
-    others = nodes.op("Cast", nodes.op("Not", itself), to=1)
+    least = nodes.op("Add", nodes.op("Mul", nodes.op("Cast", itself, to=1), _NEVER), 1 / TEMPERATURES[-1])
     more = nodes.op("Max", nodes.op("Sub", patches, 1), 1)
     share = nodes.op("Div", 1.0, nodes.op("Cast", more, to=1))
     row = nodes.op("Div", down, w)
@@ -42,7 +45,7 @@ def windows(nodes: Nodes, h: str, w: str, patches: str) -> Windows:
     mirrored = nodes.op("Sub", nodes.op("Sub", w, 1), column)
     near, around = ([*product(range(-r, r + 1), range(-r, r + 1))] for r in (_RADIUS, _MIRRORED_RADIUS))
     near.remove((0, 0))
-    return Windows(others, share, _window(nodes, row, column, h, w, near), _window(nodes, row, mirrored, h, w, around))
+    return Windows(least, share, _window(nodes, row, column, h, w, near), _window(nodes, row, mirrored, h, w, around))
 
 
 def _window(nodes: Nodes, row: str, column: str, h: str, w: str, offsets: list[tuple[int, int]]) -> tuple[str, str]:
@@ -61,12 +64,18 @@ def relations(nodes: Nodes, maps: str, channels: int, windows: Windows) -> str:
     """(B, h w, 12) of feature maps (B, C, h, w)."""
     flat = nodes.op("Reshape", maps, [0, channels, -1])
     unit = nodes.op("Div", flat, nodes.op("Max", nodes.op("ReduceL2", flat, [1], keepdims=1), 1e-12))  # (B, C, N)
-    distance = nodes.op("Sub", 1.0, nodes.op("MatMul", nodes.op("Transpose", unit, perm=[0, 2, 1]), unit))
-    near = nodes.op("Mul", _gathered(nodes, distance, windows.near[0]), windows.near[1])
-    opposite = _likeness(nodes, _gathered(nodes, distance, windows.opposite[0]), TEMPERATURES[1])
+    # Cosines over t, which the exponentials below want; every operation on all pairs costs, those on windows do not.
+    t = TEMPERATURES[-1]
+    pairs = nodes.op("MatMul", nodes.op("Transpose", nodes.op("Mul", unit, 1 / t), perm=[0, 2, 1]), unit)
+
+    def distances(cosines: str) -> str:
+        return nodes.op("Sub", 1.0, nodes.op("Mul", cosines, t))
+
+    near = nodes.op("Mul", distances(_gathered(nodes, pairs, windows.near[0])), windows.near[1])
+    opposite = _likeness(nodes, distances(_gathered(nodes, pairs, windows.opposite[0])), TEMPERATURES[1])
     columns = [
-        *_to_others(nodes, distance, windows),
-        nodes.op("ReduceMean", distance, [2], keepdims=1),
+        *_to_others(nodes, pairs, windows),
+        distances(nodes.op("ReduceMean", pairs, [2], keepdims=1)),
         nodes.op("ReduceSum", near, [2], keepdims=1),
         _soft(nodes, nodes.op("Mul", opposite, windows.opposite[1]), TEMPERATURES[1]),
     ]
@@ -92,10 +101,10 @@ def _soft(nodes: Nodes, weighted: str, temperature: float) -> str:
     return nodes.op("Mul", nodes.op("Log", total), -temperature)
 
 
-def _to_others(nodes: Nodes, distance: str, windows: Windows) -> list[str]:
-    """The soft distances to all other patches, a column (B, N, 1) per temperature."""
+def _to_others(nodes: Nodes, pairs: str, windows: Windows) -> list[str]:
+    """The soft distances to all other patches, a column (B, N, 1) per temperature, of cosines over the largest."""
     assert [round(TEMPERATURES[-1] / t) for t in TEMPERATURES] == list(_POWERS)
-    one = nodes.op("Mul", _likeness(nodes, distance, TEMPERATURES[-1]), windows.others)
+    one = nodes.op("Exp", nodes.op("Sub", pairs, windows.least))
     three = nodes.op("Mul", nodes.op("Mul", one, one), one)
     nine = nodes.op("Mul", nodes.op("Mul", three, three), three)
     columns = []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from onnx import TensorProto, helper
+
 from anomalyclip.clip.config import StemConfig, StemStage
 from anomalyclip.pretraining.graph.nodes import Nodes
 from anomalyclip.pretraining.graph.relations import relations, windows
@@ -11,6 +13,7 @@ from anomalyclip.pretraining.graph.relations import relations, windows
 _PREFIX = "visual.stem"
 _SPREAD = 6.0  # as clip.stem
 _FLOOR = 0.5
+_ONE = helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0])
 
 
 def stages(nodes: Nodes, config: StemConfig, pixels: str) -> dict[int, str]:
@@ -53,10 +56,27 @@ def patch_tokens(nodes: Nodes, config: StemConfig, found: Mapping[int, str], h: 
             flat = nodes.op("Reshape", on_grid, [0, channels, -1])
             folded.append(nodes.op("Transpose", flat, perm=[0, 2, 1]))
     tokens = nodes.op("Concat", *folded, axis=2)
-    straight = nodes.linear(tokens, f"{_PREFIX}.proj.weight", f"{_PREFIX}.proj.bias")
-    contrast = nodes.linear(nodes.centred(tokens, _FLOOR), f"{_PREFIX}.contrast.weight")
     relate = nodes.linear(nodes.op("Concat", *related, axis=2), f"{_PREFIX}.relate.weight")
-    return nodes.op("Add", nodes.op("Add", straight, contrast), relate)
+    return nodes.op("Add", _projected(nodes, tokens, patches), relate)
+
+
+def _projected(nodes: Nodes, tokens: str, patches: str) -> str:
+    """t P^T + b + ((t - m) / s) C^T of tokens t (B, N, F), their mean m and soft deviations s: as one product,
+    t (P^T + diag(1 / s) C^T) + (b - (m / s) C^T).
+    """
+    op = nodes.op
+    straight, contrast = (
+        op("Transpose", nodes.weight(f"{_PREFIX}.{name}.weight"), perm=[1, 0]) for name in ("proj", "contrast")
+    )
+    each = op(
+        "Div", op("ConstantOfShape", op("Concat", [1, 1], patches, axis=0), value=_ONE), op("Cast", patches, to=1)
+    )
+    mean = op("MatMul", each, tokens)  # (B, 1, F): a product is quicker than a mean along this axis
+    apart = op("Sub", tokens, mean)
+    scale = op("Div", 1.0, op("Add", op("Sqrt", op("MatMul", each, op("Mul", apart, apart))), _FLOOR))
+    both = op("Add", straight, op("Mul", contrast, op("Transpose", scale, perm=[0, 2, 1])))  # (B, F, width)
+    shift = op("Sub", nodes.weight(f"{_PREFIX}.proj.bias"), op("MatMul", op("Mul", mean, scale), contrast))
+    return op("Add", op("MatMul", tokens, both), shift)
 
 
 def _stage(nodes: Nodes, name: str, stage: StemStage, x: str, channels: int, *, even: bool) -> str:
