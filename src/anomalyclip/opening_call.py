@@ -78,9 +78,13 @@ class Call:
     def choice(self) -> Choice:
         from anomalyclip.judges.choosing import choose_judges
 
-        on_tower = self.runtime in ("torch", "native")
         return choose_judges(
-            self.files.weights, self.files.name, self.prompts, self.classes, self.settings, vision=on_tower
+            self.files.weights,
+            self.files.name,
+            self.prompts,
+            self.classes,
+            self.settings,
+            vision=self.runtime == "torch",
         )
 
     def export(self) -> Detector:
@@ -197,11 +201,17 @@ class Call:
             torch.set_num_threads(self.threads)
         if self.runtime == "native":
             _require_kernels()
+            from anomalyclip.clip.weights import vision_blocks
             from anomalyclip.encoders.native import NativeEncoder
 
             clip = self.choice.clip
             return NativeEncoder(
-                clip.visual, self.threads, name=self.files.name, weights_sha256=clip.weights_sha256, owned=True
+                clip.visual,
+                self.threads,
+                name=self.files.name,
+                weights_sha256=clip.weights_sha256,
+                owned=True,
+                blocks=vision_blocks(clip, self.files.weights),
             )
         precision = self.precision or "fp32"
         return torch_encoder(self.choice, self.files.name, self.device, precision=precision, compiled=self.compiled)

@@ -9,6 +9,7 @@ import torch
 
 from anomalyclip.clip.config import CLIPConfig, TextConfig, VisionConfig
 from anomalyclip.clip.model import random_clip
+from anomalyclip.clip.weights import load_clip, save_clip, vision_blocks
 from anomalyclip.encoders import FeatureRequest
 from anomalyclip.encoders.native import NativeEncoder, why_not_native
 from anomalyclip.encoders.native_weights import pack_linear
@@ -142,6 +143,23 @@ def test_callers_in_several_threads(encoder):
     for one in callers:
         one.join()
     assert wrong == []
+
+
+@needs_kernels
+def test_blocks_are_packed_as_they_are_read(tmp_path, visual):
+    clip = random_clip(CLIPConfig(16, visual.config, TEXT), seed=1)
+    save_clip(tmp_path / "clip.safetensors", clip, dtype=torch.float32)
+    read = load_clip(tmp_path / "clip.safetensors", vision=False)
+    held = []
+
+    def watched():
+        for block in vision_blocks(read, tmp_path / "clip.safetensors"):
+            held.append([not one.attn.in_proj_weight.is_meta for one in read.visual.transformer.resblocks])
+            yield block
+
+    streamed = NativeEncoder(read.visual, 1, owned=True, blocks=watched())
+    assert held == [[place == number for place in range(4)] for number in range(4)]
+    same(streamed.run(pixels(), asked(2, 4)), NativeEncoder(clip.visual, 1).run(pixels(), asked(2, 4)))
 
 
 @needs_kernels

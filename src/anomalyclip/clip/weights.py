@@ -6,19 +6,20 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from anomalyclip.clip.architecture import infer_config
+from anomalyclip.clip.blocks import Block
 from anomalyclip.clip.config import CLIPConfig
 from anomalyclip.clip.formats import RawWeights, read_weights
 from anomalyclip.clip.model import CLIP
 from anomalyclip.errors import WeightsError
 
-_VISION = "visual."
+_VISION, _BLOCKS = "visual.", "visual.transformer.resblocks."
 
 
 def load_clip(path: str | os.PathLike[str], *, text: bool = True, vision: bool = True) -> CLIP:
@@ -56,11 +57,30 @@ def load_vision(clip: CLIP, path: str | os.PathLike[str]) -> None:
     Raises:
         WeightsError: as :func:`load_clip`, or the file describes another architecture by now.
     """
+    _fill(clip, _again(clip, path), lambda name: name.startswith(_VISION))
+    clip.visual.eval().requires_grad_(False)
+
+
+def vision_blocks(clip: CLIP, path: str | os.PathLike[str]) -> Iterator[Block]:
+    """:func:`load_vision` block by block, all else of the tower first; gives each block when it is filled.
+
+    Whoever drops a block's weights before asking for the next one never holds those of two.
+    """
+    raw = _again(clip, path)
+    _fill(clip, raw, lambda name: name.startswith(_VISION) and not name.startswith(_BLOCKS))
+    clip.visual.eval().requires_grad_(False)
+    for number, block in enumerate(clip.visual.transformer.resblocks):
+        own = f"{_BLOCKS}{number}."
+        _fill(clip, raw, lambda name, own=own: name.startswith(own))  # type: ignore[misc]
+        block.requires_grad_(False)
+        yield block  # type: ignore[misc]  # torch's list does not tell of what
+
+
+def _again(clip: CLIP, path: str | os.PathLike[str]) -> RawWeights:
     raw, outline = _outline(path)
     if outline.config != clip.config:
         raise WeightsError(f"{raw.path} was replaced while it was being read; run again")
-    _fill(clip, raw, lambda name: name.startswith(_VISION))
-    clip.visual.eval().requires_grad_(False)
+    return raw
 
 
 def _outline(path: str | os.PathLike[str]) -> tuple[RawWeights, CLIP]:

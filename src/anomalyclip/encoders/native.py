@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -49,6 +49,8 @@ class NativeEncoder(Encoder):
         threads: of a forward pass; None is as many as torch takes. Their number changes no bit of the result.
         owned: nobody else needs the tower: every block's own weights are dropped once they are packed (1.2 GB for
             ViT-L/14).
+        blocks: the tower's, as they are filled (:func:`anomalyclip.clip.weights.vision_blocks`); all else of the tower
+            is filled with the first. None: all are.
 
     Raises:
         ConfigError: the kernels are missing or this processor can run none, the tower has a width that they do not take
@@ -67,19 +69,21 @@ class NativeEncoder(Encoder):
         weights_sha256: str = "",
         image_size: int | None = None,
         owned: bool = False,
+        blocks: Iterable[Block] | None = None,
     ) -> None:
         if reason := why_not_native(visual.config):
             raise ConfigError(f"{reason}. {ELSEWHERE}")
-        blocks: list[Block] = list(visual.transformer.resblocks)  # type: ignore[arg-type]
-        _check_device(blocks)
+        tower: list[Block] = list(visual.transformer.resblocks)  # type: ignore[arg-type]
+        if blocks is None:
+            _check_device(tower)
         self.visual = visual
         self.facts = facts_of(visual, name, weights_sha256, image_size, "int8 native", BOUND)
         self.threads = torch.get_num_threads() if threads is None else threads
         if self.threads < 1:
             raise ConfigError(f"threads must be 1 or more, got {threads}")
         self._library = structs.declare(kernels("int8"))
-        self._blocks = [_packed(block, self._library.layout, owned) for block in blocks]
-        self._encoder = _described(visual.config, self._blocks, quick=isinstance(blocks[0].mlp.act, QuickGELU))
+        self._blocks = [_packed(block, self._library.layout, owned) for block in (tower if blocks is None else blocks)]
+        self._encoder = _described(visual.config, self._blocks, quick=isinstance(tower[0].mlp.act, QuickGELU))
         self._team = Team(self.threads)
         self._workspace: Workspace | None = None
         self._positions: tuple[tuple[int, int], Tensor] | None = None
