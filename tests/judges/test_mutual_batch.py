@@ -13,7 +13,17 @@ from scipy.spatial.distance import cdist
 from scipy.stats import spearmanr
 
 from anomalyclip.judges.memory.search import unit
-from anomalyclip.judges.mutual_batch import Shelf, compare, pairs_of, ring
+from anomalyclip.judges.mutual_batch import (
+    Places,
+    Shelf,
+    compare,
+    empty_table,
+    pairs_of,
+    put_task,
+    ring,
+    run_task,
+    tasks_of,
+)
 from anomalyclip.judges.mutual_fusion import (
     SeenBriefly,
     fused,
@@ -59,6 +69,54 @@ def test_distances_are_those_of_all_pairs_whatever_the_memory(n: int, budget: in
         exact = np.sort([cdist(one, other, "cosine").min(axis=1) for j, other in enumerate(pictures) if j != i], axis=0)
         mine = np.sort(found.values[found.starts[i] : found.starts[i + 1]], axis=1).T
         np.testing.assert_allclose(mine, exact, atol=2e-6)
+
+
+@pytest.mark.parametrize(("n", "partners"), [(5, 48), (8, 48), (12, 48), (13, 6)])
+@pytest.mark.parametrize("aligned", [None, 1])
+def test_tasks_in_any_order_make_the_same_table(n: int, partners: int, aligned: int | None) -> None:
+    pictures = _batch(n)
+    pictures[2] = pictures[2][:9]
+    counts = [len(one) for one in pictures]
+    places = None if aligned is None else Places([(3, 3) if count == 9 else (5, 5) for count in counts], aligned)
+    whole = compare(pictures.__getitem__, counts, partners=partners, places=places)
+    table = empty_table(counts, partners)
+    table.values[:] = np.nan
+    tasks = tasks_of(n, partners, pictures=4, steps=2)
+    for number in np.random.default_rng(0).permutation(len(tasks)).tolist():
+        put_task(
+            table, tasks[number], run_task(pictures.__getitem__, counts, tasks[number], partners, places), partners
+        )
+    np.testing.assert_array_equal(table.values, whole.values)
+    assert sum(len(task.pairs(n, ring(n, partners))) for task in tasks) == pairs_of(n, partners)
+
+
+@pytest.mark.parametrize("grids", [((4, 6), (4, 6)), ((4, 6), (5, 3)), ((2, 2), (9, 7))])
+@pytest.mark.parametrize("radius", [0, 1, 3])
+def test_places_are_those_at_most_so_far_and_every_patch_has_one(
+    grids: tuple[tuple[int, int], tuple[int, int]], radius: int
+) -> None:
+    near = ~Places(grids, radius).barred(0, 1)
+    if grids[0] == grids[1]:
+        place = np.stack(np.divmod(np.arange(24), 6), axis=1)
+        apart = abs(place[:, None] - place[None]).max(axis=2)
+        np.testing.assert_array_equal(near, apart <= radius)
+    assert near.any(axis=0).all()
+    assert near.any(axis=1).all()
+    np.testing.assert_array_equal(~Places(grids, radius).barred(1, 0), near.T)
+
+
+def test_swapped_parts_are_found_at_their_places_only() -> None:
+    """Two parts of a board change places: each finds its like elsewhere, none where it is."""
+    pictures = _batch(12, noise=0.15)
+    swapped = pictures[4].copy()
+    swapped[[6, 18]] = swapped[[18, 6]]
+    pictures[4] = swapped
+    counts, places = [25] * 12, Places([(5, 5)] * 12, 1)
+    anywhere, there = (mutual_distances(compare(pictures.__getitem__, counts, places=one))[0] for one in (None, places))
+    tops = np.array([[np.sort(one)[-2:].mean() for one in found] for found in (anywhere, there)])
+    assert tops[0, 4] <= np.delete(tops[0], 4).max() * 1.1, "any place hides them"
+    assert tops[1, 4] > 3 * np.delete(tops[1], 4).max()
+    assert set(np.argsort(-there[4])[:2].tolist()) == {6, 18}
 
 
 def test_a_shelf_holds_two_pictures_at_least_and_no_more_bytes_than_it_may() -> None:

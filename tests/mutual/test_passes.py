@@ -13,7 +13,7 @@ from anomalyclip.detector import Detector
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.judges.memory.fusion import statistics
 from anomalyclip.judges.memory.search import unit
-from anomalyclip.mutual.passes import FirstPass, SecondPass
+from anomalyclip.mutual.passes import FirstPass, compared
 from anomalyclip.mutual.scoring import Batch, score_batch
 from anomalyclip.mutual.store import BatchStore, Shape, pixels_digest
 
@@ -62,7 +62,7 @@ def test_what_is_kept_is_the_encoders_own(model: Detector, passed: tuple[FirstPa
 
 def test_the_second_pass_finds_the_scratch_and_where_it_is(passed: tuple[FirstPass, list[np.ndarray]]) -> None:
     first, pixels = passed
-    second = SecondPass(first, partners=48, budget=2**29)
+    second = compared(first, partners=48, budget=2**29)
     scores, maps = second.predict(np.stack(pixels))
     assert int(np.argmax(scores)) == 6
     rows, _ = np.unravel_index(maps[6].argmax(), maps[6].shape)

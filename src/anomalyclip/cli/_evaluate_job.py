@@ -187,6 +187,7 @@ class EvaluateJob:
             self.layout,
             partners=self.given.partners,
             budget=int(self.given.mutual_mb * 2**20),
+            aligned=self.given.aligned,
             frames=self.given.frames,
             reading=reading_of(self.given),
             told=lambda line: None if self.given.quiet else note(line, style="yellow"),

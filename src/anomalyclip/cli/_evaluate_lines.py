@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 def check_lines(given: Given) -> None:
     """Raises ConfigError for options of lines that are not asked for, and for two kinds of them."""
-    if given.shots is None and (said := given.said("draws", "fpr", "memory", "aligned", "augment")):
+    of_lines = ("draws", "fpr", "memory", *(() if given.mutual else ("aligned",)), "augment")
+    if given.shots is None and (said := given.said(*of_lines)):
         raise ConfigError(f"{' and '.join(said)} is of lines from few good pictures: add --shots 1,4,25")
     if given.shots is not None and given.profile is not None:
         raise ConfigError("--shots draws lines of its own and --profile brings one: give only one of them")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.cli._declared import Given
@@ -47,6 +47,12 @@ def check_mutual(given: Given, decisions: Decisions, layout: tuple[Geometry, Are
     check(Combination(whole_batch=True, geometry=layout[0]))
 
 
+def mutual_settings(given: Given) -> dict[str, Any]:
+    """What a run records of how its pictures are compared."""
+    aligned = {} if given.aligned is None else {"aligned": given.aligned}
+    return {"mutual": True, "partners": given.partners, **aligned}
+
+
 class MutualJob(DetectJob):
     """Like :class:`DetectJob`, with a pass before. What it sees lies in DIR/batch until all is written."""
 
@@ -54,7 +60,7 @@ class MutualJob(DetectJob):
 
     def _provenance(self, model: Detector) -> Provenance:
         told = super()._provenance(model)
-        return replace(told, settings={**told.settings, "mutual": True, "partners": self.given.partners})
+        return replace(told, settings={**told.settings, **mutual_settings(self.given)})
 
     def _monitor(self) -> DriftMonitor | None:
         return None  # the line's p-values and drift are of scores of single pictures
@@ -129,15 +135,16 @@ class MutualJob(DetectJob):
 
     def _compared(self, first: FirstPass, total: int) -> SecondPass:
         from anomalyclip.judges.mutual_batch import pairs_of
-        from anomalyclip.mutual.passes import SecondPass
+        from anomalyclip.mutual.passes import compared
         from anomalyclip.mutual.python import MEGABYTE
 
         with progress_bar(shown=not self.given.quiet) as bar:
             task = bar.add_task("compare", total=pairs_of(len(first.seen), self.given.partners))
-            judged = SecondPass(
+            judged = compared(
                 first,
                 partners=self.given.partners,
                 budget=int(self.given.mutual_mb * MEGABYTE),
+                aligned=self.given.aligned,
                 advance=lambda pairs: bar.update(task, advance=pairs),
             )
         if not self.given.quiet:

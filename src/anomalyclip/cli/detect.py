@@ -28,6 +28,11 @@ def app(given: Given) -> None:
         raise ConfigError(
             "--findings needs to know where regions begin: add --pixel-threshold, --threshold or --profile"
         )
+    if given.aligned is not None and not given.mutual:
+        raise ConfigError(
+            "--aligned says how the pictures of a batch are compared: add --mutual. A line's memory has its own "
+            "(anomalyclip calibrate --aligned)"
+        )
     if given.mutual:
         from anomalyclip.cli._mutual_job import MutualJob, check_mutual
 

@@ -13,7 +13,7 @@ from anomalyclip.data.pictures import pictures_of
 from anomalyclip.errors import AnomalyClipError
 from anomalyclip.geometry.views import plan_views, view_pixels
 from anomalyclip.io.reading import Reading
-from anomalyclip.mutual.passes import FirstPass, SecondPass
+from anomalyclip.mutual.passes import FirstPass, SecondPass, compared
 
 if TYPE_CHECKING:
     from anomalyclip.by_class import Models
@@ -30,7 +30,8 @@ class ByBatch(ByClass):
 
     Args:
         models: of single pictures. dataset: whose classes are batches. layout: geometry and areas of `evaluate`.
-        partners, budget: see :func:`anomalyclip.judges.mutual_batch.compare`. frames, reading: as `evaluate` reads.
+        partners, budget, aligned: see :func:`anomalyclip.mutual.scoring.score_batch`. frames, reading: as `evaluate`
+            reads.
         told: called with what a user should know of a class's batch.
     """
 
@@ -43,12 +44,13 @@ class ByBatch(ByClass):
         *,
         partners: int,
         budget: int,
+        aligned: int | None = None,
         frames: int | None = None,
         reading: Reading | None = None,
         told: Callable[[str], object] = lambda line: None,
     ) -> None:
         self._models, self._dataset, self._folder, self._layout = models, dataset, folder, layout
-        self._partners, self._budget = partners, budget
+        self._partners, self._budget, self._aligned = partners, budget, aligned
         self._frames, self._reading = frames, reading or Reading()
         self._told, self._made = told, dict[str, SecondPass]()
 
@@ -58,7 +60,7 @@ class ByBatch(ByClass):
             first = FirstPass(model_for(self._models, name), self._folder)
             first.check(self._layout[0])
             self._see(first, name)
-            judged = SecondPass(first, partners=self._partners, budget=self._budget)
+            judged = compared(first, partners=self._partners, budget=self._budget, aligned=self._aligned)
             for doubt in judged.verdicts.doubts:
                 self._told(f"{name}: {doubt}")
             self._made[name] = judged
@@ -67,7 +69,8 @@ class ByBatch(ByClass):
     def provenance(self) -> dict[str, Any]:
         """The models' own; a class's batch are its pictures, of which results keep a fingerprint."""
         told = provenance_of(self._models)
-        return told | {"method": f"{told.get('method', '')}+mutual", "partners": self._partners}
+        aligned = {} if self._aligned is None else {"aligned": self._aligned}
+        return told | {"method": f"{told.get('method', '')}+mutual", "partners": self._partners} | aligned
 
     def _see(self, first: FirstPass, name: str) -> None:
         geometry, areas = self._layout

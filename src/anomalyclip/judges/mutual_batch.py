@@ -55,13 +55,18 @@ def pairs_of(n: int, partners: int = PARTNERS) -> int:
 def _pairs(n: int, steps: Sequence[int], block: int) -> Iterator[tuple[int, int, int, int]]:
     """(i, j, column of i, column of j), by blocks of neighbouring pictures so that few are needed at a time."""
     for start in range(0, n, block):
-        for number, step in enumerate(steps):
-            opposite = 2 * step == n  # the step half round: i + o and i - o are one picture
+        for number in range(len(steps)):
             for i in range(start, min(start + block, n)):
-                if not opposite:
-                    yield i, (i + step) % n, 2 * number, 2 * number + 1
-                elif i < step:
-                    yield i, i + step, 2 * number, 2 * number
+                if (pair := _pair(n, i, number, steps)) is not None:
+                    yield pair
+
+
+def _pair(n: int, i: int, number: int, steps: Sequence[int]) -> tuple[int, int, int, int] | None:
+    """Picture i and the one that step `number` leads to; None where the other one's step is the same pair."""
+    step = steps[number]
+    if 2 * step != n:
+        return i, (i + step) % n, 2 * number, 2 * number + 1
+    return (i, i + step, 2 * number, 2 * number) if i < step else None  # half round: i + o and i - o are one picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +98,87 @@ class Compared:
         return np.asarray(rows[:, first:end].mean(axis=1), np.float32)
 
 
+class Places:
+    """Which patches of two pictures are compared: all, or those at most ``radius`` patches apart.
+
+    grids: (h, w) of each picture. Where two grids differ, places are compared as shares of the picture, and a patch of
+    the coarser grid counts.
+    """
+
+    def __init__(self, grids: Sequence[tuple[int, int]], radius: int) -> None:
+        self._grids, self._radius = grids, radius
+        self._barred: dict[tuple[tuple[int, int], tuple[int, int]], NDArray[np.bool_]] = {}
+
+    def barred(self, i: int, j: int) -> NDArray[np.bool_]:
+        """(N_i, N_j) True where patches lie too far apart."""
+        grids = self._grids[i], self._grids[j]
+        if grids not in self._barred:
+            down, right = (
+                abs(np.subtract.outer((np.arange(one) + 0.5) / one, (np.arange(other) + 0.5) / other))
+                > (self._radius + 0.5) / min(one, other)
+                for one, other in zip(*grids, strict=True)
+            )
+            far = down[:, None, :, None] | right[None, :, None, :]
+            self._barred[grids] = far.reshape(far.shape[0] * far.shape[1], -1)
+        return self._barred[grids]
+
+
+def nearest_both(one: Floats, other: Floats, buffer: Floats, barred: NDArray[np.bool_] | None) -> tuple[Floats, Floats]:
+    """1 - cos (N,) and (M,) of the patches (N, D), (M, D) of two pictures to the nearest of the other's.
+
+    buffer: (N, M) or more of either; takes the products. barred: (N, M), what is not compared; None is nothing.
+    """
+    fitting = buffer if buffer.shape == (len(one), len(other)) else None
+    products = np.matmul(one, other.T, out=fitting)
+    if barred is not None:
+        np.copyto(products, -np.inf, where=barred)
+    return _distance(products.max(axis=1)), _distance(products.max(axis=0))
+
+
+@dataclass(frozen=True)
+class Task:
+    """Pairs of two blocks of pictures: first .. end, each with those that some steps of the ring lie on.
+
+    first, end: pictures. steps: which of :func:`ring`'s, first .. last.
+    """
+
+    first: int
+    end: int
+    steps: tuple[int, int]
+
+    def pairs(self, n: int, steps: Sequence[int]) -> list[tuple[int, int, int, int]]:
+        """(i, j, column of i, column of j), see :func:`compare`."""
+        chosen = range(self.first, self.end)
+        return [
+            pair for number in range(*self.steps) for i in chosen if (pair := _pair(n, i, number, steps)) is not None
+        ]
+
+
+def tasks_of(n: int, partners: int, pictures: int = 32, steps: int = 8) -> list[Task]:
+    """All pairs of n pictures, each in one task: so many pictures with so many steps at a time."""
+    count = len(ring(n, partners))
+    return [
+        Task(first, min(first + pictures, n), (step, min(step + steps, count)))
+        for first in range(0, n, pictures)
+        for step in range(0, count, steps)
+    ]
+
+
+def run_task(load: Load, counts: Sequence[int], task: Task, partners: int, places: Places | None = None) -> Floats:
+    """Distances of a task's pairs, one after the other: (N_i,) and (N_j,) of each."""
+    n, steps = len(counts), ring(len(counts), partners)
+    buffer, found = np.empty((max(counts), max(counts)), np.float32), [np.empty(0, np.float32)]
+    held: dict[int, Floats] = {}
+    for i, j, _, _ in task.pairs(n, steps):
+        for picture in (i, j):
+            if picture not in held:
+                held[picture] = load(picture)
+        found += nearest_both(held[i], held[j], buffer, None if places is None else places.barred(i, j))
+        if not task.first <= j < task.end:
+            del held[j]
+    return np.concatenate(found)
+
+
 def compare(
     load: Load,
     counts: Sequence[int],
@@ -100,6 +186,7 @@ def compare(
     partners: int = PARTNERS,
     budget: int = BUDGET,
     scratch: Path | None = None,
+    places: Places | None = None,
     advance: Callable[[int], object] = lambda pairs: None,
 ) -> Compared:
     """Compare n pictures round a :func:`ring`.
@@ -110,25 +197,44 @@ def compare(
         partners: see :func:`ring`.
         budget: bytes; half for distances, which go to a file in ``scratch`` where they are more, half for patches.
         scratch: a folder of one's own; None keeps distances in memory whatever they take.
+        places: which patches are compared; None is all.
         advance: called now and then with the pairs done since.
     """
     n, steps = len(counts), ring(len(counts), partners)
-    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.intp)
-    columns = 2 * len(steps) - (1 if steps and 2 * steps[-1] == n else 0)
-    values = _table((int(starts[-1]), columns), budget // 2, scratch)
+    found = empty_table(counts, partners, budget, scratch)
+    values, starts = found.values, found.starts
     shelf = Shelf(load, budget // 2)
     done, buffer = 0, np.empty((max(counts), max(counts)), np.float32)  # one: fresh pages cost a tenth of a product
     for i, j, column_i, column_j in _pairs(n, steps, shelf.room(n) // 2 or 1):
-        fitting = buffer if counts[i] == counts[j] == len(buffer) else None
-        products = np.matmul(shelf[i], shelf[j].T, out=fitting)
-        values[starts[i] : starts[i + 1], column_i] = _distance(products.max(axis=1))
-        values[starts[j] : starts[j + 1], column_j] = _distance(products.max(axis=0))
+        barred = None if places is None else places.barred(i, j)
+        near_i, near_j = nearest_both(shelf[i], shelf[j], buffer, barred)
+        values[starts[i] : starts[i + 1], column_i] = near_i
+        values[starts[j] : starts[j + 1], column_j] = near_j
         done += 1
         if done == n:
             advance(done)
             done = 0
     advance(done)
-    return Compared(values, starts)
+    return found
+
+
+def empty_table(counts: Sequence[int], partners: int, budget: int = BUDGET, scratch: Path | None = None) -> Compared:
+    """Where the distances of n pictures go, see :func:`compare`."""
+    n, steps = len(counts), ring(len(counts), partners)
+    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.intp)
+    columns = 2 * len(steps) - (1 if steps and 2 * steps[-1] == n else 0)
+    return Compared(_table((int(starts[-1]), columns), budget // 2, scratch), starts)
+
+
+def put_task(found: Compared, task: Task, distances: Floats, partners: int) -> None:
+    """Into the table what :func:`run_task` gave."""
+    n, place = len(found.starts) - 1, 0
+    for i, j, column_i, column_j in task.pairs(n, ring(n, partners)):
+        for picture, column in ((i, column_i), (j, column_j)):
+            first, end = found.starts[picture], found.starts[picture + 1]
+            found.values[first:end, column] = distances[place : place + end - first]
+            place += end - first
+    assert place == len(distances)
 
 
 class Shelf:

@@ -113,30 +113,11 @@ class FirstPass(_Pass):
 
 
 class SecondPass(_Pass):
-    """Gives each picture of a batch the verdict that the batch came to.
+    """Gives each picture of a batch the verdict that the batch came to, see :func:`compared`."""
 
-    Raises InputError, as scoring does, where the batch is too small.
-    """
-
-    def __init__(
-        self,
-        first: FirstPass,
-        *,
-        partners: int,
-        budget: int,
-        advance: Callable[[int], object] = lambda pairs: None,
-    ) -> None:
+    def __init__(self, first: FirstPass, batch: Batch, verdicts: Verdicts) -> None:
         super().__init__(first.encoder, first.judge, first.settings)
-        self.batch = first.batch
-        self.verdicts: Verdicts = score_batch(
-            first.store,
-            self.batch,
-            line=first.line,
-            sigma=self.settings.sigma,
-            partners=partners,
-            budget=budget,
-            advance=advance,
-        )
+        self.batch, self.verdicts = batch, verdicts
 
     @property
     def method(self) -> str:
@@ -162,3 +143,29 @@ class SecondPass(_Pass):
         told = super().provenance()
         batch = self.batch.record() | self.verdicts.facts
         return told | {"method": self.method, "settings": {**told["settings"], "batch": batch}}
+
+
+def compared(
+    first: FirstPass,
+    *,
+    partners: int,
+    budget: int,
+    aligned: int | None = None,
+    advance: Callable[[int], object] = lambda pairs: None,
+) -> SecondPass:
+    """Compare what a first pass saw. Arguments as of :func:`anomalyclip.mutual.scoring.score_batch`.
+
+    Raises InputError where the batch is too small.
+    """
+    batch = first.batch
+    verdicts = score_batch(
+        first.store,
+        batch,
+        line=first.line,
+        sigma=first.settings.sigma,
+        partners=partners,
+        budget=budget,
+        aligned=aligned,
+        advance=advance,
+    )
+    return SecondPass(first, batch, verdicts)

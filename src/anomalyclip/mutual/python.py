@@ -12,7 +12,7 @@ from anomalyclip.errors import ConfigError
 from anomalyclip.geometry import parse_layout
 from anomalyclip.io.full_scale import parse_full_scale
 from anomalyclip.io.reading import Reading
-from anomalyclip.mutual.passes import FirstPass, SecondPass
+from anomalyclip.mutual.passes import FirstPass, compared
 from anomalyclip.settings import settings_of
 from anomalyclip.settings.faces import PYTHON_BATCH
 from anomalyclip.settings.keywords import check_keywords
@@ -31,6 +31,7 @@ def detect_batch(
     profile: Any = None,
     partners: int | None = None,
     mutual_mb: float | None = None,
+    aligned: int | None = None,
     **options: Any,
 ) -> list[Prediction]:
     """Predictions of pictures that are compared with each other, in their order.
@@ -41,6 +42,7 @@ def detect_batch(
         profile: of `calibrate`, with a memory: joins the batch's distances, and scores have its line's scale.
         partners: other pictures that each one is compared with, at most.
         mutual_mb: megabytes that comparing may take; what is more lies on disk.
+        aligned: for parts that lie alike: compare only with places at most so many patches away.
         options: ``batch_size``, ``threshold``, ``frames``, ``axis``, ``max_pixels``, ``full_scale`` and the layout, as
             `detect` takes them.
 
@@ -52,7 +54,7 @@ def detect_batch(
         an encoder without features to compare. And whatever `detect` raises.
     """
     known = settings_of(PYTHON_BATCH)
-    given = {"partners": partners, "mutual_mb": mutual_mb}
+    given = {"partners": partners, "mutual_mb": mutual_mb, "aligned": aligned}
     check_keywords(given, known)
     chosen = {name: known[name].default if value is None else value for name, value in given.items()}
     if profile is not None:
@@ -73,4 +75,5 @@ def detect_batch(
         for source in sources:  # one by one: a prediction holds its picture and map
             detect_all(first, [source], **options)
         budget = int(chosen["mutual_mb"] * MEGABYTE)
-        return detect_all(SecondPass(first, partners=int(chosen["partners"]), budget=budget), sources, **options)
+        second = compared(first, partners=int(chosen["partners"]), budget=budget, aligned=aligned)
+        return detect_all(second, sources, **options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from anomalyclip.errors import InputError
 from anomalyclip.judges.memory.fusion import Scale, raw_maps
 from anomalyclip.judges.mutual import SMALLEST_BATCH
-from anomalyclip.judges.mutual_batch import BUDGET, PARTNERS, compare
+from anomalyclip.judges.mutual_batch import BUDGET, PARTNERS, Compared, Places, compare
 from anomalyclip.judges.mutual_fusion import (
     MIXTURE,
     fused,
@@ -91,6 +91,40 @@ def raw_map(store: BatchStore, digest: str, distances: Floats, line: Line | None
     return made
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """Which pictures of a batch are compared: each once, and copies not at all.
+
+    names: digests of the distinct ones. groups: (n,) the first that each is a copy of, its own number where it is none.
+    """
+
+    names: list[str]
+    groups: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, store: BatchStore, batch: Batch) -> Chosen:
+        """Raises InputError for fewer than 5 different pictures."""
+        names = batch.distinct
+        groups = twin_groups(lambda picture: store.described(names[picture]), len(names))
+        chosen = cls(names, groups)
+        if len(chosen.kept) < SMALLEST_BATCH:
+            raise InputError(
+                f"mutual scoring compares pictures with each other and takes {SMALLEST_BATCH} that differ; here are "
+                f"{len(chosen.kept)} of {len(batch.digests)}. Add pictures, or leave mutual scoring out"
+            )
+        return chosen
+
+    @property
+    def kept(self) -> list[str]:
+        """Digests of those that are compared."""
+        return [self.names[number] for number in np.flatnonzero(self.groups == np.arange(len(self.names))).tolist()]
+
+
+def places_of(store: BatchStore, names: Sequence[str], aligned: int | None) -> Places | None:
+    """Where patches are looked for; None is everywhere."""
+    return None if aligned is None else Places([store.shapes[name].grid for name in names], aligned)
+
+
 def score_batch(
     store: BatchStore,
     batch: Batch,
@@ -99,6 +133,7 @@ def score_batch(
     sigma: float = 4.0,
     partners: int = PARTNERS,
     budget: int = BUDGET,
+    aligned: int | None = None,
     advance: Callable[[int], object] = lambda pairs: None,
 ) -> Verdicts:
     """Compare the pictures of a batch that were all seen.
@@ -106,30 +141,40 @@ def score_batch(
     Args:
         line: what a profile remembers; joins the batch's distances. sigma: pixels, smooths distances in maps.
         partners, budget: see :func:`anomalyclip.judges.mutual_batch.compare`.
+        aligned: compare with patches at most so far from the same place; None is anywhere.
 
     Raises:
         InputError: fewer than 5 different pictures.
     """
-    names = batch.distinct
-    counts = [store.shapes[name].patches for name in names]
-    groups = twin_groups(lambda picture: store.described(names[picture]), len(names))
-    kept = np.flatnonzero(groups == np.arange(len(names)))
-    if len(kept) < SMALLEST_BATCH:
-        raise InputError(
-            f"mutual scoring compares pictures with each other and takes {SMALLEST_BATCH} that differ; here are "
-            f"{len(kept)} of {len(batch.digests)}. Add pictures, or leave mutual scoring out"
-        )
+    chosen = Chosen.of(store, batch)
+    kept = chosen.kept
     compared = compare(
-        lambda picture: store.described(names[kept[picture]]),
-        [counts[picture] for picture in kept],
+        lambda picture: store.described(kept[picture]),
+        [store.shapes[name].patches for name in kept],
         partners=partners,
         budget=budget,
         scratch=store.folder,
+        places=places_of(store, kept, aligned),
         advance=advance,
     )
+    return verdicts_of(store, batch, chosen, compared, line=line, sigma=sigma, aligned=aligned)
+
+
+def verdicts_of(
+    store: BatchStore,
+    batch: Batch,
+    chosen: Chosen,
+    compared: Compared,
+    *,
+    line: Line | None,
+    sigma: float,
+    aligned: int | None = None,
+) -> Verdicts:
+    """What the distances between the pictures come to."""
+    names, kept = chosen.names, chosen.kept
     found, many = mutual_distances(compared)
-    of_group = dict(zip(kept.tolist(), found, strict=True))
-    distances = [of_group[int(group)] for group in groups]
+    of_name = dict(zip(kept, found, strict=True))
+    distances = [of_name[names[group]] for group in chosen.groups.tolist()]
     seen = [store.brief(name) for name in names]
     if line is not None:
         level = float(np.median([np.median(one) for one in distances]))
@@ -140,7 +185,9 @@ def score_batch(
     else:
         mapped = distances
     scores, raw = fused(distances, seen, line)
-    told = {"compared": len(kept), "partners": compared.partners, "many_kinds": many}
+    told: dict[str, Any] = {"compared": len(kept), "partners": compared.partners, "many_kinds": many}
+    if aligned is not None:
+        told["aligned"] = aligned
     by_name = dict(zip(names, mapped, strict=True))
     map_scale = _map_scale(store, by_name, sigma) if line is None else line.map_scale
     doubts = _doubts(batch, len(kept), raw, np.array([one.score for one in seen]), many)

@@ -8,13 +8,14 @@ from anomalyclip.settings.faces import (
     EVALUATE,
     EXPORT,
     PYTHON,
+    PYTHON_BATCH,
     REST,
     REST_CALIBRATE,
     REST_CORRECT,
     SERVE,
     WATCH,
 )
-from anomalyclip.settings.panels import ANOMALIES, DECISIONS, FEW_SHOT
+from anomalyclip.settings.panels import ANOMALIES, BATCH, DECISIONS, FEW_SHOT
 from anomalyclip.settings.setting import Range, Setting
 
 NAME_PATTERN = r"^[A-Za-z0-9_.@+-]{1,100}$"
@@ -139,9 +140,15 @@ CALIBRATING: tuple[Setting, ...] = (
         type=int,
         metavar="RADIUS",
         help="For parts that lie alike: compare only with places at most so many patches away.",
-        where=(CALIBRATE, EVALUATE),
+        where=(CALIBRATE, EVALUATE, DETECT, PYTHON_BATCH),
         range=Range(0, 1000, "patches"),
-        differs={EVALUATE: {"panel": FEW_SHOT}},
+        differs={
+            EVALUATE: {"panel": FEW_SHOT},
+            DETECT: {
+                "panel": BATCH,
+                "help": "With --mutual, parts that lie alike: compare only with places at most so many patches away.",
+            },
+        },
     ),
     Setting(
         name="augment",
