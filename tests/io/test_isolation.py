@@ -18,7 +18,7 @@ import tifffile
 from PIL import Image
 
 from anomalyclip.errors import ImageReadError
-from anomalyclip.io import isolation, notes_of, read_image, read_image_bytes
+from anomalyclip.io import isolated, isolation, notes_of, read_image, read_image_bytes
 from anomalyclip.io.isolation import Decoders, NotQuick, Ticket
 
 FAULTS = Path(__file__).parent / "faults"
@@ -132,6 +132,15 @@ def test_one_that_does_not_come_back_is_ended_for_it(decoders):
     with pytest.raises(NotQuick):
         decoders.read(png(97, 95), quick=0.1)
     assert decoders.read(png(70, 40)).size == (70, 40)
+
+
+def test_libraries_are_loaded_before_the_time_of_a_quick_picture_begins(monkeypatch):
+    loaded: list[str] = []
+    monkeypatch.setattr(isolated, "import_module", loaded.append)
+    dicom = b"\0" * 128 + b"DICM" + b"\0" * 64
+    for message, data in (({"quick": 0.1}, dicom), ({"quick": None}, dicom), ({"quick": 0.1}, b"junk")):
+        isolated._load_for(message, bytearray(data))
+    assert loaded == ["pydicom", "anomalyclip.io.dicom", "anomalyclip.io.dicom_pixels"]
 
 
 def test_one_that_waits_for_nothing_is_ended_by_the_clock(decoders, monkeypatch):

@@ -17,15 +17,18 @@ import struct
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from anomalyclip.errors import ImageReadError
 from anomalyclip.io import content, decoding, frames, inspection
 from anomalyclip.io.full_scale import parse_full_scale
+from anomalyclip.io.headers import sniff
 from anomalyclip.io.limits import DEFAULT_MAX_BYTES
 from anomalyclip.io.mask_levels import levels_in
 from anomalyclip.io.opened import reported, use_file
+from anomalyclip.io.refusal import Refusal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +42,12 @@ _KEPT = 96 << 20  # bytes that may stay with us between two pictures
 _KEPT_VOLUMES = 1 << 30  # and those of volumes whose next slice will be asked for
 
 
+_LIBRARIES = {
+    "DICOM": ("pydicom", "anomalyclip.io.dicom", "anomalyclip.io.dicom_pixels"),
+    "NIFTI": ("nibabel", "anomalyclip.io.nifti"),
+    "HEIC": ("pillow_heif",),
+}
+"""Large ones, which only these formats need."""
 _GRACE = 2.0  # of a decoder that does not come back to us, in times of what is quick; then the system ends it
 
 
@@ -83,6 +92,7 @@ def main() -> None:
         message, data = request
         limits.before(message, len(data))
         try:
+            _load_for(message, data)
             with _quick(message.get("quick")):
                 answer, pixels = _answered(message, bytes(data), limits)
         except Overrun:
@@ -97,6 +107,15 @@ def main() -> None:
 def _yield_to_others(nice: int) -> None:
     with suppress(AttributeError, OSError):  # Windows has none
         os.nice(nice)
+
+
+def _load_for(message: dict[str, Any], data: bytearray) -> None:
+    """What the first file of a kind would have to wait for is not its own time."""
+    if message.get("quick"):
+        with suppress(Refusal):
+            for name in _LIBRARIES.get(sniff(io.BytesIO(data)), ()):
+                with suppress(ImportError):
+                    import_module(name)
 
 
 @contextmanager

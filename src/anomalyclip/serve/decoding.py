@@ -37,7 +37,7 @@ _SECONDS = 3.0  # of CPU for a small picture, which takes a tenth of one
 _SECONDS_LARGE = 20.0
 _QUICK, _MOST_QUICK = 0.15, 1.0  # seconds of CPU in the quick lane: at least, at most
 _PACE = 1 / (80 << 20)  # and of a byte of a file, or of what decoding it takes
-_BACK = 10  # how far the patient and the large lane stand back
+_BACK = 5  # how far the patient and the large lane stand back
 
 
 class _Lane:
