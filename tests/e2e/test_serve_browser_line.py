@@ -163,6 +163,7 @@ def test_a_false_alarm_is_learned_and_taken_back(desk: Any) -> None:
     desk("#by").fill("Ann")
     desk("#say-alarm").click()
     expect(desk("#held")).to_have_text("1 false alarm, 0 regions, 0 faulty")
+    expect(desk("#kept")).to_contain_text("start it with --keep DIR")
     expect(desk("#progress")).to_be_hidden()
     expect(desk("#changed")).to_have_text(
         re.compile(rf"^Of {scored} pictures \d went from anomalous to normal, \d from")

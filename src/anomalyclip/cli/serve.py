@@ -51,6 +51,7 @@ def app(given: Given) -> None:
         profile=profiles[0].name if len(profiles) == 1 else None,
         hosts=hosts_for(given.host, given.allow_host or ()),
         live=given.live,
+        keep=given.keep,
         **given.part("rules"),
     )
     run(

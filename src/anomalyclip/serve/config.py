@@ -87,6 +87,7 @@ class ServeConfig:
         profile: name of the profile used where a request names none.
         hosts: names under which it may be asked, see `anomalyclip.serve.foreign`; None is any.
         live: the output folder of a watch that is shown while it runs.
+        keep: the folder in which profiles of clients and corrections outlive the server; None keeps none.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -102,6 +103,7 @@ class ServeConfig:
     profile: str | None = None
     hosts: frozenset[str] | None = None
     live: Path | None = None
+    keep: Path | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1 or self.workers < 1:

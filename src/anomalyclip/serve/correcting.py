@@ -13,8 +13,8 @@ from anomalyclip.geometry import Areas, Geometry
 from anomalyclip.io.isolation import Ticket
 from anomalyclip.judges.memory.seeing import see
 from anomalyclip.serve.corrections import Wish, learn_from
+from anomalyclip.serve.made import Taken
 from anomalyclip.serve.measuring import Measuring
-from anomalyclip.serve.profiles import Taken
 from anomalyclip.serve.refusals import Refused
 from anomalyclip.serve.work import Deciding, Wishes
 
@@ -60,8 +60,9 @@ async def correct(
         seen = partial(_seen, service, read, lambda: profile.opened().line.source)
         measured = partial(_measured, measuring)
         outcome = learn_from(profile, desk, wish, pictures, [row for _, row in usable], seen, measured)
-        answer = service.profiles.change(name, outcome.profile, outcome.desk)
-        outcome.desk.journal.record(outcome.number, wish.by, _SOURCE, outcome.pictures)
+        journal = outcome.desk.journal
+        record = partial(journal.record, outcome.number, wish.by, _SOURCE, outcome.pictures)
+        answer = service.profiles.change(name, outcome.profile, outcome.desk, record)
         service.judged(outcome.profile)  # opened here, not when the next picture waits for it
         told = [dict(vars(one)) for one in outcome.pictures]
         return {**answer, "number": outcome.number, "pictures": told, "skipped": skipped}
@@ -78,9 +79,9 @@ async def undo(service: Service, name: str, number: int, by: str, revision: int 
     def run() -> dict[str, Any]:
         service.profiles.check_revision(name, revision)
         desk = service.profiles.desk(name)
-        answer = service.profiles.change(name, desk.last(service.profiles.get(name), number), desk)
-        desk.undo(number, by)
-        return answer
+        before = desk.last(service.profiles.get(name), number)
+        record = partial(desk.journal.record_undo, number, by)
+        return service.profiles.change(name, before, desk.without(number), record)
 
     return await service.one_by_one(run)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from anomalyclip.calibration.correcting import Box, FalseAlarm, corrected, score_by, thresholds_alone
-from anomalyclip.calibration.corrections_journal import FALSE_ALARM, JournalInHand, Said
+from anomalyclip.calibration.corrections_journal import FALSE_ALARM, Journal, JournalInHand, Said
 from anomalyclip.errors import AnomalyClipError
 from anomalyclip.io.names import printable
 from anomalyclip.serve.refusals import Refused
@@ -58,14 +58,14 @@ class Desk:
             holds (digest of the file, region) of each picture.
     """
 
-    journal: JournalInHand
+    journal: Journal
     before: list[tuple[int, Profile]] = field(default_factory=list)
     faulty: dict[int, list[Faulty]] = field(default_factory=dict)
     said: dict[int, list[tuple[bytes, Box | None]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, profile: Profile) -> Desk:
-        """For a profile that may hold corrections of another journal."""
+        """For a profile that may hold corrections of another journal; this one lives as long as the server."""
         numbers = () if profile.corrections is None else profile.corrections.numbers
         return cls(JournalInHand(max(numbers, default=0)))
 
@@ -95,12 +95,11 @@ class Desk:
             raise Refused("conflict", f"what was before correction {number} is not kept here; calibrate again")
         return self.before[-1][1]
 
-    def undo(self, number: int, by: str) -> None:
-        """After the profile is back."""
-        self.before.pop()
-        self.faulty.pop(number, None)
-        self.said.pop(number, None)
-        self.journal.record_undo(number, by)
+    def without(self, number: int) -> Desk:
+        """Without the last correction, which is taken back."""
+        faulty = {key: one for key, one in self.faulty.items() if key != number}
+        said = {key: one for key, one in self.said.items() if key != number}
+        return Desk(self.journal, self.before[:-1], faulty, said)
 
 
 class Outcome(NamedTuple):

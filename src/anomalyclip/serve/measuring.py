@@ -14,7 +14,7 @@ from anomalyclip.calibration.measured import collect
 from anomalyclip.detect.inputs import InputItem
 from anomalyclip.geometry import Areas, Geometry
 from anomalyclip.judges.memory.source import source_for
-from anomalyclip.serve.profiles import Taken
+from anomalyclip.serve.made import Taken
 from anomalyclip.serve.refusals import Refused
 
 if TYPE_CHECKING:

@@ -2,101 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from anomalyclip.calibration import Profile, calibrate, images_needed, smallest_rate
-from anomalyclip.calibration.fitting import DEFAULT_RATE
-from anomalyclip.calibration.growing import Growing
-from anomalyclip.calibration.lining import FEWEST
+from anomalyclip.calibration import Profile, calibrate, smallest_rate
 from anomalyclip.calibration.making import line_profile
-from anomalyclip.calibration.measured import Measured
-from anomalyclip.calibration.profile_parts import Corrections, PixelRule
+from anomalyclip.calibration.profile_parts import Corrections
 from anomalyclip.errors import AnomalyClipError
 from anomalyclip.io.reading import Reading
 from anomalyclip.serve.corrections import Desk
+from anomalyclip.serve.keeping import Keeper, fingerprint
+from anomalyclip.serve.made import Aim, Made, Taken
 from anomalyclip.serve.refusals import Refused
-
-
-@dataclass(frozen=True)
-class Aim:
-    """What a calibration is for; see `anomalyclip.calibration.calibrate`. memory: remember the images, from 4 on."""
-
-    rate: float = DEFAULT_RATE
-    pixel_rate: float | None = None
-    pixel_rule: PixelRule = "image"
-    memory: bool = True
-
-    @property
-    def rates(self) -> tuple[float, float]:
-        """Of images and of regions."""
-        return self.rate, self.rate if self.pixel_rate is None else self.pixel_rate
-
-    @property
-    def images_needed(self) -> int:
-        needed = images_needed(min(self.rates))
-        return max(needed, FEWEST) if self.memory else needed
-
-
-@dataclass
-class Taken:
-    """The images of one profile so far. growing: with a memory; measured: without one. reading: how all are read."""
-
-    reading: Reading = field(default_factory=Reading)
-    growing: Growing | None = None
-    measured: Measured = field(default_factory=Measured)
-
-    @property
-    def count(self) -> int:
-        return len(self.measured.scores) if self.growing is None else self.growing.count
-
-
-MOST_EARLIER = 3
-"""Replaced profiles of one name that are kept."""
-_COPIES = 3  # of what a memory holds: its bytes, its opened arrays, what a line in the making derives from them
-
-
-@dataclass
-class _Made:
-    """A profile in the making. profile: None while its images are too few, and there was none of this name before.
-
-    revision: grows with every request that changes something under this name. since: the revision that made `profile`,
-    of the images `of`. earlier: (revision, profile) of those that it replaced, oldest first. desk: its corrections.
-    """
-
-    taken: Taken
-    profile: Profile | None = None
-    revision: int = 1
-    since: int = 1
-    of: Taken | None = None
-    earlier: list[tuple[int, Profile]] = field(default_factory=list)
-    desk: Desk | None = None
-
-    def nbytes(self) -> int:
-        """About what it holds."""
-        growing = 0 if self.taken.growing is None else self.taken.growing.nbytes
-        held = [profile for _, profile in self.earlier] + [self.profile] * _COPIES
-        corrected = 0 if self.desk is None else self.desk.nbytes(_bytes_of)
-        return _COPIES * growing + sum(_bytes_of(one) for one in held if one is not None) + corrected
-
-    def follow(self, taken: Taken, fitted: Profile | None) -> tuple[_Made, Profile | None]:
-        """What comes after it, and the profile that is replaced; one of the same images, grown, replaces nothing."""
-        revision = self.revision + 1
-        if fitted is None:
-            return _Made(taken, self.profile, revision, self.since, self.of, self.earlier, self.desk), None
-        replaced = self.profile if self.of is not taken else None
-        earlier = self.earlier if replaced is None else [*self.earlier, (self.since, replaced)][-MOST_EARLIER:]
-        return _Made(taken, fitted, revision, revision, taken, earlier), replaced
-
-    def changed(self, profile: Profile, desk: Desk) -> _Made:
-        """The same, after a correction or a moved threshold."""
-        revision = self.revision + 1
-        return _Made(self.taken, profile, revision, revision, self.taken, self.earlier, desk)
-
-
-def _bytes_of(profile: Profile) -> int:
-    return 1000 * profile.count + (len(profile.memory_bytes()) if profile.memory is not None else 0)
 
 
 class Profiles:
@@ -104,14 +22,25 @@ class Profiles:
 
     given: profiles of files; clients can use but not replace them. Raises ConfigError for one of another model.
     provenance: the served model's. most: how many profiles clients may have at once. room: bytes for what they hold.
+    keeper: keeps what clients make beyond the server's end, None is nothing; what it holds is there from the start.
     """
 
-    def __init__(self, given: Sequence[Profile], provenance: Mapping[str, Any], most: int, room: int) -> None:
-        for profile in given:
+    def __init__(
+        self,
+        given: Sequence[Profile],
+        provenance: Mapping[str, Any],
+        most: int,
+        room: int,
+        keeper: Keeper | None = None,
+    ) -> None:
+        kept = [] if keeper is None else list(keeper.load(given))
+        for profile in (*given, *(one.profile for one in kept)):
             profile.check_model(provenance)
         self._given = {profile.name: profile for profile in given}
-        self._provenance, self._most, self._room = provenance, most, room
-        self._made: dict[str, _Made] = {}
+        self._provenance, self._most, self._room, self._keeper = provenance, most, room, keeper
+        self._made = {
+            one.profile.name: Made(Taken(), one.profile, one.revision, one.revision, None, [], one.desk) for one in kept
+        }
 
     def all(self) -> list[Profile]:
         made = {name: each.profile for name, each in self._made.items() if each.profile is not None}
@@ -159,27 +88,35 @@ class Profiles:
     def desk(self, name: str) -> Desk:
         """The corrections of a profile. Raises Refused (404)."""
         profile, made = self.get(name), self._made.get(name)
-        return Desk.of(profile) if made is None or made.desk is None else made.desk
+        if made is not None and made.desk is not None:
+            return made.desk
+        return Desk.of(profile) if self._keeper is None else Desk(self._keeper.journal(profile))
 
-    def change(self, name: str, profile: Profile, desk: Desk) -> dict[str, Any]:
+    def change(
+        self, name: str, profile: Profile, desk: Desk, record: Callable[[], object] = lambda: None
+    ) -> dict[str, Any]:
         """Put a profile in the place of the one that it was made of, also of one that came with the server (its file
-        stays as it is); gives its summary and revisions."""
+        stays as it is); gives its summary and revisions. record: writes into the journal, before anything is changed.
+
+        Raises Refused where there is no room, and where it cannot be kept."""
         old = self._now(name)
         new = old.changed(profile, desk)
         self._refuse_bytes(new.nbytes() - old.nbytes())
-        self._made[name] = new
+        self._set(name, new, record)
         return {"profile": summary(profile), **self._revisions(name)}
 
     def annotate(self, name: str, profile: Profile) -> dict[str, Any]:
         """As `change`, where nothing that decides was changed: the revision stays, so that nobody is in the way."""
         old = self._now(name)
-        self._made[name] = replace(old, profile=profile)
+        self._set(name, replace(old, profile=profile, desk=self.desk(name)))
         return {"profile": summary(profile), **self._revisions(name)}
 
     def remove(self, name: str) -> None:
         """Raises Refused: 404, or 422 for one that came from a file."""
         self.refuse_given(name)
         self.get(name)
+        if self._keeper is not None:
+            self._keeper.remove(name)
         self._made.pop(name, None)
 
     def refuse_given(self, name: str) -> None:
@@ -216,10 +153,24 @@ class Profiles:
         after = [old.follow(Taken(), profile)[0] for old, profile in zip(before, profiles, strict=True)]
         self._refuse_bytes(sum(new.nbytes() - old.nbytes() for old, new in zip(before, after, strict=True)))
         for profile in profiles:
-            self._made[profile.name], _ = self._now(profile.name).follow(Taken(), profile)
+            self._set(profile.name, self._now(profile.name).follow(Taken(), profile)[0])
 
-    def _now(self, name: str) -> _Made:
-        return self._made.get(name) or _Made(Taken(), revision=0)
+    def _set(self, name: str, new: Made, record: Callable[[], object] = lambda: None) -> None:
+        """What is now under a name; kept first, if it is to be. Raises Refused (500) where that fails."""
+        try:
+            record()
+            if self._keeper is not None and new.profile is not None:
+                given = self._given.get(name)
+                made_of = None if given is None else fingerprint(given)
+                self._keeper.write(new.profile, new.revision, new.desk, made_of)
+        except AnomalyClipError as error:
+            why = error.__cause__
+            said = f": {why.strerror}" if isinstance(why, OSError) else ""
+            raise Refused("failed", f"nothing was changed, the server cannot write its --keep folder{said}") from error
+        self._made[name] = new
+
+    def _now(self, name: str) -> Made:
+        return self._made.get(name) or Made(Taken(), revision=0)
 
     def taken(self, name: str, *, append: bool) -> Taken | None:
         """The images of this profile that came before, if they are to be added to. Raises Refused (409) where it was
@@ -244,7 +195,11 @@ class Profiles:
         """
         self.refuse_more(name)
         fitted = self._fitted(name, taken, aim)
-        self._made[name], replaced = self._now(name).follow(taken, fitted)
+        made, replaced = self._now(name).follow(taken, fitted)
+        if fitted is None:
+            self._made[name] = made
+        else:
+            self._set(name, made)
         kept = self._made[name].profile if fitted is None else None
         return {
             "images": taken.count,

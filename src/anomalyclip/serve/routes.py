@@ -22,7 +22,7 @@ from anomalyclip.io.reading import Reading
 from anomalyclip.serve import openapi
 from anomalyclip.serve.admission import ANSWER
 from anomalyclip.serve.laying import layout_of
-from anomalyclip.serve.profiles import Aim
+from anomalyclip.serve.made import Aim
 from anomalyclip.serve.refusals import Refused, json_answer
 from anomalyclip.serve.schemas import (
     NAME_PATTERN,
@@ -94,9 +94,8 @@ async def calibrate(request: Request, options: Annotated[CalibrateOptions, Query
     Many images come in several requests: `append=true` adds to the profile. `profile` is null while the images are too
     few for the rate; an earlier profile of this name then stays, as `kept`. One that is replaced is told as `replaced`,
     and the last three are kept (`GET /v1/profiles/{name}?revision=`). With `revision`, a profile that another client
-    changed meanwhile is left alone (409). Images that cannot be read, and pictures that came before, are named in
-    `skipped`. Profiles live as long as the server; `GET /v1/profiles/{name}` gives a file that `--profile` and
-    `POST /v1/profiles` take.
+    changed meanwhile is left alone (409). What does not count is named in `skipped`. Profiles live as long as the
+    server, or its `--keep` folder; `GET /v1/profiles/{name}` gives a file for `--profile` and `POST /v1/profiles`.
     """
     service = service_of(request)
     reading = _asked(service, options)
@@ -122,8 +121,7 @@ async def profiles(request: Request) -> Response:
     responses=openapi.answers(ProfileFile, "not_found", "invalid", "busy"),
 )
 async def profile(request: Request, name: ProfileName, memory: bool = True, revision: Revision = None) -> Response:
-    """The content of a file for `--profile`, with the scores of its normal images, and its memory unless
-    `memory=false`: one file that carries both. `revision`: an earlier one that was replaced and is kept."""
+    """A file for `--profile` that carries its memory, too, unless `memory=false`. `revision`: a replaced one."""
     service = service_of(request)
     found = service.profiles.get(name, revision)
     if memory and found.memory is not None:
@@ -158,7 +156,6 @@ async def good_picture(request: Request, name: ProfileName, number: Annotated[in
 )
 async def bring(request: Request, revision: Revision = None) -> Response:
     """The content of a file that `GET /v1/profiles/{name}` gave, or of `anomalyclip calibrate` without a memory.
-
     A profile of another model, or a memory that is missing or not its own, is refused. One of the same name is replaced
     and kept as an earlier revision; with `revision` only if nobody changed it since (409).
     """
@@ -192,7 +189,9 @@ async def models(request: Request) -> Response:
     service = service_of(request)
     given = service.provenance(_deciding(service, DetectOptions()))
     entry = ModelEntry(name=given.model, prompts=given.prompts, settings=dict(given.settings))
-    return json_answer(ModelsAnswer(models=[entry], live=service.live is not None).model_dump())
+    return json_answer(
+        ModelsAnswer(models=[entry], live=service.live is not None, kept=service.keeper is not None).model_dump()
+    )
 
 
 @probes.get("/healthz", summary="Is the process alive", tags=["probes"], responses=openapi.plain(State))

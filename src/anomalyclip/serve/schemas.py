@@ -256,6 +256,7 @@ class ModelsAnswer(BaseModel):
 
     models: list[ModelEntry]
     live: bool = Field(description="Whether a watch is shown while it runs, at `GET /v1/live`.")
+    kept: bool = Field(description="Whether profiles and corrections outlive the server.")
 
 
 class State(BaseModel):

@@ -22,11 +22,13 @@ from anomalyclip.serve.batching import Batcher
 from anomalyclip.serve.config import ServeConfig
 from anomalyclip.serve.decoding import Decoding
 from anomalyclip.serve.judged import Judged
+from anomalyclip.serve.keeping import Keeper
 from anomalyclip.serve.laying import lay_out
 from anomalyclip.serve.live import Live
+from anomalyclip.serve.made import Aim
 from anomalyclip.serve.measuring import Measuring
 from anomalyclip.serve.metrics import Metrics
-from anomalyclip.serve.profiles import Aim, Profiles
+from anomalyclip.serve.profiles import Profiles
 from anomalyclip.serve.refusals import Refused
 from anomalyclip.serve.uploads import Upload
 from anomalyclip.serve.work import Deciding, Decoded, Wishes, decode, failed_row, finish
@@ -52,8 +54,9 @@ class Service:
         self.draining = False
         self.decoding = Decoding(config)
         room = self.decoding.room_of_profiles
-        self.profiles = Profiles(profiles, model.provenance(), config.limits.max_profiles, room)
-        self._judged = {one.name: Judged(one, model) for one in profiles if one.memory is not None}
+        self.keeper = None if config.keep is None else Keeper(config.keep)
+        self.profiles = Profiles(profiles, model.provenance(), config.limits.max_profiles, room, self.keeper)
+        self._judged = {one.name: Judged(one, model) for one in self.profiles.all() if one.memory is not None}
         if config.profile is not None:
             self.profiles.get(config.profile)
         self.metrics = Metrics()
@@ -244,6 +247,8 @@ class Service:
         self._cutters.shutdown(wait=True)
         self.batcher.close()
         self._writers.shutdown(wait=True)
+        if self.keeper is not None:
+            self.keeper.close()
 
     async def _row(
         self, upload: Upload, deciding: Deciding, wishes: Wishes, provenance: Provenance, stay: Stay

@@ -22,6 +22,14 @@ SERVING: tuple[Setting, ...] = (
         many=True,
     ),
     Setting("live", Path, "Show a watch while it runs: its --output folder.", (SERVE,), metavar="DIR"),
+    Setting(
+        "keep",
+        Path,
+        "Keep profiles that clients make, and corrections with their journal, in this folder; else they end with the "
+        "server.",
+        (SERVE,),
+        metavar="DIR",
+    ),
     Setting("api_key_file", Path, "Ask everything below /v1 for the key in this file.", (SERVE,)),
     Setting(
         "log_level",

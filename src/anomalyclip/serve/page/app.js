@@ -134,8 +134,9 @@ async function start() {
   listen();
   listenToPicture();
   try {
-    const { models: [model], live } = await api.models();
+    const { models: [model], live, kept: keeps } = await api.models();
     setUpLive(live);
+    onChange(() => ($("kept").textContent = say(keeps ? "This server keeps profiles and corrections when it ends." : "Profiles and corrections end with this server: save the profile, or start it with --keep DIR.")));
     $("model").textContent = model.name.split(/[\\/]/).pop();
     $("model").title = say("{model}, prompts {prompts}", { model: model.name, prompts: model.prompts });
     const { threshold, pixel_threshold: pixel } = model.settings;
