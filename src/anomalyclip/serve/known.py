@@ -26,7 +26,7 @@ _ARRAYS = ("described", "words", "anomaly_map")
 def known_bytes(said: Sequence[tuple[bytes, Box | None]], faulty: Sequence[Faulty]) -> bytes:
     """An .npz: (digest, region) of each picture, and what was seen of the faulty ones."""
     told: dict[str, Any] = {"said": [[digest.hex(), region] for digest, region in said], "faulty": []}
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for number, one in enumerate(faulty):
         views = [{"grid": view.grid, "whole": view.whole, "score": view.score} for view in one.views]
         told["faulty"].append({"score": one.score, "views": views})
