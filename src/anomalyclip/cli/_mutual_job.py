@@ -33,8 +33,8 @@ def check_mutual(given: Given, decisions: Decisions, layout: tuple[Geometry, Are
     """Raises ConfigError for what does not go with --mutual."""
     from anomalyclip.combining import Combination, check
 
-    if given.engine == "ray":
-        raise ConfigError("--mutual compares all pictures with each other on one machine; leave --engine ray out")
+    if given.engine == "ray" and given.groups:
+        raise ConfigError("--groups: --engine ray writes Parquet only; run detect --mutual without it for groups")
     if decisions.profile is not None and decisions.profile.memory is None:
         raise ConfigError(
             "the profile holds thresholds of the words' scores alone, which mean nothing for --mutual: give one with a "

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from anomalyclip.errors import ConfigError
 
 if TYPE_CHECKING:
     from anomalyclip.cli._detect_job import DetectJob
-    from anomalyclip.cluster import Plan
+    from anomalyclip.cluster import ClusterRun, Plan
     from anomalyclip.cluster.run import Mode
 
 DONE, SOME_FAILED, INTERRUPTED = 0, 3, 130
@@ -29,7 +30,7 @@ class RayJob:
     """The checked options of one run; `run` returns the exit code.
 
     workers: actors; None is as many as the cluster has room for now. threads: CPUs of each. device: with `auto`, each
-    takes a GPU where the cluster has any.
+    takes a GPU where the cluster has any. budget: bytes of memory for what a batch's driver sums up.
     """
 
     plan: Plan
@@ -42,12 +43,13 @@ class RayJob:
     threads: int
     device: str
     quiet: bool
+    budget: int = 0
 
     def run(self) -> int:
         """Cheap refusals first, then the cluster. Ctrl-C keeps every finished block."""
-        from anomalyclip.cluster import ClusterRun, connected
+        from anomalyclip.cluster import connected
 
-        run = ClusterRun(self.plan, self.inputs, self.recursive, self.mode, self.block_size)
+        run = self._run()
         shown = RayProgress(quiet=self.quiet)
         try:
             run.check()
@@ -62,6 +64,14 @@ class RayJob:
             return INTERRUPTED
         shown.summarise(self.plan.store.place)
         return SOME_FAILED if shown.failed else DONE
+
+    def _run(self) -> ClusterRun:
+        from anomalyclip.cluster import ClusterRun
+        from anomalyclip.cluster.batch_run import BatchRun
+        from anomalyclip.cluster.batch_worker import BatchPlan
+
+        call = self.plan, self.inputs, self.recursive, self.mode, self.block_size
+        return BatchRun(*call, budget=self.budget) if isinstance(self.plan, BatchPlan) else ClusterRun(*call)
 
     def _resources(self, cluster: Mapping[str, float]) -> tuple[dict[str, Any], int]:
         """What an actor asks for, and how many have room. Raises ConfigError where none has and the device is named."""
@@ -101,7 +111,12 @@ def ray_job(job: DetectJob) -> RayJob:
 
     given = job.given
     threads = given.threads or 1
-    plan = Plan(
+    form: Callable[..., Plan] = Plan
+    if given.mutual:
+        from anomalyclip.cluster.batch_worker import BatchPlan
+
+        form = partial(BatchPlan, partners=given.partners, aligned=given.aligned)
+    plan = form(
         # A path has only one slash after the scheme left.
         store=Store(re.sub(r"^([a-z][a-z0-9+]+):/(?!/)", r"\1://", str(given.output))),
         loading=everywhere(given.part("opening") | {"threads": threads}),
@@ -125,4 +140,5 @@ def ray_job(job: DetectJob) -> RayJob:
         threads=threads,
         device=given.device,
         quiet=given.quiet,
+        budget=int(given.mutual_mb * 2**20),
     )

@@ -66,7 +66,7 @@ class RayProgress:
         before = f" ({totals.before:,} were done before)" if totals.before else ""
         lost = f", {totals.lost} workers lost" if totals.lost else ""
         note(f"{totals.done:,} images{told}{rate}{lost}{before}")
-        for line in totals.passed_over.lines():
+        for line in (*totals.told, *totals.passed_over.lines()):
             note(line, style="yellow")
         note(f"Results: {printable(place)}/results")
 

@@ -37,6 +37,8 @@ def app(given: Given) -> None:
         from anomalyclip.cli._mutual_job import MutualJob, check_mutual
 
         check_mutual(given, decisions, layout := open_layout(given))
+        if given.engine == "ray":
+            raise click.exceptions.Exit(ray_job(DetectJob(given, decisions, *layout)).run())
         raise click.exceptions.Exit(MutualJob(given, decisions, *layout).run())
     job = DetectJob(given, decisions, *open_layout(given))
     raise click.exceptions.Exit((ray_job(job) if given.engine == "ray" else job).run())

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from anomalyclip.cluster.manifest import Block
 from anomalyclip.cluster.worker import Plan, Receipt, Worker
 from anomalyclip.detect import Provenance
 from anomalyclip.errors import AnomalyClipError, ConfigError
@@ -21,9 +20,10 @@ STILLBORN = 5
 
 
 class Job(NamedTuple):
-    """A block to score. retry: its file is there, and the rows with an error are to be scored again."""
+    """A block to score, or other work with an `index`. retry: its file is there, and the rows with an error are to be
+    scored again."""
 
-    block: Block
+    block: Any
     retry: bool = False
 
 
@@ -42,21 +42,27 @@ class Pool:
     finds a place again; here they go to the next living one at once, and a new worker is asked for beside.
 
     ray: the module, connected. resources: options of the actors, such as num_cpus. progress: called about once a second
-    with (workers ready, workers wanted).
+    with (workers ready, workers wanted). worker: the actor's class.
 
     Raises what a worker raises that is no loss of the worker: OutputError, ConfigError, WeightsError ...
     """
 
     def __init__(
-        self, ray: Any, plan: Plan, size: int, resources: dict[str, Any], progress: Callable[[int, int], object]
+        self,
+        ray: Any,
+        plan: Plan,
+        size: int,
+        resources: dict[str, Any],
+        progress: Callable[[int, int], object],
+        worker: type[Worker] = Worker,
     ) -> None:
         self._ray, self._plan, self._progress = ray, plan, progress
-        self._actor_class = ray.remote(Worker)
+        self._actor_class = ray.remote(worker)
         self._options = {"max_restarts": 0, "max_task_retries": 0, **resources}
         self._starting: dict[Any, Any] = {}
         self._hands: list[_Hand] = []
         self._again: deque[Job] = deque()
-        self._deaths: Counter[int] = Counter()
+        self._deaths: Counter[Hashable] = Counter()
         self._stillborn = 0
         self.lost = 0
         self.provenance: Provenance | None = None

@@ -28,7 +28,7 @@ _COUNTING_THREADS = 16
 class Totals:
     """What there is to do and what came of it; `done` counts inputs, those of earlier starts (`before`) included.
 
-    lost: workers that died. passed_over: what the inputs' folders hold and was no input.
+    told: lines for the user. lost: workers that died. passed_over: what the inputs' folders hold and was no input.
     """
 
     inputs: int = 0
@@ -38,6 +38,7 @@ class Totals:
     before: int = 0
     lost: int = 0
     passed_over: PassedOver = field(default_factory=PassedOver)
+    told: list[str] = field(default_factory=list)
 
     def add(self, receipt: Receipt) -> None:
         """Count a finished block."""

@@ -5,6 +5,10 @@ manifest.json                           written when the list of inputs is compl
 manifest/part=0007.parquet              inputs of one part (`BLOCKS_PER_PART` blocks), in order
 results/part=0007/block-00000701.parquet  one block's rows; the name depends on the block alone
 suspects/block-00000701.json            which image a worker was at, where blocks have killed workers
+with --mutual:
+batch/..., seen/block-00000701.json     what was seen of the pictures (removed at the end), and of which
+pictures.json, pairs/task-00000012.f4   which were compared; distances of pairs of blocks (removed at the end)
+verdicts.npz                            what all distances come to
 """
 
 from __future__ import annotations
@@ -21,7 +25,8 @@ from anomalyclip.io.atomic import output_error, write_bytes
 from anomalyclip.io.names import printable
 
 RUN, MANIFEST, RESULTS, SUSPECTS = "run.json", "manifest.json", "results", "suspects"
-_OURS = ("manifest", RESULTS, SUSPECTS)
+RECORDS, SEEN, PICTURES, PAIRS, VERDICTS = "batch", "seen", "pictures.json", "pairs", "verdicts.npz"
+_OURS = ("manifest", RESULTS, SUSPECTS, RECORDS, SEEN, PICTURES, PAIRS, VERDICTS)
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
 
