@@ -6,61 +6,26 @@ qemu-user. `ANOMALYCLIP_SANITIZE=1 pytest tests/native/test_targets.py` compiles
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
 from PIL import Image
+from tests.native.drivers import SANITIZE, Driver, Run
 
 from anomalyclip.clip.blocks import Block
 from anomalyclip.encoders.native_weights import group_of, pack_block
-from anomalyclip.native.compile import FOLDER
+from anomalyclip.judges.memory.index import _short, _turned
 from anomalyclip.native.library import Layout, why_not
 from anomalyclip.native.resize import weights
 
-SANITIZE = os.environ.get("ANOMALYCLIP_SANITIZE") == "1"
-ARM = ("neon", "dotprod", "i8mm")
-EMULATED = {"neon": "cortex-a72", "dotprod": "neoverse-n1", "i8mm": "max"}
-"""The plainest processor that has what a target may use: on it, any other instruction ends the program."""
 LAYOUTS = {"avx2": Layout(16, 2, 6, 2, 0), "dotprod": Layout(8, 4, 12, 1, 128), "i8mm": Layout(8, 4, 12, 1, 0)}
-
-Run = Callable[..., bytes]
 
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """run(target, kernel, sizes, arrays) gives what the kernel wrote."""
-    made: dict[str, list[str]] = {}
-    folder = tmp_path_factory.mktemp("drivers")
-
-    def driver(target: str) -> list[str]:
-        compiler = "aarch64-linux-gnu-gcc" if target in ARM else "gcc"
-        for needed in (compiler, *(["qemu-aarch64"] if target in ARM else [])):
-            if shutil.which(needed) is None:
-                pytest.skip(f"no {needed} here: apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user")
-        sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"]
-        flags = ["-static"] if target in ARM else sanitizers if SANITIZE else []
-        source = Path(__file__).parent / "driver/driver.c"
-        line = [compiler, "-O1", "-std=gnu11", "-fno-math-errno", *flags, f"-I{FOLDER / 'csrc'}"]
-        line += [f'-DTARGET_FILE="{target}.c"', "-o", str(folder / target), str(source)]
-        subprocess.run(line, check=True)
-        return [*(["qemu-aarch64", "-cpu", EMULATED[target]] if target in ARM else []), str(folder / target)]
-
-    def run(target: str, kernel: str, sizes: list[int], arrays: list[np.ndarray]) -> bytes:
-        if target not in made:
-            made[target] = driver(target)
-        given = np.array(sizes, np.int64).tobytes() + b"".join(np.ascontiguousarray(x).tobytes() for x in arrays)
-        done = subprocess.run([*made[target], kernel], input=given, capture_output=True, check=False)
-        assert done.returncode == 0, done.stderr.decode()[-2000:]
-        return done.stdout
-
-    return run
+    return Driver(tmp_path_factory.mktemp("drivers"))
 
 
 needs_sanitizers = pytest.mark.skipif(not SANITIZE, reason="the other tests run AVX2; ANOMALYCLIP_SANITIZE=1 sanitizes")
@@ -79,6 +44,8 @@ def test_attention(run: Run, target: str, tokens: int, queries: int, width: int,
         rng.normal(size=(2, tokens, 3, 2, width)).astype(np.float32),
         rng.normal(size=(3, 2, width)).astype(np.float32),
     )
+    if b < 2:
+        qkv[:, -5:, b] *= 4  # the last keys score highest: of 261, those of the second part
     out = run(target, "attention", [2, tokens, 2, width, queries, a, b], [qkv, bias])
     found = np.frombuffer(out, np.float32).reshape(2, queries, 2, width)
     parts = np.moveaxis((qkv + bias).astype(float), 2, 0)
@@ -107,6 +74,28 @@ def test_search(run: Run, target: str, queries: int, rows: int) -> None:
     assert_allclose(np.frombuffer(out, np.float32, queries), products.max(1), atol=2e-5)
     assert np.frombuffer(out, np.int32, queries, 4 * queries).tolist() == products.argmax(1).tolist()
     assert_allclose(np.frombuffer(out, np.float32, rows, 8 * queries), products.max(0), atol=2e-5)
+
+
+@pytest.mark.parametrize("target", SINGLE)
+@pytest.mark.parametrize(("queries", "rows", "width"), [(12, 1, 9), (29, 45, 31), (41, 307, 64)])
+def test_search_by_bounds(run: Run, target: str, queries: int, rows: int, width: int) -> None:
+    """A bank with structure, of which most rows are never measured whole."""
+    rng = np.random.default_rng(width)
+    scales = (0.8 ** np.arange(width)).astype(np.float32)
+    asked, bank = (rng.normal(size=(count, width)).astype(np.float32) * scales for count in (queries, rows))
+    turned = _turned(bank)
+    short, second = _short(asked, turned.turn, 1.0)
+    short_bank, _ = _short(bank, turned.turn, -turned.minus)
+    second[:, -2] *= -1
+    sizes = [queries, rows, short.shape[1], width, second.shape[1]]
+    margin = np.float32([1e-5 * turned.longest * np.linalg.norm(asked, axis=1).max()])
+    given = [short, short_bank, asked, bank, second, turned.second, turned.minus, margin]
+    out = run(target, "bounded", sizes, given)
+    values = asked.astype(float) @ bank.T.astype(float) - (bank.astype(float) ** 2).sum(1) / 2
+    assert_allclose(np.frombuffer(out, np.float32, queries), values.max(1), atol=2e-5)
+    assert np.frombuffer(out, np.int32, queries, 4 * queries).tolist() == values.argmax(1).tolist()
+    measured = int(np.frombuffer(out, np.int64, 1, 8 * queries)[0])
+    assert queries <= measured <= queries * max(1, rows // 4)
 
 
 @pytest.mark.parametrize("target", SINGLE)
@@ -142,6 +131,9 @@ def test_a_block_in_int8_is_that_of_this_processor(
     visual = random_clip(CLIPConfig(16, vision, TextConfig(8, 32, 16, 1, 1)), seed=1).visual.eval()
     x = torch.randn(2, tokens, width, generator=torch.Generator().manual_seed(tokens))
     block: Block = visual.transformer.resblocks[0]  # type: ignore[assignment]
+    for name, values in block.named_parameters():  # the biases of fresh blocks are 0
+        if name.endswith("bias"):
+            values.data.normal_(std=0.2, generator=torch.Generator().manual_seed(len(name)))
     native = NativeEncoder(visual, 1)
     original, taps = native._run(x, frozenset({1}), 1, own)
     packed, hidden = pack_block(block, LAYOUTS[target]), 4 * width

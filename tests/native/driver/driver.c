@@ -33,6 +33,9 @@ static void attention(void) {
     free(qkv), free(bias), free(out), free(bench);
 }
 
+#endif
+
+#ifdef ANOMALYCLIP_ACTIVATION_F32_H
 static void quick_gelu_rows(void) {
     const int64_t rows = size(), width = size();
     Activation job = {.x = floats(rows * width), .bias = floats(width), .rows = rows, .width = width};
@@ -41,6 +44,9 @@ static void quick_gelu_rows(void) {
     free(job.x), free((void *)job.bias);
 }
 
+#endif
+
+#ifdef ANOMALYCLIP_RESIZE_U8_H
 static Axis axis(int64_t times) {
     const int64_t count = size(), taps = size();
     return (Axis){given(4 * count * taps * times), given(4 * count), count, taps};
@@ -57,6 +63,9 @@ static void resize(void) {
     free((void *)job.across.weights), free((void *)job.across.begin), free((void *)job.down.weights), free((void *)job.down.begin);
 }
 
+#endif
+
+#ifdef ANOMALYCLIP_SEARCH_F32_H
 static void search(void) {
     const int64_t count = size(), rows = size(), depth = size(), padded = rounded_up(rows, PANEL);
     float *queries = floats(count * depth), *bank = floats(rows * depth), *panels = malloc(4 * padded * depth);
@@ -68,6 +77,25 @@ static void search(void) {
     NAMED(ac_search_f32)(&job);
     give(best, 4 * count), give(at, 4 * count), give(columns, 4 * rows);
     free(queries), free(bank), free(panels), free(best), free(columns), free(scratch), free(at);
+}
+
+/* By bounds: short vectors, second ones, and the whole. */
+static void bounded(void) {
+    const int64_t count = size(), rows = size(), depth = size(), width = size(), second = size(), padded = rounded_up(rows, PANEL);
+    float *queries = floats(count * depth), *bank = floats(rows * depth), *panels = malloc(4 * padded * depth), *margin;
+    float *best = malloc(4 * count), *scratch = malloc(4 * NAMED(ac_search_floats)(rows));
+    int32_t *at = malloc(4 * count);
+    NAMED(ac_pack_f32)(bank, rows, depth, panels);
+    Search job = {.short_queries = queries, .panels = panels, .scratch = scratch, .best = best, .at = at, .count = count,
+                  .rows = rows, .depth = depth, .width = width, .second = second};
+    job.queries = floats(count * width), job.bank = floats(rows * width);
+    job.second_queries = floats(count * second), job.second_bank = floats(rows * second), job.minus = floats(rows);
+    margin = floats(1), job.margin = *margin;
+    NAMED(ac_search_f32)(&job);
+    give(best, 4 * count), give(at, 4 * count), give(&job.measured, 8);
+    free(queries), free(bank), free(panels), free(best), free(scratch), free(at), free(margin);
+    free((void *)job.queries), free((void *)job.bank), free((void *)job.second_queries), free((void *)job.second_bank);
+    free((void *)job.minus);
 }
 #endif
 
@@ -111,9 +139,16 @@ int main(int count, char **words) {
         int known = 0;
 #ifdef ANOMALYCLIP_ATTENTION_F32_H
         if (!strcmp(words[i], "attention")) attention(), known = 1;
+#endif
+#ifdef ANOMALYCLIP_ACTIVATION_F32_H
         if (!strcmp(words[i], "quick_gelu")) quick_gelu_rows(), known = 1;
-        if (!strcmp(words[i], "search")) search(), known = 1;
+#endif
+#ifdef ANOMALYCLIP_RESIZE_U8_H
         if (!strcmp(words[i], "resize")) resize(), known = 1;
+#endif
+#ifdef ANOMALYCLIP_SEARCH_F32_H
+        if (!strcmp(words[i], "search")) search(), known = 1;
+        if (!strcmp(words[i], "bounded")) bounded(), known = 1;
 #endif
 #ifdef ANOMALYCLIP_ENCODER_U8_H
         if (!strcmp(words[i], "encode")) encode(), known = 1;

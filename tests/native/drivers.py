@@ -1,0 +1,53 @@
+"""The program that runs one kernel without Python: built per target, run here or under an emulator."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from anomalyclip.native.compile import FOLDER
+
+Run = Callable[..., bytes]
+SANITIZE = os.environ.get("ANOMALYCLIP_SANITIZE") == "1"
+EMULATED = {"neon": "cortex-a72", "dotprod": "neoverse-n1", "i8mm": "max"}
+"""The plainest processor that has what a target may use: on it, any other instruction ends the program."""
+_FLAGS = ("-O1", "-std=gnu11", "-fno-math-errno")
+_SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
+
+
+class Driver:
+    """``driver(target, kernel, sizes, arrays)`` gives what the kernel wrote; built when a target is first asked for.
+
+    Args:
+        folder: for the programs. sources: of the kernels.
+    """
+
+    def __init__(self, folder: Path, sources: Path = FOLDER / "csrc") -> None:
+        self.folder, self.sources = folder, sources
+        self._made: dict[str, list[str]] = {}
+
+    def __call__(self, target: str, kernel: str, sizes: list[int], arrays: list[np.ndarray]) -> bytes:
+        if target not in self._made:
+            self._made[target] = self._program(target)
+        given = np.array(sizes, np.int64).tobytes() + b"".join(np.ascontiguousarray(x).tobytes() for x in arrays)
+        done = subprocess.run([*self._made[target], kernel], input=given, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode()[-2000:]
+        return done.stdout
+
+    def _program(self, target: str) -> list[str]:
+        emulated = target in EMULATED
+        compiler = "aarch64-linux-gnu-gcc" if emulated else "gcc"
+        for needed in (compiler, *(["qemu-aarch64"] if emulated else [])):
+            if shutil.which(needed) is None:
+                pytest.skip(f"no {needed} here: apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user")
+        more = ["-static"] if emulated else _SANITIZERS if SANITIZE else []
+        line = [compiler, *_FLAGS, *more, f"-I{self.sources}", f'-DTARGET_FILE="{target}.c"']
+        source = Path(__file__).parent / "driver/driver.c"
+        subprocess.run([*line, "-o", str(self.folder / target), str(source)], check=True)
+        return [*(["qemu-aarch64", "-cpu", EMULATED[target]] if emulated else []), str(self.folder / target)]

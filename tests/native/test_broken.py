@@ -1,0 +1,114 @@
+"""Kernels broken on purpose, each in one place: the tests of test_targets.py have to notice, whatever the target.
+
+One kernel of one target is compiled alone, from sources that were changed by a line.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from tests.native import test_targets as held
+from tests.native.drivers import Driver
+
+from anomalyclip.native.compile import FOLDER
+from anomalyclip.native.library import why_not
+
+HEADS = {"avx2": "simd_avx2.h", "neon": "simd_neon.h"}
+SHAPE = {"queries": 29, "rows": 45}
+
+
+class Broken(NamedTuple):
+    """file, right, wrong: what part of which line becomes what. kernel: the header that is compiled. check: the test
+    that must fail, and passes with the sources as they are (test_targets.py)."""
+
+    file: str
+    right: str
+    wrong: str
+    kernel: str
+    check: Callable[..., None]
+
+
+long_attention = partial(held.test_attention, tokens=261, queries=1, width=32, a=0, b=1)
+short_attention = partial(held.test_attention, tokens=29, queries=29, width=64, a=2, b=2)
+resize = partial(held.test_resize_is_pillows, shape=(61, 83, 13, 17))
+bounded = partial(held.test_search_by_bounds, rows=307, queries=41, width=64)
+long_block = partial(held.test_a_block_in_int8_is_that_of_this_processor, tokens=290, width=64, heads=2, own=2)
+wide_block = partial(held.test_a_block_in_int8_is_that_of_this_processor, tokens=1, width=288, heads=9, own=1)
+
+SINGLE = {
+    "sums of earlier keys are not rescaled": Broken(
+        "attention_f32.h", "total[r] * keep[r] + prob", "total[r] + prob", "attention_f32.h", long_attention
+    ),
+    "keys beyond the last count": Broken(
+        "attention_f32.h", "top)), count - k, splat(0))", "top)), LANES, splat(0))", "attention_f32.h", short_attention
+    ),
+    "a factor of QuickGELU": Broken("simd.h", "-1.702f", "-1.70f", "activation_f32.h", held.test_quick_gelu),
+    "the last tile loses a query": Broken(
+        "search_f32.h", "r = first - q; r < TILE", "r = first - q + 1; r < TILE", "search_f32.h",
+        partial(held.test_search, **SHAPE),
+    ),
+    "a row's largest is its latest": Broken(
+        "search_f32.h", "larger(load(job->columns + i), load(values + i))", "load(values + i)", "search_f32.h",
+        partial(held.test_search, **SHAPE),
+    ),
+    "rows that bounds leave open are left out": Broken(
+        "search_f32.h", "if (!(bounds[row] > open)", "if (!(bounds[row] > open + 9)", "search_f32.h", bounded
+    ),
+    "levels are cut, not rounded": Broken(
+        "resize_u8.h", "sum[j] = (Ints){0} + (1 << (BITS - 1))", "sum[j] = (Ints){0}", "resize_u8.h", resize
+    ),
+    "rows begin one too low": Broken(
+        "resize_u8.h", "narrow + down->begin[y] * bytes", "narrow + (down->begin[y] + 1) * bytes", "resize_u8.h", resize
+    ),
+}  # fmt: skip
+INT8 = {
+    "zero points are not taken off": Broken(
+        "gemm_u8.h", "splat(rows->zero[row + r])", "splat(0.0f)", "encoder_u8.h", long_block
+    ),
+    "sums of earlier keys are not rescaled": Broken(
+        "attention_u8.h", "load(total + r) * keep", "load(total + r)", "encoder_u8.h", long_block
+    ),
+    "a bias is added by every group": Broken(
+        "encoder_u8.h", "first ? NULL : layer->down.bias", "layer->down.bias", "encoder_u8.h", wide_block
+    ),
+    "codes are joined out of order": Broken(
+        "simd_avx2.h", "_mm256_permute4x64_epi64(low, 0xd8)", "low", "encoder_u8.h", long_block
+    ),
+}
+
+
+def driver(broken: Broken, target: str, folder: Path) -> Driver:
+    """The program of one broken kernel."""
+    sources = folder / "csrc"
+    shutil.copytree(FOLDER / "csrc", sources)
+    text = (sources / broken.file).read_text()
+    assert text.count(broken.right) == 1, f"{broken.file} was changed: name another place"
+    (sources / broken.file).write_text(text.replace(broken.right, broken.wrong))
+    alone = [
+        f"#define TARGET {target}",
+        *(f'#include "{x}"' for x in (HEADS[target], "simd.h", broken.kernel)),
+        "SIMD_END",
+    ]
+    (sources / f"{target}.c").write_text("\n".join(alone) + "\n")
+    return Driver(folder, sources)
+
+
+@pytest.mark.parametrize("target", ["avx2", "neon"])
+@pytest.mark.parametrize("name", SINGLE)
+def test_a_broken_kernel_is_noticed(name: str, target: str, tmp_path: Path) -> None:
+    if target == "avx2" and why_not("fp32") is not None:
+        pytest.skip(str(why_not("fp32")))
+    with pytest.raises(AssertionError):
+        SINGLE[name].check(driver(SINGLE[name], target, tmp_path), target)
+
+
+@pytest.mark.skipif(why_not("int8") is not None, reason=str(why_not("int8")))
+@pytest.mark.parametrize("name", INT8)
+def test_a_broken_kernel_in_int8_is_noticed(name: str, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError):
+        INT8[name].check(driver(INT8[name], "avx2", tmp_path), "avx2")
