@@ -43,6 +43,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "stem": (r"model\.visual\.stem",),
     "stem, late stages": (r"model\.visual\.stem$", r"stem\.(proj|contrast|relate|stages\.[3-9])"),
 }
+OUTPUTS = ("score", "anomaly_map")
 _CHANGES = ("image_auroc_change", "pixel_auroc_change")
 _SEED = 910_000  # far from every other use of the renderer
 
@@ -51,7 +52,7 @@ class Quantised:
     """A quantised graph with the face that `measure_drift` asks for; counts the time it takes."""
 
     def __init__(self, folder: Path, side: int) -> None:
-        self.run, _ = open_session("openvino", folder, device="cpu", threads=1)
+        self.run, _ = open_session("openvino", folder, OUTPUTS, device="cpu", threads=1)
         self.side, self.images, self.seconds = side, 0, 0.0
 
     def preprocess(self, image: Image.Image) -> torch.Tensor:
@@ -61,10 +62,11 @@ class Quantised:
     def predict(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Scores (B,) and maps (B, S, S)."""
         start = time.process_time()
-        scores, maps = self.run(images.numpy())
+        found = self.run(images.numpy())
         self.seconds += time.process_time() - start
         self.images += len(images)
-        return torch.from_numpy(scores), torch.from_numpy(maps)
+        scores, maps = (torch.from_numpy(found[name]) for name in OUTPUTS)
+        return scores, maps
 
 
 def quantised(model: Detector, choices: dict[str, tuple[str, ...]], count: int, home: Path) -> dict[str, Quantised]:

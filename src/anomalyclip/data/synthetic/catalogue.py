@@ -268,7 +268,7 @@ WORLD = 4
 recipe were rendered."""
 
 LATEST_WORLD = 5
-"""The whole table. Its families are drawn where they are asked for by name, and for the read-out."""
+"""The whole table. Its families are drawn where they are asked for by name (docs/pocket-log.md, run 29)."""
 
 
 def inhabitants(world: int) -> list[Family]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from .medical_scans import grey, mirror
 from .noise import Rng, blur, cells, chance, coords, fractal, log_uniform, smooth, step, white
-from .paint import box, ellipse, fill, mix, stroke, text, tint, wobbly, words
+from .paint import box, ellipse, fill, mix, text, tint, wobbly, words
 from .palette import pick, vary
 from .scene import Scene, anywhere, lamp
 
@@ -102,14 +102,16 @@ def smear(n: int, rng: Rng) -> Scene:
     colour = vary(rng, pick(rng, ("pink", "red", "purple", "light blue", "grey", "green"))[1])
     r = n * log_uniform(rng, 0.03, 0.09)
     count = int(min(90, rng.uniform(0.15, 0.7) * n * n / (np.pi * r * r)))
+    core = ground if chance(rng, 0.5) else np.multiply(colour, 0.4)
+    opacity, pad = np.float32(rng.uniform(0.45, 0.7)), int(1.5 * r) + 3
     for x, y in rng.uniform(0, n, (count, 2)):
+        x0, y0 = max(0, int(x) - pad), max(0, int(y) - pad)
+        view = image[y0 : int(y) + pad, x0 : int(x) + pad]  # a cell at a time, and no more of the picture than that
         size = r * rng.uniform(0.85, 1.12)
-        disc = wobbly(rng, x, y, size, 0.03, rng.uniform(1, 1.25), rng.uniform(0, 3), 30)
-        alpha = blur(fill(n, disc), 0.7)
-        image = mix(image, colour, alpha * np.float32(rng.uniform(0.45, 0.7)))
-        image = mix(image, np.multiply(colour, 0.7), stroke(n, disc, max(1, r * 0.12), closed=True) * np.float32(0.4))
-        core = blur(fill(n, ellipse(x, y, size * 0.4, k=20)), r * 0.12)
-        image = mix(image, ground if count % 2 else np.multiply(colour, 0.4), core * np.float32(0.5))
+        disc = wobbly(rng, 0, 0, size, 0.03, rng.uniform(1, 1.25), rng.uniform(0, 3), 30)
+        for scale, tone, alpha in ((1.0, np.multiply(colour, 0.8), opacity), (0.85, colour, opacity), (0.4, core, 0.5)):
+            cover = fill(n, disc * scale + (x, y), size=view.shape[:2], offset=(x0, y0))
+            view[:] = mix(view, tone, blur(cover, 0.7) * np.float32(alpha))
     subject = str(rng.choice(["blood smear", "cell culture", "pollen", "microscope picture of cells"]))
     return Scene(np.clip(image, 0, 1), subject, anywhere(n), lamp(rng), colour="", period=2 * r)
 
