@@ -229,3 +229,37 @@ def test_the_terminal_shows_all(evaluated, capsys):
     assert all(len(line) <= 80 for line in out.out.splitlines())
     with pytest.raises(ConfigError):
         read_methods([runs[0]])
+
+
+def with_draws(path, drawn, images="the same"):
+    """A run that kept resamples of its pixels, of one class."""
+    metrics = json.loads((path / "metrics.json").read_text())
+    for name, values in drawn.items():
+        metrics["classes"][name]["aupro"] = float(np.mean(values))
+    (path / "metrics.json").write_text(json.dumps(metrics))
+    told = {name: {"images": images, "seed": 0, "values": {"aupro": list(values)}} for name, values in drawn.items()}
+    (path / "pixel_resamples.json").write_text(json.dumps({"format": 1, "classes": told}))
+    return path
+
+
+def test_metrics_of_all_pixels_have_the_intervals_that_runs_kept_and_paired_differences(evaluated):
+    rng = np.random.default_rng(3)
+    hard = {name: rng.normal(0.6, 0.05, 200) for name in CLASSES}  # what makes a draw hard makes it so for both
+    better = {name: values + 0.02 + rng.normal(0, 0.001, 200) for name, values in hard.items()}
+    paths = [with_draws(evaluated(name, CLASSES, shift=1.0), drawn) for name, drawn in (("a", hard), ("b", better))]
+    table = compare(read_methods(paths)).tables["aupro"]
+    for one, drawn in zip(table.means, (hard, better), strict=True):
+        assert (one.low, one.high) == pytest.approx(np.percentile(np.mean(list(drawn.values()), axis=0), [2.5, 97.5]))
+    step = np.mean([better[name] - hard[name] for name in CLASSES], axis=0)
+    found = table.differences[1]
+    assert (found.low, found.high) == pytest.approx(np.percentile(step, [2.5, 97.5]))
+    assert found.p == 1 / 200, "as little as 200 draws can say"
+    assert table.means[0].high > table.means[1].low, "the means alone would not tell them apart"
+    assert "AUPRO" in as_markdown(compare(read_methods(paths))).partition("## Differences")[2]
+    bare = compare(read_methods(paths), resamples=0).tables["aupro"].means[0]
+    assert bare.low == bare.high == bare.value
+    with_draws(paths[1], better, "others")
+    assert compare(read_methods(paths)).tables["aupro"].differences[1] is None, "other images do not pair"
+    (paths[1] / "pixel_resamples.json").unlink()
+    old = compare(read_methods(paths)).tables["aupro"].means[1]
+    assert old.low == old.high == old.value

@@ -13,6 +13,7 @@ from anomalyclip.comparison.statistics import (
     Estimate,
     RankTest,
     Scores,
+    difference,
     mean_score,
     mean_with_interval,
     paired_difference,
@@ -20,6 +21,7 @@ from anomalyclip.comparison.statistics import (
     rank_test,
     ranks,
     wins,
+    with_ends,
 )
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.evaluation.result import IMAGE_METRICS, METRICS
@@ -32,7 +34,7 @@ FORMAT = 1
 RESAMPLES = 1000
 BY_IMAGE = dict(zip(IMAGE_METRICS, (auroc, average_precision, f1_max), strict=True))
 MEANS = {f"mean_{metric}": metric for metric in OF_ONE_MAP}
-"""Means over the images of what each image's map has alone: these have intervals, as pixels of all images have not."""
+"""Means over the images of what each image's map has alone."""
 RESAMPLED = {**BY_IMAGE, **dict.fromkeys(MEANS, mean_score)}
 
 
@@ -43,9 +45,9 @@ class MetricTable:
     Attributes:
         values: (sets, methods) in [0, 1], of the sets that every method has it on.
         sets: those.
-        means: per method, over the sets; those of RESAMPLED with their interval.
+        means: per method, over the sets, with their interval; without one where a run kept no resamples of its pixels.
         differences: per method, to the first on the images that both scored; None for the first, and for metrics of the
-            pixels of all images together.
+            pixels of all images together where the runs did not compare the same images.
         wins: per method, on how many sets it is the best or one of the best.
         ranks: per method, the mean over sets; 1 is best.
         test: Friedman and Nemenyi, where there are enough methods and sets.
@@ -168,10 +170,14 @@ def _table(
             own = [_scores(metric, one.sets[name]) for name in sets]
             means.append(mean_with_interval(RESAMPLED[metric], own, resamples, seed))
         else:
-            mean = float(values[:, number].mean())
-            means.append(Estimate(mean, mean, mean))
-    for one in methods[1:]:
-        differences.append(_difference(metric, methods[0], one, sets, resamples, seed) if of_images else None)
+            drawn = _pooled(metric, [one.sets[name] for name in sets]) if resamples else np.empty(0)
+            means.append(with_ends(float(values[:, number].mean()), drawn))
+    for number, one in enumerate(methods[1:], 1):
+        if of_images:
+            differences.append(_difference(metric, methods[0], one, sets, resamples, seed))
+        else:
+            value = float((values[:, number] - values[:, 0]).mean())
+            differences.append(_pooled_difference(metric, value, methods[0], one, sets))
     test = None
     try:
         test = rank_test(values)
@@ -180,6 +186,27 @@ def _table(
     mean_ranks = tuple(float(rank) for rank in ranks(values).mean(axis=0))
     counted = tuple(int(number) for number in wins(values))
     return MetricTable(values, sets, tuple(means), tuple(differences), counted, mean_ranks, test), told
+
+
+def _pooled(metric: str, sets: Sequence[RunSet]) -> NDArray[np.float64]:
+    """The mean over sets of a metric of all images' pixels, in the resamples (r,) that every run kept, as far as they
+    are defined; empty where a run kept none."""
+    drawn = [one.drawn.get(metric, np.empty(0)) for one in sets]
+    count = min(map(len, drawn))
+    mean = np.mean([one[:count] for one in drawn], axis=0)
+    return np.asarray(mean[np.isfinite(mean)])
+
+
+def _pooled_difference(
+    metric: str, value: float, first: Method, second: Method, sets: Sequence[SetName]
+) -> Estimate | None:
+    """None where the runs kept no resamples of the same images."""
+    pairs = [(first.sets[name], second.sets[name]) for name in sets]
+    if any(a.draws_of is None or a.draws_of != b.draws_of for a, b in pairs):
+        return None
+    drawn = np.mean([b.drawn[metric] - a.drawn[metric] for a, b in pairs], axis=0)
+    drawn = drawn[np.isfinite(drawn)]
+    return difference(value, drawn) if drawn.size else None
 
 
 def _scores(metric: str, one: RunSet, images: Sequence[str] | None = None) -> Scores:

@@ -16,7 +16,7 @@ from anomalyclip.comparison.statistics import Scores
 from anomalyclip.detect import folder as detect_folder
 from anomalyclip.detect.scored import read_results
 from anomalyclip.errors import ConfigError, InputError
-from anomalyclip.evaluation.files import IMAGES_FILE, METRICS_FILE
+from anomalyclip.evaluation.files import DRAWS_FILE, IMAGES_FILE, METRICS_FILE
 from anomalyclip.evaluation.result import METRICS
 from anomalyclip.io.names import printable
 
@@ -38,6 +38,8 @@ class RunSet:
     images: names (m,) of the images with a score; scores, labels (m,): theirs; values: the run's own metrics,
     METRICS -> value in [0, 1] or None; maps: image -> the file of its anomaly map, where the run kept it.
     by_image: OF_ONE_MAP -> each image's own value (m,), NaN where it has none, as good images.
+    drawn: metric of the pixels of all images together -> its values on images drawn anew (r,), NaN where undefined.
+    draws_of: which images and draws those are; equal where they pair.
     """
 
     images: tuple[str, ...]
@@ -45,6 +47,8 @@ class RunSet:
     values: Mapping[str, float | None] = field(default_factory=dict)
     maps: Mapping[str, Path] = field(default_factory=dict)
     by_image: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    drawn: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    draws_of: tuple[str, int, int] | None = None
 
     def only(self, images: Sequence[str]) -> Scores:
         """Scores of these images, in their order."""
@@ -125,6 +129,7 @@ def _evaluated(path: Path) -> Run:
     try:
         data, model, classes = told["dataset"], told["model"], told["classes"]
         rows = _table(path / IMAGES_FILE)
+        draws = _json(path / DRAWS_FILE)["classes"] if (path / DRAWS_FILE).is_file() else {}
         sets = {}
         for name, values in classes.items():
             own = [row for row in rows if row["class"].removeprefix("'") == name and row["score"]]
@@ -133,6 +138,7 @@ def _evaluated(path: Path) -> Run:
                 _scores([(float(row["score"]), int(row["label"])) for row in own]),
                 {metric: values[metric] for metric in METRICS},
                 by_image={name: np.array([float(row[name] or "nan") for row in own]) for name in OF_ONE_MAP},
+                **_drawn(draws.get(name)),
             )
         return Run(path, "evaluate", _words(model), model, Path(data["root"]), sets)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -140,6 +146,14 @@ def _evaluated(path: Path) -> Run:
             f"{printable(path)}: {METRICS_FILE} and {IMAGES_FILE} do not fit what evaluate writes ({error!r}); "
             "run evaluate again"
         ) from error
+
+
+def _drawn(told: Mapping[str, Any] | None) -> dict[str, Any]:
+    if told is None:
+        return {}
+    drawn = {metric: np.array(values, np.float64) for metric, values in told["values"].items()}  # None is NaN
+    count = len(next(iter(drawn.values())))
+    return {"drawn": drawn, "draws_of": (str(told["images"]), int(told["seed"]), count)}
 
 
 def _detected(path: Path, labels: Dataset | None) -> Run:

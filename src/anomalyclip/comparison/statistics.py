@@ -90,10 +90,20 @@ def paired_difference(
     )
     if not resamples:
         return Estimate(value, value, value)
-    drawn = resampled_mean(metric, second, resamples, seed) - resampled_mean(metric, first, resamples, seed)
-    below = float(((drawn < 0).sum() + (drawn == 0).sum() / 2) / resamples)
-    p = min(1.0, max(2 * min(below, 1 - below), 1 / resamples))
+    drawn = [resampled_mean(metric, sets, resamples, seed) for sets in (first, second)]
+    return difference(value, drawn[1] - drawn[0])
+
+
+def difference(value: float, drawn: Floats) -> Estimate:
+    """A difference, and those of the resamples (r,)."""
+    below = float(((drawn < 0).sum() + (drawn == 0).sum() / 2) / drawn.size)
+    p = min(1.0, max(2 * min(below, 1 - below), 1 / drawn.size))
     return Estimate(value, *_ends(drawn), p)
+
+
+def with_ends(value: float, drawn: Floats) -> Estimate:
+    """A value with the interval of its resamples (r,); without one where there are none."""
+    return Estimate(value, *_ends(drawn)) if drawn.size else Estimate(value, value, value)
 
 
 def _ends(values: Floats) -> tuple[float, float]:

@@ -92,7 +92,7 @@ def footnotes(found: Comparison) -> list[str]:
     first = found.methods[0].name
     told = [
         f"Percent; in brackets 95% of {found.resamples:,} resamples of the images (seed {found.seed}). "
-        "Metrics of all images' pixels together have none, as a run keeps no pixels; means per image have."
+        "Those of all images' pixels together come with the runs: at most 400, Poisson; none with older runs."
         if found.resamples
         else "Percent, without resampling.",
         f"Differences are to {first}, on the images that both scored, drawn alike for both; p is two-sided.",

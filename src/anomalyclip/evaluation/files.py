@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import fields
+import json
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from anomalyclip.evaluation.tables import as_json, as_latex, as_markdown
 from anomalyclip.io.atomic import output_error, write_bytes
 
 METRICS_FILE, IMAGES_FILE, MARKDOWN_FILE, LATEX_FILE = "metrics.json", "per_image.csv", "metrics.md", "metrics.tex"
+DRAWS_FILE = "pixel_resamples.json"
 
 #: Columns of per_image.csv.
 COLUMNS = tuple("class" if field.name == "class_name" else field.name for field in fields(ImageRow))
@@ -20,7 +22,8 @@ _FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def save(result: Evaluation, folder: str | Path) -> None:
-    """Write metrics.json, per_image.csv, metrics.md and metrics.tex, each complete or not at all.
+    """Write metrics.json, per_image.csv, metrics.md, metrics.tex, and pixel_resamples.json where there are resamples of
+    pixels: each complete or not at all.
 
     Raises OutputError where the folder cannot be written.
     """
@@ -33,10 +36,17 @@ def save(result: Evaluation, folder: str | Path) -> None:
         IMAGES_FILE: _csv(result),
         MARKDOWN_FILE: as_markdown(result),
         LATEX_FILE: as_latex(result),
+        **_draws(result),
         METRICS_FILE: as_json(result),
     }
     for name, text in contents.items():
         write_bytes(folder / name, text.encode("utf-8", "backslashreplace"))
+
+
+def _draws(result: Evaluation) -> dict[str, str]:
+    """For `anomalyclip compare`: pixel metrics of images drawn anew, class by class."""
+    drawn = {one.name: asdict(one.resamples) for one in result.classes if one.resamples is not None}
+    return {DRAWS_FILE: json.dumps({"format": 1, "classes": drawn}) + "\n"} if drawn else {}
 
 
 def _csv(result: Evaluation) -> str:

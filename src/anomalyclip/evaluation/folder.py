@@ -26,8 +26,8 @@ from anomalyclip.detect.result import json_line
 from anomalyclip.errors import ConfigError
 from anomalyclip.evaluation.curves import PixelCurve
 from anomalyclip.evaluation.few_shot.result import Draw
-from anomalyclip.evaluation.files import IMAGES_FILE, LATEX_FILE, MARKDOWN_FILE, METRICS_FILE
-from anomalyclip.evaluation.result import ClassResult, Counts, ImageRow
+from anomalyclip.evaluation.files import DRAWS_FILE, IMAGES_FILE, LATEX_FILE, MARKDOWN_FILE, METRICS_FILE
+from anomalyclip.evaluation.result import ClassResult, Counts, ImageRow, PixelResamples
 from anomalyclip.io.atomic import write_bytes
 
 Mode = Literal["new", "resume", "overwrite"]
@@ -118,7 +118,7 @@ class EvaluationFolder:
 
     def _clear(self) -> None:
         """Remove an earlier evaluation's files, nothing else."""
-        for name in (METRICS_FILE, IMAGES_FILE, MARKDOWN_FILE, LATEX_FILE, CLASSES, DRAWS):
+        for name in (METRICS_FILE, IMAGES_FILE, MARKDOWN_FILE, LATEX_FILE, DRAWS_FILE, CLASSES, DRAWS):
             (self.path / name).unlink(missing_ok=True)
         for file in (self.path / PLOTS).glob("*.png"):
             file.unlink()
@@ -151,7 +151,15 @@ def from_row(row: Row) -> ClassResult:
         PixelCurve(**{name: tuple(axis) for name, axis in curve.items()}) if curve is not None else None,
         {name: float(bound) for name, bound in row["error_bounds"].items()},
         dict(row.get("decisions", {})),
+        _resamples(row.get("resamples")),
     )
+
+
+def _resamples(told: Mapping[str, Any] | None) -> PixelResamples | None:
+    if told is None:
+        return None
+    values = {str(name): tuple(drawn) for name, drawn in told["values"].items()}
+    return PixelResamples(str(told["images"]), int(told["seed"]), values)
 
 
 def fingerprint(dataset: Dataset) -> str:

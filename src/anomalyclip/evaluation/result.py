@@ -52,6 +52,19 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class PixelResamples:
+    """PIXEL_METRICS of all images together, on images drawn anew; see :mod:`anomalyclip.metrics.resampling`.
+
+    images: digest of the names of the images whose pixels were compared. seed: of the draws; runs with the same images
+    and seed see the same ones. values: metric -> its value in each resample, None where that lacks a class of pixels.
+    """
+
+    images: str
+    seed: int
+    values: Mapping[str, tuple[float | None, ...]]
+
+
+@dataclass(frozen=True)
 class ClassResult:
     """One class.
 
@@ -66,6 +79,7 @@ class ClassResult:
         error_bounds: pixel metric -> how far it may lie from its exact value, at most: 0 where every pixel was kept.
         decisions: DECISIONS -> shares of the anomalous and of the normal images that reach the threshold, None where
             there are none; empty without a threshold.
+        resamples: for intervals of the pixel metrics; None where they are undefined, or no resample was asked for.
     """
 
     name: str
@@ -77,6 +91,7 @@ class ClassResult:
     pixel_curve: PixelCurve | None = field(default=None, repr=False)
     error_bounds: Mapping[str, float] = field(default_factory=dict)
     decisions: Mapping[str, float | None] = field(default_factory=dict)
+    resamples: PixelResamples | None = field(default=None, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, without rows and curve."""

@@ -6,6 +6,7 @@ import math
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +24,12 @@ from anomalyclip.evaluation.result import (
     Counts,
     Evaluation,
     ImageRow,
+    PixelResamples,
 )
 from anomalyclip.evaluation.settings import LEVEL, EvaluationSettings
 from anomalyclip.evaluation.stream import measure_items
 from anomalyclip.metrics import PixelMetrics, auroc, average_precision, bootstrap_interval, f1_max
+from anomalyclip.metrics.resampling import MOST_DRAWS, PixelDraws
 from anomalyclip.notebook import progress
 from anomalyclip.version import __version__
 
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 
 _BATCH = {"cpu": 1}  # larger batches do not help a CPU and cost memory
 _BATCH_ELSEWHERE = 8
+_DIGITS = 7  # of a resample's value
 _LIBRARIES = ("torch", "numpy", "pillow", "opencv-python-headless")
 _BY_IMAGE = dict(zip(IMAGE_METRICS, (auroc, average_precision, f1_max), strict=True))
 _WITH_INTERVAL = ("image_auroc", "image_ap")
@@ -135,14 +139,26 @@ def _evaluate_class(
     **options: Any,
 ) -> ClassResult:
     pixels, compared, rows = settings.pixel_metrics(), 0, []
+    draws = PixelDraws(min(settings.resamples, MOST_DRAWS), settings.seed, settings.fpr_limit)
     with closing(measure_items(predictor, dataset.of_class(name), dataset.root, settings, **options)) as stream:
         for measured in stream:
             rows.append(measured.row)
             if measured.pixels is not None:
+                draws.add(measured.row.image, measured.pixels)
                 pixels.merge(measured.pixels)
                 compared += 1
             on_image(measured.row)
-    return summarise(name, rows, pixels, compared, settings)
+    return replace(summarise(name, rows, pixels, compared, settings), resamples=_resamples(draws, pixels))
+
+
+def _resamples(draws: PixelDraws, pixels: PixelMetrics) -> PixelResamples | None:
+    if not draws.names or pixels.undefined_reason() is not None:
+        return None
+    values = {
+        name: tuple(round(value, _DIGITS) if math.isfinite(value) else None for value in drawn.tolist())
+        for name, drawn in draws.compute().items()
+    }
+    return PixelResamples(draws.digest(), draws.seed, values)
 
 
 def summarise(
