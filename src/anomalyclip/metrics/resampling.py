@@ -86,6 +86,7 @@ class PixelDraws:
         self._waiting = []
 
     def _count(self, name: str, one: ScoreHistogram) -> None:
+        assert self._edges is not None
         digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
         weights = np.random.default_rng([self.seed, int.from_bytes(digest, "big")]).poisson(1.0, self.draws)
         for sums, counts in zip(self._sums, (one._normal, one._anomalous, one._weight), strict=True):
