@@ -9,7 +9,8 @@ one run. The file is `docs/performance/PROCESSOR.csv` with the columns part, row
 its command, the time, the versions and how busy the machine was (load). A part that fails leaves what was known and
 ends with code 1.
 
-Tables of the docs stand between `<!-- record: FILE PART -->` and `<!-- end -->`; `tests/docs/test_record.py` checks.
+Tables of the docs stand between `<!-- record: FILE PART -->` and `<!-- end -->`, single figures within a line between
+`<!-- figure: FILE PART, ROW, FIGURE -->` and `<!-- / -->`; `tests/docs/test_record.py` checks.
 """
 
 from __future__ import annotations
@@ -82,9 +83,7 @@ def light_rows(found: Any) -> Rows:
     told, runtimes = found["command"], found["runtimes"]
     return {
         "`detect -q` of one picture, from start to end, s": {"value": told["one_image_s"]},
-        f"pictures a second, no options, {told['images']} of them from start to end": {
-            "value": told["plain_images_per_s"]
-        },
+        "pictures a second, no options": {"value": told["plain_images_per_s"]},
         "pictures a second, no options, once it runs": {"value": told["plain_steady_images_per_s"]},
         "pictures a second, with `--output`": {"value": told["files_images_per_s"]},
         "pictures a second, the encoder alone": {"value": next(iter(runtimes.values()))["images_per_s"]},
@@ -259,13 +258,20 @@ def write(file: Path, record: Record) -> None:
 
 
 MARKED = re.compile(r"(<!-- record: (\S+) (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+SINGLE = re.compile(r"(<!-- figure: (\S+) (\S+), ((?:(?!-->).)+), ([^\n,>]+) -->)([^\n]*?)(<!-- / -->)")
 
 
 def drawn(text: str) -> str:
-    """The page with every marked table drawn from its file."""
+    """The page with every marked table and figure drawn from its file."""
+    text = SINGLE.sub(lambda found: found[1] + figure(*found.groups()[1:5]) + found[7], text)
     return MARKED.sub(
         lambda found: found[1] + "\n".join(table(read(FOLDER / found[2]), found[3])) + "\n" + found[5], text
     )
+
+
+def figure(file: str, part: str, row: str, name: str) -> str:
+    """One of a recorded file, as its table writes it."""
+    return format(float(read(FOLDER / file)[part][row][name]), PARTS[part].forms[name])
 
 
 def table(record: Record, name: str) -> Iterator[str]:

@@ -25,6 +25,7 @@ def test_every_marked_table_is_that_of_its_file(record: ModuleType) -> None:
         text = page.read_text("utf-8")
         assert record.drawn(text) == text, f"{page.name}: run python benchmarks/record.py --docs"
         assert text.count("<!-- record:") == len(record.MARKED.findall(text)), f"{page.name}: a mark without its end"
+        assert text.count("<!-- figure:") == len(record.SINGLE.findall(text)), f"{page.name}: a mark without its end"
 
 
 def test_recorded_files_hold_known_parts_and_say_how_they_were_made(record: ModuleType) -> None:
@@ -44,7 +45,8 @@ def test_a_part_is_measured_written_and_drawn(
     parts = {name: record.Part(f"{path} OUT", "", rows, {"s": ".2f", "x": ".1f"}) for name, path in
              (("works", works), ("fails", fails))}  # fmt: skip
     page = tmp_path / "page.md"
-    page.write_text("Before.\n\n<!-- record: here.csv works -->\nold\n<!-- end -->\nAfter.\n")
+    figure = "<!-- figure: here.csv works, theirs, s -->old<!-- / -->"
+    page.write_text(f"Before {figure}.\n\n<!-- record: here.csv works -->\nold\n<!-- end -->\nAfter.\n")
     monkeypatch.setattr(record, "PARTS", parts)
     monkeypatch.setattr(record, "PAGES", [page])
     monkeypatch.setattr(record, "FOLDER", tmp_path)
@@ -60,5 +62,5 @@ def test_a_part_is_measured_written_and_drawn(
     assert found["works", "about", "command"] == f"python {works} OUT"
     assert "| ours | 0.50 |\n| theirs | 2.00 |" in page.read_text()
     assert "| x |" not in page.read_text()  # nowhere measured
-    assert page.read_text().startswith("Before.")
+    assert page.read_text().startswith("Before <!-- figure: here.csv works, theirs, s -->2.00<!-- / -->.")
     assert page.read_text().endswith("<!-- end -->\nAfter.\n")
