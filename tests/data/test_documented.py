@@ -48,13 +48,18 @@ class Form(NamedTuple):
     marked: np.ndarray | None = None
 
 
-def picture(values: np.ndarray | None = None) -> bytes:
+def picture(values: np.ndarray | None = None, kind: str = "PNG") -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(np.full((HEIGHT, WIDTH, 3), 90, np.uint8) if values is None else values).save(buffer, "PNG")
+    Image.fromarray(np.full((HEIGHT, WIDTH, 3), 90, np.uint8) if values is None else values).save(buffer, kind)
     return buffer.getvalue()
 
 
-PHOTO, MASK, BLACK = picture(), picture(TRUTH.astype(np.uint8) * 255), picture(np.zeros((HEIGHT, WIDTH), np.uint8))
+PHOTO, JPEG, MASK, BLACK = (
+    picture(),
+    picture(kind="JPEG"),
+    picture(TRUTH.astype(np.uint8) * 255),
+    picture(np.zeros((HEIGHT, WIDTH), np.uint8)),
+)
 
 
 def listed(
@@ -113,10 +118,30 @@ FORMS = (
     Form("folders", "BMAD", {"test/good/img/0.png": PHOTO, "test/Ungood/img/1.png": PHOTO, "test/Ungood/label/1.png": MASK}, (1, 1), marked=TRUTH),
     Form("folders", "KolektorSDD2", {"test/1.png": PHOTO, "test/1_GT.png": MASK, "test/2.png": PHOTO, "test/2_GT.png": BLACK}, (1, 1), marked=TRUTH),
     Form("folders", "images/ and masks/, one mask black", {"images/1.png": PHOTO, "images/2.png": PHOTO, "masks/1.png": MASK, "masks/2.png": BLACK}, (1, 1), marked=TRUTH),
+    Form("folders", "MVTec AD 2", {"p/test_public/good/0.png": PHOTO, "p/test_public/bad/0.png": PHOTO, "p/test_public/ground_truth/bad/0_mask.png": MASK, "p/test_private/9.png": PHOTO, "p/validation/good/1.png": PHOTO}, (1, 1), "p/test_private", marked=TRUTH),
+    Form("folders", "MVTec 3D: rgb/, gt/ and xyz/ of each kind", {f"p/test/{kind}/{place}/0.png": {"rgb": PHOTO, "xyz": PHOTO, "gt": {"good": BLACK}.get(kind, MASK)}[place] for kind in ("good", "hole") for place in ("rgb", "gt", "xyz")}, (1, 1), "p/test/hole/xyz", marked=TRUTH),
+    Form("folders", "Real-IAD: NAME.jpg beside its mask NAME.png", {"OK/S1/0.jpg": JPEG, "NG/AK/S1/1.jpg": JPEG, "NG/AK/S1/1.png": MASK}, (1, 1), marked=TRUTH),
+    Form("folders", "NAME_mask.png among a defect's pictures", {"test/good/0.png": PHOTO, "test/bad/1.png": PHOTO, "test/bad/1_mask.png": MASK}, (1, 1), marked=TRUTH),
+    Form("folders", "two pictures of one name", {"good/0.png": PHOTO, "bad/1.jpg": JPEG, "bad/1.png": PHOTO}, (1, 2), "share their name with another"),
+    Form("folders", "masks in test_masks/", {"test/good/0.png": PHOTO, "test/bad/1.png": PHOTO, "test_masks/bad/1.png": MASK}, (1, 1), marked=TRUTH),
+    Form("folders", "a folder of pictures that no layout knows", {"test/good/0.png": PHOTO, "test/bad/1.png": PHOTO, "truth/1.png": MASK}, (1, 1), "not used: truth"),
+    Form("folders", "test_img/ and test_lab/", {"test_img/1.jpg": JPEG, "test_img/2.jpg": JPEG, "test_lab/1.png": MASK, "test_lab/2.png": BLACK}, (1, 1), marked=TRUTH),
+    Form("folders", "healthy/ and leafspot/", {"test/healthy/0.png": PHOTO, "test/leafspot/1.png": PHOTO}, (1, 1)),
+    Form("folders", "i.O./ and Kratzer/", {"i.O./0.png": PHOTO, "Kratzer/1.png": PHOTO}, (1, 1)),
+    Form("folders", "正常/ and 划痕/", {"正常/0.png": PHOTO, "划痕/1.png": PHOTO}, (1, 1)),
+    Form("folders", "no_defect/ and defect/", {"no_defect/0.png": PHOTO, "defect/1.png": PHOTO}, (1, 1)),
+    Form("folders", "Negative/ and Positive/", {"Negative/0.png": PHOTO, "Positive/1.png": PHOTO}, (1, 1)),
+    Form("folders", "0/ and 1/", {"0/0.png": PHOTO, "1/1.png": PHOTO}, (1, 1)),
+    Form("folders", "0/, 1/ and 2/", {f"{n}/0.png": PHOTO for n in range(3)}, "cannot find a data set"),
+    Form("folders", "good/, good_2/ and Good (3)/", {"good/0.png": PHOTO, "good_2/0.png": PHOTO, "Good (3)/0.png": PHOTO, "bad/1.png": PHOTO}, (3, 1)),
+    Form("folders", "ok_front/ beside ok/", {"ok/0.png": PHOTO, "ok_front/0.png": PHOTO, "def_front/1.png": PHOTO}, (1, 2), "a word for good: ok_front"),
+    Form("folders", "heatmaps/ among the kinds", {"good/0.png": PHOTO, "bad/1.png": PHOTO, "heatmaps/1.png": PHOTO}, (1, 1), "not used): heatmaps"),
+    Form("folders", "what drives and systems put there", {**ONE_BAD, "@eaDir/x.png": PHOTO, "bad/@eaDir/0.png/THUMB.jpg": JPEG, "__MACOSX/good/0.png": PHOTO, "bad/.ipynb_checkpoints/0.png": PHOTO}, (2, 1)),
     Form("list", "commas, LF", listed("image,label", "{0},{1}", end="\n"), (2, 3)),
     Form("list", "semicolons, `sep=;`, BOM", listed("sep=;\r\nimage;label", "{0};{1}", "utf-8-sig"), (2, 3)),
     Form("list", "tabs, UTF-16 (Excel's Unicode text)", listed("image\tlabel", "{0}\t{1}", "utf-16", "list.txt"), (2, 3)),
     Form("list", "UTF-16 without a mark", listed("image\tlabel", "{0}\t{1}", "utf-16-le"), (2, 3)),
+    Form("list", "Chinese: 合格, 不良", {**listed("", "{0}"), "list.csv": "image,label\n" + "".join(f"{path},{'合格不良'[2 * label:][:2]}\n" for path, label in ROWS)}, (2, 3)),
     Form("list", "German: Datei, Ergebnis, n.i.O., Windows-1252", listed("Datei;Prüfergebnis;Ergebnis", "{0};ü{1};{1},0", "cp1252"), (2, 3)),
     Form("list", "quoted, backslashes", listed('"image","label"', '"{w}","{1}"'), (2, 3)),
     Form("list", "no header", listed("", "{0},{1}"), (2, 3)),

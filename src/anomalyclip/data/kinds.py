@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from anomalyclip.data.beside import masks_beside
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL
 from anomalyclip.data.draft import Draft
+from anomalyclip.data.folder_names import MASK_FOLDERS, doubtful, good_folders, is_neither
 from anomalyclip.data.pairing import child, folded, folders, pair, pictures, pictures_below, strays
 
-MASK_FOLDERS = ("ground_truth", "masks", "mask")
 #: Names of the two halves of a kind's folder where images and masks lie in it, as in BMAD.
-_IMAGE_HALVES = ("img", "image", "images")
+_IMAGE_HALVES = ("img", "image", "images", "rgb", "imgs")
 _MASK_HALVES = ("label", "labels", "mask", "masks", "anomaly_mask", "gt", "ground_truth", "annotation")
 
 
@@ -22,14 +23,22 @@ def read_kinds(draft: Draft, folder: Path, masks: Path | None, normal: frozenset
     whether they contradict.
     """
     aside = {name.casefold() for name in MASK_FOLDERS}
-    kinds = [kind for kind in folders(folder) if kind.name.casefold() not in aside]
-    kinds.sort(key=lambda kind: (kind.name.casefold() not in normal, kind.name))
+    found = [kind for kind in folders(folder) if kind.name.casefold() not in aside]
+    kinds = [kind for kind in found if not is_neither(kind.name)]
+    good = good_folders((kind.name for kind in kinds), normal)
+    kinds.sort(key=lambda kind: (kind.name not in good, kind.name))
+    draft.problem_files("folders of results or other sensors (not used)", [one for one in found if one not in kinds])
+    doubts = [kind for kind in kinds if kind.name not in good and doubtful(kind.name) and not draft.published]
+    draft.problem_files("folders that count as a defect though their name has a word for good", doubts)
     together = pictures(masks) if masks else []
     for kind in kinds:
-        label = NORMAL if kind.name.casefold() in normal else ANOMALOUS
+        label = NORMAL if kind.name in good else ANOMALOUS
         half, own_masks = _halves(kind)
         place = half or kind
         images = pictures(place) or pictures_below(place)
+        if half is not None:
+            others = [path for path in folders(kind) if path not in (half, own_masks) and pictures(path)]
+            draft.problem_files("folders beside the pictures' that are not used", others)
         if not images:
             draft.problems.append(f"{draft.show(kind)} holds no images")
         draft.problem_files("files that are no images", strays(place))
@@ -38,6 +47,13 @@ def read_kinds(draft: Draft, folder: Path, masks: Path | None, normal: frozenset
         own = pictures(theirs) if theirs else []
         several = [path for path in folders(theirs) if pictures(path)] if theirs and not own else []
         draft.pixel_level |= label == ANOMALOUS and bool(own_masks)
+        if not (draft.published or own or several or together):
+            images, lying = masks_beside(draft, images)
+            if lying:
+                for image in images:
+                    draft.add(image, lying.get(image), label, class_name, named)
+                draft.pixel_level |= label == ANOMALOUS
+                continue
         if label == NORMAL and (draft.published or not (own or several)):
             for image in images:
                 draft.add(image, None, NORMAL, class_name)

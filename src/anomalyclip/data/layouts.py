@@ -6,19 +6,26 @@ folders match in any letter case. `words` says the layout for `data info` and er
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL
 from anomalyclip.data.draft import Draft
-from anomalyclip.data.kinds import MASK_FOLDERS, read_kinds
+from anomalyclip.data.folder_names import (
+    MASK_FOLDERS,
+    NORMAL_NAMES,
+    PHASE_FOLDERS,
+    PHASES,
+    good_folders,
+    is_of_a_split,
+)
+from anomalyclip.data.kinds import read_kinds
 from anomalyclip.data.masks import mask_paths
 from anomalyclip.data.pairing import child, folders, pair, pictures, pictures_below, strays
 
-NORMAL_NAMES = frozenset({"good", "ok", "normal"})
-PHASES = frozenset({"train", "test"})
+_TELLING = 3  # of the names of mask folders: those that hold nothing else
 
 
 class Layout(Protocol):
@@ -48,30 +55,35 @@ class ClassTree:
 
     def _class_folders(self, root: Path) -> list[Path]:
         # "train" alone is no sign: many data sets of other fields have it.
-        if folders(child(root, "test")):
+        if folders(_phase(root, "test")):
             return [root]
-        return [folder for folder in folders(root) if folders(child(folder, "test"))]
+        return [folder for folder in folders(root) if folders(_phase(folder, "test"))]
 
     def fits(self, root: Path) -> bool:
         return any(
-            kind.name.casefold() in self.normal or self._masks(folder) is not None
+            good_folders(map(_name, folders(_phase(folder, "test"))), self.normal)
+            or any(child(folder, name).is_dir() for name in self.mask_folders[:_TELLING])
             for folder in self._class_folders(root)
-            for kind in folders(child(folder, "test"))
         )
 
     def classes(self, root: Path) -> tuple[str, ...]:
         return tuple(folder.name for folder in self._class_folders(root))
 
     def _masks(self, folder: Path) -> Path | None:
-        return next((path for name in self.mask_folders if (path := child(folder, name)).is_dir()), None)
+        """Beside the splits, or inside the test pictures' folder."""
+        return _masks_in(folder, self.mask_folders) or _masks_in(_phase(folder, "test"), self.mask_folders)
 
     def read(self, root: Path, draft: Draft) -> None:
         found = self._class_folders(root)
         draft.pixel_level |= any(self._masks(folder) for folder in found)
         for folder in found:
-            phase = child(folder, draft.split)
+            phase = _phase(folder, draft.split)
             draft.problem_files("images outside any labelled folder (not used)", pictures(phase))
-            read_kinds(draft, phase, self._masks(folder), self.normal, self.class_name or folder.name)
+            masks = self._masks(folder)
+            read_kinds(draft, phase, masks, self.normal, self.class_name or folder.name)
+            beside = [path for path in folders(folder) if not is_of_a_split(path.name) and path != masks]
+            unused = [] if draft.published else list(filter(_holds_pictures, beside))
+            draft.problem_files("folders beside the pictures' that are not used", unused)
         if found != [root]:
             others = [path for path in folders(root) if path not in found and _holds_pictures(path)]
             draft.problem_files(f"folders without a test/ folder (not used) in {draft.root.name or '/'}", others)
@@ -91,7 +103,8 @@ class FlatTree:
 
     @staticmethod
     def _is_class(folder: Path) -> bool:
-        return any(kind.name.casefold() in NORMAL_NAMES and pictures_below(kind) for kind in folders(folder))
+        kinds = [kind for kind in folders(folder) if pictures_below(kind)]
+        return bool(good_folders(map(_name, kinds)))
 
     def fits(self, root: Path) -> bool:
         return bool(self._class_folders(root))
@@ -102,7 +115,7 @@ class FlatTree:
     def read(self, root: Path, draft: Draft) -> None:
         found = self._class_folders(root)
         for folder in found:
-            masks = next((path for name in MASK_FOLDERS if (path := child(folder, name)).is_dir()), None)
+            masks = _masks_in(folder)
             draft.pixel_level |= masks is not None
             draft.problem_files("images outside any labelled folder (not used)", pictures(folder))
             read_kinds(draft, folder, masks, NORMAL_NAMES, folder.name)
@@ -253,6 +266,22 @@ class MaskBeside:
                     draft.problems.append(f"label not readable, image not used: {error}")
                     continue
                 draft.add(image, mask if label else None, label, self.class_name)
+
+
+def _name(path: Path) -> str:
+    return path.name
+
+
+def _masks_in(folder: Path, names: Sequence[str] = MASK_FOLDERS) -> Path | None:
+    """The folder of masks; one whose name could mean texts as well only where it holds pictures."""
+    options = [(place, path) for place, name in enumerate(names) if (path := child(folder, name)).is_dir()]
+    return next((path for place, path in options if place < _TELLING or pictures_below(path)), None)
+
+
+def _phase(folder: Path, split: str) -> Path:
+    """The folder of a split's pictures; as we call it where there is none."""
+    options = (path for name in PHASE_FOLDERS[split] if (path := child(folder, name)).is_dir())
+    return next(options, folder / split)
 
 
 def _holds_pictures(folder: Path) -> bool:

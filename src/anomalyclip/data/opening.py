@@ -13,8 +13,9 @@ from anomalyclip.data.exports.coco import is_coco
 from anomalyclip.data.exports.labelme import is_labelme
 from anomalyclip.data.exports.merging import lend_masks, merge
 from anomalyclip.data.exports.supervisely import is_project, is_supervisely
+from anomalyclip.data.folder_names import PHASES
 from anomalyclip.data.known import KNOWN, Known, find_known, place, recognise
-from anomalyclip.data.layouts import PHASES, Layout
+from anomalyclip.data.layouts import Layout
 from anomalyclip.data.lists import TABLES, find_list
 from anomalyclip.data.meta_json import read_meta
 from anomalyclip.data.own_layouts import PLAIN

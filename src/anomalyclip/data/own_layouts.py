@@ -7,7 +7,8 @@ from pathlib import Path
 
 from anomalyclip.data.dataset import NORMAL
 from anomalyclip.data.draft import Draft
-from anomalyclip.data.layouts import PHASES, ClassTree, FlatTree, ImagesAndMasks, Layout
+from anomalyclip.data.folder_names import PHASES
+from anomalyclip.data.layouts import ClassTree, FlatTree, ImagesAndMasks, Layout
 from anomalyclip.data.pairing import child, folded, pictures
 
 
@@ -71,6 +72,7 @@ def _inside(split: str) -> tuple[tuple[str, str], ...]:
     return (
         *((f"{split}/{images}", f"{split}/{masks}") for images, masks in _PAIRS),
         *((f"{images}/{split}", f"{masks}/{split}") for images, masks in _PAIRS),
+        *((f"{split}_{images}", f"{split}_{masks}") for images, masks in (*_PAIRS, ("img", "lab"))),
     )
 
 

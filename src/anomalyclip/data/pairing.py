@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anomalyclip.data.masks import MaskFiles
-from anomalyclip.io.scanning import Entry, Kind, scan
+from anomalyclip.io.scanning import Entry, Kind, is_litter, scan
 
 #: What mask names add to the image's stem, the commonest first; "" is the same stem with any suffix.
 CONVENTIONS = ("_mask", "", "_label", "_gt", "_segmentation", "_anno")
 #: Folders in which masks lie, in lower case.
 MASK_PLACES = ("ground_truth", "masks", "mask", "label", "labels", "annotation", "annotations", "segmentation", "gt")
-_LITTER = frozenset({"thumbs.db", "desktop.ini"})
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ def folders(folder: Path) -> list[Path]:
 
 def _scanned(folder: Path) -> list[Entry]:
     try:
-        return [entry for entry in scan(str(folder)) if not _is_litter(entry.name)]
+        return scan(str(folder))
     except (FileNotFoundError, NotADirectoryError):
         return []
 
@@ -124,10 +123,6 @@ def _is_folder(path: Path) -> bool:
         return path.is_dir()
     except OSError:  # a link to where we may not look
         return False
-
-
-def _is_litter(name: str) -> bool:
-    return name.startswith((".", "__MACOSX", "__pycache__")) or name.lower() in _LITTER
 
 
 def child(folder: Path, *names: str) -> Path:
@@ -146,4 +141,4 @@ def entries(folder: Path) -> list[Path]:
         found = list(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted(path for path in found if not _is_litter(path.name))
+    return sorted(path for path in found if not is_litter(path.name))

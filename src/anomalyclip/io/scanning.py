@@ -65,12 +65,25 @@ _PICTURES = _suffixes(
     "sgi ras cin dpx kra ora"
 )
 _NAMES = frozenset({"dicomdir", "thumbs.db", "desktop.ini", "license", "licence", "readme", "makefile", "dockerfile"})
+_LITTER_STARTS = (".", "__MACOSX", "__pycache__")
+_LITTER = frozenset(
+    {"thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "#recycle", "$recycle.bin", "system volume information"}
+)
 _PACKED_VOLUME = ".nii.gz"
 HEAD = 264  # bytes that tell; the mark of a tar archive ends there
 
 
 Memo = dict[str, tuple[int, int, Entry]]
 """What opened files were, with their size and time: for those who scan a folder again and again."""
+
+
+def is_litter(name: str) -> bool:
+    """Whether an entry is none of the user's: hidden, or what systems and network drives put beside files.
+
+    >>> [is_litter(name) for name in (".DS_Store", "@eaDir", "Thumbs.db", "a.png")]
+    [True, True, True, False]
+    """
+    return name.startswith(_LITTER_STARTS) or name.casefold() in _LITTER
 
 
 def scan(folder: str, memo: Memo | None = None) -> list[Entry]:
@@ -80,7 +93,7 @@ def scan(folder: str, memo: Memo | None = None) -> list[Entry]:
     PICTURE, unless its suffix says otherwise: attempting it tells the reason in a row of its own.
     """
     with os.scandir(folder) as found:
-        entries = sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda entry: entry.name)
+        entries = sorted((entry for entry in found if not is_litter(entry.name)), key=lambda entry: entry.name)
     return [_look(entry, memo) for entry in entries]
 
 

@@ -1,0 +1,82 @@
+"""What the name of a folder says of the pictures in it: good ones, masks, or neither a picture nor its mask."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from anomalyclip.data.columns import label_of, plain
+from anomalyclip.data.dataset import ANOMALOUS, NORMAL
+
+NORMAL_NAMES = frozenset({"good", "ok", "normal"})
+PHASES = frozenset({"train", "test"})
+#: What the folder of a split may be called, ours first; MVTec AD 2 publishes one part of its test pictures with masks.
+PHASE_FOLDERS = {"test": ("test", "test_public", "testing"), "train": ("train", "training")}
+#: Where masks lie, by kind or all together.
+MASK_FOLDERS = (
+    "ground_truth", "masks", "mask", "groundtruth", "ground-truth", "gt", "test_masks", "test_mask", "masks_test",
+    "labels", "label", "annotations", "annotation", "segmentation",
+)  # fmt: skip
+# Beside pictures: what a program made of them, and what other sensors saw of the same parts.
+_RESULTS = (
+    "heatmap heatmaps overlay overlays result results prediction predictions pred preds anomaly_map anomaly_maps map "
+    "maps output outputs visualization visualizations visualisation vis thumbnail thumbnails thumbs preview previews "
+    "xyz depth pointcloud pointclouds point_cloud pcd ir infrared thermal normals"
+)
+_NEITHER = frozenset(map(plain, str.split(_RESULTS)))
+_REST = frozenset({"val", "valid", "validation", "dev"}) | {one for names in PHASE_FOLDERS.values() for one in names}
+#: Words that mean good pictures only where the other word of the pair lies beside them.
+_PAIRED = {
+    plain(good): frozenset(map(plain, bad.split()))
+    for good, bad in (
+        ("0", "1"), ("no", "yes"), ("n", "y"), ("false", "true"), ("negative", "positive"), ("nein", "ja"),
+        ("falsch", "wahr"), ("non", "oui"), ("nee", "ja"), ("none", "defect"),
+    )
+}  # fmt: skip
+_DIGITS = re.compile(r"[\W_]*\d*[\W_]*")
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+def good_folders(names: Iterable[str], normal: frozenset[str] = NORMAL_NAMES) -> set[str]:
+    """Those of the folders beside each other that hold good pictures.
+
+    normal: names that always do, in lower case; others are the words of any language that lists may use, also numbered.
+
+    >>> sorted(good_folders(["OK", "good_2", "ok_front", "scratch"])), sorted(good_folders(["Negative", "Positive"]))
+    (['OK', 'good_2'], ['Negative'])
+    >>> good_folders(["negative", "scratch"]), good_folders(["0", "3"])
+    (set(), set())
+    """
+    given = list(names)
+    words = {plain(name) for name in given}
+    return {name for name in given if name.casefold() in normal or _means_good(name, words)}
+
+
+def _means_good(name: str, beside: set[str]) -> bool:
+    word = plain(name)
+    if word in _PAIRED:
+        return bool(_PAIRED[word] & beside) and beside <= {word} | _PAIRED[word]
+    stem = _DIGITS.sub("", name) if _WORD.search(name) else name
+    return plain(stem) not in _PAIRED and label_of(stem) == NORMAL
+
+
+def doubtful(name: str) -> bool:
+    """Whether a folder that counts as a defect has a word for good in its name, and none for a fault.
+
+    >>> [doubtful(name) for name in ("ok_front", "good and clean", "not_good", "scratch", "no_defect_found")]
+    [True, True, False, False, False]
+    """
+    words = _WORD.findall(name)
+    told = [label_of(word) for word in words]
+    denied = any(word.casefold() in ("not", "un", "no", "non", "nicht", "pas", "abnormal") for word in words)
+    return len(words) > 1 and NORMAL in told and ANOMALOUS not in told and not denied
+
+
+def is_neither(name: str) -> bool:
+    """Whether a folder holds neither pictures nor masks, but what a program or another sensor made of the parts."""
+    return plain(name) in _NEITHER
+
+
+def is_of_a_split(name: str) -> bool:
+    """Whether it is the folder of a split, used or not."""
+    return name.casefold() in _REST
