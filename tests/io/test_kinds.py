@@ -194,6 +194,16 @@ def refused(error: type[Exception], words: str, call: Callable[[], object]) -> C
     return check
 
 
+def black_floats_first(folder: Path) -> None:
+    """It says nothing of a scale, so it decides none."""
+    tifffile.imwrite(folder / "black.tif", np.zeros((4, 5), np.float32))
+    tifffile.imwrite(folder / "counts.tif", np.full((4, 5), 200, np.float32))
+    reading = Reading()
+    assert np.asarray(reading.image(folder / "black.tif")).max() == 0
+    assert np.asarray(reading.image(folder / "counts.tif")).min() == 200
+    assert np.asarray(reading.image(folder / "black.tif")).max() == 0
+
+
 def floats_of_two_scales(folder: Path) -> None:
     run = Reading()
     for name, top in (("unit", 1.0), ("counts", 255.0)):
@@ -223,6 +233,7 @@ INSTANCES = (
     Instance("doors", "a copy of a PIL image with one transparent grey of 16 bits", "as the path", same(lambda: png(16, 0, unfiltered(DEEP.astype(">u2")), (b"tRNS", struct.pack(">H", DEEP[3, 3]))), lambda path: loaded(path).copy())),
     Instance("doors", "an array of half floats", "as the float TIFF", same(tif(UNIT.astype(np.float16)), lambda _: UNIT.astype(np.float16))),
     Instance("doors", "an array of int32", "refused", refused(InputError, "must be uint8, uint16, bool or float", lambda: as_image(GREY.astype(np.int32)))),
+    Instance("doors", "an array with masked pixels", "refused", refused(InputError, "has masked pixels", lambda: as_image(np.ma.masked_array(GREY, GREY > 99)))),
     Instance("several pictures", "GIF, each frame with its palette", "a row each", frames(local_palettes, pillows)),
     Instance("several pictures", "WebP", "a row each", frames(animation("WEBP", lossless=True), pillows)),
     Instance("several pictures", "APNG behind a still picture", "a row each", frames(animation("PNG", default_image=True), pillows)),
@@ -251,6 +262,7 @@ INSTANCES = (
     Instance("numbers", "NaN in an array", "refused", refused(InputError, "NaN or infinity", lambda: as_image(np.full((2, 2), np.nan)))),
     Instance("numbers", "a score that is no number", "refused", refused(InputError, "the score is nan", lambda: decide(float("nan"), 0.5))),
     Instance("numbers", "floats of 0 to 1 beside such of 0 to 255", "refused, with the remedy", floats_of_two_scales),
+    Instance("numbers", "a black picture of floats beside such of 0 to 255", "read, both", black_floats_first),
     Instance("numbers", "`--full-scale` of NaN", "refused", refused(ConfigError, "expected the stored value of white", lambda: Reading.of({"full_scale": [float("nan")]}))),
 )  # fmt: skip
 

@@ -36,10 +36,10 @@ def masks_beside(draft: Draft, images: Sequence[Path]) -> tuple[list[Path], dict
     for same in twins.values():
         if len({path.suffix.lower() for path in same}) < 2:  # names that differ in letter case alone are two pictures
             continue
-        mask = [path for path in same if path.suffix.lower() not in _LOSSY and _is_mask(path)]
-        image = [path for path in same if path not in mask]
-        if len(mask) == len(image) == 1:
-            masks[image[0]] = mask[0]
+        marks = [path for path in same if path.suffix.lower() not in _LOSSY and _is_mask(path)]
+        photos = [path for path in same if path not in marks]
+        if len(marks) == len(photos) == 1:
+            masks[photos[0]] = marks[0]
         else:
             doubles += same[1:]
     draft.problem_files("pictures that share their name with another beside them (both count)", doubles)

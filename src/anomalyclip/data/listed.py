@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from anomalyclip.data.draft import Draft
-from anomalyclip.data.layouts import PHASES
+from anomalyclip.data.folder_names import PHASES
 from anomalyclip.data.pairing import child, pictures
 from anomalyclip.errors import InputError
 

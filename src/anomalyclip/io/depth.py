@@ -131,6 +131,8 @@ def _dark(high: float, convention: float) -> str | None:
 
 
 def _guessed(low: float, high: float) -> Scale:
+    if low == high == 0:  # which says nothing of the scale of the pictures beside it
+        return Scale(0.0, 1.0, "its floats are all 0: black in any scale")
     if low >= -_UNDERSHOOT * high:
         for white in _GUESSES:
             if high < 2 * white:

@@ -11,7 +11,7 @@ transparency, colour and depth that files follow (`decoding`, `depth`).
 | uint16 | 65535 is white, as in 16-bit files that state no depth; or `full_scale` |
 | float16, float32, float64 | as float TIFFs: up to 1, 255 or 65535 taken as white, or `full_scale` |
 | shape (H, W), (H, W, 1) | grey; (H, W, 2) grey and alpha, (H, W, 3) RGB, (H, W, 4) RGB and alpha |
-| any other dtype or shape, NaN, infinities, floats below 0 | refused |
+| any other dtype or shape, masked pixels, NaN, infinities, floats below 0 | refused |
 """
 
 from __future__ import annotations
@@ -175,6 +175,8 @@ def _turned(image: Image.Image) -> int:
 
 def _checked(values: NDArray[Any], *, scaled: bool) -> Array:
     """uint8, uint16 or floats of a shape that is an image's. scaled: the caller says which values are white."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise InputError("an image array has masked pixels, whose values say nothing: give array.filled(0)")
     if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in _CHANNELS):
         raise InputError(
             f"an image array must be (H, W) or (H, W, C) with 1 to 4 channels last, got {values.dtype} {values.shape}"
