@@ -8,10 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
+from pydicom.filewriter import dcmwrite
+from pydicom.pixels import pixel_array
 from pydicom.pixels.processing import apply_modality_lut, apply_windowing
 from pydicom.uid import (
+    ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     JPEGLSLossless,
     RLELossless,
@@ -208,6 +212,37 @@ def test_what_is_no_picture_is_refused(tmp_path, counts):
     assert "HSV" in refused(path)
     dataset(counts, WindowCenter="0", WindowWidth="-3").save_as(path, enforce_file_format=True)
     assert "window width" in refused(path)
+
+
+@pytest.mark.parametrize("name", ["CT_small", "MR_small", "SC_rgb_small_odd_big_endian", "examples_rgb_color"])
+def test_files_that_pydicom_brings(name):
+    """Preambles that begin as a TIFF does; bytes of big endian in words."""
+    path = get_testdata_file(f"{name}.dcm", download=False)
+    if path is None:
+        pytest.skip("this pydicom comes without it")
+    theirs = pixel_array(path)
+    ours = np.asarray(read_image(path)).astype(float)
+    if theirs.ndim == 3:
+        assert np.array_equal(ours, theirs)
+    else:  # no window of their own compares: brighter stays brighter
+        order = np.argsort(theirs.ravel(), kind="stable")
+        assert (np.diff(ours[..., 0].ravel()[order]) >= 0).all()
+
+
+@pytest.mark.parametrize("words", ["OW", "OB"])
+def test_big_endian_frames_of_an_odd_number_of_bytes(tmp_path, words):
+    frames = np.random.default_rng(4).integers(0, 256, (2, 3, 3, 3), np.uint8)
+    data = dataset(frames[0], "RGB", SamplesPerPixel=3, PlanarConfiguration=0, NumberOfFrames=2)
+    data.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+    data.PixelData = frames.tobytes()
+    if words == "OW":
+        data.PixelData = np.frombuffer(frames.tobytes(), ">u2").astype("<u2").tobytes()
+    data["PixelData"].VR = words
+    path = tmp_path / "a.dcm"
+    dcmwrite(path, data, implicit_vr=False, little_endian=False, enforce_file_format=True)
+    for number in range(2):
+        assert np.array_equal(pixel_array(path, index=number), frames[number]), "pydicom agrees"
+        assert np.array_equal(np.asarray(read_image(path, frame=number)), frames[number])
 
 
 def test_a_declared_bomb_is_refused_before_decoding(tmp_path, counts):

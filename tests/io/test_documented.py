@@ -144,6 +144,8 @@ FORMS = (
     Form("DICOM", "rubbish above the stored bits", dicom(TWELVE | 0xA000, **MEDICAL), np.round(TWELVE / 4095 * 255)),
     Form("DICOM", "MONOCHROME1", dicom(GREY, PhotometricInterpretation="MONOCHROME1"), 255 - GREY),
     Form("DICOM", "RLE", dicom(TWELVE, compress=True, **MEDICAL), np.round(TWELVE / 4095 * 255)),
+    Form("DICOM", "a preamble that is a TIFF's beginning", lambda: b"II*\0\x08\0\0\0" + dicom(GREY)()[8:], GREY),
+    Form("DICOM", "three samples of HSV", dicom(RGB, SamplesPerPixel=3, PhotometricInterpretation="HSV", PlanarConfiguration=0), "photometric interpretation is HSV of 3 samples"),
     Form("DICOM", "an empty window", dicom(GREY, WindowCenter=None, WindowWidth=None), GREY),
     Form("DICOM", "fewer frames than its tags claim", dicom(GREY, NumberOfFrames=4), "tags claim"),
     Form("NIfTI", "a volume of 5 slices", nifti(np.stack([GREY.T] * 5, 2)), "it holds 5 pictures"),

@@ -44,8 +44,8 @@ def good_folders(names: Iterable[str], normal: frozenset[str] = NORMAL_NAMES) ->
 
     >>> sorted(good_folders(["OK", "good_2", "ok_front", "scratch"])), sorted(good_folders(["Negative", "Positive"]))
     (['OK', 'good_2'], ['Negative'])
-    >>> good_folders(["negative", "scratch"]), good_folders(["0", "3"])
-    (set(), set())
+    >>> good_folders(["negative", "scratch"]), good_folders(["0", "3"]), good_folders(["00", "crack"])
+    (set(), set(), set())
     """
     given = list(names)
     words = {plain(name) for name in given}
@@ -56,8 +56,8 @@ def _means_good(name: str, beside: set[str]) -> bool:
     word = plain(name)
     if word in _PAIRED:
         return bool(_PAIRED[word] & beside) and beside <= {word} | _PAIRED[word]
-    stem = _DIGITS.sub("", name) if _WORD.search(name) else name
-    return plain(stem) not in _PAIRED and label_of(stem) == NORMAL
+    stem = _DIGITS.sub("", name)  # a number alone may be anything
+    return _WORD.search(stem) is not None and plain(stem) not in _PAIRED and label_of(stem) == NORMAL
 
 
 def doubtful(name: str) -> bool:

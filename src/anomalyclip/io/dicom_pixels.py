@@ -24,9 +24,15 @@ _DECODERS = (
     "install a decoder (pip install pylibjpeg pylibjpeg-libjpeg, or pyjpegls for JPEG-LS), or decompress the file "
     "(dcmdjpeg, or gdcmconv --raw)"
 )
+_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _JPEG = {f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70, 80, 81)}
 _JPEG2000 = {f"1.2.840.10008.1.2.4.{number}" for number in (90, 91, 201, 202, 203)}
 _RLE = "1.2.840.10008.1.2.5"
+# Colours of three samples, native and compressed.
+_COLOURS = (
+    frozenset({"RGB", "YBR_FULL", "YBR_FULL_422"}),
+    frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT", "YBR_PARTIAL_420", "YBR_PARTIAL_422"}),
+)
 _FLOATS = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
 
 
@@ -69,6 +75,8 @@ def format_of(parsed: DicomFile, max_pixels: int) -> Format:
     if frames < 1:
         raise Refusal(f"it declares {frames} frames", EXPORT_AGAIN)
     photometric = str(value(data, "PhotometricInterpretation", "RGB" if samples == 3 else "MONOCHROME2")).strip()
+    if samples == 3 and photometric not in _COLOURS[parsed.length is None]:
+        raise Refusal(f"its photometric interpretation is {photometric} of 3 samples", "convert it to RGB")
     signed = bool(whole(data, "PixelRepresentation", 0))
     planar = whole(data, "PlanarConfiguration", 0)
     return Format(rows, columns, samples, photometric, allocated, stored, high, signed, planar, frames)
@@ -106,7 +114,7 @@ def _family(parsed: DicomFile) -> str | None:
         return "JPEG 2000"
     if syntax == _RLE:
         return "RLE"
-    if syntax in {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"}:
+    if syntax in {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", _BIG_ENDIAN, "1.2.840.10008.1.2.1.99"}:
         return None
     from pydicom.uid import UID
 
@@ -126,8 +134,27 @@ def _native(file: BinaryIO, parsed: DicomFile, form: Format, index: int) -> Arra
     size = form.frame_bits // 8
     source.seek(parsed.offset + index * size)
     options = _options(parsed, form, stored=form.allocated, signed=False)
-    pixels, _ = get_decoder(UID(parsed.syntax)).as_array(source.read(size), index=0, **options)
+    data = source.read(size)
+    if form.allocated == 8 and parsed.syntax == _BIG_ENDIAN and _in_words(source, parsed.offset):
+        data = _swapped(source, parsed.offset, index * size, size)
+    pixels, _ = get_decoder(UID(parsed.syntax)).as_array(data, index=0, **options)
     return pixels if parsed.keyword in _FLOATS else _significant(pixels, form)
+
+
+def _in_words(source: BinaryIO, offset: int) -> bool:
+    """Whether the element whose value begins here says OW: bytes then lie in words, which big endian turns round."""
+    source.seek(offset - 8)  # representation, two reserved bytes, four of length
+    return source.read(2) == b"OW"
+
+
+def _swapped(source: BinaryIO, offset: int, start: int, size: int) -> bytes:
+    """Bytes from `start` of a value that lies in words of two turned round."""
+    first = start - start % 2
+    source.seek(offset + first)
+    words = bytearray(source.read(size + start % 2 + (size + start) % 2))
+    words.extend(bytes(len(words) % 2))
+    words[0::2], words[1::2] = words[1::2], words[0::2]
+    return bytes(words[start - first : start - first + size])
 
 
 def _bits(source: BinaryIO, offset: int, form: Format, index: int) -> Array:

@@ -10,6 +10,7 @@ from anomalyclip.io.refusal import Refusal
 from anomalyclip.io.refused_kinds import refused_kind
 
 _MAGIC = (
+    (128, b"DICM", "DICOM"),  # first: its preamble may be a TIFF header (PS3.10, 7.1), and often is a remnant of one
     (0, b"\xff\xd8\xff", "JPEG"),
     (0, b"\x89PNG\r\n\x1a\n", "PNG"),
     (0, b"BM", "BMP"),
@@ -31,7 +32,6 @@ _MAGIC = (
     (4, b"ftypheix", "HEIC"),
     (4, b"ftyphevc", "HEIC"),
     (4, b"ftypmif1", "HEIC"),
-    (128, b"DICM", "DICOM"),
 )
 
 _HEAD = 264  # bytes: the mark of a tar archive ends there
