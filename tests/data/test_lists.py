@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import unicodedata
 from pathlib import Path
 
@@ -12,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from anomalyclip.data import check_dataset, open_dataset
+from anomalyclip.data import check_dataset, masks, open_dataset, tables, text
 from anomalyclip.data.columns import column_of, label_of
 from anomalyclip.data.text import decode
-from anomalyclip.errors import InputError
+from anomalyclip.errors import ImageReadError, InputError
 
 LABELS = {"good/a.png": 0, "good/b.png": 1, "bad/c.png": 1, "bad/d.png": 1}  # the list corrects b
 
@@ -289,3 +290,18 @@ def test_percentages_are_no_names_of_defects(tmp_path):
     (tmp_path / "list.csv").write_text("\n".join(["image,label", *lines]))
     with pytest.raises(InputError, match="line 5: unknown label '13%'"):
         open_dataset(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names")
+def test_a_pipe_in_a_list_s_or_a_mask_s_place_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "list.csv")
+    with pytest.raises(InputError, match="not a regular file"):
+        text.read_bytes(tmp_path / "list.csv")
+    with pytest.raises(ImageReadError, match="not a regular file"):
+        masks._content(tmp_path / "list.csv")
+
+
+def test_only_the_beginning_of_a_list_is_looked_at_for_its_header() -> None:
+    assert len(tables._beginning("image,label\n" + "a.png,0\n" * 100_000)) < 50
+    assert tables._beginning("# x\r\n\r\nimage,label\r\na.png,0") == ["# x", "", "image,label", "a.png,0"]
+    assert len(tables._beginning("\n" * 300_000)) == 100_000

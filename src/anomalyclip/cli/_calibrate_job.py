@@ -44,7 +44,10 @@ class CalibrateJob:
     def run(self) -> int:
         """Everything that can be refused is refused before the model is loaded."""
         output = self.given.output
-        with noted_in(output.with_name(f".{output.name}.{attempts.NAME}") if output.parent.is_dir() else None):
+        with noted_in(
+            output.with_name(f".{output.name}.{attempts.NAME}") if output.parent.is_dir() else None,
+            apart=self.given.isolate != "off",
+        ):
             return self._run()
 
     def _run(self) -> int:

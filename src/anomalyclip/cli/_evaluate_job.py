@@ -71,7 +71,9 @@ class EvaluateJob:
             with folder or nullcontext(), ExitStack() as stack:
                 models = stack.enter_context(self._batches(models, dataset))
                 done = self._begin(models, dataset, settings, folder)
-                stack.enter_context(noted_in(None if folder is None else folder.path / attempts.NAME))
+                stack.enter_context(
+                    noted_in(None if folder is None else folder.path / attempts.NAME, apart=self.given.isolate != "off")
+                )
                 result = self._evaluate(models, dataset, settings, folder, done)
                 if folder is not None:
                     self._draw(result, models, dataset, folder)

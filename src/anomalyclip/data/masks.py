@@ -258,13 +258,14 @@ def _same_when_turned(marked: NDArray[np.bool_], orientation: int) -> bool:
 
 def _content(path: Path) -> bytes:
     from anomalyclip.io.frames import split_frame
+    from anomalyclip.io.limits import DEFAULT_MAX_BYTES
+    from anomalyclip.io.regular import open_regular
 
     name, frame = split_frame(path)
     if frame is not None:
         return _content(Path(name)) + f"picture {frame}".encode()
-    if not path.is_file():  # a pipe would block
-        raise ImageReadError(f"{printable(path)}: there is no such file; check the path")
     try:
-        return path.read_bytes()
+        with open_regular(path) as file:  # a pipe would block
+            return file.read(DEFAULT_MAX_BYTES + 1)  # larger ones are refused where they are decoded
     except OSError as error:
         raise ImageReadError(f"{printable(path)}: cannot be read ({error.strerror or error})") from error

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from anomalyclip.data.columns import column_of, is_empty, label_of, plain
@@ -32,6 +33,7 @@ _BOX_WORDS = """
 _BOXES = frozenset(_BOX_WORDS.split())
 _CORNERS = 4  # columns that a box has
 _MOST_TITLES = 30  # lines in which a header is looked for
+_MOST_COMMENTS = 100_000  # lines above it
 _NEEDED = "expected the columns image, label and optionally mask, class, kind, split, each once"
 
 
@@ -82,7 +84,7 @@ def open_table(path: Path) -> Table:
         text, encoding = decode(read_bytes(path))
     except InputError as error:
         raise error if printable(path) in str(error) else InputError(f"{printable(path)}: {error}") from error
-    lines = text.splitlines()
+    lines = _beginning(text)
     skipped = next((n for n, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")), 0)
     told = _SEP_LINE.match(lines[skipped]) if lines else None
     skipped += told is not None
@@ -92,6 +94,20 @@ def open_table(path: Path) -> Table:
     header = _cells(first, delimiter)
     form = f"{encoding}, separated by {(_DELIMITERS | {_BLANK: 'blanks'}).get(delimiter, repr(delimiter))}"
     return Table(path, text, delimiter, header, _our_names(header), skipped, form)
+
+
+def _beginning(text: str) -> list[str]:
+    """The lines among which the header is: blank ones and comments first, then as many as titles may take."""
+    lines: list[str] = []
+    left = None
+    for line in islice(io.StringIO(text, newline=""), _MOST_COMMENTS):
+        lines.append(line.rstrip("\r\n"))
+        if left is None and line.strip() and not line.lstrip().startswith("#"):
+            left = _MOST_TITLES + 2
+        left = None if left is None else left - 1
+        if left == 0:
+            break
+    return lines
 
 
 def _separator(line: str, told: str) -> str:

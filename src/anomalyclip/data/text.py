@@ -7,6 +7,7 @@ from pathlib import Path
 
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
+from anomalyclip.io.regular import open_regular
 
 MAX_BYTES = 256 << 20
 _MARKS = (  # the longer ones first: UTF-32's begins as UTF-16's does
@@ -22,9 +23,11 @@ _SEEN = 4096  # bytes that tell UTF-16 without a mark
 def read_bytes(path: Path) -> bytes:
     """The content of a list. Raises InputError where it cannot be read or is too large for one."""
     try:
-        if path.stat().st_size > MAX_BYTES:
+        with open_regular(path) as file:  # no pipe, no device, and no more than is let in of one that grows
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
             raise InputError(f"{printable(path)} is larger than {MAX_BYTES >> 20} MB; this is no list of images")
-        return path.read_bytes()
+        return data
     except OSError as error:
         raise InputError(f"cannot read {printable(path)}: {error.strerror or error}; check the path") from error
 

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from anomalyclip.settings.faces import DATA_CHECK, DETECT, EVALUATE, PYTHON, REPRODUCE, SCORING, SERVE, TRAIN, WATCH
+from anomalyclip.settings.faces import (
+    CALIBRATE,
+    DATA_CHECK,
+    DETECT,
+    EVALUATE,
+    PYTHON,
+    REPRODUCE,
+    SCORING,
+    SERVE,
+    TRAIN,
+    WATCH,
+)
 from anomalyclip.settings.panels import CLUSTERS, SPEED
 from anomalyclip.settings.setting import Range, Setting
 
@@ -67,10 +78,11 @@ RUNNING: tuple[Setting, ...] = (
         "isolate",
         str,
         "Decode in processes that can be ended. auto: all but JPEG and PNG, and what a process has died of.",
-        (DETECT, WATCH),
+        (DETECT, WATCH, CALIBRATE, EVALUATE, DATA_CHECK),
         default="auto",
         choices=("auto", "on", "off"),
         panel=SPEED,
+        differs={DATA_CHECK: {"panel": None}},
     ),
     Setting(
         "engine",
