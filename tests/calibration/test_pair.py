@@ -216,6 +216,12 @@ def test_a_memory_with_three_statistics_of_before_judges_as_it_did(pair: tuple[P
     assert line.raw_scores(parts) == pytest.approx(np.mean((parts[:3] - part.centre) / part.spread))
 
 
+def test_rows_come_back_as_they_were_however_they_lay_in_memory(pair: tuple[Path, list[Profile]]) -> None:
+    line = read_profile(pair[0]).opened().line
+    turned = replace(line, bank=replace(line.bank, rows=np.asfortranarray(line.bank.rows)))
+    assert packed(turned, [b"jpeg"] * 4) == packed(line, [b"jpeg"] * 4)
+
+
 def test_a_memory_of_many_kinds_holds_what_its_pictures_have(pair: tuple[Path, list[Profile]]) -> None:
     line = read_profile(pair[0]).opened().line
     kinds = Mixture("many-kinds", 0, 1, 1, kind=1, kind_product=1)

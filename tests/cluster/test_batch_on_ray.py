@@ -14,7 +14,11 @@ import pytest
 from click.testing import CliRunner
 
 from anomalyclip.cli import app
+from anomalyclip.cluster.batch_run import BatchRun
+from anomalyclip.cluster.batch_worker import BatchPlan, Look
 from anomalyclip.cluster.local import LocalCluster
+from anomalyclip.cluster.manifest import Manifest
+from anomalyclip.cluster.store import Store
 from anomalyclip.errors import ConfigError
 
 COUNT = 13
@@ -73,18 +77,22 @@ def test_a_driver_that_is_killed_between_the_passes_is_resumed(
     assert rows[0]["score"] == rows[-1]["score"]
 
     (photos / "03.jpg").write_bytes((photos / "04.jpg").read_bytes())
-    changed = detect(*options, "--resume")
-    assert changed.returncode == 2
-    assert b"was replaced since this batch was seen" in b" ".join(changed.stderr.split())
+    store = Store(str(output))
+    manifest = Manifest.read(store)
+    assert manifest is not None
+    run, blocks = BatchRun(BatchPlan(store, {}), [str(photos)], mode="resume"), manifest.read_blocks(0, [0, 1])
+    with pytest.raises(ConfigError, match=r"03\.jpg was replaced since this batch was seen"):
+        run.known(Look(next(blocks)))
+    found = run.known(Look(next(blocks)))
+    assert found is not None
+    assert len(found.digests) == 3, "one of four is broken"
 
 
 def test_what_a_cluster_does_not_do_with_a_batch(tmp_path: Path, jpeg: Callable[[int], bytes]) -> None:
     (tmp_path / "a.jpg").write_bytes(jpeg(0))
     call = ["detect", str(tmp_path), "--engine", "ray", "--mutual", "--output"]
-    for more, words in (
-        (["memory://out"], "a folder that all nodes mount"),
-        ([str(tmp_path / "out"), "--groups"], "Parquet"),
-    ):
+    refused = {"a folder that all nodes mount": ["memory://out"], "Parquet": [str(tmp_path / "out"), "--groups"]}
+    for words, more in refused.items():
         result = CliRunner().invoke(app, [*call, *more])
         assert isinstance(result.exception, ConfigError)
         assert words in str(result.exception)

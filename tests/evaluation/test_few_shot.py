@@ -182,6 +182,17 @@ def test_each_picture_is_encoded_once_and_a_killed_run_goes_on(model: Any, data:
     assert again.few_shot.to_dict() == result.few_shot.to_dict()
 
 
+def test_vectors_come_back_as_they_were_however_they_lay_in_memory(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    vectors = np.asfortranarray(rng.random((6, 4), np.float32))
+    view = Seen(vectors, (2, 3), rng.random(6, np.float32), 0.1, rng.random((8, 4), np.float32).T, 0.3)
+    store = SeenStore(tmp_path, {"weights_sha256": "a"})
+    store.put("ab12", [view])
+    (kept,) = store.get("ab12")
+    np.testing.assert_array_equal(kept.described, view.described)
+    np.testing.assert_array_equal(kept.anomaly_map, view.anomaly_map)
+
+
 def test_a_damaged_or_missing_record_is_seen_again(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     view = Seen(

@@ -130,6 +130,7 @@ def packed(line: Line, thumbnails: Sequence[bytes]) -> bytes:
     if line.levels is not None:
         arrays["levels"] = np.asarray(line.levels, np.float64)
     arrays |= {f"thumbnail.{number}": np.frombuffer(one, np.uint8) for number, one in enumerate(thumbnails)}
+    arrays = {name: np.asarray(one, order="C") for name, one in arrays.items()}  # safetensors writes bytes as they lie
     # One entry: safetensors writes several in an order of its own each time.
     return bytes(save(arrays, metadata={"anomalyclip-memory": "1"}))
 

@@ -69,7 +69,7 @@ class BatchRun(ClusterRun):
             totals.before = totals.done
             yield totals
             looks = [Look(block) for part in range(manifest.parts) for block in _blocks_of(manifest, part)]
-            known = [self._known(look) for look in looks]
+            known = [self.known(look) for look in looks]
             if VERDICTS not in store.names():
                 left = [look for look, there in zip(looks, known, strict=True) if there is None]
                 yield from self._done(pool, left, totals)
@@ -129,7 +129,7 @@ class BatchRun(ClusterRun):
             model = plan.profile.judged(model)
         return FirstPass(model, Path(plan.store.place, RECORDS))
 
-    def _known(self, look: Look) -> Listed | None:
+    def known(self, look: Look) -> Listed | None:
         """What an earlier start saw of a block; None where that is not all there.
 
         Raises ConfigError where a picture was replaced since.

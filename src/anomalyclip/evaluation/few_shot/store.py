@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from anomalyclip.features.key import CacheDtype
 
-_FORMAT = 1
+_FORMAT = 2  # 1 may hold vectors of PatchCore in another order
 _BYTE = np.dtype(np.uint8)
 _DTYPES = {"fp16": np.float16, "fp32": np.float32}
 #: Parts of a model's provenance that do not change what is seen.
@@ -67,7 +67,7 @@ class SeenStore:
         arrays: dict[str, NDArray[Any]] = {}
         for number, view in enumerate(views):
             for field in fields(view):
-                value = np.asarray(getattr(view, field.name))
+                value = np.asarray(getattr(view, field.name), order="C")  # safetensors writes bytes as they lie
                 arrays[f"{number}.{field.name}"] = value.astype(self._dtype) if value.dtype == np.float32 else value
         write_record(self._path(picture), self._identity(picture), np.frombuffer(save(arrays), np.uint8))
 

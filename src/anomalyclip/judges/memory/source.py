@@ -67,7 +67,8 @@ class Source:
             raise ConfigError(f"the memory compares {self.kind} {missing}, which these features do not hold")
         levels = [_grids(np.asarray(given[layer], np.float32), features.grid) for layer in self.layers]
         described = _FORMS[form_of(self.recipe)](self, levels, features)
-        return described.reshape(len(described), described.shape[1] * described.shape[2], -1)
+        flat = described.reshape(len(described), described.shape[1] * described.shape[2], -1)
+        return np.ascontiguousarray(flat)  # for whoever searches it, or writes its bytes
 
     def restored(self, rows: NDArray[np.float16]) -> Floats:
         """Vectors (M, D) of stored ones: rounding has changed their length."""
