@@ -75,7 +75,7 @@ def test_it_tells_what_the_line_will_find_and_which_pictures_set_it(desk: Any) -
     )
     desk.shot("3-calibrated")
     desk.slide("#threshold", "End")
-    expect(desk("#prognosis-words")).to_contain_text("0 of 60 painted faults (0%)")
+    expect(desk("#prognosis-words")).to_contain_text(f"0 of {len(cells)} painted faults (0%)")
     desk("#profile").select_option("")
     expect(desk("#prognosis")).to_be_hidden()
     desk("#profile").select_option("my-parts")

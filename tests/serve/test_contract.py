@@ -67,3 +67,9 @@ def test_the_example_of_the_description_works(server) -> None:
     body = described["paths"]["/v1/detect"]["post"]["requestBody"]["content"]["application/json"]
     (row,) = server.send_json(body["example"]).json["results"]
     assert (row["path"], row["width"], row["height"], row["error"]) == ("part-0001.png", 1, 1, None)
+
+
+def test_a_misspelt_option_is_told_with_the_one_that_was_meant(server, png) -> None:
+    answer = server.send_files([("a.png", png(0))], "/v1/detect?profil=x")
+    assert answer.status == 422
+    assert answer.json["error"]["message"] == "profil is no option of this path; did you mean profile?"

@@ -161,10 +161,11 @@ class DetectJob:
             own = self.decisions.own_pictures()
             with closing(results):
                 for result in results:
-                    result = self._judged(result, monitor)
+                    is_own = bool(own) and str(Path(result.item.path).absolute()) in own
+                    result = self._judged(result, None if is_own else monitor)
                     printer.add(to_row(result, provenance) if folder is None else folder.append(result))
                     bar.update(task, advance=1)
-                    known += bool(own) and str(Path(result.item.path).absolute()) in own
+                    known += is_own
                     unmasked += "ignore_mask" in (told := result.geometry or {}) and told["ignore_mask"] is None
         if unmasked and not self.given.quiet:
             note(f"No mask of its name for {_images(unmasked)}: nothing was ignored there.", style="yellow")
@@ -184,10 +185,11 @@ class DetectJob:
         return DriftMonitor(self.decisions.profile)
 
     def _judged(self, result: Result, monitor: DriftMonitor | None) -> Result:
-        """With its p-value, and counted for drift."""
-        if self.decisions.profile is None or monitor is None or result.score is None:
+        """With its p-value, and counted for drift unless it drew the line itself."""
+        if self.decisions.profile is None or result.score is None:
             return result
-        monitor.add(result.score)
+        if monitor is not None:
+            monitor.add(result.score)
         return replace(result, p_value=self.decisions.profile.p_value(result.score))
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from difflib import get_close_matches
 from typing import Any
 
 from fastapi import FastAPI
@@ -63,7 +64,18 @@ async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"] if part != "query")
+    if first["type"] == "extra_forbidden":
+        close = get_close_matches(where, _options_of(request), n=1)
+        meant = f"; did you mean {close[0]}?" if close else "; see /openapi.json for what is taken"
+        return error_answer("invalid", f"{where} is no option of this path{meant}")
     return error_answer("invalid", f"{where}: {first['msg']}; see /openapi.json for what is taken")
+
+
+def _options_of(request: Request) -> list[str]:
+    """Names of the query parameters of the path that was asked."""
+    route = request.scope.get("route")
+    told = request.app.openapi()["paths"].get(getattr(route, "path", ""), {}).get(request.method.lower(), {})
+    return [str(one["name"]) for one in told.get("parameters", ())]
 
 
 async def _http(request: Request, error: Exception) -> Response:

@@ -3,7 +3,28 @@ const NAME = "anomalyclip";
 const STORE = "files";
 const MOST_BYTES = 300e6; // of all files together; what comes later is not kept
 
+const TAB = tab(); // two tabs do not clear each other's pictures
 let held = 0;
+
+function tab() {
+  try {
+    const known = sessionStorage.getItem(NAME);
+    const own = known ?? String(crypto.getRandomValues(new Uint32Array(2)).join("-"));
+    sessionStorage.setItem(NAME, own);
+    return own;
+  } catch {
+    return ""; // storage is forbidden, and nothing is kept
+  }
+}
+
+const lockOf = (one) => `${NAME}-tab-${one}`;
+navigator.locks?.request(lockOf(TAB), () => new Promise(() => {})); // as long as the tab is open
+
+/** Whether a row is this tab's, or of one that is closed; where a browser tells no locks, all are. */
+async function ownRows() {
+  const open = new Set(((await navigator.locks?.query())?.held ?? []).map(({ name }) => name));
+  return ({ tab: one }) => one === TAB || !open.has(lockOf(one));
+}
 
 /** Keep files; gives how many could not be. Browsers that forbid storage keep none. */
 export async function keep(files) {
@@ -14,7 +35,7 @@ export async function keep(files) {
       continue;
     }
     try {
-      await done((store) => store.add({ name: file.name, file }), "readwrite");
+      await done((store) => store.add({ name: file.name, file, tab: TAB }), "readwrite");
       held += file.size;
     } catch {
       left++;
@@ -26,7 +47,8 @@ export async function keep(files) {
 /** The files that were kept, in the order they came. */
 export async function kept() {
   try {
-    const rows = await done((store) => store.getAll());
+    const isOwn = await ownRows();
+    const rows = (await done((store) => store.getAll())).filter(isOwn);
     held = rows.reduce((sum, { file }) => sum + file.size, 0);
     return rows.map(({ name, file }) => new File([file], name, { type: file.type }));
   } catch {
@@ -34,10 +56,22 @@ export async function kept() {
   }
 }
 
-/** Forget all of them. */
+/** Forget all of them; those of other tabs that are open stay. */
 export async function forget() {
   held = 0;
-  await done((store) => store.clear(), "readwrite").catch(() => null);
+  try {
+    const isOwn = await ownRows();
+    await done((store) => {
+      const request = store.openCursor();
+      request.onsuccess = () => {
+        const cursor = request.result;
+        if (!cursor) return;
+        if (isOwn(cursor.value)) cursor.delete();
+        cursor.continue();
+      };
+      return request;
+    }, "readwrite");
+  } catch { /* storage is forbidden, and nothing is kept */ }
 }
 
 function open() {

@@ -96,10 +96,13 @@ function makeRow(item) {
   return row;
 }
 
-/** A name in two parts, of which only the first is cut where there is no room: endings tell files apart. */
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
+
+/** A name in two parts, of which only the first is cut where there is no room: endings tell files apart. One that runs to the left is not torn. */
 export function middle(name) {
-  const at = Math.max(0, name.length - 12);
-  return [["head", name.slice(0, at)], ["tail", name.slice(at)]].map(([className, textContent]) =>
+  const letters = [...name];
+  const at = RIGHT_TO_LEFT.test(name) ? letters.length : Math.max(0, letters.length - 12);
+  return [["head", letters.slice(0, at).join("")], ["tail", letters.slice(at).join("")]].map(([className, textContent]) =>
     Object.assign(document.createElement("span"), { className, textContent }));
 }
 
