@@ -16,7 +16,9 @@ _COLUMNS = {
     "ground_truth class_label label_index status state result verdict decision judgement judgment defective faulty "
     "bad ng nok klasse_label bewertung ergebnis urteil befund zustand fehlerhaft defekt anomalie anormal etiquette "
     "etiqueta etichetta resultat resultado risultato ausschuss",
-    "normal": "normal is_normal good is_good ok is_ok pass passed gut in_ordnung io bon bueno buono",
+    "normal": "normal is_normal good is_good ok is_ok pass passed gut in_ordnung io bon bueno buono quality qualitaet "
+    "qualitat qualite calidad healthy clean intact accept accepted approved conform conforming konform fehlerfrei "
+    "defect_free no_defect no_anomaly non_defective without_defect sain sano 良品 合格 正常",
     "mask": "mask masks mask_path mask_file mask_name mask_filename segmentation ground_truth_path gt_path gt_mask "
     "annotation_path maske maskendatei maskenpfad masque mascara maschera",
     "class": "class cls_name class_name object category product part material item klasse objekt produkt teil bauteil "
@@ -36,6 +38,16 @@ _LABELS = {
     "ruim anormal anormale defeito kapot hatali bozuk wadliwy wadliwe zly брак дефект негоден 异常 異常 不良 不良品 "
     "缺陷 不合格 瑕疵 비정상 불량 불량품",
 }
+# What says whether something holds, beside 0 and 1; other labels say themselves what the image is.
+_TRUTHS = (
+    "yes no y n true false ja nein j wahr falsch oui non vrai faux si verdadero falso vero nao sim evet hayir "
+    "да нет 是 否"
+)
+# What a program found out, which is no truth.
+_OF_A_MODEL = (
+    "score scores prob proba probs probability confidence conf output outputs logit logits model threshold yhat "
+    "vorhersage wahrscheinlichkeit konfidenz"
+)
 _EMPTY = frozenset({"", "-", "none", "null", "nan", "n/a", "na", "#n/a"})
 
 
@@ -51,6 +63,8 @@ def plain(text: str) -> str:
 
 _COLUMN_OF = {plain(name): ours for ours, names in _COLUMNS.items() for name in names.split()}
 _LABEL_OF = {plain(name): label for label, names in _LABELS.items() for name in names.split()}
+_TRUTH = frozenset(map(plain, str.split(_TRUTHS)))
+_MODELS = frozenset(map(plain, str.split(_OF_A_MODEL)))
 LABEL_WORDS = tuple(_LABEL_OF)
 
 
@@ -71,6 +85,27 @@ def label_of(text: str) -> int | None:
         return {0.0: NORMAL, 1.0: ANOMALOUS}.get(number)
     except ValueError:
         return _LABEL_OF.get(plain(word))
+
+
+def label_of_goodness(text: str) -> int | None:
+    """`label_of` in a column that asks whether the image is good: yes and 1 are normal there; a label stays what it is.
+
+    >>> [label_of_goodness(text) for text in ("1", "no", "true", "OK", "NG", "2")]
+    [0, 1, 0, 0, 1, None]
+    """
+    label = label_of(text)
+    asked = plain(text) in _TRUTH or not any(letter.isalpha() for letter in text)
+    return 1 - label if label is not None and asked else label
+
+
+def is_of_a_model(name: str) -> bool:
+    """Whether a column's name says that a program filled it: predictions and scores are no truth.
+
+    >>> [is_of_a_model(name) for name in ("y_pred", "Predicted label", "anomaly_score", "label")]
+    [True, True, True, False]
+    """
+    word = plain(name)
+    return word in _MODELS or "pred" in word or word.endswith(("score", "prob", "probability"))
 
 
 def is_empty(text: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from anomalyclip.data.columns import LABEL_WORDS, is_empty, label_of
+from anomalyclip.data.columns import LABEL_WORDS, is_empty, label_of, label_of_goodness
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL
 from anomalyclip.errors import InputError
 
@@ -18,9 +18,8 @@ def labels_of_rows(shown: str, rows: list[tuple[int, dict[str, str]]], by: str) 
     if by == "kind":
         words = [row["kind"] for _, row in rows]
         return [(NORMAL, "") if is_empty(w) or label_of(w) == NORMAL else (ANOMALOUS, w) for w in words]
-    found = [label_of(row[by]) for _, row in rows]
-    if by == "normal":
-        found = [None if label is None else 1 - label for label in found]
+    asked = label_of_goodness if by == "normal" else label_of
+    found = [asked(row[by]) for _, row in rows]
     words = [row[by] for _, row in rows]
     in_words = not any(_NUMBER.fullmatch(word.strip()) for word in words)
     if None in found and in_words and NORMAL in found and by != "normal":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from anomalyclip.data.columns import column_of, is_empty, label_of
+from anomalyclip.data.columns import column_of, is_empty, label_of, label_of_goodness
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL
 from anomalyclip.data.draft import Draft
 from anomalyclip.io.names import printable
@@ -40,7 +40,8 @@ def _opinions(role: str, cells: Sequence[str]) -> list[int | None]:
     """What a column says of each image; nothing at all where a cell is no label."""
     if role == "kind":
         return [NORMAL if is_empty(cell) or label_of(cell) == NORMAL else ANOMALOUS for cell in cells]
-    found = [label_of(cell) for cell in cells]
+    asked = label_of_goodness if role == "normal" else label_of
+    found = [asked(cell) for cell in cells]
     if any(label is None and not is_empty(cell) for label, cell in zip(found, cells, strict=True)):
         return [None] * len(found)
-    return [None if label is None else 1 - label for label in found] if role == "normal" else found
+    return found

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from anomalyclip.data.columns import column_of, is_empty, label_of, plain
+from anomalyclip.data.columns import column_of, is_empty, is_of_a_model, label_of, plain
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL
 from anomalyclip.data.draft import Draft
 from anomalyclip.data.places import Places
@@ -138,7 +138,7 @@ def with_inferred_columns(table: Table, places: Places) -> Table:
         return table
     names = list(table.names)
     rows = [row for _, row in zip(range(_LOOKED_AT), _rows_or_none(table), strict=False)]
-    free = [name for name in names if name not in _ROLES]
+    free = [name for name in names if name not in _ROLES and not is_of_a_model(name)]
     if "image" not in names:
         files = [name for name in free if rows and all(_is_file(row[name], places) for row in rows)]
         if len(files) == 1:
