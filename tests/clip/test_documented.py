@@ -149,6 +149,7 @@ FORMS = (
     Form("open_clip", "NaN", spoilt(float("nan")), "visual.proj holds NaN or infinity"),
     Form("open_clip", "masks, position ids and sizes among the tensors", open_clip(attn_mask=torch.zeros(24, 24), input_resolution=torch.tensor(48))),
     Form("open_clip", "a tensor of SigLIP's", open_clip(logit_bias=torch.tensor(-10.0)), "unknown: logit_bias"),
+    Form("open_clip", "adapters that are not merged (LoRA)", open_clip(**{"visual.proj.lora_A.weight": torch.zeros(4, 4)}), "holds adapters beside its weights"),
     Form("open_clip", "one tower alone", one_tower, "expected a whole CLIP with both towers"),
     Form("open_clip", "`output_tokens`, `patch_dropout`", vision(output_tokens=True, patch_dropout=0.5)),
     Form("open_clip", "timm, EVA, ConvNeXt", vision(timm_model_name="eva02_base_patch16_clip_224"), "vision_cfg.timm_model_name = 'eva02_base"),

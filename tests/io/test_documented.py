@@ -66,6 +66,11 @@ def over_white(colours: np.ndarray, alpha: int) -> np.ndarray:
     return np.round((colours.astype(float) * alpha + 255.0 * (255 - alpha)) / 255)
 
 
+def without_adobe(data: bytes) -> bytes:
+    start = data.index(b"\xff\xee")
+    return data[:start] + data[start + 2 + int.from_bytes(data[start + 2 : start + 4], "big") :]
+
+
 HALF = np.full_like(GREY, 128)
 INDICES = GREY // 8
 COLOURED = np.dstack([8 * INDICES, 255 - 8 * INDICES, 4 * INDICES])
@@ -85,6 +90,7 @@ FORMS = (
     Form("JPEG", "grey", pillow("JPEG", GREY, quality=95), GREY, within=6),
     Form("JPEG", "YCbCr, progressive", pillow("JPEG", RGB, quality=95, progressive=True), RGB, within=12),
     Form("JPEG", "CMYK, inverted as Adobe writes it", pillow("JPEG", Image.fromarray(RGB).convert("CMYK"), quality=95), RGB, within=12),
+    Form("JPEG", "CMYK without Adobe's note", lambda: without_adobe(pillow("JPEG", Image.fromarray(RGB).convert("CMYK"))()), "does not say whether its inks are turned round"),
     Form("PNG", "1 bit", pillow("PNG", GREY > 120), (GREY > 120) * 255),
     Form("PNG", "8 bits, RGB", pillow("PNG", RGB), RGB),
     Form("PNG", "16 bits, grey", pillow("PNG", DEEP), GREY),

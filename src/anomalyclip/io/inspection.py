@@ -95,6 +95,8 @@ def _jpeg(file: BinaryIO, max_pixels: int) -> Header:
     facts = jpeg.read_facts(file)
     pixels = facts.width * facts.height
     # A progressive file is decoded through all its coefficients, of two bytes each.
+    if facts.components == 4 and not facts.adobe:
+        raise Refusal("it is a CMYK JPEG that does not say whether its inks are turned round", "save it as RGB")
     decoded = pixels * (_PILLOW_PIXEL + (2 * facts.components if facts.scans > 1 else 0))
     return Header(
         "JPEG",

@@ -36,7 +36,8 @@ _PROGRESSIVE = (0xC2, 0xCA)
 
 @dataclass
 class JpegFacts:
-    """What the markers say; `kept` are the segments that decoding needs, in order."""
+    """What the markers say; `kept` are the segments that decoding needs, in order. adobe: with Adobe's note, which says
+    that inks are stored the other way round."""
 
     width: int = 0
     height: int = 0
@@ -46,6 +47,7 @@ class JpegFacts:
     scans: int = 0
     passes: float = 0.0
     orientation: int = 1
+    adobe: bool = False
     kept: list[memoryview] = field(default_factory=list)
 
     def stream(self) -> bytes:
@@ -114,6 +116,8 @@ class _Walk:
             self._frame(marker, body)
         elif marker == _APP1:
             self._note(body)
+        elif marker == _APP14:
+            self._facts.adobe |= bytes(body[:5]) == b"Adobe"
         if marker == _SOS:
             self._scan(body)
             after = _MARKER.search(self._data, end)
