@@ -59,8 +59,8 @@ def read_weights(path: str | os.PathLike[str]) -> RawWeights:
     entries = _strip(_joined(opened, place))
     if adapter := next((name for name in entries if "lora_" in name or ".base_layer." in name), None):
         raise WeightsError(
-            f"{place.path} holds adapters beside its weights ({adapter[:80]}): merge them (merge_and_unload of PEFT) and "
-            "save the model anew"
+            f"{place.path} holds adapters beside its weights ({adapter[:80]}): merge them (merge_and_unload of PEFT) "
+            "and save the model anew"
         )
     theirs = is_hugging_face(entries)
     if theirs:
