@@ -1,8 +1,8 @@
 """The folder of an export: filled beside its place, and put there whole or not at all.
 
-While it is filled it holds a lock (`.making`, which goes before it takes its place). What a killed export left beside
-its place has no lock, and goes with the next export into the same folder, whatever that is called; one that was being
-replaced when its replacement was killed comes back.
+While it is filled a file beside it (`.making`) holds a lock. What a killed export left is locked by nobody, and goes
+with the next export into the same folder, whatever that is called; one that was being replaced when its replacement was
+killed comes back.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from anomalyclip.io.atomic import output_error
 from anomalyclip.io.names import printable
 
 _TIMES_WEIGHTS = 3  # room on the disk: the file, and what the exporter writes on the way
-_MAKING = ".making"
-_ASIDE = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.(?P<kind>tmp|old)", re.DOTALL)
+_ASIDE = re.compile(r"(?P<stem>\.(?P<name>.+)\.[0-9a-f]{8})\.(?P<kind>making|old)", re.DOTALL)
 _DAY = 86_400.0  # seconds after which one that cannot be locked is nobody's
 
 
@@ -43,15 +42,16 @@ def new_folder(output: Path, overwrite: bool) -> Iterator[Path]:
     target = output.absolute()
     sweep(target.parent)
     check_output(output, overwrite)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    old = target.with_name(f".{target.name}.{secrets.token_hex(4)}.old")
+    stem = f".{target.name}.{secrets.token_hex(4)}"
+    temporary, old = target.with_name(f"{stem}.tmp"), target.with_name(f"{stem}.old")
     try:
-        temporary.mkdir(parents=True)
-        with _making(temporary):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _making(target.with_name(f"{stem}.making")):
+            temporary.mkdir()
             yield temporary
-        if target.exists():
-            target.rename(old)
-        temporary.rename(target)
+            if target.exists():
+                target.rename(old)
+            temporary.rename(target)
     except OSError as error:
         raise output_error(output, error) from error
     finally:
@@ -76,37 +76,39 @@ def check_output(output: Path, overwrite: bool) -> None:
 def sweep(parent: Path) -> list[Path]:
     """Remove what killed exports left in a folder, and put back what one of them was replacing; gives what went.
 
-    Only folders of our names, which hold our lock, or an export, are touched.
+    Only folders of our names are touched that a lock of ours belongs to, or that hold an export.
     """
     gone: list[Path] = []
     with contextlib.suppress(OSError):
         for entry in sorted(parent.iterdir()):
             found = _ASIDE.fullmatch(entry.name)
-            if found is None or entry.is_symlink() or not entry.is_dir():
+            if found is None or entry.is_symlink():
                 continue
-            place = parent / found["name"]
-            if found["kind"] == "old" and find_artefact(entry) is not None and not place.exists():
-                entry.rename(place)
-            elif _left_by_the_dead(entry, found["kind"]):
-                shutil.rmtree(entry, ignore_errors=True)
-                gone.append(entry)
+            if found["kind"] == "making":
+                if entry.is_file() and _is_free(entry):
+                    gone.append(entry.with_name(f"{found['stem']}.tmp"))
+                    shutil.rmtree(gone[-1], ignore_errors=True)
+                    entry.unlink()
+            elif find_artefact(entry) is not None:
+                place = parent / found["name"]
+                if place.exists():
+                    gone.append(entry)
+                    shutil.rmtree(entry, ignore_errors=True)
+                else:
+                    entry.rename(place)
     return gone
 
 
-def _left_by_the_dead(folder: Path, kind: str) -> bool:
-    if kind == "old":
-        return find_artefact(folder) is not None
-    return (folder / _MAKING).is_file() and _is_free(folder / _MAKING)
-
-
 @contextlib.contextmanager
-def _making(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, as long as this process lives; gone when the folder is done."""
-    path = folder / _MAKING
+def _making(path: Path) -> Iterator[None]:
+    """Hold a lock as long as this process lives; its file goes with the block."""
     with path.open("wb") as file:
         _lock(file.fileno())
-        yield
-    path.unlink()
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # Windows: while it is open
+                path.unlink()
 
 
 def _lock(number: int) -> bool:
