@@ -169,6 +169,6 @@ def write_sidecar(folder: Path, artefact: Artefact) -> None:
 
 
 def record_files(folder: Path) -> dict[str, FileRecord]:
-    """Size and hash of every file in a folder, but for hidden ones: the lock of one that is being made."""
-    files = sorted(each for each in folder.iterdir() if each.is_file() and not each.name.startswith("."))
+    """Size and hash of every file in a folder."""
+    files = sorted(each for each in folder.iterdir() if each.is_file())
     return {each.name: FileRecord(bytes=each.stat().st_size, sha256=sha256(each)) for each in files}
