@@ -98,8 +98,13 @@ def _look(verb: Verb, data: Path, out: Path, first: Path, code: int, outcome: Ou
 
 
 def _timed(verb: Verb, data: Path, out: Path, outcome: Outcome) -> float:
-    start = time.monotonic()
-    if (code := started(verb.command(data, out)).wait(_PATIENCE)) not in verb.codes:
+    start, process = time.monotonic(), started(verb.command(data, out))
+    try:
+        code = process.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        code = process.wait()
+    if code not in verb.codes:
         outcome.note(f"unharmed, it ends with {code}")
     return time.monotonic() - start
 
@@ -182,7 +187,8 @@ def _same_figures(path: Callable[[Path], Path]) -> Callable[[Path, Path, Outcome
 
 def _bare(told: Any) -> Any:
     if isinstance(told, dict):
-        return {key: _bare(value) for key, value in told.items() if key not in ("made", "file")}
+        # The self-test ends by the clock: a busy machine paints fewer faults.
+        return {key: _bare(value) for key, value in told.items() if key not in ("made", "file", "self_test")}
     return [_bare(value) for value in told] if isinstance(told, list) else told
 
 

@@ -39,7 +39,8 @@ class Listed:
         return (self.class_name,) if self.class_name else ()
 
     def read(self, root: Path, draft: Draft) -> None:
-        from anomalyclip.data.tables import read_rows, read_table
+        from anomalyclip.data.table_items import read_table
+        from anomalyclip.data.tables import read_rows
 
         if self.numbered is None:
             read_table(self._file(root), draft, class_name=self.class_name)

@@ -20,7 +20,7 @@ from anomalyclip.data.lists import TABLES, find_list
 from anomalyclip.data.meta_json import read_meta
 from anomalyclip.data.own_layouts import PLAIN
 from anomalyclip.data.pairing import child, folders, pictures
-from anomalyclip.data.tables import read_table
+from anomalyclip.data.table_items import read_table
 from anomalyclip.data.text import read_text
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.io.names import printable

@@ -1,4 +1,4 @@
-"""Lists of images as tables: CSV in the forms that spreadsheets write. Untrusted: bounded, no path leaves the root."""
+"""CSV in the forms that spreadsheets write: encoding, separator, titles, columns. Untrusted: bounded."""
 
 from __future__ import annotations
 
@@ -10,13 +10,8 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from anomalyclip.data.columns import column_of, is_empty, is_of_a_model, label_of, plain
-from anomalyclip.data.dataset import ANOMALOUS, NORMAL
-from anomalyclip.data.draft import Draft
+from anomalyclip.data.columns import column_of, is_of_a_model, label_of, plain
 from anomalyclip.data.places import Places
-from anomalyclip.data.repeated import Found, Merged, once_each
-from anomalyclip.data.row_labels import labels_of_rows
-from anomalyclip.data.second_opinions import tell_contradictions
 from anomalyclip.data.text import decode, read_bytes
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
@@ -24,7 +19,7 @@ from anomalyclip.io.names import printable
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _BLANK = " "  # between path and label in plain texts, where a line holds no other separator
 _SEP_LINE = re.compile(r'^"?sep=(.)"?\s*$', re.IGNORECASE)
-_ROLES = ("image", "label", "normal", "mask", "class", "kind", "split")
+ROLES = ("image", "label", "normal", "mask", "class", "kind", "split")
 #: Columns of boxes may happen to hold zeros and ones only, and are no labels.
 _BOX_WORDS = """
     x y w h x0 y0 x1 y1 x2 y2 xmin ymin xmax ymax xtl ytl xbr ybr width height left top right bottom area
@@ -34,7 +29,6 @@ _BOXES = frozenset(_BOX_WORDS.split())
 _CORNERS = 4  # columns that a box has
 _MOST_TITLES = 30  # lines in which a header is looked for
 _MOST_COMMENTS = 100_000  # lines above it
-_NEEDED = "expected the columns image, label and optionally mask, class, kind, split, each once"
 
 
 @dataclass(frozen=True)
@@ -138,7 +132,7 @@ def with_inferred_columns(table: Table, places: Places) -> Table:
         return table
     names = list(table.names)
     rows = [row for _, row in zip(range(_LOOKED_AT), _rows_or_none(table), strict=False)]
-    free = [name for name in names if name not in _ROLES and not is_of_a_model(name)]
+    free = [name for name in names if name not in ROLES and not is_of_a_model(name)]
     if "image" not in names:
         files = [name for name in free if rows and all(_is_file(row[name], places) for row in rows)]
         if len(files) == 1:
@@ -198,13 +192,13 @@ def _cells(line: str, delimiter: str) -> tuple[str, ...]:
 
 
 def _known_columns(line: str, delimiter: str) -> int:
-    return sum(column_of(cell) in _ROLES for cell in set(_cells(line, delimiter)))
+    return sum(column_of(cell) in ROLES for cell in set(_cells(line, delimiter)))
 
 
 def _our_names(header: Sequence[str]) -> tuple[str, ...]:
     """In our words; of several columns for one role, the one that is called so in our words, else the first."""
     names = [column_of(cell) for cell in header]
-    for role in _ROLES:
+    for role in ROLES:
         places = [number for number, name in enumerate(names) if name == role]
         if len({plain(header[number]) for number in places}) < len(places):
             continue  # the same name twice is refused
@@ -223,86 +217,3 @@ def labelling(names: Sequence[str]) -> str | None:
 def is_list(names: Sequence[str]) -> bool:
     """Whether columns are those of a list of labelled images."""
     return "image" in names and labelling(names) is not None
-
-
-def read_table(path: Path, draft: Draft, class_name: str | None = None, table: Table | None = None) -> None:
-    """A CSV that lists images with labels, and perhaps masks, classes, kinds and splits; paths relative to the root.
-
-    Without a column of labels, a column of kinds or of masks tells: what has no kind, or whose mask is empty or black,
-    is normal.
-    """
-    table = table or with_inferred_columns(open_table(path), Places(draft.root))
-    names, shown = table.names, printable(path)
-    by = labelling(names)
-    if "image" not in names or by is None or len(set(names)) < len(names):
-        found = printable(", ".join(names)) or "none"
-        raise InputError(f"{shown}, line 1: {_NEEDED}; found {found}")
-    rows = list(table.rows())
-    labels = labels_of_rows(shown, rows, by)
-    places = Places(draft.root, path.parent if path.parent.is_relative_to(draft.root) else None)
-    missing: list[str] = []
-    lost: list[str] = []
-    rows_used: list[Found] = []
-    for (line, row), (label, kind) in zip(rows, labels, strict=True):
-        where = f"{shown}, line {line}"
-        if _other_split(row.get("split", ""), draft.split):
-            draft.pixel_level |= not is_empty(row.get("mask", ""))
-            continue
-        image = places.find(row["image"], where)
-        mask_text = row.get("mask", "")
-        mask = None if is_empty(mask_text) else places.find(mask_text, where, mask=True)
-        mask = mask or (None if is_empty(mask_text) else places.find(mask_text, where))
-        draft.pixel_level |= not is_empty(mask_text)
-        if image is None:
-            missing.append(row["image"])
-            continue
-        if mask is None and not is_empty(mask_text):
-            lost.append(mask_text)
-        if label is None:
-            label = NORMAL if mask is None else draft.labels_of([mask])[0]
-            mask = mask if label == ANOMALOUS else None
-        kind = kind or ("" if is_empty(row.get("kind", "")) else row.get("kind", ""))
-        cls = row.get("class") or class_name or draft.root.name
-        rows_used.append(Found(image, mask, label, cls, kind if label else ""))
-    listed = {one.image for one in rows_used}
-    merged = [Merged(*one) for one in rows_used] if draft.published else once_each(rows_used, draft, path.name)
-    for one in merged:
-        draft.add(*one)
-    _tell(draft, table, by, missing, lost, rows)
-    if not draft.published:
-        tell_contradictions(draft, table, by, rows, [label for label, _ in labels])
-    if not draft.published and "split" not in names and listed:
-        unlisted = [image for image in places.images() if image not in listed and image not in draft.masks()]
-        draft.problem_files(f"images that {path.name} does not list (not used)", unlisted)
-    # Rows of one class may be scattered over the file.
-    order = {name: rank for rank, name in enumerate(dict.fromkeys(item.class_name for item in draft.items))}
-    draft.items.sort(key=lambda item: order[item.class_name])
-
-
-def _tell(
-    draft: Draft, table: Table, by: str, missing: list[str], lost: list[str], rows: list[tuple[int, dict[str, str]]]
-) -> None:
-    draft.problem_names("listed masks that do not exist", lost)
-    if missing and len(missing) == len(rows):
-        there = Places(draft.root).images()
-        held = f"; the folder holds {len(there)} images{_such_as(draft, there)}"
-        raise InputError(
-            f"{printable(table.path)}: none of the {len(missing)} listed images exists, such as "
-            f"{printable(missing[0])}{held}. Correct the paths, relative to {printable(draft.root)}"
-        )
-    draft.problem_names("listed images that do not exist (not used)", missing)
-    if not draft.published:
-        used = [cell for cell, name in zip(table.header or table.names, table.names, strict=True) if name in _ROLES]
-        header = f"columns {printable(', '.join(used))}" + ("" if table.header else "; no header")
-        draft.notes.append(
-            f"labels are read from {draft.show(table.path)} ({table.form}; {header})"
-            + ("; masks tell the labels" if by == "mask" else "")
-        )
-
-
-def _such_as(draft: Draft, images: Sequence[Path]) -> str:
-    return f", such as {draft.show(images[0])}" if images else ""
-
-
-def _other_split(text: str, split: str) -> bool:
-    return not is_empty(text) and not text.casefold().startswith(split)  # test, Testing, train, training

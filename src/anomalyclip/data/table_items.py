@@ -1,0 +1,119 @@
+"""A CSV that lists images with labels becomes items of a data set. Untrusted: no path leaves the root."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from anomalyclip.data.columns import is_empty
+from anomalyclip.data.dataset import ANOMALOUS, NORMAL
+from anomalyclip.data.draft import Draft
+from anomalyclip.data.places import Places
+from anomalyclip.data.repeated import Found, Merged, once_each
+from anomalyclip.data.row_labels import labels_of_rows
+from anomalyclip.data.second_opinions import tell_contradictions
+from anomalyclip.data.tables import ROLES, Table, labelling, open_table, with_inferred_columns
+from anomalyclip.errors import InputError
+from anomalyclip.io.names import printable
+
+_NEEDED = "expected the columns image, label and optionally mask, class, kind, split, each once"
+
+
+@dataclass
+class _Listed:
+    """What the rows of one list name. missing, lost: images and masks that are not there."""
+
+    used: list[Found] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+
+
+def read_table(path: Path, draft: Draft, class_name: str | None = None, table: Table | None = None) -> None:
+    """A CSV that lists images with labels, and perhaps masks, classes, kinds and splits; paths relative to the root.
+
+    Without a column of labels, a column of kinds or of masks tells: what has no kind, or whose mask is empty or black,
+    is normal.
+    """
+    table = table or with_inferred_columns(open_table(path), Places(draft.root))
+    by = labelling(table.names)
+    if "image" not in table.names or by is None or len(set(table.names)) < len(table.names):
+        found = printable(", ".join(table.names)) or "none"
+        raise InputError(f"{printable(path)}, line 1: {_NEEDED}; found {found}")
+    rows = list(table.rows())
+    labels = labels_of_rows(printable(path), rows, by)
+    places = Places(draft.root, path.parent if path.parent.is_relative_to(draft.root) else None)
+    listed = _Listed()
+    for (line, row), (label, kind) in zip(rows, labels, strict=True):
+        _take(row, f"{printable(path)}, line {line}", label, kind, places, draft, listed, class_name or draft.root.name)
+    images = {one.image for one in listed.used}
+    merged = [Merged(*one) for one in listed.used] if draft.published else once_each(listed.used, draft, path.name)
+    for one in merged:
+        draft.add(*one)
+    _tell(draft, table, by, listed, len(rows))
+    if not draft.published:
+        tell_contradictions(draft, table, by, rows, [label for label, _ in labels])
+    if not draft.published and "split" not in table.names and images:
+        unlisted = [image for image in places.images() if image not in images and image not in draft.masks()]
+        draft.problem_files(f"images that {path.name} does not list (not used)", unlisted)
+    # Rows of one class may be scattered over the file.
+    order = {name: rank for rank, name in enumerate(dict.fromkeys(item.class_name for item in draft.items))}
+    draft.items.sort(key=lambda item: order[item.class_name])
+
+
+def _take(
+    row: dict[str, str],
+    where: str,
+    label: int | None,
+    kind: str,
+    places: Places,
+    draft: Draft,
+    listed: _Listed,
+    class_name: str,
+) -> None:
+    """One row, into what is listed. where: the file and the line, for people. Raises InputError."""
+    mask_text = row.get("mask", "")
+    draft.pixel_level |= not is_empty(mask_text)
+    if _other_split(row.get("split", ""), draft.split):
+        return
+    image = places.find(row["image"], where)
+    mask = None
+    if not is_empty(mask_text):
+        mask = places.find(mask_text, where, mask=True) or places.find(mask_text, where)
+    if image is None:
+        listed.missing.append(row["image"])
+        return
+    if mask is None and not is_empty(mask_text):
+        listed.lost.append(mask_text)
+    if label is None:
+        label = NORMAL if mask is None else draft.labels_of([mask])[0]
+        mask = mask if label == ANOMALOUS else None
+    kind = kind or ("" if is_empty(row.get("kind", "")) else row.get("kind", ""))
+    listed.used.append(Found(image, mask, label, row.get("class") or class_name, kind if label else ""))
+
+
+def _tell(draft: Draft, table: Table, by: str, listed: _Listed, rows: int) -> None:
+    draft.problem_names("listed masks that do not exist", listed.lost)
+    if listed.missing and len(listed.missing) == rows:
+        there = Places(draft.root).images()
+        held = f"; the folder holds {len(there)} images{_such_as(draft, there)}"
+        raise InputError(
+            f"{printable(table.path)}: none of the {rows} listed images exists, such as "
+            f"{printable(listed.missing[0])}{held}. Correct the paths, relative to {printable(draft.root)}"
+        )
+    draft.problem_names("listed images that do not exist (not used)", listed.missing)
+    if not draft.published:
+        used = [cell for cell, name in zip(table.header or table.names, table.names, strict=True) if name in ROLES]
+        header = f"columns {printable(', '.join(used))}" + ("" if table.header else "; no header")
+        draft.notes.append(
+            f"labels are read from {draft.show(table.path)} ({table.form}; {header})"
+            + ("; masks tell the labels" if by == "mask" else "")
+        )
+
+
+def _such_as(draft: Draft, images: Sequence[Path]) -> str:
+    return f", such as {draft.show(images[0])}" if images else ""
+
+
+def _other_split(text: str, split: str) -> bool:
+    return not is_empty(text) and not text.casefold().startswith(split)  # test, Testing, train, training
