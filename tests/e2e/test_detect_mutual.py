@@ -103,7 +103,6 @@ def test_a_finished_run_is_not_compared_again(
     ("options", "told"),
     [
         (["--tile", "64"], "leave --tile and --scales out"),
-        (["--engine", "ray", "-o", "out"], "leave --engine ray out"),
         (["--partners", "2"], "--partners 2 is out of range"),
     ],
 )
