@@ -23,9 +23,9 @@ from anomalyclip.evaluation import METRICS
 
 Tree = Callable[..., Path]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
-FILES = {"metrics.json", "per_image.csv", "metrics.md", "metrics.tex", "run.json", "classes.jsonl"} | {
-    "pixel_resamples.json"
-}
+FILES = {f"metrics.{form}" for form in ("json", "md", "tex")} | {
+    "per_image.csv", "run.json", "classes.jsonl", "pixel_resamples.json",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

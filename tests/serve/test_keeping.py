@@ -116,9 +116,10 @@ def test_killed_between_two_writes_and_damaged(serve, tmp_path) -> None:
         (entry,) = second.ask("GET", "/v1/profiles/line/corrections").json["entries"]
         assert entry["in_force"] is False
         assert say(second, "line", ODD[:1], ALARM).json["number"] == 2
-    (folder / "line.line.corrections" / "0002.npz").write_bytes(b"no archive")
-    with pytest.raises(InputError, match=r"0002\.npz is damaged"), serve(config):
-        pass
+    for damage in (b"no archive", b"PK\x03\x04 cut short"):
+        (folder / "line.line.corrections" / "0002.npz").write_bytes(damage)
+        with pytest.raises(InputError, match=r"0002\.npz is damaged"), serve(config):
+            pass
 
 
 def test_a_folder_that_cannot_be_written_changes_nothing(serve, tmp_path, monkeypatch) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +42,7 @@ def known_bytes(said: Sequence[tuple[bytes, Box | None]], faulty: Sequence[Fault
 def known_in(path: Path) -> tuple[Told, list[Faulty]]:
     """What `known_bytes` wrote. Raises InputError for another file."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             told = json.loads(arrays["told"].tobytes())
             said: Told = [
                 (bytes.fromhex(digest), None if region is None else (*map(int, region),))  # type: ignore[misc]
@@ -61,6 +63,6 @@ def known_in(path: Path) -> tuple[Told, list[Faulty]]:
                 )
                 for number, one in enumerate(told["faulty"])
             ]
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{printable(path)} is damaged ({error!r}); remove it, or name another --keep") from error
     return said, faulty
