@@ -63,10 +63,7 @@ class BatchRun(ClusterRun):
         store = self.plan.store
         pool = Pool(ray, self.plan, workers, resources, progress, BatchWorker)
         try:
-            manifest = self._begin(pool.wait_for_one())
-            totals = Totals(manifest.inputs, passed_over=manifest.passed_over)
-            again = self._count_done(manifest, totals)
-            totals.before = totals.done
+            manifest, totals, again = self._start(pool)
             yield totals
             looks = [Look(block) for part in range(manifest.parts) for block in _blocks_of(manifest, part)]
             known = [self.known(look) for look in looks]
@@ -74,10 +71,8 @@ class BatchRun(ClusterRun):
                 left = [look for look, there in zip(looks, known, strict=True) if there is None]
                 yield from self._done(pool, left, totals)
                 yield from self._compared(pool, looks, totals)
-            for receipt in pool.run(job._replace(block=Judge(job.block)) for job in self._jobs(manifest, again)):
-                totals.add(receipt)
-                totals.lost = pool.lost
-                yield totals
+            judged = (job._replace(block=Judge(job.block)) for job in self._jobs(manifest, again))
+            yield from self._scored(pool, judged, totals)
             for name in (RECORDS, PAIRS):
                 store.remove(name)
             store.sweep()

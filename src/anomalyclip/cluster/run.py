@@ -85,18 +85,26 @@ class ClusterRun:
         """
         pool = Pool(ray, self.plan, workers, resources, progress)
         try:
-            manifest = self._begin(pool.wait_for_one())
-            totals = Totals(manifest.inputs, passed_over=manifest.passed_over)
-            again = self._count_done(manifest, totals)
-            totals.before = totals.done
+            manifest, totals, again = self._start(pool)
             yield totals
-            for receipt in pool.run(self._jobs(manifest, again)):
-                totals.add(receipt)
-                totals.lost = pool.lost
-                yield totals
+            yield from self._scored(pool, self._jobs(manifest, again), totals)
             self.plan.store.sweep()
         finally:
             pool.close()
+
+    def _start(self, pool: Pool) -> tuple[Manifest, Totals, set[int]]:
+        """What the run is about, what of it is done, and the blocks to try again."""
+        manifest = self._begin(pool.wait_for_one())
+        totals = Totals(manifest.inputs, passed_over=manifest.passed_over)
+        again = self._count_done(manifest, totals)
+        totals.before = totals.done
+        return manifest, totals, again
+
+    def _scored(self, pool: Pool, jobs: Iterator[Job], totals: Totals) -> Iterator[Totals]:
+        for receipt in pool.run(jobs):
+            totals.add(receipt)
+            totals.lost = pool.lost
+            yield totals
 
     def _begin(self, provenance: Provenance) -> Manifest:
         """The manifest: of the run that is continued, or a new one."""
