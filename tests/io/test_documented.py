@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +26,8 @@ from tests.io.writers import (
     animation,
     bits_packed,
     bmp,
+    coded,
+    cropped_avif,
     dicom,
     heif,
     imagemagick_exif,
@@ -32,11 +35,13 @@ from tests.io.writers import (
     in_passes,
     masked,
     nifti,
+    of_channels,
     packed,
     palette,
     pillow,
     png,
     png_with_bits,
+    profile,
     reduced,
     tif,
     unfiltered,
@@ -82,6 +87,7 @@ FOUR_GREYS = np.array([0, 85, 170, 255])[QUARTERS]
 SEEN_THROUGH = DEEP.copy()
 SEEN_THROUGH[0, :5] = DEEP[3, 3] + np.arange(5)
 RGBA = np.dstack([RGB, HALF])
+NARROW = np.clip(np.floor((RGB - 16.0) / 219 * 255 + 0.5), 0, 255)
 TEN, TEN_MASKS = masked(RGB, 10, 10, 10)
 FIVE_SIX, FIVE_SIX_MASKS = masked(RGB, 5, 6, 5)
 EIGHT, EIGHT_MASKS = masked(RGBA, 8, 8, 8, 8)
@@ -91,6 +97,8 @@ FORMS = (
     Form("JPEG", "YCbCr, progressive", pillow("JPEG", RGB, quality=95, progressive=True), RGB, within=12),
     Form("JPEG", "CMYK, inverted as Adobe writes it", pillow("JPEG", Image.fromarray(RGB).convert("CMYK"), quality=95), RGB, within=12),
     Form("JPEG", "CMYK without Adobe's note", lambda: without_adobe(pillow("JPEG", Image.fromarray(RGB).convert("CMYK"))()), "does not say whether its inks are turned round"),
+    Form("JPEG", "linear light (profile)", pillow("JPEG", GREY, quality=95, icc_profile=profile(b"kTRC", b"curv" + bytes(8))), GREY, "linear light", 6),
+    Form("JPEG", "HDR: HLG (profile)", pillow("JPEG", RGB, icc_profile=profile(b"cicp", b"cicp\0\0\0\0\x09\x12\0\1")), "its samples are HLG"),
     Form("PNG", "1 bit", pillow("PNG", GREY > 120), (GREY > 120) * 255),
     Form("PNG", "8 bits, RGB", pillow("PNG", RGB), RGB),
     Form("PNG", "16 bits, grey", pillow("PNG", DEEP), GREY),
@@ -102,6 +110,12 @@ FORMS = (
     Form("PNG", "16 bits, one grey transparent", lambda: png(16, 0, unfiltered(SEEN_THROUGH.astype(">u2")), (b"tRNS", struct.pack(">H", DEEP[3, 3]))), np.where(DEEP[3, 3] == SEEN_THROUGH, 255, np.round(SEEN_THROUGH / 257))),
     Form("PNG", "16 bits, RGB, interlaced", lambda: png(16, 2, in_passes((RGB.astype(np.uint16) * 257).astype(">u2")), interlaced=True), RGB),
     Form("PNG", "4 bits, palette, two colours transparent", lambda: png(4, 3, unfiltered(bits_packed(GREY >> 4, 4)), (b"PLTE", bytes(range(48))), (b"tRNS", bytes([0] * 9 + [255, 0]))), np.where(np.isin(GREY >> 4, (9, 11, 12, 13, 14, 15))[..., None], np.arange(48).reshape(16, 3)[GREY >> 4], 255)),
+    Form("PNG", "narrow range (cICP)", lambda: png(8, 2, unfiltered(RGB), (b"cICP", b"\1\x0d\0\0")), NARROW),
+    Form("PNG", "narrow range (cICP), 16 bits", lambda: png(16, 0, unfiltered(DEEP.astype(">u2")), (b"cICP", b"\1\x0d\0\0")), np.clip(np.floor((DEEP - 4096.0) / 56064 * 255 + 0.5), 0, 255)),
+    Form("PNG", "HDR: PQ (cICP)", lambda: png(16, 0, unfiltered(DEEP.astype(">u2")), (b"cICP", b"\x09\x10\0\1")), "its samples are PQ \\(HDR\\), says its cICP"),
+    Form("PNG", "HDR: PQ, by the name of its profile", lambda: png(8, 2, unfiltered(RGB), (b"iCCP", b"ITUR_2100_PQ_FULL\0\0" + zlib.compress(b"any"))), "its samples are PQ"),
+    Form("PNG", "linear light (gAMA 1)", lambda: png(8, 2, unfiltered(RGB), (b"gAMA", struct.pack(">I", 100_000))), RGB, "linear light, says its gAMA"),
+    Form("PNG", "gAMA 1 and sRGB, which goes before it", lambda: png(8, 2, unfiltered(RGB), (b"sRGB", b"\0"), (b"gAMA", struct.pack(">I", 100_000))), RGB),
     Form("PNG", "turned by EXIF as ImageMagick writes it", lambda: png(8, 2, unfiltered(RGB), (b"zTXt", imagemagick_exif(6))), np.rot90(RGB, -1)),
     Form("TIFF", "16 bits in tiles, deflate, predictor", tif(DEEP, tile=(16, 16), compression="zlib", predictor=True), GREY),
     Form("TIFF", "BigTIFF, 16-bit RGB", tif(RGB.astype(np.uint16) * 257, bigtiff=True, photometric="rgb"), RGB),
@@ -110,6 +124,11 @@ FORMS = (
     Form("TIFF", "12 bits packed, bits in reverse (FillOrder 2)", packed(2), np.round(TWELVE / 4095 * 255)),
     Form("TIFF", "white is zero, 16 bits", tif(65535 - DEEP, photometric="miniswhite"), GREY),
     Form("TIFF", "SMinSampleValue, SMaxSampleValue of floats", tif(UNIT * 60 - 20, extratags=[(340, "f", 1, -20.0, True), (341, "f", 1, 40.0, True)]), GREY),
+    Form("TIFF", "ReferenceBlackWhite of RGB", tif(RGB, photometric="rgb", extratags=[(532, "2I", 6, (16, 1, 235, 1) * 3, True)]), NARROW),
+    Form("TIFF", "ReferenceBlackWhite, another for each colour", tif(RGB, photometric="rgb", extratags=[(532, "2I", 6, (0, 1, 255, 1, 16, 1, 235, 1, 0, 1, 255, 1), True)]), "ReferenceBlackWhite differs"),
+    Form("TIFF", "OME's SignificantBits", tif(TWELVE, ome=True, metadata={"axes": "YX", "SignificantBits": 12}), np.round(TWELVE / 4095 * 255)),
+    Form("TIFF", "ImageJ's display range", tif(DEEP, imagej=True, metadata={"min": 100.0, "max": 40000.0}), GREY, "ImageJ showed it from 100 to 40000"),
+    Form("TIFF", "linear light (profile)", tif(DEEP, iccprofile=profile(b"kTRC", b"para" + bytes(8) + b"\0\1\0\0")), GREY, "linear light"),
     Form("TIFF", "float of 0 to 1", tif(UNIT), GREY, "1 taken as white"),
     Form("TIFF", "half float of 0 to 1", tif(UNIT.astype(np.float16)), GREY, "1 taken as white", 1),
     Form("TIFF", "float of 0 to 255", tif(GREY.astype(np.float32)), GREY, "255 taken as white"),
@@ -128,6 +147,7 @@ FORMS = (
     Form("TIFF", "a page and its reduced copy", lambda: reduced(), RGB),
     Form("GIF", "3 frames", animation("GIF"), "it holds 3 pictures"),
     Form("WebP", "lossless", pillow("WEBP", RGB, lossless=True), RGB),
+    Form("WebP", "HDR: PQ (profile)", pillow("WEBP", RGB, icc_profile=profile(b"cicp", b"cicp\0\0\0\0\x09\x10\0\1")), "its samples are PQ"),
     Form("WebP", "3 frames", animation("WEBP", lossless=True), "it holds 3 pictures"),
     Form("APNG", "3 frames", animation("PNG"), "it holds 3 pictures"),
     Form("AVIF", "animation", animation("AVIF"), "an AVIF animation of 3 pictures"),
@@ -143,12 +163,21 @@ FORMS = (
     Form("PNM", "two pictures", lambda: b"P5 40 24 255\n" + GREY.tobytes() + b"P6 40 24 255\n" + RGB.tobytes(), "it holds 2 pictures"),
     Form("PNM", "written as text", lambda: b"P2 1 1 255 7\n", "PNM image written as text"),
     Form("JPEG 2000", "lossless", pillow("JPEG2000", RGB), RGB),
+    Form("JPEG 2000", "blue first (channel definition)", of_channels((0, 0, 3), (1, 0, 2), (2, 0, 1)), "no colours in order"),
+    Form("JPEG 2000", "CIE Lab", lambda: pillow("JPEG2000", RGB)().replace(struct.pack(">I", 16), struct.pack(">I", 14), 1), "enumerated space 14"),
+    Form("AVIF", "HDR: HLG", coded("AVIF", 18), "its samples are HLG"),
+    Form("AVIF", "to be cropped", cropped_avif, "to be cropped"),
     Form("AVIF", "8 bits", pillow("AVIF", RGB, quality=95), RGB, within=16),
     Form("HEIC", "two pictures", heif, "it holds 2 pictures, a form of HEIF that is not read"),
+    Form("HEIC", "HDR: PQ", coded("HEIC", 16), "its samples are PQ"),
     Form("JPEG-LS", "any", lambda: b"\xff\xd8\xff\xf7\0\x0b\x08" + bytes(40), "JPEG-LS"),
     Form("DICOM", "12 bits stored of 16", dicom(TWELVE, **MEDICAL), np.round(TWELVE / 4095 * 255)),
     Form("DICOM", "rubbish above the stored bits", dicom(TWELVE | 0xA000, **MEDICAL), np.round(TWELVE / 4095 * 255)),
     Form("DICOM", "MONOCHROME1", dicom(GREY, PhotometricInterpretation="MONOCHROME1"), 255 - GREY),
+    Form("DICOM", "MONOCHROME1, PresentationLUTShape INVERSE", dicom(GREY, PhotometricInterpretation="MONOCHROME1", PresentationLUTShape="INVERSE"), 255 - GREY),
+    Form("DICOM", "MONOCHROME1, PresentationLUTShape IDENTITY", dicom(GREY, PhotometricInterpretation="MONOCHROME1", PresentationLUTShape="IDENTITY"), "contradicts its photometric interpretation MONOCHROME1"),
+    Form("DICOM", "MONOCHROME2, PresentationLUTShape INVERSE", dicom(GREY, PresentationLUTShape="INVERSE"), "contradicts its photometric interpretation MONOCHROME2"),
+    Form("DICOM", "a segmentation", dicom(GREY, SOPClassUID="1.2.840.10008.5.1.4.1.1.66.4"), "the marks of other pictures"),
     Form("DICOM", "RLE", dicom(TWELVE, compress=True, **MEDICAL), np.round(TWELVE / 4095 * 255)),
     Form("DICOM", "a preamble that is a TIFF's beginning", lambda: b"II*\0\x08\0\0\0" + dicom(GREY)()[8:], GREY),
     Form("DICOM", "three samples of HSV", dicom(RGB, SamplesPerPixel=3, PhotometricInterpretation="HSV", PlanarConfiguration=0), "photometric interpretation is HSV of 3 samples"),

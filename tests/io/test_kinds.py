@@ -64,6 +64,13 @@ def loaded(path: Path) -> Image.Image:
     return image
 
 
+def hdr_loaded(folder: Path) -> None:
+    (folder / "a.png").write_bytes(png(8, 2, unfiltered(RGB), (b"cICP", b"\x09\x10\0\1")))
+    for source in (folder / "a.png", loaded(folder / "a.png")):
+        with pytest.raises(ImageReadError, match="its samples are PQ"):
+            as_image(source)
+
+
 def turned(kind: str, **options: Any) -> Callable[[], bytes]:
     note = Image.Exif()
     note[0x0112] = 6
@@ -228,6 +235,8 @@ INSTANCES = (
     Instance("doors", "a PIL image of 12 bits, loaded", "as the path", same(tif(TWELVE, **SCALED), loaded)),
     Instance("doors", "a PIL image of 16 bits whose white is zero, loaded", "as the path", same(tif(65535 - DEEP, photometric="miniswhite"), loaded)),
     Instance("doors", "a PIL image of a PGM with a maximum of 100, loaded", "as the path", same(lambda: b"P5 40 24 100\n" + (GREY // 3).tobytes(), loaded)),
+    Instance("doors", "a PIL image of the narrow range of video, loaded", "as the path", same(lambda: png(8, 2, unfiltered(RGB), (b"cICP", b"\1\x0d\0\0")), loaded)),
+    Instance("doors", "a PIL image of HDR, loaded", "refused, as the path", hdr_loaded),
     Instance("doors", "a PIL image turned by EXIF (JPEG, PNG, WebP)", "as the path", lambda folder: [same(turned(kind), loaded)(folder) for kind in ("JPEG", "PNG", "WEBP")]),
     Instance("doors", "a PIL image turned by XMP in single quotes", "as the path", same(xmp_turned, loaded)),
     Instance("doors", "a copy of a PIL image with one transparent grey of 16 bits", "as the path", same(lambda: png(16, 0, unfiltered(DEEP.astype(">u2")), (b"tRNS", struct.pack(">H", DEEP[3, 3]))), lambda path: loaded(path).copy())),

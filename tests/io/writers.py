@@ -132,6 +132,51 @@ def imagemagick_exif(orientation: int) -> bytes:
     return b"Raw profile type exif\0\0" + zlib.compress(b"\nexif\n%8d\n%s\n" % (len(note), note.hex().encode()))
 
 
+def profile(tag: bytes, body: bytes) -> bytes:
+    """An ICC profile of one tag."""
+    head = bytes(36) + b"acsp" + bytes(88)
+    return head + struct.pack(">I4sII", 1, tag, 144, len(body)) + body
+
+
+def coded(kind: str, transfer: int) -> Callable[[], bytes]:
+    """AVIF or HEIC whose `nclx` says how samples code light."""
+
+    def write() -> bytes:
+        if kind == "HEIC":
+            pillow_heif = pytest.importorskip("pillow_heif")
+            buffer = io.BytesIO()
+            image = pillow_heif.from_pillow(Image.fromarray(RGB))
+            image.save(buffer, color_primaries=9, transfer_characteristics=transfer, matrix_coefficients=9)
+            return buffer.getvalue()
+        data = pillow("AVIF", RGB)()
+        place = data.index(b"nclx") + 6
+        return data[:place] + struct.pack(">H", transfer) + data[place + 2 :]
+
+    return write
+
+
+def cropped_avif() -> bytes:
+    """Its one spare property, the pixels' aspect, becomes a crop of nothing: of equal length, so no offset moves."""
+    data = pillow("AVIF", RGB)()
+    start = data.index(b"pixi") - 4
+    return data[: start + 4] + b"clap" + data[start + 8 :]
+
+
+def of_channels(*channels: tuple[int, int, int]) -> Callable[[], bytes]:
+    """JPEG 2000 with a channel definition box."""
+
+    def write() -> bytes:
+        data = pillow("JPEG2000", RGB)()
+        start = data.index(b"jp2h") - 4
+        (length,) = struct.unpack_from(">I", data, start)
+        body = struct.pack(">H", len(channels)) + b"".join(struct.pack(">3H", *one) for one in channels)
+        box = struct.pack(">I4s", 8 + len(body), b"cdef") + body
+        head = struct.pack(">I", length + len(box)) + data[start + 4 : start + length]
+        return data[:start] + head + box + data[start + length :]
+
+    return write
+
+
 def heif() -> bytes:
     pillow_heif = pytest.importorskip("pillow_heif")
     buffer = io.BytesIO()

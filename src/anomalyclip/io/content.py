@@ -47,7 +47,12 @@ def decode(file: BinaryIO, max_pixels: int, windowed: bool = True, frame: int | 
         if header.bits == 16:
             raise Refusal("it is an animation of 16 bits per channel", "save its frames as single files")
         return animation.picture(file, kind, index, number), header.orientation
-    return decoding.decode(file, header)
+    pixels, orientation = decoding.decode(file, header)
+    if isinstance(pixels, Raster):
+        pixels.notes += header.notes
+    elif header.notes:
+        pixels.info[decoding.NOTES] = header.notes
+    return pixels, orientation
 
 
 def upright_size(file: BinaryIO, max_pixels: int, frame: int | None, axis: str) -> tuple[int, int]:

@@ -139,7 +139,7 @@ _DECODERS: dict[str, Callable[[BinaryIO, Header], Image.Image | Raster]] = {
 
 def to_rgb(content: Image.Image | Raster, orientation: int, full_scale: FullScale | None = None) -> Image.Image:
     """8-bit RGB, upright, over white; its notes stand in its `info` (`notes_of`)."""
-    notes: tuple[str, ...] = ()
+    notes = () if isinstance(content, Raster) else notes_of(content)
     content = _deep(content)
     if isinstance(content, Raster):
         rgb, notes = _rgb_of_raster(content, full_scale)
@@ -187,10 +187,17 @@ def _deep(content: Image.Image | Raster) -> Image.Image | Raster:
 def _rgb_of_raster(raster: Raster, full_scale: FullScale | None) -> tuple[Image.Image, tuple[str, ...]]:
     scale = scale_of(raster.values, raster.stated, full_scale)
     if scale.own:
+        black, white = raster.display or (scale.black, scale.white)
         raise Refusal(
             f"{scale.note}, and its own range would make pictures of other ranges look alike",
-            f"say which values are black and white, as --full-scale {scale.black:g}:{scale.white:g} (full_scale in "
+            f"say which values are black and white, as --full-scale {black:g}:{white:g} (full_scale in "
             "Python), the same for all pictures that are to be compared",
+        )
+    if raster.display is not None and full_scale is None and raster.display != (scale.black, scale.white):
+        black, white = raster.display
+        raster.notes += (
+            f"ImageJ showed it from {black:g} to {white:g}, which is no scale of the file and not used; for all alike "
+            f"say --full-scale {black:g}:{white:g} (full_scale in Python)",
         )
     levels = to_uint8(raster.values, scale)
     if raster.white_is_zero:

@@ -65,7 +65,8 @@ class Raster:
 
     values: (H, W) grey or (H, W, 3) RGB, any integer or float dtype. alpha: None or (H, W), opaque at `alpha_top`
     (None: its dtype's full scale, 1.0 for floats). white_is_zero: small values are bright. premultiplied: the colours
-    were multiplied by alpha (TIFF's associated alpha). stated: the file's own scale.
+    were multiplied by alpha (TIFF's associated alpha). stated: the file's own scale. display: (black, white) as the
+    program that wrote it showed it last, which is no scale.
     """
 
     values: Array
@@ -75,6 +76,7 @@ class Raster:
     stated: Stated | None = None
     alpha_top: float | None = None
     notes: tuple[str, ...] = ()
+    display: tuple[float, float] | None = None
 
 
 def scale_of(values: Array, stated: Stated | None = None, full_scale: FullScale | None = None) -> Scale:

@@ -35,7 +35,11 @@ _PALETTE = [
     for colour in _COLOURS
     for prefix, part in (("", "Descriptor"), ("", "Data"), ("Segmented", "Data"))
 ]
-_TOP = ("PixelPaddingValue", "PixelPaddingRangeLimit", "SmallestPixelValueInSeries", "LargestPixelValueInSeries")
+_TOP = (
+    "PixelPaddingValue", "PixelPaddingRangeLimit", "SmallestPixelValueInSeries", "LargestPixelValueInSeries",
+    "PresentationLUTShape", "PresentationLUTSequence",
+)  # fmt: skip
+_SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 _MOST_COLOURS = 65536
 
 
@@ -53,6 +57,8 @@ def inspected(file: BinaryIO, max_pixels: int) -> Format:
 def read(file: BinaryIO, index: int, max_pixels: int, *, windowed: bool) -> Raster:
     """Frame `index` as a viewer shows it, or (not `windowed`) as it is stored. Raises `Refusal`."""
     parsed = parse(file)
+    if windowed and str(value(parsed.data, "SOPClassUID", "")) in _SEGMENTATIONS:
+        raise Refusal("it is a DICOM segmentation, the marks of other pictures", "give it as a mask, or leave it out")
     form = format_of(parsed, max_pixels)
     pixels = read_frame(file, parsed, form, index)
     return _shown(pixels, form, frame_attributes(parsed, index)) if windowed else Raster(pixels)
@@ -95,6 +101,7 @@ def _shown(pixels: Array, form: Format, told: Any) -> Raster:
     if form.photometric not in ("MONOCHROME1", "MONOCHROME2"):
         raise Refusal(f"its photometric interpretation is {form.photometric}", "convert it to MONOCHROME2 or RGB")
     inverse = form.photometric == "MONOCHROME1"
+    _check_presentation(told, inverse=inverse)
     raster = _grey(pixels, form, told)
     raster.white_is_zero = inverse
     padding = _padding(pixels, form, told)
@@ -102,6 +109,20 @@ def _shown(pixels: Array, form: Format, told: Any) -> Raster:
         black = raster.stated.white if inverse else raster.stated.black
         raster.values = np.where(padding, np.asarray(black, raster.values.dtype), raster.values)
     return raster
+
+
+def _check_presentation(told: Any, *, inverse: bool) -> None:
+    """The presentation step must say the same as the photometric interpretation (PS3.3 C.8.11.3.1.2): IDENTITY goes
+    with MONOCHROME2, INVERSE with MONOCHROME1. Of files in which they differ viewers show one or the other."""
+    if "PresentationLUTSequence" in told:
+        raise Refusal("it has a presentation table, a step that is not read", "export it with a window instead")
+    shape = str(told.get("PresentationLUTShape", "")).strip().upper()
+    if shape and shape != (expected := "INVERSE" if inverse else "IDENTITY"):
+        mono = f"MONOCHROME{2 - inverse}"
+        raise Refusal(
+            f"its PresentationLUTShape is {shape}, which contradicts its photometric interpretation {mono}",
+            f"correct one of the two ({mono} goes with {expected})",
+        )
 
 
 def _coloured(pixels: Array, told: Any) -> tuple[Array, Stated]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from anomalyclip.io import light
 from anomalyclip.io.headers import sniff
 from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, check_pixels
 from anomalyclip.io.opened import reported, use_file
@@ -32,7 +33,8 @@ class Header:
     format: as `sniff` names it. width, height: pixels as stored (`orientation` says how they are turned). channels:
     samples of a pixel. bits: of a sample. itemsize: bytes of a decoded sample. frames: pictures counted on the way, at
     least 1. scans: passes of a progressive JPEG, else 1. decoded_bytes: most bytes that reading needs at a time, the
-    file's own not counted. facts: the format's own findings, for its decoder.
+    file's own not counted. facts: the format's own findings, for its decoder. notes: what has to be told of them.
+    scaled: whether the file says which samples are black and white.
     """
 
     format: str
@@ -46,6 +48,8 @@ class Header:
     orientation: int = 1
     decoded_bytes: int = 0
     facts: Any = None
+    notes: tuple[str, ...] = ()
+    scaled: bool = False
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -107,6 +111,7 @@ def _jpeg(file: BinaryIO, max_pixels: int) -> Header:
         orientation=facts.orientation,
         decoded_bytes=decoded + (pixels * _PILLOW_PIXEL if facts.components != 3 else 0),
         facts=facts,
+        notes=light.note_of_profile(facts.profile),
     )
 
 
@@ -128,6 +133,8 @@ def _png(file: BinaryIO, max_pixels: int) -> Header:
         orientation=facts.orientation,
         decoded_bytes=decoded,
         facts=facts,
+        notes=facts.told,
+        scaled=facts.narrow,
     )
 
 
@@ -149,6 +156,7 @@ def _tiff(file: BinaryIO, max_pixels: int, index: int = 0) -> Header:
         orientation=layout.orientation,
         decoded_bytes=layout.working_bytes + pixels * (3 + 2 * _PILLOW_PIXEL),
         facts=(page, layout),
+        scaled=layout.stated is not None,
     )
 
 
@@ -174,6 +182,7 @@ def _webp(file: BinaryIO, max_pixels: int) -> Header:
         orientation=facts.orientation,
         decoded_bytes=5 * _PILLOW_PIXEL * pixels,  # the decoder's canvas twice, its bytes, Pillow's picture, RGB
         facts=facts,
+        notes=light.note_of_profile(facts.profile),
     )
 
 
@@ -219,7 +228,8 @@ def _boxed(name: str) -> Callable[[BinaryIO, int], Header]:
         pixels = facts.width * facts.height
         # OpenJPEG keeps four bytes of every sample.
         decoded = pixels * (4 * facts.components + 3 * _PILLOW_PIXEL)
-        return Header(name, facts.width, facts.height, facts.components, facts.bits, size, decoded_bytes=decoded)
+        sizes = facts.width, facts.height, facts.components, facts.bits, size
+        return Header(name, *sizes, decoded_bytes=decoded, notes=facts.notes)
 
     return read
 

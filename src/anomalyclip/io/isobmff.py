@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from anomalyclip.io import av1, heif_items, jpeg2000
+from anomalyclip.io import av1, heif_items, jpeg2000, light
+from anomalyclip.io.boxes import child, top_level
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
 
-_MOST_BOXES = 10_000
 _MOST_BRANDS = 256  # bytes
 _HEAD = 1 << 20  # bytes in which the descriptions of a picture stand; pixels come behind
 _CONTAINERS = {b"meta": 4} | dict.fromkeys((b"iprp", b"ipco", b"jp2h", b"moov", b"trak", b"mdia", b"minf", b"stbl"), 0)
 """Box -> bytes before its children."""
 _DEEPEST = 6
+_JPEG2000_SPACES = (12, 16, 17, 18)  # CMYK, sRGB, grey, YCbCr: what OpenJPEG and Pillow turn into colours
 _SIGNATURE = b"\x00\x00\x00\x0cjP  "
 
 
 @dataclass(frozen=True)
 class BoxFacts:
-    """Width and height of the largest picture inside (tiles are parts of it), components, bits of one component."""
+    """Width and height of the largest picture inside (tiles are parts of it), components, bits of one component; what
+    has to be told of its colours."""
 
     width: int
     height: int
     components: int = 3
     bits: int = 8
+    notes: tuple[str, ...] = ()
 
 
 def read_heif(file: BinaryIO) -> BoxFacts:
@@ -49,7 +52,21 @@ def read_heif(file: BinaryIO) -> BoxFacts:
     for wide, high in streams:
         if wide * high > width * height:  # the decoder would make all of it, and scale it down
             raise Refusal(f"its AV1 stream is {wide} x {high}, its own header claims {width} x {height}", EXPORT_AGAIN)
-    return BoxFacts(width, height, bits=bits)
+    meta = child(head, b"meta")[4:]
+    if av1_inside and heif_items.shown(meta, b"clap"):  # which Pillow's decoder does not apply
+        raise Refusal("it is an AVIF image that is to be cropped (clap)", "save it as PNG or JPEG")
+    return BoxFacts(width, height, bits=bits, notes=_coding(heif_items.shown(meta, b"colr"), "nclx"))
+
+
+def _coding(colours: Iterable[bytes], field: str) -> tuple[str, ...]:
+    """What has to be told by `colr` boxes: numbers of H.273 or a profile. Raises `Refusal`."""
+    notes: tuple[str, ...] = ()
+    for body in colours:
+        if body[:4] == b"nclx" and len(body) >= 8:
+            notes += light.note_of(int.from_bytes(body[6:8], "big"), field)
+        elif body[:4] in (b"prof", b"rICC"):
+            notes += light.note_of_profile(body[4:])
+    return notes[:1]
 
 
 def _brands(head: memoryview) -> tuple[bytes, ...]:
@@ -74,7 +91,7 @@ def read_jpeg2000(file: BinaryIO) -> BoxFacts:
     head = file.read()  # whole: every tile has a header
     start = 0
     if head.startswith(_SIGNATURE):
-        start = next((place for kind, place, _ in _top_level(memoryview(head)) if kind == b"jp2c"), -1)
+        start = next((place for kind, place, _ in top_level(memoryview(head)) if kind == b"jp2c"), -1)
     if start < 0 or head[start : start + 4] != b"\xff\x4f\xff\x51":
         raise Refusal("its JPEG 2000 codestream is not at its beginning", EXPORT_AGAIN)
     try:
@@ -91,7 +108,33 @@ def read_jpeg2000(file: BinaryIO) -> BoxFacts:
     if any(depth & 0x80 for depth in depths):
         raise Refusal("its JPEG 2000 samples are signed", "save it as PNG or TIFF")
     jpeg2000.check_work(memoryview(head)[start:])
-    return BoxFacts(right - left, bottom - top, number, max(depth & 0x7F for depth in depths) + 1)
+    boxes = list(_boxes(memoryview(head)[:start]))
+    _check_channels(boxes, number)
+    notes = _coding_of_jpeg2000(boxes)
+    return BoxFacts(right - left, bottom - top, number, max(depth & 0x7F for depth in depths) + 1, notes)
+
+
+def _check_channels(boxes: list[tuple[bytes, memoryview]], number: int) -> None:
+    """That channels lie as Pillow takes them, colours first, in order, then plain alpha (ISO 15444-1, I.5.3.6)."""
+    body = bytes(next((body for kind, body in boxes if kind == b"cdef"), b""))
+    if len(body) < 8 or any(kind == b"pclr" for kind, _ in boxes):
+        return
+    told = sorted(struct.iter_unpack(">3H", body[2 : 2 + (len(body) - 2) // 6 * 6]))
+    usual = [(place, 0, place + 1) for place in range(number)]
+    if number in (2, 4) and told[-1] != usual[-1]:
+        usual[-1] = (number - 1, 1, 0)  # alpha of the whole picture
+    if told != usual:
+        raise Refusal("its JPEG 2000 channels are no colours in order, with plain alpha or none", "save it as RGB")
+
+
+def _coding_of_jpeg2000(boxes: list[tuple[bytes, memoryview]]) -> tuple[str, ...]:
+    """What has to be told by the first `colr` box (ISO 15444-1, I.5.3.3). Raises `Refusal`: colours of another kind."""
+    body = bytes(next((body for kind, body in boxes if kind == b"colr"), b""))
+    if body[:1] == b"\1" and (space := int.from_bytes(body[3:7], "big")) not in _JPEG2000_SPACES:
+        raise Refusal(f"its JPEG 2000 colours are of the enumerated space {space}", "save it as grey or RGB")
+    if body[:1] == b"\5" and len(body) >= 7:
+        return light.note_of(int.from_bytes(body[5:7], "big"), "colour box")
+    return light.note_of_profile(body[3:]) if body[:1] in (b"\2", b"\3") else ()
 
 
 def without_exif(file: BinaryIO) -> bytes:
@@ -99,7 +142,7 @@ def without_exif(file: BinaryIO) -> bytes:
     by properties of its own."""
     file.seek(0)
     data = bytearray(file.read())
-    for kind, start, end in _top_level(memoryview(bytes(data[:_HEAD]))):
+    for kind, start, end in top_level(memoryview(bytes(data[:_HEAD]))):
         if kind == b"meta":
             end = min(end, len(data))
             data[start:end] = data[start:end].replace(b"Exif", b"free")
@@ -113,27 +156,9 @@ def _head(file: BinaryIO) -> bytes:
 
 def _boxes(data: memoryview, deeper: int = 0) -> Iterator[tuple[bytes, memoryview]]:
     """(kind, body) of every box and of those inside the containers that matter; as far as they are there."""
-    for kind, start, end in _top_level(data):
+    for kind, start, end in top_level(data):
         body = data[start:end]
         if kind in _CONTAINERS and deeper < _DEEPEST:
             yield from _boxes(body[_CONTAINERS[kind] :], deeper + 1)
         else:
             yield kind, body
-
-
-def _top_level(data: memoryview) -> Iterator[tuple[bytes, int, int]]:
-    """(kind, start of its body, its end) of the boxes that follow each other."""
-    position = 0
-    for _ in range(_MOST_BOXES):
-        if position + 8 > len(data):
-            return
-        length, kind = struct.unpack_from(">I4s", data, position)
-        start = position + 8
-        if length == 1 and position + 16 <= len(data):
-            length, start = struct.unpack_from(">Q", data, position + 8)[0], position + 16
-        end = position + length if length else len(data)
-        if end < start:
-            raise Refusal("its boxes are damaged", EXPORT_AGAIN)
-        yield kind, start, end
-        position = end
-    raise Refusal(f"it has more than {_MOST_BOXES:,} boxes", EXPORT_AGAIN)

@@ -28,7 +28,9 @@ _PLAIN = "save it again as a plain JPEG"
 _MOST_NOTES = 1 << 20
 
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-_SOI, _EOI, _SOS, _COM, _APP0, _APP1, _APP14, _APP15, _DNL = 0xD8, 0xD9, 0xDA, 0xFE, 0xE0, 0xE1, 0xEE, 0xEF, 0xDC
+_SOI, _EOI, _SOS, _COM, _DNL = 0xD8, 0xD9, 0xDA, 0xFE, 0xDC
+_APP0, _APP1, _APP2, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
+_PROFILE = b"ICC_PROFILE\0\1"  # the first of its pieces; a byte of how many there are follows
 _FRAMES = {0xC0: "", 0xC1: "", 0xC2: "", 0xC9: "", 0xCA: "", 0xC3: "lossless JPEG", 0xCB: "lossless JPEG"}
 _FRAMES |= dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "hierarchical JPEG") | {0xF7: "JPEG-LS image"}
 _PROGRESSIVE = (0xC2, 0xCA)
@@ -37,7 +39,7 @@ _PROGRESSIVE = (0xC2, 0xCA)
 @dataclass
 class JpegFacts:
     """What the markers say; `kept` are the segments that decoding needs, in order. adobe: with Adobe's note, which says
-    that inks are stored the other way round."""
+    that inks are stored the other way round. profile: the first piece of its colour profile."""
 
     width: int = 0
     height: int = 0
@@ -48,6 +50,7 @@ class JpegFacts:
     passes: float = 0.0
     orientation: int = 1
     adobe: bool = False
+    profile: bytes = b""
     kept: list[memoryview] = field(default_factory=list)
 
     def stream(self) -> bytes:
@@ -116,6 +119,8 @@ class _Walk:
             self._frame(marker, body)
         elif marker == _APP1:
             self._note(body)
+        elif marker == _APP2 and body[: len(_PROFILE)] == _PROFILE and not self._facts.profile:
+            self._facts.profile = bytes(body[len(_PROFILE) + 1 :])
         elif marker == _APP14:
             self._facts.adobe |= bytes(body[:5]) == b"Adobe"
         if marker == _SOS:

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
-from anomalyclip.io import exif
+from anomalyclip.io import exif, light
 from anomalyclip.io.depth import Raster, Stated
 from anomalyclip.io.opencv import decode_unchanged
 from anomalyclip.io.quiet import quiet_stderr
@@ -27,6 +27,7 @@ from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # colour type -> channels
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+_COLOURS = frozenset({b"cICP", b"iCCP", b"sRGB", b"gAMA"})
 _CHECKED = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"sBIT"})
 _MOST_CHUNKS = 200_000  # 8 kB each, as libpng writes them, are 1.6 GB
 _MOST_NOTES = 1 << 20
@@ -39,7 +40,8 @@ _INFLATED_AT_ONCE = 1 << 20
 @dataclass
 class PngFacts:
     """What the chunks say. depth: bits per channel. significant: sBIT's largest number of bits of a colour, or None.
-    transparent: the stored grey that tRNS makes transparent, or None."""
+    transparent: the stored grey that tRNS makes transparent, or None. narrow: whether samples leave room below black
+    and above white, as video's do. told: what has to be told of its colours."""
 
     width: int
     height: int
@@ -49,6 +51,8 @@ class PngFacts:
     significant: int | None = None
     transparent: int | None = None
     orientation: int = 1
+    narrow: bool = False
+    told: tuple[str, ...] = ()
     before: list[memoryview] = field(default_factory=list)
     pixels: list[memoryview] = field(default_factory=list)
 
@@ -71,6 +75,7 @@ def read_facts(file: BinaryIO) -> PngFacts:
     file.seek(0)
     data = memoryview(file.read())
     facts: PngFacts | None = None
+    colours: dict[bytes, bytes] = {}
     notes, xmp, position = b"", b"", len(_SIGNATURE)
     for _ in range(_MOST_CHUNKS):
         if position + 12 > len(data):
@@ -96,6 +101,8 @@ def read_facts(file: BinaryIO) -> PngFacts:
             facts.pixels.append(body)
         elif kind == b"sBIT":
             facts.significant = _significant(body, facts.colour)
+        elif kind in _COLOURS:
+            colours.setdefault(kind, bytes(body[:_MOST_NOTES]))
         elif kind == b"eXIf":
             notes = bytes(body[:_MOST_NOTES])
         elif kind == b"iTXt" and body[: len(_XMP)] == _XMP:
@@ -112,7 +119,27 @@ def read_facts(file: BinaryIO) -> PngFacts:
     if len(facts.before) > 3:
         raise Refusal("the image is damaged (a palette is there twice)", EXPORT_AGAIN)
     facts.orientation = exif.orientation(notes, xmp)
+    facts.told, facts.narrow = _coding(colours, facts.depth)
     return facts
+
+
+def _coding(chunks: dict[bytes, bytes], depth: int) -> tuple[tuple[str, ...], bool]:
+    """(what has to be told, whether the range is narrow) by the first chunk that counts (PNG third edition, 4.3)."""
+    cicp = chunks.get(b"cICP", b"")
+    if len(cicp) == 4 and cicp[2] == 0:  # PNG allows no other matrix than RGB's
+        if not cicp[3] and depth < 8:
+            raise Refusal(f"its cICP claims the narrow range of video, its samples have {depth} bits", EXPORT_AGAIN)
+        return light.note_of(cicp[1], "cICP"), not cicp[3]
+    if b"iCCP" in chunks:
+        name, _, packed = chunks[b"iCCP"].partition(b"\0")
+        profile = b""
+        with suppress(zlib.error):
+            profile = zlib.decompressobj().decompress(packed[1:], _MOST_NOTES)
+        return light.note_of_profile(profile, name.decode("latin-1")), False
+    gamma = int.from_bytes(chunks.get(b"gAMA", b"")[:4], "big")
+    if gamma and b"sRGB" not in chunks:
+        return light.note_of_gamma(gamma / 100_000), False
+    return (), False
 
 
 def _raw_profile(kind: bytes, body: bytes) -> bytes:
@@ -151,7 +178,19 @@ def decode(facts: PngFacts) -> Image.Image | Raster:
     facts.pixels.clear()
     if facts.transparent is not None and facts.depth in (2, 4):  # Pillow scales the samples up, and not this one
         image.info["transparency"] = facts.transparent * 255 // (2**facts.depth - 1)
-    return image
+    return _widened(image) if facts.narrow else image
+
+
+def _widened(image: Image.Image) -> Raster:
+    """8 bits of narrow range with their scale."""
+    has_alpha = image.mode in ("LA", "RGBA") or "transparency" in image.info
+    pixels = np.asarray(image.convert("RGBA" if has_alpha else "RGB"))
+    alpha = np.ascontiguousarray(pixels[..., 3]) if has_alpha else None
+    return Raster(np.ascontiguousarray(pixels[..., :3]), alpha, stated=_narrow(8))
+
+
+def _narrow(depth: int) -> Stated:
+    return Stated(float(16 << depth - 8), float(235 << depth - 8), "cICP's narrow range")
 
 
 def _decode_deep(facts: PngFacts) -> Raster:
@@ -165,7 +204,9 @@ def _decode_deep(facts: PngFacts) -> Raster:
         raster = decode_unchanged(stream, "PNG")
     if facts.transparent is not None:  # of colours OpenCV makes alpha by itself
         raster.alpha = np.where(raster.values == facts.transparent, 0, 65535).astype(np.uint16)
-    if facts.significant is not None and 1 <= facts.significant < 16:
+    if facts.narrow:
+        raster.stated = _narrow(16)
+    elif facts.significant is not None and 1 <= facts.significant < 16:
         _use_significant_bits(raster, facts.significant)
     return raster
 

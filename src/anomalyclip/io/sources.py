@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageFile
 
-from anomalyclip.errors import InputError
+from anomalyclip.errors import ImageReadError, InputError
 from anomalyclip.io import decoding, exif, frames
 from anomalyclip.io.depth import Array, Raster, finite_range
 from anomalyclip.io.full_scale import FullScale
@@ -119,18 +119,27 @@ def _of_pil(image: Image.Image, name: str, options: dict[str, Any]) -> Image.Ima
 
 def _unchanged_file(image: Image.Image) -> str | None:
     """The path of the file that a loaded image still shows as Pillow makes it, of a form of which Pillow loses what the
-    file says: depth, inversion, Lab. Such a picture is read from its file, so that both give the same."""
+    file says: depth, range, inversion, Lab, HDR. Such a picture is read from its file, so that both give the same."""
     path = getattr(image, "filename", "")
     if not path or not isinstance(image, ImageFile.ImageFile) or getattr(image, "n_frames", 1) > 1:
         return None
     try:
-        if image.mode in _WHOLE and image.format != "PPM" and inspect(os.fsdecode(path)).bits <= 8:
+        if image.mode in _WHOLE and image.format != "PPM" and _is_plain(os.fsdecode(path)):
             return None
         with Image.open(path) as again:
             same = again.size == image.size and again.mode == image.mode and again.tobytes() == image.tobytes()
     except Exception:  # gone, replaced, or unreadable by now: the pixels that are here count
         return None
     return os.fsdecode(path) if same else None
+
+
+def _is_plain(path: str) -> bool:
+    """Whether a file's 8 bits are what a display shows, so that Pillow loses nothing."""
+    try:
+        header = inspect(path)
+    except ImageReadError:  # which the reader then says, if it still is this picture
+        return False
+    return header.bits <= 8 and not header.notes and not header.scaled
 
 
 def _bytes_behind(image: ImageFile.ImageFile) -> bytes | None:

@@ -15,13 +15,15 @@ _MOST_NOTES = 1 << 20
 
 @dataclass(frozen=True)
 class WebpFacts:
-    """Canvas in pixels, pictures of an animation (1 of a still one), EXIF orientation; whether values were changed."""
+    """Canvas in pixels, pictures of an animation (1 of a still one), EXIF orientation; whether values were changed; the
+    colour profile."""
 
     width: int
     height: int
     frames: int
     orientation: int
     lossy: bool = True
+    profile: bytes = b""
 
 
 def read_facts(file: BinaryIO) -> WebpFacts:
@@ -33,8 +35,8 @@ def read_facts(file: BinaryIO) -> WebpFacts:
     kind = head[12:16]
     if kind == b"VP8X":
         size = (int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1)
-        frames, orientation, lossy = _extended(file)
-        return WebpFacts(*size, frames, orientation, lossy)
+        frames, orientation, lossy, profile = _extended(file)
+        return WebpFacts(*size, frames, orientation, lossy, profile)
     if kind == b"VP8L":
         bits = int.from_bytes(head[21:25], "little")
         return WebpFacts((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, 1, 1, lossy=False)
@@ -42,14 +44,14 @@ def read_facts(file: BinaryIO) -> WebpFacts:
     return WebpFacts(width & 0x3FFF, height & 0x3FFF, 1, 1)
 
 
-def _extended(file: BinaryIO) -> tuple[int, int, bool]:
-    """(frames, orientation, lossy) of the chunks behind the canvas."""
+def _extended(file: BinaryIO) -> tuple[int, int, bool, bytes]:
+    """(frames, orientation, lossy, colour profile) of the chunks behind the canvas."""
     file.seek(12)
-    frames, lossy, notes = 0, True, {b"EXIF": b"", b"XMP ": b""}
+    frames, lossy, notes = 0, True, {b"EXIF": b"", b"XMP ": b"", b"ICCP": b""}
     for _ in range(_MOST_CHUNKS):
         chunk = file.read(8)
         if len(chunk) < 8:
-            return max(frames, 1), exif.orientation(*notes.values()), lossy
+            return max(frames, 1), exif.orientation(notes[b"EXIF"], notes[b"XMP "]), lossy, notes[b"ICCP"]
         kind, length = chunk[:4], int.from_bytes(chunk[4:], "little")
         here = file.tell()
         frames += kind == b"ANMF"

@@ -42,7 +42,8 @@ def to_raster(samples: npt.NDArray[Any], file: BinaryIO, page: Directory, layout
             values, stated = _widened(values, layout.bits), None
     if values.dtype == np.float16:
         values = values.astype(np.float32)
-    return Raster(values, alpha, white_is_zero, layout.premultiplied, stated, _alpha_top(layout), layout.notes)
+    top = _alpha_top(layout)
+    return Raster(values, alpha, white_is_zero, layout.premultiplied, stated, top, layout.notes, layout.display)
 
 
 def _alpha_top(layout: Layout) -> float | None:

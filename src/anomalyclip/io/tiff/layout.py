@@ -12,10 +12,12 @@ from typing import BinaryIO
 import numpy as np
 
 from anomalyclip.io import ifd as tags
+from anomalyclip.io import light
 from anomalyclip.io.depth import Stated
 from anomalyclip.io.ifd import Directory
 from anomalyclip.io.limits import check_pixels
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal
+from anomalyclip.io.tiff import described
 
 GREY_INVERTED, GREY, RGB, PALETTE, CMYK, YCBCR, CIE_LAB, ICC_LAB = 0, 1, 2, 3, 5, 6, 8, 9
 LAB = (CIE_LAB, ICC_LAB)
@@ -52,6 +54,7 @@ _REFUSED_COMPRESSIONS = {
 }
 _KINDS = {1: "u", 2: "i", 3: "f", 4: "u"}  # SampleFormat; 4 is "undefined", read as libtiff does
 _MOST_SAMPLES = 64
+_MOST_PROFILE = 1 << 20
 _MOST_CHUNKS = 1 << 19  # each costs its microseconds, whatever the file's size
 _SAVE = "save it as a grey or RGB TIFF"
 
@@ -80,6 +83,7 @@ class Layout:
     premultiplied: bool
     stated: Stated | None
     notes: tuple[str, ...] = ()
+    display: tuple[float, float] | None = None
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
@@ -136,6 +140,11 @@ def read_layout(file: BinaryIO, page: Directory, max_pixels: int) -> Layout:
     bits, kind = _depth(file, page, samples, compression)
     planar = samples > 1 and page.integer(file, tags.PLANAR, 1) == 2
     alpha, premultiplied, notes = _extras(file, page, photometric, samples)
+    text = described.text_of(file, page)
+    stated = _stated(file, page, bits, kind, photometric, samples)
+    if stated is None and (bits, kind) in ((16, "u"), (32, "u")) and photometric != PALETTE:
+        stated = described.stated_bits(text, bits)
+    profile = page.values(file, tags.PROFILE, _MOST_PROFILE, extra=True).tobytes() if tags.PROFILE in page else b""
     tiled, chunk_width, chunk_height = _chunks(file, page, width, height, max_pixels)
     layout = Layout(
         width=width,
@@ -156,8 +165,9 @@ def read_layout(file: BinaryIO, page: Directory, max_pixels: int) -> Layout:
         subsampling=_subsampling(file, page, photometric),
         alpha=alpha,
         premultiplied=premultiplied,
-        stated=_stated(file, page, bits, kind, photometric, samples),
-        notes=notes,
+        stated=stated,
+        notes=notes + light.note_of_profile(profile),
+        display=described.display_range(text),
     )
     _check_combination(layout)
     return layout
@@ -217,6 +227,8 @@ def _subsampling(file: BinaryIO, page: Directory, photometric: int) -> tuple[int
 
 def _stated(file: BinaryIO, page: Directory, bits: int, kind: str, photometric: int, samples: int) -> Stated | None:
     """The scale that the tags state: SMin/SMaxSampleValue, else a depth that is no whole bytes."""
+    if photometric == RGB and kind == "u" and tags.REFERENCE_BLACK_WHITE in page:
+        return _reference(file, page, bits)
     if photometric in (PALETTE, YCBCR, *LAB) or (bits == 8 and kind == "u"):
         return None  # in 8 bits these tags hold what was measured, and everybody shows 0 to 255
     if tags.SAMPLE_MAX in page:
@@ -228,6 +240,18 @@ def _stated(file: BinaryIO, page: Directory, bits: int, kind: str, photometric: 
     if kind == "u" and bits not in (8, 16, 32, 64):
         return Stated(0.0, float(2**bits - 1), f"BitsPerSample {bits}")
     return None
+
+
+def _reference(file: BinaryIO, page: Directory, bits: int) -> Stated | None:
+    """The levels of black and white that RGB leaves room beyond (TIFF 6.0, section 20); None for the usual ones."""
+    levels = page.values(file, tags.REFERENCE_BLACK_WHITE, 6).reshape(-1, 2).astype(float)
+    ends = levels[:, 0] / np.where(levels[:, 1] == 0, 1, levels[:, 1])
+    black, white = set(ends[0::2]), set(ends[1::2])
+    if len(ends) != 6 or len(black) > 1 or len(white) > 1 or not min(black) < min(white):
+        raise Refusal("its ReferenceBlackWhite differs between its colours", "save it without")
+    return (
+        None if (black, white) == ({0.0}, {2.0**bits - 1}) else Stated(black.pop(), white.pop(), "ReferenceBlackWhite")
+    )
 
 
 def _check_combination(layout: Layout) -> None:
