@@ -7,7 +7,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test light browser broker screenshots notebooks figures soak siege lowest sbom lint format docs bench pretrain wheel-check licences kernels clean
+.PHONY: help demo test light browser broker screenshots notebooks figures soak siege lowest sbom lint style types format docs bench pretrain wheel-check licences kernels clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -83,11 +83,15 @@ lowest: $(BIN)/python ## Run the main job's tests without PyTorch on the oldest 
 sbom: $(VENV)/.all ## Write dist/sbom.cdx.json, the CycloneDX list of what is installed
 	$(BIN)/python tools/licences.py --sbom dist/sbom.cdx.json
 
-lint: $(VENV)/.dev ## Ruff, strict types, and the floors contract
+lint: style types ## Ruff, strict types, and the floors contract
+
+style: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
 
 format: $(VENV)/.dev ## Format and fix what can be fixed
 	$(BIN)/ruff format .
