@@ -91,6 +91,12 @@ def runs(compressed: bool) -> dict:
     return {"size": [HEIGHT, WIDTH], "counts": np.diff([0, *changes, TRUTH.size]).tolist()}
 
 
+def kaggle(marked: np.ndarray) -> str:
+    """First pixels, from 1, and lengths, down the columns."""
+    changes = np.flatnonzero(np.diff(marked.T.ravel().astype(int), prepend=0, append=0))
+    return " ".join(f"{start + 1} {end - start}" for start, end in changes.reshape(-1, 2))
+
+
 def labelme(kind: str, points: object, label: str = "scratch", **entry: object) -> str:
     shape = {"label": label, "points": points, "shape_type": kind}
     return json.dumps({"shapes": [shape], "imagePath": "a.png", "imageWidth": WIDTH, "imageHeight": HEIGHT, **entry})
@@ -107,6 +113,11 @@ def split(content: str) -> Files:
     }
 
 
+LEFT, RIGHT = TRUTH.copy(), TRUTH.copy()
+LEFT[:, 9:], RIGHT[:, :9] = False, False
+HALVES = tuple(picture(half.astype(np.uint8) * 255) for half in (LEFT, RIGHT))
+MARKS = {"pictures/a.png": PHOTO, "pictures/b.png": PHOTO}
+CHINESE = (("良好/甲.png", 0), ("良好/乙.png", 0), ("划痕/丙.png", 1))
 CORNERS = [[4, 3], [14, 3], [14, 9], [4, 9]]
 ACCENTS = tuple((path.replace("/", "/müll"), label) for path, label in ROWS)
 POINTS = "4,3;14,3;14,9;4,9"
@@ -137,12 +148,31 @@ FORMS = (
     Form("folders", "ok_front/ beside ok/", {"ok/0.png": PHOTO, "ok_front/0.png": PHOTO, "def_front/1.png": PHOTO}, (1, 2), "a word for good: ok_front"),
     Form("folders", "heatmaps/ among the kinds", {"good/0.png": PHOTO, "bad/1.png": PHOTO, "heatmaps/1.png": PHOTO}, (1, 1), "not used): heatmaps"),
     Form("folders", "what drives and systems put there", {**ONE_BAD, "@eaDir/x.png": PHOTO, "bad/@eaDir/0.png/THUMB.jpg": JPEG, "__MACOSX/good/0.png": PHOTO, "bad/.ipynb_checkpoints/0.png": PHOTO}, (2, 1)),
+    Form("folders", "masks NAME_0 and NAME_1 of one picture", ONE_BAD | dict(zip(("ground_truth/bad/0_0.png", "ground_truth/bad/0_1.png"), HALVES, strict=True)), (2, 1), marked=TRUTH),
+    Form("folders", "masks NAME_mask and NAME_mask_1 of one picture", ONE_BAD | dict(zip(("ground_truth/bad/0_mask.png", "ground_truth/bad/0_mask_1.png"), HALVES, strict=True)), (2, 1), marked=TRUTH),
+    Form("folders", "BUSI: NAME_mask and NAME_mask_1 beside NAME", {"normal/n (1).png": PHOTO, "normal/n (1)_mask.png": BLACK, "benign/b (1).png": PHOTO} | dict(zip(("benign/b (1)_mask.png", "benign/b (1)_mask_1.png"), HALVES, strict=True)), (1, 1), marked=TRUTH),
+    Form("folders", "masks a.png and a_1.png of pictures of these names", {"images/a.png": PHOTO, "images/a_1.png": PHOTO, "masks/a.png": MASK, "masks/a_1.png": BLACK}, (1, 1), marked=TRUTH),
     Form("list", "commas, LF", listed("image,label", "{0},{1}", end="\n"), (2, 3)),
     Form("list", "semicolons, `sep=;`, BOM", listed("sep=;\r\nimage;label", "{0};{1}", "utf-8-sig"), (2, 3)),
     Form("list", "tabs, UTF-16 (Excel's Unicode text)", listed("image\tlabel", "{0}\t{1}", "utf-16", "list.txt"), (2, 3)),
     Form("list", "UTF-16 without a mark", listed("image\tlabel", "{0}\t{1}", "utf-16-le"), (2, 3)),
     Form("list", "Chinese: 合格, 不良", {**listed("", "{0}"), "list.csv": "image,label\n" + "".join(f"{path},{'合格不良'[2 * label:][:2]}\n" for path, label in ROWS)}, (2, 3)),
     Form("list", "German: Datei, Ergebnis, n.i.O., Windows-1252", listed("Datei;Prüfergebnis;Ergebnis", "{0};ü{1};{1},0", "cp1252"), (2, 3)),
+    Form("list", "Chinese, GBK", {path: PHOTO for path, _ in CHINESE} | {"list.csv": "图片,标签\n".encode("gbk") + "".join(f"{path},{'合格不良'[2 * label:][:2]}\n" for path, label in CHINESE).encode("gbk")}, (2, 1)),
+    Form("list", "Chinese names alone, GBK", {path: PHOTO for path, _ in CHINESE} | {"list.csv": "".join(f"{path},{label}\n" for path, label in CHINESE).encode("gbk")}, (2, 1)),
+    Form("list", "Japanese, Shift-JIS", listed("画像,判定", "{0},{1}", "cp932"), (2, 3)),
+    Form("list", "Russian: годен, брак, Windows-1251", {**listed("", "{0}"), "list.csv": ("файл;результат\n" + "".join(f"{path};{('годен', 'брак')[label]}\n" for path, label in ROWS)).encode("cp1251")}, (2, 3)),
+    Form("list", "names with umlauts of DOS (code page 850)", listed("image,label", "{0},{1}", "cp850", rows=ACCENTS), (2, 3)),
+    Form("list", "bytes of no encoding", {**ONE_BAD, "list.csv": b"image,label\n\xff\xff\x81\x98.png,1\n"}, (2, 1), "is not UTF-8, and no word in it tells"),
+    Form("list", "labels -1 and 1", {**listed("", "{0}"), "list.csv": "image,label\n" + "".join(f"{path},{2 * label - 1}\n" for path, label in ROWS)}, (2, 3), "1 is taken as anomalous"),
+    Form("list", "labels -1 and 1 in a column `good`", {**listed("", "{0}"), "list.csv": "image,good\n" + "".join(f"{path},{1 - 2 * label}\n" for path, label in ROWS)}, (2, 3)),
+    Form("list", "labels -1, 0 and 1", {**listed("", "{0}"), "list.csv": "image,label\ngood/0.png,-1\ngood/1.png,0\nbad/0.png,1\n"}, "unknown label '-1'"),
+    Form("list", "runs (Severstal: ImageId, ClassId, EncodedPixels)", {**MARKS, "list.csv": f"ImageId,ClassId,EncodedPixels\na.png,1,{kaggle(LEFT)}\na.png,3,{kaggle(RIGHT)}\n"}, (1, 1), marked=TRUTH),
+    Form("list", "runs (Severstal: ImageId_ClassId)", {**MARKS, "list.csv": f"ImageId_ClassId,EncodedPixels\na.png_1,{kaggle(TRUTH)}\na.png_2,\nb.png_1,\n"}, (1, 1), marked=TRUTH),
+    Form("list", "runs (Airbus: every picture, empty where nothing is)", {**MARKS, "list.csv": f"ImageId,EncodedPixels\na.png,{kaggle(LEFT)}\na.png,{kaggle(RIGHT)}\nb.png,\n"}, (1, 1), marked=TRUTH),
+    Form("list", "runs (TGS: id, rle_mask)", {**MARKS, "list.csv": f"id,rle_mask\na,{kaggle(TRUTH)}\nb,\n"}, (1, 1), marked=TRUTH),
+    Form("list", "relative runs (SIIM-ACR)", {**MARKS, "list.csv": "ImageId,EncodedPixels\na,100 3 50 4\nb,-1\n"}, "begins within the one before it"),
+    Form("list", "runs beyond the picture", {**MARKS, "list.csv": "ImageId,EncodedPixels\na,430 9\nb,-1\n"}, "end at pixel 438, its image has 24 x 18"),
     Form("list", "quoted, backslashes", listed('"image","label"', '"{w}","{1}"'), (2, 3)),
     Form("list", "no header", listed("", "{0},{1}"), (2, 3)),
     Form("list", "titles above the header", listed("Line 4\r\n2026-01-01\r\n\r\nimage;label", "{0};{1}"), (2, 3)),
@@ -179,7 +209,13 @@ FORMS = (
     Form("CVAT for video", "tracks", pair(x_xml='<annotations><track id="0" label="x"/></annotations>'), "CVAT for video"),
     Form("Pascal VOC", "boxes (XML)", {**ONE_BAD, "bad/0.xml": "<annotation><object/></annotation>"}, (2, 1), "Pascal VOC's XML"),
     Form("YOLO", "text", {**ONE_BAD, "labels/0.txt": "0 0.5 0.5 0.2 0.2\n"}, (2, 1), "YOLO's text"),
-    Form("VIA", "JSON", {**ONE_BAD, "via.json": '{"a.png1": {"regions": []}}'}, (2, 1), "none of meta.json, COCO"),
+    Form("VIA", "JSON", {**ONE_BAD, "via.json": '{"0.png1": {"filename": "0.png", "regions": []}}'}, (2, 1), "VIA: export COCO JSON"),
+    Form("VIA", "project", {**ONE_BAD, "via_project.json": '{"_via_settings": {}, "_via_img_metadata": {}}'}, (2, 1), "VIA: export COCO JSON"),
+    Form("V7 Darwin", "JSON, one of each picture", {**ONE_BAD, "bad/0.json": '{"version": "2.0", "item": {"name": "0.png"}, "annotations": []}'}, (2, 1), "V7 Darwin: export COCO JSON"),
+    Form("Label Studio", "JSON", {**ONE_BAD, "project.json": '[{"id": 1, "data": {"image": "0.png"}, "annotations": []}]'}, (2, 1), "Label Studio: export COCO JSON"),
+    Form("CreateML", "JSON", {**ONE_BAD, "_annotations.createml.json": '[{"image": "0.png", "annotations": []}]'}, (2, 1), "CreateML: export COCO JSON"),
+    Form("MATLAB, NumPy, HDF5", "beside the pictures", {**ONE_BAD, "gt.mat": b"MATLAB 5.0", "gt.npy": b"\x93NUMPY", "gt.h5": b"\x89HDF"}, (2, 1), "gt.mat is not used"),
+    Form("others", "JSON of no known tool", {**ONE_BAD, "notes.json": '{"a": 1}'}, (2, 1), "none of meta.json, COCO"),
 )  # fmt: skip
 
 

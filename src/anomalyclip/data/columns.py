@@ -11,16 +11,20 @@ _COLUMNS = {
     "image": "image img images img_path image_path image_file image_name image_filename img_name imagefile file "
     "file_name filename filepath file_path path name id image_id picture photo frame input bild bilddatei bildname "
     "bildpfad datei dateiname dateipfad pfad foto aufnahme fichier nom_fichier imagen archivo ruta immagine percorso "
-    "imagem arquivo afbeelding bestand bestandsnaam",
+    "imagem arquivo afbeelding bestand bestandsnaam image_id_class_id "
+    "图片 图像 文件 文件名 画像 ファイル ファイル名 "
+    "이미지 파일 파일명 файл изображение снимок",
     "label": "label labels anomaly anomalous is_anomaly is_anomalous is_defect is_defective target y gt truth "
     "ground_truth class_label label_index status state result verdict decision judgement judgment defective faulty "
     "bad ng nok klasse_label bewertung ergebnis urteil befund zustand fehlerhaft defekt anomalie anormal etiquette "
-    "etiqueta etichetta resultat resultado risultato ausschuss",
+    "etiqueta etichetta resultat resultado risultato ausschuss "
+    "标签 结果 判定 ラベル 結果 라벨 결과 판정 метка результат",
     "normal": "normal is_normal good is_good ok is_ok pass passed gut in_ordnung io bon bueno buono quality qualitaet "
     "qualitat qualite calidad healthy clean intact accept accepted approved conform conforming konform fehlerfrei "
     "defect_free no_defect no_anomaly non_defective without_defect sain sano 良品 合格 正常",
     "mask": "mask masks mask_path mask_file mask_name mask_filename segmentation ground_truth_path gt_path gt_mask "
     "annotation_path maske maskendatei maskenpfad masque mascara maschera",
+    "runs": "encoded_pixels rle rles rle_mask mask_rle run_length_encoding",
     "class": "class cls_name class_name object category product part material item klasse objekt produkt teil bauteil "
     "werkstoff classe clase oggetto",
     "kind": "kind specie_name defect defect_type defect_class defect_name fault fault_type anomaly_type anomaly_class "
@@ -71,6 +75,12 @@ LABEL_WORDS = tuple(_LABEL_OF)
 def column_of(name: str) -> str:
     """Our name of a column; its own, folded, where we have none."""
     return _COLUMN_OF.get(plain(name), name.strip().casefold())
+
+
+def is_word_of_lists(text: str) -> bool:
+    """Whether a cell is one of the words above."""
+    word = plain(text)
+    return word in _COLUMN_OF or word in _LABEL_OF
 
 
 def label_of(text: str) -> int | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from anomalyclip.data.dataset import ANOMALOUS, GOOD, NORMAL, Dataset, Item
-from anomalyclip.data.masks import DrawnMask, Mask, mask_paths
+from anomalyclip.data.masks import DrawnMask, Mask, MaskFiles, mask_paths
 from anomalyclip.data.pairing import pair
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
@@ -59,8 +59,10 @@ class Draft:
 
         label: of all of them; None lets each one's mask tell: an image whose mask is black is normal.
         """
-        pairing = pair(images, masks, several, base)
+        pairing = pair(images, masks, several, base, numbered=not self.published)
         found = [pairing.masks.get(image) for image in images]
+        if together := sum(isinstance(mask, MaskFiles) for mask in found):
+            self.notes.append(f"class {class_name}: {together} images have several masks, which count together")
         labels = self.labels_of(found) if label is None else [label] * len(images)
         for image, mask, own in zip(images, found, labels, strict=True):
             self.add(image, mask if label is not None or own == ANOMALOUS else None, own, class_name, kind)

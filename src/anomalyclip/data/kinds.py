@@ -83,7 +83,7 @@ def _from_common_folder(
     draft: Draft, images: Sequence[Path], masks: Sequence[Path], class_name: str, kind: str
 ) -> None:
     """Masks of several kinds in one folder: what one kind leaves over belongs to another."""
-    pairing = pair(images, masks)
+    pairing = pair(images, masks, numbered=not draft.published)
     for image in images:
         draft.add(image, pairing.masks.get(image), ANOMALOUS, class_name, kind)
     draft.problems += [f"class {class_name}: {note}" for note in pairing.notes]

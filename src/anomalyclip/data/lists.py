@@ -55,7 +55,7 @@ def find_list(root: Path, split: str) -> Lists:
         if path.suffix.lower() in _OTHER_TEXTS:
             continue
         try:
-            table = with_inferred_columns(open_table(path), places)
+            table = with_inferred_columns(open_table(path, places), places)
         except InputError as error:
             if path.suffix.lower() in TABLES:
                 unused.append(f"{shown} is not used ({error})")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from anomalyclip.data.beside import as_one, masks_of_names
 from anomalyclip.data.dataset import NORMAL
 from anomalyclip.data.draft import Draft
 from anomalyclip.data.folder_names import PHASES
 from anomalyclip.data.layouts import ClassTree, FlatTree, ImagesAndMasks, Layout
-from anomalyclip.data.pairing import child, folded, pictures
+from anomalyclip.data.pairing import child, pictures
 
 
 @dataclass(frozen=True)
@@ -29,15 +30,9 @@ class MasksAmongImages:
             return phase if self._pairs(phase) else None
         return root if split == "test" and self._pairs(root) else None
 
-    def _pairs(self, folder: Path) -> dict[Path, Path]:
-        """Image -> its mask."""
-        by_stem = {folded(path.stem): path for path in pictures(folder)}
-        return {
-            image: by_stem[stem + ending]
-            for stem, image in by_stem.items()
-            for ending in self.endings
-            if stem + ending in by_stem
-        }
+    def _pairs(self, folder: Path) -> dict[Path, list[Path]]:
+        """Image -> its masks."""
+        return masks_of_names(pictures(folder), self.endings)
 
     def fits(self, root: Path) -> bool:
         return self._folder(root, "test") is not None
@@ -51,11 +46,13 @@ class MasksAmongImages:
             return
         draft.pixel_level = True
         pairs = self._pairs(folder)
-        images = [path for path in pictures(folder) if path not in pairs.values()]
-        labels = dict(zip(pairs, draft.labels_of(list(pairs.values())), strict=True))
+        taken = {path for files in pairs.values() for path in files}
+        images = [path for path in pictures(folder) if path not in taken]
+        masks = {image: as_one(files) for image, files in pairs.items()}
+        labels = dict(zip(masks, draft.labels_of(list(masks.values())), strict=True))
         for image in images:
             label = labels.get(image, NORMAL)
-            draft.add(image, pairs[image] if label else None, label, root.name)
+            draft.add(image, masks[image] if label else None, label, root.name)
         without = [image for image in images if image not in pairs]
         draft.problem_files("images without a mask beside them (they count as normal)", without)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from anomalyclip.io.scanning import Entry, Kind, is_litter, scan
 
 #: What mask names add to the image's stem, the commonest first; "" is the same stem with any suffix.
 CONVENTIONS = ("_mask", "", "_label", "_gt", "_segmentation", "_anno")
+#: What tells several masks of one image apart: a number behind a separator, or behind a word for masks.
+_NUMBERED = re.compile(r"(.+_(?:mask|label|gt|segmentation|anno))\d{1,4}|(.+)[_. -]\(?\d{1,4}\)?")
 #: Folders in which masks lie, in lower case.
 MASK_PLACES = ("ground_truth", "masks", "mask", "label", "labels", "annotation", "annotations", "segmentation", "gt")
 
@@ -27,12 +30,18 @@ class Pairing:
 
 
 def pair(
-    images: Sequence[Path], masks: Sequence[Path], several: Sequence[Path] = (), base: Path | None = None
+    images: Sequence[Path],
+    masks: Sequence[Path],
+    several: Sequence[Path] = (),
+    base: Path | None = None,
+    *,
+    numbered: bool = False,
 ) -> Pairing:
     """Pair by stem, letter case and Unicode form aside. The convention that fits most of the images is tried first.
 
     several: folders, each of which holds the masks of the image that it is called after. base: where images lie in
-    subfolders of it, a mask of the same subfolder goes before others of its name.
+    subfolders of it, a mask of the same subfolder goes before others of its name. numbered: NAME_0.png, NAME_1.png or
+    NAME_mask.png, NAME_mask_1.png that belong to no other image count together.
 
     >>> [mask.name for mask in pair([Path("a.b.JPG")], [Path("m/c.png"), Path("m/a.b_mask.png")]).masks.values()]
     ['a.b_mask.png']
@@ -59,13 +68,43 @@ def pair(
             found[image] = files[0] if len(files) == 1 else MaskFiles(tuple(files))
         if len(options) > 1:
             notes.append(f"{image.name} has {len(options)} masks of that name; {_best(image, options).name} is used")
-    used = [mask for mask in found.values() if isinstance(mask, Path)]
+    if numbered:
+        _add_numbered(found, stems, by_stem)
+    used = [mask for one in found.values() for mask in (one.files if isinstance(one, MaskFiles) else (one,))]
     if len(set(used)) < len(used):
         shared = next(mask for mask in used if used.count(mask) > 1)
         notes.append(f"several images share the mask {shared.name}; give each image a name of its own")
     taken = set(used)
     lost = [folder for folder in several if folded(folder.name) not in stems.values()]
     return Pairing(found, (*(mask for mask in sorted(masks) if mask not in taken), *lost), tuple(notes))
+
+
+def _add_numbered(
+    found: dict[Path, Path | MaskFiles], stems: Mapping[Path, str], by_stem: Mapping[str, Sequence[Path]]
+) -> None:
+    """Give images the masks of their names with a number behind, which are no other image's."""
+    taken = {mask for one in found.values() for mask in (one.files if isinstance(one, MaskFiles) else (one,))}
+    image_of = {stem: image for image, stem in stems.items()}
+    more: dict[Path, list[Path]] = defaultdict(list)
+    for stem, files in by_stem.items():
+        name = without_number(stem)
+        image = next((image_of[n] for end in CONVENTIONS if (n := name.removesuffix(end)) in image_of), None)
+        if name != stem and image is not None and not taken.intersection(files):
+            more[image] += files
+    for image, files in more.items():
+        one = found.get(image)
+        all_of = (*(one.files if isinstance(one, MaskFiles) else (one,) if one else ()), *files)
+        found[image] = MaskFiles(all_of) if len(all_of) > 1 else all_of[0]
+
+
+def without_number(stem: str) -> str:
+    """A mask's name without the number that tells it from others of its image; as it is where it has none.
+
+    >>> without_number("007_1"), without_number("a_mask2"), without_number("a (1)_mask_1"), without_number("img12")
+    ('007', 'a_mask', 'a (1)_mask', 'img12')
+    """
+    found = _NUMBERED.fullmatch(stem)
+    return (found[1] or found[2]) if found else stem
 
 
 def folded(name: str) -> str:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from anomalyclip.data.draft import Draft
-from anomalyclip.data.masks import MaskFiles
+from anomalyclip.data.masks import DrawnMask, Mask, MaskFiles
 
 
 class Found(NamedTuple):
     """What a row says of an image that is there."""
 
     image: Path
-    mask: Path | None
+    mask: Path | DrawnMask | None
     label: int
     class_name: str
     kind: str
@@ -24,7 +25,7 @@ class Merged(NamedTuple):
     """The same of all rows about an image."""
 
     image: Path
-    mask: Path | MaskFiles | None
+    mask: Mask | None
     label: int
     class_name: str
     kind: str
@@ -43,12 +44,11 @@ def once_each(rows: Sequence[Found], draft: Draft, name: str) -> list[Merged]:
         if len({row.label for row in same}) > 1:
             contradicting.append(same[0].image)
             continue
-        masks = tuple(dict.fromkeys(row.mask for row in same if row.mask is not None))
         kinds = {row.kind for row in same}
         first = Merged(*same[0])
         merged.append(
             first._replace(
-                mask=MaskFiles(masks) if len(masks) > 1 else masks[0] if masks else None,
+                mask=_together(list(dict.fromkeys(row.mask for row in same if row.mask is not None))),
                 kind=first.kind if len(kinds) == 1 else "combined",
             )
         )
@@ -57,3 +57,12 @@ def once_each(rows: Sequence[Found], draft: Draft, name: str) -> list[Merged]:
     if repeated:
         draft.notes.append(f"{repeated} images have several rows in {name} and are used once each")
     return merged
+
+
+def _together(masks: Sequence[Path | DrawnMask]) -> Mask | None:
+    """The masks of one image, which count together: of files where there are some, else of the list's own runs."""
+    files = tuple(mask for mask in masks if isinstance(mask, Path))
+    drawn = [mask for mask in masks if isinstance(mask, DrawnMask)]
+    if files or not drawn:
+        return MaskFiles(files) if len(files) > 1 else files[0] if files else None
+    return replace(drawn[0], shapes=tuple(shape for mask in drawn for shape in mask.shapes))

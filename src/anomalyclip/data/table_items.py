@@ -9,9 +9,11 @@ from pathlib import Path
 from anomalyclip.data.columns import is_empty
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL
 from anomalyclip.data.draft import Draft
+from anomalyclip.data.masks import DrawnMask
 from anomalyclip.data.places import Places
 from anomalyclip.data.repeated import Found, Merged, once_each
-from anomalyclip.data.row_labels import labels_of_rows
+from anomalyclip.data.row_labels import SIGNED, is_signed, labels_of_rows
+from anomalyclip.data.run_cells import FORM, marks_nothing, mask_of, without_class
 from anomalyclip.data.second_opinions import tell_contradictions
 from anomalyclip.data.tables import ROLES, Table, labelling, open_table, with_inferred_columns
 from anomalyclip.errors import InputError
@@ -32,27 +34,42 @@ class _Listed:
 def read_table(path: Path, draft: Draft, class_name: str | None = None, table: Table | None = None) -> None:
     """A CSV that lists images with labels, and perhaps masks, classes, kinds and splits; paths relative to the root.
 
-    Without a column of labels, a column of kinds or of masks tells: what has no kind, or whose mask is empty or black,
-    is normal.
+    Without a column of labels, one of runs, kinds or masks tells: what has none, or whose mask is black, is normal. A
+    list of runs that names marked images alone makes the others of their folders normal ones.
     """
-    table = table or with_inferred_columns(open_table(path), Places(draft.root))
+    if table is None:
+        below = Places(draft.root)
+        table = with_inferred_columns(open_table(path, below), below)
     by = labelling(table.names)
     if "image" not in table.names or by is None or len(set(table.names)) < len(table.names):
         found = printable(", ".join(table.names)) or "none"
         raise InputError(f"{printable(path)}, line 1: {_NEEDED}; found {found}")
     rows = list(table.rows())
     labels = labels_of_rows(printable(path), rows, by)
+    if by == "label" and is_signed([row[by] for _, row in rows]):
+        draft.problems.append(f"{printable(path.name)}: {SIGNED}")
     places = Places(draft.root, path.parent if path.parent.is_relative_to(draft.root) else None)
     listed = _Listed()
     for (line, row), (label, kind) in zip(rows, labels, strict=True):
-        _take(row, f"{printable(path)}, line {line}", label, kind, places, draft, listed, class_name or draft.root.name)
+        where = f"{printable(path)}, line {line}"
+        _take(row, where, label, kind, places, draft, listed, class_name or draft.root.name, path)
     images = {one.image for one in listed.used}
+    if by == "runs":  # an empty cell says "not of this class" where the same image has marks in another row
+        marked = {one.image for one in listed.used if one.label}
+        listed.used = [one for one in listed.used if one.label or one.image not in marked]
     merged = [Merged(*one) for one in listed.used] if draft.published else once_each(listed.used, draft, path.name)
     for one in merged:
         draft.add(*one)
     _tell(draft, table, by, listed, len(rows))
     if not draft.published:
         tell_contradictions(draft, table, by, rows, [label for label, _ in labels])
+    if by == "runs" and images and all(one.label for one in listed.used) and not draft.published:
+        folders = {image.parent for image in images}
+        others = [image for image in places.images() if image not in images and image.parent in folders]
+        for image in others:
+            draft.add(image, None, NORMAL, class_name or draft.root.name)
+        draft.notes.append(f"{len(others)} images that {path.name} does not list count as normal: it lists marks only")
+        images |= set(others)
     if not draft.published and "split" not in table.names and images:
         unlisted = [image for image in places.images() if image not in images and image not in draft.masks()]
         draft.problem_files(f"images that {path.name} does not list (not used)", unlisted)
@@ -70,25 +87,30 @@ def _take(
     draft: Draft,
     listed: _Listed,
     class_name: str,
+    source: Path,
 ) -> None:
-    """One row, into what is listed. where: the file and the line, for people. Raises InputError."""
-    mask_text = row.get("mask", "")
-    draft.pixel_level |= not is_empty(mask_text)
+    """One row of the list `source`, into what is listed. where: file and line, for people. Raises InputError."""
+    mask_text, runs = row.get("mask", ""), row.get("runs", "")
+    draft.pixel_level |= not is_empty(mask_text) or not marks_nothing(runs)
     if _other_split(row.get("split", ""), draft.split):
         return
-    image = places.find(row["image"], where)
-    mask = None
+    name, its_class = without_class(row["image"]) if "runs" in row else (row["image"], row.get("kind", ""))
+    its_class = its_class or row.get("kind", row.get("classid", "") if "runs" in row else "")
+    image = places.find(name, where)
+    mask: Path | DrawnMask | None = None
     if not is_empty(mask_text):
         mask = places.find(mask_text, where, mask=True) or places.find(mask_text, where)
     if image is None:
-        listed.missing.append(row["image"])
+        listed.missing.append(name)
         return
+    if mask is None and not marks_nothing(runs):
+        mask = mask_of(runs, image, source, where)
     if mask is None and not is_empty(mask_text):
         listed.lost.append(mask_text)
     if label is None:
-        label = NORMAL if mask is None else draft.labels_of([mask])[0]
+        label = NORMAL if mask is None else draft.labels_of([mask])[0]  # of runs: anomalous
         mask = mask if label == ANOMALOUS else None
-    kind = kind or ("" if is_empty(row.get("kind", "")) else row.get("kind", ""))
+    kind = kind or ("" if is_empty(its_class) else its_class)
     listed.used.append(Found(image, mask, label, row.get("class") or class_name, kind if label else ""))
 
 
@@ -100,6 +122,7 @@ def _tell(draft: Draft, table: Table, by: str, listed: _Listed, rows: int) -> No
         raise InputError(
             f"{printable(table.path)}: none of the {rows} listed images exists, such as "
             f"{printable(listed.missing[0])}{held}. Correct the paths, relative to {printable(draft.root)}"
+            f"{_perhaps_encoded(table)}"
         )
     draft.problem_names("listed images that do not exist (not used)", listed.missing)
     if not draft.published:
@@ -108,7 +131,14 @@ def _tell(draft: Draft, table: Table, by: str, listed: _Listed, rows: int) -> No
         draft.notes.append(
             f"labels are read from {draft.show(table.path)} ({table.form}; {header})"
             + ("; masks tell the labels" if by == "mask" else "")
+            + (f"; {FORM}" if "runs" in table.names else "")
         )
+
+
+def _perhaps_encoded(table: Table) -> str:
+    if table.text.isascii() or table.form.startswith("UTF"):
+        return ""
+    return f"; the list was read as {table.form.partition(',')[0]}: save it as UTF-8 if that is wrong"
 
 
 def _such_as(draft: Draft, images: Sequence[Path]) -> str:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from anomalyclip.data.columns import column_of, is_of_a_model, label_of, plain
+from anomalyclip.data.columns import column_of, is_of_a_model, is_word_of_lists, label_of, plain
 from anomalyclip.data.places import Places
+from anomalyclip.data.row_labels import is_signed
 from anomalyclip.data.text import decode, read_bytes
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
@@ -19,7 +20,7 @@ from anomalyclip.io.names import printable
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _BLANK = " "  # between path and label in plain texts, where a line holds no other separator
 _SEP_LINE = re.compile(r'^"?sep=(.)"?\s*$', re.IGNORECASE)
-ROLES = ("image", "label", "normal", "mask", "class", "kind", "split")
+ROLES = ("image", "label", "normal", "runs", "mask", "class", "kind", "split")
 #: Columns of boxes may happen to hold zeros and ones only, and are no labels.
 _BOX_WORDS = """
     x y w h x0 y0 x1 y1 x2 y2 xmin ymin xmax ymax xtl ytl xbr ybr width height left top right bottom area
@@ -29,6 +30,7 @@ _BOXES = frozenset(_BOX_WORDS.split())
 _CORNERS = 4  # columns that a box has
 _MOST_TITLES = 30  # lines in which a header is looked for
 _MOST_COMMENTS = 100_000  # lines above it
+_LONGEST_CELL = 1 << 24  # characters: the runs of a large mask
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Table:
         lines = io.StringIO(self.text, newline="")
         for _ in range(self.skipped):
             lines.readline()
+        csv.field_size_limit(_LONGEST_CELL)
         reader = csv.reader(lines, delimiter=self.delimiter, strict=True, skipinitialspace=self.delimiter == _BLANK)
         try:
             for number, row in enumerate(reader):
@@ -72,10 +75,17 @@ class Table:
             raise InputError(f"{shown}, line {line}: not valid CSV ({error}); write it anew") from error
 
 
-def open_table(path: Path) -> Table:
-    """Tell encoding, separator and columns. Raises InputError where the file cannot be read as text."""
+def open_table(path: Path, places: Places | None = None) -> Table:
+    """Tell encoding, separator and columns. Raises InputError where the file cannot be read as text.
+
+    places: where the pictures are, whose names tell an encoding that no mark does.
+    """
+
+    def known(cell: str) -> bool:
+        return is_word_of_lists(cell) or (places is not None and _is_file(cell, places))
+
     try:
-        text, encoding = decode(read_bytes(path))
+        text, encoding = decode(read_bytes(path), known)
     except InputError as error:
         raise error if printable(path) in str(error) else InputError(f"{printable(path)}: {error}") from error
     lines = _beginning(text)
@@ -143,7 +153,7 @@ def with_inferred_columns(table: Table, places: Places) -> Table:
             name
             for name in (*free, *(["class"] if "class" in names else []))
             if name in names and (len(boxes) < _CORNERS or name not in boxes)
-            if rows and all(label_of(row[name]) is not None for row in rows)
+            if rows and (all(label_of(row[name]) is not None for row in rows) or is_signed([row[name] for row in rows]))
         ]
         if len(labels) == 1:
             names[names.index(labels[0])] = "label"
@@ -211,7 +221,7 @@ def _our_names(header: Sequence[str]) -> tuple[str, ...]:
 
 def labelling(names: Sequence[str]) -> str | None:
     """The column that says who is anomalous, the surest first."""
-    return next((name for name in ("label", "normal", "kind", "mask") if name in names), None)
+    return next((name for name in ("label", "normal", "runs", "kind", "mask") if name in names), None)
 
 
 def is_list(names: Sequence[str]) -> bool:

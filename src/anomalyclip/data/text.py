@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import re
+from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 from anomalyclip.errors import InputError
@@ -18,6 +21,22 @@ _MARKS = (  # the longer ones first: UTF-32's begins as UTF-16's does
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _SEEN = 4096  # bytes that tell UTF-16 without a mark
+#: Encodings of before Unicode, which no mark tells: the one in which most words are known counts, the first of equals.
+_LEGACY = {
+    "cp1252": "Windows-1252",
+    "gb18030": "GBK",
+    "cp932": "Shift-JIS",
+    "cp949": "EUC-KR",
+    "big5": "Big5",
+    "cp1251": "Windows-1251",
+    "cp1250": "Windows-1250",
+    "koi8-r": "KOI8-R",
+    "cp850": "DOS (code page 850)",
+    "cp866": "DOS (code page 866)",
+    "mac-roman": "Mac Roman",
+}
+_CELL = re.compile(r'[^,;\t|"\r\n]+')
+_MOST_CELLS = 400  # that are looked up to tell the encoding
 
 
 def read_bytes(path: Path) -> bytes:
@@ -32,8 +51,11 @@ def read_bytes(path: Path) -> bytes:
         raise InputError(f"cannot read {printable(path)}: {error.strerror or error}; check the path") from error
 
 
-def decode(data: bytes) -> tuple[str, str]:
-    """(text, encoding): by the byte order mark, else UTF-8, else UTF-16 by its zeros, else Windows-1252.
+def decode(data: bytes, known: Callable[[str], bool] | None = None) -> tuple[str, str]:
+    """(text, encoding): by the byte order mark, else UTF-8, else UTF-16 by its zeros, else the legacy encoding in which
+    most cells are `known` (words of lists, files that are there), Windows-1252 where none is.
+
+    Raises InputError: of no encoding that can be told.
 
     >>> decode("grün".encode("cp1252"))
     ('grün', 'Windows-1252')
@@ -52,7 +74,23 @@ def decode(data: bytes) -> tuple[str, str]:
     try:
         return data.decode("utf-8"), "UTF-8"
     except UnicodeDecodeError:
-        return data.decode("cp1252", "replace"), "Windows-1252"
+        return _legacy(data, known or (lambda _: False))
+
+
+def _legacy(data: bytes, known: Callable[[str], bool]) -> tuple[str, str]:
+    best, most = None, -1
+    for encoding, name in _LEGACY.items():
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        cells = (cell.strip() for cell in _CELL.findall(text) if not cell.isascii())
+        if (found := sum(map(known, islice(cells, _MOST_CELLS)))) > most:
+            best, most = (text, name), found
+    if best is None or (most <= 0 and best[1] != _LEGACY["cp1252"]):
+        names = ", ".join([*_LEGACY.values()][:4])
+        raise InputError(f"its text is not UTF-8, and no word in it tells which of {names} or others; save it as UTF-8")
+    return best
 
 
 def read_text(path: Path) -> str:

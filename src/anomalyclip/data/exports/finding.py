@@ -12,6 +12,7 @@ from anomalyclip.data.exports.coco import is_coco, read_coco
 from anomalyclip.data.exports.cvat import read_cvat
 from anomalyclip.data.exports.labelme import is_labelme, read_labelme
 from anomalyclip.data.exports.marks import Annotations
+from anomalyclip.data.exports.others import other_tool
 from anomalyclip.data.exports.supervisely import is_project, is_supervisely, read_supervisely
 from anomalyclip.data.exports.xml import root_of
 from anomalyclip.data.pairing import entries, folded
@@ -42,8 +43,16 @@ def find_annotations(root: Path, split: str, only: Path | None = None) -> tuple[
     places = Places(root, split=split)
     files = [only] if only is not None else _files(root)
     beside: list[Path] = []
+    others: dict[str, list[Path]] = {}
     for path in _of_split([path for path in files if path.suffix.lower() == ".json"], root, split):
-        _read_json(path, root, places, found, unused, beside)
+        _read_json(path, root, places, found, unused, beside, others)
+    for tool, named in others.items():
+        what = (
+            f"{len(named)} files such as {_below(named[0], root)} are"
+            if len(named) > 1
+            else f"{_below(named[0], root)} is"
+        )
+        unused.append(f"{what} not used ({tool}: export COCO JSON instead, which is read)")
     if beside:
         forms = ", ".join(tool for tool, _, _ in _JSON)
         unused.append(f"{len(beside)} files such as {_below(beside[0], root)} are not used (they are none of {forms})")
@@ -93,9 +102,16 @@ def _of_split(files: list[Path], root: Path, split: str) -> list[Path]:
 
 
 def _read_json(
-    path: Path, root: Path, places: Places, found: Annotations, unused: list[str], beside: list[Path]
+    path: Path,
+    root: Path,
+    places: Places,
+    found: Annotations,
+    unused: list[str],
+    beside: list[Path],
+    others: dict[str, list[Path]],
 ) -> None:
-    """Add an export's marks, or say why not: in `unused`, or in `beside` where it is called like a picture."""
+    """Add an export's marks, or say why not: in `unused`, in `others` by the tool that wrote it, in `beside` where it
+    is called like a picture."""
     shown = printable(path)
     try:
         content = json.loads(read_text(path))
@@ -108,6 +124,9 @@ def _read_json(
             if tool not in found.tools:
                 found.tools.append(tool)
             return
+    if (tool_of := other_tool(content)) is not None:
+        others.setdefault(tool_of, []).append(path)
+        return
     ours = isinstance(content, dict) and ("train" in content or "test" in content or "families" in content)
     if path.parent == root and not is_project(content) and not ours:
         forms = ", ".join(tool for tool, _, _ in _JSON)
