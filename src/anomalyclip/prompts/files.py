@@ -15,11 +15,13 @@ from typing import Annotated
 from torch import Tensor
 
 from anomalyclip.clip.safetensors_header import read_header
+from anomalyclip.clip.wrappings import bare, bare_name
 from anomalyclip.errors import AnomalyClipError, PromptError, WeightsError
+from anomalyclip.io.refused_kinds import refused_kind
 from anomalyclip.prompts.bounded import read_bounded, write_atomic
-from anomalyclip.prompts.content import PromptFile
+from anomalyclip.prompts.content import CTX_NAMES, PromptFile
 from anomalyclip.prompts.metadata import HEADS_KEY, LINEAR_KEY, METADATA_KEY, PromptMetadata, check_ranges
-from anomalyclip.prompts.published import parse_published
+from anomalyclip.prompts.published import from_state, learned, parse_published
 from anomalyclip.prompts.settings import PromptSettings
 from anomalyclip.settings.scoring import without_later
 
@@ -82,6 +84,8 @@ def _parse(data: bytes, path: str) -> PromptFile:
     text = _metadata_text(data, path)
     try:
         tensors = load(data)
+        if text is None:  # a checkpoint of the authors, saved as safetensors
+            return from_state(learned(bare(tensors)), path)
     except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
         raise PromptError(f"the prompt file {path} is damaged ({error}); fetch or save it again") from error
     header = _read_header(text, path)
@@ -95,12 +99,13 @@ def _as_float32(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
 
 
-def _metadata_text(data: bytes, path: str) -> str:
-    """Our metadata string out of the checked safetensors header."""
+def _metadata_text(data: bytes, path: str) -> str | None:
+    """Our metadata string out of the checked safetensors header; None for tensors of the authors' learner."""
     if len(data) < 9 or data[8:9] != b"{":
-        raise PromptError(f"{path} is no prompt file: expected our .safetensors or the authors' .pth")
+        raise PromptError(f"{path} is no prompt file: {_what_it_is(data)}")
     try:
-        metadata = read_header(io.BytesIO(data), len(data), path).metadata
+        header = read_header(io.BytesIO(data), len(data), path)
+        metadata = header.metadata
     except WeightsError as error:
         raise PromptError(f"the prompt file {error}") from error
     if METADATA_KEY in metadata:
@@ -112,10 +117,21 @@ def _metadata_text(data: bytes, path: str) -> str:
             f"{path} holds the linear layers of VAND, not prompts; that baseline is judged by"
             f" anomalyclip evaluate DATA --prompts vand:{path}"
         )
+    if any(bare_name(name).endswith(CTX_NAMES) for name in header.tensors):
+        return None
     raise PromptError(
         f"{path} is no prompt file: its header lacks {METADATA_KEY!r};"
         " a plain safetensors file holds weights, pass it as the model instead"
     )
+
+
+def _what_it_is(data: bytes) -> str:
+    if data[:1] == b"\x80":
+        return "it is a pickle (torch.save of before version 1.6); load it where it comes from and save it again"
+    kind = refused_kind(data[:264])
+    if kind is None:
+        return "expected our .safetensors or the authors' .pth"
+    return f"it is {kind.name}" + (f"; {kind.remedy}" if not kind.picture else "")
 
 
 @dataclass(frozen=True)

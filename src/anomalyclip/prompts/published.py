@@ -64,7 +64,18 @@ def parse_published(
     round_deep_to_half: bool = True,
 ) -> PromptFile:
     """:func:`read_published` for bytes already in memory; ``path`` is for messages."""
-    state = _check_keys(_unpack(data, path), path)
+    return from_state(_unpack(data, path), path, normal_words, abnormal_words, round_deep_to_half)
+
+
+def from_state(
+    named: dict[str, Tensor],
+    path: str,
+    normal_words: str = PromptSettings.normal_words,
+    abnormal_words: str = PromptSettings.abnormal_words,
+    round_deep_to_half: bool = True,
+) -> PromptFile:
+    """The same for the tensors of such a checkpoint, by their names."""
+    state = _check_keys(named, path)
     n_ctx, width = _matrix(state["ctx_pos"], path, "ctx_pos")
     deep = [f"{DEEP_PREFIX}{index}" for index in range(sum(name.startswith(DEEP_PREFIX) for name in state))]
     deep_length = _matrix(state[deep[0]], path, deep[0])[0] if deep else 1
@@ -137,15 +148,19 @@ def _unpack(data: bytes, path: str) -> dict[str, Tensor]:
     return state
 
 
+def learned(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The prompt learner's tensors among others, by its own names; {} where there are none."""
+    inside = {name.removeprefix(_INSIDE): value for name, value in state.items() if name.startswith(_INSIDE)}
+    state = inside or state
+    return state if any(name in CTX_NAMES for name in state) else {}
+
+
 def _state(loaded: Any) -> dict[str, Any]:
     """The learner's state dict, out of what training wraps around it."""
     if isinstance(loaded, dict) and isinstance(loaded.get(TOP_KEY), dict):
         inner: dict[str, Any] = loaded[TOP_KEY]
         return bare(inner) if all(isinstance(name, str) for name in inner) else inner
-    state = unwrap(loaded, lambda value: isinstance(value, Tensor))
-    inside = {name.removeprefix(_INSIDE): value for name, value in state.items() if name.startswith(_INSIDE)}
-    state = inside or state
-    return state if any(name in CTX_NAMES for name in state) else {}
+    return learned(unwrap(loaded, lambda value: isinstance(value, Tensor)))
 
 
 def _check_keys(state: dict[str, Tensor], path: str) -> dict[str, Tensor]:
