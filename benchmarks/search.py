@@ -2,7 +2,7 @@
 
 One thread, CPU time, medians, all ways in turn in one run. The bank is what a line on pocket keeps of 25 renders of one
 kind of part (4,800 rows of 208), the queries are the 400 patches of another; and, of two such pictures, the nearest in
-each direction, which is what pictures that judge each other take.
+each direction, which is what pictures that judge each other take: packed once, as they are for all their partners.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from anomalyclip.judges.memory.seeing import see
 from anomalyclip.judges.memory.source import source_for
 from anomalyclip.native.library import kernels
 from anomalyclip.native.search import largest, packed
+from anomalyclip.native.search_u8 import Whole, bank_codes, largest_values, query_codes
 
 SHOTS = 25
 
@@ -59,12 +60,18 @@ def memory() -> dict[str, Callable[[], object]]:
     return {
         "torch.cdist and min": lambda: torch.cdist(*theirs).min(1),
         "BLAS, block by block": lambda: nearest(queries, bank, equal_norms=True),
-        "by bounds": lambda: index.nearest(queries),
+        "in 8 bits": lambda: index.nearest(queries),
     }
 
 
 def pair() -> dict[str, Callable[[], object]]:
     one, other = described(0), described(1)
+    mean, panels = one.mean(axis=0), packed(other)
+    asked, bank, whole = (
+        query_codes(one, mean),
+        bank_codes(other, mean),
+        Whole(one, other, np.zeros(len(other), np.float32)),
+    )
     theirs, columns = (torch.from_numpy(one), torch.from_numpy(other)), np.empty(len(other), np.float32)
 
     def both() -> None:
@@ -78,7 +85,8 @@ def pair() -> dict[str, Callable[[], object]]:
     return {
         "torch.cdist and both min": both,
         "BLAS and both max": by_blas,
-        "fused": lambda: largest(one, packed(other), len(other), columns=columns),
+        "fused": lambda: largest(one, panels, len(other), columns=columns),
+        "fused, in 8 bits": lambda: largest_values(asked, bank, whole, both=True),
     }
 
 

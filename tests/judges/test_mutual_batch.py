@@ -15,7 +15,6 @@ from scipy.stats import spearmanr
 from anomalyclip.judges.memory.search import unit
 from anomalyclip.judges.mutual_batch import (
     Places,
-    Shelf,
     compare,
     empty_table,
     pairs_of,
@@ -32,6 +31,7 @@ from anomalyclip.judges.mutual_fusion import (
     mutual_distances,
     scale_of,
 )
+from anomalyclip.judges.mutual_nearest import Picture, Shelf
 from anomalyclip.judges.mutual_twins import twin_groups
 
 WIDTH = 16
@@ -69,6 +69,16 @@ def test_distances_are_those_of_all_pairs_whatever_the_memory(n: int, budget: in
         exact = np.sort([cdist(one, other, "cosine").min(axis=1) for j, other in enumerate(pictures) if j != i], axis=0)
         mine = np.sort(found.values[found.starts[i] : found.starts[i + 1]], axis=1).T
         np.testing.assert_allclose(mine, exact, atol=2e-6)
+
+
+def test_threads_and_kernels_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = _batch(9)
+    counts = [len(one) for one in pictures]
+    alone, two, five = (compare(pictures.__getitem__, counts, threads=threads).values for threads in (1, 2, 5))
+    np.testing.assert_array_equal(alone, two)
+    np.testing.assert_array_equal(alone, five)
+    monkeypatch.setenv("ANOMALYCLIP_KERNELS", "0")
+    np.testing.assert_allclose(compare(pictures.__getitem__, counts).values, alone, atol=1e-6)
 
 
 @pytest.mark.parametrize(("n", "partners"), [(5, 48), (8, 48), (12, 48), (13, 6)])
@@ -122,9 +132,9 @@ def test_swapped_parts_are_found_at_their_places_only() -> None:
 def test_a_shelf_holds_two_pictures_at_least_and_no_more_bytes_than_it_may() -> None:
     loads: list[int] = []
 
-    def load(picture: int) -> np.ndarray:
+    def load(picture: int) -> Picture:
         loads.append(picture)
-        return np.zeros((10, 10), np.float32)
+        return Picture(np.zeros((10, 10), np.float32))
 
     shelf = Shelf(load, 1200)
     for picture in (0, 1, 0, 1, 2, 3, 3):

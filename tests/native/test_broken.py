@@ -40,6 +40,9 @@ bounded = partial(held.test_search_by_bounds, rows=307, queries=41, width=64)
 long_block = partial(held.test_a_block_in_int8_is_that_of_this_processor, tokens=290, width=64, heads=2, own=2)
 wide_block = partial(held.test_a_block_in_int8_is_that_of_this_processor, tokens=1, width=288, heads=9, own=1)
 
+loud_codes = partial(held.test_bounds_are_those_of_the_codes, queries=29, rows=45, width=31, loud=True)
+twin_codes = partial(held.test_what_codes_cannot_tell_apart_is_measured, queries=190, rows=430, width=24)
+
 SINGLE = {
     "sums of earlier keys are not rescaled": Broken(
         "attention_f32.h", "total[r] * keep[r] + prob", "total[r] + prob", "attention_f32.h", long_attention
@@ -67,6 +70,28 @@ SINGLE = {
     ),
 }  # fmt: skip
 INT8 = {
+    "words of 16 bits overflow": Broken(
+        "search_u8.h", "most / LARGEST_SUM > top / 127.0f ? most / LARGEST_SUM : top", "top", "search_u8.h", loud_codes
+    ),
+    "what 64 adds is not taken off": Broken(
+        "search_u8.h", "64.0f * step * (float)sum", "63.0f * step * (float)sum", "search_u8.h", loud_codes
+    ),
+    "the last half of a chunk is left out": Broken(
+        "search_u8.h",
+        "d < depth; d += CHUNK",
+        "d + CHUNK <= depth; d += CHUNK",
+        "search_u8.h",
+        partial(loud_codes, queries=41, rows=8, width=208),
+    ),
+    "columns are not measured beyond their first bound": Broken(
+        "search_u8.h", "load(here) - open, 0, 0", "load(here) - open, 1e9f, 0", "search_u8.h", twin_codes
+    ),
+    "the margin is forgotten": Broken(
+        "search_u8.h", "s->margin = job->margin[first + r];", "s->margin = 0;", "search_u8.h", twin_codes
+    ),
+    "a later block forgets what columns had": Broken(
+        "search.h", "value > job->columns[m]) job", "1) job", "search_u8.h", twin_codes
+    ),
     "zero points are not taken off": Broken(
         "gemm_u8.h", "splat(rows->zero[row + r])", "splat(0.0f)", "encoder_u8.h", long_block
     ),

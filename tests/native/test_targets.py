@@ -98,6 +98,66 @@ def test_search_by_bounds(run: Run, target: str, queries: int, rows: int, width:
     assert queries <= measured <= queries * max(1, rows // 4)
 
 
+def codes_of(vectors: np.ndarray, largest: int) -> tuple[np.ndarray, np.ndarray]:
+    """(N, D) integers and (N, 1) steps as csrc/search_u8.h says: queries to 63, a bank to 127 or full words."""
+    top = abs(vectors).max(1, keepdims=True) / np.float32(largest)
+    if largest == 127:
+        padded = np.pad(abs(vectors), [(0, 0), (0, -vectors.shape[1] % 32)])
+        words = padded.reshape(len(vectors), -1, 8, 2, 2).swapaxes(2, 3).reshape(len(vectors), -1, 16)
+        top = np.maximum(top, words.cumsum(2, dtype=np.float32)[..., -1].max(1, keepdims=True) / np.float32(252))
+    return np.floor(vectors * (np.float32(1) / top) + 0.5), top
+
+
+def filled(plus: np.ndarray, target: str) -> np.ndarray:
+    """What is added to a bank's rows, filled up to whole panels with what nothing can beat less than."""
+    return np.pad(plus, (0, -len(plus) % LAYOUTS[target].panel), constant_values=-3e38).astype(np.float32)
+
+
+@pytest.mark.parametrize("target", INT8)
+@pytest.mark.parametrize(("queries", "rows", "width"), [(1, 1, 9), (29, 45, 31), (41, 8, 208)])
+@pytest.mark.parametrize("loud", [False, True])
+def test_bounds_are_those_of_the_codes(run: Run, target: str, queries: int, rows: int, width: int, loud: bool) -> None:
+    """loud: all coordinates nearly as large as the largest, one pair all of one sign: words of 16 bits are full."""
+    rng = np.random.default_rng(width)
+    asked, bank = (rng.normal(size=(count, width)).astype(np.float32) for count in (queries, rows))
+    if loud:
+        asked, bank = (np.sign(one) + one / 64 for one in (asked, bank))
+        asked[0], bank[0] = abs(asked[0]), abs(bank[0])
+    plus, more = (rng.normal(size=count).astype(np.float32) for count in (queries, rows))
+    (q, step), (m, bank_step) = codes_of(asked, 63), codes_of(bank, 127)
+    bounds = (q * step).astype(float) @ (m * bank_step).astype(float).T + plus[:, None] + more
+    out = run(target, "codes", [queries, rows, width, 0], [asked, bank, plus, filled(more, target), 0 * plus])
+    assert_allclose(np.frombuffer(out, np.float32, queries), bounds.max(1), rtol=2e-6, atol=2e-5)
+    assert np.frombuffer(out, np.int32, queries, 4 * queries).tolist() == bounds.argmax(1).tolist()
+    assert_allclose(np.frombuffer(out, np.float32, rows, 8 * queries), bounds.max(0), rtol=2e-6, atol=2e-5)
+    assert np.frombuffer(out, np.int32, rows, 8 * queries + 4 * rows).tolist() == bounds.argmax(0).tolist()
+
+
+@pytest.mark.parametrize("target", INT8)
+@pytest.mark.parametrize(("queries", "rows", "width"), [(12, 1, 9), (31, 46, 31), (190, 430, 24)])
+def test_what_codes_cannot_tell_apart_is_measured(run: Run, target: str, queries: int, rows: int, width: int) -> None:
+    """Every vector has a twin that differs by less than a step."""
+    rng = np.random.default_rng(rows)
+    asked, bank = (
+        (rng.normal(size=(-(-count // 2), 1, width)) + 1e-3 * rng.normal(size=(1, 2, width))).reshape(-1, width)[:count]
+        for count in (queries, rows)
+    )
+    asked, bank = asked.astype(np.float32), bank.astype(np.float32)
+    (_, step), (_, bank_step) = codes_of(asked, 63), codes_of(bank, 127)
+    lengths = [np.linalg.norm(one, axis=1).max() for one in (asked, bank)]
+    margin = np.full(queries, 5 / 12**0.5 * np.hypot(step.max() * lengths[1], bank_step.max() * lengths[0]), np.float32)
+    none = np.zeros(max(queries, rows), np.float32)
+    given = [asked, bank, none[:queries], filled(none[:rows], target), margin]
+    out = run(target, "codes", [queries, rows, width, 1], given)
+    values = asked.astype(float) @ bank.T.astype(float)
+    assert_allclose(np.frombuffer(out, np.float32, queries), values.max(1), rtol=2e-6)
+    assert np.frombuffer(out, np.int32, queries, 4 * queries).tolist() == values.argmax(1).tolist()
+    assert_allclose(np.frombuffer(out, np.float32, rows, 8 * queries), values.max(0), rtol=2e-6)
+    assert np.frombuffer(out, np.int32, rows, 8 * queries + 4 * rows).tolist() == values.argmax(0).tolist()
+    measured = int(np.frombuffer(out, np.int64, 1, 8 * (queries + rows))[0])
+    assert max(queries, rows) <= measured <= queries * max(2, rows // 4)
+
+
 @pytest.mark.parametrize("target", SINGLE)
 @pytest.mark.parametrize("shape", [(1, 1, 1, 1), (7, 9, 5, 4), (2, 3, 9, 11), (61, 83, 13, 17), (5, 40, 5, 2)])
 def test_resize_is_pillows(run: Run, target: str, shape: tuple[int, int, int, int]) -> None:

@@ -145,6 +145,7 @@ class MutualJob(DetectJob):
                 partners=self.given.partners,
                 budget=int(self.given.mutual_mb * MEGABYTE),
                 aligned=self.given.aligned,
+                threads=self.given.threads,
                 advance=lambda pairs: bar.update(task, advance=pairs),
             )
         if not self.given.quiet:

@@ -7,13 +7,18 @@ maxima to the other. Of a patch only one number a partner is kept, its distance 
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
+import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from anomalyclip.judges.mutual_nearest import Comparing, Picture, Shelf
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -123,18 +128,6 @@ class Places:
         return self._barred[grids]
 
 
-def nearest_both(one: Floats, other: Floats, buffer: Floats, barred: NDArray[np.bool_] | None) -> tuple[Floats, Floats]:
-    """1 - cos (N,) and (M,) of the patches (N, D), (M, D) of two pictures to the nearest of the other's.
-
-    buffer: (N, M) or more of either; takes the products. barred: (N, M), what is not compared; None is nothing.
-    """
-    fitting = buffer if buffer.shape == (len(one), len(other)) else None
-    products = np.matmul(one, other.T, out=fitting)
-    if barred is not None:
-        np.copyto(products, -np.inf, where=barred)
-    return _distance(products.max(axis=1)), _distance(products.max(axis=0))
-
-
 @dataclass(frozen=True)
 class Task:
     """Pairs of two blocks of pictures: first .. end, each with those that some steps of the ring lie on.
@@ -150,7 +143,7 @@ class Task:
         """(i, j, column of i, column of j), see :func:`compare`."""
         chosen = range(self.first, self.end)
         return [
-            pair for number in range(*self.steps) for i in chosen if (pair := _pair(n, i, number, steps)) is not None
+            pair for i in chosen for number in range(*self.steps) if (pair := _pair(n, i, number, steps)) is not None
         ]
 
 
@@ -167,13 +160,13 @@ def tasks_of(n: int, partners: int, pictures: int = 32, steps: int = 8) -> list[
 def run_task(load: Load, counts: Sequence[int], task: Task, partners: int, places: Places | None = None) -> Floats:
     """Distances of a task's pairs, one after the other: (N_i,) and (N_j,) of each."""
     n, steps = len(counts), ring(len(counts), partners)
-    buffer, found = np.empty((max(counts), max(counts)), np.float32), [np.empty(0, np.float32)]
-    held: dict[int, Floats] = {}
+    comparing, found = Comparing(load, counts, codes=places is None), [np.empty(0, np.float32)]
+    held: dict[int, Picture] = {}
     for i, j, _, _ in task.pairs(n, steps):
         for picture in (i, j):
             if picture not in held:
-                held[picture] = load(picture)
-        found += nearest_both(held[i], held[j], buffer, None if places is None else places.barred(i, j))
+                held[picture] = comparing.picture(picture)
+        found += comparing.pair(held[i], held[j], None if places is None else places.barred(i, j))()
         if not task.first <= j < task.end:
             del held[j]
     return np.concatenate(found)
@@ -187,6 +180,7 @@ def compare(
     budget: int = BUDGET,
     scratch: Path | None = None,
     places: Places | None = None,
+    threads: int | None = None,
     advance: Callable[[int], object] = lambda pairs: None,
 ) -> Compared:
     """Compare n pictures round a :func:`ring`.
@@ -198,24 +192,60 @@ def compare(
         budget: bytes; half for distances, which go to a file in ``scratch`` where they are more, half for patches.
         scratch: a folder of one's own; None keeps distances in memory whatever they take.
         places: which patches are compared; None is all.
+        threads: None is as many as cores; what is found does not depend on it.
         advance: called now and then with the pairs done since.
     """
     n, steps = len(counts), ring(len(counts), partners)
     found = empty_table(counts, partners, budget, scratch)
     values, starts = found.values, found.starts
-    shelf = Shelf(load, budget // 2)
-    done, buffer = 0, np.empty((max(counts), max(counts)), np.float32)  # one: fresh pages cost a tenth of a product
-    for i, j, column_i, column_j in _pairs(n, steps, shelf.room(n) // 2 or 1):
-        barred = None if places is None else places.barred(i, j)
-        near_i, near_j = nearest_both(shelf[i], shelf[j], buffer, barred)
-        values[starts[i] : starts[i + 1], column_i] = near_i
-        values[starts[j] : starts[j + 1], column_j] = near_j
-        done += 1
-        if done == n:
-            advance(done)
-            done = 0
+    comparing = Comparing(load, counts, codes=places is None)
+    shelf, done = Shelf(comparing.picture, budget // 2), 0
+    room = shelf.room(n)
+
+    def put(i: int, j: int, columns: tuple[int, int], both: Callable[[], tuple[Floats, Floats]]) -> None:
+        near_i, near_j = both()
+        values[starts[i] : starts[i + 1], columns[0]] = near_i
+        values[starts[j] : starts[j + 1], columns[1]] = near_j
+
+    with _Hands((threads or _cores()) if comparing.alone else 1) as hands:
+        for i, j, *columns in _pairs(n, steps, 1 if room == n else room // 2 or 1):
+            barred = None if places is None else places.barred(i, j)
+            hands.do(partial(put, i, j, (columns[0], columns[1]), comparing.pair(shelf[i], shelf[j], barred)))
+            done += 1
+            if done == n:
+                advance(done)
+                done = 0
     advance(done)
     return found
+
+
+class _Hands:
+    """Threads that work through calls in any order, few of which wait; one thread is the caller's own."""
+
+    def __init__(self, threads: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="anomalyclip-mutual") if threads > 1 else None
+        self._most, self._waiting = 2 * threads, deque[Future[None]]()
+
+    def __enter__(self) -> _Hands:
+        return self
+
+    def __exit__(self, *failed: object) -> None:
+        """Waits for all of them, and raises what they raised."""
+        try:
+            while self._waiting:
+                self._waiting.popleft().result()
+        finally:
+            if self._pool is not None:
+                self._pool.shutdown(cancel_futures=True)
+
+    def do(self, call: Callable[[], None]) -> None:
+        """Soon, or now."""
+        if self._pool is None:
+            call()
+            return
+        self._waiting.append(self._pool.submit(call))
+        if len(self._waiting) > self._most:
+            self._waiting.popleft().result()
 
 
 def empty_table(counts: Sequence[int], partners: int, budget: int = BUDGET, scratch: Path | None = None) -> Compared:
@@ -237,35 +267,11 @@ def put_task(found: Compared, task: Task, distances: Floats, partners: int) -> N
     assert place == len(distances)
 
 
-class Shelf:
-    """The pictures' patches that were used last, as many as fit into some bytes (two at least)."""
-
-    def __init__(self, load: Load, budget: int) -> None:
-        self._load, self._budget = load, budget
-        self._held: OrderedDict[int, Floats] = OrderedDict()
-        self._bytes = 0
-
-    def __getitem__(self, picture: int) -> Floats:
-        if picture in self._held:
-            self._held.move_to_end(picture)
-            return self._held[picture]
-        found = self._load(picture)
-        while self._bytes + found.nbytes > self._budget and len(self._held) > 1:
-            self._bytes -= self._held.popitem(last=False)[1].nbytes
-        self._held[picture] = found
-        self._bytes += found.nbytes
-        return found
-
-    def room(self, most: int) -> int:
-        """How many pictures of the first one's size fit."""
-        return min(most, max(2, self._budget // max(1, self[0].nbytes)))
-
-
 def _table(shape: tuple[int, int], budget: int, scratch: Path | None) -> Floats:
     if scratch is None or 4 * shape[0] * shape[1] <= budget:
         return np.empty(shape, np.float32)
     return np.memmap(scratch / "distances", np.float32, "w+", shape=shape)
 
 
-def _distance(cosine: Floats) -> Floats:
-    return np.maximum(1 - cosine, 0)
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

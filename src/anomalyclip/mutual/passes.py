@@ -151,6 +151,7 @@ def compared(
     partners: int,
     budget: int,
     aligned: int | None = None,
+    threads: int | None = None,
     advance: Callable[[int], object] = lambda pairs: None,
 ) -> SecondPass:
     """Compare what a first pass saw. Arguments as of :func:`anomalyclip.mutual.scoring.score_batch`.
@@ -166,6 +167,7 @@ def compared(
         partners=partners,
         budget=budget,
         aligned=aligned,
+        threads=threads,
         advance=advance,
     )
     return SecondPass(first, batch, verdicts)

@@ -134,13 +134,14 @@ def score_batch(
     partners: int = PARTNERS,
     budget: int = BUDGET,
     aligned: int | None = None,
+    threads: int | None = None,
     advance: Callable[[int], object] = lambda pairs: None,
 ) -> Verdicts:
     """Compare the pictures of a batch that were all seen.
 
     Args:
         line: what a profile remembers; joins the batch's distances. sigma: pixels, smooths distances in maps.
-        partners, budget: see :func:`anomalyclip.judges.mutual_batch.compare`.
+        partners, budget, threads: see :func:`anomalyclip.judges.mutual_batch.compare`.
         aligned: compare with patches at most so far from the same place; None is anywhere.
 
     Raises:
@@ -155,6 +156,7 @@ def score_batch(
         budget=budget,
         scratch=store.folder,
         places=places_of(store, kept, aligned),
+        threads=threads,
         advance=advance,
     )
     return verdicts_of(store, batch, chosen, compared, line=line, sigma=sigma, aligned=aligned)

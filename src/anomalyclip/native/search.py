@@ -17,11 +17,11 @@ _FEWEST = 12  # queries: a tile of the widest target
 _WIDEST_PANEL = 32
 
 
-class _Search(ctypes.Structure):
+class Search(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_void_p) for name in ("short_queries", "panels", "queries", "bank")),
         *((name, ctypes.c_void_p) for name in ("second_queries", "second_bank", "minus", "scratch")),
-        *((name, ctypes.c_void_p) for name in ("best", "at", "columns")),
+        *((name, ctypes.c_void_p) for name in ("best", "at", "columns", "column_at")),
         *((name, ctypes.c_int64) for name in ("count", "rows", "depth", "width", "second", "measured")),
         ("margin", ctypes.c_float),
     )
@@ -84,7 +84,7 @@ def largest(
     size.restype = ctypes.c_int64
     scratch = np.empty(size(ctypes.c_int64(rows)), np.float32)
     full, second = (None, None) if whole is None else (_filled(whole.queries), _filled(whole.second_queries))
-    job = _Search(
+    job = Search(
         short_queries=_at(given),
         panels=_at(panels),
         scratch=_at(scratch),

@@ -26,7 +26,21 @@ def smallest(queries: np.ndarray, bank: np.ndarray) -> np.ndarray:
     return np.array([((bank.astype(float) - one) ** 2).sum(1).min() for one in queries.astype(float)])
 
 
+@pytest.fixture(params=["codes", "bounds"])
+def _kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels in 8 bits, and a processor that has none but those in single precision."""
+    if request.param == "bounds":
+        _without_int8(monkeypatch)
+    elif why_not("int8") is not None:
+        pytest.skip(str(why_not("int8")))
+
+
+def _without_int8(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(under_test, "why_not", lambda kind: "none" if kind == "int8" else why_not(kind))
+
+
 @needs_kernels
+@pytest.mark.usefixtures("_kind")
 @pytest.mark.parametrize("units", [True, False])
 @pytest.mark.parametrize(("queries", "rows", "width"), [(1, 1024, 16), (11, 1030, 24), (25, 1500, 52), (50, 9000, 33)])
 def test_it_finds_the_nearest(queries: int, rows: int, width: int, units: bool) -> None:
@@ -35,7 +49,7 @@ def test_it_finds_the_nearest(queries: int, rows: int, width: int, units: bool) 
     bank, asked = (unit(made) if units else 3 * made)[:rows], (unit(made) if units else 3 * made)[rows:]
     index = Index(bank, equal_norms=units)
     first, found = index.nearest(asked), index.nearest(asked)
-    assert index._turned is not None
+    assert index._turned is not None or index._coded is not None
     assert found.rows.shape == found.squared.shape == (queries, 1)
     assert_allclose(found.squared[:, 0], smallest(asked, bank), rtol=2e-4, atol=1e-6)
     assert_allclose(found.squared, first.squared, rtol=2e-4, atol=1e-6)
@@ -44,6 +58,7 @@ def test_it_finds_the_nearest(queries: int, rows: int, width: int, units: bool) 
 
 @needs_kernels
 def test_a_row_of_the_bank_is_its_own_neighbour_and_few_rows_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    _without_int8(monkeypatch)
     bank = unit(with_structure(np.random.default_rng(1), 2000, 48))
     index, counts = Index(bank, equal_norms=True), []
     monkeypatch.setattr(
@@ -57,7 +72,8 @@ def test_a_row_of_the_bank_is_its_own_neighbour_and_few_rows_are_measured(monkey
 
 
 @needs_kernels
-def test_a_bank_without_structure_is_given_up() -> None:
+def test_a_bank_without_structure_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    _without_int8(monkeypatch)
     made = unit(np.random.default_rng(2).normal(size=(1100, 64)).astype(np.float32))
     index = Index(made[:1024], equal_norms=True)
     expected = smallest(made[1024:], made[:1024])
@@ -74,7 +90,7 @@ def test_small_banks_and_machines_without_kernels_search_as_before(monkeypatch: 
         for _ in range(3):
             found, expected = index.nearest(made[2000:]), nearest(made[2000:], index.rows)
             assert np.array_equal(found.rows, expected.rows)
-        assert index._turned is None
+        assert index._turned is index._coded is None
 
 
 @needs_kernels

@@ -99,6 +99,37 @@ static void bounded(void) {
 }
 #endif
 
+#ifdef ANOMALYCLIP_SEARCH_U8_H
+/* By codes: both sides less their mean, what is added to products, margins; without `whole` the bounds are the values. */
+static void codes(void) {
+    const int64_t count = size(), rows = size(), width = size(), whole = size();
+    const int64_t across = rounded_up(rows, PANEL), depth = rounded_up(width, 16), filled = rounded_up(count, TILE);
+    float *asked = floats(count * width), *bank = floats(rows * width), *length = malloc(4 * (count > rows ? count : rows));
+    float *best = malloc(4 * count), *columns = malloc(4 * across), *minus = calloc(rows, 4), *steps = malloc(4 * count);
+    float *bank_steps = calloc(across, 4), *shifts = calloc(across, 4);
+    int32_t *at = malloc(4 * count), *column_at = malloc(4 * across);
+    uint8_t *coded = malloc(filled * depth);
+    int8_t *panels = malloc(across * depth);
+    CodeRows queries = {.rows = asked, .codes = coded, .scale = steps, .length = length, .count = count, .width = width, .depth = depth};
+    CodeRows theirs = {.rows = bank, .panels = panels, .scale = bank_steps, .shift = shifts, .length = length, .count = rows,
+                       .width = width, .depth = depth};
+    NAMED(ac_code_rows)(&queries), NAMED(ac_code_rows)(&theirs);
+    SearchCodes job = {.codes = coded, .panels = panels, .scale = steps, .bank_scale = bank_steps, .bank_shift = shifts};
+    float *plus = floats(count), *bank_plus = floats(across), *margin = floats(count);
+    job.plus = plus, job.bank_plus = bank_plus, job.margin = margin;
+    job.search = (Search){.best = best, .at = at, .columns = columns, .column_at = column_at, .count = count, .rows = rows,
+                          .depth = depth, .width = width, .minus = minus};
+    if (whole) job.search.queries = asked, job.search.bank = bank;
+    const int64_t bounds = 4 * NAMED(ac_codes_floats)(&job);
+    job.search.scratch = malloc(bounds);
+    memset(job.search.scratch, 0xff, bounds); /* NaN: what is read before it is written shows */
+    NAMED(ac_search_u8)(&job);
+    give(best, 4 * count), give(at, 4 * count), give(columns, 4 * rows), give(column_at, 4 * rows), give(&job.search.measured, 8);
+    free(asked), free(bank), free(length), free(best), free(columns), free(minus), free(steps), free(bank_steps), free(shifts);
+    free(at), free(column_at), free(coded), free(panels), free(plus), free(bank_plus), free(margin), free(job.search.scratch);
+}
+#endif
+
 #ifdef ANOMALYCLIP_ENCODER_U8_H
 static Weights weights(int64_t outputs, int64_t inputs, int64_t groups) {
     Weights w;
@@ -149,6 +180,9 @@ int main(int count, char **words) {
 #ifdef ANOMALYCLIP_SEARCH_F32_H
         if (!strcmp(words[i], "search")) search(), known = 1;
         if (!strcmp(words[i], "bounded")) bounded(), known = 1;
+#endif
+#ifdef ANOMALYCLIP_SEARCH_U8_H
+        if (!strcmp(words[i], "codes")) codes(), known = 1;
 #endif
 #ifdef ANOMALYCLIP_ENCODER_U8_H
         if (!strcmp(words[i], "encode")) encode(), known = 1;

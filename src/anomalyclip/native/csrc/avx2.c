@@ -10,6 +10,7 @@
 #include "product_u8.h"
 #include "resize_u8.h"
 #include "search_f32.h"
+#include "search_u8.h"
 
 SIMD_END
 #endif

@@ -7,6 +7,7 @@
 
 #include "encoder_u8.h"
 #include "product_u8.h"
+#include "search_u8.h"
 
 SIMD_END
 #endif

@@ -1,34 +1,16 @@
-/* Of each query the nearest row of a bank: the row m with the largest q.m - |m|^2 / 2. Exact, though most rows are never
- * looked at whole.
+/* The search of search.h in single precision.
  *
  * The caller turns both sides so that the first coordinates hold most of their length, and gives of each these, the length
- * of the rest, and of rows -|m|^2 / 2. By Cauchy and Schwarz the product of such short vectors is an upper bound. The row
- * with the largest bound is measured first; then only rows whose bound exceeds the best that was measured.
- * Second vectors, where there are some, tighten a bound before its row is measured: they hold the next coordinates, and
- * the lengths that were left before these (negative in queries) and are left after them.
- * Without short vectors of less than the whole, every product is the value itself.
+ * of the rest, and of rows -|m|^2 / 2. By Cauchy and Schwarz the product of such short vectors is an upper bound.
+ * Second vectors hold the next coordinates, and the lengths that were left before these (negative in queries) and are left
+ * after them. Without short vectors of less than the whole, every product is the value itself.
  */
 #ifndef ANOMALYCLIP_SEARCH_F32_H
 #define ANOMALYCLIP_SEARCH_F32_H
 
 #include "gemm_f32.h"
+#include "search.h"
 
-typedef struct {
-    const float *short_queries;  /* (count, depth); count is at least 12 */
-    const float *panels;         /* the bank's short rows, as ac_pack_f32 leaves them */
-    const float *queries, *bank; /* (count, width) and (rows, width); null where the short ones are the whole */
-    const float *second_queries, *second_bank; /* (count, second) and (rows, second), or null */
-    const float *minus;          /* (rows,) |m|^2 / 2 */
-    float *scratch;              /* ac_search_floats of memory */
-    float *best;                 /* (count,) the largest q.m - |m|^2 / 2 */
-    int32_t *at;                 /* (count,) its row */
-    float *columns;              /* (rows,) or null: of each row the largest product with any query */
-    int64_t count, rows, depth, width, second;
-    int64_t measured;            /* out: rows that were measured whole, of all queries together */
-    float margin;                /* by which rounding may have lowered a bound */
-} Search;
-
-#define QUERIES 12 /* at a time: their products with a bank of 4,800 rows take 230 KB */
 #define LONG_WAY 8192 /* rows, from which on a tile is enough at a time */
 
 INLINE int64_t queries_at_once(int64_t rows) { return rows > LONG_WAY ? TILE : QUERIES / TILE * TILE; }
@@ -42,52 +24,6 @@ API void NAMED(ac_pack_f32)(const float *bank, int64_t rows, int64_t depth, floa
             store(panels + first / PANEL * PANEL * depth + d * PANEL + first % PANEL, gather(bank + first * depth + d, depth, rows - first));
     if (rows % PANEL && rows % PANEL <= LANES)
         for (int64_t d = 0; d < depth; d++) store(panels + rows / PANEL * PANEL * depth + d * PANEL + LANES, splat(0));
-}
-
-INLINE float dot(const float *a, const float *b, int64_t width) {
-    Floats sum[4] = {splat(0), splat(0), splat(0), splat(0)};
-    int64_t d = 0;
-    for (; d + 4 * LANES <= width; d += 4 * LANES)
-        UNROLL for (int i = 0; i < 4; i++) sum[i] = fma_of(load(a + d + i * LANES), load(b + d + i * LANES), sum[i]);
-    for (; d + LANES <= width; d += LANES) sum[0] = fma_of(load(a + d), load(b + d), sum[0]);
-    float total = sum_of((sum[0] + sum[1]) + (sum[2] + sum[3]));
-    for (; d < width; d++) total += a[d] * b[d];
-    return total;
-}
-
-/* The largest of `count` numbers and the first place where it stands. */
-INLINE float largest_at(const float *values, int64_t count, int32_t *at) {
-    Floats top = splat(-3e38f);
-    int64_t i = 0;
-    for (; i + LANES <= count; i += LANES) top = larger(top, load(values + i));
-    float best = max_of(top);
-    for (; i < count; i++) best = values[i] > best ? values[i] : best;
-    for (i = 0; i + LANES <= count && !any_above(load(values + i), best, 1); i += LANES) {}
-    while (i < count - 1 && !(values[i] >= best)) i++;
-    *at = (int32_t)i;
-    return best;
-}
-
-/* Measure whatever the bounds of query q leave open. */
-INLINE void measure(Search *job, int64_t q, const float *bounds) {
-    const float *query = job->queries + q * job->width, *second = job->second_queries + q * job->second;
-    int32_t at;
-    largest_at(bounds, job->rows, &at);
-    float best = dot(query, job->bank + at * job->width, job->width) - job->minus[at], open = best - job->margin;
-    int32_t found = at;
-    job->measured++;
-    for (int64_t i = 0; i < job->rows; i += LANES) {
-        if (i + LANES <= job->rows && !any_above(load(bounds + i), open, 0)) continue;
-        for (int64_t row = i; row < job->rows && row < i + LANES; row++) {
-            if (!(bounds[row] > open) || row == at) continue;
-            if (job->second && !(bounds[row] + dot(second, job->second_bank + row * job->second, job->second) > open)) continue;
-            const float value = dot(query, job->bank + row * job->width, job->width) - job->minus[row];
-            job->measured++;
-            if (value > best) best = value, found = (int32_t)row, open = best - job->margin;
-        }
-    }
-    job->best[q] = best;
-    job->at[q] = found;
 }
 
 API void NAMED(ac_search_f32)(Search *job) {
