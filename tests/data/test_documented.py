@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from pycocotools import mask as coco_mask
 from tests.tables import page_with
 
-from anomalyclip.data import open_dataset
+from anomalyclip.data import check_dataset, open_dataset
 from anomalyclip.data.masks import read_marked
 from anomalyclip.errors import InputError
 
@@ -38,7 +40,8 @@ Files = dict[str, "bytes | str"]
 
 class Form(NamedTuple):
     """A row: which kind, what it is called, the files; becomes: (normal, anomalous) images, or the words that refuse
-    them. told: words among the problems. marked: pixels that the first anomalous image has marked, where it has."""
+    them. told: words among the problems. marked: pixels that the first anomalous image has marked, where it has.
+    noted: words that checking the masks adds to problems or notes."""
 
     kind: str
     name: str
@@ -46,6 +49,7 @@ class Form(NamedTuple):
     becomes: tuple[int, int] | str
     told: str = ""
     marked: np.ndarray | None = None
+    noted: str = ""
 
 
 def picture(values: np.ndarray | None = None, kind: str = "PNG") -> bytes:
@@ -91,6 +95,16 @@ def runs(compressed: bool) -> dict:
     return {"size": [HEIGHT, WIDTH], "counts": np.diff([0, *changes, TRUTH.size]).tolist()}
 
 
+def masked(mask: bytes, suffix: str = "png") -> Files:
+    return {"good/0.png": PHOTO, "bad/1.png": PHOTO, f"ground_truth/bad/1.{suffix}": mask}
+
+
+def one_bit(values: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, values)
+    return buffer.getvalue()
+
+
 def kaggle(marked: np.ndarray) -> str:
     """First pixels, from 1, and lengths, down the columns."""
     changes = np.flatnonzero(np.diff(marked.T.ravel().astype(int), prepend=0, append=0))
@@ -118,6 +132,8 @@ LEFT[:, 9:], RIGHT[:, :9] = False, False
 HALVES = tuple(picture(half.astype(np.uint8) * 255) for half in (LEFT, RIGHT))
 MARKS = {"pictures/a.png": PHOTO, "pictures/b.png": PHOTO}
 CHINESE = (("良好/甲.png", 0), ("良好/乙.png", 0), ("划痕/丙.png", 1))
+SOFT = np.where(TRUTH, 255, 0).astype(np.uint8)
+SOFT[3:9, 3], SOFT[3:9, 14] = 80, 170
 CORNERS = [[4, 3], [14, 3], [14, 9], [4, 9]]
 ACCENTS = tuple((path.replace("/", "/müll"), label) for path, label in ROWS)
 POINTS = "4,3;14,3;14,9;4,9"
@@ -148,6 +164,7 @@ FORMS = (
     Form("folders", "ok_front/ beside ok/", {"ok/0.png": PHOTO, "ok_front/0.png": PHOTO, "def_front/1.png": PHOTO}, (1, 2), "a word for good: ok_front"),
     Form("folders", "heatmaps/ among the kinds", {"good/0.png": PHOTO, "bad/1.png": PHOTO, "heatmaps/1.png": PHOTO}, (1, 1), "not used): heatmaps"),
     Form("folders", "what drives and systems put there", {**ONE_BAD, "@eaDir/x.png": PHOTO, "bad/@eaDir/0.png/THUMB.jpg": JPEG, "__MACOSX/good/0.png": PHOTO, "bad/.ipynb_checkpoints/0.png": PHOTO}, (2, 1)),
+    Form("folders", "train/ and val/", {"train/good/0.png": PHOTO, "val/good/0.png": PHOTO, "val/bad/1.png": PHOTO}, (1, 1)),
     Form("folders", "masks NAME_0 and NAME_1 of one picture", ONE_BAD | dict(zip(("ground_truth/bad/0_0.png", "ground_truth/bad/0_1.png"), HALVES, strict=True)), (2, 1), marked=TRUTH),
     Form("folders", "masks NAME_mask and NAME_mask_1 of one picture", ONE_BAD | dict(zip(("ground_truth/bad/0_mask.png", "ground_truth/bad/0_mask_1.png"), HALVES, strict=True)), (2, 1), marked=TRUTH),
     Form("folders", "BUSI: NAME_mask and NAME_mask_1 beside NAME", {"normal/n (1).png": PHOTO, "normal/n (1)_mask.png": BLACK, "benign/b (1).png": PHOTO} | dict(zip(("benign/b (1)_mask.png", "benign/b (1)_mask_1.png"), HALVES, strict=True)), (1, 1), marked=TRUTH),
@@ -173,6 +190,8 @@ FORMS = (
     Form("list", "runs (TGS: id, rle_mask)", {**MARKS, "list.csv": f"id,rle_mask\na,{kaggle(TRUTH)}\nb,\n"}, (1, 1), marked=TRUTH),
     Form("list", "relative runs (SIIM-ACR)", {**MARKS, "list.csv": "ImageId,EncodedPixels\na,100 3 50 4\nb,-1\n"}, "begins within the one before it"),
     Form("list", "runs beyond the picture", {**MARKS, "list.csv": "ImageId,EncodedPixels\na,430 9\nb,-1\n"}, "end at pixel 438, its image has 24 x 18"),
+    Form("list", "two masks in one cell", {**MARKS, "m/1.png": HALVES[0], "m/2.png": HALVES[1], "list.csv": "image,mask\na.png,m/1.png;m/2.png\nb.png,\n"}, (1, 1), marked=TRUTH),
+    Form("list", "a row without an image", {**listed("", "{0}"), "list.csv": "image,label\n" + "".join(f"{path},{label}\n" for path, label in ROWS) + ",1\n"}, (2, 3), "1 rows of list.csv name no image"),
     Form("list", "quoted, backslashes", listed('"image","label"', '"{w}","{1}"'), (2, 3)),
     Form("list", "no header", listed("", "{0},{1}"), (2, 3)),
     Form("list", "titles above the header", listed("Line 4\r\n2026-01-01\r\n\r\nimage;label", "{0};{1}"), (2, 3)),
@@ -215,6 +234,19 @@ FORMS = (
     Form("Label Studio", "JSON", {**ONE_BAD, "project.json": '[{"id": 1, "data": {"image": "0.png"}, "annotations": []}]'}, (2, 1), "Label Studio: export COCO JSON"),
     Form("CreateML", "JSON", {**ONE_BAD, "_annotations.createml.json": '[{"image": "0.png", "annotations": []}]'}, (2, 1), "CreateML: export COCO JSON"),
     Form("MATLAB, NumPy, HDF5", "beside the pictures", {**ONE_BAD, "gt.mat": b"MATLAB 5.0", "gt.npy": b"\x93NUMPY", "gt.h5": b"\x89HDF"}, (2, 1), "gt.mat is not used"),
+    Form("masks", "of two values", masked(MASK), (1, 1), marked=TRUTH),
+    Form("masks", "inverted", masked(picture(255 - TRUTH.astype(np.uint8) * 255)), (1, 1), marked=~TRUTH, noted="mark more than half|marks more than half"),
+    Form("masks", "white is zero (1-bit TIFF of tifffile)", masked(one_bit(TRUTH)), (1, 1), marked=~TRUTH, noted="whose white is zero"),
+    Form("masks", "JPEG", masked(picture(TRUTH.astype(np.uint8) * 255, "JPEG"), "jpg"), (1, 1), noted="values between the ends"),
+    Form("masks", "soft edges", masked(picture(SOFT)), (1, 1), marked=SOFT >= 128, noted="values between the ends"),
+    Form("masks", "classes 1, 2 and 3", masked(picture(TRUTH.astype(np.uint8) * (1 + np.arange(WIDTH, dtype=np.uint8) // 8))), (1, 1), marked=TRUTH, noted="look black|looks black"),
+    Form("masks", "16 bits, 1 is marked", masked(picture(TRUTH.astype(np.uint16))), (1, 1), marked=TRUTH),
+    Form("masks", "truth in the alpha", masked(picture(np.dstack([TRUTH.astype(np.uint8) * 0] * 3 + [TRUTH.astype(np.uint8) * 255]))), (1, 1), marked=TRUTH, noted="alpha channel"),
+    Form("masks", "the photo itself", masked(PHOTO), (1, 1), noted="marks more than half"),
+    Form("masks", "black, of an anomalous picture", masked(BLACK), (1, 1), noted="all black"),
+    Form("masks", "of a picture that a list calls normal", {"good/0.png": PHOTO, "bad/1.png": PHOTO, "m/0.png": MASK, "m/1.png": MASK, "list.csv": "image,label,mask\ngood/0.png,0,m/0.png\nbad/1.png,1,m/1.png\n"}, (1, 1), marked=TRUTH, noted="labelled normal"),
+    Form("masks", "of other proportions", masked(picture(np.ascontiguousarray(TRUTH[:, :9]).astype(np.uint8) * 255)), (1, 1), noted="do not cover the same area"),
+    Form("masks", "of half the size", masked(picture(TRUTH[::2, ::2].astype(np.uint8) * 255)), (1, 1), noted="scaled to fit"),
     Form("others", "JSON of no known tool", {**ONE_BAD, "notes.json": '{"a": 1}'}, (2, 1), "none of meta.json, COCO"),
 )  # fmt: skip
 
@@ -235,6 +267,10 @@ def test_every_documented_form_is_read_right_or_refused_in_these_words(form: For
     assert (labels.count(0), labels.count(1)) == form.becomes
     assert form.told in " ".join(dataset.problems)
     assert bool(form.told) == bool(dataset.problems), dataset.problems
+    checked = check_dataset(dataset)
+    lines = " ".join((*checked.problems[len(dataset.problems) :], *checked.notes[len(dataset.notes) :]))
+    assert re.search(form.noted, lines), lines
+    assert form.told or bool(form.noted) == bool(lines), lines
     if form.marked is not None:
         item = next(item for item in dataset.items if item.label == 1)
         assert np.array_equal(read_marked(item.mask, item.image, 1).marked, form.marked)
@@ -245,7 +281,8 @@ def table() -> str:
     for form in FORMS:
         outcome = f'refused: "{form.becomes}"' if isinstance(form.becomes, str) else "read"
         outcome += ", to the pixel" if form.marked is not None else ""
-        outcome += f', and told: "{form.told}"' if form.told else ""
+        told = form.told or form.noted.partition("|")[0]
+        outcome += f', and told: "{told}"' if told else ""
         lines.append(f"| {form.kind} | {form.name} | {outcome} |")
     return "\n".join(lines)
 

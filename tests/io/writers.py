@@ -155,6 +155,19 @@ def coded(kind: str, transfer: int) -> Callable[[], bytes]:
     return write
 
 
+def branded(brand: bytes) -> Callable[[], bytes]:
+    """HEIC of another major brand than `heic`, as other cameras write it."""
+
+    def write() -> bytes:
+        pillow_heif = pytest.importorskip("pillow_heif")
+        buffer = io.BytesIO()
+        pillow_heif.from_pillow(Image.fromarray(RGB)).save(buffer, quality=95)
+        data = buffer.getvalue()
+        return data[:8] + brand + data[12:]
+
+    return write
+
+
 def cropped_avif() -> bytes:
     """Its one spare property, the pixels' aspect, becomes a crop of nothing: of equal length, so no offset moves."""
     data = pillow("AVIF", RGB)()

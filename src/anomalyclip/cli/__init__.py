@@ -20,6 +20,7 @@ import click
 
 from anomalyclip.cli._console import report_error
 from anomalyclip.cli._group import LazyGroup
+from anomalyclip.cli._waiting import wait_briefly
 from anomalyclip.errors import AnomalyClipError, OutputError
 from anomalyclip.extras import explained
 
@@ -55,6 +56,7 @@ def command() -> None:
 
     Libraries' warnings are for programmers (`python -W default -m anomalyclip` shows them): of a file, our line tells.
     """
+    wait_briefly()
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     try:

@@ -11,7 +11,11 @@ from anomalyclip.data.dataset import ANOMALOUS, NORMAL
 NORMAL_NAMES = frozenset({"good", "ok", "normal"})
 PHASES = frozenset({"train", "test"})
 #: What the folder of a split may be called, ours first; MVTec AD 2 publishes one part of its test pictures with masks.
-PHASE_FOLDERS = {"test": ("test", "test_public", "testing"), "train": ("train", "training")}
+#: What a set without test pictures keeps for validation is tested on.
+PHASE_FOLDERS = {
+    "test": ("test", "test_public", "testing", "val", "valid", "validation"),
+    "train": ("train", "training"),
+}
 #: Where masks lie, by kind or all together.
 MASK_FOLDERS = (
     "ground_truth", "masks", "mask", "groundtruth", "ground-truth", "gt", "test_masks", "test_mask", "masks_test",
@@ -24,7 +28,7 @@ _RESULTS = (
     "xyz depth pointcloud pointclouds point_cloud pcd ir infrared thermal normals"
 )
 _NEITHER = frozenset(map(plain, str.split(_RESULTS)))
-_REST = frozenset({"val", "valid", "validation", "dev"}) | {one for names in PHASE_FOLDERS.values() for one in names}
+_REST = frozenset({"dev"}) | {one for names in PHASE_FOLDERS.values() for one in names}
 #: Words that mean good pictures only where the other word of the pair lies beside them.
 _PAIRED = {
     plain(good): frozenset(map(plain, bad.split()))

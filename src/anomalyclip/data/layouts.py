@@ -78,6 +78,8 @@ class ClassTree:
         draft.pixel_level |= any(self._masks(folder) for folder in found)
         for folder in found:
             phase = _phase(folder, draft.split)
+            if phase.name.lower().startswith("val"):
+                draft.notes.append(f"{draft.show(phase)}/ is read as the test split, as there is no test/")
             draft.problem_files("images outside any labelled folder (not used)", pictures(phase))
             masks = self._masks(folder)
             read_kinds(draft, phase, masks, self.normal, self.class_name or folder.name)

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from anomalyclip.data.draft import Draft
-from anomalyclip.data.masks import DrawnMask, Mask, MaskFiles
+from anomalyclip.data.masks import DrawnMask, Mask, MaskFiles, mask_paths
 
 
 class Found(NamedTuple):
     """What a row says of an image that is there."""
 
     image: Path
-    mask: Path | DrawnMask | None
+    mask: Mask | None
     label: int
     class_name: str
     kind: str
@@ -59,9 +59,9 @@ def once_each(rows: Sequence[Found], draft: Draft, name: str) -> list[Merged]:
     return merged
 
 
-def _together(masks: Sequence[Path | DrawnMask]) -> Mask | None:
+def _together(masks: Sequence[Mask]) -> Mask | None:
     """The masks of one image, which count together: of files where there are some, else of the list's own runs."""
-    files = tuple(mask for mask in masks if isinstance(mask, Path))
+    files = tuple(path for mask in masks if not isinstance(mask, DrawnMask) for path in mask_paths(mask))
     drawn = [mask for mask in masks if isinstance(mask, DrawnMask)]
     if files or not drawn:
         return MaskFiles(files) if len(files) > 1 else files[0] if files else None

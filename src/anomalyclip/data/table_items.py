@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from anomalyclip.data.columns import is_empty
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL
 from anomalyclip.data.draft import Draft
-from anomalyclip.data.masks import DrawnMask
+from anomalyclip.data.masks import Mask, MaskFiles
 from anomalyclip.data.places import Places
 from anomalyclip.data.repeated import Found, Merged, once_each
 from anomalyclip.data.row_labels import SIGNED, is_signed, labels_of_rows
@@ -24,11 +25,12 @@ _NEEDED = "expected the columns image, label and optionally mask, class, kind, s
 
 @dataclass
 class _Listed:
-    """What the rows of one list name. missing, lost: images and masks that are not there."""
+    """What the rows of one list name. missing, lost: images and masks that are not there. nameless: empty ones."""
 
     used: list[Found] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    nameless: int = 0
 
 
 def read_table(path: Path, draft: Draft, class_name: str | None = None, table: Table | None = None) -> None:
@@ -94,12 +96,15 @@ def _take(
     draft.pixel_level |= not is_empty(mask_text) or not marks_nothing(runs)
     if _other_split(row.get("split", ""), draft.split):
         return
+    if is_empty(row["image"]):
+        listed.nameless += 1
+        return
     name, its_class = without_class(row["image"]) if "runs" in row else (row["image"], row.get("kind", ""))
     its_class = its_class or row.get("kind", row.get("classid", "") if "runs" in row else "")
     image = places.find(name, where)
-    mask: Path | DrawnMask | None = None
+    mask: Mask | None = None
     if not is_empty(mask_text):
-        mask = places.find(mask_text, where, mask=True) or places.find(mask_text, where)
+        mask = _mask_of(mask_text, places, where)
     if image is None:
         listed.missing.append(name)
         return
@@ -114,8 +119,20 @@ def _take(
     listed.used.append(Found(image, mask, label, row.get("class") or class_name, kind if label else ""))
 
 
+def _mask_of(text: str, places: Places, where: str) -> Path | MaskFiles | None:
+    """The file, or the files with bars or semicolons between them, that a cell names; None unless all are there."""
+    parts = [part.strip() for part in re.split(r"[;|]", text) if part.strip()]
+    if len(parts) < 2 or places.exact(text, where) is not None:
+        return places.find(text, where, mask=True) or places.find(text, where)
+    files = [places.find(part, where, mask=True) or places.find(part, where) for part in parts]
+    known = tuple(file for file in files if file is not None)
+    return MaskFiles(known) if len(known) == len(files) else None
+
+
 def _tell(draft: Draft, table: Table, by: str, listed: _Listed, rows: int) -> None:
     draft.problem_names("listed masks that do not exist", listed.lost)
+    if listed.nameless:
+        draft.problems.append(f"{listed.nameless} rows of {printable(table.path.name)} name no image (not used)")
     if listed.missing and len(listed.missing) == rows:
         there = Places(draft.root).images()
         held = f"; the folder holds {len(there)} images{_such_as(draft, there)}"

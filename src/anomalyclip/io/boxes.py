@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal
 
 _MOST_BOXES = 10_000
+AV1_BRANDS = frozenset((b"avif", b"avis", b"avio", b"MA1A", b"MA1B"))
+"""Of files whose pixels are AV1 (AVIF, 6 and 8)."""
 
 
 def child(data: memoryview, kind: bytes) -> memoryview:

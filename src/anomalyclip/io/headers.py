@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
+from anomalyclip.io.boxes import AV1_BRANDS
 from anomalyclip.io.dicom_structure import looks_like_dicom
 from anomalyclip.io.nifti_magic import looks_like_nifti
 from anomalyclip.io.refusal import Refusal
@@ -26,12 +27,10 @@ _MAGIC = (
     (0, b"P6", "PNM"),
     (0, b"\x00\x00\x00\x0cjP  ", "JPEG2000"),
     (0, b"\xff\x4f\xff\x51", "JPEG2000"),
-    (4, b"ftypavif", "AVIF"),
-    (4, b"ftypavis", "AVIF"),
-    (4, b"ftypheic", "HEIC"),
-    (4, b"ftypheix", "HEIC"),
-    (4, b"ftyphevc", "HEIC"),
-    (4, b"ftypmif1", "HEIC"),
+)
+# Brands of ISO files that are pictures, by what makes the pixels (ISO 23008-12, annexes B to H; MIAF; AVIF).
+_HEIF_BRANDS = frozenset(
+    (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"miaf", b"avci", b"jpeg")
 )
 
 _HEAD = 264  # bytes: the mark of a tar archive ends there
@@ -49,7 +48,9 @@ def sniff(file: BinaryIO) -> str:
         raise Refusal("the file is empty (0 bytes)", "copy or export the file again")
     for offset, magic, name in _MAGIC:
         if head[offset : offset + len(magic)] == magic and (name != "WEBP" or head[:4] == b"RIFF"):
-            return "AVIF" if _is_av1(head) else name
+            return name
+    if (boxed := _of_brands(head)) is not None:
+        return boxed
     if looks_like_dicom(head):
         return "DICOM"
     if looks_like_nifti(file, head):
@@ -60,10 +61,15 @@ def sniff(file: BinaryIO) -> str:
     raise Refusal(f"it is not an image (it starts with bytes {head[:8].hex(' ')})", f"give a file in {EXPECTED}")
 
 
-def _is_av1(head: bytes) -> bool:
-    """Whether a file of the general brand mif1 lists AVIF among the brands that it is compatible with."""
-    brands = head[16 : int.from_bytes(head[:4], "big")]
-    return head[8:12] == b"mif1" and b"avif" in (brands[place : place + 4] for place in range(0, len(brands), 4))
+def _of_brands(head: bytes) -> str | None:
+    """AVIF or HEIC by a file's own brand, or by those that it is compatible with where its own is a general one."""
+    if head[4:8] != b"ftyp":
+        return None
+    end = min(int.from_bytes(head[:4], "big"), len(head))
+    brands = [head[8:12], *(head[place : place + 4] for place in range(16, end, 4))]
+    if brands[0] not in AV1_BRANDS | _HEIF_BRANDS:
+        return None
+    return "AVIF" if AV1_BRANDS.intersection(brands) else "HEIC"
 
 
 def _tail(file: BinaryIO) -> bytes:

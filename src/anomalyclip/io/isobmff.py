@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from anomalyclip.io import av1, heif_items, jpeg2000, light
-from anomalyclip.io.boxes import child, top_level
+from anomalyclip.io.boxes import AV1_BRANDS, child, top_level
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
 
 _MOST_BRANDS = 256  # bytes
@@ -36,7 +36,7 @@ def read_heif(file: BinaryIO) -> BoxFacts:
     """AVIF or HEIC: the largest of all image sizes in the file's properties. Raises `Refusal`."""
     head = memoryview(_head(file))
     _refuse_several(head)
-    av1_inside = b"avif" in _brands(head) or b"avis" in _brands(head)
+    av1_inside = bool(AV1_BRANDS.intersection(_brands(head)))
     sizes, bits = [], 8
     streams: list[tuple[int, int]] = []
     for kind, body in _boxes(head):

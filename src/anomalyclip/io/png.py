@@ -85,6 +85,11 @@ def read_facts(file: BinaryIO) -> PngFacts:
         if end > len(data):
             raise truncated(f"a chunk ends at byte {end:,}, the file at {len(data):,}")
         body = data[position + 8 : end - 4]
+        if kind == b"CgBI":
+            raise Refusal(
+                "it is a PNG in Apple's own form for iPhone apps (CgBI)",
+                "turn it back with: pngcrush -revert-iphone-optimizations",
+            )
         if (facts is None) != (kind == b"IHDR"):
             what = "no header" if facts is None else "two headers"
             raise Refusal(f"the image is damaged ({what})", EXPORT_AGAIN)

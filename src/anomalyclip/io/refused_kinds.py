@@ -89,7 +89,17 @@ REFUSED = (
     RefusedKind(0, b"ZISRAWFILE", "a Zeiss image (CZI)"),
     RefusedKind(0, b"\xda\xce\xbe\x0a", "a Nikon image (ND2)"),
     RefusedKind(0, b"\x89HDF", "an HDF5 file"),
+    RefusedKind(0, b"\x70\x00\x00\x00", "a Leica image (LIF)"),
+    RefusedKind(208, b"MAP ", "an MRC volume"),
+    RefusedKind(0, b"\xd0\xcf\x11\xe0", "a compound file (OLE: Office, or a microscope's)", picture=False),
+    RefusedKind(0, b"PAR1", "a Parquet table", picture=False),
+    RefusedKind(0, b"SQLite format 3", "a database (SQLite)", picture=False),
+    RefusedKind(0, b"{\\rtf", "a text document (RTF)", picture=False),
+    RefusedKind(
+        0, b"\x00\x05\x16\x07", "macOS's notes about a file (AppleDouble)", picture=False, remedy="give the file itself"
+    ),
     RefusedKind(0, b"MATLAB 5.0", "a MATLAB file", picture=False),
+    RefusedKind(0, b"MATLAB 7", "a MATLAB file", picture=False),
     RefusedKind(0, b"\x93NUMPY", "a NumPy array", picture=False),
     RefusedKind(4, b"ftypmsf1", "an HEIF image sequence"),
     RefusedKind(4, b"ftyphevs", "an HEIF image sequence"),
@@ -121,16 +131,18 @@ REFUSED = (
     RefusedKind(0, b"<?xml", "an XML text (an SVG drawing, or an error page)", picture=False),
     RefusedKind(0, b'{"', "a JSON text", picture=False, remedy=_DOWNLOAD),
 )
+_TEXTS = (b"<svg", b"<?xml", b'{"')  # behind a byte order mark or blanks as well
 _PAGES = (b"<!doctype html", b"<html")
 _TARGA_FOOTER = b"TRUEVISION-XFILE.\x00"
 
 
 def refused_kind(head: bytes, tail: bytes = b"") -> RefusedKind | None:
     """What a file is that is no readable picture, by its first bytes and its last 18; None where they do not tell."""
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     for kind in REFUSED:
-        if head[kind.offset :].startswith(kind.magic):
+        if head[kind.offset :].startswith(kind.magic) or (kind.magic in _TEXTS and text.startswith(kind.magic)):
             return kind
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PAGES):
+    if text.lower().startswith(_PAGES):
         return RefusedKind(0, head[:1], "a web page (HTML)", picture=False, remedy=_DOWNLOAD)
     if tail.endswith(_TARGA_FOOTER):
         return RefusedKind(0, head[:1], "a Targa image (TGA)")
