@@ -17,6 +17,7 @@ from anomalyclip.errors import ConfigError
 from anomalyclip.native import why_not
 from anomalyclip.native.compile import SWITCH
 
+pytestmark = pytest.mark.usefixtures("small_product")
 TINY = CLIPConfig(16, VisionConfig(32, 8, 32, 3, 2), TextConfig(16, 600, 16, 1, 2))
 
 

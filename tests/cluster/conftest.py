@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -37,9 +38,17 @@ def small_model(golden_folder: Path) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def start(cluster: LocalCluster, small_model: list[str]) -> Callable[..., subprocess.Popen[bytes]]:
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Options that choose an export: neither the driver nor a worker then spends seconds on importing PyTorch."""
+    export = tmp_path_factory.mktemp("tiny") / "export"
+    shutil.copytree(Path(__file__).parents[1] / "light" / "tiny_export", export)  # reading it leaves a note beside it
+    return ["--device", "cpu", "--offline", "--model", str(export)]
+
+
+@pytest.fixture(scope="session")
+def start(cluster: LocalCluster) -> Callable[..., subprocess.Popen[bytes]]:
     """start("in/", "--output", "out") starts `anomalyclip detect` in a process of its own."""
-    line = [sys.executable, "-m", "anomalyclip", "detect", *small_model]
+    line = [sys.executable, "-m", "anomalyclip", "detect"]
 
     def call(*args: object) -> subprocess.Popen[bytes]:
         return subprocess.Popen(

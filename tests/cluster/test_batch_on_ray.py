@@ -52,7 +52,7 @@ def test_a_driver_that_is_killed_between_the_passes_is_resumed(
     expected = [json.loads(line) for line in (tmp_path / "local" / "results.jsonl").read_text().splitlines()]
 
     output = tmp_path / "ray"
-    options = (*batch, "--output", output, "--block-size", "4", "--workers", "2")
+    options = (*small_model, *batch, "--output", output, "--block-size", "4", "--workers", "2")
     process = start("--engine", "ray", "--address", cluster.address, *options)
     deadline = time.monotonic() + 250
     while not list(output.glob("seen/*")) and process.poll() is None:

@@ -19,7 +19,7 @@ import pytest
 
 from anomalyclip.cluster.local import LocalCluster
 
-MANY = 5000
+MANY, EACH = 3000, 10  # files, and files of a block
 Detect = Callable[..., subprocess.CompletedProcess[bytes]]
 Rows = Callable[[Path], list[dict[str, Any]]]
 
@@ -38,19 +38,24 @@ def _until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> N
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory, jpeg: Callable[[int], bytes]) -> Path:
-    """5,000 files of a few hundred bytes; every 500th is no image."""
+    """3,000 files of a few hundred bytes; every 200th is no image."""
     folder = tmp_path_factory.mktemp("many")
     pictures = [jpeg(seed) for seed in range(50)]
     for i in range(MANY):
-        (folder / f"{i:05d}.jpg").write_bytes(b"broken" if i % 500 == 7 else pictures[i % 50])
+        (folder / f"{i:05d}.jpg").write_bytes(b"broken" if i % 200 == 7 else pictures[i % 50])
     return folder
 
 
 def test_a_node_that_is_killed_loses_nothing_and_doubles_nothing(
-    cluster: LocalCluster, start: Callable[..., subprocess.Popen[bytes]], many: Path, tmp_path: Path, rows_of: Rows
+    cluster: LocalCluster,
+    start: Callable[..., subprocess.Popen[bytes]],
+    tiny_model: list[str],
+    many: Path,
+    tmp_path: Path,
+    rows_of: Rows,
 ) -> None:
     output = tmp_path / "out"
-    options = ("--output", output, "--block-size", 25, "--batch-size", 25, "--workers", 2)
+    options = (*tiny_model, "--output", output, "--block-size", EACH, "--batch-size", EACH, "--workers", 2)
     process = start("--engine", "ray", "--address", cluster.address, many, *options)
     _until(lambda: _blocks(output) >= 5 and cluster.is_running(1, "Worker.score"), process)
     cluster.kill_node(1)
@@ -58,12 +63,12 @@ def test_a_node_that_is_killed_loses_nothing_and_doubles_nothing(
     _, errors = process.communicate(timeout=250)
     cluster.add_node()
     assert process.returncode == 3, errors.decode()
-    assert at_the_kill < MANY / 25, "the node was killed too late to matter"
+    assert at_the_kill < MANY / EACH, "the node was killed too late to matter"
     assert b"1 workers lost" in errors
     rows = rows_of(output)
     assert [row["input"] for row in rows] == list(range(MANY))
     assert [row["path"] for row in rows] == sorted(map(str, many.iterdir()))
-    assert [i for i, row in enumerate(rows) if row["error"]] == list(range(7, MANY, 500))
+    assert [i for i, row in enumerate(rows) if row["error"]] == list(range(7, MANY, 200))
     # The same picture gave the same score on both nodes, before and after.
     scores = {i % 50: set() for i in range(50)}
     for i, row in enumerate(rows):
@@ -79,22 +84,24 @@ def test_a_driver_that_is_stopped_is_resumed(
     cluster: LocalCluster,
     start: Callable[..., subprocess.Popen[bytes]],
     detect: Detect,
+    tiny_model: list[str],
     many: Path,
     tmp_path: Path,
     rows_of: Rows,
 ) -> None:
-    output = tmp_path / "out"
-    options = (f"{many}/0[0-2]*.jpg", "--output", output, "--block-size", "25", "--batch-size", "25", "--workers", "1")
+    output, count = tmp_path / "out", 2000
+    options = (f"{many}/0[01]*.jpg", *tiny_model, "--output", output)
+    options += ("--block-size", EACH, "--batch-size", EACH, "--workers", "1")
     process = start("--engine", "ray", "--address", cluster.address, *options)
     _until(lambda: _blocks(output) >= 4, process)
     process.send_signal(how)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == (130 if how == signal.SIGINT else -how), errors.decode()
     before = {path: path.stat().st_mtime_ns for path in (output / "results").rglob("*.parquet")}
-    assert 4 <= len(before) < 120
+    assert 4 <= len(before) < count // EACH
     done = detect(*options, "--resume")
     assert done.returncode == 3, done.stderr.decode()
-    assert [row["input"] for row in rows_of(output)] == list(range(3000))
+    assert [row["input"] for row in rows_of(output)] == list(range(count))
     # What was done stays as it is, but for blocks with an error, which are tried again.
     again = {path for path, then in before.items() if path.stat().st_mtime_ns != then}
     assert again <= {path for path in before if any(pq.read_table(path)["error"].to_pylist())}
@@ -103,16 +110,18 @@ def test_a_driver_that_is_stopped_is_resumed(
 def test_rows_are_those_of_the_local_engine(
     detect: Detect,
     start: Callable[..., subprocess.Popen[bytes]],
+    small_model: list[str],
     tmp_path: Path,
     jpeg: Callable[[int], bytes],
     rows_of: Rows,
 ) -> None:
+    """With a model on PyTorch, whose weights, prompts and settings reach the workers."""
     photos = tmp_path / "in"
     photos.mkdir()
     for i in range(7):
         (photos / f"{i}.jpg").write_bytes(jpeg(i))
     (photos / "3.jpg").write_bytes(jpeg(3)[:100])
-    options = (photos, "--threshold", "0.5", "--pixel-threshold", "0.4", "--batch-size", "7")
+    options = (photos, *small_model, "--threshold", "0.5", "--pixel-threshold", "0.4", "--batch-size", "7")
     local = start(*options, "--output", tmp_path / "local", "--no-overlay", "--maps", "none", "--no-report")
     local.communicate(timeout=120)
     done = detect(*options, "--output", tmp_path / "ray", "--block-size", "3")
@@ -157,10 +166,12 @@ def server(tmp_path: Path, jpeg: Callable[[int], bytes]) -> Iterator[str]:
         thread.join()
 
 
-def test_urls_and_lists_are_inputs(detect: Detect, server: str, tmp_path: Path, rows_of: Rows) -> None:
+def test_urls_and_lists_are_inputs(
+    detect: Detect, tiny_model: list[str], server: str, tmp_path: Path, rows_of: Rows
+) -> None:
     names = [f"{server}/{name}.jpg" for name in ("0", "1", "missing", "2", "text", "busy", "3")]
     (tmp_path / "list.txt").write_text("\n".join([*names, names[0], ""]))
-    done = detect(f"@{tmp_path}/list.txt", f"{server}/4.jpg", "--output", tmp_path / "out")
+    done = detect(f"@{tmp_path}/list.txt", f"{server}/4.jpg", *tiny_model, "--output", tmp_path / "out")
     assert done.returncode == 3, done.stderr.decode()
     rows = rows_of(tmp_path / "out")
     assert [row["path"] for row in rows] == [*names, f"{server}/4.jpg"]
@@ -168,22 +179,23 @@ def test_urls_and_lists_are_inputs(detect: Detect, server: str, tmp_path: Path, 
 
 
 def test_failed_rows_are_tried_again(
-    detect: Detect, tmp_path: Path, jpeg: Callable[[int], bytes], rows_of: Rows
+    detect: Detect, tiny_model: list[str], tmp_path: Path, jpeg: Callable[[int], bytes], rows_of: Rows
 ) -> None:
     photos, output = tmp_path / "in", tmp_path / "out"
     photos.mkdir()
     for i in range(4):
         (photos / f"{i}.jpg").write_bytes(jpeg(i))
     (photos / "2.jpg").write_bytes(b"half a picture")
-    assert detect(photos, "--output", output, "--block-size", "4").returncode == 3
+    options = (photos, *tiny_model, "--output", output)
+    assert detect(*options, "--block-size", "4").returncode == 3
     before = rows_of(output)
     (photos / "2.jpg").write_bytes(jpeg(2))
     os.utime(photos)
-    again = detect(photos, "--output", output, "--block-size", "4", "--resume")
+    again = detect(*options, "--block-size", "4", "--resume")
     assert again.returncode == 0, again.stderr.decode()
     after = rows_of(output)
     assert [row["error"] for row in after] == [None] * 4
     assert [before[i] for i in (0, 1, 3)] == [after[i] for i in (0, 1, 3)]
-    other = detect(photos, "--output", output, "--resume", "--threshold", "0.5")
+    other = detect(*options, "--resume", "--threshold", "0.5")
     assert other.returncode == 2
     assert b"threshold null then, 0.5 now" in other.stderr

@@ -63,6 +63,13 @@ def model() -> BrightnessModel:
 
 
 @pytest.fixture
+def own_threads() -> Callable[[], list[threading.Thread]]:
+    """Our threads that began in this test; a kernel's stay, where other tests of the process ran one."""
+    before = set(threading.enumerate())
+    return lambda: [t for t in threading.enumerate() if t not in before and t.name.startswith("anomalyclip-")]
+
+
+@pytest.fixture
 def png(tmp_path: Path) -> Callable[..., Path]:
     """png("a/b.png", grey=128, size=(8, 6)) writes a plain image below tmp_path and gives its path."""
 

@@ -20,6 +20,8 @@ from anomalyclip.errors import ConfigError
 from anomalyclip.geometry import Areas, Geometry
 from anomalyclip.io import read_image
 
+Threads = Callable[[], list[threading.Thread]]
+
 
 def items(*paths: object) -> Iterator[InputItem]:
     return (InputItem(str(p), Path(str(p)).stem, path_key(str(p))) for p in paths)
@@ -48,6 +50,7 @@ def test_the_stream_gives_what_each_image_gives_alone(
     kept: int | None,
     ahead: bool,
     monkeypatch: pytest.MonkeyPatch,
+    own_threads: Threads,
 ) -> None:
     if kept is not None:
         monkeypatch.setattr(pipeline_module, "KEPT_BYTES", kept)  # read twice, one image at a time
@@ -68,7 +71,7 @@ def test_the_stream_gives_what_each_image_gives_alone(
         assert result.score == pytest.approx(expected.score, abs=1e-6)
         np.testing.assert_allclose(maps[result.item.name], expected.anomaly_map, atol=1e-6)
         assert result.geometry == expected.record
-    assert [t for t in threading.enumerate() if t.name.startswith("anomalyclip-")] == []
+    assert own_threads() == []
 
 
 def test_tiles_of_several_images_share_a_batch(model: Any, png: Callable[..., Path]) -> None:
@@ -138,12 +141,14 @@ def test_progress_of_an_image_in_several_views(model: Any, png: Callable[..., Pa
     assert seen == [(3, 4), (4, 4)]
 
 
-def test_closing_in_the_middle_of_an_image_leaves_no_thread(model: Any, png: Callable[..., Path]) -> None:
+def test_closing_in_the_middle_of_an_image_leaves_no_thread(
+    model: Any, png: Callable[..., Path], own_threads: Threads
+) -> None:
     given = [png("a.png"), png("large.png", size=(640, 640))]
     stream = detect_stream(model, items(*given), batch_size=2, geometry=Geometry(tile=16))
     next(stream)
     stream.close()
-    assert [t for t in threading.enumerate() if t.name.startswith("anomalyclip-")] == []
+    assert own_threads() == []
     assert sum(model.batches) < 20
 
 

@@ -17,18 +17,16 @@ from anomalyclip.detect.names import path_key
 from anomalyclip.errors import OutputError
 from anomalyclip.io.reading import Reading
 
+Threads = Callable[[], list[threading.Thread]]
+
 
 def items(*paths: object) -> Iterator[InputItem]:
     return (InputItem(str(p), Path(str(p)).stem, path_key(str(p))) for p in paths)
 
 
-def own_threads() -> list[threading.Thread]:
-    return [t for t in threading.enumerate() if t.name.startswith("anomalyclip-")]
-
-
 @pytest.mark.parametrize(("batch_size", "workers"), [(1, 1), (3, 2), (8, 4), (50, 1)])
 def test_results_come_in_input_order_with_the_models_numbers(
-    model: Any, png: Callable[..., Path], batch_size: int, workers: int
+    model: Any, png: Callable[..., Path], batch_size: int, workers: int, own_threads: Threads
 ) -> None:
     greys = [3 * i for i in range(20)]
     results = list(detect_stream(model, items(*(png(f"{i}.png", g) for i, g in enumerate(greys))),
@@ -159,7 +157,9 @@ def test_memory_is_bounded_because_work_ahead_is(model: Any, png: Callable[..., 
     assert furthest <= 2 * 4 + 4 + (4 + 2)
 
 
-def test_closing_early_leaves_no_thread_and_stops_reading(model: Any, png: Callable[..., Path]) -> None:
+def test_closing_early_leaves_no_thread_and_stops_reading(
+    model: Any, png: Callable[..., Path], own_threads: Threads
+) -> None:
     stream = detect_stream(model, items(*[png("a.png")] * 100), batch_size=2)
     next(stream)
     stream.close()
@@ -167,7 +167,9 @@ def test_closing_early_leaves_no_thread_and_stops_reading(model: Any, png: Calla
     assert sum(model.batches) < 10
 
 
-def test_an_interrupt_in_the_model_comes_through_and_leaves_no_thread(model: Any, png: Callable[..., Path]) -> None:
+def test_an_interrupt_in_the_model_comes_through_and_leaves_no_thread(
+    model: Any, png: Callable[..., Path], own_threads: Threads
+) -> None:
     def interrupted(pixels: np.ndarray) -> Any:
         raise KeyboardInterrupt
 
@@ -177,7 +179,7 @@ def test_an_interrupt_in_the_model_comes_through_and_leaves_no_thread(model: Any
     assert own_threads() == []
 
 
-def test_an_error_of_the_source_comes_through(model: Any, png: Callable[..., Path]) -> None:
+def test_an_error_of_the_source_comes_through(model: Any, png: Callable[..., Path], own_threads: Threads) -> None:
     def source() -> Iterator[InputItem]:
         yield from items(png("a.png"))
         raise OSError("the folder went away")

@@ -37,6 +37,14 @@ def small_model(golden_folder: Path) -> list[str]:
 
 
 @pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Options that choose an export, for tests of what a process does: it starts without importing PyTorch."""
+    export = tmp_path_factory.mktemp("tiny") / "export"
+    shutil.copytree(Path(__file__).parents[1] / "light" / "tiny_export", export)  # reading it leaves a note beside it
+    return ["--threads", "1", "--device", "cpu", "--offline", "--model", str(export)]
+
+
+@pytest.fixture(scope="session")
 def command(small_model: list[str]) -> Callable[..., list[str]]:
     """command("a.png", "--quiet") is the whole command line for a subprocess."""
     return lambda *args: [sys.executable, "-m", "anomalyclip", "detect", *small_model, *map(str, args)]

@@ -55,11 +55,11 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def watch(small_model: list[str]) -> Callable[..., subprocess.Popen[bytes]]:
+def watch(tiny_model: list[str]) -> Callable[..., subprocess.Popen[bytes]]:
     """watch(folder, "--output", out) starts the real command."""
 
     def start(*args: object) -> subprocess.Popen[bytes]:
-        line = [sys.executable, "-m", "anomalyclip", "watch", *small_model, "--interval", "0.05", "--settle", "0.1"]
+        line = [sys.executable, "-m", "anomalyclip", "watch", *tiny_model, "--interval", "0.05", "--settle", "0.1"]
         return subprocess.Popen([*line, *map(str, args)], env=ENVIRONMENT, stderr=subprocess.PIPE)
 
     return start

@@ -139,7 +139,7 @@ def test_hand_written_prompts_name_each_class(run: Callable[..., int], data: Pat
 def test_kill_in_the_middle_then_again_or_resume(
     command: Callable[..., list[str]], run: Callable[..., int], tree: Tree, tmp_path: Path
 ) -> None:
-    data = tree(tmp_path / "data", {f"class{n}": (12, 12) for n in range(12)})
+    data = tree(tmp_path / "data", {f"class{n}": (6, 6) for n in range(12)})
     out, whole = tmp_path / "out", tmp_path / "whole"
     process = subprocess.Popen(
         command(data, "-o", out, "--no-plots"), env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

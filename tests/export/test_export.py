@@ -154,9 +154,11 @@ def test_a_folder_without_images_cannot_quantise(model, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "broken.png").write_bytes(b"no image")
     options = ExportOptions("openvino", "int8", calibration=tmp_path / "empty", verification_images=1)
+    told: list[str] = []
     with pytest.raises(InputError, match="holds no image that can be read"):
-        export_model(model, tmp_path / "out", options)
+        export_model(model, tmp_path / "out", options, tell=told.append)
     assert not (tmp_path / "out").exists()
+    assert not any("converting" in line for line in told), "it is told before the long work begins"
 
 
 _LIGHT = """

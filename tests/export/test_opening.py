@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +21,26 @@ from anomalyclip.opening import open_detector
 OPTIONS = {"layers": [2, 4, 6], "image_size": 70, "map_weight": 0.25, "device": "cpu", "threads": 1}
 
 
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    """An empty cache."""
-    monkeypatch.setenv("ANOMALYCLIP_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A cache of conversions, empty at first."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("ANOMALYCLIP_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
 
 
-def test_auto_is_torch_until_the_model_was_converted(home, clip_files, photos, capsys, monkeypatch):
-    before = open_detector(**clip_files, **OPTIONS)
+@pytest.fixture(scope="module")
+def converted(home, clip_files):
+    """The small CLIP before, the same converted, and what was said: a conversion takes seconds, so there is one."""
+    before, said = open_detector(**clip_files, **OPTIONS), io.StringIO()
+    with contextlib.redirect_stderr(said):
+        return before, open_detector(**clip_files, **OPTIONS, runtime="openvino"), said.getvalue()
+
+
+def test_auto_is_torch_until_the_model_was_converted(converted, clip_files, photos, capsys, monkeypatch):
+    before, first, said = converted
     assert isinstance(before.encoder, TorchEncoder)
-    first = open_detector(**clip_files, **OPTIONS, runtime="openvino")
-    assert "once; it is kept in" in capsys.readouterr().err
+    assert "once; it is kept in" in said
     monkeypatch.setattr("anomalyclip.judges.choosing.choose_judges", None)  # from here on, nothing may load the weights
     later = open_detector(**clip_files, **OPTIONS)
     assert isinstance(later.encoder, GraphEncoder)
@@ -41,9 +52,10 @@ def test_auto_is_torch_until_the_model_was_converted(home, clip_files, photos, c
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-5)
 
 
-def test_another_setting_or_file_is_another_conversion(home, clip_files, golden_folder, tmp_path):
-    import shutil
-
+def test_another_setting_or_file_is_another_conversion(converted, clip_files, golden_folder, tmp_path, monkeypatch):
+    _, first, _ = converted
+    shutil.copytree(first.encoder.folder.parent, tmp_path / "home" / "exports")
+    monkeypatch.setenv("ANOMALYCLIP_HOME", str(tmp_path / "home"))
     copy = tmp_path / "clip.safetensors"
     shutil.copy(clip_files["model"], copy)
     for config in Path(clip_files["model"]).parent.glob("open_clip_config.json"):
@@ -51,7 +63,9 @@ def test_another_setting_or_file_is_another_conversion(home, clip_files, golden_
     asked = {"model": str(copy), "prompts": clip_files["prompts"], **OPTIONS}
     loading = {name: value for name, value in asked.items() if name not in ("device", "threads")}
     loading["class_name"] = "object"
+    assert known_conversion("openvino", "fp32", loading) is None  # another path; its content is known
     opened = open_detector(**asked, runtime="openvino")
+    assert opened.encoder.folder == tmp_path / "home" / "exports" / first.encoder.folder.name
     assert known_conversion("openvino", "fp32", loading) == opened.encoder.folder
     assert known_conversion("openvino", "fp32", loading | {"sigma": 2.0}) is None
     assert known_conversion("openvino", "int8", loading) is None

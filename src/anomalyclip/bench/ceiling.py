@@ -39,7 +39,8 @@ def gemm_ceiling(rounds: int = 10) -> dict[str, float]:
 
 
 def _fastest(call: Callable[[], object], rounds: int) -> float:
-    return min(alternate({"product": call}, 1)["product"].median for _ in range(rounds))
+    """Seconds of the fastest of several calls; the first of all, which warms up, does not count."""
+    return min(alternate({"product": call}, 1, warm_up=number == 0)["product"].median for number in range(rounds))
 
 
 def _int8_products(x: Tensor, weight: Tensor) -> list[Callable[[], object]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from anomalyclip.clip.preprocessing import Preprocessing
 from anomalyclip.encoders.formats import OPSET, ExportFormat, FormatName, Precision, export_format
@@ -191,9 +191,12 @@ def _write(
 ) -> dict[str, Any] | None:
     """Write the graph's files; what the sidecar says about quantisation."""
     from anomalyclip.export import convert
+    from anomalyclip.export.quantise import quantise_openvino
 
     check_room(folder, convert.weight_bytes(graph))
     path = folder / options.spec.file
+    # Read first: a folder without pictures must not be told of after a minute's conversion.
+    calibration = _calibration(options, graph.side) if options.precision == "int8" else None
     tell(f"converting to {options.format}")
     if options.format == "torchscript":
         convert.write_torchscript(graph, path)
@@ -201,41 +204,38 @@ def _write(
         convert.write_torch_export(graph, path)
     elif options.format == "onnx":
         convert.write_onnx(graph, path)
-        return _quantise_onnx(path, options, graph.side, tell) if options.precision == "int8" else None
+        if calibration is not None:
+            tell(f"quantising with {calibration.words}")
+            _quantise_onnx(path, calibration.images)
     else:
-        return _write_openvino(graph, path, options, tell)
-    return None
+        model = convert.openvino_model(graph)
+        if calibration is not None:
+            tell(f"quantising with {calibration.words}")
+            model = quantise_openvino(model, calibration.images)
+        convert.write_openvino(model, path, half=options.precision == "fp16")
+    return None if calibration is None else calibration.record
 
 
-def _write_openvino(
-    graph: DetectorGraph, path: Path, options: ExportOptions, tell: Callable[[str], None]
-) -> dict[str, Any] | None:
-    from anomalyclip.export import convert
-    from anomalyclip.export.quantise import quantise_openvino
-
-    model, quantisation = convert.openvino_model(graph), None
-    if options.precision == "int8":
-        images, quantisation = _calibration(options, graph.side, tell)
-        model = quantise_openvino(model, images)
-    convert.write_openvino(model, path, half=options.precision == "fp16")
-    return quantisation
-
-
-def _quantise_onnx(path: Path, options: ExportOptions, side: int, tell: Callable[[str], None]) -> dict[str, Any] | None:
+def _quantise_onnx(path: Path, images: Images) -> None:
     import onnx
 
     from anomalyclip.export.quantise import quantise_onnx
 
-    images, quantisation = _calibration(options, side, tell)
     model = quantise_onnx(onnx.load(str(path)), images)
     for left in path.parent.iterdir():
         left.unlink()
     onnx.save(model, str(path))
-    return quantisation
 
 
-def _calibration(options: ExportOptions, side: int, tell: Callable[[str], None]) -> tuple[Images, dict[str, Any]]:
-    """The images, and what the sidecar says of them."""
+class _Calibration(NamedTuple):
+    """The images of an int8 export, in words, and what the sidecar says of them."""
+
+    images: Images
+    words: str
+    record: dict[str, Any]
+
+
+def _calibration(options: ExportOptions, side: int) -> _Calibration:
     from anomalyclip.export.pictures import folder_images, rendered_images
     from anomalyclip.export.quantise import KEPT
 
@@ -245,8 +245,8 @@ def _calibration(options: ExportOptions, side: int, tell: Callable[[str], None])
         images, source = folder_images(options.calibration, side, count), str(options.calibration)
     else:  # none of those it is verified with
         images, source = list(rendered_images(side, count, skip=options.verification_images)), "rendered"
-    tell(f"quantising with {len(images)} images ({source})")
-    return images, {"by": "nncf", "images": len(images), "source": source, "kept_in_float": list(KEPT)}
+    record = {"by": "nncf", "images": len(images), "source": source, "kept_in_float": list(KEPT)}
+    return _Calibration(images, f"{len(images)} images ({source})", record)
 
 
 def _verify(
