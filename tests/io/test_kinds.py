@@ -28,7 +28,7 @@ from anomalyclip.errors import ConfigError, ImageReadError, InputError
 from anomalyclip.io import read_image, read_image_bytes
 from anomalyclip.io.frames import count_frames_of
 from anomalyclip.io.reading import Reading
-from anomalyclip.io.scanning import scan
+from anomalyclip.io.scanning import PassedOver, scan
 from anomalyclip.io.sources import as_image
 from anomalyclip.prediction import decide
 
@@ -143,6 +143,18 @@ def scanned(name: str, data: bytes, kind: str, told: str) -> Callable[[Path], No
     return check
 
 
+def arrays_beside(folder: Path) -> None:
+    np.save(folder / "a.npy", GREY)
+    for name in ("b.mat", "c.h5"):
+        (folder / name).write_bytes(b"any")
+    passed = PassedOver()
+    for entry in scan(str(folder)):
+        passed.add(entry)
+    (line,) = passed.lines()
+    assert line.startswith("3 files of arrays were passed over (.h5 .mat .npy)")
+    assert PassedOver.recorded(passed.record()) == passed
+
+
 def link_to_itself(folder: Path) -> None:
     (folder / "a.png").symlink_to(folder / "a.png")
     (folder / "b.png").write_bytes(pillow("PNG", GREY)())
@@ -253,6 +265,7 @@ INSTANCES = (
     Instance("folder scans", "a DICOM called IM000001", "a picture", scanned("IM000001", dicom(GREY)(), "PICTURE", "")),
     Instance("folder scans", "a QOI without a suffix", "counted", scanned("image", pillow("QOI", RGB)(), "UNREAD", "QOI")),
     Instance("folder scans", "a raw photo (.nef)", "counted", scanned("a.NEF", b"MM\0*", "UNREAD", ".nef")),
+    Instance("folder scans", "NumPy, MATLAB, HDF5 (.npy, .mat, .h5)", "counted", arrays_beside),
     Instance("folder scans", "a tar without a suffix", "no picture", scanned("all", b"a.png".ljust(257, b"\0") + b"ustar\0", "OTHER", "tar archive")),
     Instance("folder scans", "a web page called a.png", "a row that says so", scanned("a.png", b"<html>", "PICTURE", ".png")),
     Instance("folder scans", "a link to itself", "a row of its own, the others stay", link_to_itself),

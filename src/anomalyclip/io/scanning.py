@@ -26,12 +26,13 @@ from anomalyclip.io.refused_kinds import refused_kind
 
 class Kind(Enum):
     """FOLDER; PICTURE: to be attempted, also where it cannot be looked at; UNREAD: a picture of a kind that cannot be
-    read here; VIDEO; OTHER: no picture."""
+    read here; VIDEO; ARRAYS: numbers that may be pictures (NumPy, MATLAB, HDF5); OTHER: no picture."""
 
     FOLDER = "folder"
     PICTURE = "picture"
     UNREAD = "unread picture"
     VIDEO = "video"
+    ARRAYS = "arrays"
     OTHER = "other file"
 
 
@@ -51,11 +52,12 @@ def _suffixes(text: str) -> frozenset[str]:
 
 _OTHER = _suffixes(
     "txt md rst log csv tsv json jsonl xml yaml yml toml ini cfg conf html htm css js ts py pyc ipynb sh bat ps1 c h "
-    "cpp java m r sql db sqlite lock pid sock zip gz bz2 xz zst 7z rar tar tgz npy npz mat h5 hdf5 pkl pickle parquet "
+    "cpp java m r sql db sqlite lock pid sock zip gz bz2 xz zst 7z rar tar tgz pkl pickle parquet "
     "arrow feather pt pth ckpt onnx safetensors xlsx xls ods doc docx odt ppt pptx rtf exe dll so iso wav mp3 flac ogg "
     "m4a ttf otf woff woff2 tmp part crdownload download partial swp md5 sha1 sha256 url lnk webloc xmp aae thm"
 )
 _VIDEOS = _suffixes("mp4 m4v avi mov mkv webm mpg mpeg wmv flv mts m2ts 3gp ogv mjpeg mjpg")
+_ARRAYS = _suffixes("npy npz mat h5 hdf5 hdf nc")
 #: Kinds whose content looks like TIFF, with a preview as its first page: their names decide.
 _BY_NAME = _suffixes("dng cr2 cr3 nef nrw arw srf sr2 raf orf rw2 pef srw x3f raw 3fr iiq svs ndpi scn bif")
 #: Pictures that a user may take to be covered; whether one is readable after all, its content says.
@@ -106,8 +108,8 @@ def told_by_name(name: str) -> Entry | None:
         return Entry(name, name, Kind.PICTURE, suffix)
     if suffix in _OTHER or name.casefold() in _NAMES:
         return Entry(name, name, Kind.OTHER, suffix)
-    if suffix in _VIDEOS:
-        return Entry(name, name, Kind.VIDEO, suffix)
+    if suffix in _VIDEOS or suffix in _ARRAYS:
+        return Entry(name, name, Kind.VIDEO if suffix in _VIDEOS else Kind.ARRAYS, suffix)
     return Entry(name, name, Kind.UNREAD, suffix) if suffix in _BY_NAME else None
 
 
@@ -165,10 +167,12 @@ def _head(path: str) -> bytes:
 
 @dataclass
 class PassedOver:
-    """What scans left out, by kind: counts by suffix of unread pictures and videos, of other files, of subfolders."""
+    """What scans left out, by kind: counts by suffix of unread pictures, videos and files of arrays, of other files, of
+    subfolders."""
 
     pictures: Counter[str] = field(default_factory=Counter)
     videos: Counter[str] = field(default_factory=Counter)
+    arrays: Counter[str] = field(default_factory=Counter)
     others: int = 0
     folders: int = 0
 
@@ -178,6 +182,8 @@ class PassedOver:
             self.pictures[entry.told] += 1
         elif entry.kind is Kind.VIDEO:
             self.videos[entry.told] += 1
+        elif entry.kind is Kind.ARRAYS:
+            self.arrays[entry.told] += 1
         elif entry.kind is Kind.FOLDER:
             self.folders += 1
         else:
@@ -187,6 +193,7 @@ class PassedOver:
         """Add another scan's counts."""
         self.pictures.update(other.pictures)
         self.videos.update(other.videos)
+        self.arrays.update(other.arrays)
         self.others += other.others
         self.folders += other.folders
 
@@ -203,6 +210,9 @@ class PassedOver:
         if count := self.videos.total():
             what = f"{_counted(count, 'video')} {_were(count)} ({_kinds(self.videos)})"
             yield f"{what}: anomalyclip watch FILE scores a video's frames"
+        if count := self.arrays.total():
+            what = f"{_counted(count, 'file')} of arrays {_were(count)} ({_kinds(self.arrays)})"
+            yield f"{what}: save pictures among them as PNG or TIFF"
         if self.folders:
             yield f"{_counted(self.folders, 'subfolder')} {_were(self.folders)}: --recursive looks into them"
 
@@ -210,14 +220,15 @@ class PassedOver:
         """The counts for run.json; empty where nothing was left out."""
         told: dict[str, Any] = {"pictures": dict(sorted(self.pictures.items()))} if self.pictures else {}
         told |= {"videos": dict(sorted(self.videos.items()))} if self.videos else {}
+        told |= {"arrays": dict(sorted(self.arrays.items()))} if self.arrays else {}
         told |= {"subfolders": self.folders} if self.folders else {}
         return told | ({"other_files": self.others} if self.others else {})
 
     @classmethod
     def recorded(cls, told: Mapping[str, Any]) -> PassedOver:
         """From what `record` gave."""
-        pictures, videos = (Counter(told.get(name, {})) for name in ("pictures", "videos"))
-        return cls(pictures, videos, told.get("other_files", 0), told.get("subfolders", 0))
+        pictures, videos, arrays = (Counter(told.get(name, {})) for name in ("pictures", "videos", "arrays"))
+        return cls(pictures, videos, arrays, told.get("other_files", 0), told.get("subfolders", 0))
 
 
 def _counted(count: int, noun: str) -> str:
