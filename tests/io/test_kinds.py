@@ -14,6 +14,7 @@ import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import nibabel
@@ -21,8 +22,10 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image, ImageSequence
+from sklearn.metrics import roc_auc_score
 from tests.io.writers import DEEP, GREY, RGB, TWELVE, animation, dicom, nifti, pillow, png, tif, unfiltered
 
+from anomalyclip.combining import doubts_of
 from anomalyclip.detect.identity import identify
 from anomalyclip.errors import ConfigError, ImageReadError, InputError
 from anomalyclip.io import read_image, read_image_bytes
@@ -30,6 +33,7 @@ from anomalyclip.io.frames import count_frames_of
 from anomalyclip.io.reading import Reading
 from anomalyclip.io.scanning import PassedOver, scan
 from anomalyclip.io.sources import as_image
+from anomalyclip.metrics import PixelMetrics
 from anomalyclip.prediction import decide
 
 PAGE = Path(__file__).parents[2] / "docs" / "reading.md"
@@ -141,6 +145,45 @@ def scanned(name: str, data: bytes, kind: str, told: str) -> Callable[[Path], No
         assert (entry.kind.name, entry.told) == (kind, told)
 
     return check
+
+
+def tiny_maps(_: Path) -> None:
+    """All of them in what was one bin of a histogram from 0 to 1."""
+    rng = np.random.default_rng(0)
+    truth = rng.random((2, 40, 40)) < 0.2
+    maps = 10 ** (rng.uniform(-12, -9, truth.shape) + truth)
+    streaming = PixelMetrics()
+    streaming.update(maps, truth)
+    bound = streaming.error_bounds()["pixel_auroc"]
+    assert abs(streaming.compute()["pixel_auroc"] - roc_auc_score(truth.ravel(), maps.ravel())) <= bound < 2e-3
+
+
+def doubted(words: str, method: str, **settings: Any) -> Callable[[Path], None]:
+    def check(_: Path) -> None:
+        facts: Any = SimpleNamespace(name="pocket", patch_size=16)
+        right, asked = (
+            SimpleNamespace(image_size=320, dpam="vv"),
+            SimpleNamespace(**{"image_size": 320, "dpam": "vv", **settings}),
+        )
+        assert not doubts_of(facts, method, right)
+        (line,) = doubts_of(facts, method, asked)
+        assert words in line
+
+    return check
+
+
+def repaired_texts(_: Path) -> None:
+    from anomalyclip.clip.tokenizer import Tokenizer
+
+    tokenizer = Tokenizer()
+    for given, plain in (
+        ("“ok”", '"ok"'),
+        ("it’s", "it's"),
+        ("ﬁne", "fine"),
+        ("ＯＫ", "ok"),
+        ("cafe\u0301", "caf\u00e9"),
+    ):
+        assert tokenizer.encode(given) == tokenizer.encode(plain)
 
 
 def arrays_beside(folder: Path) -> None:
@@ -285,6 +328,10 @@ INSTANCES = (
     Instance("numbers", "a score that is no number", "refused", refused(InputError, "the score is nan", lambda: decide(float("nan"), 0.5))),
     Instance("numbers", "floats of 0 to 1 beside such of 0 to 255", "refused, with the remedy", floats_of_two_scales),
     Instance("numbers", "a black picture of floats beside such of 0 to 255", "read, both", black_floats_first),
+    Instance("numbers", "pixel metrics of maps of 1e-12 to 1e-8", "as scikit-learn's, within the bound that stands beside them", tiny_maps),
+    Instance("numbers", "an `--image-size` that is no multiple of the patch", "told", doubted("no multiple of the patch", "anomalyclip", image_size=330)),
+    Instance("numbers", "CLIP's sentences on the Q-K path of `pocket`", "told", doubted("inverted on", "clip", dpam="qk")),
+    Instance("numbers", "curly quotes, ligatures, full-width letters in a prompt", "as OpenAI's tokenizer repairs them", repaired_texts),
     Instance("numbers", "`--full-scale` of NaN", "refused", refused(ConfigError, "expected the stored value of white", lambda: Reading.of({"full_scale": [float("nan")]}))),
 )  # fmt: skip
 
