@@ -20,6 +20,7 @@ from anomalyclip.errors import WeightsError
 from anomalyclip.io.refused_kinds import refused_kind
 
 _HEAD = 264
+_MOST_RESIDENT = 2**23  # bytes read before a file is mapped anew
 #: First bytes of models of other programs.
 _OTHERS = {b"GGUF": "a GGUF model", b"TFL3": "a TensorFlow Lite model", b"\x08": "an ONNX or TensorFlow model"}
 
@@ -87,20 +88,33 @@ def _reason(head: bytes, error: Exception) -> str:
 
 
 def _safetensors(path: Path, header: Header) -> Opened:
-    entries = {name: Entry(shape, partial(_read_tensor, path, name)) for name, (_, shape) in header.tensors.items()}
+    read = _Mapping(path).read
+    entries = {name: Entry(shape, partial(read, name)) for name, (_, shape) in header.tensors.items()}
     return Opened(bare(entries), header.metadata)
 
 
-def _read_tensor(path: Path, name: str) -> Tensor:
-    """One tensor from a mapping of its own: what was read of a file stays resident until its mapping is closed."""
-    from safetensors import SafetensorError, safe_open
+class _Mapping:
+    """A safetensors file, mapped anew every few MB: what was read of it stays resident until its mapping is closed."""
 
-    try:
-        handle: Any = safe_open(path, framework="pt")
-        tensor: Tensor = handle.get_tensor(name)
-    except SafetensorError as error:
-        raise WeightsError(f"{path} is a damaged safetensors file ({error}); download it again") from error
-    return tensor
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._handle: Any = None
+        self._bytes = 0
+
+    def read(self, name: str) -> Tensor:
+        """One tensor; WeightsError where the file is damaged."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            if self._handle is None:
+                self._handle, self._bytes = safe_open(self._path, framework="pt"), 0
+            tensor: Tensor = self._handle.get_tensor(name)
+        except SafetensorError as error:
+            raise WeightsError(f"{self._path} is a damaged safetensors file ({error}); download it again") from error
+        self._bytes += tensor.nbytes
+        if self._bytes > _MOST_RESIDENT:
+            self._handle = None
+        return tensor
 
 
 def _pickled(path: Path, stream: Any, *, zipped: bool) -> Opened:

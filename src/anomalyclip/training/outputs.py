@@ -37,9 +37,9 @@ def draw_curve(path: Path, history: Sequence[Mapping[str, float]], title: str) -
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    figure = Figure(figsize=(7, 4.2))
     FigureCanvasAgg(figure)
-    axes = figure.subplots()
+    axes = figure.add_axes((0.12, 0.13, 0.85, 0.78))  # a layout engine takes as long as the drawing
     for name, label in _LABELS.items():
         points = [(row["epoch"], row[name]) for row in history if name in row]
         if points:
