@@ -27,7 +27,7 @@ from anomalyclip.judges.memory.seeing import see
 from anomalyclip.judges.memory.source import source_for
 from anomalyclip.native.library import kernels
 from anomalyclip.native.search import largest, packed
-from anomalyclip.native.search_u8 import Whole, bank_codes, largest_values, query_codes
+from anomalyclip.native.search_u8 import Turn, Whole, bank_codes, largest_values, query_codes
 
 SHOTS = 25
 
@@ -66,10 +66,10 @@ def memory() -> dict[str, Callable[[], object]]:
 
 def pair() -> dict[str, Callable[[], object]]:
     one, other = described(0), described(1)
-    mean, panels = one.mean(axis=0), packed(other)
+    turn, panels = Turn(one.mean(axis=0)), packed(other)
     asked, bank, whole = (
-        query_codes(one, mean),
-        bank_codes(other, mean),
+        query_codes(one, turn),
+        bank_codes(other, turn),
         Whole(one, other, np.zeros(len(other), np.float32)),
     )
     theirs, columns = (torch.from_numpy(one), torch.from_numpy(other)), np.empty(len(other), np.float32)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from anomalyclip.native.library import why_not
-from anomalyclip.native.search_u8 import Codes, Whole, bank_codes, largest_values, query_codes
+from anomalyclip.native.search_u8 import Codes, Turn, Whole, bank_codes, largest_values, query_codes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,10 +46,10 @@ class Comparing:
 
     def __init__(self, load: Callable[[int], Floats], counts: Sequence[int], *, codes: bool = True) -> None:
         self._load, self._most = load, max(counts, default=0)
-        self._mean: Floats | None = None
+        self._turn: Turn | None = None
         if codes and len(counts) > 1 and why_not("int8") is None:
             # Less a mean, vectors are shorter and codes finer; any will do, so it is one that every caller finds.
-            self._mean = np.asarray(load(0), np.float32).mean(axis=0)
+            self._turn = Turn(np.asarray(load(0), np.float32).mean(axis=0))
         self._nothing = np.zeros(self._most, np.float32)  # taken from products
         self._buffer: Floats | None = None
         self._asking: tuple[Picture, Codes] | None = None
@@ -57,12 +57,12 @@ class Comparing:
     @property
     def alone(self) -> bool:
         """Whether a comparison keeps to the thread that calls it; BLAS has threads of its own."""
-        return self._mean is not None
+        return self._turn is not None
 
     def picture(self, number: int) -> Picture:
         """What is compared of a picture."""
         patches = np.ascontiguousarray(self._load(number), np.float32)
-        return Picture(patches, None if self._mean is None else bank_codes(patches, self._mean))
+        return Picture(patches, None if self._turn is None else bank_codes(patches, self._turn))
 
     def pair(
         self, one: Picture, other: Picture, barred: NDArray[np.bool_] | None = None
@@ -71,10 +71,10 @@ class Comparing:
 
         barred: (N, M), what is not compared; None is nothing.
         """
-        if self._mean is None or one.codes is None or other.codes is None or barred is not None:
+        if self._turn is None or one.codes is None or other.codes is None or barred is not None:
             return lambda: self._by_products(one.patches, other.patches, barred)
         if self._asking is None or self._asking[0] is not one:
-            self._asking = one, query_codes(one.patches, self._mean)
+            self._asking = one, query_codes(one.patches, self._turn)
         asked, bank = self._asking[1], other.codes
 
         def found() -> tuple[Floats, Floats]:

@@ -31,7 +31,7 @@ class _SearchCodes(ctypes.Structure):
     _fields_ = (
         ("search", Search),
         *((name, ctypes.c_void_p) for name in ("codes", "panels", "scale", "plus", "margin")),
-        *((name, ctypes.c_void_p) for name in ("bank_scale", "bank_shift", "bank_plus")),
+        *((name, ctypes.c_void_p) for name in ("bank_scale", "bank_shift", "bank_plus", "rest", "bank_rest")),
     )
 
 
@@ -51,6 +51,7 @@ class Codes:
         scale: (N,) steps. shift: (N,) of a bank, what the 64 adds to products. length: (N,) |x - mean|.
         plus: (N,) what is added to products. All of these are float32, of a bank filled up to whole panels.
         count, depth: N, and D filled up. made_by: the kernels that read them.
+        rest: (N,) lengths of coordinates that are not coded; None where all are.
     """
 
     codes: NDArray[np.generic]
@@ -61,6 +62,7 @@ class Codes:
     count: int
     depth: int
     made_by: Kernels
+    rest: Floats | None = None
 
     @property
     def nbytes(self) -> int:
@@ -71,7 +73,7 @@ class Codes:
     def at(self) -> dict[str, ctypes.c_void_p]:
         """Where the arrays lie."""
         arrays = {"codes": self.codes, "scale": self.scale, "shift": self.shift, "plus": self.plus}
-        return {name: _at(one) for name, one in arrays.items()}
+        return {name: _at(one) for name, one in (arrays | {"rest": self.rest}).items() if one is not None}
 
     @cached_property
     def most(self) -> tuple[float, float, float]:
@@ -101,27 +103,51 @@ class Found(NamedTuple):
     measured: int
 
 
-def bank_codes(vectors: Floats, mean: Floats, minus: Floats | None = None) -> Codes:
-    """Vectors (M, D) to search among. mean: (D,), any; near their own, codes are finest. minus: (M,) |m|^2 / 2."""
+class Turn(NamedTuple):
+    """What both sides lose before they are coded. mean: (D,), any; near a bank's own, codes are finest.
+
+    directions: (D, h) orthonormal columns, on which the coordinates that are coded lie; None is all as they are.
+    """
+
+    mean: Floats
+    directions: Floats | None = None
+
+    def short(self, vectors: Floats) -> tuple[Floats, Floats | None]:
+        """Of vectors (N, D): their coordinates (N, h) and the lengths of what these leave out (N,)."""
+        centred = vectors - self.mean
+        if self.directions is None:
+            return centred, None
+        short = np.asarray(centred @ self.directions, np.float32)
+        left = np.einsum("nd,nd->n", centred, centred) - np.einsum("nh,nh->n", short, short)
+        return short, np.asarray(np.sqrt(np.maximum(left, 0)), np.float32)
+
+
+def bank_codes(vectors: Floats, turn: Turn, minus: Floats | None = None) -> Codes:
+    """Vectors (M, D) to search among. minus: (M,) |m|^2 / 2."""
     library = kernels("int8")
-    filled, depth = _up(len(vectors), _WIDEST_PANEL), _up(vectors.shape[1], _FILLED)
-    panels, parts = np.empty((filled, depth), np.int8), np.zeros((4, filled), np.float32)
-    scale, shift, length, plus = parts
-    plus[: len(vectors)], plus[len(vectors) :] = vectors @ mean, _NEVER
+    short, rest = turn.short(vectors)
+    filled, depth = _up(len(vectors), _WIDEST_PANEL), _up(short.shape[1], _FILLED)
+    panels, parts = np.empty((filled, depth), np.int8), np.zeros((5, filled), np.float32)
+    scale, shift, length, plus, left = parts
+    plus[: len(vectors)], plus[len(vectors) :] = vectors @ turn.mean, _NEVER
     if minus is not None:
         plus[: len(vectors)] -= minus
-    _code(library, vectors - mean, scale, length, panels=panels, shift=shift)
-    return Codes(panels, scale, shift, length, plus, len(vectors), depth, library)
+    if rest is not None:
+        left[: len(vectors)] = rest
+    _code(library, short, scale, length, panels=panels, shift=shift)
+    whole = None if rest is None else left
+    return Codes(panels, scale, shift, length, plus, len(vectors), depth, library, whole)
 
 
-def query_codes(vectors: Floats, mean: Floats) -> Codes:
-    """Queries (Q, D). mean: (D,), the bank's."""
-    library, depth = kernels("int8"), _up(vectors.shape[1], _FILLED)
+def query_codes(vectors: Floats, turn: Turn) -> Codes:
+    """Queries (Q, D). turn: the bank's."""
+    short, rest = turn.short(vectors)
+    library, depth = kernels("int8"), _up(short.shape[1], _FILLED)
     codes = np.empty((_up(len(vectors), _LARGEST_TILE), depth), np.uint8)
     scale, length = np.empty((2, len(vectors)), np.float32)
-    _code(library, vectors - mean, scale, length, codes=codes)
-    plus = _single(vectors @ mean - mean @ mean)
-    return Codes(codes, scale, scale, length, plus, len(vectors), depth, library)
+    _code(library, short, scale, length, codes=codes)
+    plus = _single(vectors @ turn.mean - turn.mean @ turn.mean)
+    return Codes(codes, scale, scale, length, plus, len(vectors), depth, library, rest)
 
 
 def largest_values(queries: Codes, bank: Codes, whole: Whole | None, *, both: bool = False) -> Found:
@@ -146,6 +172,8 @@ def largest_values(queries: Codes, bank: Codes, whole: Whole | None, *, both: bo
         bank_shift=theirs["shift"],
         bank_plus=theirs["plus"],
     )
+    if queries.rest is not None and bank.rest is not None:
+        job.rest, job.bank_rest = ours["rest"], theirs["rest"]
     search = job.search
     search.best, search.at = _at(best), _at(at)
     search.count, search.rows, search.depth = queries.count, bank.count, queries.depth
@@ -174,7 +202,7 @@ def _margin(queries: Codes, bank: Codes) -> Floats:
     """(Q,) deviations of the error of products: that of a code is evenly spread over a step."""
     longest, coarsest, plus = bank.most
     error = np.hypot(queries.scale * np.float32(longest), queries.length * np.float32(coarsest))
-    rounding = _ROUNDING * (queries.most[0] * longest + queries.most[2] + plus)
+    rounding = _ROUNDING * ((queries.most[0] + 1) * (longest + 1) + queries.most[2] + plus)
     made: Floats = np.float32(DEVIATIONS / 12**0.5) * error + np.float32(rounding)
     return made
 

@@ -82,6 +82,20 @@ def test_a_bank_without_structure_is_given_up(monkeypatch: pytest.MonkeyPatch) -
     assert index._hopeless
 
 
+@pytest.mark.skipif(why_not("int8") is not None, reason=str(why_not("int8")))
+@pytest.mark.parametrize("structure", [True, False])
+def test_codes_are_of_fewer_coordinates_where_these_tell_rows_apart(structure: bool) -> None:
+    rng = np.random.default_rng(4)
+    made = with_structure(rng, 1100, 64) if structure else rng.normal(size=(1100, 64)).astype(np.float32)
+    index = Index(unit(made)[:1024], equal_norms=True)
+    for _ in range(under_test.TRIALS + 2):
+        found = index.nearest(unit(made)[1024:])
+        assert_allclose(found.squared[:, 0], smallest(unit(made)[1024:], index.rows), rtol=1e-4, atol=1e-6)
+    assert index._coded is not None
+    assert (index._coded.turn.directions is not None) == structure
+    assert index._coded.codes.depth == (32 if structure else 64)
+
+
 def test_small_banks_and_machines_without_kernels_search_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     made = with_structure(np.random.default_rng(3), 2050, 20)
     small, large = Index(made[:1000]), Index(made[:2000])

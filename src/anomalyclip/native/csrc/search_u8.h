@@ -2,7 +2,8 @@
  *
  * With u the mean,
  *     q.m - |m|^2 / 2 = (q - u).(m - u) + (q.u - u.u) + (m.u - |m|^2 / 2):
- * a product of codes, and floats for the rest. A code errs by up to half a step, and many errors hardly ever add up: the
+ * a product of codes, and floats for the rest. Of turned vectors the first coordinates may do: Cauchy and Schwarz bound what
+ * the others add by the product of their lengths. A code errs by up to half a step, and many errors hardly ever add up: the
  * margin is a caller's number of their deviations. What lies within it is measured whole, so that the outcome is that of
  * single precision. Columns: the same of each row of the bank over all queries, from the same products.
  *
@@ -26,6 +27,7 @@ typedef struct {
     const int8_t *panels; /* the bank's */
     const float *scale, *plus, *margin; /* (count,) steps, q.u - u.u, and by what a bound may be too low */
     const float *bank_scale, *bank_shift, *bank_plus; /* filled up to whole panels, plus with -3e38 */
+    const float *rest, *bank_rest; /* lengths of coordinates that are not among the codes, or null */
 } SearchCodes;
 
 /* Rows to codes: row = scale q, with |q| <= 63 for queries and <= 127 for a bank. Either of codes and panels is null. */
@@ -118,9 +120,11 @@ INLINE void bound_tile(const SearchCodes *job, int64_t q, int64_t valid, int64_t
     UNROLL for (int half = 0; half < 2; half++) {
         const int64_t at = column + half * LANES;
         const Floats scale = load(job->bank_scale + at), shift = load(job->bank_shift + at), more = load(job->bank_plus + at);
+        const Floats rest = job->rest ? load(job->bank_rest + at) : splat(0);
         for (int r = 0; r < TILE && r < valid; r++) {
-            const Floats product = fms_of(floats_of(acc[r][half]), scale, shift);
-            store(bounds + r * across + at, fma_of(product, splat(job->scale[q + r]), more + splat(job->plus[q + r])));
+            const Floats product = fms_of(floats_of(acc[r][half]), scale, shift), plus = more + splat(job->plus[q + r]);
+            const Floats left = job->rest ? fma_of(splat(job->rest[q + r]), rest, plus) : plus;
+            store(bounds + r * across + at, fma_of(product, splat(job->scale[q + r]), left));
         }
     }
 }
