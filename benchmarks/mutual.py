@@ -1,11 +1,13 @@
-"""What it costs that a batch judges itself: python benchmarks/mutual.py [cost|ratio] [--vit-l] [--json FILE]
+"""What it costs that a batch judges itself: python benchmarks/mutual.py [cost|ratio|many] [--vit-l] [--json FILE]
 
 cost: processor time of comparing n = 200 pictures (pocket, its 48 partners each) against encoding them; and, with
 --vit-l, of n = 50 at ViT-L/14@336 (random weights, all pairs, tokens of one block), both from samples, which are told.
 ratio: the same work as a plain restatement of the published form does it (`torch.cdist` of every picture against all,
 all distances kept, sorted at the end), n = 40 pictures of pocket, all pairs, one neighbourhood: processor time and peak
-memory, each in a process of its own, by turns. One thread. Pictures are renders of one kind of part, every fifth
-damaged; ViT-L's features are random unit vectors, in which no coordinate tells more than another.
+memory, each in a process of its own, by turns. Pictures are renders of one kind of part, every fifth damaged; ViT-L's
+features are random unit vectors, in which no coordinate tells more than another.
+many: 5,000 pictures of 100 random patches, 48 partners each, in 64 MB, what is seen of them on disk: processor time and
+what the process grew by. All on one thread.
 """
 
 from __future__ import annotations
@@ -109,6 +111,35 @@ def one(form: str, features: str) -> None:
     print(json.dumps({"seconds": seconds, "megabytes": grown}))
 
 
+def many() -> dict[str, Any]:
+    """5,000 pictures, of random features in halves on disk, as a batch keeps what it saw."""
+    from anomalyclip.judges.mutual_batch import compare, pairs_of
+    from anomalyclip.judges.mutual_fusion import mutual_distances
+    from anomalyclip.judges.mutual_twins import twin_groups
+
+    n, patches = 5000, 100
+    with tempfile.TemporaryDirectory() as folder:
+        kept = Path(folder) / "features"
+        with kept.open("wb") as file:
+            for picture in range(n):
+                made = np.random.default_rng(picture).standard_normal((patches, 208), np.float32)
+                file.write((made / np.linalg.norm(made, axis=1, keepdims=True)).astype(np.float16).tobytes())
+
+        def load(picture: int) -> np.ndarray:
+            with kept.open("rb") as file:
+                file.seek(2 * picture * patches * 208)
+                read = np.frombuffer(file.read(2 * patches * 208), np.float16)
+            return read.astype(np.float32).reshape(patches, 208)
+
+        before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+        twin_groups(load, n)
+        told = compare(load, [patches] * n, budget=64 * 2**20, scratch=Path(folder), threads=1)
+        mutual_distances(told)
+        spent = time.process_time() - start
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return {"pictures": n, "patches": patches, "pairs": pairs_of(n), "seconds": spent, "megabytes": grown}
+
+
 def ratio() -> dict[str, Any]:
     """Medians of both forms, by turns."""
     runs = {form: [] for form in ("ours", "plain")}
@@ -155,7 +186,7 @@ def cost_vit_l() -> dict[str, Any]:
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("cost", "ratio", "one"), nargs="?", default="cost")
+    parser.add_argument("what", choices=("cost", "ratio", "many", "one"), nargs="?", default="cost")
     parser.add_argument("--vit-l", action="store_true")
     parser.add_argument("--form", choices=("ours", "plain"), default="ours", help=argparse.SUPPRESS)
     parser.add_argument("--features", default="", help=argparse.SUPPRESS)
@@ -164,7 +195,8 @@ def main() -> None:
     if given.what == "one":
         one(given.form, given.features)
         return
-    told = ratio() if given.what == "ratio" else {"pocket, 200 pictures": cost_pocket()}
+    forms = {"ratio": ratio, "many": many, "cost": lambda: {"pocket, 200 pictures": cost_pocket()}}
+    told = forms[given.what]()
     if given.what == "cost" and given.vit_l:
         told["ViT-L/14@336, 50 pictures"] = cost_vit_l()
     print(json.dumps(told, indent=1))
