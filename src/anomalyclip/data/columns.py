@@ -33,11 +33,13 @@ _COLUMNS = {
 }
 _LABELS = {
     NORMAL: "0 normal good ok okay pass passed accept accepted no false negative healthy clean intact defect_free "
-    "gut io in_ordnung fehlerfrei nein falsch gesund n bon sain non bueno correcto buono sano nee none no_defect "
+    "gut io in_ordnung bestanden freigegeben "
+    "fehlerfrei nein falsch gesund n bon sain non bueno correcto buono sano nee none no_defect "
     "no_anomaly nondefective without_defect unblemished heil tadellos mangelfrei intakt bom boa normale goed iyi "
     "saglam dobry dobre dobra норма годен годный хорошо 正常 良品 合格 良好 无缺陷 無缺陷 정상 양품",
     ANOMALOUS: "1 anomaly anomalous abnormal defect defective bad ko nok ng fail failed reject rejected yes true "
-    "positive faulty damaged broken sick diseased ungood schlecht nio nicht_in_ordnung fehler fehlerhaft defekt "
+    "positive faulty damaged broken sick diseased ungood schlecht nio nicht_in_ordnung nicht_bestanden "
+    "gesperrt fehler fehlerhaft defekt "
     "ausschuss ja wahr krank y mauvais defaut oui malo defecto si cattivo difetto unhealthy crack cracked mangelhaft "
     "ruim anormal anormale defeito kapot hatali bozuk wadliwy wadliwe zly брак дефект негоден 异常 異常 不良 不良品 "
     "缺陷 不合格 瑕疵 비정상 불량 불량품",

@@ -23,7 +23,7 @@ from anomalyclip.data.folder_names import (
 )
 from anomalyclip.data.kinds import read_kinds
 from anomalyclip.data.masks import mask_paths
-from anomalyclip.data.pairing import child, folders, pair, pictures, pictures_below, strays
+from anomalyclip.data.pairing import child, folded, folders, pair, pictures, pictures_below, strays
 
 _TELLING = 3  # of the names of mask folders: those that hold nothing else
 
@@ -101,7 +101,9 @@ class FlatTree:
     def _class_folders(self, root: Path) -> list[Path]:
         if self._is_class(root):
             return [root]
-        return [folder for folder in folders(root) if self._is_class(folder)]
+        return [
+            folder for folder in folders(root) if folder.name.casefold() not in MASK_FOLDERS and self._is_class(folder)
+        ]
 
     @staticmethod
     def _is_class(folder: Path) -> bool:
@@ -189,8 +191,17 @@ class ImagesAndMasks:
         draft.pixel_level = True
         if found:
             images, masks = pictures_below(found[0]), pictures_below(found[1])
-            draft.add_paired(images, masks, self.classes(root)[0], label=None, base=found[0])
+            several = self._folders_of_images(found, images)
+            masks = [mask for mask in masks if mask.parent not in several]
+            draft.add_paired(images, masks, self.classes(root)[0], label=None, several=several, base=found[0])
             draft.problem_files("files that are no images", strays(found[0]))
+
+    @staticmethod
+    def _folders_of_images(found: tuple[Path, Path], images: Sequence[Path]) -> list[Path]:
+        """Folders of masks that are called after an image, whose masks they hold: masks/NAME/0.png, 1.png ..."""
+        stems = {folded(image.stem) for image in images}
+        named = [place for place in folders(found[1]) if folded(place.name) in stems and pictures(place)]
+        return [place for place in named if not child(found[0], place.name).is_dir()]
 
 
 @dataclass(frozen=True)

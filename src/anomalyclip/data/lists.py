@@ -23,6 +23,7 @@ _CLOSED = (
 )  # fmt: skip
 _OTHER_TEXTS = (".jsonl", ".ndjson", ".yaml", ".yml", ".md", ".html", ".htm", ".toml", ".ini", ".log")
 _NAME = re.compile(r"[^\s\"',;|:<>\[\]{}()]+\.[A-Za-z]\w{2,3}\b")
+_ANSWERS = re.compile(r"submission|(?<![a-z])pred(ict\w*|s)?(?![a-z])")
 _LOOKED_AT = 1 << 20
 _WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 _SPLIT_WORDS = {"test": ("test",), "train": ("train", "training")}
@@ -53,6 +54,9 @@ def find_list(root: Path, split: str) -> Lists:
             unused.append(f"{shown} is not used ({path.suffix.lower()}): save its labels as CSV beside it")
             continue
         if path.suffix.lower() in _OTHER_TEXTS:
+            continue
+        if _ANSWERS.search(path.stem.casefold()):
+            unused.append(f"{shown} is not used: by its name it holds a program's answers, which are no truth")
             continue
         try:
             table = with_inferred_columns(open_table(path, places), places)

@@ -56,7 +56,11 @@ def _runs(text: str, size: tuple[int, int], where: str) -> Runs:
     width, height = size
     counts, end = [], 0
     for start, length in zip(numbers[::2], numbers[1::2], strict=True):
-        if start - 1 < end or not length:
+        if not start or not length:
+            raise InputError(
+                f"{where}: a run of {length} pixels at {start}; Kaggle's lists count pixels from 1; correct it"
+            )
+        if start - 1 < end:
             raise InputError(
                 f"{where}: the run at {start} begins within the one before it (relative starts, as SIIM-ACR's list has "
                 "them, are not read); write absolute ones, in order"

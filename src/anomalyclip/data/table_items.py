@@ -70,7 +70,10 @@ def read_table(path: Path, draft: Draft, class_name: str | None = None, table: T
         others = [image for image in places.images() if image not in images and image.parent in folders]
         for image in others:
             draft.add(image, None, NORMAL, class_name or draft.root.name)
-        draft.notes.append(f"{len(others)} images that {path.name} does not list count as normal: it lists marks only")
+        if others:
+            draft.notes.append(
+                f"{len(others)} images that {path.name} does not list count as normal: it lists marks only"
+            )
         images |= set(others)
     if not draft.published and "split" not in table.names and images:
         unlisted = [image for image in places.images() if image not in images and image not in draft.masks()]
