@@ -7,10 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.numpy import load_file, save_file
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
+from anomalyclip.data.synthetic.looks import another
 from anomalyclip.detector import Detector
 from anomalyclip.encoders.request import FeatureRequest
 from anomalyclip.encoders.torch import TorchEncoder
@@ -18,7 +20,7 @@ from anomalyclip.errors import ConfigError, PromptError
 from anomalyclip.export.graph import DetectorGraph
 from anomalyclip.judges.heads import Heads
 from anomalyclip.opening import load, open_detector
-from anomalyclip.pretraining.readout import fit, learn
+from anomalyclip.pretraining.readout import Seen, fit, learn, looked_at
 from anomalyclip.pretraining.recipe import ReadoutRecipe
 from anomalyclip.prompts.heads import HEADS_KEY, load_heads, save_heads
 from anomalyclip.prompts.readout import SPREAD
@@ -44,42 +46,62 @@ def file(pocket):
     rng = np.random.default_rng(0)
     values = rng.normal(size=(30, 3 * channels)).astype(np.float32)
     families = np.array(["a", "b", "c"])[rng.integers(0, 3, 30)]
-    return learn(pocket, values, rng.integers(0, 2, 30), families, STAGES, ReadoutRecipe())
+    return learn(pocket, Seen(values, values + 0.1, rng.integers(0, 2, 30), families), STAGES, ReadoutRecipe())
 
 
 def test_the_fit_is_scikit_learns_but_for_the_size_of_the_logit():
     rng = np.random.default_rng(1)
     values, labels = rng.normal(2, 3, (80, 12)).astype(np.float32), rng.integers(0, 2, 80)
-    center, scale, weights, bias = fit(values, labels, np.array(["one"] * 80), penalty=0.05)
+    center, scale, weights, bias = fit(Seen(values, values, labels, np.array(["one"] * 80)), penalty=0.05)
     spread = np.clip((values - center) / scale, -6, 6)
     theirs = LogisticRegression(C=0.05, tol=1e-10, max_iter=5000).fit(spread, labels)
     logits = theirs.decision_function(spread)
     np.testing.assert_allclose(spread @ weights + bias, logits / (spread @ theirs.coef_[0]).std(ddof=1), atol=1e-3)
 
 
-def test_calm_minimises_what_it_says():
+def test_calm_and_steady_minimise_what_they_say():
     rng = np.random.default_rng(5)
     values, labels = rng.normal(size=(60, 4)).astype(np.float32), rng.integers(0, 2, 60)
     families = np.array(["a", "b", "c"])[rng.integers(0, 3, 60)]
     values[families == "b", 0] += 4  # what a picture shows, and what is wrong with it
     values[:, 0] += labels
-    center, scale, weights, bias = fit(values, labels, families, penalty=0.5, calm=2.0)
-    spread = np.clip((values - center) / scale, -SPREAD, SPREAD).astype(np.float64)
+    looks = values + rng.normal(size=values.shape).astype(np.float32) * np.array([0, 2, 0, 1], np.float32)
+    seen = Seen(values, looks, labels, families)
+    center, scale, weights, bias = fit(seen, penalty=0.5, calm=2.0, steady=0.7)
+    spread, other = (np.clip((one - center) / scale, -SPREAD, SPREAD).astype(np.float64) for one in (values, looks))
 
     def objective(found: np.ndarray) -> float:
         logits = spread @ found[:-1] + found[-1]
         good = [logits[(families == one) & (labels == 0)].mean() for one in "abc"]
         losses = np.logaddexp(0, logits) - labels * logits
-        return float(losses.sum() + found[:-1] @ found[:-1] / (2 * 0.5) + 2.0 * 60 * np.var(good))
+        moved = np.mean(((spread - other) @ found[:-1]) ** 2)
+        return float(losses.sum() + found[:-1] @ found[:-1] / (2 * 0.5) + 60 * (2.0 * np.var(good) + 0.7 * moved))
 
     best = minimize(objective, np.zeros(5), tol=1e-12).x
     expected = best / (spread @ best[:-1]).std(ddof=1)
     np.testing.assert_allclose([*weights, bias], expected, atol=1e-3)
-    plain = fit(values, labels, families, penalty=0.5)[2]
-    spreads = [
-        np.std([(spread @ w)[(families == one) & (labels == 0)].mean() for one in "abc"]) for w in (weights, plain)
-    ]
+    plain, calm = (fit(seen, penalty=0.5, calm=term)[2] for term in (0.0, 2.0))
+    spreads = [np.std([(spread @ w)[(families == one) & (labels == 0)].mean() for one in "abc"]) for w in (calm, plain)]
     assert spreads[0] < spreads[1] / 3
+    moves = [np.mean(((spread - other) @ w) ** 2) for w in (weights, calm)]
+    assert moves[0] < moves[1] / 2
+
+
+def test_pictures_are_seen_in_two_looks(pocket):
+    rng = np.random.default_rng(8)
+    pictures = [Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)) for _ in range(4)]
+    seen = looked_at(pocket, [(one, n % 2, f"kind {n}") for n, one in enumerate(pictures)], 11)
+    stages = tuple(pocket.encoder.visual.config.stem.taps)
+
+    def summaries(picture):
+        given = pocket.encoder.encode(pocket.preprocess(picture)[None], FeatureRequest(summaries=stages)).summaries
+        return np.concatenate([given[number][0] for number in stages])
+
+    np.testing.assert_array_equal(seen.values, [summaries(one) for one in pictures])
+    shown = [Image.fromarray(another(np.random.default_rng([11, n]), np.asarray(p))) for n, p in enumerate(pictures)]
+    np.testing.assert_array_equal(seen.looks, [summaries(one) for one in shown])
+    assert (seen.labels.tolist(), seen.families.tolist()) == ([0, 1, 0, 1], [f"kind {n}" for n in range(4)])
+    assert np.abs(seen.values - seen.looks).max(axis=1).min() > 1e-3
 
 
 def test_summaries_are_those_of_every_channel(pocket, pixels):

@@ -74,7 +74,11 @@ def _scaled(recipe: Recipe, scale: float) -> Recipe:
     cycles = tuple(replace(cycle, phases=tuple(map(shrunk, cycle.phases))) for cycle in recipe.cycles)
     language = replace(recipe.language, steps=max(10, round(recipe.language.steps * scale)))
     prompts = replace(recipe.prompts, images=max(32, round(recipe.prompts.images * scale)))
-    readout = replace(recipe.readout, images=max(240, round(recipe.readout.images * scale)))  # some of every family
+    readout = replace(
+        recipe.readout,
+        images=max(240, round(recipe.readout.images * scale)),  # some of every family
+        photographs=max(16, round(recipe.readout.photographs * scale)),
+    )
     return replace(recipe, cycles=cycles, language=language, prompts=prompts, readout=readout)
 
 

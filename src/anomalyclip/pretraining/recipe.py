@@ -142,15 +142,19 @@ class PromptRecipe:
 class ReadoutRecipe:
     """The read-out of the stem beside the finished prompts, on renders of READOUT_WORLD (docs/pocket-log.md, run 25).
 
-    ``penalty``, ``calm``: see :func:`anomalyclip.pretraining.readout.fit`; so strong that no single channel decides.
+    ``photographs``: renders of defects on photographs of surfaces beside them (run 34).
+    ``penalty``, ``calm``, ``steady``: see :func:`anomalyclip.pretraining.readout.fit`; so strong that no single channel
+    decides.
     ``share``: of the read-out in the picture's part of the score. ``map_weight``: of the map's peak in the whole.
     """
 
     images: int = 1400
+    photographs: int = 400
     seed: int = 1701
     penalty: float = 1e-3
     calm: float = 1.0
-    share: float = 0.5
+    steady: float = 0.3
+    share: float = 0.6
     map_weight: float = 0.5
 
 

@@ -54,3 +54,36 @@ def _frame(rng: Rng, values: Array) -> Array:
     ticks = (np.abs(y - np.float32(n * 0.46)) < n * 0.015) & (np.mod(x, n / 16) < 1.5) & (x > 0)
     ink = np.maximum(mark, ticks.astype(np.float32))[..., None]
     return np.asarray(values + (np.float32(rng.choice([0.0, 1.0])) - values) * ink, np.float32)
+
+
+def another(rng: Rng, image: Array) -> Array:
+    """Another look of a whole picture, uint8 (S, S, 3) in and out: several changes at once that no defect makes.
+
+    Contrast, brightness, gamma, cast, negative, grey, focus, noise, quarter turns, a small copy, JPEG.
+    """
+    values = image.astype(np.float32) / np.float32(255)
+    if chance(rng, 0.6):
+        values = np.clip((values - 0.5) * rng.uniform(0.5, 1.5) + 0.5 + rng.uniform(-0.2, 0.2), 0, 1)
+    if chance(rng, 0.5):
+        values = values ** np.exp(rng.uniform(-0.6, 0.6))
+    if chance(rng, 0.4):
+        values = np.clip(values * rng.uniform(0.8, 1.2, 3), 0, 1)
+    if chance(rng, 0.15):
+        values = 1 - values
+    if chance(rng, 0.2):
+        values = np.repeat(values.mean(axis=2, keepdims=True), 3, axis=2)
+    if chance(rng, 0.3):
+        values = cv2.GaussianBlur(values, (0, 0), rng.uniform(0.4, 1.2))
+    if chance(rng, 0.3):
+        values = np.clip(values + rng.normal(0, rng.uniform(0.005, 0.03), values.shape), 0, 1)
+    if chance(rng, 0.5):
+        values = np.rot90(values, int(rng.integers(4)))
+    if chance(rng, 0.3):
+        side = int(len(values) * rng.uniform(0.5, 0.9))
+        small = cv2.resize(np.ascontiguousarray(values), (side, side), interpolation=cv2.INTER_AREA)
+        values = cv2.resize(small, image.shape[1::-1])
+    picture = np.ascontiguousarray(np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8)
+    if chance(rng, 0.4):
+        _, kept = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 95))])
+        picture = np.asarray(cv2.imdecode(kept, cv2.IMREAD_COLOR), np.uint8)
+    return picture

@@ -33,18 +33,20 @@ def render(
     size: int = 192,
     *,
     anomalous: bool | None = None,
-    families: Sequence[str] | None = None,
+    families: Sequence[str | Family] | None = None,
     world: int | None = None,
 ) -> Sample:
     """Render one picture; the same seed and arguments give the same bytes (same numpy and OpenCV).
 
-    size: side in pixels, 32..1024. anomalous: None tosses a coin. families: restrict to these keys of FAMILIES.
+    size: side in pixels, 32..1024. anomalous: None tosses a coin. families: restrict to these, keys of FAMILIES
+    or families of your own.
     world: version of the tables of families and defects, 1 to 5; the same seed shows another picture in each. None is
     4, or the first that has the families named.
     Raises ConfigError for an unknown family or a size out of range.
     """
     if world is None:
-        world = max([WORLD, *(FAMILIES[name].world for name in families or () if name in FAMILIES)])
+        named = [FAMILIES[name] for name in families or () if isinstance(name, str) and name in FAMILIES]
+        world = max([WORLD, *(family.world for family in named)])
     table = _allowed(families, world)
     if not 32 <= size <= 1024:
         raise ConfigError(f"size {size} is out of range: expected 32..1024 pixels. Render at up to 1024 and resize.")
@@ -78,16 +80,16 @@ def render(
     return Sample(picture, flat, caption, normal, regions, scene.subject, family.name, family.domain, wanted)
 
 
-def _allowed(families: Sequence[str] | None, world: int) -> list[Family]:
+def _allowed(families: Sequence[str | Family] | None, world: int) -> list[Family]:
     if not 1 <= world <= LATEST_WORLD:
         raise ConfigError(f"world {world} is unknown: expected 1 to {LATEST_WORLD}.")
     known = {family.name: family for family in inhabitants(world)}
     if families is None:
         return list(known.values())
-    unknown = [f for f in families if f not in known]
+    unknown = [f for f in families if isinstance(f, str) and f not in known]
     if unknown or not families:
         raise ConfigError(f"unknown families {unknown}: expected at least one of {', '.join(known)}.")
-    return [known[f] for f in families]
+    return [known[f] if isinstance(f, str) else f for f in families]
 
 
 def _damage(
