@@ -21,6 +21,8 @@ import pytest
 import tifffile
 from PIL import Image
 from pycocotools import mask as coco_mask
+from pydicom.uid import SegmentationStorage
+from tests.io.writers import dicom
 from tests.tables import page_with
 
 from anomalyclip.data import check_dataset, open_dataset
@@ -245,6 +247,7 @@ FORMS = (
     Form("masks", "soft edges", masked(picture(SOFT)), (1, 1), marked=SOFT >= 128, noted="values between the ends"),
     Form("masks", "classes 1, 2 and 3", masked(picture(TRUTH.astype(np.uint8) * (1 + np.arange(WIDTH, dtype=np.uint8) // 8))), (1, 1), marked=TRUTH, noted="look black|looks black"),
     Form("masks", "16 bits, 1 is marked", masked(picture(TRUTH.astype(np.uint16))), (1, 1), marked=TRUTH),
+    Form("masks", "a DICOM segmentation", masked(dicom(np.packbits(TRUTH, bitorder="little"), Rows=HEIGHT, Columns=WIDTH, BitsAllocated=1, BitsStored=1, SOPClassUID=SegmentationStorage)(), "dcm"), (1, 1), marked=TRUTH, noted="look black|looks black"),
     Form("masks", "truth in the alpha", masked(picture(np.dstack([TRUTH.astype(np.uint8) * 0] * 3 + [TRUTH.astype(np.uint8) * 255]))), (1, 1), marked=TRUTH, noted="alpha channel"),
     Form("masks", "the photo itself", masked(PHOTO), (1, 1), noted="marks more than half"),
     Form("masks", "black, of an anomalous picture", masked(BLACK), (1, 1), noted="all black"),
