@@ -23,7 +23,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageSequence
 from sklearn.metrics import roc_auc_score
-from tests.io.writers import DEEP, GREY, RGB, TWELVE, animation, dicom, nifti, pillow, png, tif, unfiltered
+from tests.io.writers import DEEP, GREY, RGB, TWELVE, animation, dicom, nifti, pillow, png, profile, tif, unfiltered
 
 from anomalyclip.combining import doubts_of
 from anomalyclip.detect.identity import identify
@@ -73,6 +73,9 @@ def hdr_loaded(folder: Path) -> None:
     for source in (folder / "a.png", loaded(folder / "a.png")):
         with pytest.raises(ImageReadError, match="its samples are PQ"):
             as_image(source)
+    with_profile = pillow("WEBP", RGB, icc_profile=profile(b"cicp", b"cicp\0\0\0\0\x09\x10\0\1"))()
+    with pytest.raises(ImageReadError, match="its samples are PQ"):
+        as_image(Image.open(io.BytesIO(with_profile)).copy())
 
 
 def turned(kind: str, **options: Any) -> Callable[[], bytes]:

@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from anomalyclip.errors import ImageReadError, InputError
-from anomalyclip.io import decoding, exif, frames
+from anomalyclip.io import decoding, exif, frames, light
 from anomalyclip.io.depth import Array, Raster, finite_range
 from anomalyclip.io.full_scale import FullScale
 from anomalyclip.io.images import read_image, read_image_bytes
@@ -158,6 +158,8 @@ def _bytes_behind(image: ImageFile.ImageFile) -> bytes | None:
 
 def _of_pixels(image: Image.Image, options: dict[str, Any]) -> Image.Image:
     check_pixels(image.width, image.height, options["max_pixels"])
+    if isinstance(profile := image.info.get("icc_profile"), bytes):
+        light.note_of_profile(profile)  # HDR is refused; what is only told of a file says nothing new of its copy
     turned = _turned(image)
     if image.mode.startswith(("I", "F")):
         return decoding.to_rgb(_deep(image), turned, options["full_scale"])
