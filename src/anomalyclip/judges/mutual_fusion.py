@@ -33,6 +33,7 @@ STEPS = 3.0
 MIXTURE = Mixture("mutual", memory=1, product=1, words=1, map_words=1.0, map_memory=0.5)
 
 _MOST_FAR, _MOST_WORDS = 0.3, 0.6
+_BY_CHANCE = 2.0  # over the root of n: deviation of the ratio of two quantiles' distances, of a batch without faults
 _TINY = 1e-6
 
 
@@ -124,12 +125,14 @@ def looks_half_faulty(raw: NDArray[np.floating], words: NDArray[np.floating]) ->
     """Whether a batch looks as if a third or more of it were faulty.
 
     Either so many pictures lie :data:`STEPS` deviations above its middle; or its middle is no normal picture: the words
-    call most of them anomalous (scores ``words`` above 0.5), and raw scores reach less far above it than below.
+    call most of them anomalous (scores ``words`` above 0.5), and raw scores reach less far above it than below, by more
+    than a batch of its size does by chance.
     """
     middle, spread = float(np.median(raw)), float(lower_spread(np.asarray(raw)[:, None])[0])
     if float(np.mean(raw > middle + STEPS * spread)) >= _MOST_FAR:
         return True
-    short = float(np.quantile(raw, 0.84)) - middle < spread
+    chance = 1 - _BY_CHANCE / len(raw) ** 0.5
+    short = float(np.quantile(raw, 0.84)) - middle < spread * chance
     return bool(short and float(np.mean(words > 0.5)) >= _MOST_WORDS)
 
 
