@@ -18,6 +18,8 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom.dataset import Dataset
+from pydicom.pixels.processing import apply_windowing
 from tests.io.writers import (
     DEEP,
     GREY,
@@ -30,6 +32,7 @@ from tests.io.writers import (
     coded,
     cropped_avif,
     dicom,
+    functional_group,
     heif,
     imagemagick_exif,
     in_levels,
@@ -72,6 +75,15 @@ def over_white(colours: np.ndarray, alpha: int) -> np.ndarray:
     return np.round((colours.astype(float) * alpha + 255.0 * (255 - alpha)) / 255)
 
 
+def windowed(values: np.ndarray, centre: float, width: float) -> np.ndarray:
+    """By pydicom's own step."""
+    told = Dataset()
+    told.WindowCenter, told.WindowWidth, told.BitsStored, told.PixelRepresentation = centre, width, 16, 1
+    told.PhotometricInterpretation = "MONOCHROME2"
+    shown = apply_windowing(values, told)
+    return np.floor((shown - shown.min()) / (shown.max() - shown.min()) * 255 + 0.5)
+
+
 def without_adobe(data: bytes) -> bytes:
     start = data.index(b"\xff\xee")
     return data[:start] + data[start + 2 + int.from_bytes(data[start + 2 : start + 4], "big") :]
@@ -83,6 +95,7 @@ COLOURED = np.dstack([8 * INDICES, 255 - 8 * INDICES, 4 * INDICES])
 UNIT = (GREY / 255).astype(np.float32)
 BELOW_0 = GREY.astype(np.int16) * 128 - 9000
 MEDICAL = {"BitsStored": 12}
+CT = {"WindowCenter": 40, "WindowWidth": 400, "RescaleSlope": 1, "RescaleIntercept": -1024}
 QUARTERS = GREY >> 6
 FOUR_GREYS = np.array([0, 85, 170, 255])[QUARTERS]
 SEEN_THROUGH = DEEP.copy()
@@ -182,6 +195,9 @@ FORMS = (
     Form("DICOM", "MONOCHROME1, PresentationLUTShape IDENTITY", dicom(GREY, PhotometricInterpretation="MONOCHROME1", PresentationLUTShape="IDENTITY"), "contradicts its photometric interpretation MONOCHROME1"),
     Form("DICOM", "MONOCHROME2, PresentationLUTShape INVERSE", dicom(GREY, PresentationLUTShape="INVERSE"), "contradicts its photometric interpretation MONOCHROME2"),
     Form("DICOM", "a segmentation", dicom(GREY, SOPClassUID="1.2.840.10008.5.1.4.1.1.66.4"), "the marks of other pictures"),
+    Form("DICOM", "window and rescale in shared functional groups", dicom(TWELVE, NumberOfFrames=1, SharedFunctionalGroupsSequence=functional_group(**CT), **MEDICAL), windowed(TWELVE - 1024.0, 40, 400)),
+    Form("DICOM", "a frame's own window beside the shared one", dicom(TWELVE, NumberOfFrames=1, SharedFunctionalGroupsSequence=functional_group(**CT), PerFrameFunctionalGroupsSequence=functional_group(WindowCenter=1000, WindowWidth=800), **MEDICAL), windowed(TWELVE - 1024.0, 1000, 800)),
+    Form("DICOM", "an empty group of the frame's own", dicom(TWELVE, NumberOfFrames=1, SharedFunctionalGroupsSequence=functional_group(**CT), PerFrameFunctionalGroupsSequence=functional_group(), **MEDICAL), windowed(TWELVE - 1024.0, 40, 400)),
     Form("DICOM", "RLE", dicom(TWELVE, compress=True, **MEDICAL), np.round(TWELVE / 4095 * 255)),
     Form("DICOM", "a preamble that is a TIFF's beginning", lambda: b"II*\0\x08\0\0\0" + dicom(GREY)()[8:], GREY),
     Form("DICOM", "three samples of HSV", dicom(RGB, SamplesPerPixel=3, PhotometricInterpretation="HSV", PlanarConfiguration=0), "photometric interpretation is HSV of 3 samples"),

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
-from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless, SecondaryCaptureImageStorage, generate_uid
 
 ROWS, COLUMNS = np.mgrid[:24, :40]
@@ -221,6 +221,22 @@ def dicom(pixels: np.ndarray, compress: bool = False, **tags: object) -> Callabl
         return buffer.getvalue()
 
     return write
+
+
+def functional_group(**tags: float) -> list[Dataset]:
+    """A sequence of one functional group that holds a window, a rescale, or both."""
+    group = Dataset()
+    for sequence, names in (
+        ("FrameVOILUTSequence", ("WindowCenter", "WindowWidth")),
+        ("PixelValueTransformationSequence", ("RescaleSlope", "RescaleIntercept")),
+    ):
+        inner = Dataset()
+        for name in names:
+            if name in tags:
+                setattr(inner, name, tags[name])
+        if len(inner):
+            setattr(group, sequence, [inner])
+    return [group]
 
 
 def nifti(values: np.ndarray) -> Callable[[], bytes]:
