@@ -38,7 +38,7 @@ def save(folder: Path, pictures: dict[str, Image.Image]) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def call(small_model: list[str]) -> Callable[..., int]:
     """call("watch", ...) runs a command in this process; gives the exit code."""
     from anomalyclip.cli import main
@@ -51,12 +51,14 @@ def call(small_model: list[str]) -> Callable[..., int]:
     return run
 
 
-@pytest.fixture
-def profile(call: Callable[..., int], tmp_path: Path) -> Path:
-    good = save(tmp_path / "good", {f"{i:02d}": part(i) for i in range(20)})
-    options = ("--no-plot", "--no-self-test", "--quiet", "--output", tmp_path / "line.json")
+@pytest.fixture(scope="module")
+def profile(call: Callable[..., int], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Read by every test: what a watch learns lies beside its own results."""
+    folder = tmp_path_factory.mktemp("line")
+    good = save(folder / "good", {f"{i:02d}": part(i) for i in range(20)})
+    options = ("--no-plot", "--no-self-test", "--quiet", "--output", folder / "line.json")
     assert call("calibrate", good, "--fpr", "0.05", *options) == 0
-    return tmp_path / "line.json"
+    return folder / "line.json"
 
 
 def bank(output: Path) -> tuple[list[Any], list[Any]]:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -45,12 +46,30 @@ class Heard(Watcher):
         self.notes.append(line)
 
 
-@pytest.fixture
-def two_classes(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """BTAD with 3 classes, MPDD with 2, MVTec AD and VisA with 1."""
+    root = tmp_path_factory.mktemp("rendered")
     for name, classes in (("btad", 3), ("mpdd", 2), ("mvtec", 1), ("visa", 1)):
-        make_standin(tmp_path / "data", name, 4, classes=classes, size=32)
-    return tmp_path / "data"
+        make_standin(root, name, 4, classes=classes, size=32)
+    return root
+
+
+@pytest.fixture
+def two_classes(rendered: Path, tmp_path: Path) -> Path:
+    """A copy of them, to be spoilt at will."""
+    return Path(shutil.copytree(rendered, tmp_path / "data"))
+
+
+@pytest.fixture(scope="module")
+def unharmed(rendered: Path, golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Table 1 of BTAD after four epochs that nobody killed."""
+    folder = tmp_path_factory.mktemp("unharmed")
+    clip = str(golden_folder / "clip_small_openai.safetensors")
+    kept = {"output": folder / "out", "cache_dir": str(folder / "features")}
+    how = {"tables": ("1",), "datasets": ("btad",), "train": True, "epochs": 4, "device": "cpu"}
+    reproduce(ReproduceConfig(root=rendered, model=clip, **kept, **how))  # type: ignore[arg-type]
+    return dict(json.loads((folder / "out" / "table_1.json").read_text()))
 
 
 def test_means_are_over_classes(call: Call, two_classes: Path) -> None:
@@ -112,7 +131,9 @@ reproduce(config)
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
 @pytest.mark.parametrize("where", ["training", "cell"])
-def test_killed_and_run_again(call: Call, two_classes: Path, tmp_path: Path, where: str) -> None:
+def test_killed_and_run_again(
+    call: Call, two_classes: Path, tmp_path: Path, where: str, unharmed: dict[str, Any]
+) -> None:
     """kill -9 in the third training step, or after one of BTAD's three classes: the rerun ends like a run unharmed."""
     config = call(root=two_classes, tables=("1",), datasets=("btad",), epochs=4)
     (tmp_path / "job").write_bytes(pickle.dumps(config))
@@ -129,11 +150,9 @@ def test_killed_and_run_again(call: Call, two_classes: Path, tmp_path: Path, whe
     heard = Heard()
     reproduce(config, heard)
     assert heard.images == heard.total == 12 + 4 * 4 * (where == "training")
-    untouched = call(root=two_classes, tables=("1",), datasets=("btad",), epochs=4, output=tmp_path / "untouched")
-    reproduce(untouched)
-    pages = [json.loads((one.output / "table_1.json").read_text()) for one in (config, untouched)]
-    assert pages[0]["rows"] == pages[1]["rows"]
-    assert pages[0]["cells"][0]["model"]["prompts_sha256"] == pages[1]["cells"][0]["model"]["prompts_sha256"]
+    page = json.loads((config.output / "table_1.json").read_text())
+    assert page["rows"] == unharmed["rows"]
+    assert page["cells"][0]["model"]["prompts_sha256"] == unharmed["cells"][0]["model"]["prompts_sha256"]
 
 
 def test_features_are_shared_between_cells(call: Call, two_classes: Path, tmp_path: Path) -> None:
