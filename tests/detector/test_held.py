@@ -83,4 +83,5 @@ def test_pocket_s_heads_leave_its_maps_and_add_what_they_say_to_its_scores() -> 
         np.testing.assert_allclose(thinned(maps)[0], anomaly_map, **TOLERANCE)
         peak = anomaly_map[-1]
         token = (before - 0.5 * peak) / 0.5
-        np.testing.assert_allclose(scores[0], 0.5 * (0.5 * token + 0.5 * chance) + 0.5 * peak, atol=1e-5)
+        picture = (1 - read.share) * token + read.share * chance
+        np.testing.assert_allclose(scores[0], 0.5 * picture + 0.5 * peak, atol=1e-5)
