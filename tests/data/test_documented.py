@@ -274,10 +274,11 @@ def test_every_documented_form_is_read_right_or_refused_in_these_words(form: For
     assert (labels.count(0), labels.count(1)) == form.becomes
     assert form.told in " ".join(dataset.problems)
     assert bool(form.told) == bool(dataset.problems), dataset.problems
-    checked = check_dataset(dataset)
-    lines = " ".join((*checked.problems[len(dataset.problems) :], *checked.notes[len(dataset.notes) :]))
-    assert re.search(form.noted, lines), lines
-    assert form.told or bool(form.noted) == bool(lines), lines
+    if form.kind == "masks":  # the others have no word of their masks: decoding them all would say nothing
+        checked = check_dataset(dataset)
+        lines = " ".join((*checked.problems[len(dataset.problems) :], *checked.notes[len(dataset.notes) :]))
+        assert re.search(form.noted, lines), lines
+        assert bool(form.noted) == bool(lines), lines
     if form.marked is not None:
         item = next(item for item in dataset.items if item.label == 1)
         assert np.array_equal(read_marked(item.mask, item.image, 1).marked, form.marked)
