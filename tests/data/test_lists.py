@@ -305,3 +305,16 @@ def test_only_the_beginning_of_a_list_is_looked_at_for_its_header() -> None:
     assert len(tables._beginning("image,label\n" + "a.png,0\n" * 100_000)) < 50
     assert tables._beginning("# x\r\n\r\nimage,label\r\na.png,0") == ["# x", "", "image,label", "a.png,0"]
     assert len(tables._beginning("\n" * 300_000)) == 100_000
+
+
+def test_labels_that_only_a_list_for_training_tells_are_used(tmp_path: Path) -> None:
+    """Kaggle's train_images/, test_images/ and train.csv: pictures of which nothing is known are no normal ones."""
+    for place in ("train_images/a", "train_images/b", "train_images/c", "test_images/d"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        Image.new("L", (8, 8), 90).save(tmp_path / f"{place}.png")
+    (tmp_path / "train.csv").write_text("ImageId,EncodedPixels\nb.png,1 8\n")
+    dataset = open_dataset(tmp_path)
+    assert {item.image.name: item.label for item in dataset.items} == {"a.png": 0, "b.png": 1, "c.png": 0}
+    assert any("train.csv is read as the test split" in note for note in dataset.notes)
+    with pytest.raises(InputError):
+        open_dataset(tmp_path / "test_images")

@@ -31,10 +31,12 @@ _SPLIT_WORDS = {"test": ("test",), "train": ("train", "training")}
 
 @dataclass(frozen=True)
 class Lists:
-    """table: the list to use. unused: a line per other list."""
+    """table: the list to use. unused: a line per other list. other: where there is none to use, the only one of
+    another split, which `unused` does not name."""
 
     table: Table | None
     unused: tuple[str, ...]
+    other: Table | None = None
 
 
 def find_list(root: Path, split: str) -> Lists:
@@ -77,8 +79,15 @@ def find_list(root: Path, split: str) -> Lists:
         names = ", ".join(printable(table.path.relative_to(root)) for table in chosen)
         raise InputError(f"{printable(root)} holds several lists of images ({names}); give the path of one of them")
     others = [table for table in usable if table not in chosen]
-    unused += [f"{printable(table.path.relative_to(root))} is not used (of another split)" for table in others]
+    if not chosen and len(others) == 1:
+        return Lists(None, tuple(unused), others[0])
+    unused += [of_another_split(table, root) for table in others]
     return Lists(chosen[0] if chosen else None, tuple(unused))
+
+
+def of_another_split(table: Table, root: Path) -> str:
+    """The line that names a list as unused for its split."""
+    return f"{printable(table.path.relative_to(root))} is not used (of another split)"
 
 
 def tell(draft: Draft, unused: tuple[str, ...] | list[str]) -> None:

@@ -16,7 +16,7 @@ from anomalyclip.data.exports.supervisely import is_project, is_supervisely
 from anomalyclip.data.folder_names import PHASES
 from anomalyclip.data.known import KNOWN, Known, find_known, place, recognise
 from anomalyclip.data.layouts import Layout
-from anomalyclip.data.lists import TABLES, find_list
+from anomalyclip.data.lists import TABLES, find_list, of_another_split
 from anomalyclip.data.meta_json import read_meta
 from anomalyclip.data.own_layouts import PLAIN
 from anomalyclip.data.pairing import child, folders, pictures
@@ -91,6 +91,15 @@ def _open(path: Path, name: str | None, split: str, missing_masks: MissingMasks,
     annotations, boxes = find_annotations(path, split)
     unused = [*lists.unused, *boxes]
     plain = next((layout for layout in PLAIN if layout.fits(path)), None)
+    if lists.other is not None:
+        if plain is None and annotations is None and split == "test":  # as Kaggle ships labels: train.csv, and no other
+            draft = _draft(path, name, split)
+            draft.problems += unused
+            shown = draft.show(lists.other.path)
+            draft.notes.append(f"{shown} is read as the test split, as nothing else tells labels")
+            read_table(lists.other.path, draft, table=lists.other)
+            return draft.finish(_title(path, name), missing_masks)
+        unused.append(of_another_split(lists.other, path))
     if plain is not None:
         return _from_layout(plain, path, known, name, split, missing_masks, annotations, unused)
     if annotations is None:
