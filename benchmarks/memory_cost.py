@@ -23,7 +23,8 @@ os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM
 import numpy as np
 from PIL import Image
 
-from anomalyclip.calibration.lining import AUTO, FULL_PICTURES
+from anomalyclip.calibration.lining import FULL_PICTURES
+from anomalyclip.calibration.mixing import AUTO
 from anomalyclip.data.synthetic import render
 from anomalyclip.judges.memory.bank import make_bank
 from anomalyclip.judges.memory.fusion import STATISTICS, Scale

@@ -16,8 +16,8 @@ from PIL import Image
 
 from anomalyclip.calibration import read_profile
 from anomalyclip.calibration.conformal import conformal_threshold, interpolated_threshold
-from anomalyclip.calibration.lining import AUTO
 from anomalyclip.calibration.memory_file import open_memory
+from anomalyclip.calibration.mixing import AUTO
 from anomalyclip.cli import app
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.judges.memory.bank import make_bank

@@ -7,7 +7,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from anomalyclip.calibration.gathering import Good
-from anomalyclip.calibration.lining import AUTO, MANY_KINDS, OF_MANY_KINDS, Learned, learn
+from anomalyclip.calibration.lining import Learned, learn
+from anomalyclip.calibration.mixing import AUTO, MANY_KINDS, OF_MANY_KINDS
 from anomalyclip.geometry import Geometry, plan_views
 from anomalyclip.judges.memory.fusion import STATISTICS, parts_of
 from anomalyclip.judges.memory.peaks import top_mean

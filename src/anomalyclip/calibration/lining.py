@@ -12,6 +12,7 @@ import numpy as np
 
 from anomalyclip.calibration.conformal import allowed_or_smallest, interpolated_threshold
 from anomalyclip.calibration.measured import Measured
+from anomalyclip.calibration.mixing import mixture_for
 from anomalyclip.calibration.twins import twins_among
 from anomalyclip.judges.memory.bank import Bank, make_bank
 from anomalyclip.judges.memory.fusion import Mixture, Scale, mixture_of, raw_map
@@ -33,21 +34,6 @@ MOST = 100
 FULL_PICTURES = 12
 """Views' worth of patches that a memory holds; pictures are thinned to it, so that a search costs the same
 whatever their number."""
-
-AUTO = Mixture("auto", memory=1, product=1, words=1, novelty=1, novelty_product=1, map_words=1.0, map_memory=0.5)
-"""A fifth each: fixed, as a choice per line served worse over eight real sets (docs/memory-log.md)."""
-
-OF_MANY_KINDS = Mixture(
-    "many-kinds", memory=0, product=1, words=1, kind=1, kind_product=1, map_words=1.0, map_memory=0.0
-)
-"""Where good pictures are of many kinds: a distance then tells first how rare a picture's kind is. It counts as far as
-it is unusual for the kind, or the words suspect something, too; maps are the words'."""
-
-MANY_KINDS = 0.5
-"""From this deviation of ln(memory) on, over good pictures each left out, they are of many kinds: those a deviation
-above and below then differ by a factor of e. Measured with 25 (docs/memory-log.md): one kind .10 to .41, many weaves
-.53 to .93. The picture that is farthest from the median does not count, as one bad picture is no kind."""
-_ENOUGH_TO_ASK = 10  # pictures, below which a deviation says little
 
 
 @dataclass(frozen=True)
@@ -80,7 +66,7 @@ def learn(
 
     rate, pixel_rate: the false-positive rates at which 0.5 lies on the scales of scores and maps; where so few pictures
     support none as small, the smallest they do. sigma: pixels, smooths distances as the words' maps are. mixture: None
-    is the recipe's own; of `auto` :data:`AUTO` or :data:`OF_MANY_KINDS`.
+    is the recipe's own; of `auto` :func:`anomalyclip.calibration.mixing.mixture_for`.
     """
     mixture = mixture or mixture_of(source)
     full = FULL_PICTURES * max(len(view.described) for picture in pictures for view in picture.seen)
@@ -91,7 +77,7 @@ def learn(
     for group in twins:
         for number in group:
             held[number].leave_out_too(group)
-    mixture = mixture or (OF_MANY_KINDS if of_many_kinds(held) else AUTO)
+    mixture = mixture or mixture_for(held)
     levels = None
     if mixture.kind or mixture.kind_product:
         levels = levels_of(held)
@@ -122,15 +108,6 @@ def learn(
         levels=levels,
     )
     return Learned(line, _measured(pictures, raw, maps, line), held, twins)
-
-
-def of_many_kinds(held: Sequence[HeldOut]) -> bool:
-    """Whether good pictures, each left out in turn, lie unlike far from the others; see :data:`MANY_KINDS`."""
-    if len(held) < _ENOUGH_TO_ASK:
-        return False
-    far = levels_of(held)[:, 0]
-    odd = int(np.abs(far - np.median(far)).argmax())
-    return bool(np.delete(far, odd).std(ddof=1) > MANY_KINDS)
 
 
 def _boxes(pictures: Sequence[Good], bank: Bank) -> NDArray[np.int32]:

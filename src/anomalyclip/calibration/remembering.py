@@ -16,7 +16,8 @@ from anomalyclip.calibration.conformal import (
     just_above,
 )
 from anomalyclip.calibration.gathering import Gathered, Gatherer, Good
-from anomalyclip.calibration.lining import FEWEST, MOST, OF_MANY_KINDS, Learned, learn
+from anomalyclip.calibration.lining import FEWEST, MOST, Learned, learn
+from anomalyclip.calibration.mixing import AUTO, OF_MANY_KINDS
 from anomalyclip.judges.memory.fusion import Scale
 from anomalyclip.judges.memory.line import LineJudge
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from anomalyclip.calibration.measured import Measured
     from anomalyclip.detect.inputs import InputItem
     from anomalyclip.detector import Detector
+    from anomalyclip.judges.memory.fusion import Mixture
     from anomalyclip.judges.memory.line import Line
 
 SEED = 0
@@ -106,11 +108,7 @@ def remember(
     found = Remembered(
         learned.line, measured, pictures, learned, "half" if split else "each", _told(len(items), size, split)
     )
-    if found.line.mixture == OF_MANY_KINDS:
-        found.told.append(
-            "these good pictures are of many kinds: each is held against what its kind has itself, and maps are the "
-            "words'. A line for each kind finds more"
-        )
+    found.told.extend(_about(learned.line.mixture))
     if not rest:
         return found
     others = measure_rest(found.judged(gatherer.model), rest, measured)
@@ -122,6 +120,21 @@ def remember(
     if not measured.scores:
         return found
     return drawn_again(replace(found, measured=measured), rate)
+
+
+def _about(mixture: Mixture) -> list[str]:
+    """What the good pictures are to each other, where that is worth telling."""
+    if mixture.name == OF_MANY_KINDS.name:
+        return [
+            "these good pictures are of many kinds: each is held against what its kind has itself, and maps are the "
+            "words'. A line for each kind finds more"
+        ]
+    if mixture.name == AUTO.name and mixture.memory < AUTO.memory / 2:
+        return [
+            "these good pictures are foreign to each other, as are those to come: distances to them count less than "
+            "what the words suspect. More good pictures, or a line for each kind, find more"
+        ]
+    return []
 
 
 def drawn_again(found: Remembered, rate: float) -> Remembered:

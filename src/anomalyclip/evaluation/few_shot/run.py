@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from anomalyclip.calibration.conformal import allowed, conformal_threshold
-from anomalyclip.calibration.lining import AUTO, FEWEST
+from anomalyclip.calibration.lining import FEWEST
+from anomalyclip.calibration.mixing import AUTO
 from anomalyclip.calibration.remembering import Remembered, remember
 from anomalyclip.data.pictures import pictures_of, relative_name, with_own_mask
 from anomalyclip.detect.inputs import InputItem

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from anomalyclip.judges.memory.bank import make_bank
-from anomalyclip.judges.memory.fusion import ALONE, parts_of, raw_map
+from anomalyclip.judges.memory.foreign import FEWEST_TO_COMPARE, distrusting, foreignness, trust
+from anomalyclip.judges.memory.fusion import STATISTICS, parts_of, raw_map
+from anomalyclip.judges.memory.held_out import HeldOut
 from anomalyclip.judges.memory.recipes import AUTO
 
 if TYPE_CHECKING:
@@ -20,9 +22,9 @@ if TYPE_CHECKING:
     from anomalyclip.judges.memory.seen import Seen
     from anomalyclip.judges.memory.source import Source
 
-SPREADS = (0.2, 0.9, 1.0)
-"""Deviations of good pictures in ln(memory), ln(product) and words, about their medians over eight real sets
-(docs/memory-log.md); only their ratios count."""
+SPREADS = (0.2, 0.9, 1.0, 0.2, 0.9)
+"""Deviations of good pictures in ln(memory), ln(product), words, ln(novelty) and ln(novelty_product), about their
+medians over eight real sets (docs/memory-log.md); only their ratios count."""
 
 _TINY = 1e-9
 _STEEP = 0.25
@@ -32,9 +34,9 @@ _STEEP = 0.25
 class FewLine:
     """A line without a threshold: its scores order pictures, and no value of them stands for a rate.
 
-    With the first statistics m, p and c of :data:`anomalyclip.judges.memory.fusion.STATISTICS` the raw score is
-    w_1 ln(m) / s_1 + w_2 ln(p) / s_2 + w_3 c / s_3: logarithms, because the scale of distances is not known. A named
-    recipe's is its own score.
+    With the first five statistics s_k of :data:`anomalyclip.judges.memory.fusion.STATISTICS` and the mixture's weights
+    w_k the raw score is sum_k w_k ln(s_k) / :data:`SPREADS`_k (of the words s_k itself, a logit): logarithms, because
+    the scale of distances is not known. A named recipe's is its own score.
 
     Attributes:
         bank: of the good pictures. mixture: w. sigma: pixels at the model's input, smooths distances.
@@ -48,18 +50,28 @@ class FewLine:
         """Score and map (H, W) of one view, both in [0, 1]."""
         source = self.bank.source
         distances, _ = self.bank.distances(view.described, view.grid)
-        memory, product, words = parts_of(source, view, distances)[:ALONE]
+        parts = parts_of(source, view, distances, mixture=self.mixture)[: len(SPREADS)]
         whole = raw_map(source, view, distances, self.sigma, self.mixture)
         if source.recipe != AUTO:
-            return memory / (1 + memory), whole / (1 + whole)
-        parts = np.array([np.log(memory + _TINY), np.log(product + _TINY), words])
-        raw = float(parts / SPREADS @ self.mixture.weights_alone)
+            return parts[0] / (1 + parts[0]), whole / (1 + whole)
+        words = STATISTICS.index("words")
+        logarithms = np.log(np.delete(parts, words) + _TINY)
+        raw = float(np.insert(logarithms, words, parts[words]) / SPREADS @ self.mixture.weights[: len(SPREADS)])
         # distances are at most 2, and so a map at most 2 ** map_memory
         return 1 / (1 + float(np.exp(-_STEEP * raw))), whole / np.float32(2**self.mixture.map_memory)
 
 
 def few_line(pictures: Sequence[Sequence[Seen]], source: Source, mixture: Mixture, sigma: float) -> FewLine:
-    """From what was seen of at least one picture. Raises ConfigError without pictures."""
+    """From what was seen of at least one picture. Raises ConfigError without pictures.
+
+    mixture: a named recipe's is kept; in another one bare distances count as
+    :func:`anomalyclip.judges.memory.foreign.trust` lets them, and of one picture, which nothing is known of, in maps
+    alone.
+    """
     described = [np.concatenate([view.described for view in views]) for views in pictures]
     bank = make_bank(described, source=source)
+    if source.recipe == AUTO:
+        foreign = foreignness([HeldOut(views, bank, number) for number, views in enumerate(pictures)])
+        alone = replace(distrusting(mixture, 0), map_memory=mixture.map_memory)
+        mixture = alone if len(pictures) < FEWEST_TO_COMPARE else distrusting(mixture, trust(foreign))
     return FewLine(bank, mixture, sigma)

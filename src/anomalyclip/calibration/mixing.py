@@ -1,0 +1,52 @@
+"""How a line of `auto` joins words and memory: by what its good pictures, each left out in turn, are to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from anomalyclip.judges.memory.foreign import distrusting, foreignness, trust
+from anomalyclip.judges.memory.fusion import Mixture
+from anomalyclip.judges.memory.held_out import levels_of
+
+if TYPE_CHECKING:
+    from anomalyclip.judges.memory.held_out import HeldOut
+
+AUTO = Mixture("auto", memory=1, product=1, words=1, novelty=1, novelty_product=1, map_words=1.0, map_memory=0.5)
+"""A fifth each: fixed, as a choice per line served worse over eight real sets (docs/memory-log.md)."""
+
+OF_MANY_KINDS = Mixture(
+    "many-kinds", memory=0, product=1, words=1, kind=1, kind_product=1, map_words=1.0, map_memory=0.0
+)
+"""Where good pictures are of many kinds: a distance then tells first how rare a picture's kind is. It counts as far as
+it is unusual for the kind, or the words suspect something, too; maps are the words'."""
+
+MANY_KINDS = 0.5
+"""From this deviation of ln(memory) on, over good pictures each left out, they are of many kinds: those a deviation
+above and below then differ by a factor of e. Measured with 25 (docs/memory-log.md): one kind .10 to .41, many weaves
+.53 to .93. The picture that is farthest from the median does not count, as one bad picture is no kind."""
+_ENOUGH_TO_ASK = 10  # pictures, below which a deviation says little
+
+
+def mixture_for(held: Sequence[HeldOut]) -> Mixture:
+    """:data:`AUTO` or :data:`OF_MANY_KINDS`, whose distances count by the trust that the pictures deserve.
+
+    Where they deserve none the two are one, as no kind is there that others could be held against.
+    """
+    trusted, many = trust(foreignness(held)), OF_MANY_KINDS
+    if not trusted or not of_many_kinds(held):
+        return distrusting(AUTO, trusted)
+    kind, product = many.kind * trusted, many.kind_product * trusted
+    return replace(many, novelty_product=1 - trusted, kind=kind, kind_product=product)
+
+
+def of_many_kinds(held: Sequence[HeldOut]) -> bool:
+    """Whether good pictures, each left out in turn, lie unlike far from the others; see :data:`MANY_KINDS`."""
+    if len(held) < _ENOUGH_TO_ASK:
+        return False
+    far = levels_of(held)[:, 0]
+    odd = int(np.abs(far - np.median(far)).argmax())
+    return bool(np.delete(far, odd).std(ddof=1) > MANY_KINDS)

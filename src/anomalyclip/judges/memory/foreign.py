@@ -1,0 +1,62 @@
+"""Whether good pictures know each other: what a distance to them can say of a picture that is not among them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from anomalyclip.judges.memory.fusion import Mixture
+    from anomalyclip.judges.memory.held_out import HeldOut
+
+KNOWN, FOREIGN = 0.3, 0.7
+"""Foreignness up to which distances to good pictures count in full, and from which they count nothing. Measured over
+eleven sets (docs/memory-log.md): with 4 pictures woven fabric of many weaves has 0.9 to 2.4 and no other more than
+0.8 (insulators, wood); with 12 it has 0.7 to 1.1, and 0.3 to 0.7 with 25, when most weaves are there."""
+
+FEWEST_TO_COMPARE = 2
+"""Good pictures, of which one can be held against the others."""
+
+_TINY = 1e-9
+
+
+def foreignness(held: Sequence[HeldOut]) -> float:
+    """Mean over good pictures' views of ln(median_i d_i / median_i s_i).
+
+    d_i is the distance of patch i to the other good pictures, s_i that to the picture's own patches that share nothing
+    with it. Of one kind, other pictures show a patch's like as well as its own does; where each is of a kind of its
+    own, all of a picture lies far from the others, and the hottest patches say how rare its kind is, not what is wrong
+    with it. Minus infinity with fewer pictures than :data:`FEWEST_TO_COMPARE`, or where views are too small to have
+    patches apart.
+    """
+    if len(held) < FEWEST_TO_COMPARE:
+        return -np.inf
+    found = []
+    for one in held:
+        for view, distances in zip(one.views, one.distances(), strict=True):
+            own = np.median(view.to_itself(np.arange(len(distances))))
+            if np.isfinite(own):
+                found.append(np.log((np.median(distances) + _TINY) / (own + _TINY)))
+    return float(np.mean(found)) if found else -np.inf
+
+
+def trust(foreign: float) -> float:
+    """How much distances to the memory count, 0 to 1: (FOREIGN - foreign) / (FOREIGN - KNOWN), bounded."""
+    return float(np.clip((FOREIGN - foreign) / (FOREIGN - KNOWN), 0, 1))
+
+
+def distrusting(mixture: Mixture, trusted: float) -> Mixture:
+    """A mixture in which bare distances count by `trusted` in [0, 1]; with what the words suspect they count as ever.
+
+    A distance times what the words say of the patch ranks pictures of kinds that the memory does not hold nearly as
+    well as others (docs/memory-log.md); their bare distances do not rank them at all.
+    """
+    return replace(
+        mixture,
+        memory=mixture.memory * trusted,
+        novelty=mixture.novelty * trusted,
+        map_memory=mixture.map_memory * trusted,
+    )
