@@ -24,7 +24,7 @@ from outcome import Outcome, Record, table
 from seeds import FORMATS
 
 _RAY = ("ray-driver", "ray-node")
-_KILLS, _FILES = 5, 500  # of one part
+_KILLS, _FILES = 5, 1000  # of one part
 Part = tuple[str, Callable[[Path], Outcome]]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +13,10 @@ from PIL import Image
 
 from anomalyclip.detect import Finished, InputItem, Result
 from anomalyclip.errors import OutputError
-from anomalyclip.watching import evidence
+from anomalyclip.watching import room
 from anomalyclip.watching.evidence import Bounds, EvidenceRing
 from anomalyclip.watching.journal import Journal
+from anomalyclip.watching.room import ROOM
 
 Make = Callable[..., Finished]
 
@@ -127,6 +129,76 @@ def test_evidence_that_found_no_room_is_written_when_there_is_some(
     assert sorted(path.name for path in folder.iterdir()) == ["image.png", "overlay.png", "row.json"]
 
 
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    """full_disk(True): no more room for folders of evidence; places that were taken before can be written."""
+
+    def full(yes: bool) -> None:
+        def mkdir(path: Path, *args: object, **options: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+        if yes:
+            monkeypatch.setattr(Path, "mkdir", mkdir)
+        else:
+            monkeypatch.undo()
+
+    return full
+
+
+def _miss(ring: EvidenceRing, finished: Make, number: int, **options: object) -> None:
+    with pytest.raises(OutputError, match="as soon as there is room"):
+        ring(finished(number, **options))
+    assert ring.keep(number.to_bytes(16, "big")) is None
+
+
+def test_what_waits_outlives_the_watch(
+    output: Path, journal: Journal, finished: Make, full_disk: Callable[[bool], None]
+) -> None:
+    ring = EvidenceRing(output, journal, Bounds(), (0.5, 0.4))
+    full_disk(True)
+    for number in (1, 2, 3):
+        _miss(ring, finished, number)
+    full_disk(False)
+    again = EvidenceRing(output, journal, Bounds(), (0.5, 0.4))  # the first was killed: nobody closed it
+    assert len(again.waiting) == 0
+    folders = sorted(again.path.iterdir())
+    assert sorted(name for name, _ in journal.evidence()) == [folder.name for folder in folders]
+    found = {np.asarray(Image.open(folder / "image.png")).tobytes() for folder in folders}
+    assert found == {np.asarray(finished(number).original()).tobytes() for number in (1, 2, 3)}
+    assert again.close() == (0, 0)
+    assert not (output / ROOM).exists()
+    assert len(list(EvidenceRing(output, journal, Bounds(), (0.5, 0.4)).path.iterdir())) == 3, "each once"
+
+
+def test_what_was_written_before_a_kill_is_not_written_again(
+    output: Path, journal: Journal, finished: Make, full_disk: Callable[[bool], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ring = EvidenceRing(output, journal, Bounds(), (0.5, 0.4))
+    full_disk(True)
+    for number in (1, 2):
+        _miss(ring, finished, number)
+    ring.discard((2).to_bytes(16, "big"))  # its row could not be recorded: it comes again
+    full_disk(False)
+    monkeypatch.setattr(ring.waiting, "done", lambda: exit("killed"))
+    with pytest.raises(SystemExit):
+        ring.retry()
+    assert len(list(ring.path.iterdir())) == 1
+    again = EvidenceRing(output, journal, Bounds(), (0.5, 0.4))
+    assert len(list(again.path.iterdir())) == 1
+    assert len(journal.evidence()) == 1
+
+
+def test_what_no_file_can_keep_is_told(
+    output: Path, journal: Journal, finished: Make, full_disk: Callable[[bool], None]
+) -> None:
+    (output / ROOM).mkdir()
+    ring = EvidenceRing(output, journal, Bounds(), (0.5, 0.4))
+    full_disk(True)
+    for number in (1, 2):
+        _miss(ring, finished, number)
+    assert ring.close() == (0, 2)
+
+
 def test_what_waits_for_room_is_bounded(
     output: Path,
     journal: Journal,
@@ -135,14 +207,14 @@ def test_what_waits_for_room_is_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ring = EvidenceRing(output, journal, Bounds(), (0.5, 0.4))
-    monkeypatch.setattr(evidence, "_MOST_WAITING", 40_000)
+    monkeypatch.setattr(room, "MOST_WAITING", 40_000)
     small_disk(1000)
     for number in range(30):
         with pytest.raises(OutputError):
             ring(finished(number))
         ring.keep(number.to_bytes(16, "big"))
     small_disk(None)
-    assert 1 <= len(ring._waiting) < 30
-    assert sum(one.size for one in ring._waiting) <= 40_000
-    assert ring._waiting[-1].key == (29).to_bytes(16, "big"), "the oldest are given up"
+    assert 1 <= (count := len(ring.waiting)) < 30
+    assert ring.waiting.size <= 40_000
+    assert ring.waiting.first.key == (30 - count).to_bytes(16, "big"), "the oldest are given up"
     assert ring.retry() == 0

@@ -17,7 +17,7 @@ from anomalyclip.cli._console import note
 from anomalyclip.cli._declared import Given
 from anomalyclip.cli._opening import batch_for, load_detector, reading_of
 from anomalyclip.cli._watch_judging import Asked
-from anomalyclip.cli._watch_lines import shower, summarise, trouble
+from anomalyclip.cli._watch_lines import evidence_left, shower, summarise, trouble
 from anomalyclip.cli._watch_told import Told
 from anomalyclip.errors import ConfigError, OutputError
 from anomalyclip.io import attempts
@@ -81,6 +81,7 @@ class WatchJob:
                 if self.given.isolate != "off" and (lacks := lacking()) is not None:
                     note(f"--isolate: {lacks}", style="yellow")
                 note(f"Watching {source.label}; results in {printable(self.given.output)}. Ctrl-C ends it.")
+            stack.callback(lambda: evidence_left(*watcher.evidence.close()))
             watcher.run(stop)
             told.drain(stop)
             told.close(_GRACE)

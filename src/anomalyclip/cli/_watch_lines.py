@@ -60,6 +60,14 @@ def summarise(printer: RowPrinter, couriers: Sequence[Courier], source: Source, 
             trouble(f"{courier.channel}: {waiting:,} messages wait for the next run{more}")
 
 
+def evidence_left(kept: int, lost: int) -> None:
+    """kept: folders of evidence that wait for room; lost: those that nothing could keep."""
+    if kept:
+        trouble(f"evidence of {kept:,} anomalies found the disk full and waits for room: the next run writes it")
+    if lost:
+        trouble(f"evidence of {lost:,} anomalies found the disk full, and there was no room to keep it: it is lost")
+
+
 def _line(row: Row) -> tuple[str, str]:
     """(text, style)"""
     if row["score"] is None:

@@ -2,7 +2,7 @@
 
 evidence/TIME-NAME-KEY/   image.png: what was scored; overlay.png: its heat map; row.json: its row, without the model
 
-What a full disk does not take waits in memory, a bounded number of bytes, and is written as soon as there is room.
+What a full disk does not take waits (`room`), and is written as soon as there is room, by the next watch at the latest.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from anomalyclip.detect.pipeline import Finished
 from anomalyclip.errors import OutputError
 from anomalyclip.io.atomic import output_error
 from anomalyclip.watching.journal import Journal
+from anomalyclip.watching.room import ROOM, Evidence, Waiting
 
 EVIDENCE = "evidence"
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_MOST_WAITING = 64 << 20  # bytes of evidence that wait for room; beyond that the oldest is given up
 _OURS = re.compile(r"\.?\d{8}T\d{6}\.\d{3}Z-.*-[0-9a-f]{8}(\.tmp)?", re.DOTALL)
 
 
@@ -37,19 +37,6 @@ class Bounds:
 
     count: int = 1000
     size: int = 10**9
-
-
-@dataclass(frozen=True)
-class _Evidence:
-    """What one folder is to hold: name -> content."""
-
-    key: bytes
-    name: str
-    files: dict[str, bytes]
-
-    @property
-    def size(self) -> int:
-        return sum(map(len, self.files.values()))
 
 
 class EvidenceRing:
@@ -66,8 +53,7 @@ class EvidenceRing:
         self.path = folder / EVIDENCE
         self._journal, self._bounds, self.thresholds = journal, bounds, thresholds
         self._written: dict[bytes, str] = {}
-        self._missed: dict[bytes, _Evidence] = {}  # of images that are not settled yet
-        self._waiting: deque[_Evidence] = deque()  # for room
+        self._missed: dict[bytes, Evidence] = {}  # of images that are not settled yet
         self._guard = threading.Lock()
         try:
             self.path.mkdir(exist_ok=True)
@@ -77,6 +63,8 @@ class EvidenceRing:
         self._kept = deque(journal.evidence())
         self._bytes = sum(size for _, size in self._kept)
         self._bound()
+        self.waiting = Waiting(folder / ROOM if bounds.count else None)  # for room
+        self.retry()
 
     def __call__(self, finished: Finished) -> None:
         """Write the evidence of one image, if it is anomalous. Called from several threads.
@@ -86,7 +74,7 @@ class EvidenceRing:
         result = finished.result
         if result.decision != "anomalous" or self._bounds.count < 1:
             return
-        made = _Evidence(result.item.key, _folder_name(result.item.name), _files_of(finished, self.thresholds))
+        made = Evidence(result.item.key, _folder_name(result.item.name), _files_of(finished, self.thresholds))
         try:
             self._write(made)
         except OSError as error:
@@ -99,7 +87,7 @@ class EvidenceRing:
         with self._guard:
             self._written[made.key] = made.name
 
-    def _write(self, made: _Evidence) -> None:
+    def _write(self, made: Evidence) -> None:
         aside = self.path / f".{made.name}.tmp"
         try:
             aside.mkdir()
@@ -114,13 +102,16 @@ class EvidenceRing:
 
         Raises OutputError where the journal cannot be written.
         """
-        while self._waiting:
-            try:
-                self._write(self._waiting[0])
-            except OSError:
-                break
-            self._enter(self._waiting.popleft().name)
-        return len(self._waiting)
+        while self.waiting:
+            made = self.waiting.first
+            if all(name != made.name for name, _ in self._kept):  # a kill may have come before `done`
+                try:
+                    self._write(made)
+                except OSError:
+                    break
+                self._enter(made.name)
+            self.waiting.done()
+        return len(self.waiting)
 
     def keep(self, key: bytes) -> Path | None:
         """Enter what the sink wrote for this image; gives its folder, or None without one (it may be the next to go).
@@ -131,13 +122,17 @@ class EvidenceRing:
             name = self._written.pop(key, None)
             missed = self._missed.pop(key, None)
         if missed is not None:
-            self._waiting.append(missed)
-            while sum(one.size for one in self._waiting) > _MOST_WAITING:
-                self._waiting.popleft()
+            self.waiting.add(missed)
         if name is None:
             return None
         self._enter(name)
         return self.path / name if self._kept else None
+
+    def close(self) -> tuple[int, int]:
+        """Once more what waits; how many are left for the next watch, and how many are lost. Raises OutputError."""
+        left, kept = self.retry(), self.waiting.kept
+        self.waiting.close()
+        return kept, left - kept
 
     def _enter(self, name: str) -> None:
         size = _bytes_below(self.path / name)
@@ -147,10 +142,11 @@ class EvidenceRing:
         self._bound()
 
     def discard(self, key: bytes) -> None:
-        """Remove what the sink wrote for an image that does not count."""
+        """Remove what the sink wrote, or would have, for an image that does not count."""
         with self._guard:
             name = self._written.pop(key, None)
             self._missed.pop(key, None)
+        self.waiting.drop(key)
         if name is not None:
             _remove(self.path / name)
 

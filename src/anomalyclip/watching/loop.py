@@ -138,18 +138,22 @@ class Watcher:
                 learning.discard(result.item.key)
             return
         self.evidence.retry()
-        folder = self.evidence.keep(result.item.key)
         if judging.p_value is not None and result.score is not None:
             result = replace(result, p_value=judging.p_value(result.score))
         now = time.time()
-        with self.journal.transaction():
-            said = {} if learning is None else learning.settle(result)
-            row = to_row(result, judging.provenance.saying(said))
-            messages = self._messages(row, folder, now) if result.decision == "anomalous" else []
-            self.journal.record(mark, json_line(row), messages, now)
-            if (found := self.reading.found()) != self._found:
-                self.journal.put(found)
-                self._found = found
+        try:
+            with self.journal.transaction():
+                folder = self.evidence.keep(result.item.key)
+                said = {} if learning is None else learning.settle(result)
+                row = to_row(result, judging.provenance.saying(said))
+                messages = self._messages(row, folder, now) if result.decision == "anomalous" else []
+                self.journal.record(mark, json_line(row), messages, now)
+                if (found := self.reading.found()) != self._found:
+                    self.journal.put(found)
+                    self._found = found
+        except BaseException:
+            self.evidence.discard(result.item.key)  # the image will come again, and its evidence with it
+            raise
         self.results.flush()
         for signal in self.signals:
             signal.show(row)
