@@ -5,7 +5,10 @@ from __future__ import annotations
 import random
 import subprocess
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow.dataset
 from kills import ENVIRONMENT, SMALL, started
@@ -13,9 +16,12 @@ from outcome import Outcome
 from PIL import Image
 
 from anomalyclip.cluster.local import LocalCluster
+from anomalyclip.errors import ConfigError
 
 _IMAGES, _BLOCK = 400, 10
 _PATIENCE = 600.0  # seconds for a run, whoever dies
+_TRIES = 6
+T = TypeVar("T")
 
 
 def kill_nodes(verb: str, kills: int, scratch: Path, *, seed: str) -> Outcome:
@@ -26,7 +32,7 @@ def kill_nodes(verb: str, kills: int, scratch: Path, *, seed: str) -> Outcome:
     for number in range(_IMAGES):
         Image.new("RGB", (64 + number % 50, 80), (number % 256, 90, 120)).save(pictures / f"{number:04d}.png")
     driver = verb == "ray-driver"
-    with LocalCluster(nodes=2) as cluster:
+    with _patiently(lambda: LocalCluster(nodes=2)) as cluster:
         words = ["detect", pictures, "--engine", "ray", "--address", cluster.address, "--block-size", _BLOCK, *SMALL]
         words += ["--workers", 1 if driver else 2, "--batch-size", _BLOCK]
         environment = {**ENVIRONMENT, **cluster.environment}
@@ -48,9 +54,17 @@ def kill_nodes(verb: str, kills: int, scratch: Path, *, seed: str) -> Outcome:
                 outcome.note(f"the driver ended with {process.returncode}")
             _look(out, outcome)
             if not cluster.is_running(node, "raylet"):
-                node = cluster.add_node()
+                node = _patiently(cluster.add_node)
     outcome.most = {"unharmed, s": whole}
     return outcome
+
+
+def _patiently(start: Callable[[], T]) -> T:
+    """Ray gives a node 30 s to start, which is little on a busy machine."""
+    for _ in range(_TRIES - 1):
+        with suppress(ConfigError):
+            return start()
+    return start()
 
 
 def _timed(process: subprocess.Popen[bytes]) -> float:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import http.server
+import importlib
+import os
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from anomalyclip.errors import ConfigError, InputError
-from anomalyclip.watching import addresses
+from anomalyclip.watching import addresses, capture
 from anomalyclip.watching.capture import open_capture
 from anomalyclip.watching.deliver import DeliveryError, Webhook
 from anomalyclip.watching.queue import Message
@@ -24,6 +27,19 @@ METADATA = [
     "[64:ff9b::a9fe:a9fe]",
     "[2002:a9fe:a9fe::]",
     "[fd00:ec2::254]",
+    "[fd00:ec2::23]",
+    "[fd20:ce::254]",
+    "[fd00:42::42]",
+    "[::169.254.169.254]",
+    "[::ffff:0:169.254.169.254]",
+    "[64:ff9b:1::a9fe:a9fe]",
+    "[2001:0:102:304:0:0:5601:5601]",
+    "[fd12::5efe:169.254.169.254]",
+    "[ff02::1]",
+    "224.0.0.1",
+    "0251.0376.0251.0376",
+    "169.254.43518",
+    "169.16689662",
     "100.100.100.200",
     "2852039166",
     "0xa9fea9fe",
@@ -121,3 +137,27 @@ def test_passwords_are_sent_and_never_shown(receiver, monkeypatch: pytest.Monkey
             Webhook(url)
         assert "geheim" not in str(refused.value)
         assert "t0p" not in str(refused.value)
+
+
+def test_stream_playlist(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "attacks")
+    asked = importlib.import_module("stream_playlist").asked
+    assert asked() == {"/camera.m3u8"}
+    assert asked(link_local=True) == {"/camera.m3u8", "/elsewhere.ts"}
+
+
+def test_the_operators_options_of_streams_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str | None] = []
+    monkeypatch.setattr(
+        "cv2.VideoCapture", lambda *args: seen.append(os.environ.get(capture._OPTIONS_VARIABLE)) or _Open()
+    )
+    monkeypatch.setenv(capture._OPTIONS_VARIABLE, "buffer_size;1000")
+    for link_local in (False, True):
+        open_capture("rtsp://127.0.0.1/stream", link_local=link_local)
+    assert seen == [f"{capture._OPTIONS}|buffer_size;1000", "buffer_size;1000"]
+    assert os.environ[capture._OPTIONS_VARIABLE] == "buffer_size;1000"
+
+
+class _Open:
+    def isOpened(self) -> bool:  # noqa: N802 - OpenCV's name
+        return True

@@ -14,9 +14,17 @@ from anomalyclip.errors import InputError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-#: Metadata services outside the link-local ranges: Amazon's by IPv6, Alibaba's, Oracle's and Azure's helpers.
-_METADATA = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "192.0.0.192", "168.63.129.16")))
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+#: Metadata services outside the link-local ranges: Alibaba's, Oracle's, Azure's helpers, Google's and Scaleway's.
+_METADATA = frozenset(
+    map(
+        ipaddress.ip_address,
+        ("100.100.100.200", "192.0.0.192", "168.63.129.16", "fd20:ce::254", "fd00:42::42"),
+    )
+)
+_AMAZON = ipaddress.ip_network("fd00:ec2::/32")  # metadata, and the keys of containers
+#: IPv6 that ends in an IPv4 address: compatible (RFC 4291), translated (RFC 2765, 6052, 8215).
+_ENDING = tuple(map(ipaddress.IPv6Network, ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/96")))
+_ISATAP = (b"\0\0\x5e\xfe", b"\x02\0\x5e\xfe")  # before the IPv4 address at the end of one (RFC 5214)
 
 
 def refused(address: str) -> bool:
@@ -29,7 +37,7 @@ def refused(address: str) -> bool:
         found = _plain(ipaddress.ip_address(address.partition("%")[0]))
     except ValueError:
         return True
-    return found.is_link_local or found.is_multicast or found.is_unspecified or found in _METADATA
+    return found.is_link_local or found.is_multicast or found.is_unspecified or found in _METADATA or found in _AMAZON
 
 
 def check_host(host: str, port: int | None) -> None:
@@ -52,9 +60,9 @@ def check_address(address: str) -> None:
 
 def _plain(address: Address) -> Address:
     """The IPv4 address inside an IPv6 one."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inside = address.ipv4_mapped or address.sixtofour
-        if inside is None and address in _NAT64:
-            inside = ipaddress.IPv4Address(address.packed[-4:])
-        return inside or address
-    return address
+    if isinstance(address, ipaddress.IPv4Address) or int(address) <= 1:  # :: and ::1 are themselves
+        return address
+    inside = address.ipv4_mapped or address.sixtofour or (address.teredo and address.teredo[1])
+    if inside is None and (any(address in net for net in _ENDING) or address.packed[8:12] in _ISATAP):
+        inside = ipaddress.IPv4Address(address.packed[-4:])
+    return inside or address

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import urllib.parse
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,15 @@ SCHEMES = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp", "rtp", "srt")
 _PACKETS = ("udp", "rtp", "srt")
 _CAMERA = re.compile(r"camera:(\d{1,3})")
 _PATIENCE_MS = 10_000
+# Containers that hold their pictures themselves: playlists (HLS, DASH), session descriptions and lists of parts are
+# read from wherever they say. FFmpeg would follow a redirect, too. OpenCV's own default, TCP for RTSP, is repeated.
+_CONTAINERS = (
+    "apng,asf,av1,avi,bmp_pipe,cine,dirac,dv,flic,flv,gif,gxf,h261,h263,h264,hevc,ivf,jpeg_pipe,live_flv,m4v,"
+    "matroska,mjpeg,mov,mpeg,mpegts,mpegvideo,mpjpeg,mxf,nut,obu,ogg,png_pipe,rawvideo,rm,rtp,rtsp,vc1,vvc,"
+    "webp_pipe,wtv,yuv4mpegpipe"
+)
+_OPTIONS_VARIABLE = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+_OPTIONS = f"rtsp_flags;prefer_tcp|max_redirects;0|format_whitelist;{_CONTAINERS}"
 
 Frame = npt.NDArray[np.uint8]
 
@@ -69,12 +80,13 @@ class Rate:
 
 
 def open_capture(target: str, *, link_local: bool = False) -> Any:
-    """A `cv2.VideoCapture` that delivers. Raises InputError, also for link-local addresses unless `link_local`."""
+    """A `cv2.VideoCapture` that delivers. Raises InputError, also for link-local addresses unless `link_local`.
+
+    Without that, playlists and redirects are not followed either.
+    """
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # its own messages would hold the address, password included
     if not link_local and is_live(target) and _CAMERA.fullmatch(target) is None:
         _check_stream(target)
-        # FFmpeg would follow a redirect to anywhere; its option for that is the only hold we have on it.
-        os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "max_redirects;0")
     import cv2
 
     camera = _CAMERA.fullmatch(target)
@@ -83,12 +95,27 @@ def open_capture(target: str, *, link_local: bool = False) -> Any:
         hint = "check that it is connected, and free"
     else:
         limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _PATIENCE_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, _PATIENCE_MS]
-        capture = cv2.VideoCapture(target, cv2.CAP_FFMPEG, limits)
+        with nullcontext() if link_local else _bound():
+            capture = cv2.VideoCapture(target, cv2.CAP_FFMPEG, limits)
         hint = "check the address and the format"
     if not capture.isOpened():
         capture.release()
         raise InputError(f"{printable(without_password(target))} cannot be opened as a video; {hint}")
     return capture
+
+
+@contextmanager
+def _bound() -> Iterator[None]:
+    """While a capture opens: FFmpeg's options that keep it where it was sent, and behind them those of the operator."""
+    given = os.environ.get(_OPTIONS_VARIABLE)
+    os.environ[_OPTIONS_VARIABLE] = _OPTIONS if given is None else f"{_OPTIONS}|{given}"
+    try:
+        yield
+    finally:
+        if given is None:
+            del os.environ[_OPTIONS_VARIABLE]
+        else:
+            os.environ[_OPTIONS_VARIABLE] = given
 
 
 def _check_stream(target: str) -> None:

@@ -1,7 +1,7 @@
 """Evidence that waits for room on a full disk: in memory, and in a file whose place was taken while there was some.
 
-evidence.room: a row of entries, each a head (mark, checksum, length), what it is as JSON, and the bytes of its files. An
-entry is written within the file, which takes no room from the disk; the next watch reads it, however this one ended.
+evidence.room: a row of entries, each a head (mark, checksum, length), what it is as JSON, and the bytes of its files.
+An entry is written within the file, which takes no room from the disk; the next watch reads it, however this one ended.
 """
 
 from __future__ import annotations
