@@ -22,6 +22,10 @@ pytest.importorskip("nibabel")
         ("dicom_inflating", "deflated DICOM file of more than 128 MiB"),
         ("nifti_absurd_sides", "the limit is 2.15"),
         ("gif_frames", "it holds 100,000 pictures"),
+        ("gif_whole_frames", "3,000 pictures of 147 gigapixels together, out of 45 kB"),
+        ("png_whole_frames", "3,000 pictures of 147 gigapixels together"),
+        ("tiff_pages_of_one_strip", "3,000 pictures of 147 gigapixels together"),
+        ("dicom_frames_of_nothing", "3,000 pictures of 147 gigapixels together"),
     ],
 )
 def test_hostile_files_are_refused(attack, name, reason):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import struct
 import tempfile
 from contextlib import suppress
@@ -16,8 +17,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageSequence
 
 from anomalyclip.errors import ConfigError, ImageReadError
-from anomalyclip.io import read_image, read_image_bytes, read_mask
-from anomalyclip.io.frames import DEFAULT_MAX_FRAMES, count_frames, parse_frames, split_frame, wanted
+from anomalyclip.io import gif, limits, read_image, read_image_bytes, read_mask
+from anomalyclip.io.frames import count_frames, parse_frames, split_frame, wanted
+from anomalyclip.io.limits import DEFAULT_MAX_FRAMES
 from anomalyclip.io.memo import Memo
 
 
@@ -258,3 +260,27 @@ def test_how_many_are_wanted():
     number, told = wanted(DEFAULT_MAX_FRAMES + 1, None)
     assert number == DEFAULT_MAX_FRAMES
     assert f"{DEFAULT_MAX_FRAMES + 1:,} pictures" in told
+
+
+def test_what_is_counted_once_is_not_counted_for_every_picture(tmp_path, monkeypatch):
+    """A long animation walked for each of its pictures would take the square of its length."""
+    path = tmp_path / "a.gif"
+    path.write_bytes(encoded([Image.new("L", (9, 9), shade) for shade in (10, 120, 255)], "GIF"))
+    walks = []
+    walk = gif.read_facts
+    monkeypatch.setattr(gif, "read_facts", lambda file: walks.append(file) or walk(file))
+    assert [int(grey(path, frame)[0, 0]) for frame in range(3)] == [10, 120, 255]
+    assert len(walks) <= 3, "to count it, to check its header, to play it"
+
+
+@pytest.mark.parametrize("suffix", ANIMATIONS)
+def test_frames_that_are_in_their_bytes_are_not_refused(tmp_path, suffix, monkeypatch):
+    monkeypatch.setattr(limits, "_MOST_TOGETHER", 1000)
+    frames = [Image.fromarray(np.random.default_rng(n).integers(0, 256, (40, 40), np.uint8)) for n in range(3)]
+    kind, options = ANIMATIONS[suffix]
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes(encoded(frames, kind, **options))
+    assert count_frames(path) == 3
+    monkeypatch.setattr(limits, "_MOST_OF_A_BYTE", 0)
+    with pytest.raises(ImageReadError, match=r"it claims 3 pictures of .* gigapixels together"):
+        count_frames(Path(shutil.copy(path, tmp_path / f"b.{suffix}")))

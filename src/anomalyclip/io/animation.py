@@ -22,7 +22,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from anomalyclip.io import gif
 from anomalyclip.io.inspection import read_header
-from anomalyclip.io.limits import check_pixels
+from anomalyclip.io.limits import DEFAULT_MAX_FRAMES, check_pixels, check_together
 from anomalyclip.io.memo import Memo, identity
 from anomalyclip.io.quiet import own_pixel_limit
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
@@ -51,7 +51,7 @@ def count(file: BinaryIO, kind: str, max_pixels: int) -> int:
 def _gif(file: BinaryIO, max_pixels: int) -> int:
     facts = gif.read_facts(file)
     check_pixels(facts.width, facts.height, max_pixels)
-    return min(facts.frames, MOST_COUNTED)
+    return _checked(file, min(facts.frames, MOST_COUNTED), facts.width, facts.height)
 
 
 def _png(file: BinaryIO, max_pixels: int) -> int:
@@ -75,7 +75,7 @@ def _png(file: BinaryIO, max_pixels: int) -> int:
             frames += 1
             if frames >= MOST_COUNTED:
                 break
-    return max(frames + outside, 1)
+    return _checked(file, max(frames + outside, 1), *sides)
 
 
 def _png_chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
@@ -103,7 +103,13 @@ def _webp(file: BinaryIO, max_pixels: int) -> int:
         found += chunk[:4] == b"ANMF"
         length = int.from_bytes(chunk[4:], "little")
         file.seek(length + length % 2, 1)
-    return max(found, 1)
+    return _checked(file, max(found, 1), width, height)
+
+
+def _checked(file: BinaryIO, number: int, width: int, height: int) -> int:
+    """The number, unless that many pictures, each drawn whole, are more than the file can hold."""
+    check_together(number, (min(number, DEFAULT_MAX_FRAMES) if number > 1 else 0) * width * height, file.seek(0, 2))
+    return number
 
 
 _COUNTS: dict[str, Callable[[BinaryIO, int], int]] = {"GIF": _gif, "PNG": _png, "WEBP": _webp}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import BinaryIO
 
 from PIL import Image
@@ -9,6 +10,7 @@ from PIL import Image
 from anomalyclip.io import animation, decoding, frames, headers, inspection
 from anomalyclip.io.depth import Raster
 from anomalyclip.io.full_scale import FullScale
+from anomalyclip.io.memo import Memo
 from anomalyclip.io.refusal import Refusal
 
 # What a file's content becomes before it is turned into RGB or a mask, and by how much EXIF says it is turned.
@@ -42,17 +44,29 @@ def decode(file: BinaryIO, max_pixels: int, windowed: bool = True, frame: int | 
         from anomalyclip.io import dicom
 
         return dicom.read(file, index, max_pixels, windowed=windowed), 1
-    header = inspection.read_header(file, max_pixels, index)
     if number > 1 and kind in animation.KINDS:
-        if header.bits == 16:
-            raise Refusal("it is an animation of 16 bits per channel", "save its frames as single files")
-        return animation.picture(file, kind, index, number), header.orientation
+        return _of_animation(file, kind, max_pixels, index, number)
+    header = inspection.read_header(file, max_pixels, index)
     pixels, orientation = decoding.decode(file, header)
     if isinstance(pixels, Raster):
         pixels.notes += header.notes
     elif header.notes:
         pixels.info[decoding.NOTES] = header.notes
     return pixels, orientation
+
+
+_animations: Memo[inspection.Header] = Memo(16)  # one header for all pictures, which may take long to walk
+
+
+def _of_animation(file: BinaryIO, kind: str, max_pixels: int, index: int, number: int) -> Pixels:
+    header = _animations.of(
+        file, lambda: dataclasses.replace(inspection.read_header(file, max_pixels), facts=None), max_pixels
+    )
+    if inspection.checked is not None:
+        inspection.checked(header)
+    if header.bits == 16:
+        raise Refusal("it is an animation of 16 bits per channel", "save its frames as single files")
+    return animation.picture(file, kind, index, number), header.orientation
 
 
 def upright_size(file: BinaryIO, max_pixels: int, frame: int | None, axis: str) -> tuple[int, int]:

@@ -17,13 +17,11 @@ from typing import BinaryIO
 
 from anomalyclip.errors import ConfigError
 from anomalyclip.io import animation, headers, pages, pnm
-from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS
+from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_FRAMES, DEFAULT_MAX_PIXELS, check_together
+from anomalyclip.io.memo import Memo
 from anomalyclip.io.names import StrPath
 from anomalyclip.io.opened import reported, use_file
 from anomalyclip.io.refusal import Refusal
-
-DEFAULT_MAX_FRAMES = 4096
-"""Pictures of one file that are taken unless another number is asked for."""
 
 _NAMED = re.compile(r"(?s)(.+)#frame=(\d{1,9})")
 
@@ -82,8 +80,15 @@ def count_frames_of(data: bytes, name: str = "image", *, axis: str = "z", max_pi
     return reported(name, lambda: count_in(file, headers.sniff(file), max_pixels, axis))
 
 
+_counted: Memo[int] = Memo(16)  # what every picture of a file would be counted for again
+
+
 def count_in(file: BinaryIO, kind: str, max_pixels: int, axis: str = "z") -> int:
     """How many pictures an open file of this kind holds; rewinds it. Raises `Refusal`."""
+    return _counted.of(file, lambda: _count_in(file, kind, max_pixels, axis), (kind, max_pixels, axis))
+
+
+def _count_in(file: BinaryIO, kind: str, max_pixels: int, axis: str) -> int:
     if kind == "TIFF":
         return len(pages.pictures(file))
     if kind == "PNM":
@@ -93,7 +98,11 @@ def count_in(file: BinaryIO, kind: str, max_pixels: int, axis: str = "z") -> int
     if kind == "DICOM":
         from anomalyclip.io import dicom
 
-        return dicom.inspected(file, max_pixels).frames
+        form = dicom.inspected(file, max_pixels)
+        taken = min(form.frames, DEFAULT_MAX_FRAMES)
+        check_together(form.frames, taken * form.columns * form.rows, file.seek(0, 2))
+        file.seek(0)
+        return form.frames
     if kind == "NIFTI":
         from anomalyclip.io import nifti
 

@@ -10,6 +10,14 @@ DEFAULT_MAX_PIXELS = 89_478_485
 DEFAULT_MAX_BYTES = 1 << 30
 """Largest accepted file in bytes: an image at the pixel limit fits in uncompressed 32-bit RGB."""
 
+DEFAULT_MAX_FRAMES = 4096
+"""Pictures of one file that are taken unless another number is asked for."""
+
+_MOST_TOGETHER = 2_000_000_000
+"""Pixels of all pictures of one file, beyond which they have to be in its bytes, too."""
+_MOST_OF_A_BYTE = 2000
+"""Pixels: what a blank page takes in the densest of formats is more, what a whole file of pages takes is less."""
+
 _SUFFIXES = """
     .jpg .jpeg .jpe .jfif .png .apng .bmp .dib .tif .tiff .btf .dng .webp .gif .pbm .pgm .ppm .pnm
     .jp2 .j2k .jpf .jpx .jpc .avif .heic .heif .dcm .dicom .nii
@@ -26,4 +34,14 @@ def check_pixels(width: int, height: int, max_pixels: int) -> None:
         raise Refusal(
             f"it has {width} x {height} = {width * height / 1e6:.4g} megapixels, the limit is {max_pixels / 1e6:.4g}",
             "scale it down or cut it into parts, or raise max_pixels",
+        )
+
+
+def check_together(number: int, pixels: int, size: int) -> None:
+    """Refuse a file whose pictures, `number` of them with so many pixels together, cannot be in its `size` bytes:
+    each is cheap to write, and costs as much to read as any other of its size."""
+    if pixels > max(_MOST_TOGETHER, _MOST_OF_A_BYTE * size):
+        raise Refusal(
+            f"it claims {number:,} pictures of {pixels / 1e9:.3g} gigapixels together, out of {size / 1e3:,.0f} kB",
+            "save its pictures as single files",
         )

@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from anomalyclip.io import ifd as directory
 from anomalyclip.io.ifd import Container, Directory
+from anomalyclip.io.limits import DEFAULT_MAX_FRAMES, check_together
 from anomalyclip.io.memo import Memo
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
 
@@ -60,7 +61,10 @@ def _pictures(file: BinaryIO) -> tuple[int, ...]:
     if len(chain) == 1:
         _refuse_hidden(chain[0])
     found = [picture for page in chain for picture in _below(file, container, page)]
-    return tuple(page.offset for page in _without_levels(found or chain[:1]))
+    kept = _without_levels(found or chain[:1])
+    pixels = sum(width * height for width, height in (page.size for page in kept[:DEFAULT_MAX_FRAMES]))
+    check_together(len(kept), pixels if len(kept) > 1 else 0, container.size)
+    return tuple(page.offset for page in kept)
 
 
 def _chain(file: BinaryIO, container: Container, place: int) -> Iterator[_Page]:
