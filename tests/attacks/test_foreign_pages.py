@@ -38,6 +38,14 @@ LOOPBACK = hosts_for("127.0.0.1", [])
         {"origin": "https://127.0.0.1.evil.example:8000"},
         {"origin": "chrome-extension://abc"},
         {"origin": "http://127.0.0.1:bad"},
+        {"origin": "http://evil.example@127.0.0.1:8000"},
+        {"origin": "http://evil.example\\@127.0.0.1:8000"},
+        {"origin": "http://evil.example#@127.0.0.1:8000"},
+        {"origin": "http://127.0.0.1:8000/page"},
+        {"origin": "http://127.0.0.1:8000 http://evil.example"},
+        {"origin": "http://127.0.0.1.:8000"},
+        {"origin": "http://2130706433:8000"},
+        {"origin": "http://[::ffff:127.0.0.1]:8000"},
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site"},
         {"sec-fetch-site": "same-site", "origin": "http://127.0.0.1:8000"},
@@ -61,7 +69,22 @@ def test_our_own_page_and_programs(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example:8000", "127.0.0.1.evil.example", "", "169.254.169.254", "a@localhost.x"]
+    "host",
+    [
+        "evil.example:8000",
+        "127.0.0.1.evil.example",
+        "",
+        "169.254.169.254",
+        "a@localhost.x",
+        "evil.example@localhost:8000",
+        "localhost/evil.example",
+        "localhost#evil.example",
+        "localhost:8000:9000",
+        "localhost:port",
+        "localhost.",
+        "[::1%25eth0]",
+        "2130706433",
+    ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_dns_rebinding(method: str, host: str) -> None:
@@ -69,6 +92,15 @@ def test_dns_rebinding(method: str, host: str) -> None:
     with pytest.raises(Refused, match="--allow-host"):
         refuse_foreign(method, Headers(headers), LOOPBACK)
     refuse_foreign("POST", Headers({"host": "inspect.test"}), hosts_for("127.0.0.1", ["Inspect.TEST"]))
+
+
+@pytest.mark.parametrize("twice", ["host", "origin", "sec-fetch-site"])
+def test_headers_that_stand_twice(twice: str) -> None:
+    fine = {"host": "localhost", "origin": "http://localhost", "sec-fetch-site": "same-origin"}
+    raw = [(name.encode(), value.encode()) for name, value in fine.items()]
+    refuse_foreign("POST", Headers(raw=raw), LOOPBACK)
+    with pytest.raises(Refused, match=f"several headers {twice}"):
+        refuse_foreign("POST", Headers(raw=[*raw, (twice.encode(), b"evil.example")]), LOOPBACK)
 
 
 def test_behind_a_proxy_with_tls() -> None:

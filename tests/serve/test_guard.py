@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import http.client
+import importlib
 import json
 import logging
 import logging.config
 import socket
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -117,6 +119,14 @@ def _told(port: int, sent: bytes) -> tuple[int, Any]:
 def test_what_is_no_request_is_refused_in_the_same_form(sent, server) -> None:
     status, told = _told(server.port, sent)
     assert (status, told["error"]["kind"]) == (400, "malformed")
+
+
+def test_request_two_lengths(server, monkeypatch) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "attacks")
+    said = importlib.import_module("request_two_lengths").answers(server.port)
+    assert said.startswith(b"HTTP/1.1 400 ")
+    assert b"tells its length twice" in said
+    assert said.count(b"HTTP/1.1 ") == 1, "the hidden request is not answered"
 
 
 def test_connections_that_ask_nothing_hold_no_place(serve, monkeypatch) -> None:

@@ -8,7 +8,7 @@ made to point here (DNS rebinding) asks under that name: it is not one of ours. 
 from __future__ import annotations
 
 import ipaddress
-import urllib.parse
+import re
 from collections.abc import Collection
 
 from starlette.datastructures import Headers
@@ -19,6 +19,9 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})  # answers are readable by our own page only, and change nothing
 _OURS = frozenset({"same-origin", "none"})  # none: typed by the user
 _PORTS = {"http": 80, "https": 443}
+_ONCE = ("host", "origin", "sec-fetch-site")  # of two of a kind, whoever stands before us may have read the other
+#: A name or an IPv4 address, or an IPv6 address in brackets, and a port: nothing else of a URL (users, paths).
+_PLACE = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?", re.IGNORECASE)
 
 
 def hosts_for(host: str, allowed: Collection[str]) -> frozenset[str] | None:
@@ -40,6 +43,9 @@ def hosts_for(host: str, allowed: Collection[str]) -> frozenset[str] | None:
 
 def refuse_foreign(method: str, headers: Headers, hosts: frozenset[str] | None) -> None:
     """Raises Refused (403)."""
+    for name in _ONCE:
+        if len(headers.getlist(name)) > 1:
+            raise Refused("cross_site", f"the request has several headers {name}; send one")
     host = headers.get("host", "")
     if hosts is not None and _name(host) not in hosts:
         raise Refused(
@@ -53,23 +59,23 @@ def refuse_foreign(method: str, headers: Headers, hosts: frozenset[str] | None) 
 
 
 def _name(host: str) -> str:
-    """Of a Host header: without the port, in lower case."""
-    try:
-        return (urllib.parse.urlsplit(f"//{host}").hostname or "").lower()
-    except ValueError:
-        return ""
+    """Of a Host header: without the port and brackets, in lower case; empty for what is no host."""
+    found = _PLACE.fullmatch(host.strip())
+    return found["name"].lower().strip("[]") if found else ""
 
 
 def _same(origin: str, host: str) -> bool:
     """Whether an Origin is the host that was asked: by name and port. Its scheme is the proxy's matter."""
-    try:
-        asked, page = urllib.parse.urlsplit(f"//{host}"), urllib.parse.urlsplit(origin)
-        default = _PORTS.get(page.scheme)
-        if default is None or page.hostname is None:  # "null" is one
-            return False
-        return (page.hostname, page.port or default) == (asked.hostname, asked.port or default)
-    except ValueError:
+    scheme, _, place = origin.partition("://")
+    asked, page = _PLACE.fullmatch(host.strip()), _PLACE.fullmatch(place)
+    default = _PORTS.get(scheme.lower())
+    if default is None or asked is None or page is None:  # "null" is one
         return False
+    return _place(page, default) == _place(asked, default)
+
+
+def _place(found: re.Match[str], default: int) -> tuple[str, int]:
+    return found["name"].lower(), int(found["port"] or default)
 
 
 def _is_loopback(host: str) -> bool:

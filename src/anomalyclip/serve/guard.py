@@ -80,6 +80,9 @@ class Guard:
     def _check(self, scope: Scope, incoming: Incoming) -> None:
         headers = Headers(scope=scope)
         refuse_foreign(scope["method"], headers, self.config.hosts)
+        if "transfer-encoding" in headers and "content-length" in headers:  # a proxy may have believed the other one
+            incoming.complete = False
+            raise Refused("malformed", "the request tells its length twice; send Content-Length or chunks, not both")
         if scope["path"].startswith(_GUARDED) and not self._knows(headers):
             raise Refused(
                 "unauthorized",

@@ -6,15 +6,16 @@ from array import array
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from anomalyclip.detect.report_card import Card
 from anomalyclip.detect.report_parts import pages
 from anomalyclip.detect.result import Provenance
 from anomalyclip.detect.summary import Summary
-from anomalyclip.serve.refusals import Refused
+from anomalyclip.serve.parsing import parsed
 
 MOST_ROWS = 20_000
+_PARTS = 50  # of JSON that a row may have, as a mean over MOST_ROWS: its keys are 13, a region has 8
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Text = Annotated[str, Field(max_length=4096)]
@@ -60,12 +61,7 @@ class ReportBody(BaseModel):
 
 def report_of(body: bytes, served: Provenance) -> bytes:
     """The page, UTF-8. served: the model and settings that it tells. Raises Refused (400, 422). Blocks."""
-    try:
-        asked = ReportBody.model_validate_json(body)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        kind = "malformed" if first["type"] == "json_invalid" else "invalid"
-        raise Refused(kind, f"the report: {'.'.join(map(str, first['loc'])) or 'the body'}: {first['msg']}") from error
+    asked = parsed(ReportBody, body, _PARTS * MOST_ROWS, "the report")
     decided = {name: getattr(asked, name) for name in ("threshold", "pixel_threshold", "profile")}
     told = {"model": served.model, "prompts": served.prompts, "settings": {**served.settings, **decided}}
     rows = [{**row.model_dump(exclude={"image", "heat"}), **told} for row in asked.rows]

@@ -14,7 +14,6 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from anomalyclip.calibration import Profile, provenance_of
-from anomalyclip.calibration.files import from_content
 from anomalyclip.calibration.writing import as_content
 from anomalyclip.detect.pipeline import Rules
 from anomalyclip.errors import AnomalyClipError
@@ -23,6 +22,7 @@ from anomalyclip.serve import openapi
 from anomalyclip.serve.admission import ANSWER
 from anomalyclip.serve.laying import layout_of
 from anomalyclip.serve.made import Aim
+from anomalyclip.serve.parsing import profiles_in
 from anomalyclip.serve.refusals import Refused, json_answer
 from anomalyclip.serve.schemas import (
     NAME_PATTERN,
@@ -162,11 +162,7 @@ async def bring(request: Request, revision: Revision = None) -> Response:
     service = service_of(request)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refused("media_type", "send the file of a profile as application/json")
-    data = await request.body()
-    try:
-        found = await run_in_threadpool(from_content, data, "the profile")
-    except AnomalyClipError as error:
-        raise Refused("malformed", str(error)) from error
+    found = await run_in_threadpool(profiles_in, await request.body())
     return json_answer({"profiles": await service.put(found, revision)})
 
 

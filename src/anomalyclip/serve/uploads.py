@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -20,11 +19,13 @@ from anomalyclip.io.frames import frame_path
 from anomalyclip.io.isolation import Survey
 from anomalyclip.io.names import printable
 from anomalyclip.serve.memory import cost_of
+from anomalyclip.serve.parsing import parsed
 from anomalyclip.serve.refusals import Refused
 from anomalyclip.serve.schemas import ImagesBody
 
 FIELD = "files"
 _LONGEST_NAME = 255
+_PARTS = 1000  # of JSON that one image may have; names may hold commas
 
 
 @dataclass(frozen=True)
@@ -132,13 +133,7 @@ def _from_form(form: FormData) -> list[Upload]:
 
 
 def _from_json(body: bytes, max_files: int) -> list[Upload]:
-    try:
-        images = ImagesBody.model_validate_json(body).images
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        kind = "malformed" if first["type"] == "json_invalid" else "invalid"
-        raise Refused(kind, f"the JSON body cannot be used: {where or 'the body'}: {first['msg']}") from error
+    images = parsed(ImagesBody, body, _PARTS * (max_files + 1), "the JSON body cannot be used").images
     if len(images) > max_files:
         raise Refused("invalid", _too_many(f"{len(images)} images", max_files))
     return [
