@@ -1,8 +1,9 @@
 """Nearest rows beside `torch.cdist` with a minimum: python benchmarks/search.py [--rounds 15] [--json FILE]
 
 One thread, CPU time, medians, all ways in turn in one run. The bank is what a line on pocket keeps of 25 renders of one
-kind of part (4,800 rows of 208), the queries are the 400 patches of another; and, of two such pictures, the nearest in
-each direction, which is what pictures that judge each other take: packed once, as they are for all their partners.
+kind of part (4,800 rows of 208), the queries are the 400 patches of another; and, of such pictures two by two, the
+nearest in each direction, which is what pictures that judge each other take: packed once, as they are for all their
+partners, of which each turn meets eight, one after the other.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from anomalyclip.native.library import kernels
 from anomalyclip.native.search import largest, packed
 from anomalyclip.native.search_u8 import Turn, Whole, bank_codes, largest_values, query_codes
 
-SHOTS = 25
+SHOTS, PARTNERS = 25, 8
 
 
 def main() -> None:
@@ -38,8 +39,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    told = {"kernels": kernels("fp32").suffix} | {
-        what: table(ways, given.rounds) for what, ways in (("a memory", memory()), ("two pictures", pair()))
+    told = {
+        "kernels": kernels("int8").suffix,
+        "a memory": table(memory(), given.rounds, 1),
+        "two pictures": table(pairs(), given.rounds, PARTNERS),
     }
     if given.json:
         given.json.write_text(json.dumps(told, indent=2) + "\n")
@@ -64,40 +67,48 @@ def memory() -> dict[str, Callable[[], object]]:
     }
 
 
-def pair() -> dict[str, Callable[[], object]]:
-    one, other = described(0), described(1)
-    turn, panels = Turn(one.mean(axis=0)), packed(other)
-    asked, bank, whole = (
-        query_codes(one, turn),
-        bank_codes(other, turn),
-        Whole(one, other, np.zeros(len(other), np.float32)),
-    )
-    theirs, columns = (torch.from_numpy(one), torch.from_numpy(other)), np.empty(len(other), np.float32)
+def pairs() -> dict[str, Callable[[], object]]:
+    """One picture with each of its partners."""
+    one, *others = (described(number) for number in range(PARTNERS + 1))
+    turn, none = Turn(one.mean(axis=0)), np.zeros(len(one), np.float32)
+    asked, columns = query_codes(one, turn), np.empty(len(one), np.float32)
+    panels, banks = [packed(other) for other in others], [bank_codes(other, turn) for other in others]
+    first, theirs = torch.from_numpy(one), [torch.from_numpy(other) for other in others]
 
-    def both() -> None:
-        distances = torch.cdist(*theirs)
-        distances.min(1), distances.min(0)
+    def by_cdist() -> None:
+        for other in theirs:
+            distances = torch.cdist(first, other)
+            distances.min(1), distances.min(0)
 
     def by_blas() -> None:
-        products = one @ other.T
-        products.max(1), products.max(0)
+        for other in others:
+            products = one @ other.T
+            products.max(1), products.max(0)
+
+    def fused() -> None:
+        for panel in panels:
+            largest(one, panel, len(one), columns=columns)
+
+    def fused_in_8_bits() -> None:
+        for bank, other in zip(banks, others, strict=True):
+            largest_values(asked, bank, Whole(one, other, none), both=True)
 
     return {
-        "torch.cdist and both min": both,
+        "torch.cdist and both min": by_cdist,
         "BLAS and both max": by_blas,
-        "fused": lambda: largest(one, panels, len(other), columns=columns),
-        "fused, in 8 bits": lambda: largest_values(asked, bank, whole, both=True),
+        "fused": fused,
+        "fused, in 8 bits": fused_in_8_bits,
     }
 
 
-def table(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Milliseconds of CPU time."""
+def table(ways: dict[str, Callable[[], object]], rounds: int, searches: int) -> dict[str, float]:
+    """Milliseconds of CPU time of one search, of which a way makes so many at a time."""
     spent: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
             start = time.process_time()
             way()
-            spent[name].append(1000 * (time.process_time() - start))
+            spent[name].append(1000 * (time.process_time() - start) / searches)
     medians = {name: statistics.median(times) for name, times in spent.items()}
     first = next(iter(medians.values()))
     print("| way | CPU ms | x the first |\n|---|---:|---:|")

@@ -11,7 +11,8 @@ from anomalyclip.native.library import why_not
 from anomalyclip.native.search_u8 import Turn, Whole, bank_codes, largest_values, query_codes
 
 pytestmark = pytest.mark.skipif(why_not("int8") is not None, reason=str(why_not("int8")))
-SHAPES = [(1, 1, 1), (12, 7, 16), (13, 33, 17), (401, 130, 52), (40, 4097, 33), (5, 3000, 300)]
+SHAPES = [(1, 1, 1), (12, 7, 16), (13, 33, 17), (401, 130, 52), (40, 4097, 33), (5, 3000, 300), (43, 14000, 5)]
+"""The last one takes two blocks of queries."""
 
 
 @pytest.mark.parametrize("turned", [False, True])

@@ -12,7 +12,7 @@ from anomalyclip.errors import ConfigError
 from anomalyclip.native.compile import FOLDER, LIBRARY, SWITCH
 from anomalyclip.native.targets import MARK, TARGETS, Build, Kind, choose
 
-ABI = 7
+ABI = 8
 """What ``ac_abi_version`` in csrc/cpu.c must say: functions and their arguments are those that this package calls."""
 BUILT = FOLDER / LIBRARY
 _REBUILD = "build it with `python -m anomalyclip.native.compile` (needs a C compiler)"
@@ -43,7 +43,9 @@ class Kernels:
         self._library, self.suffix = library, build.suffix
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._library, f"{name}_{self.suffix}")
+        found = getattr(self._library, f"{name}_{self.suffix}")
+        setattr(self, name, found)  # asked for once
+        return found
 
     @property
     def layout(self) -> Layout:

@@ -100,23 +100,24 @@ static void bounded(void) {
 #endif
 
 #ifdef ANOMALYCLIP_SEARCH_U8_H
-/* By codes: both sides less their mean, what is added to products, margins; without `whole` the bounds are the values. */
+/* By codes: both sides less their mean, what is added to products, by what bounds may be too low, the step in which they
+ * are held; without `whole` the bounds are the values. */
 static void codes(void) {
     const int64_t count = size(), rows = size(), width = size(), whole = size();
     const int64_t across = rounded_up(rows, PANEL), depth = rounded_up(width, 16), filled = rounded_up(count, TILE);
-    float *asked = floats(count * width), *bank = floats(rows * width), *length = malloc(4 * (count > rows ? count : rows));
+    float *asked = floats(count * width), *bank = floats(rows * width), *length = malloc(4 * count), *lengths = malloc(4 * rows);
     float *best = malloc(4 * count), *columns = malloc(4 * across), *minus = calloc(rows, 4), *steps = malloc(4 * count);
     float *bank_steps = calloc(across, 4), *shifts = calloc(across, 4);
     int32_t *at = malloc(4 * count), *column_at = malloc(4 * across);
     uint8_t *coded = malloc(filled * depth);
     int8_t *panels = malloc(across * depth);
     CodeRows queries = {.rows = asked, .codes = coded, .scale = steps, .length = length, .count = count, .width = width, .depth = depth};
-    CodeRows theirs = {.rows = bank, .panels = panels, .scale = bank_steps, .shift = shifts, .length = length, .count = rows,
+    CodeRows theirs = {.rows = bank, .panels = panels, .scale = bank_steps, .shift = shifts, .length = lengths, .count = rows,
                        .width = width, .depth = depth};
     NAMED(ac_code_rows)(&queries), NAMED(ac_code_rows)(&theirs);
-    SearchCodes job = {.codes = coded, .panels = panels, .scale = steps, .bank_scale = bank_steps, .bank_shift = shifts};
-    float *plus = floats(count), *bank_plus = floats(across), *margin = floats(count);
-    job.plus = plus, job.bank_plus = bank_plus, job.margin = margin;
+    SearchCodes job = {.codes = coded, .panels = panels, .scale = steps, .length = length, .bank_scale = bank_steps, .bank_shift = shifts};
+    float *plus = floats(count), *bank_plus = floats(across), *least = floats(1), *step = floats(1);
+    job.plus = plus, job.bank_plus = bank_plus, job.least = *least, job.step = *step;
     job.search = (Search){.best = best, .at = at, .columns = columns, .column_at = column_at, .count = count, .rows = rows,
                           .depth = depth, .width = width, .minus = minus};
     if (whole) job.search.queries = asked, job.search.bank = bank;
@@ -126,7 +127,8 @@ static void codes(void) {
     NAMED(ac_search_u8)(&job);
     give(best, 4 * count), give(at, 4 * count), give(columns, 4 * rows), give(column_at, 4 * rows), give(&job.search.measured, 8);
     free(asked), free(bank), free(length), free(best), free(columns), free(minus), free(steps), free(bank_steps), free(shifts);
-    free(at), free(column_at), free(coded), free(panels), free(plus), free(bank_plus), free(margin), free(job.search.scratch);
+    free(at), free(column_at), free(coded), free(panels), free(plus), free(bank_plus), free(least), free(step), free(lengths);
+    free(job.search.scratch);
 }
 #endif
 

@@ -2,12 +2,10 @@
  * single precision (search_f32.h) and in 8 bits (search_u8.h) share: they differ in how they come to bounds.
  *
  * The row with the largest bound is measured first; then only rows whose bound, with a margin, exceeds the best that was
- * measured. Second vectors, where there are some, tighten a bound before its row is measured.
+ * measured.
  */
 #ifndef ANOMALYCLIP_SEARCH_H
 #define ANOMALYCLIP_SEARCH_H
-
-#define QUERIES 12 /* at a time: their bounds for a bank of 4,800 rows take 230 KB */
 
 typedef struct {
     const float *short_queries;  /* (count, depth); count is at least 12. Null in 8 bits, as are the panels */
@@ -36,47 +34,12 @@ INLINE float dot(const float *a, const float *b, int64_t width) {
     return total;
 }
 
-/* The largest of `count` numbers and the first place where it stands. */
-INLINE float largest_at(const float *values, int64_t count, int32_t *at) {
-    Floats top = splat(-3e38f);
-    int64_t i = 0;
-    for (; i + LANES <= count; i += LANES) top = larger(top, load(values + i));
-    float best = max_of(top);
-    for (; i < count; i++) best = values[i] > best ? values[i] : best;
-    for (i = 0; i + LANES <= count && !any_above(load(values + i), best, 1); i += LANES) {}
-    while (i < count - 1 && !(values[i] >= best)) i++;
-    *at = (int32_t)i;
-    return best;
-}
-
 /* The value of query q and row m, which may be the best of the row, too. */
 INLINE float measured(Search *job, int64_t q, int64_t m) {
     const float value = dot(job->queries + q * job->width, job->bank + m * job->width, job->width) - job->minus[m];
     job->measured++;
     if (job->column_at && value > job->columns[m]) job->columns[m] = value, job->column_at[m] = (int32_t)q;
     return value;
-}
-
-/* Measure whatever the bounds of query q leave open. */
-INLINE void measure(Search *job, int64_t q, const float *bounds) {
-    int32_t at;
-    largest_at(bounds, job->rows, &at);
-    float best = measured(job, q, at), open = best - job->margin;
-    int32_t found = at;
-    for (int64_t i = 0; i < job->rows; i += LANES) {
-        if (i + LANES <= job->rows && !any_above(load(bounds + i), open, 0)) continue;
-        for (int64_t row = i; row < job->rows && row < i + LANES; row++) {
-            if (!(bounds[row] > open) || row == at) continue;
-            if (job->second) {
-                const float *ours = job->second_queries + q * job->second, *theirs = job->second_bank + row * job->second;
-                if (!(bounds[row] + dot(ours, theirs, job->second) > open)) continue;
-            }
-            const float value = measured(job, q, row);
-            if (value > best) best = value, found = (int32_t)row, open = best - job->margin;
-        }
-    }
-    job->best[q] = best;
-    job->at[q] = found;
 }
 
 #endif

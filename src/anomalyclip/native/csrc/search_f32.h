@@ -11,7 +11,43 @@
 #include "gemm_f32.h"
 #include "search.h"
 
+#define QUERIES 12 /* at a time: their bounds for a bank of 4,800 rows take 230 KB */
 #define LONG_WAY 8192 /* rows, from which on a tile is enough at a time */
+
+/* The largest of `count` numbers and the first place where it stands. */
+INLINE float largest_at(const float *values, int64_t count, int32_t *at) {
+    Floats top = splat(-3e38f);
+    int64_t i = 0;
+    for (; i + LANES <= count; i += LANES) top = larger(top, load(values + i));
+    float best = max_of(top);
+    for (; i < count; i++) best = values[i] > best ? values[i] : best;
+    for (i = 0; i + LANES <= count && !any_above(load(values + i), best, 1); i += LANES) {}
+    while (i < count - 1 && !(values[i] >= best)) i++;
+    *at = (int32_t)i;
+    return best;
+}
+
+/* Measure whatever the bounds of query q leave open. */
+INLINE void measure(Search *job, int64_t q, const float *bounds) {
+    int32_t at;
+    largest_at(bounds, job->rows, &at);
+    float best = measured(job, q, at), open = best - job->margin;
+    int32_t found = at;
+    for (int64_t i = 0; i < job->rows; i += LANES) {
+        if (i + LANES <= job->rows && !any_above(load(bounds + i), open, 0)) continue;
+        for (int64_t row = i; row < job->rows && row < i + LANES; row++) {
+            if (!(bounds[row] > open) || row == at) continue;
+            if (job->second) {
+                const float *ours = job->second_queries + q * job->second, *theirs = job->second_bank + row * job->second;
+                if (!(bounds[row] + dot(ours, theirs, job->second) > open)) continue;
+            }
+            const float value = measured(job, q, row);
+            if (value > best) best = value, found = (int32_t)row, open = best - job->margin;
+        }
+    }
+    job->best[q] = best;
+    job->at[q] = found;
+}
 
 INLINE int64_t queries_at_once(int64_t rows) { return rows > LONG_WAY ? TILE : QUERIES / TILE * TILE; }
 

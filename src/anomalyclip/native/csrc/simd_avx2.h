@@ -107,6 +107,14 @@ INLINE Floats gather(const float *from, int64_t stride, int64_t count) {
     return x;
 }
 
+/* PANEL numbers of 16 bits; two registers of integers as these, cut to -2^15..2^15 - 1. */
+typedef int16_t Words __attribute__((vector_size(32), may_alias));
+INLINE Words words_from(Ints left, Ints right) {
+    return (Words)_mm256_permute4x64_epi64(_mm256_packs_epi32((__m256i)left, (__m256i)right), 0xd8);
+}
+INLINE Words larger_words(Words a, Words b) { return (Words)_mm256_max_epi16((__m256i)a, (__m256i)b); }
+INLINE int any_word(Words mask) { return _mm256_movemask_epi8((__m256i)mask) != 0; }
+
 /* One row's number times a panel's two registers. */
 #define MULTIPLY_ADD_F32(sum_left, sum_right, one, left, right)  \
     do {                                                         \
@@ -132,16 +140,24 @@ typedef int16_t Unit;
 #define DOT(sum, codes, weights) ((sum) + (Ints)_mm256_madd_epi16(codes, (__m256i)(weights)))
 INLINE Ints load_weights(const int8_t *at) { return (Ints)_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)at)); }
 
-/* Where sums of products are known to fit 16 bits, bytes are multiplied after all: twice as many at once. */
-typedef int16_t Words __attribute__((vector_size(32), may_alias));
-INLINE Words load_words(const int8_t *at) { return (Words)_mm256_loadu_si256((const __m256i *)at); }
+/* Where sums of products are known to fit 16 bits, bytes are multiplied after all: twice as many at once. In C, gcc would add
+ * in another order and spill sums. */
+INLINE Words load_pairs(const int8_t *at) { return (Words)_mm256_loadu_si256((const __m256i *)at); }
 INLINE Ints sums_of(Words x) { return (Ints)_mm256_madd_epi16((__m256i)x, _mm256_set1_epi16(1)); }
-#define MULTIPLY_WORDS(sum_left, sum_right, codes, left, right)                           \
-    do {                                                                                  \
-        const __m256i codes_ = (__m256i)_mm256_broadcast_ss((const float *)(codes));      \
-        sum_left += (Words)_mm256_maddubs_epi16(codes_, (__m256i)(left));                 \
-        sum_right += (Words)_mm256_maddubs_epi16(codes_, (__m256i)(right));               \
-    } while (0)
+#define MULTIPLY_WORDS(sum_left, sum_right, codes, left, right) \
+    __asm__("vbroadcastss %2, %%ymm15\n\t"                      \
+            "vpmaddubsw %3, %%ymm15, %0\n\t"                    \
+            "vpmaddubsw %4, %%ymm15, %1"                        \
+            : "=&x"(sum_left), "=&x"(sum_right)                 \
+            : "m"(*(const int32_t *)(codes)), "x"(left), "x"(right) : "xmm15")
+#define MULTIPLY_ADD_WORDS(sum_left, sum_right, codes, left, right) \
+    __asm__("vbroadcastss %2, %%ymm15\n\t"                          \
+            "vpmaddubsw %3, %%ymm15, %%ymm14\n\t"                   \
+            "vpmaddubsw %4, %%ymm15, %%ymm15\n\t"                   \
+            "vpaddw %%ymm14, %0, %0\n\t"                            \
+            "vpaddw %%ymm15, %1, %1"                                \
+            : "+x"(sum_left), "+x"(sum_right)                       \
+            : "m"(*(const int32_t *)(codes)), "x"(left), "x"(right) : "xmm14", "xmm15")
 #endif
 #define SHIFT 0
 #define BLOCK 48 /* rows, at most: with 1024 columns of hidden units in floats, and their codes, they take 400 KB */

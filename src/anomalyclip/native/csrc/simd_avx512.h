@@ -92,6 +92,15 @@ INLINE Floats gather(const float *from, int64_t stride, int64_t count) {
     return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), inside, steps, from, 4);
 }
 
+/* PANEL numbers of 16 bits; two registers of integers as these, cut to -2^15..2^15 - 1. */
+typedef int16_t Words __attribute__((vector_size(64), may_alias));
+INLINE Words words_from(Ints left, Ints right) {
+    const __m512i low = _mm512_castsi256_si512(_mm512_cvtsepi32_epi16((__m512i)left));
+    return (Words)_mm512_inserti64x4(low, _mm512_cvtsepi32_epi16((__m512i)right), 1);
+}
+INLINE Words larger_words(Words a, Words b) { return (Words)_mm512_max_epi16((__m512i)a, (__m512i)b); }
+INLINE int any_word(Words mask) { return _mm512_movepi16_mask((__m512i)mask) != 0; }
+
 /* One row's number times a panel's two registers. In C, gcc would load several rows ahead and spill sums inside the loop. */
 #define MULTIPLY_ADD_F32(sum_left, sum_right, one, left, right) \
     __asm__("vbroadcastss %2, %%zmm31\n\t"                      \

@@ -97,6 +97,12 @@ INLINE Floats gather(const float *from, int64_t stride, int64_t count) {
     return x;
 }
 
+/* PANEL numbers of 16 bits; two registers of integers as these, cut to -2^15..2^15 - 1. */
+typedef int16x8_t Words;
+INLINE Words words_from(Ints left, Ints right) { return vcombine_s16(vqmovn_s32(left), vqmovn_s32(right)); }
+INLINE Words larger_words(Words a, Words b) { return vmaxq_s16(a, b); }
+INLINE int any_word(Words mask) { return vmaxvq_u16(vreinterpretq_u16_s16(mask)) != 0; }
+
 /* One row's number times a panel's two registers. */
 #define MULTIPLY_ADD_F32(sum_left, sum_right, one, left, right) \
     do {                                                        \
