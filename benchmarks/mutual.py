@@ -68,7 +68,7 @@ def ours(pictures: np.ndarray, partners: int) -> float:
     from anomalyclip.judges.mutual_twins import twin_groups
 
     n, patches = pictures.shape[:2]
-    seen = [SeenBriefly(np.full(patches, 0.5, np.float32), 0.5, 0.5)] * n
+    seen = [SeenBriefly(np.full(patches, 0.5, np.float32), 0.5, 0.5, np.ones(patches, np.float32))] * n
     start = time.process_time()
     twin_groups(pictures.__getitem__, n)
     distances, _ = mutual_distances(compare(pictures.__getitem__, [patches] * n, partners=partners, threads=1))

@@ -24,10 +24,12 @@ from anomalyclip.judges.mutual_batch import (
     tasks_of,
 )
 from anomalyclip.judges.mutual_fusion import (
+    OF_MANY_KINDS,
     SeenBriefly,
     fused,
     looks_half_faulty,
     lower_spread,
+    mixture_for,
     mutual_distances,
     scale_of,
 )
@@ -45,7 +47,9 @@ def _batch(n: int, seed: int = 0, noise: float = 0.3, patches: int = 25) -> list
 
 
 def _seen(pictures: list[np.ndarray], words: float = 0.5) -> list[SeenBriefly]:
-    return [SeenBriefly(np.full(len(one), words, np.float32), 0.5, 0.5) for one in pictures]
+    """Patches of which none has its like in its own picture."""
+    apart = np.full(len(pictures[0]), np.inf, np.float32)
+    return [SeenBriefly(np.full(len(one), words, np.float32), 0.5, 0.5, apart[: len(one)]) for one in pictures]
 
 
 @given(n=st.integers(2, 40), partners=st.integers(2, 50))
@@ -218,6 +222,19 @@ def test_scores_have_the_scale_that_is_told() -> None:
     middle, one = float(np.median(raw)), float(lower_spread(raw[:, None])[0])
     np.testing.assert_allclose(scale([middle, middle + 3 * one]), [0.1, 0.5], atol=1e-6)
     np.testing.assert_allclose(one, 1, atol=0.06)  # a normal distribution's 16% quantile lies one deviation below
+
+
+@pytest.mark.parametrize(("own", "counted"), [(0.5, 1.0), (0.5 * np.exp(-0.8), 0.5), (0.1, 0.0)])
+def test_bare_distances_of_a_batch_of_strangers_do_not_count(own: float, counted: float) -> None:
+    distances = [np.full(25, 0.5, np.float32) for _ in range(12)]
+    distances[3] = np.full(25, 0.6, np.float32)  # a rare picture, of which the words suspect nothing
+    seen = [SeenBriefly(0.1 / near, 0.5, 0.5, np.float32(own / 0.5) * near) for near in distances]
+    mixture = mixture_for(distances, seen, many=False)
+    assert (mixture.memory, mixture.novelty, 2 * mixture.map_memory) == pytest.approx((counted,) * 3, abs=1e-3)
+    assert (mixture.product, mixture.words, mixture.novelty_product) == (1, 1, 1)
+    assert mixture_for(distances, seen, many=True) == OF_MANY_KINDS
+    raw = fused(distances, seen, None, mixture)[1]
+    assert (raw[3] > 1 + np.delete(raw, 3).max()) == (counted > 0)
 
 
 def test_pictures_that_are_all_alike_give_finite_scores() -> None:

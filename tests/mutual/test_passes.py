@@ -13,6 +13,8 @@ from anomalyclip.detector import Detector
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.judges.memory.fusion import statistics
 from anomalyclip.judges.memory.search import unit
+from anomalyclip.judges.memory.seen import APART
+from anomalyclip.judges.mutual_fusion import KNOWN
 from anomalyclip.mutual.passes import FirstPass, compared
 from anomalyclip.mutual.scoring import Batch, score_batch
 from anomalyclip.mutual.store import BatchStore, Shape, pixels_digest
@@ -140,6 +142,11 @@ def test_with_a_line_scores_have_its_scale(model: Detector, tmp_path: Path) -> N
     assert np.median([one.score for one in found]) < 0.5
 
 
+def _apart(a: int, b: int) -> bool:
+    """Patches of a grid of 4 x 4 whose neighbourhoods share nothing; in the middle, none are."""
+    return max(abs(a // 4 - b // 4), abs(a % 4 - b % 4)) >= APART
+
+
 def test_scoring_equals_the_formula(tmp_path: Path) -> None:
     """Everything from the kept numbers, by hand: all pairs, sorted, deviations of the lower half."""
     rng = np.random.default_rng(0)
@@ -154,12 +161,21 @@ def test_scoring_equals_the_formula(tmp_path: Path) -> None:
         store.put(name, seen, 0.5, None)
     verdicts = score_batch(store, Batch.of(names), sigma=0)
     kept = {name: store.described(name) for name in names}
-    parts = []
+    parts: list[list[float]] = []
+    foreign: list[float] = []
     for name in names:
         near = np.sort([1 - (kept[name] @ kept[other].T).max(axis=1) for other in names if other != name], axis=0)
         distances = near[2:5].mean(axis=0)  # 30% to 60% of 7 others
         np.testing.assert_allclose(verdicts.distances[name], distances, atol=1e-5)
-        parts.append(statistics(distances[None], words[name][None], np.array([whole[name]]))[0])
+        own = [
+            min((1 - kept[name][a] @ kept[name][b] for b in range(16) if _apart(a, b)), default=np.inf)
+            for a in range(16)
+        ]
+        novel = np.minimum(distances, own)
+        alone = statistics(distances[None], words[name][None], np.array([whole[name]]))[0]
+        parts.append([*alone, novel.max(), (novel * words[name]).max()])
+        foreign.append(np.log(np.median(distances) / np.median(own)))
+    assert np.mean(foreign) < KNOWN  # so that each of the five counts a fifth
     table = np.array(parts)
     middle = np.median(table, axis=0)
     raw = ((table - middle) / (middle - np.quantile(table, 0.16, axis=0))).mean(axis=1)

@@ -29,6 +29,8 @@ MANY_KINDS = 0.5
 above and below then differ by a factor of e. Measured with 25 (docs/memory-log.md): one kind .10 to .41, many weaves
 .53 to .93. The picture that is farthest from the median does not count, as one bad picture is no kind."""
 _ENOUGH_TO_ASK = 10  # pictures, below which a deviation says little
+_KINDS_KNOWN = 0.5
+"""Foreignness up to which kinds count in full: what is unusual for a kind says more than bare distances do."""
 
 
 def mixture_for(held: Sequence[HeldOut]) -> Mixture:
@@ -36,9 +38,10 @@ def mixture_for(held: Sequence[HeldOut]) -> Mixture:
 
     Where they deserve none the two are one, as no kind is there that others could be held against.
     """
-    trusted, many = trust(foreignness(held)), OF_MANY_KINDS
+    foreign, many = foreignness(held), OF_MANY_KINDS
+    trusted = trust(foreign, _KINDS_KNOWN)
     if not trusted or not of_many_kinds(held):
-        return distrusting(AUTO, trusted)
+        return distrusting(AUTO, trust(foreign))
     kind, product = many.kind * trusted, many.kind_product * trusted
     return replace(many, novelty_product=1 - trusted, kind=kind, kind_product=product)
 

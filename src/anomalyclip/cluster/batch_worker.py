@@ -22,7 +22,7 @@ from anomalyclip.cluster.manifest import Block
 from anomalyclip.cluster.store import PAIRS, RECORDS, SEEN, VERDICTS
 from anomalyclip.cluster.worker import Plan, Receipt, Worker
 from anomalyclip.detect import Provenance, Result
-from anomalyclip.judges.memory.fusion import Scale
+from anomalyclip.judges.memory.fusion import Mixture, Scale
 from anomalyclip.judges.mutual_batch import Task, run_task
 from anomalyclip.mutual.passes import FirstPass, SecondPass
 from anomalyclip.mutual.scoring import Batch, Verdicts, places_of
@@ -188,7 +188,12 @@ def write_verdicts(store: Store, batch: Batch, verdicts: Verdicts) -> None:
     """For the workers that write rows."""
     names = list(verdicts.scores)
     shapes = {name: verdicts.store.shapes[name] for name in names}
-    told = {"listed": json.loads(Listed(list(batch.digests), shapes).packed()), "names": names, "facts": verdicts.facts}
+    told = {
+        "listed": json.loads(Listed(list(batch.digests), shapes).packed()),
+        "names": names,
+        "facts": verdicts.facts,
+        "mixture": asdict(verdicts.mixture),
+    }
     arrays = {
         "scores": np.array([verdicts.scores[name] for name in names], np.float64),
         "distances": np.concatenate([verdicts.distances[name] for name in names]).astype(np.float32),
@@ -216,7 +221,7 @@ def read_verdicts(store: Store, first: FirstPass) -> tuple[Batch, Verdicts]:
         by_name,
         Scale(float(scale[0]), float(scale[1])),
         first.store,
-        first.line,
+        Mixture(**told["mixture"]),
         first.settings.sigma,
         told["facts"],
     )

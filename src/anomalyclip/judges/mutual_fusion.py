@@ -1,7 +1,7 @@
 """Words, memory and the batch itself joined: one score a picture, on a scale that the batch sets or a line did.
 
-The three statistics are a line's (:mod:`anomalyclip.judges.memory.fusion`); the distances are those to the other
-pictures of the batch, and deviations are counted from the batch's middle, which a few faults do not move.
+The statistics are a line's (:mod:`anomalyclip.judges.memory.fusion`); the distances are those to the other pictures of
+the batch, and deviations are counted from the batch's middle, which a few faults do not move.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from anomalyclip.judges.memory.fusion import ALONE, Mixture, Scale, statistics
+from anomalyclip.judges.memory.foreign import distrusting, trust
+from anomalyclip.judges.memory.fusion import STATISTICS, WITHIN, Mixture, Scale, statistics
 from anomalyclip.judges.memory.peaks import top_mean
 
 if TYPE_CHECKING:
@@ -30,8 +31,16 @@ MANY_KINDS = 0.85
 pictures apart is then what they show, not what is wrong with them. Measured: one kind .1 to .8, many .9."""
 STEPS = 3.0
 """Deviations above the batch's middle where scores and maps have their 0.5."""
-MIXTURE = Mixture("mutual", memory=1, product=1, words=1, map_words=1.0, map_memory=0.5)
+MIXTURE = Mixture("mutual", memory=1, product=1, words=1, novelty=1, novelty_product=1, map_words=1.0, map_memory=0.5)
+"""A fifth each, as a line's."""
+OF_MANY_KINDS = Mixture("mutual-kinds", memory=1, product=1, words=1, map_words=1.0, map_memory=0.5)
+"""Of a batch of many kinds, whose distances are held against their own picture already."""
+KNOWN, FOREIGN = 0.7, 0.9
+"""Foreignness (:mod:`anomalyclip.judges.memory.foreign`) of a batch up to which its bare distances count in full, and
+from which they count nothing; they lie higher than a line's, as the nearest partners do not count. Measured over eight
+sets: insulators .82 to .90, all others of one kind -.8 to .7 (docs/mutual.md)."""
 
+_OF_DISTANCES = [number for number, name in enumerate(STATISTICS[:WITHIN]) if name != "words"]
 _MOST_FAR, _MOST_WORDS = 0.3, 0.6
 _BY_CHANCE = 2.0  # over the root of n: deviation of the ratio of two quantiles' distances, of a batch without faults
 _TINY = 1e-6
@@ -44,13 +53,26 @@ class SeenBriefly:
     Attributes:
         words: (N,) the words' map on patches. whole: what the words say of all of it, in (0, 1). score: their score of
             it, with the map's peak.
+        own: (N,) distances to its own patches apart, see :meth:`anomalyclip.judges.memory.seen.Seen.to_itself`.
         near: (N,) distances to a line's memory; None without one.
     """
 
     words: Floats
     whole: float
     score: float
+    own: Floats
     near: Floats | None = None
+
+    def statistics(self, distances: Floats) -> NDArray[np.float64]:
+        """(5,) the first of :data:`anomalyclip.judges.memory.fusion.STATISTICS` at these distances (N,)."""
+        alone = statistics(distances[None], self.words[None], np.array([self.whole]))[0]
+        novel = np.minimum(distances, self.own)
+        return np.array([*alone, float(top_mean(novel)), float(top_mean(novel * self.words))])
+
+    def foreignness(self, distances: Floats) -> float:
+        """ln of how much farther it lies from others, these distances (N,), than its patches from each other."""
+        own = float(np.median(self.own))
+        return float(np.log((np.median(distances) + _TINY) / (own + _TINY))) if np.isfinite(own) else -np.inf
 
 
 def mutual_distances(compared: Compared) -> tuple[list[Floats], bool]:
@@ -70,31 +92,33 @@ def mutual_distances(compared: Compared) -> tuple[list[Floats], bool]:
     return [one * np.float32(level / max(float(np.median(one)), _TINY)) for one in smaller], True
 
 
+def mixture_for(distances: Sequence[Floats], seen: Sequence[SeenBriefly], many: bool) -> Mixture:
+    """How a batch without a line is joined: where its pictures are foreign to each other, bare distances count less."""
+    if many:
+        return OF_MANY_KINDS
+    foreign = float(np.mean([one.foreignness(near) for near, one in zip(distances, seen, strict=True)]))
+    return distrusting(MIXTURE, trust(foreign, KNOWN, FOREIGN))
+
+
 def fused(
-    distances: Sequence[Floats], seen: Sequence[SeenBriefly], line: Line | None
+    distances: Sequence[Floats], seen: Sequence[SeenBriefly], line: Line | None, mixture: Mixture = MIXTURE
 ) -> tuple[Floats, NDArray[np.float64]]:
     """Scores (n,) in [0, 1], and raw ones in deviations.
 
-    Without a line: a third each of the deviations of the hottest distances, of those that the words suspect too, and of
-    the words for the whole, from the batch's median in units of its lower half (median - 16% quantile); 0.1 is the
-    batch's middle, 0.5 lies :data:`STEPS` deviations above. With one: deviations of the memory's and of the batch's
-    distances count half each, and the scale is the line's.
+    Without a line: the mixture's shares of the deviations of each statistic from the batch's median, in units of its
+    lower half (median - 16% quantile); 0.1 is the batch's middle, 0.5 lies :data:`STEPS` deviations above. With one, by
+    its own mixture: deviations of the memory's and of the batch's distances count half each, and the scale is the
+    line's.
     """
-    mutual = np.concatenate(
-        [
-            statistics(near[None], one.words[None], np.array([one.whole]))
-            for near, one in zip(distances, seen, strict=True)
-        ]
-    )
+    mutual = np.stack([one.statistics(near) for near, one in zip(distances, seen, strict=True)])
     deviations = (mutual - np.median(mutual, axis=0)) / lower_spread(mutual)
     if line is None:
-        raw = deviations @ MIXTURE.weights_alone
+        raw = deviations @ mixture.weights_within
         return scale_of(raw)(raw), raw
-    known = np.concatenate([statistics(_near(one)[None], one.words[None], np.array([one.whole])) for one in seen])
-    remembered = (known - line.centre[:ALONE]) / line.spread[:ALONE]
-    joined = remembered.copy()
-    joined[:, :2] = (remembered[:, :2] + deviations[:, :2]) / 2
-    raw = joined @ line.mixture.weights_alone
+    known = np.stack([one.statistics(_near(one)) for one in seen])
+    joined = (known - line.centre[:WITHIN]) / line.spread[:WITHIN]
+    joined[:, _OF_DISTANCES] = (joined[:, _OF_DISTANCES] + deviations[:, _OF_DISTANCES]) / 2
+    raw = joined @ line.mixture.weights_within
     return line.score_scale(raw), np.asarray(raw)
 
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from anomalyclip.errors import InputError
-from anomalyclip.judges.memory.fusion import Scale, raw_maps
+from anomalyclip.judges.memory.fusion import Mixture, Scale, raw_maps
 from anomalyclip.judges.mutual import SMALLEST_BATCH
 from anomalyclip.judges.mutual_batch import BUDGET, PARTNERS, Compared, Places, compare
 from anomalyclip.judges.mutual_fusion import (
-    MIXTURE,
     fused,
     joined_distances,
     looks_half_faulty,
+    mixture_for,
     mutual_distances,
     scale_of,
 )
@@ -72,20 +72,19 @@ class Verdicts:
     distances: dict[str, Floats]
     map_scale: Scale
     store: BatchStore
-    line: Line | None
+    mixture: Mixture
     sigma: float
     facts: dict[str, Any]
     doubts: list[str] = field(default_factory=list)
 
     def anomaly_map(self, digest: str) -> Floats:
         """(H, W) in [0, 1] at the model's input."""
-        raw = raw_map(self.store, digest, self.distances[digest], self.line, self.sigma)
+        raw = raw_map(self.store, digest, self.distances[digest], self.mixture, self.sigma)
         return np.asarray(self.map_scale(raw), np.float32)
 
 
-def raw_map(store: BatchStore, digest: str, distances: Floats, line: Line | None, sigma: float) -> Floats:
+def raw_map(store: BatchStore, digest: str, distances: Floats, mixture: Mixture, sigma: float) -> Floats:
     """Z^a D^b (H, W), see :class:`anomalyclip.judges.memory.fusion.Mixture`."""
-    mixture = MIXTURE if line is None else line.mixture
     words = store.anomaly_map(digest)
     made: Floats = raw_maps(words[None], distances[None], store.shapes[digest].grid, sigma, mixture)[0]
     return made
@@ -186,23 +185,24 @@ def verdicts_of(
         ]
     else:
         mapped = distances
-    scores, raw = fused(distances, seen, line)
+    mixture = mixture_for(distances, seen, many) if line is None else line.mixture
+    scores, raw = fused(distances, seen, line, mixture)
     told: dict[str, Any] = {"compared": len(kept), "partners": compared.partners, "many_kinds": many}
     if aligned is not None:
         told["aligned"] = aligned
     by_name = dict(zip(names, mapped, strict=True))
-    map_scale = _map_scale(store, by_name, sigma) if line is None else line.map_scale
+    map_scale = _map_scale(store, by_name, mixture, sigma) if line is None else line.map_scale
     doubts = _doubts(batch, len(kept), raw, np.array([one.score for one in seen]), many)
     by_score = dict(zip(names, scores.tolist(), strict=True))
-    return Verdicts(by_score, by_name, map_scale, store, line, sigma, told, doubts)
+    return Verdicts(by_score, by_name, map_scale, store, mixture, sigma, told, doubts)
 
 
-def _map_scale(store: BatchStore, distances: dict[str, Floats], sigma: float) -> Scale:
+def _map_scale(store: BatchStore, distances: dict[str, Floats], mixture: Mixture, sigma: float) -> Scale:
     """0.1 at the median pixel, 0.5 where the scale of the pictures' peaks has it."""
     names = list(distances)[:: max(1, -(-len(distances) // _MAPS_FOR_SCALE))]
     found = []
     for name in names:  # one by one: 300 maps take 120 MB
-        made = raw_map(store, name, distances[name], None, sigma)
+        made = raw_map(store, name, distances[name], mixture, sigma)
         found.append((float(np.median(made)), float(made.max())))
     typical, peaks = np.array(found).T
     return Scale(float(np.median(typical)), scale_of(peaks).line)

@@ -43,8 +43,8 @@ class Shape:
 
     @property
     def floats(self) -> tuple[int]:
-        """Of the record that holds the whole's two numbers, words and distances on patches."""
-        return (2 + self.patches * (2 if self.line else 1),)
+        """Of the record that holds the whole's two numbers, and words and distances on patches."""
+        return (2 + self.patches * (3 if self.line else 2),)
 
 
 class BatchStore:
@@ -71,7 +71,8 @@ class BatchStore:
         """Keep a picture. Raises OutputError where the disk is full."""
         shape = Shape(seen.grid, seen.described.shape[1], (*seen.anomaly_map.shape,), near is not None)
         halves = np.concatenate([seen.described.ravel(), seen.anomaly_map.ravel()]).astype(_HALF)
-        parts = [np.array([seen.whole, score]), seen.words, *([] if near is None else [near])]
+        own = seen.to_itself(np.arange(len(seen.described)))
+        parts = [np.array([seen.whole, score]), seen.words, own, *([] if near is None else [near])]
         write_record(self._path(digest, "f2"), self._identity(digest), halves)
         write_record(self._path(digest, "f4"), self._identity(digest), np.concatenate(parts).astype(_FULL))
         self.shapes[digest] = shape
@@ -91,8 +92,8 @@ class BatchStore:
         """All but patches and map."""
         shape = self.shapes[digest]
         values = np.array(open_record(self._path(digest, "f4"), shape.floats, _FULL))
-        near = values[2 + shape.patches :] if shape.line else None
-        return SeenBriefly(values[2 : 2 + shape.patches], float(values[0]), float(values[1]), near)
+        words, own, *near = values[2:].reshape(-1, shape.patches)
+        return SeenBriefly(words, float(values[0]), float(values[1]), own, near[0] if shape.line else None)
 
     def _halves(self, digest: str) -> NDArray[np.float16]:
         return open_record(self._path(digest, "f2"), self.shapes[digest].halves, _HALF)

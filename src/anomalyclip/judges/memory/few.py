@@ -10,7 +10,7 @@ import numpy as np
 
 from anomalyclip.judges.memory.bank import make_bank
 from anomalyclip.judges.memory.foreign import FEWEST_TO_COMPARE, distrusting, foreignness, trust
-from anomalyclip.judges.memory.fusion import STATISTICS, parts_of, raw_map
+from anomalyclip.judges.memory.fusion import STATISTICS, WITHIN, parts_of, raw_map
 from anomalyclip.judges.memory.held_out import HeldOut
 from anomalyclip.judges.memory.recipes import AUTO
 
@@ -50,13 +50,13 @@ class FewLine:
         """Score and map (H, W) of one view, both in [0, 1]."""
         source = self.bank.source
         distances, _ = self.bank.distances(view.described, view.grid)
-        parts = parts_of(source, view, distances, mixture=self.mixture)[: len(SPREADS)]
+        parts = parts_of(source, view, distances, mixture=self.mixture)[:WITHIN]
         whole = raw_map(source, view, distances, self.sigma, self.mixture)
         if source.recipe != AUTO:
             return parts[0] / (1 + parts[0]), whole / (1 + whole)
         words = STATISTICS.index("words")
         logarithms = np.log(np.delete(parts, words) + _TINY)
-        raw = float(np.insert(logarithms, words, parts[words]) / SPREADS @ self.mixture.weights[: len(SPREADS)])
+        raw = float(np.insert(logarithms, words, parts[words]) / SPREADS @ self.mixture.weights_within)
         # distances are at most 2, and so a map at most 2 ** map_memory
         return 1 / (1 + float(np.exp(-_STEEP * raw))), whole / np.float32(2**self.mixture.map_memory)
 

@@ -43,9 +43,9 @@ def foreignness(held: Sequence[HeldOut]) -> float:
     return float(np.mean(found)) if found else -np.inf
 
 
-def trust(foreign: float) -> float:
-    """How much distances to the memory count, 0 to 1: (FOREIGN - foreign) / (FOREIGN - KNOWN), bounded."""
-    return float(np.clip((FOREIGN - foreign) / (FOREIGN - KNOWN), 0, 1))
+def trust(foreign: float, known: float = KNOWN, unknown: float = FOREIGN) -> float:
+    """How much distances count, 0 to 1: (unknown - foreign) / (unknown - known), bounded."""
+    return float(np.clip((unknown - foreign) / (unknown - known), 0, 1))
 
 
 def distrusting(mixture: Mixture, trusted: float) -> Mixture:

@@ -29,7 +29,9 @@ kind_product: ln memory and ln product less what those good pictures have themse
 each weighed by its share of the patches: how odd a picture is for its kind."""
 
 ALONE = 3
-"""Of :data:`STATISTICS`, so many first ones take a view and its distances alone, nothing of other pictures' scores."""
+"""Of :data:`STATISTICS`, so many first ones take a view's words and its distances."""
+WITHIN = 5
+"""So many first ones take a view and its distances alone, nothing of other pictures' scores."""
 
 TYPICAL = 0.1
 """The score of a typical good picture, the median of a line's; 0.5 is its threshold."""
@@ -68,9 +70,9 @@ class Mixture:
         return np.asarray(weights / weights.sum())
 
     @property
-    def weights_alone(self) -> NDArray[np.float64]:
-        """(3,), adding up to 1: of the first :data:`ALONE` statistics."""
-        return np.asarray(self.weights[:ALONE] / self.weights[:ALONE].sum())
+    def weights_within(self) -> NDArray[np.float64]:
+        """(5,), adding up to 1: of the first :data:`WITHIN` statistics."""
+        return np.asarray(self.weights[:WITHIN] / self.weights[:WITHIN].sum())
 
 
 def statistics(distances: Floats, words: Floats, whole: NDArray[np.float64]) -> NDArray[np.float64]:
