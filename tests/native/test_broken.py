@@ -18,7 +18,12 @@ from tests.native.drivers import Driver
 from anomalyclip.native.compile import FOLDER
 from anomalyclip.native.library import why_not
 
-HEADS = {"avx2": "simd_avx2.h", "neon": "simd_neon.h"}
+HEADS = {
+    "avx2": '#include "simd_avx2.h"',
+    "neon": '#include "simd_neon.h"',
+    "dotprod": '#define DOT_PRODUCT\n#include "simd_neon.h"',
+    "i8mm": '#define I8MM\n#include "simd_neon.h"',
+}
 SHAPE = {"queries": 29, "rows": 45}
 
 
@@ -97,6 +102,9 @@ INT8 = {
     "columns are not looked at where rows are settled": Broken(
         "search_u8.h", " | (here > theirs)", "", "search_u8.h", twin_codes
     ),
+    "what is not coded is left out": Broken(
+        "search_u8.h", "job->rest ? fma_of(", "0 ? fma_of(", "search_u8.h", partial(loud_codes, loud=False)
+    ),
     "the margin is forgotten": Broken(
         "search_u8.h", "other * other) + job->least", "other * other)", "search_u8.h", twin_codes
     ),
@@ -125,6 +133,25 @@ INT8 = {
 }
 
 
+ARM = {
+    ("dotprod", "codes are not shifted"): Broken(
+        "simd_neon.h", "veorq_u8(packed, vdupq_n_u8(SHIFT))", "packed", "encoder_u8.h", long_block
+    ),
+    ("dotprod", "halves of a panel change places"): Broken(
+        "simd_neon.h",
+        "vcombine_s16(vqmovn_s32(left), vqmovn_s32(right))",
+        "vcombine_s16(vqmovn_s32(right), vqmovn_s32(left))",
+        "search_u8.h",
+        loud_codes,
+    ),
+    ("i8mm", "zero points are not taken off"): INT8["zero points are not taken off"],
+    ("i8mm", "the largest is the latest"): Broken(
+        "simd_neon.h", "return vmaxq_s16(a, b);", "return b;", "search_u8.h", loud_codes
+    ),
+}
+"""Of what these targets have of their own, and one of what they share."""
+
+
 def driver(broken: Broken, target: str, folder: Path) -> Driver:
     """The program of one broken kernel."""
     sources = folder / "csrc"
@@ -132,11 +159,8 @@ def driver(broken: Broken, target: str, folder: Path) -> Driver:
     text = (sources / broken.file).read_text()
     assert text.count(broken.right) == 1, f"{broken.file} was changed: name another place"
     (sources / broken.file).write_text(text.replace(broken.right, broken.wrong))
-    alone = [
-        f"#define TARGET {target}",
-        *(f'#include "{x}"' for x in (HEADS[target], "simd.h", broken.kernel)),
-        "SIMD_END",
-    ]
+    included = [f'#include "{header}"' for header in ("simd.h", broken.kernel)]
+    alone = [f"#define TARGET {target}", HEADS[target], *included, "SIMD_END"]
     (sources / f"{target}.c").write_text("\n".join(alone) + "\n")
     return Driver(folder, sources)
 
@@ -157,3 +181,11 @@ def test_a_broken_kernel_in_int8_is_noticed(name: str, tmp_path: Path) -> None:
     program = driver(INT8[name], "avx2", tmp_path)
     with pytest.raises(AssertionError):
         INT8[name].check(program, "avx2")
+
+
+@pytest.mark.skipif(why_not("int8") is not None, reason=str(why_not("int8")))
+@pytest.mark.parametrize(("target", "name"), ARM)
+def test_a_broken_kernel_of_arm_is_noticed(target: str, name: str, tmp_path: Path) -> None:
+    program = driver(ARM[target, name], target, tmp_path)
+    with pytest.raises(AssertionError):
+        ARM[target, name].check(program, target)

@@ -109,16 +109,17 @@ def codes_of(vectors: np.ndarray, largest: int) -> tuple[np.ndarray, np.ndarray]
     return np.rint(vectors * (np.float32(1) / top)), top
 
 
-def filled(plus: np.ndarray, target: str) -> np.ndarray:
-    """What is added to a bank's rows, filled up to whole panels with what nothing can beat less than."""
-    return np.pad(plus, (0, -len(plus) % LAYOUTS[target].panel), constant_values=-3e38).astype(np.float32)
+def filled(plus: np.ndarray, target: str, value: float = -3e38) -> np.ndarray:
+    """What is added to a bank's rows, filled up to whole panels: with what nothing can beat less than."""
+    return np.pad(plus, (0, -len(plus) % LAYOUTS[target].panel), constant_values=value).astype(np.float32)
 
 
 @pytest.mark.parametrize("target", INT8)
 @pytest.mark.parametrize(("queries", "rows", "width"), [(1, 1, 9), (29, 45, 31), (41, 8, 208)])
 @pytest.mark.parametrize("loud", [False, True])
 def test_bounds_are_those_of_the_codes(run: Run, target: str, queries: int, rows: int, width: int, loud: bool) -> None:
-    """loud: all coordinates nearly as large as the largest, one pair all of one sign: words of 16 bits are full."""
+    """loud: all coordinates nearly as large as the largest, one pair all of one sign: words of 16 bits are full;
+    else some coordinates are not coded, whose lengths bound what they add."""
     rng = np.random.default_rng(width)
     asked, bank = (rng.normal(size=(count, width)).astype(np.float32) for count in (queries, rows))
     if loud:
@@ -127,9 +128,12 @@ def test_bounds_are_those_of_the_codes(run: Run, target: str, queries: int, rows
     plus, more = (rng.normal(size=count).astype(np.float32) for count in (queries, rows))
     (q, step), (m, bank_step) = codes_of(asked, 63), codes_of(bank, 127)
     bounds = (q * step).astype(float) @ (m * bank_step).astype(float).T + plus[:, None] + more
+    rest, bank_rest = (rng.random(count).astype(np.float32) for count in (queries, rows))
+    left = [] if loud else [rest, filled(bank_rest, target, 0.0)]
+    bounds += 0 if loud else rest[:, None].astype(float) * bank_rest
     unit = np.float32(abs(bounds).max() / 32000)  # in which bounds are held, rounded
-    given = [asked, bank, plus, filled(more, target), np.zeros(1, np.float32), unit]
-    out = run(target, "codes", [queries, rows, width, 0], given)
+    given = [asked, bank, plus, filled(more, target), np.zeros(1, np.float32), unit, *left]
+    out = run(target, "codes", [queries, rows, width, 0, len(left)], given)
     best, at = np.frombuffer(out, np.float32, queries), np.frombuffer(out, np.int32, queries, 4 * queries)
     columns = np.frombuffer(out, np.float32, rows, 8 * queries)
     column_at = np.frombuffer(out, np.int32, rows, 8 * queries + 4 * rows)
@@ -155,7 +159,7 @@ def test_what_codes_cannot_tell_apart_is_measured(run: Run, target: str, queries
     unit = np.float32((1.1 * lengths[0] * lengths[1] + margin) / 32000)
     none = np.zeros(max(queries, rows), np.float32)
     given = [asked, bank, none[:queries], filled(none[:rows], target), margin, unit]
-    out = run(target, "codes", [queries, rows, width, 1], given)
+    out = run(target, "codes", [queries, rows, width, 1, 0], given)
     values = asked.astype(float) @ bank.T.astype(float)
     assert_allclose(np.frombuffer(out, np.float32, queries), values.max(1), rtol=2e-6)
     assert np.frombuffer(out, np.int32, queries, 4 * queries).tolist() == values.argmax(1).tolist()

@@ -103,7 +103,7 @@ static void bounded(void) {
 /* By codes: both sides less their mean, what is added to products, by what bounds may be too low, the step in which they
  * are held; without `whole` the bounds are the values. */
 static void codes(void) {
-    const int64_t count = size(), rows = size(), width = size(), whole = size();
+    const int64_t count = size(), rows = size(), width = size(), whole = size(), left = size();
     const int64_t across = rounded_up(rows, PANEL), depth = rounded_up(width, 16), filled = rounded_up(count, TILE);
     float *asked = floats(count * width), *bank = floats(rows * width), *length = malloc(4 * count), *lengths = malloc(4 * rows);
     float *best = malloc(4 * count), *columns = malloc(4 * across), *minus = calloc(rows, 4), *steps = malloc(4 * count);
@@ -117,7 +117,8 @@ static void codes(void) {
     NAMED(ac_code_rows)(&queries), NAMED(ac_code_rows)(&theirs);
     SearchCodes job = {.codes = coded, .panels = panels, .scale = steps, .length = length, .bank_scale = bank_steps, .bank_shift = shifts};
     float *plus = floats(count), *bank_plus = floats(across), *least = floats(1), *step = floats(1);
-    job.plus = plus, job.bank_plus = bank_plus, job.least = *least, job.step = *step;
+    float *rest = left ? floats(count) : NULL, *bank_rest = left ? floats(across) : NULL; /* of coordinates that are not coded */
+    job.plus = plus, job.bank_plus = bank_plus, job.least = *least, job.step = *step, job.rest = rest, job.bank_rest = bank_rest;
     job.search = (Search){.best = best, .at = at, .columns = columns, .column_at = column_at, .count = count, .rows = rows,
                           .depth = depth, .width = width, .minus = minus};
     if (whole) job.search.queries = asked, job.search.bank = bank;
@@ -127,7 +128,7 @@ static void codes(void) {
     NAMED(ac_search_u8)(&job);
     give(best, 4 * count), give(at, 4 * count), give(columns, 4 * rows), give(column_at, 4 * rows), give(&job.search.measured, 8);
     free(asked), free(bank), free(length), free(best), free(columns), free(minus), free(steps), free(bank_steps), free(shifts);
-    free(at), free(column_at), free(coded), free(panels), free(plus), free(bank_plus), free(least), free(step), free(lengths);
+    free(at), free(column_at), free(coded), free(panels), free(plus), free(bank_plus), free(least), free(step), free(lengths), free(rest), free(bank_rest);
     free(job.search.scratch);
 }
 #endif

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 APART = 3
 """Rows or columns of patches from which on two neighbourhoods of 3 x 3 patches have none in common."""
-AT_ONCE = 32
-"""Patches that are compared with all others in one product."""
+AT_ONCE = 48
+"""Patches, of each statistic that is still open, that are compared with all others in one product."""
 
 _TINY = 1e-6
 
@@ -56,19 +56,19 @@ class Seen:
         Until a patch is asked for its s, d bounds it: the patches that could be among the hottest are asked, no others.
         """
         novel, asked = distances.copy(), np.zeros(len(distances), bool)
-        most, means = top_count(len(distances)), []
-        for weights in (np.float32(1), self.words):
-            while True:
-                values = novel * weights
-                hottest = np.argpartition(values, -most)[-most:]
-                if asked[hottest].all():
-                    break
-                left = np.flatnonzero(~asked)
-                some = left[np.argsort(-values[left], kind="stable")[:AT_ONCE]]
-                novel[some] = np.minimum(distances[some], self.to_itself(some))
-                asked[some] = True
-            means.append(float(values[hottest].mean()))
-        return means[0], means[1]
+        most, at_once = top_count(len(distances)), min(AT_ONCE, len(distances))
+        while True:
+            weighed = novel, novel * self.words
+            hottest = [np.argpartition(values, -most)[-most:] for values in weighed]
+            open_ones = [values for values, hot in zip(weighed, hottest, strict=True) if not asked[hot].all()]
+            if not open_ones:
+                return float(novel[hottest[0]].mean()), float(weighed[1][hottest[1]].mean())
+            some = np.zeros(len(distances), bool)
+            for values in open_ones:
+                some[np.argpartition(np.where(asked, -np.inf, values), -at_once)[-at_once:]] = True
+            places = np.flatnonzero(some & ~asked)
+            novel[places] = np.minimum(distances[places], self.to_itself(places))
+            asked[places] = True
 
 
 def class_scores(scores: Floats, maps: Floats, peak: tuple[float, float]) -> NDArray[np.float64]:
