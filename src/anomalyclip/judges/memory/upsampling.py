@@ -30,9 +30,9 @@ def _smooth_weights(have: int, want: int, sigma: float) -> Floats:
     if sigma > 0:
         side = 2 * int(4 * sigma + 0.5) + 1
         made = cv2.GaussianBlur(made, (1, side), sigma, borderType=cv2.BORDER_REFLECT)
-    made = np.asarray(made, np.float32)
-    made.setflags(write=False)
-    return made
+    weights = np.asarray(made, np.float32)
+    weights.setflags(write=False)
+    return weights
 
 
 def upsampled_by_corners(grid: Floats, size: tuple[int, ...]) -> Floats:
