@@ -1,9 +1,11 @@
 """How quickly the web page and report.html come up and scroll, in headless Chromium.
 
     python benchmarks/page.py [--pictures 200] [--cards 5000] [--model pocket]
+    python benchmarks/page.py --pictures 5000 --cards 0 --model tests/light/tiny_export
 
 Prints one table: first paint of the page, frames per second while list and grid of so many pictures are scrolled
-through, and how long a report of so many cards takes until it can be used. Figures: docs/serve.md.
+through and the threshold is moved, the page's memory, how long it takes to come back after a reload, and how long a
+report of so many cards takes until it can be used. Figures: docs/serve.md.
 """
 
 from __future__ import annotations
@@ -40,6 +42,16 @@ SCROLL = """async (selector) => {
   }
   return times;
 }"""
+MOVE = """async () => {
+  const slider = document.getElementById("threshold");
+  const times = [];
+  for (let step = 0; step < 120; step++) {
+    slider.value = 0.2 + step / 200;
+    slider.dispatchEvent(new Event("input"));
+    times.push(await new Promise(requestAnimationFrame));
+  }
+  return times;
+}"""
 
 
 def main() -> None:
@@ -53,7 +65,8 @@ def main() -> None:
         sys.exit("Chromium is missing: make browser")
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        rows = [*of_page(browser, Path(scratch), given), *of_report(browser, Path(scratch), given.cards)]
+        rows = list(of_page(browser, Path(scratch), given))
+        rows += of_report(browser, Path(scratch), given.cards) if given.cards else []
         browser.close()
     print("| what | measured |\n|---|---|")
     for what, value in rows:
@@ -68,7 +81,7 @@ def of_page(browser: Browser, scratch: Path, given: argparse.Namespace) -> Itera
         page = opened(browser, errors)
         page.goto(address)
         page.set_input_files("#files", drawn(scratch, given.pictures))
-        page.wait_for_selector("#progress", state="hidden", timeout=1_200_000)
+        page.wait_for_selector("#progress", state="hidden", timeout=7_200_000)
         for what, key in (("list", ""), ("grid", "g")):
             if key:
                 page.locator("#name").click()
@@ -77,6 +90,15 @@ def of_page(browser: Browser, scratch: Path, given: argparse.Namespace) -> Itera
                 f"{what} of {given.pictures} pictures, scrolled through in 4 s",
                 frames(page.evaluate(SCROLL, "#list")),
             )
+            if key:
+                page.keyboard.press(key)
+        yield "threshold moved 120 times", frames(page.evaluate(MOVE))
+        heap = page.evaluate("performance.memory.usedJSHeapSize")
+        yield "memory of its scripts", f"{heap / 1e6:.0f} MB"
+        start = time.perf_counter()
+        page.reload()
+        page.wait_for_selector("#list .item")
+        yield "list back after a reload", f"{time.perf_counter() - start:.1f} s"
     yield "errors on the console", str(len(errors))
 
 

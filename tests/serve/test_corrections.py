@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from urllib.parse import quote
@@ -56,6 +57,7 @@ def test_a_false_alarm_joins_the_memory_and_can_be_taken_back(server, line) -> N
     before, found = whole(server, line), rows(server, line)
     answer = say(server, line, ODD[:1], f"{ALARM}&by=ann").json
     (picture,) = answer["pictures"]
+    assert picture["digest"] == hashlib.blake2b(ODD[0][1], digest_size=16).hexdigest()
     after = whole(server, line)
     assert after.memory.pictures == (*before.memory.pictures, "odd 0.png")
     assert (after.count, answer["profile"]["corrections"]["false_alarms"]) == (13, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 
@@ -77,6 +78,7 @@ def test_maps_and_previews_keep_to_their_bounds(serve, png) -> None:
         assert (row["map"]["width"], row["map"]["height"]) == (9, 3)
         preview = base64.b64decode(row["preview"].removeprefix("data:image/jpeg;base64,"))
         assert Image.open(io.BytesIO(preview)).size == (45, 15)
+        assert row["digest"] == hashlib.blake2b(files[0][1], digest_size=16).hexdigest()
 
 
 def test_a_bad_file_fails_alone(server, png) -> None:

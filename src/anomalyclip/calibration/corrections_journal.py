@@ -41,7 +41,8 @@ _FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n")
 class Said:
     """What was said of one picture.
 
-    path: its absolute path. said: FALSE_ALARM or FAULTY. region: [x, y, width, height] in pixels, None is the whole
+    path: its absolute path; of a picture that was sent to a server, its name there. digest: hexadecimal, of a picture that
+    was sent, for names are not unique among those. said: FALSE_ALARM or FAULTY. region: [x, y, width, height] in pixels, None is the whole
     picture. size: (width, height). regions: [x, y, width, height] of what was found in it.
     """
 
@@ -52,6 +53,7 @@ class Said:
     regions: Sequence[Sequence[int]] = ()
     score_before: float | None = None
     score_after: float | None = None
+    digest: str | None = None
 
 
 class Journal(ABC):
@@ -171,11 +173,11 @@ def as_csv(journal: Journal, profile: Profile) -> str:
 
 def as_coco(journal: Journal, profile: Profile) -> str:
     """The corrections in force as COCO: boxes of faults and of false alarms; a picture without regions is one box."""
-    places: dict[str, int] = {}
+    places: dict[tuple[str, str | None], int] = {}
     images, annotations = list[dict[str, Any]](), list[dict[str, Any]]()
     for row, picture in journal.in_force(profile):
         width, height = picture["size"] or (0, 0)
-        number = places.setdefault(picture["path"], len(places) + 1)
+        number = places.setdefault((picture["path"], picture.get("digest")), len(places) + 1)
         if number > len(images):
             images.append({"id": number, "file_name": picture["path"], "width": width, "height": height})
         whole = picture["said"] == FALSE_ALARM or not picture["regions"]

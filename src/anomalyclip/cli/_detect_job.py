@@ -247,6 +247,8 @@ class DetectJob:
             note(f"Scored again, as the file has changed since: {_images(folder.replaced)}", style="yellow")
         for line in self.passed.lines():
             note(line, style="yellow")
+        if summary.scored and self.decisions.threshold is None:
+            note("No decisions: they take --threshold, or --profile with a file that `anomalyclip calibrate` makes.")
         if folder is None:
             note("Add --output DIR to write tables, heat maps and a report.")
         else:

@@ -110,9 +110,9 @@ def _table(rows: list[Row], title: str | None, width: int, threshold: float | No
     table.add_column("path", no_wrap=True)
     table.add_column("score", justify="right", no_wrap=True)
     table.add_column("" if threshold is None else f"{_mark()} {threshold:.4g}"[:cells], no_wrap=True)
-    table.add_column("decision", no_wrap=True)
-    for row in rows:
-        verdict = "failed" if row["error"] else row["decision"] or ""
+    verdicts = ["failed" if row["error"] else row["decision"] or "" for row in rows]
+    table.add_column("decision" if any(verdicts) else "", no_wrap=True)  # without a threshold there is none
+    for row, verdict in zip(rows, verdicts, strict=True):
         style = _STYLES.get(verdict, "")
         score = "" if row["score"] is None else f"{row['score']:.4f}"
         name, bar = Text(shortened(printable(row["path"]), room)), Text(bar_of(row["score"], threshold, cells))

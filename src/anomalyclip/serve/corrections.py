@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -125,7 +124,7 @@ def learn_from(
     rows: what `detect` says of each. seen, measured: what the model sees of them, for profiles with and without a
     memory. Raises Refused (409) for a picture that was corrected before, 422 for what cannot be learned.
     """
-    digests = [(hashlib.blake2b(one.read(), digest_size=16).digest(), wish.region) for one in uploads]
+    digests = [(one.digest(), wish.region) for one in uploads]
     for (digest, region), upload in zip(digests, uploads, strict=True):
         desk.refuse_again(profile, digest, region, printable(upload.name))
     number = desk.journal.next_number()
@@ -138,8 +137,8 @@ def learn_from(
         raise Refused("invalid", str(error)) from error
     pictures = [
         Said(upload.name, wish.said, wish.region, (row["width"], row["height"]),
-             [region["box"] for region in row["regions"]], row["score"], picture.by(learned))
-        for upload, row, picture in zip(uploads, rows, own, strict=True)
+             [region["box"] for region in row["regions"]], row["score"], picture.by(learned), digest.hex())
+        for upload, row, picture, (digest, _) in zip(uploads, rows, own, digests, strict=True)
     ]  # fmt: skip
     after = Desk(desk.journal, [*desk.before, (number, profile)][-MOST_STEPS:], dict(desk.faulty), dict(desk.said))
     after.said[number] = digests

@@ -115,6 +115,7 @@ class Row(BaseModel):
     settings: dict[str, Any]
     map: EncodedMap | None = None
     preview: str | None = Field(default=None, description="A `data:` URI.")
+    digest: str | None = Field(default=None, description="BLAKE2b of the file, 16 bytes in hexadecimal; with a preview.")
 
 
 class DetectAnswer(BaseModel):
@@ -198,6 +199,7 @@ class CorrectedPicture(BaseModel):
     regions: list[list[int]] = Field(description="What was found in it.")
     score_before: float | None
     score_after: float | None
+    digest: str | None = Field(description="BLAKE2b of the file, 16 bytes in hexadecimal: names are not unique.")
 
 
 class ChangedProfile(Revised):

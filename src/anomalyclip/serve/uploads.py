@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -44,6 +45,10 @@ class Upload:
     pixels: int = 0
     cost: int = 0
     size: int = 0
+
+    def digest(self) -> bytes:
+        """BLAKE2b of the file, 16 bytes: names are not unique. Blocks. Raises ImageReadError."""
+        return hashlib.blake2b(self.read(), digest_size=16).digest()
 
 
 def pictures_of(

@@ -133,6 +133,7 @@ def finish(
         row["map"] = _encoded(small_map, _map_size(image.width, image.height, wishes), wishes.maps)
     if image.preview is not None:
         row["preview"] = image.preview
+        row["digest"] = upload.digest().hex()
     return row
 
 

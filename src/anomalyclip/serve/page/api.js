@@ -1,4 +1,5 @@
 // The server's paths, as functions. Waits where it is busy, asks for the key where it wants one.
+import { nameOf } from "./drop.js";
 import { say } from "./language.js";
 
 const PATIENCE = 40; // times that a busy server is asked again
@@ -77,7 +78,7 @@ const at = (name) => `v1/profiles/${encodeURIComponent(name)}`;
 
 function send(path, files, read) {
   const body = new FormData();
-  for (const file of files) body.append("files", file, file.name);
+  for (const file of files) body.append("files", file, nameOf(file));
   return ask(path, { method: "POST", body }, 0, read);
 }
 

@@ -18,6 +18,7 @@ import { drawRegions } from "./regions.js";
 import { lacking, saveCoco, saveCsv, saveJsonl, savePng, saveReport, saveZip } from "./save.js";
 import { scoreAt, words } from "./scale.js";
 import { drawSelected } from "./show.js";
+import { setUpStrip } from "./strip.js";
 import { change, onChange, setPixelThreshold, setThreshold, state } from "./state.js";
 import { setUpTheme } from "./theme.js";
 import { setUpTiles } from "./tile.js";
@@ -56,8 +57,8 @@ function report(text) {
 function saving(saver, rows = true) {
   return async () => {
     try {
-      await saver();
-      if (rows && lacking()) report(lacking());
+      const told = [await saver(), rows ? lacking() : ""].filter(Boolean).join(" ");
+      if (told) report(told);
     } catch (error) {
       report(error.message);
     }
@@ -125,6 +126,7 @@ async function start() {
   setUpKeys();
   paintScale($("scale"));
   setUpList($("list"));
+  setUpStrip($("strip"));
   onChange(lookAgain); // before anything is drawn, so that nothing shows a score of another memory as settled
   onChange(draw);
   setUpBeside(report);
@@ -141,7 +143,7 @@ async function start() {
     $("model").title = say("{model}, prompts {prompts}", { model: model.name, prompts: model.prompts });
     const { threshold, pixel_threshold: pixel } = model.settings;
     if (threshold !== null) change({ threshold, pixelThreshold: pixel ?? threshold });
-    setUpCalibration(report, model.settings.profile);
+    await setUpCalibration(report, model.settings.profile); // before pictures are looked at, or each would be twice
   } catch (error) {
     report(error.message);
   }

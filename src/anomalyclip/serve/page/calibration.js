@@ -2,7 +2,7 @@
 import * as api from "./api.js";
 import { takeFiles } from "./drop.js";
 import { count, say } from "./language.js";
-import { choose, listProfiles, percent, revisions } from "./profiles.js";
+import { choose, chosenBefore, listProfiles, percent, revisions } from "./profiles.js";
 import { paintFaults } from "./prognosis.js";
 import { saveProfile } from "./save.js";
 import { change, onChange, state } from "./state.js";
@@ -14,7 +14,7 @@ let normals = [];
 /** What was dropped as good. */
 export const goodPictures = () => normals;
 
-/** `given`: name of the profile that the server was started with, if it is the only one. */
+/** `given`: name of the profile that the server was started with, if it is the only one. Gives a promise: what decides is chosen. */
 export function setUpCalibration(report, given) {
   takeFiles($("normals-drop"), $("normals-choose"), $("normals"), (files) => {
     normals = [...normals, ...files];
@@ -35,7 +35,15 @@ export function setUpCalibration(report, given) {
   onChange(() => {
     if (state.profile === null && $("calibrated").dataset.kind !== "bad") $("calibrated").hidden = true;
   });
-  listProfiles().then(() => (given ? choose(given) : null)).catch((error) => report(error.message));
+  return begin(given).catch((error) => report(error.message));
+}
+
+/** The profile of before the reload decides on, else that of the server. */
+async function begin(given) {
+  const names = (await listProfiles()).map(({ name }) => name);
+  const before = chosenBefore();
+  const wanted = before === null || (before !== "" && !names.includes(before)) ? given : before;
+  if (wanted) await choose(wanted);
 }
 
 async function bring(file) {

@@ -1,4 +1,14 @@
-// Drop zones and file choosers: both give a list of files.
+// Drop zones and file choosers: both give a list of files, which keep the path below the folder that was dropped.
+const paths = new WeakMap(); // file -> its path below what was dropped
+
+/** What a file is called here: two folders may hold files of one name. */
+export const nameOf = (file) => paths.get(file) ?? (file.webkitRelativePath || file.name);
+
+/** A file that is called by a path. */
+export function named(file, path) {
+  if (path !== file.name) paths.set(file, path);
+  return file;
+}
 
 /** zone takes dropped files and folders, button opens the chooser `input`; use(files) gets them. */
 export function takeFiles(zone, button, input, use) {
@@ -29,7 +39,7 @@ async function dropped(transfer) {
 }
 
 async function filesBelow(entry) {
-  if (entry.isFile) return [await new Promise((resolve, reject) => entry.file(resolve, reject))];
+  if (entry.isFile) return [named(await new Promise((resolve, reject) => entry.file(resolve, reject)), entry.fullPath.slice(1))];
   const reader = entry.createReader();
   const found = [];
   for (;;) { // a reader gives a hundred entries at a time

@@ -8,6 +8,7 @@ const CELLS = { rows: [0, 62], strip: [72, 82], grid: [190, 208] }; // width and
 const WAITING = { waiting: "waiting", running: "looking …" };
 const SAID = { "false alarm": "a false alarm", faulty: "faulty" };
 const rows = new Map(); // item id -> its <li>
+const spare = []; // <li> of items that are out of view, for others
 const narrow = matchMedia("(max-width: 760px)");
 let list = null;
 let items = [];
@@ -47,22 +48,48 @@ function place(all = true) {
   const seen = new Set(items.slice(first, last).map((item) => item.id));
   for (const [id, row] of rows) {
     if (seen.has(id)) continue;
-    row.remove();
     rows.delete(id);
+    if (row.contains(document.activeElement)) row.remove(); // the focus does not go over to another image
+    else spare.push(row);
   }
+  let order = false;
   for (let number = first; number < last; number++) {
     const item = items[number];
     const known = rows.has(item.id);
     if (known && !all) continue;
-    if (!known) rows.set(item.id, makeRow(item));
+    if (!known) rows.set(item.id, spare.pop() ?? makeRow());
     const row = rows.get(item.id);
-    if (list.children[number - first] !== row) list.insertBefore(row, list.children[number - first] ?? null);
-    const [x, y] = at(number);
+    if (known) order ||= row.number !== number;
+    else order = true;
+    put(row, item, number, at(number));
+  }
+  for (const row of spare.splice(0)) row.remove();
+  if (order) inOrder();
+}
+
+/** One row where it stands; what it says already is not written again. */
+function put(row, item, number, [x, y]) {
+  if (row.item !== item) {
+    row.item = item;
+    row.said = "";
+    row.querySelector(".title").replaceChildren(...middle(item.name));
+    row.firstChild.title = item.name;
+  }
+  const place = `${x} ${y} ${items.length}`;
+  if (row.place !== place) {
+    row.place = place;
+    row.number = number;
     row.style.transform = `translate(${x}px, ${y}px)`;
     row.setAttribute("aria-setsize", items.length);
     row.setAttribute("aria-posinset", number + 1);
-    fill(row.firstChild, item);
   }
+  fill(row, item);
+}
+
+/** Rows as readers and the key Tab go through them; only those that stand elsewhere are moved. */
+function inOrder() {
+  const wanted = [...rows.values()].sort((a, b) => a.number - b.number);
+  for (const [at, row] of wanted.entries()) if (list.children[at] !== row) list.insertBefore(row, list.children[at] ?? null);
 }
 
 /** Select the image `step` places on, bring it into view and give its button the focus. */
@@ -86,13 +113,11 @@ function reveal(number) {
   place();
 }
 
-function makeRow(item) {
+function makeRow() {
   const row = document.createElement("li");
   row.innerHTML = `<button type="button" class="item"><img class="thumb" alt="" hidden><span class="thumb"></span>
     <span class="words"><span class="title"></span><span class="state"></span></span><span class="number"></span></button>`;
-  row.querySelector(".title").append(...middle(item.name));
-  row.firstChild.title = item.name;
-  row.firstChild.addEventListener("click", () => change({ selected: item, hovered: null, view: "one" }));
+  row.firstChild.addEventListener("click", () => change({ selected: row.item, hovered: null, view: "one" }));
   return row;
 }
 
@@ -106,7 +131,8 @@ export function middle(name) {
     Object.assign(document.createElement("span"), { className, textContent }));
 }
 
-function fill(button, item) {
+function fill(row, item) {
+  const button = row.firstChild;
   const decision = item.status === "failed" ? "failed" : decisionOf(item);
   const changed = changeOf(item);
   const said = saidOf(item);
@@ -114,6 +140,10 @@ function fill(button, item) {
   if (changed) words = `${say(changed)} → ${words}`;
   if (said) words += `, ${say(SAID[said])}`;
   const number = item.status === "done" ? shown(item.row.score) : "";
+  const url = (kind() === "grid" ? item.heatThumb : item.thumb) ?? "";
+  const all = [words, number, decision, item === state.selected, url].join("\n");
+  if (row.said === all) return;
+  row.said = all;
   button.setAttribute("aria-current", String(item === state.selected));
   button.setAttribute("aria-label", `${item.name} ${words} ${number}`.trim());
   button.dataset.decision = decision ?? "";
@@ -122,7 +152,6 @@ function fill(button, item) {
   line.dataset.decision = decision ?? "";
   button.querySelector(".number").textContent = number;
   const [picture, blank] = button.querySelectorAll(".thumb");
-  const url = (kind() === "grid" ? item.heatThumb : item.thumb) ?? "";
   if (url && picture.src !== url) picture.src = url;
   picture.hidden = !url;
   blank.hidden = Boolean(url);

@@ -1,5 +1,6 @@
 // Sends pictures to be looked at, a few at a time; keeps the maps of the latest ones, and asks again for others.
 import * as api from "./api.js";
+import { nameOf } from "./drop.js";
 import { count, say } from "./language.js";
 import { bytesOf, readMap } from "./map.js";
 import { heatThumb, thumb } from "./picture.js";
@@ -16,7 +17,7 @@ let latest = []; // items whose map is held, the latest last
 
 /** Put files on the list and have them looked at. */
 export function take(files) {
-  const items = files.map((file) => ({ id: ++number, file, name: file.name, status: "waiting" }));
+  const items = files.map((file) => ({ id: ++number, file, name: nameOf(file), status: "waiting" }));
   change({ items: [...state.items, ...items], selected: state.selected ?? items[0] ?? null });
   go();
 }

@@ -24,8 +24,26 @@ export async function listProfiles() {
   return profiles;
 }
 
+const CHOSEN = "anomalyclip-profile";
+
+/** What decided before this tab was loaded anew: a name, "" for the sliders, null where nothing is known. */
+export function chosenBefore() {
+  try {
+    return sessionStorage.getItem(CHOSEN);
+  } catch {
+    return null; // storage is forbidden
+  }
+}
+
+function rememberChoice(name) {
+  try {
+    sessionStorage.setItem(CHOSEN, name);
+  } catch { /* then a reload begins anew */ }
+}
+
 /** Decide by a profile from now on; "" is by the sliders. again: only what is known of it is new, thresholds that were moved stay. */
 export async function choose(name, again = false) {
+  rememberChoice(name);
   if (name === "") return useProfile(null);
   const summary = (await listProfiles()).find((one) => one.name === name);
   const [file, { entries }] = await Promise.all([api.profile(name), api.corrections(name)]);

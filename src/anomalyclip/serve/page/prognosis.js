@@ -2,6 +2,7 @@
 // that set it. Painted again by the server from good pictures of this page, for it keeps none.
 import * as api from "./api.js";
 import { goodPictures } from "./calibration.js";
+import { nameOf } from "./drop.js";
 import { count, say } from "./language.js";
 import { choose, percent } from "./profiles.js";
 import { onChange, state } from "./state.js";
@@ -50,7 +51,7 @@ export async function paintFaults(name) {
 function mine(profile) {
   const names = new Set(profile?.pictures ?? []);
   let bytes = 0;
-  return goodPictures().filter((file) => names.delete(file.name) && (bytes += file.size) < MOST_BYTES).slice(0, SENT);
+  return goodPictures().filter((file) => names.delete(nameOf(file)) && (bytes += file.size) < MOST_BYTES).slice(0, SENT);
 }
 
 function draw(profile) {

@@ -1,6 +1,6 @@
 // Downloads: rows with the decisions and regions that the page shows, flat, as JSON lines, as COCO; pictures; profiles.
 import * as api from "./api.js";
-import { say } from "./language.js";
+import { number, say } from "./language.js";
 import { fetched } from "./looking.js";
 import { drawHeat } from "./picture.js";
 import { decisionOf, ordered, pValueOf, regionsOf, state } from "./state.js";
@@ -18,7 +18,7 @@ const rowItems = () => state.items.filter((item) => item.row && settled(item));
  * Regions of pictures whose maps were let go are those of the threshold that their own settings name.
  */
 const rowOf = (item) => {
-  const { map, preview, ...row } = item.row;
+  const { map, preview, digest, ...row } = item.row;
   const pixel = item.map || item.status === "failed" ? state.pixelThreshold : row.settings.pixel_threshold;
   const settings = { ...row.settings, threshold: state.threshold, pixel_threshold: pixel, profile: state.profile?.name ?? null };
   return { ...row, p_value: pValueOf(item), decision: decisionOf(item), regions: regionsOf(item), settings };
@@ -78,10 +78,12 @@ export async function saveZip(told) {
     const { name, blob } = await overlay(item);
     let own = name;
     for (let copy = 2; files.has(own); copy++) own = name.replace(/(-heat\.png)$/, `-${copy}$1`);
-    files.set(own, new Uint8Array(await blob.arrayBuffer()));
+    files.set(own, blob);
     told(files.size, items.length);
   }
-  offer(URL.createObjectURL(zip([...files].map(([name, bytes]) => ({ name, bytes })))), "overlays.zip");
+  const archive = await zip([...files].map(([name, blob]) => ({ name, blob })));
+  if (archive === null) throw new Error(say("So many overlays are more than a ZIP holds: show fewer of the list, or use anomalyclip detect --output."));
+  offer(URL.createObjectURL(archive), "overlays.zip");
 }
 
 async function overlay(item) {
@@ -92,16 +94,25 @@ async function overlay(item) {
   return { name: `${plainName(item.name)}-heat.png`, blob };
 }
 
-/** `report.html` as `detect` writes it, made by the server of rows and small pictures. */
+const REPORT_BYTES = 40e6; // of small pictures, as the server takes no request of any size
+
+/** `report.html` as `detect` writes it, made by the server of rows and small pictures: the highest scores have theirs. */
 export async function saveReport() {
+  let bytes = 0;
+  const highest = rowItems().filter((item) => item.row.score !== null).sort((a, b) => b.row.score - a.row.score);
+  const size = (item) => (4 / 3) * (item.small[0].size + item.small[1].size);
+  const drawn = new Set(highest.filter((item) => (bytes += size(item)) < REPORT_BYTES));
   const rows = await Promise.all(rowItems().map(async (item) => {
     const { path, width, height, score, p_value, decision, regions, notes, error, frame } = rowOf(item);
-    const [image, heat] = score === null ? [null, null] : await Promise.all(item.small.map(dataOf));
+    const [image, heat] = !drawn.has(item) ? [null, null] : await Promise.all(item.small.map(dataOf));
     const kept = regions.slice(0, 50).map(({ box, area, peak, peak_xy, mean }) => ({ box, area, peak, peak_xy, mean }));
     return { path, width, height, score, p_value, decision, regions: kept, notes, error, frame, image, heat };
   }));
   const blob = await api.reportOf({ threshold: state.threshold, pixel_threshold: state.pixelThreshold, profile: state.profile?.name ?? null, rows });
   offer(URL.createObjectURL(blob), "report.html");
+  return drawn.size < highest.length
+    ? say("The report shows pictures of the {n} highest scores; it has rows of all.", { n: number(drawn.size) })
+    : "";
 }
 
 function dataOf(blob) {

@@ -10,6 +10,7 @@ import { reset } from "./zoom.js";
 const $ = (id) => document.getElementById(id);
 const STATES = { waiting: "waiting", running: "looking …", failed: "" };
 let zoomed = null; // the picture that the zoom belongs to
+let shown = []; // what the panes were last drawn of
 
 export function drawSelected(item) {
   drawVerdict(item);
@@ -43,7 +44,13 @@ function drawStage(item) {
   $("opacity").disabled = state.mode === "map";
   $("problem").hidden = item.status !== "failed";
   $("problem").textContent = item.error ?? "";
-  if (item.status === "done" && item.map) return drawPanes(item, $("original"), $("heat"));
+  if (item.status === "done" && item.map) {
+    const shows = [item.map, state.mode, state.opacity, state.pixelThreshold, state.hovered];
+    if (shows.some((one, at) => one !== shown[at])) drawPanes(item, $("original"), $("heat"));
+    shown = shows;
+    return;
+  }
+  shown = [];
   for (const id of ["original", "heat"]) $(id).getContext("2d").clearRect(0, 0, $(id).width, $(id).height);
   if (item.status === "done") fetched(item).catch(() => null); // its row stays; the next draw tries again
 }

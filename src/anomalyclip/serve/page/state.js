@@ -71,7 +71,8 @@ export function pValueOf(item) {
 
 /** What was said of an item: "false alarm", "faulty", or null. */
 export function saidOf(item) {
-  for (const { pictures } of state.corrections) for (const one of pictures) if (one.path === item.name) return one.said;
+  const meant = (one) => (one.digest && item.row?.digest ? one.digest === item.row.digest : one.path === item.name);
+  for (const { pictures } of state.corrections) for (const one of pictures) if (meant(one)) return one.said;
   return null;
 }
 

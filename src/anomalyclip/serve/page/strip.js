@@ -1,32 +1,61 @@
 // All scores on one line (see `scale.js`): dots for images, ticks for the normal images of a profile, a mark for the threshold.
 import { TICKS, positionOf, words } from "./scale.js";
-import { decisionOf, state } from "./state.js";
+import { change, decisionOf, state } from "./state.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const INSET = 8; // pixels, half a slider's thumb: dots stand above their value on the slider
 const [MIDDLE, BOTTOM] = [14, 28];
 
-export function drawStrip(svg) {
-  const width = svg.clientWidth || 400;
-  const at = (score) => INSET + positionOf(score) * (width - 2 * INSET);
-  const parts = [line(at(0), at(1), BOTTOM, BOTTOM), ...TICKS.map((score) => label(at(score), score))];
-  for (const score of state.profile?.scores ?? []) parts.push(line(at(score), at(score), BOTTOM - 6, BOTTOM, "normal"));
-  const done = state.items.filter((item) => item.status === "done");
-  const selectedLast = [...done].sort((a, b) => (a === state.selected) - (b === state.selected));
-  const taken = new Set(); // one dot a pixel and decision: thousands lie on one another
-  for (const item of selectedLast) {
-    const x = at(item.row.score);
-    const place = `${Math.round(x)} ${decisionOf(item)}`;
-    if (taken.has(place) && item !== state.selected) continue;
-    taken.add(place);
-    parts.push(dot(item, x));
-  }
-  parts.push(line(at(state.threshold), at(state.threshold), 0, BOTTOM, "mark"));
-  svg.replaceChildren(...parts);
+let width = 400; // of the line in pixels, as it was observed: asking for it while drawing would lay the page out twice
+let frame = ""; // what the axis and the good pictures' ticks were drawn for
+let dots = new Map(); // "pixel decision item" -> circle: one a pixel and decision, for thousands lie on one another
+
+export function setUpStrip(svg) {
+  new ResizeObserver(([{ contentRect }]) => {
+    if (!contentRect.width || contentRect.width === width) return;
+    width = contentRect.width;
+    change();
+  }).observe(svg);
 }
 
-function dot(item, x) {
-  const selected = item === state.selected;
+/** Draw the line: the axis where it is another, dots that came or went, the mark. */
+export function drawStrip(svg) {
+  const at = (score) => INSET + positionOf(score) * (width - 2 * INSET);
+  const scores = state.profile?.scores ?? [];
+  const wanted = `${width} ${state.profile?.name} ${state.profile?.revision} ${scores.length}`;
+  if (frame !== wanted) {
+    frame = wanted;
+    dots = new Map();
+    const ticks = scores.map((score) => line(at(score), at(score), BOTTOM - 6, BOTTOM, "normal"));
+    const mark = line(0, 0, 0, BOTTOM, "mark");
+    svg.replaceChildren(line(at(0), at(1), BOTTOM, BOTTOM), ...TICKS.map((score) => label(at(score), score)), ...ticks, mark);
+  }
+  const mark = svg.lastElementChild;
+  for (const end of ["x1", "x2"]) mark.setAttribute(end, at(state.threshold));
+  drawDots(at, mark);
+}
+
+function drawDots(at, mark) {
+  const taken = new Set();
+  const standing = new Map();
+  const show = (item, selected) => {
+    const x = at(item.row.score);
+    const place = `${Math.round(x)} ${decisionOf(item)}`;
+    if (taken.has(place) && !selected) return;
+    taken.add(place);
+    const key = `${selected ? "selected" : ""} ${place} ${item.id} ${item.row.score}`;
+    standing.set(key, dots.get(key) ?? dot(item, x, selected));
+  };
+  for (const item of state.items) if (item.status === "done" && item !== state.selected) show(item, false);
+  const selected = state.selected?.status === "done" && state.items.includes(state.selected);
+  if (selected) show(state.selected, true);
+  for (const [key, circle] of dots) if (!standing.has(key)) circle.remove();
+  for (const [key, circle] of standing) if (!dots.has(key)) mark.before(circle);
+  if (selected) mark.before([...standing.values()].at(-1)); // over all others
+  dots = standing;
+}
+
+function dot(item, x, selected) {
   const circle = make("circle", { cx: x, cy: MIDDLE, r: selected ? 7 : 5, "data-decision": decisionOf(item) });
   if (selected) circle.setAttribute("data-selected", "");
   const title = document.createElementNS(SVG, "title");

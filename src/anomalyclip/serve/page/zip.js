@@ -12,18 +12,22 @@ function crc32(bytes) {
   return (value ^ 0xffffffff) >>> 0;
 }
 
-/** files: [{name, bytes: Uint8Array}], below 4 GB and 65,536 of them -> Blob. */
-export function zip(files) {
+const [MOST_BYTES, MOST_FILES] = [2 ** 32 - 1, 2 ** 16 - 1]; // of the plain form
+
+/** files: [{name, blob}] -> Blob, made of theirs: the bytes of one at a time are in memory. Null where they are too many. */
+export async function zip(files) {
   const [parts, directory] = [[], []];
   let offset = 0;
-  for (const { name, bytes } of files) {
+  for (const { name, blob } of files) {
+    const bytes = new Uint8Array(await blob.arrayBuffer());
     const label = new TextEncoder().encode(name);
     const about = [20, 0x0800, 0, 0, 0x21, crc32(bytes), bytes.length, bytes.length, label.length, 0]; // UTF-8, stored, 1980-01-01
     const local = fields([0x04034b50, ...about], [4, 2, 2, 2, 2, 2, 4, 4, 4, 2, 2]);
-    parts.push(local, label, bytes);
+    parts.push(local, label, blob);
     directory.push(fields([0x02014b50, 20, ...about, 0, 0, 0, 0, offset], [4, 2, 2, 2, 2, 2, 2, 4, 4, 4, 2, 2, 2, 2, 2, 4, 4]), label);
     offset += local.length + label.length + bytes.length;
   }
+  if (files.length > MOST_FILES || offset > MOST_BYTES) return null;
   const size = directory.reduce((sum, { length }) => sum + length, 0);
   const end = fields([0x06054b50, 0, 0, files.length, files.length, size, offset, 0], [4, 2, 2, 2, 2, 4, 4, 2]);
   return new Blob([...parts, ...directory, end], { type: "application/zip" });
