@@ -234,10 +234,15 @@ class CorrectJob:
         held = after.corrections
         assert held is not None
         self._note(
-            f"Correction {number}; the profile {after.name} holds {held.false_alarms} false alarms, {held.regions} "
-            f"regions and {held.faulty} faulty pictures. --undo takes the last one back; detect again to see all."
+            f"Correction {number}; the profile {after.name} holds {_number(held.false_alarms, 'false alarm')}, "
+            f"{_number(held.regions, 'region')} and {_number(held.faulty, 'faulty picture')}. "
+            "--undo takes the last one back; detect again to see all."
         )
 
     def _note(self, line: str) -> None:
         if not self.given.quiet:
             note(line)
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"

@@ -6,15 +6,15 @@ const STORE = "files";
 const MOST_BYTES = 300e6; // of all files together; what comes later is not kept
 
 const AT_ONCE = 100; // files in one transaction
-const WAIT = 200; // milliseconds in which other tabs answer
+const WAIT = 200; // milliseconds that the page which a reload leaves may take to go
+const BEAT = 10_000; // milliseconds between two signs of life
+const SILENT = 150_000; // a tab is closed that gave none for so long: in the background timers run once a minute
 
+const lockOf = (one) => `${NAME}-tab-${one}`;
+const tab = opened(); // two tabs do not clear each other's pictures
 let held = 0;
 let restored = null;
 const begun = new Promise((resolve) => (restored = resolve)); // what is kept later is not brought back as well
-const lockOf = (one) => `${NAME}-tab-${one}`;
-const channel = new BroadcastChannel(NAME);
-const tab = opened(); // two tabs do not clear each other's pictures
-channel.addEventListener("message", async ({ data }) => data.asks && channel.postMessage({ open: await tab }));
 
 /** A name for this tab that outlives a reload. A tab that was duplicated brings the other's name along, and takes a new one. */
 async function opened() {
@@ -22,35 +22,36 @@ async function opened() {
     const known = sessionStorage.getItem(NAME);
     const own = known !== null && !(await isOpen(known)) ? known : crypto.getRandomValues(new Uint32Array(2)).join("-");
     sessionStorage.setItem(NAME, own);
-    navigator.locks?.request(lockOf(own), () => new Promise(() => {})); // as long as the tab is open
+    if (navigator.locks) navigator.locks.request(lockOf(own), () => new Promise(() => {})); // as long as the tab is open
+    else live(own);
     return own;
   } catch {
     return ""; // storage is forbidden, and nothing is kept
   }
 }
 
+/** Signs of life in the browser's storage, where it knows no locks: over plain HTTP from another machine. */
+function live(own) {
+  const beat = () => localStorage.setItem(lockOf(own), Date.now());
+  beat();
+  setInterval(beat, BEAT);
+  addEventListener("pageshow", beat);
+  addEventListener("pagehide", () => localStorage.removeItem(lockOf(own)));
+}
+
 /** Asked twice, for the page that a reload leaves goes late. */
 async function isOpen(one) {
   if (!(await others()).has(one)) return false;
-  await pause();
+  await new Promise((resolve) => setTimeout(resolve, WAIT));
   return (await others()).has(one);
 }
 
-const pause = () => new Promise((resolve) => setTimeout(resolve, WAIT));
-
-/** Names of the tabs that are open: browsers know by locks, and where these are missing (plain HTTP from another machine) the tabs are asked. */
+/** Names of the tabs that are open. */
 async function others() {
-  if (navigator.locks) {
-    const { held: locks } = await navigator.locks.query();
-    return new Set(locks.map(({ name }) => name.replace(lockOf(""), "")));
-  }
-  const found = new Set();
-  const hear = ({ data }) => data.open && found.add(data.open);
-  channel.addEventListener("message", hear);
-  channel.postMessage({ asks: true });
-  await pause();
-  channel.removeEventListener("message", hear);
-  return found;
+  const locks = navigator.locks
+    ? (await navigator.locks.query()).held.map(({ name }) => name)
+    : Object.keys(localStorage).filter((name) => Date.now() - Number(localStorage.getItem(name)) < SILENT);
+  return new Set(locks.filter((name) => name.startsWith(lockOf(""))).map((name) => name.slice(lockOf("").length)));
 }
 
 /** Whether a row is this tab's, or of one that is closed. */
