@@ -39,7 +39,8 @@ def test_each_tab_keeps_its_own_pictures_where_browsers_know_no_locks(desk: Any)
     twin.evaluate("name => sessionStorage.setItem('anomalyclip', name)", first.evaluate(TAB))
     twin.reload()
     expect(twin.locator("#kept")).not_to_be_empty()
-    assert twin.evaluate(TAB) != first.evaluate(TAB)
+    while twin.evaluate(TAB) == first.evaluate(TAB):
+        twin.wait_for_timeout(50)
     second.locator("#clear").click()
     expect(second.locator("#drop .drop-title")).to_be_visible()
     assert twin.locator("#list .item").count() == 0
