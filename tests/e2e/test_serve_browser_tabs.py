@@ -21,7 +21,7 @@ TAB = "() => sessionStorage.getItem('anomalyclip')"
 
 
 def test_each_tab_keeps_its_own_pictures_where_browsers_know_no_locks(desk: Any) -> None:
-    """As over plain HTTP from another machine. A duplicated tab brings the name of the first along, and takes its own."""
+    """As over plain HTTP from another machine. A duplicated tab brings the other's name along and takes its own."""
     context = desk.page.context.browser.new_context()
     context.add_init_script(NO_LOCKS)
     first, second = context.new_page(), context.new_page()
@@ -53,7 +53,7 @@ def test_each_tab_keeps_its_own_pictures_where_browsers_know_no_locks(desk: Any)
 
 
 def test_a_line_can_be_drawn_before_the_first_picture(desk: Any, tmp_path: Path) -> None:
-    """And pictures of one name in two folders are two: a folder's files are called by their paths, corrections go by content."""
+    """And pictures of one name are two: files of a folder are called by their paths, corrections go by content."""
     page = desk.page
     desk("#normals").set_input_files(desk.normals[:9])
     desk("#rate").select_option("0.1")
@@ -65,7 +65,8 @@ def test_a_line_can_be_drawn_before_the_first_picture(desk: Any, tmp_path: Path)
         (folder / name).mkdir(parents=True)
         shutil.copy(one, folder / name / "part.png")
     box = desk("#drop").bounding_box()
-    at = {"x": box["x"] + 20, "y": box["y"] + 20, "data": {"items": [], "files": [str(folder)], "dragOperationsMask": 1}}
+    dragged = {"items": [], "files": [str(folder)], "dragOperationsMask": 1}
+    at = {"x": box["x"] + 20, "y": box["y"] + 20, "data": dragged}
     browser = page.context.new_cdp_session(page)
     for kind in ("dragEnter", "dragOver", "drop"):
         browser.send("Input.dispatchDragEvent", {"type": kind, **at})

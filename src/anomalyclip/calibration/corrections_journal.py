@@ -41,9 +41,9 @@ _FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n")
 class Said:
     """What was said of one picture.
 
-    path: its absolute path; of a picture that was sent to a server, its name there. digest: hexadecimal, of a picture that
-    was sent, for names are not unique among those. said: FALSE_ALARM or FAULTY. region: [x, y, width, height] in pixels, None is the whole
-    picture. size: (width, height). regions: [x, y, width, height] of what was found in it.
+    path: its absolute path; of a picture that was sent to a server, its name there. said: FALSE_ALARM or FAULTY.
+    region: [x, y, width, height] in pixels, None is the whole picture. size: (width, height). regions: [x, y, width,
+    height] of what was found in it. digest: hexadecimal, of a picture that was sent: names are not unique among those.
     """
 
     path: str

@@ -115,7 +115,9 @@ class Row(BaseModel):
     settings: dict[str, Any]
     map: EncodedMap | None = None
     preview: str | None = Field(default=None, description="A `data:` URI.")
-    digest: str | None = Field(default=None, description="BLAKE2b of the file, 16 bytes in hexadecimal; with a preview.")
+    digest: str | None = Field(
+        default=None, description="With a preview: BLAKE2b of the file, 16 bytes in hexadecimal."
+    )
 
 
 class DetectAnswer(BaseModel):
