@@ -63,7 +63,7 @@ broker: ## Install mosquitto for the tests of MQTT, where it is missing and can 
 
 screenshots: $(VENV)/.dev browser ## Redraw the pictures of docs/serve.md with the browser test
 	mkdir -p docs/images/serve
-	ANOMALYCLIP_SCREENSHOTS=docs/images/serve $(BIN)/python -m pytest tests/e2e/test_serve_browser.py tests/e2e/test_serve_browser_line.py -p no:xdist
+	ANOMALYCLIP_SCREENSHOTS=docs/images/serve $(BIN)/python -m pytest tests/e2e/test_serve_browser*.py -p no:xdist
 
 notebooks: $(VENV)/.dev ## Run the notebooks of docs/notebooks again and keep what they show
 	$(BIN)/python tools/notebooks.py

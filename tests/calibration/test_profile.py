@@ -49,6 +49,13 @@ def test_the_operating_point_decides(profile_of: Callable[..., Profile]) -> None
     assert plain.threshold_at(0.5) < plain.threshold_at(0.05)
 
 
+def test_it_shows_itself_in_a_line(profile_of: Callable[..., Profile]) -> None:
+    profile = profile_of(SCORES, name="camera-3")
+    assert str(profile) == repr(profile)
+    assert len(str(profile)) < 200
+    assert "'camera-3'" in str(profile)
+
+
 @pytest.mark.parametrize("score", [float("nan"), float("inf")])
 def test_no_decision_on_what_is_no_number(profile_of: Callable[..., Profile], score: float) -> None:
     with pytest.raises(InputError, match="not a number"):

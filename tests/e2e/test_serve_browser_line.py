@@ -104,6 +104,7 @@ def test_a_click_on_a_region_shows_its_nearest_good_patch(desk: Any) -> None:
         painted = f"""() => {{ const c = document.querySelector("{canvas}");
             return new Set(c.getContext("2d").getImageData(0, 0, c.width, c.height).data).size > 10; }}"""
         desk.page.wait_for_function(painted)
+    expect(desk("#progress")).to_be_hidden()
     desk.shot("6-beside")
     desk("#beside-close").click()
     expect(desk("#beside")).to_be_hidden()

@@ -84,6 +84,8 @@ class Profile(Part):
         model = self.provenance.get("model")
         return f"<Profile {self.name!r} of {model}: {facts}, at most {self.image.rate:.3g} false alarms>"
 
+    __str__ = __repr__  # pydantic's own is thousands of characters long
+
     @property
     def count(self) -> int:
         """Number of normal images, n."""
