@@ -19,6 +19,7 @@ from tests.io.headers import chunk, problem, tiff_header
 
 from anomalyclip.errors import ImageReadError
 from anomalyclip.io import read_image, read_image_bytes, read_mask
+from anomalyclip.io.regular import open_regular
 
 FORMATS = ["jpeg", "progressive", "png", "png16", "bmp", "gif", "tiff", "lzw", "float", "webp", "lossless"]
 
@@ -220,3 +221,15 @@ def test_a_second_png_header_is_refused(png16, tmp_path):
     second = chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 4, 16, 2, 0, 0, 0))
     (tmp_path / "a.png").write_bytes(png16(np.zeros((4, 4, 3), np.uint16), second))
     assert "two headers" in problem(tmp_path / "a.png")
+
+
+@pytest.mark.skipif(not os.access("/proc/kmsg", os.R_OK), reason="needs Linux and root")
+def test_a_file_that_would_block_has_ended(tmp_path):
+    """The kernel's log calls itself a regular file, and is silent until there is news."""
+    (tmp_path / "a.png").symlink_to("/proc/kmsg")
+    for read in (lambda file: file.read(), lambda file: file.read(10), lambda file: file.read1(10)):
+        with open_regular(tmp_path / "a.png") as file:
+            while read(file):
+                pass
+    with pytest.raises(ImageReadError):
+        read_image(tmp_path / "a.png")

@@ -75,6 +75,9 @@ class Table:
             raise InputError(f"{shown}, line {line}: not valid CSV ({error}); write it anew") from error
 
 
+_MOST_COLUMNS = 2000  # each is looked at against all others, and in the folder
+
+
 def open_table(path: Path, places: Places | None = None) -> Table:
     """Tell encoding, separator and columns. Raises InputError where the file cannot be read as text.
 
@@ -96,6 +99,10 @@ def open_table(path: Path, places: Places | None = None) -> Table:
     first = lines[skipped] if skipped < len(lines) else ""
     delimiter = _separator(first, told[1] if told else "")
     header = _cells(first, delimiter)
+    if len(header) > _MOST_COLUMNS:
+        raise InputError(
+            f"{printable(path)} has {len(header):,} columns, the limit is {_MOST_COLUMNS:,}; leave some out"
+        )
     form = f"{encoding}, separated by {(_DELIMITERS | {_BLANK: 'blanks'}).get(delimiter, repr(delimiter))}"
     return Table(path, text, delimiter, header, _our_names(header), skipped, form)
 

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from anomalyclip.io.names import StrPath
+
+
+class _File(io.FileIO):
+    """What calls itself a file and has nothing to say yet (/proc/kmsg) has ended; without O_NONBLOCK it would block."""
+
+    def readinto(self, buffer: Any) -> int:
+        return super().readinto(buffer) or 0
+
+    def readall(self) -> bytes:
+        return super().readall() or b""
 
 
 def open_regular(path: StrPath) -> BinaryIO:
@@ -14,10 +25,8 @@ def open_regular(path: StrPath) -> BinaryIO:
 
     Without O_NONBLOCK opening a pipe waits for whoever writes to it, for ever.
     """
-    file = open(  # noqa: SIM115
-        path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
-    )
+    file = _File(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise OSError("it is not a regular file")
-    return file
+    return io.BufferedReader(file)

@@ -237,7 +237,7 @@ class FolderSource:
                 size = os.fstat(file.fileno()).st_size
                 if size != mark.size or size > DEFAULT_MAX_BYTES:  # too large to be scored, then as now: not read
                     return size == mark.size
-                return _digest(file.read(DEFAULT_MAX_BYTES + 1)) == mark.digest
+                return _digest(file.read(size + 1)) == mark.digest
         except OSError:
             return False
 
@@ -250,7 +250,7 @@ class FolderSource:
                 if before.size > DEFAULT_MAX_BYTES:  # it grew since it arrived
                     self._come_again(item)
                     raise ImageReadError("the file is still being written")
-                data = file.read(DEFAULT_MAX_BYTES + 1)
+                data = file.read(before.size + 1)  # a byte more of one that grows
                 after = _stat(os.fstat(file.fileno()))
         except FileNotFoundError:
             if os.path.lexists(item.file):
