@@ -8,7 +8,7 @@ import socket
 import sys
 
 
-def make(host: str) -> bytes:
+def request(host: str) -> bytes:
     hidden = f"GET /v1/models HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
     head = f"POST /v1/detect HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
     told = f"Transfer-Encoding: chunked\r\nContent-Length: {5 + len(hidden)}\r\n\r\n"
@@ -18,7 +18,7 @@ def make(host: str) -> bytes:
 def answers(port: int) -> bytes:
     """All that a server on this machine says to it."""
     with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
-        client.sendall(make(f"127.0.0.1:{port}"))
+        client.sendall(request(f"127.0.0.1:{port}"))
         client.shutdown(socket.SHUT_WR)
         said = b""
         while piece := client.recv(65536):

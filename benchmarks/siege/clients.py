@@ -28,7 +28,7 @@ def besiege(clients: int, seconds: float, memory_mb: int, scratch: Path) -> Outc
     that the others alone, for a third of them. All come back when they are told to."""
     hostile, healthy = _hostile(), [form(("part.jpg", _jpeg(seed))) for seed in range(8)]
     outcome, lock = Outcome(f"{clients} clients"), threading.Lock()
-    options = ("--image-size", "96", "--max-wait", str(_LONGEST_WAIT / 2))
+    options = ("--image-size", "96", "--max-wait", str(_LONGEST_WAIT / 4))
     with running(memory_mb, outcome, *options) as server:
         alone = Outcome("without hostile ones")
         for one, bodies, lasting in ((alone, healthy, seconds / _ALONE), (outcome, hostile, seconds)):
