@@ -35,6 +35,7 @@ function add(files) {
 function draw() {
   const item = state.selected;
   document.body.toggleAttribute("data-empty", state.items.length === 0);
+  if (state.view === "grid" && document.body.dataset.view !== "grid") window.scrollTo(0, 0); // the grid stands where the page begins
   document.body.dataset.view = state.view;
   $("view").setAttribute("aria-pressed", String(state.view === "grid"));
   drawList();
