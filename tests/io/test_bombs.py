@@ -72,6 +72,14 @@ def test_bombs_are_refused_from_the_header_without_memory(tmp_path, name):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # kB
 
 
+@pytest.mark.parametrize("size", [(70_000_000, 1), (1, 40_000_000)])
+def test_what_is_too_long_for_any_resizing_is_refused_by_its_side(tmp_path, size):
+    """A row of 70 million pixels is below every limit of pixels, and Pillow ends in a MemoryError without a word."""
+    path = tmp_path / "row.png"
+    path.write_bytes(png_header(*size) + chunk(b"IDAT", b""))
+    assert f"{size[0]} x {size[1]} pixels, the limit of a side is 33,554,432" in problem(path)
+
+
 def test_a_whole_bomb_is_refused_too(tmp_path):
     """20,000 x 20,000 zeros are a valid PNG of half a megabyte."""
     packer = zlib.compressobj(9)

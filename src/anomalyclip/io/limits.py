@@ -10,6 +10,9 @@ DEFAULT_MAX_PIXELS = 89_478_485
 DEFAULT_MAX_BYTES = 1 << 30
 """Largest accepted file in bytes: an image at the pixel limit fits in uncompressed 32-bit RGB."""
 
+MOST_OF_A_SIDE = 1 << 25
+"""Pixels of width or height: from twice that on no library can resize it, however few it has in all."""
+
 DEFAULT_MAX_FRAMES = 4096
 """Pictures of one file that are taken unless another number is asked for."""
 
@@ -34,6 +37,10 @@ def check_pixels(width: int, height: int, max_pixels: int) -> None:
         raise Refusal(
             f"it has {width} x {height} = {width * height / 1e6:.4g} megapixels, the limit is {max_pixels / 1e6:.4g}",
             "scale it down or cut it into parts, or raise max_pixels",
+        )
+    if max(width, height) > MOST_OF_A_SIDE:
+        raise Refusal(
+            f"it has {width} x {height} pixels, the limit of a side is {MOST_OF_A_SIDE:,}", "cut it into parts"
         )
 
 
