@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from anomalyclip.judges.memory.foreign import distrusting, trust
+from anomalyclip.judges.memory.foreign import distrusting, farther, mean_of, trust
 from anomalyclip.judges.memory.fusion import STATISTICS, WITHIN, Mixture, Scale, statistics
 from anomalyclip.judges.memory.peaks import top_mean
 
@@ -69,11 +69,6 @@ class SeenBriefly:
         novel = np.minimum(distances, self.own)
         return np.array([*alone, float(top_mean(novel)), float(top_mean(novel * self.words))])
 
-    def foreignness(self, distances: Floats) -> float:
-        """ln of how much farther it lies from others, these distances (N,), than its patches from each other."""
-        own = float(np.median(self.own))
-        return float(np.log((np.median(distances) + _TINY) / (own + _TINY))) if np.isfinite(own) else -np.inf
-
 
 def mutual_distances(compared: Compared) -> tuple[list[Floats], bool]:
     """Each picture's (N_i,) distances to the batch, and whether it is of many kinds.
@@ -96,7 +91,7 @@ def mixture_for(distances: Sequence[Floats], seen: Sequence[SeenBriefly], many: 
     """How a batch without a line is joined: where its pictures are foreign to each other, bare distances count less."""
     if many:
         return OF_MANY_KINDS
-    foreign = float(np.mean([one.foreignness(near) for near, one in zip(distances, seen, strict=True)]))
+    foreign = mean_of(farther(near, one.own) for near, one in zip(distances, seen, strict=True))
     return distrusting(MIXTURE, trust(foreign, KNOWN, FOREIGN))
 
 

@@ -26,6 +26,7 @@ SPREADS = (0.2, 0.9, 1.0, 0.2, 0.9)
 """Deviations of good pictures in ln(memory), ln(product), words, ln(novelty) and ln(novelty_product), about their
 medians over eight real sets (docs/memory-log.md); only their ratios count."""
 
+_WORDS = STATISTICS.index("words")
 _TINY = 1e-9
 _STEEP = 0.25
 
@@ -54,9 +55,9 @@ class FewLine:
         whole = raw_map(source, view, distances, self.sigma, self.mixture)
         if source.recipe != AUTO:
             return parts[0] / (1 + parts[0]), whole / (1 + whole)
-        words = STATISTICS.index("words")
-        logarithms = np.log(np.delete(parts, words) + _TINY)
-        raw = float(np.insert(logarithms, words, parts[words]) / SPREADS @ self.mixture.weights_within)
+        logarithms = np.log(np.maximum(parts, 0) + _TINY)
+        logarithms[_WORDS] = parts[_WORDS]  # a logit already
+        raw = float(logarithms / SPREADS @ self.mixture.weights_within)
         # distances are at most 2, and so a map at most 2 ** map_memory
         return 1 / (1 + float(np.exp(-_STEEP * raw))), whole / np.float32(2**self.mixture.map_memory)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from anomalyclip.judges.memory.fusion import Mixture
     from anomalyclip.judges.memory.held_out import HeldOut
 
@@ -34,13 +36,23 @@ def foreignness(held: Sequence[HeldOut]) -> float:
     """
     if len(held) < FEWEST_TO_COMPARE:
         return -np.inf
-    found = []
-    for one in held:
-        for view, distances in zip(one.views, one.distances(), strict=True):
-            own = np.median(view.to_itself(np.arange(len(distances))))
-            if np.isfinite(own):
-                found.append(np.log((np.median(distances) + _TINY) / (own + _TINY)))
-    return float(np.mean(found)) if found else -np.inf
+    return mean_of(
+        farther(distances, view.to_itself(np.arange(len(distances))))
+        for one in held
+        for view, distances in zip(one.views, one.distances(), strict=True)
+    )
+
+
+def farther(distances: NDArray[np.float32], own: NDArray[np.float32]) -> float:
+    """ln(median_i d_i / median_i s_i) of distances (N,) to others and to a picture's own patches; -inf where s is."""
+    middle = float(np.median(own))
+    return float(np.log((np.median(distances) + _TINY) / (middle + _TINY))) if np.isfinite(middle) else -np.inf
+
+
+def mean_of(found: Iterable[float]) -> float:
+    """Of those that are finite; minus infinity where none is."""
+    finite = [value for value in found if np.isfinite(value)]
+    return float(np.mean(finite)) if finite else -np.inf
 
 
 def trust(foreign: float, known: float = KNOWN, unknown: float = FOREIGN) -> float:
