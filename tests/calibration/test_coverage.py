@@ -25,7 +25,14 @@ def seen(rng: np.random.Generator, common: np.ndarray) -> Seen:
     noise = rng.normal(size=common.shape) * rng.gamma(4, 0.05)
     described = unit((common + noise).astype(np.float32))
     words = rng.beta(2, 6, len(common)).astype(np.float32)
-    return Seen(described, (3, 3), words, float(rng.uniform(0.1, 0.6)), rng.random((4, 4), np.float32))
+    return Seen(
+        described,
+        (3, 3),
+        words,
+        float(rng.uniform(0.1, 0.6)),
+        rng.random((4, 4), np.float32),
+        float(rng.uniform(0.1, 0.6)),
+    )
 
 
 def good(rng: np.random.Generator, common: np.ndarray, number: int) -> Good:

@@ -14,7 +14,15 @@ from anomalyclip.calibration.mixing import AUTO
 from anomalyclip.calibration.remembering import _about
 from anomalyclip.geometry import Geometry, plan_views
 from anomalyclip.judges.memory.few import SPREADS, FewLine, few_line
-from anomalyclip.judges.memory.foreign import FOREIGN, KNOWN, foreignness, trust
+from anomalyclip.judges.memory.foreign import (
+    FOREIGN,
+    FOREIGN_TO_WORDS,
+    KNOWN,
+    KNOWN_TO_WORDS,
+    as_trusted,
+    foreignness,
+    trust,
+)
 from anomalyclip.judges.memory.search import unit
 from anomalyclip.judges.memory.seen import APART, Seen
 from anomalyclip.judges.memory.source import Source
@@ -27,9 +35,9 @@ NO_MAP = np.zeros((4, 4), np.float32)
 def woven(rng: np.random.Generator, centre: np.ndarray, noise: float = 0.1) -> Seen:
     """A picture whose patches all look like one thing, as cloth does."""
     patches = unit((centre + noise * rng.normal(size=(SIDE * SIDE, len(centre)))).astype(np.float32))
-    whole = float(rng.uniform(0.1, 0.6))
+    whole, score = rng.uniform(0.1, 0.6, 2)
     words = rng.beta(2, 6, SIDE * SIDE).astype(np.float32)
-    return Seen(patches, (SIDE, SIDE), words, whole, rng.random((4, 4), np.float32))
+    return Seen(patches, (SIDE, SIDE), words, float(whole), rng.random((4, 4), np.float32), float(score))
 
 
 def cloths(count: int, kinds: int, seed: int = 0) -> list[Seen]:
@@ -80,14 +88,29 @@ def test_pictures_of_one_kind_are_joined_as_ever() -> None:
     assert _about(learned.line.mixture) == []
 
 
-def test_each_of_a_kind_of_its_own_counts_with_the_words_alone() -> None:
+def test_pictures_each_of_a_kind_of_its_own_leave_all_to_the_words() -> None:
     pictures = cloths(6, 6)
     line = line_of(pictures).line
-    assert line.mixture == replace(AUTO, memory=0, novelty=0, map_memory=0)
+    nothing = {"memory": 0, "novelty": 0, "map_memory": 0, "product": 0, "novelty_product": 0}
+    assert line.mixture == replace(AUTO, **nothing, zero_shot=1)
     assert "foreign to each other" in _about(line.mixture)[0]
     stranger = woven(np.random.default_rng(9), np.random.default_rng(8).normal(size=16))
     calm = replace(stranger, words=pictures[0].words, whole=pictures[0].whole, anomaly_map=pictures[0].anomaly_map)
+    calm = replace(calm, score=pictures[0].score)
     assert_allclose(line.judge(calm)[1], line.judge(pictures[0])[1], atol=1e-6)  # maps are the words'
+    assert line.judge(calm)[0] == pytest.approx(line.judge(pictures[0])[0], abs=1e-6)  # and so is the score
+    raw = [
+        sum(np.log(p / (1 - p)) / s for p, s in zip((one.whole, one.score), line.spread[[2, 7]], strict=True))
+        for one in pictures
+    ]
+    assert np.argsort([line.judge(one)[0] for one in pictures]).tolist() == np.argsort(raw).tolist()
+
+
+def test_what_products_lose_goes_to_the_words_score() -> None:
+    half = as_trusted(AUTO, (KNOWN_TO_WORDS + FOREIGN_TO_WORDS) / 2)
+    assert (half.product, half.novelty_product, half.zero_shot) == pytest.approx((0.5, 0.5, 0.5))
+    assert (half.words, half.memory) == (1, 0)
+    assert as_trusted(AUTO, KNOWN) == AUTO
 
 
 def test_one_or_two_foreign_pictures_are_joined_without_bare_distances() -> None:
@@ -102,8 +125,8 @@ def test_the_score_of_few_is_the_weighed_sum_of_logarithms() -> None:
     view = cloths(3, 3)[2]
     near = (1 - view.described @ line.bank.rows.astype(np.float32).T).min(axis=1)
     novel = np.minimum(near, view.to_itself(np.arange(SIDE * SIDE)))
-    parts = [near.max(), (near * view.words).max(), 0, novel.max(), (novel * view.words).max()]
+    parts = [near.max(), (near * view.words).max(), 0, novel.max(), (novel * view.words).max(), 0]
     logarithms = np.log(np.array(parts) + 1e-9)
     logarithms[2] = np.log(view.whole / (1 - view.whole))
-    raw = np.mean(logarithms / SPREADS)
+    raw = np.mean((logarithms / SPREADS)[:5])  # of one kind: nothing goes to the words' own score
     assert line.judge(view)[0] == pytest.approx(1 / (1 + np.exp(-0.25 * raw)), abs=2e-3)

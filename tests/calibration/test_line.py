@@ -33,7 +33,7 @@ FILE, MEMORY = "line.json", "line.default.memory.safetensors"
 def _seen(rng: np.random.Generator) -> Seen:
     described = unit(rng.normal(size=(12, 5)).astype(np.float32))
     return Seen(
-        described, (3, 4), rng.random(12, np.float32), float(rng.uniform(0.1, 0.9)), rng.random((6, 8), np.float32)
+        described, (3, 4), rng.random(12, np.float32), float(rng.uniform(0.1, 0.9)), rng.random((6, 8), np.float32), 0.4
     )
 
 

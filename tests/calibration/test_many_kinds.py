@@ -28,7 +28,8 @@ def line_of(noises: list[float]) -> Learned:
         described = unit((common + noise * rng.normal(size=common.shape)).astype(np.float32))
         described = described[rng.permutation(9)]
         words = rng.beta(2, 6, 9).astype(np.float32)
-        seen = Seen(described, (3, 3), words, float(rng.uniform(0.1, 0.6)), rng.random((4, 4), np.float32))
+        whole, score = rng.uniform(0.1, 0.6, 2)
+        seen = Seen(described, (3, 3), words, float(whole), rng.random((4, 4), np.float32), float(score))
         key = number.to_bytes(16, "big")
         pictures.append(Good(f"{number}.png", (4, 4), key, VIEWS, [seen], None, lambda: None, b""))  # type: ignore[arg-type]
     return learn(pictures, SOURCE, rate=0.1, pixel_rate=0.1, sigma=0)
@@ -63,7 +64,9 @@ def test_pictures_of_many_kinds_have_the_words_maps(many: Learned) -> None:
     line = many.line
     assert line.mixture == OF_MANY_KINDS
     near = many.held[0].views[0]
-    odd = Seen(unit(-near.described), near.grid, np.zeros(9, np.float32), near.whole, np.zeros((4, 4), np.float32))
+    odd = Seen(
+        unit(-near.described), near.grid, np.zeros(9, np.float32), near.whole, np.zeros((4, 4), np.float32), near.score
+    )
     assert np.ptp(line.judge(odd)[1]) == pytest.approx(0, abs=1e-6)
 
 
@@ -92,12 +95,12 @@ def test_few_pictures_are_not_asked() -> None:
 def test_a_patch_is_compared_with_those_of_its_view_that_share_nothing_with_it() -> None:
     rng = np.random.default_rng(3)
     described = unit(rng.normal(size=(6 * 5, 4)).astype(np.float32))
-    view = Seen(described, (6, 5), np.zeros(30, np.float32), 0.5, np.zeros((4, 4), np.float32))
+    view = Seen(described, (6, 5), np.zeros(30, np.float32), 0.5, np.zeros((4, 4), np.float32), 0.5)
     for patch, found in enumerate(view.to_itself(np.arange(30))):
         row, column = divmod(patch, 5)
         apart = [n for n in range(30) if max(abs(n // 5 - row), abs(n % 5 - column)) >= APART]
         assert found == pytest.approx(min(1 - described[patch] @ described[n] for n in apart), abs=1e-6)
-    small = Seen(described[:6], (2, 3), np.ones(6, np.float32), 0.5, np.zeros((4, 4), np.float32))
+    small = Seen(described[:6], (2, 3), np.ones(6, np.float32), 0.5, np.zeros((4, 4), np.float32), 0.5)
     assert np.isinf(small.to_itself(np.arange(6))).all()
     found = parts_of(SOURCE, small, np.arange(6, dtype=np.float32))
     assert_allclose(found[[3, 4]], found[:2])
@@ -108,7 +111,7 @@ def test_only_patches_that_could_be_hottest_are_asked_for_their_like(seed: int) 
     rng = np.random.default_rng(seed)
     described = unit(rng.normal(size=(20 * 12, 6)).astype(np.float32))
     words = rng.beta(1, 4, 240).astype(np.float32)
-    view = Seen(described, (20, 12), words, 0.5, np.zeros((4, 4), np.float32))
+    view = Seen(described, (20, 12), words, 0.5, np.zeros((4, 4), np.float32), 0.5)
     distances = (rng.random(240) ** 3 * (0.02 if seed % 2 else 2)).astype(np.float32)
     novel = np.minimum(distances, view.to_itself(np.arange(240)))
     hottest = [np.sort(values)[-2:].mean() for values in (novel, novel * words)]

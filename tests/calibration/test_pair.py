@@ -210,7 +210,7 @@ def test_bytes_of_any_kind_with_the_right_hash_are_refused_or_read(data: st.Data
 
 def test_a_memory_with_three_statistics_of_before_judges_as_it_did(pair: tuple[Path, list[Profile]]) -> None:
     line = read_profile(pair[0]).opened().line
-    parts = np.random.default_rng(0).normal(size=7)
+    parts = np.random.default_rng(0).normal(size=8)
     part = pair[1][0].memory
     assert part is not None
     assert line.raw_scores(parts) == pytest.approx(np.mean((parts[:3] - part.centre) / part.spread))

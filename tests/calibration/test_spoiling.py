@@ -33,7 +33,7 @@ def held(offsets: list[float]) -> list[HeldOut]:
         angle = offset + rng.normal(0, 0.02, 16)
         rows = np.stack([np.cos(angle), np.sin(angle), rng.normal(0, 0.02, 16)], axis=1)
         seen.append(
-            Seen(unit(rows.astype(np.float32)), (4, 4), np.ones(16, np.float32), 0.5, np.ones((8, 8), np.float32))
+            Seen(unit(rows.astype(np.float32)), (4, 4), np.ones(16, np.float32), 0.5, np.ones((8, 8), np.float32), 0.5)
         )
     bank = make_bank([one.described for one in seen])
     return [HeldOut([one], bank, number) for number, one in enumerate(seen)]

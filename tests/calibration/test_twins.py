@@ -34,7 +34,7 @@ def line_of(pictures: list[np.ndarray]) -> Learned:
     goods = []
     for number, patches in enumerate(pictures):
         words = rng.beta(2, 6, 16).astype(np.float32)
-        seen = Seen(unit(patches.astype(np.float32)), (4, 4), words, 0.3, rng.random((4, 4), np.float32))
+        seen = Seen(unit(patches.astype(np.float32)), (4, 4), words, 0.3, rng.random((4, 4), np.float32), 0.3)
         key = number.to_bytes(16, "big")
         goods.append(Good(f"{number}.png", (4, 4), key, VIEWS, [seen], None, lambda: None, b""))  # type: ignore[arg-type]
     return learn(goods, SOURCE, rate=0.1, pixel_rate=0.1, sigma=0)
@@ -86,6 +86,6 @@ def test_a_twin_does_not_lower_the_line() -> None:
         scores = []
         for patches in alike[10:]:
             words = rng.beta(2, 6, 16).astype(np.float32)
-            seen = Seen(unit(patches.astype(np.float32)), (4, 4), words, 0.3, rng.random((4, 4), np.float32))
+            seen = Seen(unit(patches.astype(np.float32)), (4, 4), words, 0.3, rng.random((4, 4), np.float32), 0.3)
             scores.append(line.judge(seen)[0])
         assert np.mean(np.array(scores) > 0.5) <= 0.3

@@ -157,7 +157,7 @@ def test_scoring_equals_the_formula(tmp_path: Path) -> None:
     for name in names:
         from anomalyclip.judges.memory.seen import Seen
 
-        seen = Seen(patches[name], (4, 4), words[name], whole[name], rng.random((8, 8), np.float32))
+        seen = Seen(patches[name], (4, 4), words[name], whole[name], rng.random((8, 8), np.float32), whole[name])
         store.put(name, seen, 0.5, None)
     verdicts = score_batch(store, Batch.of(names), sigma=0)
     kept = {name: store.described(name) for name in names}

@@ -121,7 +121,7 @@ def _line(values: NDArray[np.float64], rate: float) -> float:
 
 
 def _spread(parts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Deviations (7,); a statistic in which good pictures do not differ counts by its size instead."""
+    """Deviations (8,); a statistic in which good pictures do not differ counts by its size instead."""
     spread = parts.std(axis=0, ddof=1) if len(parts) > 1 else np.zeros(parts.shape[1])
     return np.asarray(np.maximum(spread, 1e-3 * np.abs(parts).mean(axis=0) + 1e-6))
 

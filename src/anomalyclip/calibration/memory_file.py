@@ -37,7 +37,7 @@ _ARRAYS = ("rows", "pictures", "places", "boxes", "sizes")
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Statistics = Annotated[tuple[Number, ...], Field(min_length=3, max_length=7)]
+Statistics = Annotated[tuple[Number, ...], Field(min_length=3, max_length=8)]
 
 
 class _Part(BaseModel):
@@ -57,6 +57,7 @@ class MixtureRecord(_Part):
     novelty_product: Weight = 0.0
     kind: Weight = 0.0
     kind_product: Weight = 0.0
+    zero_shot: Weight = 0.0
 
 
 class ScaleRecord(_Part):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from anomalyclip.judges.memory.foreign import distrusting, foreignness, trust
+from anomalyclip.judges.memory.foreign import as_trusted, foreignness, trust
 from anomalyclip.judges.memory.fusion import Mixture
 from anomalyclip.judges.memory.held_out import levels_of
 
@@ -29,21 +29,22 @@ MANY_KINDS = 0.5
 above and below then differ by a factor of e. Measured with 25 (docs/memory-log.md): one kind .10 to .41, many weaves
 .53 to .93. The picture that is farthest from the median does not count, as one bad picture is no kind."""
 _ENOUGH_TO_ASK = 10  # pictures, below which a deviation says little
-_KINDS_KNOWN = 0.5
-"""Foreignness up to which kinds count in full: what is unusual for a kind says more than bare distances do."""
+_KINDS = 0.3, 0.5
+"""Foreignness up to which what is unusual for a kind counts in full, and from which it counts nothing."""
+_KINDS_AND_WORDS = 0.5, 0.7
+"""The same where the words suspect the patch, too."""
 
 
 def mixture_for(held: Sequence[HeldOut]) -> Mixture:
     """:data:`AUTO` or :data:`OF_MANY_KINDS`, whose distances count by the trust that the pictures deserve.
 
-    Where they deserve none the two are one, as no kind is there that others could be held against.
+    What they do not count is left to the words' own score: where pictures deserve no trust, the line is the words'.
     """
-    foreign, many = foreignness(held), OF_MANY_KINDS
-    trusted = trust(foreign, _KINDS_KNOWN)
-    if not trusted or not of_many_kinds(held):
-        return distrusting(AUTO, trust(foreign))
-    kind, product = many.kind * trusted, many.kind_product * trusted
-    return replace(many, novelty_product=1 - trusted, kind=kind, kind_product=product)
+    foreign = foreignness(held)
+    if not of_many_kinds(held):
+        return as_trusted(AUTO, foreign)
+    alone, suspected = trust(foreign, *_KINDS), trust(foreign, *_KINDS_AND_WORDS)
+    return replace(OF_MANY_KINDS, product=alone, kind=alone, kind_product=suspected, zero_shot=1 - suspected)
 
 
 def of_many_kinds(held: Sequence[HeldOut]) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from anomalyclip.judges.memory.foreign import distrusting, farther, mean_of, trust
-from anomalyclip.judges.memory.fusion import STATISTICS, WITHIN, Mixture, Scale, statistics
+from anomalyclip.judges.memory.fusion import LOGITS, STATISTICS, WITHIN, Mixture, Scale, logit, statistics
 from anomalyclip.judges.memory.peaks import top_mean
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ KNOWN, FOREIGN = 0.7, 0.9
 from which they count nothing; they lie higher than a line's, as the nearest partners do not count. Measured over eight
 sets: insulators .82 to .90, all others of one kind -.8 to .7 (docs/mutual.md)."""
 
-_OF_DISTANCES = [number for number, name in enumerate(STATISTICS[:WITHIN]) if name != "words"]
+_OF_DISTANCES = [place for place, number in enumerate(WITHIN) if STATISTICS[number] not in LOGITS]
 _MOST_FAR, _MOST_WORDS = 0.3, 0.6
 _BY_CHANCE = 2.0  # over the root of n: deviation of the ratio of two quantiles' distances, of a batch without faults
 _TINY = 1e-6
@@ -64,10 +64,10 @@ class SeenBriefly:
     near: Floats | None = None
 
     def statistics(self, distances: Floats) -> NDArray[np.float64]:
-        """(5,) the first of :data:`anomalyclip.judges.memory.fusion.STATISTICS` at these distances (N,)."""
+        """(6,) the statistics :data:`anomalyclip.judges.memory.fusion.WITHIN` at these distances (N,)."""
         alone = statistics(distances[None], self.words[None], np.array([self.whole]))[0]
         novel = np.minimum(distances, self.own)
-        return np.array([*alone, float(top_mean(novel)), float(top_mean(novel * self.words))])
+        return np.array([*alone, float(top_mean(novel)), float(top_mean(novel * self.words)), float(logit(self.score))])
 
 
 def mutual_distances(compared: Compared) -> tuple[list[Floats], bool]:
@@ -111,7 +111,7 @@ def fused(
         raw = deviations @ mixture.weights_within
         return scale_of(raw)(raw), raw
     known = np.stack([one.statistics(_near(one)) for one in seen])
-    joined = (known - line.centre[:WITHIN]) / line.spread[:WITHIN]
+    joined = (known - line.centre[WITHIN]) / line.spread[WITHIN]
     joined[:, _OF_DISTANCES] = (joined[:, _OF_DISTANCES] + deviations[:, _OF_DISTANCES]) / 2
     raw = joined @ line.mixture.weights_within
     return line.score_scale(raw), np.asarray(raw)

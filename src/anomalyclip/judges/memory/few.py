@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from anomalyclip.judges.memory.bank import make_bank
-from anomalyclip.judges.memory.foreign import FEWEST_TO_COMPARE, distrusting, foreignness, trust
-from anomalyclip.judges.memory.fusion import STATISTICS, WITHIN, parts_of, raw_map
+from anomalyclip.judges.memory.foreign import FEWEST_TO_COMPARE, as_trusted, distrusting, foreignness
+from anomalyclip.judges.memory.fusion import LOGITS, STATISTICS, WITHIN, parts_of, raw_map
 from anomalyclip.judges.memory.held_out import HeldOut
 from anomalyclip.judges.memory.recipes import AUTO
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from anomalyclip.judges.memory.seen import Seen
     from anomalyclip.judges.memory.source import Source
 
-SPREADS = (0.2, 0.9, 1.0, 0.2, 0.9)
-"""Deviations of good pictures in ln(memory), ln(product), words, ln(novelty) and ln(novelty_product), about their
-medians over eight real sets (docs/memory-log.md); only their ratios count."""
+SPREADS = (0.2, 0.9, 1.0, 0.2, 0.9, 0.8)
+"""Deviations of good pictures in ln(memory), ln(product), words, ln(novelty), ln(novelty_product) and zero_shot, about
+their medians over eight real sets (docs/memory-log.md); only their ratios count."""
 
-_WORDS = STATISTICS.index("words")
+_LOGITS = [place for place, number in enumerate(WITHIN) if STATISTICS[number] in LOGITS]
 _TINY = 1e-9
 _STEEP = 0.25
 
@@ -35,8 +35,8 @@ _STEEP = 0.25
 class FewLine:
     """A line without a threshold: its scores order pictures, and no value of them stands for a rate.
 
-    With the first five statistics s_k of :data:`anomalyclip.judges.memory.fusion.STATISTICS` and the mixture's weights
-    w_k the raw score is sum_k w_k ln(s_k) / :data:`SPREADS`_k (of the words s_k itself, a logit): logarithms, because
+    With the statistics s_k of :data:`anomalyclip.judges.memory.fusion.WITHIN` and the mixture's weights w_k the raw
+    score is sum_k w_k ln(s_k) / :data:`SPREADS`_k (of the words s_k itself, a logit): logarithms, because
     the scale of distances is not known. A named recipe's is its own score.
 
     Attributes:
@@ -51,12 +51,12 @@ class FewLine:
         """Score and map (H, W) of one view, both in [0, 1]."""
         source = self.bank.source
         distances, _ = self.bank.distances(view.described, view.grid)
-        parts = parts_of(source, view, distances, mixture=self.mixture)[:WITHIN]
+        parts = parts_of(source, view, distances, mixture=self.mixture)[WITHIN]
         whole = raw_map(source, view, distances, self.sigma, self.mixture)
         if source.recipe != AUTO:
             return parts[0] / (1 + parts[0]), whole / (1 + whole)
         logarithms = np.log(np.maximum(parts, 0) + _TINY)
-        logarithms[_WORDS] = parts[_WORDS]  # a logit already
+        logarithms[_LOGITS] = parts[_LOGITS]  # already
         raw = float(logarithms / SPREADS @ self.mixture.weights_within)
         # distances are at most 2, and so a map at most 2 ** map_memory
         return 1 / (1 + float(np.exp(-_STEEP * raw))), whole / np.float32(2**self.mixture.map_memory)
@@ -65,14 +65,14 @@ class FewLine:
 def few_line(pictures: Sequence[Sequence[Seen]], source: Source, mixture: Mixture, sigma: float) -> FewLine:
     """From what was seen of at least one picture. Raises ConfigError without pictures.
 
-    mixture: a named recipe's is kept; in another one bare distances count as
-    :func:`anomalyclip.judges.memory.foreign.trust` lets them, and of one picture, which nothing is known of, in maps
-    alone.
+    mixture: a named recipe's is kept; in another one distances count as
+    :func:`anomalyclip.judges.memory.foreign.as_trusted` lets them, and bare ones of one picture, which nothing is known
+    of, in maps alone.
     """
     described = [np.concatenate([view.described for view in views]) for views in pictures]
     bank = make_bank(described, source=source)
     if source.recipe == AUTO:
         foreign = foreignness([HeldOut(views, bank, number) for number, views in enumerate(pictures)])
         alone = replace(distrusting(mixture, 0), map_memory=mixture.map_memory)
-        mixture = alone if len(pictures) < FEWEST_TO_COMPARE else distrusting(mixture, trust(foreign))
+        mixture = alone if len(pictures) < FEWEST_TO_COMPARE else as_trusted(mixture, foreign)
     return FewLine(bank, mixture, sigma)

@@ -19,6 +19,10 @@ KNOWN, FOREIGN = 0.3, 0.7
 eleven sets (docs/memory-log.md): with 4 pictures woven fabric of many weaves has 0.9 to 2.4 and no other more than
 0.8 (insulators, wood); with 12 it has 0.7 to 1.1, and 0.3 to 0.7 with 25, when most weaves are there."""
 
+KNOWN_TO_WORDS, FOREIGN_TO_WORDS = 0.6, 1.0
+"""The same for distances times what the words say of the patch: they hold out longer, and from there on the words'
+own score is all that counts, as it would without a memory."""
+
 FEWEST_TO_COMPARE = 2
 """Good pictures, of which one can be held against the others."""
 
@@ -60,15 +64,24 @@ def trust(foreign: float, known: float = KNOWN, unknown: float = FOREIGN) -> flo
     return float(np.clip((unknown - foreign) / (unknown - known), 0, 1))
 
 
-def distrusting(mixture: Mixture, trusted: float) -> Mixture:
-    """A mixture in which bare distances count by `trusted` in [0, 1]; with what the words suspect they count as ever.
+def distrusting(mixture: Mixture, bare: float, suspected: float = 1) -> Mixture:
+    """A mixture in which distances count by `bare`, and those times the words' map by `suspected`, both in [0, 1].
 
-    A distance times what the words say of the patch ranks pictures of kinds that the memory does not hold nearly as
-    well as others (docs/memory-log.md); their bare distances do not rank them at all.
+    What the latter lose goes to the words' own score. A distance times what the words say of the patch ranks pictures
+    of kinds that the memory does not hold nearly as well as others (docs/memory-log.md), until no kind is held; bare
+    distances do not rank them at all.
     """
     return replace(
         mixture,
-        memory=mixture.memory * trusted,
-        novelty=mixture.novelty * trusted,
-        map_memory=mixture.map_memory * trusted,
+        memory=mixture.memory * bare,
+        novelty=mixture.novelty * bare,
+        map_memory=mixture.map_memory * bare,
+        product=mixture.product * suspected,
+        novelty_product=mixture.novelty_product * suspected,
+        zero_shot=mixture.zero_shot + 1 - suspected,
     )
+
+
+def as_trusted(mixture: Mixture, foreign: float) -> Mixture:
+    """A line's mixture for good pictures of this foreignness."""
+    return distrusting(mixture, trust(foreign), trust(foreign, KNOWN_TO_WORDS, FOREIGN_TO_WORDS))

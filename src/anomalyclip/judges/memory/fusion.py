@@ -21,17 +21,20 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-STATISTICS = ("memory", "product", "words", "novelty", "novelty_product", "kind", "kind_product")
+STATISTICS = ("memory", "product", "words", "novelty", "novelty_product", "kind", "kind_product", "zero_shot")
 """Of one view. memory: the hottest 1% of its patches' distances d to the memory. product: of d z, z what the words say
 of the patch. words: the logit of what the words say of the whole. novelty, novelty_product: as memory and product with
 min(d, s), s the distance to the view's own other patches: what repeats in a picture is seldom its fault. kind,
 kind_product: ln memory and ln product less what those good pictures have themselves that its patches are nearest to,
-each weighed by its share of the patches: how odd a picture is for its kind."""
+each weighed by its share of the patches: how odd a picture is for its kind. zero_shot: the logit of the words' own
+score, which has their map's peak, too."""
 
 ALONE = 3
 """Of :data:`STATISTICS`, so many first ones take a view's words and its distances."""
-WITHIN = 5
-"""So many first ones take a view and its distances alone, nothing of other pictures' scores."""
+WITHIN = [0, 1, 2, 3, 4, 7]
+"""Those that take a view and its distances alone, nothing of other pictures' scores."""
+LOGITS = ("words", "zero_shot")
+"""Those that no distance changes."""
 
 TYPICAL = 0.1
 """The score of a typical good picture, the median of a line's; 0.5 is its threshold."""
@@ -48,7 +51,7 @@ class Mixture:
 
     Attributes:
         name: what tables call it.
-        memory, product, words, novelty, novelty_product, kind, kind_product: w_k, 0 or more.
+        memory, product, words, novelty, novelty_product, kind, kind_product, zero_shot: w_k, 0 or more.
         map_words, map_memory: a and b, 0 or more.
     """
 
@@ -62,17 +65,18 @@ class Mixture:
     novelty_product: float = 0.0
     kind: float = 0.0
     kind_product: float = 0.0
+    zero_shot: float = 0.0
 
     @property
     def weights(self) -> NDArray[np.float64]:
-        """(7,), adding up to 1."""
+        """(8,), adding up to 1."""
         weights = np.array([getattr(self, name) for name in STATISTICS], dtype=np.float64)
         return np.asarray(weights / weights.sum())
 
     @property
     def weights_within(self) -> NDArray[np.float64]:
-        """(5,), adding up to 1: of the first :data:`WITHIN` statistics."""
-        return np.asarray(self.weights[:WITHIN] / self.weights[:WITHIN].sum())
+        """(6,), adding up to 1: of the statistics :data:`WITHIN`."""
+        return np.asarray(self.weights[WITHIN] / self.weights[WITHIN].sum())
 
 
 def statistics(distances: Floats, words: Floats, whole: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -81,8 +85,14 @@ def statistics(distances: Floats, words: Floats, whole: NDArray[np.float64]) -> 
     distances: (B, N). words: their map on patches (B, N). whole: (B,), see
     :func:`anomalyclip.judges.memory.seen.class_scores`.
     """
-    parts = top_mean(distances), top_mean(distances * words), np.log(whole / (1 - whole))
+    parts = top_mean(distances), top_mean(distances * words), logit(whole)
     return np.stack([np.asarray(part, np.float64) for part in parts], axis=1)
+
+
+def logit(scores: ArrayLike) -> NDArray[np.float64]:
+    """ln(p / (1 - p)) of scores in [0, 1], any shape; bounded where they are 0 or 1."""
+    inside = np.clip(np.asarray(scores, np.float64), _TINY, 1 - _TINY)
+    return np.asarray(np.log(inside / (1 - inside)))
 
 
 def raw_maps(maps: Floats, distances: Floats, grid: tuple[int, int], sigma: float, mixture: Mixture) -> Floats:
@@ -117,10 +127,10 @@ def parts_of(
     expected: NDArray[np.float64] | None = None,
     mixture: Mixture | None = None,
 ) -> NDArray[np.float64]:
-    """:data:`STATISTICS` (7,) of a view at these distances (N,); of a named recipe its score, and nothing beside.
+    """:data:`STATISTICS` (8,) of a view at these distances (N,); of a named recipe its score, and nothing beside.
 
     expected: (2,) ln memory and ln product of a good picture of its kind; None leaves `kind` and `kind_product` at 0.
-    mixture: leaves novelty at 0 where it does not count; None takes every statistic.
+    mixture: leaves novelty and zero_shot at 0 where they do not count; None takes every statistic.
     """
     parts = np.zeros(len(STATISTICS))
     if (method := METHODS.get(source.recipe)) is not None:
@@ -130,12 +140,14 @@ def parts_of(
     if mixture is None or mixture.novelty or mixture.novelty_product:
         parts[3:5] = view.novelty(distances)
     if expected is not None:
-        parts[5:] = level(parts) - expected
+        parts[5:7] = level(parts) - expected
+    if mixture is None or mixture.zero_shot:
+        parts[7] = logit(view.score)
     return parts
 
 
 def level(parts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(2,) ln memory and ln product of statistics (7,)."""
+    """(2,) ln memory and ln product of statistics (8,)."""
     return np.asarray(np.log(parts[:2] + _TINY))
 
 

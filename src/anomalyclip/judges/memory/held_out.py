@@ -97,7 +97,7 @@ class HeldOut:
         ]
 
     def parts(self, *without: int) -> NDArray[np.float64]:
-        """Statistics (views, 7), see :data:`anomalyclip.judges.memory.fusion.STATISTICS`."""
+        """Statistics (views, 8), see :data:`anomalyclip.judges.memory.fusion.STATISTICS`."""
         rows = [
             parts_of(self.bank.source, view, one.distances, one.expected(self.levels), self.mixture)
             for view, one in zip(self.views, self.against(*without), strict=True)

@@ -31,7 +31,7 @@ class Line:
     Attributes:
         source, bank: which features are kept, and those of the good pictures.
         mixture: how words and memory are joined.
-        centre, spread: (7,) mean and deviation of the statistics over good pictures, each left out in turn.
+        centre, spread: (8,) mean and deviation of the statistics over good pictures, each left out in turn.
         score_scale, map_scale: raw scores and maps on [0, 1].
         sigma: pixels at the model's input; smooths distances as the words' maps are.
         sha256: of the file it was read from, "" before it is written.
@@ -58,7 +58,7 @@ class Line:
     levels: NDArray[np.float64] | None = None
 
     def raw_scores(self, parts: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Raw scores (...,) of statistics (..., 7)."""
+        """Raw scores (...,) of statistics (..., 8)."""
         return np.asarray(((parts - self.centre) / self.spread) @ self.mixture.weights)
 
     def judge(self, view: Seen) -> tuple[float, NDArray[np.float32]]:

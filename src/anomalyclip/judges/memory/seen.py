@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,7 +39,7 @@ class Seen:
     words: Floats
     whole: float
     anomaly_map: Floats
-    score: float = math.nan
+    score: float
 
     def to_itself(self, patches: NDArray[np.intp]) -> Floats:
         """(n,) 1 - cos of patches (n,) to its nearest own one that shares nothing with it; infinite where none does."""
