@@ -19,7 +19,7 @@ from anomalyclip.io.frames import frame_path, parse_frames, wanted
 from anomalyclip.io.full_scale import parse_full_scale
 from anomalyclip.io.names import printable
 from anomalyclip.io.reading import Reading
-from anomalyclip.io.sources import as_image, count_pictures
+from anomalyclip.io.sources import as_image, count_pictures, held
 from anomalyclip.judges.memory.comparing import Looked, explain
 from anomalyclip.judges.verdicts import nearest_of
 from anomalyclip.notebook import progress
@@ -178,7 +178,7 @@ def pictures_of(sources: Sequence[Any], frames: int | str | None, reading: Readi
         return [Picture(source) for source in sources]
     most = parse_frames(frames)
     found: list[Picture] = []
-    for source in sources:
+    for source in map(held, sources):
         number = count_pictures(source, axis=reading.axis, max_pixels=reading.limit)
         taken, told = wanted(number, most)
         if told is not None:
@@ -227,7 +227,7 @@ def detect_all(
     return found
 
 
-def detect_by(profile: Any, model: Detector, inputs: Any, **options: Any) -> Prediction | list[Prediction]:
+def detect_by(profile: Any, model: Detector, sources: Sequence[Any], **options: Any) -> list[Prediction]:
     """:meth:`~anomalyclip.detector.Detector.detect` with a profile of :mod:`anomalyclip.calibration`.
 
     Raises ConfigError where it is no profile, or was made with another model or layout, InputError where its memory is
@@ -240,11 +240,9 @@ def detect_by(profile: Any, model: Detector, inputs: Any, **options: Any) -> Pre
     judged = profile.judging(model, *(parse_layout(layout) if layout else ()))  # type: ignore[arg-type]
     asked = Reading(options.pop("max_pixels"), options.pop("axis"), parse_full_scale(options.pop("full_scale")))
     how = profile.reading(asked).keywords()
-    several = isinstance(inputs, list | tuple)
     thresholds = {"threshold": profile.image_threshold, "pixel_threshold": profile.pixel_threshold}
-    found = detect_all(judged, inputs if several else [inputs], **thresholds, **how, **options)
-    told = [replace(one, p_value=profile.p_value(one.score)) for one in found]
-    return told if several or options.get("frames") is not None else told[0]
+    found = detect_all(judged, sources, **thresholds, **how, **options)
+    return [replace(one, p_value=profile.p_value(one.score)) for one in found]
 
 
 def _laid_out(

@@ -7,17 +7,18 @@ Whatever the encoder runs on and whatever judges, this is the face: NumPy arrays
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from anomalyclip.detecting import Calibrating
-from anomalyclip.encoders.base import Array, Encoder, Features, check_pixels
+from anomalyclip.encoders.base import Array, Encoder, Features, check_image, check_pixels
 from anomalyclip.encoders.request import FeatureRequest
 from anomalyclip.errors import ConfigError
 from anomalyclip.geometry.settings import Layout
 from anomalyclip.geometry.sizes import InputSizes
+from anomalyclip.io.sources import listed
 from anomalyclip.judges.verdicts import Verdicts
 from anomalyclip.settings.keywords import spelled_out
 from anomalyclip.version import __version__
@@ -122,8 +123,9 @@ class Detector:
     def preprocess(self, image: Image, size: tuple[int, int] | None = None) -> NDArray[Any]:
         """An RGB PIL image as ``predict`` wants it: (3, S, S), or (3, H, W) for ``size`` (H, W).
 
-        float32, normalised; uint8 for an export that normalises itself.
+        float32, normalised; uint8 for an export that normalises itself. Raises InputError for anything else.
         """
+        check_image(image)
         return self.encoder.preprocess(image, size or (self.image_size, self.image_size))
 
     def predict(self, pixels: Array) -> tuple[Floats, Floats]:
@@ -242,8 +244,9 @@ class Detector:
         """Score one image or a list of them.
 
         Args:
-            inputs: a path, a file's bytes, a PIL image or an array; or a list or generator of these. All are
-                read by the same rules, see ``anomalyclip.io.sources.as_image``.
+            inputs: a path, a file's bytes, an open file, a PIL image or an array (RGB: of OpenCV's give
+                ``array[..., ::-1]``); or a list or generator of these, or a column of paths. All are read by the same
+                rules, see ``anomalyclip.io.sources.as_image``.
             batch_size: images, or tiles of one image, per forward pass.
             threshold: image score from which the decision is "anomalous"; None gives no decision.
             pixel_threshold: map value from which a pixel belongs to a region; None is ``threshold``.
@@ -269,21 +272,21 @@ class Detector:
         """
         from anomalyclip.detecting import detect_all, detect_by
 
-        inputs = list(inputs) if isinstance(inputs, Iterator) else inputs
+        several = listed(inputs)
         if profile is not None:
             if threshold is not None or pixel_threshold is not None:
                 raise ConfigError("a profile brings its thresholds: give profile or thresholds, not both")
             reading: dict[str, Any] = {"axis": axis, "max_pixels": max_pixels, "full_scale": full_scale}
             reading |= {"batch_size": batch_size, "min_area": min_area, "frames": frames}
-            return detect_by(profile, self, inputs, **reading, **layout)
-        sources = inputs if isinstance(inputs, list | tuple) else [inputs]
+            found = detect_by(profile, self, [inputs] if several is None else several, **reading, **layout)
+            return found if frames is not None or several is not None else found[0]
         options: dict[str, Any] = {"batch_size": batch_size, "threshold": threshold, "frames": frames, "axis": axis}
         options |= {"pixel_threshold": pixel_threshold, "min_area": min_area}
         options |= {"max_pixels": max_pixels, "full_scale": full_scale}
-        found = detect_all(self, sources, **options, **layout)
-        return found if frames is not None or isinstance(inputs, list | tuple) else found[0]
+        found = detect_all(self, [inputs] if several is None else several, **options, **layout)
+        return found if frames is not None or several is not None else found[0]
 
-    def detect_batch(self, inputs: Sequence[Source], **options: Any) -> list[Prediction]:
+    def detect_batch(self, inputs: Iterable[Source], **options: Any) -> list[Prediction]:
         """Score pictures by each other, too: what is rare among them is odd; scores depend on all of them.
 
         Options are those of :meth:`detect`, and more: see :func:`anomalyclip.mutual.python.detect_batch`.

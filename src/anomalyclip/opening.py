@@ -133,6 +133,7 @@ def open_detector(
     """
     told = Given(activation, heads, architecture)
     check_keywords({"device": device, "threads": threads}, settings_of(LOAD))
+    device = str(device)  # torch.device, too
     call = Call(
         model,
         prompts,

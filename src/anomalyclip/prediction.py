@@ -26,7 +26,7 @@ _SHOWN_SIDE = 640
 _SHOWN_REGIONS = 10
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)  # equal is what is the same: arrays have no truth of their own
 class Prediction:
     """Score, heat map and, with a threshold, a decision for one image.
 
@@ -55,11 +55,11 @@ class Prediction:
     path: str | None = None
     decision: Decision | None = None
     p_value: float | None = None
-    image: Image | None = field(default=None, repr=False, compare=False)
+    image: Image | None = field(default=None, repr=False)
     geometry: Mapping[str, Any] | None = None
     regions: tuple[Region, ...] = ()
     pixel_threshold: float | None = None
-    valid: NDArray[np.bool_] | None = field(default=None, repr=False, compare=False)
+    valid: NDArray[np.bool_] | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         """One line; `to_dict()` has everything but the map."""

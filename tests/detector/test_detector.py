@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -114,6 +117,56 @@ def test_detect_takes_paths_images_arrays_and_lists(model, photo, tmp_path):
     one.save_overlay(tmp_path / "heat.png")
     with Image.open(tmp_path / "heat.png") as overlay:
         assert overlay.height >= 48
+
+
+def test_open_files_are_pictures_and_columns_of_paths_are_several(model, photo, tmp_path):
+    photo.save(tmp_path / "part.png")
+    expected = model.detect(photo).score
+    with (tmp_path / "part.png").open("rb") as file:
+        assert model.detect(file).score == expected
+    assert model.detect(io.BytesIO((tmp_path / "part.png").read_bytes())).score == expected
+    assert [one.score for one in model.detect(np.array([str(tmp_path / "part.png")] * 2))] == [expected] * 2
+
+
+def test_a_batch_may_come_as_a_generator_or_open_files(model):
+    """Each is read twice: what is read once must not be gone then."""
+    photos = [Image.fromarray(np.random.default_rng(n).integers(0, 256, (30, 40, 3), np.uint8)) for n in range(6)]
+    expected = [one.score for one in model.detect_batch(photos)]
+    assert [one.score for one in model.detect_batch(one for one in photos)] == expected
+
+    def written(photo: Image.Image) -> io.BytesIO:
+        photo.save(file := io.BytesIO(), "PNG")
+        file.seek(0)
+        return file
+
+    assert [one.score for one in model.detect_batch(map(written, photos))] == expected
+    with pytest.raises(InputError, match="give a list"):
+        model.detect_batch("part.png")
+
+
+def test_a_prediction_is_equal_to_itself_and_a_key(model, photo):
+    one, other = model.detect([photo, photo])
+    assert one in [other, one]
+    assert one != other
+    assert len({one, other, one}) == 2
+
+
+def test_preprocess_and_overlays_name_what_they_take(model, photo):
+    for given in ("part.png", np.asarray(photo)):
+        with pytest.raises(InputError, match="takes an RGB PIL image"):
+            model.preprocess(given)
+    with pytest.raises(InputError, match="cannot write a picture to BytesIO"):
+        model.detect(photo).save_overlay(io.BytesIO())
+
+
+def test_a_detector_and_its_profile_go_to_other_processes(photo):
+    """As joblib and multiprocessing send them; a device may be torch's own."""
+    model = anomalyclip.load("pocket", device=torch.device("cpu"), tau=0.08)
+    profile = model.calibrate([photo, photo.rotate(90), photo.rotate(180), photo.rotate(270)], fpr=0.2)
+    sent, line = pickle.loads(pickle.dumps((model, profile)))
+    assert sent.provenance() == model.provenance()
+    assert sent.detect(photo).score == model.detect(photo).score
+    assert sent.detect(photo, profile=line).score == model.detect(photo, profile=profile).score
 
 
 def test_maps_are_not_stretched_per_image(model):

@@ -9,11 +9,12 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
+import torch
 from PIL import Image, ImageOps
 
 from anomalyclip.errors import AnomalyClipError, ImageReadError, InputError
 from anomalyclip.io import read_image
-from anomalyclip.io.sources import as_image, count_pictures
+from anomalyclip.io.sources import as_image, count_pictures, held, listed
 
 GREY = (110 + 60 * np.sin(np.mgrid[:24, :40][1] / 3)).astype(np.uint8)
 RGB = np.dstack([GREY, (GREY * 0.6).astype(np.uint8), (GREY * 0.3).astype(np.uint8)])
@@ -88,6 +89,53 @@ def test_every_door_shows_the_same_picture(tmp_path, name):
             image.load()
             np.testing.assert_array_equal(outcome(lambda: as_image(image)), expected, err_msg="loaded")
             np.testing.assert_array_equal(outcome(lambda: as_image(image.copy())), expected, err_msg="copied")
+
+
+def test_what_counts_as_several(tmp_path):
+    """An open file is an iterator of its lines for Python; for us it is one picture."""
+    (tmp_path / "a.png").write_bytes(b"\n1\n2")
+    with (tmp_path / "a.png").open("rb") as file:
+        for one in (
+            file,
+            io.BytesIO(b"1\n2"),
+            "a.png",
+            tmp_path,
+            b"a\nb",
+            GREY,
+            np.zeros(3),
+            {"a": 1},
+            {"a.png"},
+            None,
+        ):
+            assert listed(one) is None, one
+    two = ["a.png", "b.png"]
+    for many in (two, tuple(two), iter(two), (one for one in two), np.array(two), np.array(two, object)):
+        assert listed(many) == two
+
+
+def test_an_open_file_is_held_so_that_it_can_be_read_twice():
+    file = io.BytesIO(b"12345")
+    file.read(2)
+    assert held(file) == b"345"
+    for same in (io.StringIO("a"), Image.new("L", (2, 2)), GREY, "a.png", None):
+        assert held(same) is same
+
+
+@pytest.mark.parametrize(
+    ("given", "remedy"),
+    [
+        (torch.zeros(3, 8, 8), r"tensor\.permute\(1, 2, 0\)"),
+        (np.zeros((3, 8, 8), np.uint8), r"array\.transpose\(1, 2, 0\)"),
+        (np.zeros((2, 8, 8, 3), np.uint8), r"list\(array\)"),
+        ({"a.png"}, r"for several pictures a list"),
+        (io.StringIO("a"), "open the file in binary"),
+        ("", "the path is empty"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_refusals_name_the_remedy_in_the_callers_terms(given, remedy):
+    with pytest.raises(AnomalyClipError, match=remedy):
+        as_image(given)
 
 
 def test_a_picture_that_was_turned_already_is_not_turned_again(tmp_path):

@@ -21,7 +21,7 @@ from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.geometry import Areas, Geometry, parse_layout
 from anomalyclip.io.full_scale import FullScale, parse_full_scale
 from anomalyclip.io.reading import Reading
-from anomalyclip.io.sources import as_image
+from anomalyclip.io.sources import as_image, held, listed
 from anomalyclip.judges.memory.recipes import AUTO, check_recipe
 from anomalyclip.notebook import progress
 from anomalyclip.settings import settings_of
@@ -48,7 +48,8 @@ class Pictures:
     """
 
     def __init__(self, given: Any, reading: Reading) -> None:
-        sources = list(given) if isinstance(given, list | tuple) else [given]
+        several = listed(given)
+        sources = [held(one) for one in ([given] if several is None else several)]
         if not sources:
             raise InputError("there are no pictures to calibrate with; give a folder, paths, PIL images or arrays")
         self._reading = reading

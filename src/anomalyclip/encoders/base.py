@@ -207,3 +207,12 @@ def check_pixels(pixels: Any) -> None:
             f"predict got {what}: it takes preprocessed images (B, 3, H, W), see preprocess; detect takes paths, "
             "pictures and arrays as they are"
         )
+
+
+def check_image(image: Any) -> None:
+    """Raises InputError for what `Detector.preprocess` does not take, as a path."""
+    if not hasattr(image, "convert"):
+        raise InputError(
+            f"preprocess got {type(image).__name__}: it takes an RGB PIL image, as anomalyclip.io.read_image(path) and "
+            "Image.fromarray(array) give; detect takes paths and arrays as they are"
+        )

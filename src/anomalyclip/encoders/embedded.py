@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,6 +129,7 @@ class EmbeddedEncoder(Encoder):
         stages = {int(number): Stage(*stage) for number, stage in told.pop("stages").items()}
         self.facts = EncoderFacts(name, embedded.weights_sha256, stages=stages, bound=2e-5, **told)
         self.embedded, self.runtime, self.streams = embedded, runtime, max(1, streams)
+        self._opened: dict[str, Any] = {"name": name, "runtime": runtime, "threads": threads, "streams": streams}
         try:
             self._run = open_graph(runtime, embedded.folder / GRAPH, threads, self.streams)
         except (RuntimeError, OSError, ValueError) as error:
@@ -136,6 +137,10 @@ class EmbeddedEncoder(Encoder):
             raise WeightsError(f"{runtime} cannot read {printable(embedded.folder / GRAPH)} ({reason})") from error
         self._pool = ThreadPoolExecutor(self.streams, "anomalyclip-graph") if self.streams > 1 else None
         self.ahead = self._pool is not None  # pictures of several batches wait in one line for the streams
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Other processes open the graph themselves: a session cannot be sent."""
+        return partial(EmbeddedEncoder, self.embedded, **self._opened), ()
 
     def offers(self, request: FeatureRequest) -> str | None:
         """What the graph was made with."""

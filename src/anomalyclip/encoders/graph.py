@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ class GraphEncoder(Encoder):
 
     def __init__(self, folder: Path, *, device: str = "auto", threads: int | None = None, streams: int = 1) -> None:
         self.folder = folder
+        self._opened: dict[str, Any] = {"device": device, "threads": threads, "streams": streams}
         self.artefact: Artefact = read_artefact(folder)
         self.runtime = FORMATS[self.artefact.format].runtime
         self.given = self.artefact.request
@@ -50,6 +52,10 @@ class GraphEncoder(Encoder):
         )
         self.streams = streams if self.runtime == "openvino" else 1
         self.facts = facts_of(self.artefact)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Other processes open the folder themselves: a session cannot be sent."""
+        return partial(GraphEncoder, self.folder.absolute(), **self._opened), ()
 
     def offers(self, request: FeatureRequest) -> str | None:
         """What the graph was made with, no more: its path's settings are built in, too."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -87,6 +87,10 @@ class NativeEncoder(Encoder):
         self._team = Team(self.threads)
         self._workspace: Workspace | None = None
         self._positions: tuple[tuple[int, int], Tensor] | None = None
+
+    def __reduce__(self) -> NoReturn:
+        """Raises ConfigError: packed weights stay where they are."""
+        raise ConfigError("a detector on native cannot be copied or sent to another process: load it there")
 
     def offers(self, request: FeatureRequest) -> str | None:
         """Everything but windows: the kernels take all tokens of a picture or none."""

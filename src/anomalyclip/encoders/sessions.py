@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -39,8 +40,8 @@ def open_session(
     """A function for the artefact in `folder`, and the device that it runs on (in torch's words).
 
     It takes images (B, S, S, 3) uint8 or (B, 3, S, S) float32, as exported, and gives the graph's `outputs` by name.
-    One thread may call it at a time. With ``streams`` above 1 OpenVINO works on so many images of a batch at once, each
-    with its share of the threads: a batch is done sooner, a single image later.
+    Calls from several threads are safe; OpenVINO's take turns. With ``streams`` above 1 OpenVINO works on so many
+    images of a batch at once, each with its share of the threads: a batch is done sooner, a single image later.
 
     Raises:
         ConfigError: the runtime is not installed, or cannot use the device. InputError: it cannot read the file.
@@ -76,7 +77,18 @@ def _openvino(
     compiled = openvino.Core().compile_model(str(path), target, options)
     at_once = streams == 1 or target != "CPU"
     run = _openvino_at_once(compiled, outputs) if at_once else _openvino_streams(compiled, outputs, streams)
-    return run, "cpu" if target == "CPU" else "xpu"
+    return _in_turn(run), "cpu" if target == "CPU" else "xpu"
+
+
+def _in_turn(run: Session) -> Session:
+    """One call at a time: requests and queues of OpenVINO are refused, or mixed up, while another call uses them."""
+    turn = Lock()
+
+    def alone(images: NDArray[Any]) -> dict[str, Floats]:
+        with turn:
+            return run(images)
+
+    return alone
 
 
 def _openvino_at_once(compiled: Any, outputs: Sequence[str]) -> Session:

@@ -55,6 +55,8 @@ def use_file(path: StrPath, use: Callable[[BinaryIO], T], max_bytes: int) -> T:
 
 def _opened(path: StrPath, max_bytes: int) -> BinaryIO:
     try:
+        if not os.fspath(path):
+            raise Refusal("the path is empty", "give the path of an image file")
         _check_kind(Path(path).stat(), max_bytes)  # before it is opened, for opening a device can do things; and after
         return open_regular(path)
     except OSError as error:

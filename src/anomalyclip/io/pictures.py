@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import zlib
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,11 @@ def write_image(path: StrPath, image: Image.Image) -> None:
     """Write a picture atomically, as PNG or JPEG by the suffix of `path`.
 
     Raises:
-        InputError: another suffix.
+        InputError: another suffix, or no path.
         OutputError: the picture cannot be encoded or the file cannot be written.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"cannot write a picture to {type(path).__name__}: give a path, or save overlay() yourself")
     suffix = Path(path).suffix.lower()
     if suffix not in _OPTIONS:
         raise InputError(f"cannot write {printable(path)}: expected a name that ends in {', '.join(_OPTIONS)}")

@@ -11,6 +11,7 @@ transparency, colour and depth that files follow (`decoding`, `depth`).
 | uint16 | 65535 is white, as in 16-bit files that state no depth; or `full_scale` |
 | float16, float32, float64 | as float TIFFs: up to 1, 255 or 65535 taken as white, or `full_scale` |
 | shape (H, W), (H, W, 1) | grey; (H, W, 2) grey and alpha, (H, W, 3) RGB, (H, W, 4) RGB and alpha |
+| OpenCV's order, BGR | no array says it: give array[..., ::-1] |
 | any other dtype or shape, masked pixels, NaN, infinities, floats below 0 | refused |
 """
 
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 _CHANNELS = {1: "grey", 2: "grey and alpha", 3: "RGB", 4: "RGB and alpha"}
 _WHOLE = frozenset(("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK"))  # modes that Pillow keeps as files have them
+_TEXTS = ("O", "U", "T")  # NumPy's letters of arrays that hold text or objects
 _UNDERSHOOT = 0.05  # of the largest value: what resampling makes of black
 
 
@@ -75,13 +78,39 @@ def as_image(
     if isinstance(source, np.ndarray):
         pixels = _checked(source, scaled=full_scale is not None)
         return reported(name, lambda: _of_array(pixels, max_pixels, full_scale))
+    if isinstance(data := held(source), bytes):
+        return read_image_bytes(data, name, **options)
+    raise InputError(f"cannot read an image from {type(source).__name__}; {_remedy(source)}")
+
+
+def listed(inputs: Any) -> list[Any] | None:
+    """Several pictures as a list; None where one was given.
+
+    Several are a list, a tuple, an iterator, or a column of paths (a NumPy array or pandas Series of text). An open
+    file, which Python takes for an iterator of its lines, is one.
+    """
+    if isinstance(inputs, list | tuple) or (isinstance(inputs, Iterator) and not hasattr(inputs, "read")):
+        return list(inputs)
+    kind = getattr(getattr(inputs, "dtype", None), "kind", "")
+    return list(inputs.tolist()) if getattr(inputs, "ndim", 0) == 1 and kind in _TEXTS else None
+
+
+def held(source: Any) -> Any:
+    """What can be read more than once: the bytes of an open binary file, from where it stands; all else as it is."""
+    if isinstance(source, Image.Image) or not hasattr(source, "read"):
+        return source
+    data = source.read()
+    return data if isinstance(data, bytes) else source
+
+
+def _remedy(source: Any) -> str:
+    if hasattr(source, "permute"):  # a tensor says neither its order nor whether it was normalised
+        return "give an array (H, W, C), not normalised: of a tensor (C, H, W), tensor.permute(1, 2, 0).cpu().numpy()"
     if hasattr(source, "read"):
-        data = source.read()
-        if isinstance(data, bytes):
-            return read_image_bytes(data, name, **options)
-    raise InputError(
-        f"cannot read an image from {type(source).__name__}; give a path, a file's bytes, a PIL image or a NumPy array"
-    )
+        return "open the file in binary: open(path, 'rb')"
+    several = isinstance(source, Iterable) and not isinstance(source, list | tuple | Mapping)
+    given = "give a path, a file's bytes, a PIL image or a NumPy array"
+    return f"{given}; for several pictures a list: list(...)" if several else given
 
 
 def count_pictures(source: Any, *, axis: str = "z", max_pixels: int = DEFAULT_MAX_PIXELS, name: str = "image") -> int:
@@ -191,6 +220,7 @@ def _checked(values: NDArray[Any], *, scaled: bool) -> Array:
     if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in _CHANNELS):
         raise InputError(
             f"an image array must be (H, W) or (H, W, C) with 1 to 4 channels last, got {values.dtype} {values.shape}"
+            + _order(values.shape)
         )
     pixels: Array = values.astype(np.uint8) * 255 if values.dtype == np.bool_ else values
     if pixels.dtype not in (np.uint8, np.uint16) and pixels.dtype.kind != "f":
@@ -201,6 +231,13 @@ def _checked(values: NDArray[Any], *, scaled: bool) -> Array:
     if pixels.dtype.kind == "f":
         _check_floats(pixels, scaled=scaled)
     return pixels
+
+
+def _order(shape: tuple[int, ...]) -> str:
+    """The remedy for the orders that other libraries have."""
+    if len(shape) == 3 and shape[0] in _CHANNELS:
+        return "; with channels first give array.transpose(1, 2, 0)"
+    return "; of a batch of pictures give list(array)" if len(shape) == 4 else ""
 
 
 def _of_array(pixels: Array, max_pixels: int, full_scale: FullScale | None) -> Image.Image:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomalyclip.detecting import detect_all
-from anomalyclip.errors import ConfigError
+from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.geometry import parse_layout
 from anomalyclip.io.full_scale import parse_full_scale
 from anomalyclip.io.reading import Reading
+from anomalyclip.io.sources import held, listed
 from anomalyclip.mutual.passes import FirstPass, compared
 from anomalyclip.settings import settings_of
 from anomalyclip.settings.faces import PYTHON_BATCH
@@ -26,7 +27,7 @@ MEGABYTE = 2**20
 
 def detect_batch(
     model: Detector,
-    sources: Sequence[Any],
+    sources: Iterable[Any],
     *,
     profile: Any = None,
     partners: int | None = None,
@@ -50,9 +51,13 @@ def detect_batch(
         Predictions without p-values. Without a profile 0.1 is the middle of the batch, 0.5 three deviations above.
 
     Raises:
-        InputError: fewer than 5 different pictures. ConfigError: a value out of its range, several views a picture, or
-        an encoder without features to compare. And whatever `detect` raises.
+        InputError: no list, or fewer than 5 different pictures. ConfigError: a value out of its range, several views a
+        picture, or an encoder without features to compare. And whatever `detect` raises.
     """
+    pictures = listed(sources)
+    if pictures is None:
+        raise InputError("detect_batch compares pictures with each other: give a list of them; detect takes one")
+    pictures = [held(one) for one in pictures]
     known = settings_of(PYTHON_BATCH)
     given = {"partners": partners, "mutual_mb": mutual_mb, "aligned": aligned}
     check_keywords(given, known)
@@ -72,8 +77,8 @@ def detect_batch(
         options["threshold"] = profile.image_threshold
     with tempfile.TemporaryDirectory(prefix="anomalyclip-batch-") as folder:
         first = FirstPass(model, Path(folder))
-        for source in sources:  # one by one: a prediction holds its picture and map
+        for source in pictures:  # one by one: a prediction holds its picture and map
             detect_all(first, [source], **options)
         budget = int(chosen["mutual_mb"] * MEGABYTE)
         second = compared(first, partners=int(chosen["partners"]), budget=budget, aligned=aligned)
-        return detect_all(second, sources, **options)
+        return detect_all(second, pictures, **options)
