@@ -22,6 +22,7 @@ import { setUpStrip } from "./strip.js";
 import { change, onChange, setPixelThreshold, setThreshold, state } from "./state.js";
 import { setUpTheme } from "./theme.js";
 import { setUpTiles } from "./tile.js";
+import { write } from "./write.js";
 import { onZoom, setUpZoom, zoomBy } from "./zoom.js";
 
 const $ = (id) => document.getElementById(id);
@@ -36,8 +37,8 @@ function draw() {
   const item = state.selected;
   document.body.toggleAttribute("data-empty", state.items.length === 0);
   if (state.view === "grid" && document.body.dataset.view !== "grid") window.scrollTo(0, 0); // the grid stands where the page begins
-  document.body.dataset.view = state.view;
-  $("view").setAttribute("aria-pressed", String(state.view === "grid"));
+  write(document.body, { "data-view": state.view });
+  write($("view"), { "aria-pressed": String(state.view === "grid") });
   drawList();
   drawProgress();
   if (!item) return;
@@ -139,7 +140,7 @@ async function start() {
   try {
     const { models: [model], live, kept: keeps } = await api.models();
     setUpLive(live);
-    onChange(() => ($("kept").textContent = say(keeps ? "This server keeps profiles and corrections when it ends." : "Profiles and corrections end with this server: save the profile, or start it with --keep DIR.")));
+    onChange(() => write($("kept"), { textContent: say(keeps ? "This server keeps profiles and corrections when it ends." : "Profiles and corrections end with this server: save the profile, or start it with --keep DIR.") }));
     $("model").textContent = model.name.split(/[\\/]/).pop();
     $("model").title = say("{model}, prompts {prompts}", { model: model.name, prompts: model.prompts });
     const { threshold, pixel_threshold: pixel } = model.settings;

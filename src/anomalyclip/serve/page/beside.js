@@ -2,10 +2,12 @@
 import * as api from "./api.js";
 import { say } from "./language.js";
 import { change, onChange, regionsOf, state } from "./state.js";
+import { write } from "./write.js";
 
 const PATCHES = 5; // sides of a patch that a pane shows
 const $ = (id) => document.getElementById(id);
 const pictures = new Map(); // "profile number" -> promise of the good picture
+let painted = []; // what both patches show
 
 export function setUpBeside(report) {
   onChange(() => draw().catch((error) => report(error.message)));
@@ -14,7 +16,7 @@ export function setUpBeside(report) {
 
 /** Show what a region was compared with; what the page finds is matched to what the server told. */
 export function showBeside(item, region) {
-  change({ beside: { item, region, nearest: nearestOf(item, region) } });
+  change({ beside: { item, region } });
 }
 
 /** The region of an item that holds a pixel, the strongest first. */
@@ -32,27 +34,36 @@ function nearestOf(item, region) {
 async function draw() {
   const shown = state.beside;
   const fits = shown !== null && shown.item === state.selected && shown.item.status === "done" && Boolean(shown.item.map);
-  $("beside").hidden = !fits;
+  write($("beside"), { hidden: !fits });
   if (!fits) return;
-  const { item, nearest } = shown;
-  $("beside-panes").hidden = nearest === null;
+  const { item, region } = shown;
+  const nearest = nearestOf(item, region); // of the row as it is now: another memory may have judged since the click
+  write($("beside-panes"), { hidden: nearest === null });
   if (nearest === null) {
-    $("beside-words").textContent = say(state.judge
+    const textContent = say(state.judge
       ? "The server told no good patch for this region: lower the region threshold of the profile, or look again."
       : "Calibrate, or choose a profile with a memory, to see the good patch that a region is compared with.");
-    return;
+    return write($("beside-words"), { textContent });
   }
-  $("beside-words").textContent = say("The nearest good patch lies in {picture}; distance {distance} (0 is the same, 2 the opposite).", {
+  const textContent = say("The nearest good patch lies in {picture}; distance {distance} (0 is the same, 2 the opposite).", {
     picture: nearest.picture, distance: nearest.distance.toFixed(3),
   });
+  write($("beside-words"), { textContent });
+  const shows = [nearest, item.preview];
+  if (shows.every((one, at) => one === painted[at])) return;
+  painted = shows;
   paint($("beside-own"), item.preview, [item.row.width, item.row.height], nearest.patch, "rgb(255 140 60)");
   const good = await goodPicture(item.judge, nearest.number);
-  if (state.beside === shown) paint($("beside-good"), good, nearest.size, nearest.box, "rgb(90 200 160)");
+  if (painted === shows) paint($("beside-good"), good, nearest.size, nearest.box, "rgb(90 200 160)");
 }
 
 function goodPicture(profile, number) {
   const key = `${profile} ${state.judgeMade} ${number}`;
-  if (!pictures.has(key)) pictures.set(key, api.goodPicture(profile, number).then((blob) => createImageBitmap(blob)));
+  if (!pictures.has(key)) {
+    const coming = api.goodPicture(profile, number).then((blob) => createImageBitmap(blob));
+    coming.catch(() => pictures.delete(key)); // asked for again at the next click
+    pictures.set(key, coming);
+  }
   return pictures.get(key);
 }
 

@@ -6,6 +6,7 @@ import { choose, chosenBefore, listProfiles, percent, revisions } from "./profil
 import { paintFaults } from "./prognosis.js";
 import { saveProfile } from "./save.js";
 import { change, onChange, state } from "./state.js";
+import { write } from "./write.js";
 
 const AT_ONCE = 8;
 const $ = (id) => document.getElementById(id);
@@ -33,7 +34,7 @@ export function setUpCalibration(report, given) {
   });
   takeFiles($("profile-drop"), $("profile-choose"), $("profile-file"), (files) => bring(files[0]).catch(failed));
   onChange(() => {
-    if (state.profile === null && $("calibrated").dataset.kind !== "bad") $("calibrated").hidden = true;
+    if (state.profile === null && $("calibrated").dataset.kind !== "bad") write($("calibrated"), { hidden: true });
   });
   return begin(given).catch((error) => report(error.message));
 }

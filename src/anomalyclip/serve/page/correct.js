@@ -4,9 +4,11 @@ import { count, say } from "./language.js";
 import { remember } from "./looking.js";
 import { choose, unlessChanged, who } from "./profiles.js";
 import { save } from "./save.js";
-import { changeOf, onChange, saidOf, state } from "./state.js";
+import { change, changeOf, onChange, saidOf, state } from "./state.js";
+import { remembered } from "./storage.js";
+import { write } from "./write.js";
 
-const NAME = "anomalyclip-by";
+const by = remembered("anomalyclip-by");
 const BUTTONS = { "say-alarm": "false alarm", "say-faulty": "faulty" };
 const $ = (id) => document.getElementById(id);
 let report = null;
@@ -18,10 +20,8 @@ export function setUpCorrecting(told) {
   $("undo").addEventListener("click", undo);
   $("journal-csv").addEventListener("click", () => journal("csv", "text/csv", "corrections.csv"));
   $("journal-coco").addEventListener("click", () => journal("coco", "application/json", "corrections.json"));
-  try {
-    $("by").value = localStorage.getItem(NAME) ?? "";
-    $("by").addEventListener("change", () => localStorage.setItem(NAME, $("by").value));
-  } catch { /* storage is forbidden: it lasts as long as the page */ }
+  $("by").value = by.get() ?? "";
+  $("by").addEventListener("change", () => by.set($("by").value));
   onChange(draw);
 }
 
@@ -57,14 +57,14 @@ function undo() {
 async function run(work) {
   if (busy) return;
   busy = true;
-  draw();
+  change();
   try {
     await work();
   } catch (error) {
     report(error.message);
   } finally {
     busy = false;
-    draw();
+    change();
   }
 }
 
@@ -82,26 +82,25 @@ const chosen = (item) => (state.beside?.item === item ? state.beside.region : nu
 function draw() {
   const item = state.selected;
   const profile = state.profile;
-  $("correct-hint").hidden = profile !== null;
-  $("correct-row").hidden = profile === null;
+  write($("correct-hint"), { hidden: profile !== null });
+  write($("correct-row"), { hidden: profile === null });
   if (profile === null) return;
   const said = item ? saidOf(item) : null;
   for (const [id, what] of Object.entries(BUTTONS)) {
-    $(id).disabled = !ready(item);
-    $(id).setAttribute("aria-pressed", String(said === what));
+    write($(id), { disabled: !ready(item), "aria-pressed": String(said === what) });
   }
   const region = item ? chosen(item) : null;
-  $("correct-region").disabled = region === null;
-  if (region === null) $("correct-part").value = "";
+  write($("correct-region"), { disabled: region === null });
+  if (region === null) write($("correct-part"), { value: "" });
   const { false_alarms: alarms, regions, faulty, numbers } = profile.corrections;
-  $("held").textContent = [
+  const held = [
     count(alarms, "{n} false alarm", "{n} false alarms"), count(regions, "{n} region", "{n} regions"), count(faulty, "{n} faulty", "{n} faulty"),
-  ].join(", ");
-  $("undo").hidden = numbers.length === 0;
-  $("undo").disabled = busy;
-  $("journal").hidden = state.corrections.length === 0;
-  $("changed").textContent = changes();
-  $("changed").hidden = $("changed").textContent === "";
+  ];
+  write($("held"), { textContent: held.join(", ") });
+  write($("undo"), { hidden: numbers.length === 0, disabled: busy });
+  write($("journal"), { hidden: state.corrections.length === 0 });
+  const textContent = changes();
+  write($("changed"), { textContent, hidden: textContent === "" });
 }
 
 /** What the last correction changed, of all pictures that are judged again by now. */

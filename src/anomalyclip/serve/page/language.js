@@ -1,9 +1,11 @@
 // The language of the page. English stands in the files; others lie in `languages/`, one file each, by the English words.
-const KEY = "anomalyclip-language";
+import { remembered } from "./storage.js";
+
+const chosen = remembered("anomalyclip-language");
 const MARKED = ["aria-label", "title", "placeholder", "alt"];
 const english = new WeakMap(); // text node or element -> its words in English
 let table = {};
-let code = "en";
+let written = new Intl.NumberFormat("en"); // made once, for it takes longer than to write a number
 
 /** The words in the chosen language; {name} stands for a value. */
 export const say = (text, values = {}) => (table[text] ?? text).replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
@@ -11,7 +13,7 @@ export const say = (text, values = {}) => (table[text] ?? text).replace(/\{(\w+)
 /** One or many: {n} is the number. */
 export const count = (n, one, many, values = {}) => say(n === 1 ? one : many, { n: number(n), ...values });
 
-export const number = (value, options) => value.toLocaleString(code, options);
+export const number = (value) => written.format(value);
 
 /** Offer the languages that the server has, and speak the one that was chosen, else the browser's. */
 export async function setUpLanguage(select, changed) {
@@ -19,17 +21,17 @@ export async function setUpLanguage(select, changed) {
   select.replaceChildren(new Option("English", "en"), ...others.map(({ code: one, name }) => new Option(name, one)));
   select.addEventListener("change", async () => {
     await speak(select.value);
-    remember(select.value);
+    chosen.set(select.value);
     changed();
   });
-  const wished = [remembered(), ...navigator.languages].map((one) => one?.slice(0, 2)).find((one) => one === "en" || others.some((other) => other.code === one));
+  const wished = [chosen.get(), ...navigator.languages].map((one) => one?.slice(0, 2)).find((one) => one === "en" || others.some((other) => other.code === one));
   select.value = wished ?? "en";
   if (select.value !== "en") await speak(select.value);
 }
 
 async function speak(language) {
   const words = language === "en" ? {} : await fetch(`page/languages/${language}.json`).then((answer) => answer.json());
-  [table, code] = [words, language];
+  [table, written] = [words, new Intl.NumberFormat(language)];
   document.documentElement.lang = language;
   translate(document.documentElement);
 }
@@ -61,20 +63,4 @@ function ofAttribute(element, name) {
     english.set(element, { ...kept, [name]: key });
   }
   element.setAttribute(name, say(key));
-}
-
-function remembered() {
-  try {
-    return localStorage.getItem(KEY);
-  } catch {
-    return null; // storage is forbidden
-  }
-}
-
-function remember(language) {
-  try {
-    localStorage.setItem(KEY, language);
-  } catch {
-    // then it lasts as long as the page
-  }
 }

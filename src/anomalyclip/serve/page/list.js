@@ -57,7 +57,7 @@ function place(all = true) {
     const item = items[number];
     const known = rows.has(item.id);
     if (known && !all) continue;
-    if (!known) rows.set(item.id, spare.pop() ?? makeRow());
+    if (!known) rows.set(item.id, freshRow());
     const row = rows.get(item.id);
     if (known) order ||= row.number !== number;
     else order = true;
@@ -111,6 +111,13 @@ function reveal(number) {
   if (kind() === "strip") list.scrollLeft = Math.min(x, Math.max(list.scrollLeft, x + width - list.clientWidth));
   else list.scrollTop = Math.min(y, Math.max(list.scrollTop, y + height - list.clientHeight));
   place();
+}
+
+/** One that was used before, taken out of the order in which the others stand: they need not move. */
+function freshRow() {
+  const row = spare.pop() ?? makeRow();
+  row.remove();
+  return row;
 }
 
 function makeRow() {

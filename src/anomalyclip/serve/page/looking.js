@@ -5,6 +5,7 @@ import { count, say } from "./language.js";
 import { bytesOf, readMap } from "./map.js";
 import { heatThumb, thumb } from "./picture.js";
 import { change, decisionOf, isCurrent, state } from "./state.js";
+import { write } from "./write.js";
 
 const SIDE = 1024; // longest side of maps and previews in the page
 const AT_ONCE = 3;
@@ -120,11 +121,12 @@ const revoke = (urls) => setTimeout(() => urls.forEach((url) => url && URL.revok
 export function drawProgress() {
   const [all, done] = [state.items.length, finished()];
   const rate = (done - begun.done) / Math.max(1e-3, (performance.now() - begun.at) / 1000);
-  $("progress").hidden = done === all;
-  Object.assign($("bar"), { max: all || 1, value: done });
+  write($("progress"), { hidden: done === all });
+  const again = retriable().length;
+  write($("retry"), { hidden: again === 0 });
+  if (again) write($("retry"), { textContent: count(again, "Retry the one that was not looked at", "Retry {n} that were not looked at") });
+  if (done === all) return;
+  Object.assign($("bar"), { max: all, value: done });
   const left = rate > 0 ? say(", {seconds} s left", { seconds: Math.ceil((all - done) / rate) }) : "";
   $("rate-now").textContent = say("{done} of {all}, {rate} per second", { done, all, rate: rate.toFixed(1) }) + left;
-  const again = retriable().length;
-  $("retry").hidden = again === 0;
-  $("retry").textContent = count(again, "Retry the one that was not looked at", "Retry {n} that were not looked at");
 }

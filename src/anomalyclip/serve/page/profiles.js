@@ -2,6 +2,8 @@
 import * as api from "./api.js";
 import { count, say } from "./language.js";
 import { change, onChange, state, useProfile } from "./state.js";
+import { remembered } from "./storage.js";
+import { write } from "./write.js";
 
 const $ = (id) => document.getElementById(id);
 export const percent = (share) => `${Number((100 * share).toPrecision(2))}%`;
@@ -24,26 +26,17 @@ export async function listProfiles() {
   return profiles;
 }
 
-const CHOSEN = "anomalyclip-profile";
+const chosen = remembered("anomalyclip-profile", "sessionStorage");
 
 /** What decided before this tab was loaded anew: a name, "" for the sliders, null where nothing is known. */
-export function chosenBefore() {
-  try {
-    return sessionStorage.getItem(CHOSEN);
-  } catch {
-    return null; // storage is forbidden
-  }
-}
+export const chosenBefore = () => chosen.get();
 
-function rememberChoice(name) {
-  try {
-    sessionStorage.setItem(CHOSEN, name);
-  } catch { /* then a reload begins anew */ }
-}
-
-/** Decide by a profile from now on; "" is by the sliders. again: only what is known of it is new, thresholds that were moved stay. */
+/**
+ * Decide by a profile from now on; "" is by the sliders. Done once the page shows it: what its memory has not seen waits.
+ * again: only what is known of it is new, thresholds that were moved stay.
+ */
 export async function choose(name, again = false) {
-  rememberChoice(name);
+  chosen.set(name);
   if (name === "") return useProfile(null);
   const summary = (await listProfiles()).find((one) => one.name === name);
   const [file, { entries }] = await Promise.all([api.profile(name), api.corrections(name)]);
@@ -51,7 +44,7 @@ export async function choose(name, again = false) {
   const profile = { ...summary, scores: image.scores, operating, memory: memory?.sha256, pictures: memory?.pictures, setting, selfTest };
   if (again && state.profile?.memory === profile.memory) change({ profile });
   else useProfile(profile);
-  change({ corrections: entries.filter((one) => one.in_force && one.action === "correct") });
+  await change({ corrections: entries.filter((one) => one.in_force && one.action === "correct") });
 }
 
 /** A change that another page or program was quicker with: look at what is there now, and say so. */
@@ -79,10 +72,10 @@ export const who = () => $("by").value.trim() || say("the page");
 
 function showProfile() {
   const profile = state.profile;
-  $("profile").value = profile?.name ?? "";
-  $("save-profile").hidden = profile === null;
-  $("keep-thresholds").hidden = profile === null || !state.moved;
-  $("guarantee").textContent = profile === null ? "" : promise(profile);
+  write($("profile"), { value: profile?.name ?? "" });
+  write($("save-profile"), { hidden: profile === null });
+  write($("keep-thresholds"), { hidden: profile === null || !state.moved });
+  write($("guarantee"), { textContent: profile === null ? "" : promise(profile) });
 }
 
 function promise(profile) {

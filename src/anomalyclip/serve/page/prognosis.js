@@ -5,7 +5,8 @@ import { goodPictures } from "./calibration.js";
 import { nameOf } from "./drop.js";
 import { count, say } from "./language.js";
 import { choose, percent } from "./profiles.js";
-import { onChange, state } from "./state.js";
+import { change, onChange, state } from "./state.js";
+import { write } from "./write.js";
 
 const SENT = 8; // good pictures that faults are painted on
 const MOST_BYTES = 40e6; // of them together
@@ -14,7 +15,9 @@ const KINDS = {
   scratch: "scratch", crack: "crack", hole: "hole", stain: "stain", dent: "dent", contamination: "contamination",
   "missing piece": "missing piece", misplacement: "misplacement", "faint zone": "faint zone", blur: "blur",
 };
-let drawn = "";
+let drawn = []; // what the card was last drawn of
+let listed = []; // of which of it its tables were
+let marks = []; // [span, score] of each cell of the table of faults
 let painting = ""; // name of the profile that faults are painted for
 let failure = "";
 let urls = [];
@@ -23,9 +26,9 @@ export function setUpPrognosis() {
   $("paint").addEventListener("click", () => paintFaults(state.profile.name));
   onChange(() => {
     const { profile, threshold } = state;
-    const key = JSON.stringify([profile?.name, profile?.revision, profile?.made, threshold, painting, failure, goodPictures().length, document.documentElement.lang]);
-    if (key === drawn) return;
-    drawn = key;
+    const shows = [profile, threshold, painting, failure, goodPictures().length, document.documentElement.lang];
+    if (shows.every((one, at) => one === drawn[at])) return;
+    drawn = shows;
     draw(profile);
   });
 }
@@ -35,7 +38,7 @@ export async function paintFaults(name) {
   const files = mine(state.profile);
   if (!files.length || painting) return;
   [painting, failure] = [name, ""];
-  tell();
+  change();
   try {
     await api.selfTest(name, files);
     if (state.profile?.name === name) await choose(name, true);
@@ -43,7 +46,7 @@ export async function paintFaults(name) {
     failure = error.message;
   } finally {
     painting = "";
-    tell();
+    change();
   }
 }
 
@@ -55,10 +58,15 @@ function mine(profile) {
 }
 
 function draw(profile) {
-  $("prognosis").hidden = profile === null;
+  write($("prognosis"), { hidden: profile === null });
   if (profile === null) return;
-  drawFaults(profile.selfTest?.tried ?? []);
-  drawSetting(profile);
+  const lists = [profile, document.documentElement.lang];
+  if (lists.some((one, at) => one !== listed[at])) {
+    listed = lists;
+    drawFaults(profile.selfTest?.tried ?? []);
+    drawSetting(profile);
+  }
+  drawMarks(); // alone while the threshold is moved
   tell();
 }
 
@@ -100,6 +108,7 @@ function drawFaults(tried) {
     Object.assign(cell("th", say("contrast {share}", { share: percent(one) })), { colSpan: sizes.length, scope: "colgroup" })));
   $("faults-sizes").replaceChildren(Object.assign(cell("th", say("fault")), { scope: "col" }), ...columns.map(({ size }) =>
     Object.assign(cell("th", percent(size)), { scope: "col", title: say("share of the picture's shorter side") })));
+  marks = [];
   const kinds = [...new Set(tried.map((one) => one.kind))].sort((a, b) => Object.keys(KINDS).indexOf(a) - Object.keys(KINDS).indexOf(b));
   $("faults-rows").replaceChildren(...kinds.map((kind) => {
     const row = document.createElement("tr");
@@ -111,14 +120,20 @@ function drawFaults(tried) {
 
 function mark(own) {
   if (!own.length) return cell("td", "");
-  const best = own.reduce((a, b) => (b.score > a.score ? b : a));
-  const found = isFound(best);
-  const dot = Object.assign(document.createElement("span"), { textContent: found ? "●" : "○", title: best.score.toFixed(3) });
+  const score = Math.max(...own.map((one) => one.score));
+  const dot = Object.assign(document.createElement("span"), { title: score.toFixed(3) });
   dot.setAttribute("role", "img");
-  dot.setAttribute("aria-label", `${say(found ? "found" : "missed")}, ${best.score.toFixed(3)}`);
+  marks.push([dot, score]);
   const td = cell("td", "");
   td.append(dot);
   return td;
+}
+
+function drawMarks() {
+  for (const [dot, score] of marks) {
+    const found = isFound({ score });
+    write(dot, { textContent: found ? "●" : "○", "aria-label": `${say(found ? "found" : "missed")}, ${score.toFixed(3)}` });
+  }
 }
 
 const cell = (tag, text) => Object.assign(document.createElement(tag), { textContent: text });

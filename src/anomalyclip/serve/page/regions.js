@@ -3,6 +3,7 @@ import { showBeside } from "./beside.js";
 import { number, say } from "./language.js";
 import { words } from "./scale.js";
 import { change, regionsOf, state } from "./state.js";
+import { write } from "./write.js";
 
 const SHOWN = 50;
 const $ = (id) => document.getElementById(id);
@@ -10,8 +11,8 @@ const $ = (id) => document.getElementById(id);
 export function drawRegions(item) {
   const regions = regionsOf(item);
   const more = regions.length > SHOWN ? say(", the strongest {n} are shown", { n: SHOWN }) : "";
-  $("regions-count").textContent = item.status !== "done" ? "" :
-    say("{n} from {threshold} on", { n: regions.length || say("none"), threshold: words(state.pixelThreshold) }) + more;
+  const counted = say("{n} from {threshold} on", { n: regions.length || say("none"), threshold: words(state.pixelThreshold) });
+  write($("regions-count"), { textContent: item.status !== "done" ? "" : counted + more });
   const stamp = `${item.id} ${item.status} ${Boolean(item.map)} ${state.pixelThreshold} ${document.documentElement.lang}`;
   if ($("regions").dataset.stamp === stamp) return; // rebuilding would take the focus away
   $("regions").dataset.stamp = stamp;

@@ -5,6 +5,7 @@ import { drawPanes } from "./picture.js";
 import { positionOf, scoreAt, words } from "./scale.js";
 import { decisionOf, pValueOf, state } from "./state.js";
 import { drawStrip } from "./strip.js";
+import { write } from "./write.js";
 import { reset } from "./zoom.js";
 
 const $ = (id) => document.getElementById(id);
@@ -23,15 +24,13 @@ export function drawSelected(item) {
 function drawVerdict(item) {
   const decision = decisionOf(item);
   const { width, height } = item.row ?? {};
-  $("name").textContent = item.name;
-  $("facts").textContent = item.status === "done" ? say("{width} × {height} pixels", { width, height }) : say(STATES[item.status]);
-  $("score").textContent = item.status === "done" ? words(item.row.score) : "–";
-  $("decision").hidden = decision === null;
-  $("decision").dataset.decision = decision ?? "";
-  $("decision").textContent = decision ? say(decision) : "";
+  write($("name"), { textContent: item.name, title: item.name });
+  write($("facts"), { textContent: item.status === "done" ? say("{width} × {height} pixels", { width, height }) : say(STATES[item.status]) });
+  write($("score"), { textContent: item.status === "done" ? words(item.row.score) : "–" });
+  write($("decision"), { hidden: decision === null, textContent: decision ? say(decision) : "", "data-decision": decision ?? "" });
   const p = pValueOf(item);
-  $("p-box").hidden = p === null;
-  $("p-value").textContent = p?.toFixed(3) ?? "";
+  write($("p-box"), { hidden: p === null });
+  write($("p-value"), { textContent: p?.toFixed(3) ?? "" });
 }
 
 function drawStage(item) {
@@ -39,11 +38,10 @@ function drawStage(item) {
     zoomed = item;
     reset();
   }
-  $("stage").dataset.mode = state.mode;
-  $("opacity-value").textContent = `${Math.round(100 * state.opacity)}%`;
-  $("opacity").disabled = state.mode === "map";
-  $("problem").hidden = item.status !== "failed";
-  $("problem").textContent = item.error ?? "";
+  write($("stage"), { "data-mode": state.mode });
+  write($("opacity-value"), { textContent: `${Math.round(100 * state.opacity)}%` });
+  write($("opacity"), { disabled: state.mode === "map" });
+  write($("problem"), { hidden: item.status !== "failed", textContent: item.error ?? "" });
   if (item.status === "done" && item.map) {
     const shows = [item.map, state.mode, state.opacity, state.pixelThreshold, state.hovered];
     if (shows.some((one, at) => one !== shown[at])) drawPanes(item, $("original"), $("heat"));
@@ -58,8 +56,8 @@ function drawStage(item) {
 function drawSliders() {
   for (const [id, value] of [["threshold", state.threshold], ["pixel-threshold", state.pixelThreshold]]) {
     if (scoreAt($(id).value) !== value) $(id).value = positionOf(value); // not while it is being moved
-    $(id).setAttribute("aria-valuetext", words(value));
-    $(`${id}-value`).textContent = words(value);
+    write($(id), { "aria-valuetext": words(value) });
+    write($(`${id}-value`), { textContent: words(value) });
   }
 }
 
@@ -69,5 +67,5 @@ function drawTally() {
   const told = [say("{n} anomalous", { n: number(counts.anomalous) }), say("{n} normal", { n: number(counts.normal) })];
   if (counts.failed) told.push(say("{n} failed", { n: number(counts.failed) }));
   if (counts.open) told.push(say("{n} to come", { n: number(counts.open) }));
-  $("tally").textContent = told.join(", ");
+  write($("tally"), { textContent: told.join(", ") });
 }

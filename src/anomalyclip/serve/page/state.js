@@ -12,7 +12,7 @@ export const state = {
   moved: false, // thresholds were moved by hand since the profile set them
   judge: "", // name of the profile whose memory judges; it stays while thresholds are moved by hand
   judgeMade: "", // the hash of that memory
-  beside: null, // {item, region, nearest}: a region whose good neighbour is shown
+  beside: null, // {item, region}: a region whose good neighbour is shown
   hovered: null, // a region under the pointer or focus
   sort: "given",
   filter: "", // "", or what FILTERS names
@@ -22,19 +22,31 @@ export const state = {
 };
 
 const views = [];
-let pending = false;
+let pending = null; // a promise while a redraw is to come
+let redraw = () => null;
 
 export const onChange = (view) => views.push(view);
 
+/** Gives a promise that is kept once the views show it: what is told after that is told of what stands on the screen. */
 export function change(values = {}) {
   Object.assign(state, values);
-  if (pending) return;
-  pending = true;
-  requestAnimationFrame(() => {
-    pending = false;
-    for (const view of views) view();
+  pending ??= new Promise((resolve) => {
+    redraw = () => {
+      pending = null;
+      redraw = () => null;
+      try {
+        for (const view of views) view();
+      } finally {
+        resolve();
+      }
+    };
+    const frame = document.hidden ? setTimeout : requestAnimationFrame; // a tab in the background has no frames, but works on
+    frame(() => redraw());
   });
+  return pending;
 }
+
+document.addEventListener("visibilitychange", () => document.hidden && redraw()); // the frame that was waited for will not come
 
 /** Thresholds moved by hand are no profile's any more; what its good pictures scored still tells p-values. */
 export const setThreshold = (value) => change({ threshold: value, moved: true });
@@ -44,7 +56,7 @@ export const setPixelThreshold = (value) => change({ pixelThreshold: value, move
 export function useProfile(profile) {
   if (profile === null) return change({ profile: null, moved: false, judge: "", judgeMade: "", beside: null, corrections: [] });
   const judge = profile.memory ? { judge: profile.name, judgeMade: profile.memory } : { judge: "", judgeMade: "" };
-  change({
+  return change({
     profile,
     ...judge,
     threshold: profile.image_threshold,

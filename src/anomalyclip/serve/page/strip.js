@@ -8,7 +8,8 @@ const [MIDDLE, BOTTOM] = [14, 28];
 
 let width = 400; // of the line in pixels, as it was observed: asking for it while drawing would lay the page out twice
 let frame = ""; // what the axis and the good pictures' ticks were drawn for
-let dots = new Map(); // "pixel decision item" -> circle: one a pixel and decision, for thousands lie on one another
+const shares = new WeakMap(); // row -> position of its score on the line, 0 to 1
+let dots = new Map(); // "place item score" -> circle: one a pixel and decision, for thousands lie on one another
 
 export function setUpStrip(svg) {
   new ResizeObserver(([{ contentRect }]) => {
@@ -20,7 +21,8 @@ export function setUpStrip(svg) {
 
 /** Draw the line: the axis where it is another, dots that came or went, the mark. */
 export function drawStrip(svg) {
-  const at = (score) => INSET + positionOf(score) * (width - 2 * INSET);
+  const along = (share) => INSET + share * (width - 2 * INSET);
+  const at = (score) => along(positionOf(score));
   const scores = state.profile?.scores ?? [];
   const wanted = `${width} ${state.profile?.name} ${state.profile?.revision} ${scores.length}`;
   if (frame !== wanted) {
@@ -31,16 +33,23 @@ export function drawStrip(svg) {
     svg.replaceChildren(line(at(0), at(1), BOTTOM, BOTTOM), ...TICKS.map((score) => label(at(score), score)), ...ticks, mark);
   }
   const mark = svg.lastElementChild;
-  for (const end of ["x1", "x2"]) mark.setAttribute(end, at(state.threshold));
-  drawDots(at, mark);
+  const x = String(at(state.threshold));
+  if (mark.getAttribute("x1") !== x) for (const end of ["x1", "x2"]) mark.setAttribute(end, x);
+  drawDots(along, mark);
+}
+
+/** Position of a row's score, reckoned once: thousands are drawn anew at every step of a slider. */
+function shareOf(row) {
+  if (!shares.has(row)) shares.set(row, positionOf(row.score));
+  return shares.get(row);
 }
 
 function drawDots(at, mark) {
   const taken = new Set();
   const standing = new Map();
   const show = (item, selected) => {
-    const x = at(item.row.score);
-    const place = `${Math.round(x)} ${decisionOf(item)}`;
+    const x = at(shareOf(item.row));
+    const place = 2 * Math.round(x) + (decisionOf(item) === "normal" ? 0 : 1); // a pixel and a decision
     if (taken.has(place) && !selected) return;
     taken.add(place);
     const key = `${selected ? "selected" : ""} ${place} ${item.id} ${item.row.score}`;
@@ -51,7 +60,8 @@ function drawDots(at, mark) {
   if (selected) show(state.selected, true);
   for (const [key, circle] of dots) if (!standing.has(key)) circle.remove();
   for (const [key, circle] of standing) if (!dots.has(key)) mark.before(circle);
-  if (selected) mark.before([...standing.values()].at(-1)); // over all others
+  const top = selected && [...standing.values()].at(-1);
+  if (top && mark.previousSibling !== top) mark.before(top); // over all others
   dots = standing;
 }
 

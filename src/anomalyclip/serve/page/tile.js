@@ -2,6 +2,7 @@
 import * as api from "./api.js";
 import { drawFindings } from "./picture.js";
 import { state } from "./state.js";
+import { write } from "./write.js";
 import { onZoom } from "./zoom.js";
 
 const WAIT = 120; // milliseconds of rest before a part is asked for
@@ -24,7 +25,7 @@ function drawTiles(panes) {
   for (const { canvas, tile, heat } of panes) {
     const seen = needed ? visible(canvas, item.row) : null;
     const part = seen && partOf(seen, 2 * Math.max(canvas.parentElement.clientWidth, canvas.parentElement.clientHeight));
-    tile.hidden = !part;
+    write(tile, { hidden: !part });
     if (part) paint(item, canvas, tile, heat, seen, part);
   }
 }
