@@ -120,6 +120,19 @@ def test_one_or_two_foreign_pictures_are_joined_without_bare_distances() -> None
     assert few_line([[one] for one in cloths(2, 1)], SOURCE, AUTO, 0.0).mixture == AUTO
 
 
+def test_what_is_foreign_to_a_single_picture_is_the_words_to_judge() -> None:
+    known = cloths(1, 1)[0]
+    line = few_line([[known]], SOURCE, AUTO, 0.0)
+    rng = np.random.default_rng(4)
+    near = [woven(rng, known.described[0] * 4) for _ in range(2)]
+    far = [woven(rng, rng.normal(size=16)) for _ in range(2)]
+    for (one, other), words_alone in ((near, False), (far, True)):
+        other = replace(other, whole=one.whole, score=one.score)
+        assert (line.judge(one)[0] == pytest.approx(line.judge(other)[0], abs=1e-9)) == words_alone
+    louder = replace(far[0], score=(1 + far[0].score) / 2)
+    assert line.judge(louder)[0] > line.judge(far[0])[0]
+
+
 def test_the_score_of_few_is_the_weighed_sum_of_logarithms() -> None:
     line: FewLine = few_line([[one] for one in cloths(2, 1)], SOURCE, AUTO, 0.0)
     view = cloths(3, 3)[2]

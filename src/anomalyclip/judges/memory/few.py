@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from anomalyclip.judges.memory.bank import make_bank
-from anomalyclip.judges.memory.foreign import FEWEST_TO_COMPARE, as_trusted, distrusting, foreignness
+from anomalyclip.judges.memory.foreign import FEWEST_TO_COMPARE, as_trusted, distrusting, farther, foreignness, trust
 from anomalyclip.judges.memory.fusion import LOGITS, STATISTICS, WITHIN, parts_of, raw_map
 from anomalyclip.judges.memory.held_out import HeldOut
 from anomalyclip.judges.memory.recipes import AUTO
@@ -26,6 +26,9 @@ SPREADS = (0.2, 0.9, 1.0, 0.2, 0.9, 0.8)
 """Deviations of good pictures in ln(memory), ln(product), words, ln(novelty), ln(novelty_product) and zero_shot, about
 their medians over eight real sets (docs/memory-log.md); only their ratios count."""
 
+_KNOWN_TO_ONE, _FOREIGN_TO_ONE = 1.3, 2.0
+"""How foreign a picture may be to a single good one, before what the words suspect of its distances counts less, and
+from where nothing: another weave has 2 and more, two of one kind seldom 1.3. Bare distances to one never count."""
 _LOGITS = [place for place, number in enumerate(WITHIN) if STATISTICS[number] in LOGITS]
 _TINY = 1e-9
 _STEEP = 0.25
@@ -51,15 +54,23 @@ class FewLine:
         """Score and map (H, W) of one view, both in [0, 1]."""
         source = self.bank.source
         distances, _ = self.bank.distances(view.described, view.grid)
-        parts = parts_of(source, view, distances, mixture=self.mixture)[WITHIN]
+        mixture = self._of(view, distances)
+        parts = parts_of(source, view, distances, mixture=mixture)[WITHIN]
         whole = raw_map(source, view, distances, self.sigma, self.mixture)
         if source.recipe != AUTO:
             return parts[0] / (1 + parts[0]), whole / (1 + whole)
         logarithms = np.log(np.maximum(parts, 0) + _TINY)
-        logarithms[_LOGITS] = parts[_LOGITS]  # already
-        raw = float(logarithms / SPREADS @ self.mixture.weights_within)
+        logarithms[_LOGITS] = parts[_LOGITS]
+        raw = float(logarithms / SPREADS @ mixture.weights_within)
         # distances are at most 2, and so a map at most 2 ** map_memory
         return 1 / (1 + float(np.exp(-_STEEP * raw))), whole / np.float32(2**self.mixture.map_memory)
+
+    def _of(self, view: Seen, distances: NDArray[np.float32]) -> Mixture:
+        """The mixture; against one picture, that of a view as foreign to it as this one."""
+        if self.bank.source.recipe != AUTO or self.bank.pictures[-1] > 0:
+            return self.mixture
+        foreign = farther(distances, view.to_itself(np.arange(len(distances))))
+        return distrusting(self.mixture, 1, trust(foreign, _KNOWN_TO_ONE, _FOREIGN_TO_ONE))
 
 
 def few_line(pictures: Sequence[Sequence[Seen]], source: Source, mixture: Mixture, sigma: float) -> FewLine:
