@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
+from anomalyclip.calibration.selftest import painters
 from anomalyclip.calibration.selftest.chart import Tried, chart_lines, found_share, plan, summary_of
 from anomalyclip.calibration.selftest.painters import KINDS, paint
+from anomalyclip.calibration.selftest.shapes import smooth
 
 
 def _ground(colour: bool) -> np.ndarray:
@@ -38,6 +41,31 @@ def test_more_contrast_changes_more(kind: str) -> None:
         return float(np.mean([np.abs(one.astype(int) - ground).mean() for one in painted]))
 
     assert change(0.5) > change(0.1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("most", "longest"), [(1000, 90), (9000, 50)])
+def test_what_is_painted_small_is_enlarged(kind: str, most: int, longest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(painters, "LARGEST", most)
+    monkeypatch.setattr(painters, "_LONGEST", longest)
+    ground = _ground(True)
+    painted, where = paint(kind, ground, 15, 0.4, np.random.default_rng(2))
+    assert (painted.shape, painted.dtype, where.shape, where.dtype) == (ground.shape, np.uint8, (60, 90), bool)
+    change = np.abs(painted.astype(int) - ground).sum(axis=2)
+    assert change[where].mean() > 3 * change[~where].mean()
+
+
+def test_a_line_longer_than_opencv_turns_is_painted() -> None:
+    ground = np.tile(_ground(True)[:8], (1, 400, 1))
+    assert ground.shape[1] > 32_767
+    assert all(paint(kind, ground, 4, 0.4, np.random.default_rng(0))[0].shape == ground.shape for kind in KINDS)
+
+
+def test_a_wide_blur_is_that_of_the_definition() -> None:
+    values = np.zeros((700, 900), np.float32)
+    values[200:450, 300:700] = 1
+    expected = ndimage.gaussian_filter(values, 150, mode="mirror", truncate=4)
+    np.testing.assert_allclose(smooth(values, 150), expected, atol=0.005)  # of 1; a copy of half the side
 
 
 @pytest.mark.parametrize("kind", ["stain", "contamination", "faint zone"])

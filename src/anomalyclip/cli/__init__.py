@@ -79,27 +79,34 @@ def main(argv: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a file name never makes printing fail
-    with _sigterm_interrupts(sys.argv[1:] if argv is None else argv):
+    with _signals_interrupt(sys.argv[1:] if argv is None else argv):
         code = _run(argv)
     sys.exit(code)
 
 
 @contextmanager
-def _sigterm_interrupts(argv: Sequence[str]) -> Iterator[None]:
-    """SIGTERM is Ctrl-C: what is under way is finished and kept. Verbs without an end have an order of their own."""
+def _signals_interrupt(argv: Sequence[str]) -> Iterator[None]:
+    """SIGTERM is Ctrl-C: what is done is kept, and no decoder is waited for, which may have a minute to go. Verbs
+    without an end have an order of their own."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)  # the second one ends us at once
+        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
+        isolation = sys.modules.get("anomalyclip.io.isolation")  # unless no file was read apart
+        if isolation is not None:
+            isolation.stop_all()
         raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread() or (argv and argv[0] in _ENDLESS):
         yield
         return
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, interrupt)}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell's background jobs ignore it
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _run(argv: Sequence[str] | None) -> int:

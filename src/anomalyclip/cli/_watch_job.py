@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import threading
@@ -185,18 +186,35 @@ class WatchJob:
 
 @contextmanager
 def _stopped_by_signals() -> Iterator[threading.Event]:
-    """An event that Ctrl-C or SIGTERM sets; the second one ends the process as usual."""
-    stop = threading.Event()
+    """An event that Ctrl-C or SIGTERM sets; the second one ends the process as usual.
+
+    Nothing outlasts its grace: a decoder that may have a minute to go is broken off, and then whatever else is under
+    way, as the count of many files' pictures. Their images come again.
+    """
+    stop, overdue, ended = threading.Event(), threading.Event(), threading.Event()
     before: dict[int, Any] = {}
 
     def ask(number: int, frame: FrameType | None) -> None:
+        if overdue.is_set():
+            raise KeyboardInterrupt
         stop.set()
+        threading.Thread(target=break_off, name="anomalyclip-stop", daemon=True).start()
         signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else before[number])
+
+    def break_off() -> None:
+        from anomalyclip.io.isolation import stop_all
+
+        if not ended.wait(_GRACE):
+            stop_all()
+        if not ended.wait(_GRACE):
+            overdue.set()
+            _thread.interrupt_main()
 
     for number in (int(signal.SIGINT), int(signal.SIGTERM)):
         before[number] = signal.signal(number, ask)
     try:
         yield stop
     finally:
+        ended.set()
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -19,7 +19,7 @@ from anomalyclip.data.pictures import pictures_of, with_own_mask
 from anomalyclip.errors import ImageReadError, InputError
 from anomalyclip.io.names import printable
 from anomalyclip.io.reading import Reading
-from anomalyclip.io.turns import Turns
+from anomalyclip.io.turns import Turns, readers
 
 
 @dataclass
@@ -77,7 +77,7 @@ def check_dataset(
     told: dict[str, list[tuple[Path, str]]] = {}  # notes that differ in their figures only, together
     look = partial(_look, reading=reading or Reading())
     pictures = pictures_of(dataset.items, None, reading or Reading())
-    with ThreadPoolExecutor(workers) as pool:
+    with readers(workers) as pool:
         for item, seen in _in_order(pool, look, pictures, workers):
             row = report.classes[item.class_name]
             report.problems += [seen.error] if seen.error else []

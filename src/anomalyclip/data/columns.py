@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL
 
@@ -85,6 +86,7 @@ def is_word_of_lists(text: str) -> bool:
     return word in _COLUMN_OF or word in _LABEL_OF
 
 
+@lru_cache(1 << 12)  # a million rows have few words for their labels
 def label_of(text: str) -> int | None:
     """0 or 1 for a label as people write it; None for anything else.
 
@@ -99,6 +101,7 @@ def label_of(text: str) -> int | None:
         return _LABEL_OF.get(plain(word))
 
 
+@lru_cache(1 << 12)
 def label_of_goodness(text: str) -> int | None:
     """`label_of` in a column that asks whether the image is good: yes and 1 are normal there; a label stays what it is.
 

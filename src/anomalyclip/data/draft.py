@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -14,6 +13,7 @@ from anomalyclip.data.masks import DrawnMask, Mask, MaskFiles, mask_paths
 from anomalyclip.data.pairing import pair
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
+from anomalyclip.io.turns import readers
 
 MissingMasks = Literal["error", "image-only"]
 _SHOWN = 5
@@ -72,7 +72,7 @@ class Draft:
 
     def labels_of(self, masks: Sequence[Mask | None]) -> list[int]:
         """Normal where the mask is black, as in KolektorSDD; anomalous where it marks, is damaged, or is missing."""
-        with ThreadPoolExecutor(2) as pool:
+        with readers(2) as pool:
             return list(pool.map(_label_of, masks))
 
     def problem_files(self, what: str, files: Sequence[Path]) -> None:

@@ -50,6 +50,7 @@ class Places:
         self._known: dict[Path, dict[str, list[str]]] = {}
         self._index: dict[str, list[Path]] | None = None
         self._real: dict[Path, Path] = {}
+        self._found: dict[tuple[str, bool, Path | None], Path | None] = {}
 
     def exact(self, text: str, where: str) -> Path | None:
         """The file of that very path; None where there is none. InputError where it, or a link, leads outside."""
@@ -63,6 +64,12 @@ class Places:
         mask: look for a mask, which may be called like its image. near: the folder of the file that speaks of it,
         looked into first. Raises InputError for a path that leads outside.
         """
+        asked = (text, mask, near)
+        if asked not in self._found:  # lists name a file many times: its masks', its defects', its twins' rows
+            self._found[asked] = self._look(text, where, mask, near)
+        return self._found[asked]
+
+    def _look(self, text: str, where: str, mask: bool, near: Path | None) -> Path | None:
         path = inside(self.root, text, where)
         relative = path.relative_to(self.root)
         for base in (*((near,) if near is not None else ()), *self._bases):
@@ -77,14 +84,18 @@ class Places:
 
     def _kept(self, path: Path, where: str) -> Path:
         """The file, unless a link leads from it or its folder out of the root: a list is no leave to read elsewhere."""
-        folder = self._real.setdefault(path.parent, path.parent.resolve())
-        real = path.resolve() if path.is_symlink() else folder / path.name
-        if not real.is_relative_to(self._real.setdefault(self.root, self.root.resolve())):
+        real = path.resolve() if path.is_symlink() else self._resolved(path.parent) / path.name
+        if not real.is_relative_to(self._resolved(self.root)):
             raise InputError(
                 f"{where}: {printable(path)} is or lies behind a link that leads outside {printable(self.root)}; put "
                 "the file itself there, or open the folder above both"
             )
         return path
+
+    def _resolved(self, folder: Path) -> Path:
+        if folder not in self._real:
+            self._real[folder] = folder.resolve()
+        return self._real[folder]
 
     def images(self) -> list[Path]:
         """All pictures below the root that are no masks by their place."""

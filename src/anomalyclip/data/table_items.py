@@ -51,9 +51,9 @@ def read_table(path: Path, draft: Draft, class_name: str | None = None, table: T
     if by == "label" and is_signed([row[by] for _, row in rows]):
         draft.problems.append(f"{printable(path.name)}: {SIGNED}")
     places = Places(draft.root, path.parent if path.parent.is_relative_to(draft.root) else None)
-    listed = _Listed()
+    listed, shown = _Listed(), printable(path)
     for (line, row), (label, kind) in zip(rows, labels, strict=True):
-        where = f"{printable(path)}, line {line}"
+        where = f"{shown}, line {line}"
         _take(row, where, label, kind, places, draft, listed, class_name or draft.root.name, path)
     images = {one.image for one in listed.used}
     if by == "runs":  # an empty cell says "not of this class" where the same image has marks in another row

@@ -7,17 +7,18 @@ ends its process; so does whoever cancels its `Ticket`. The next picture gets a 
 from __future__ import annotations
 
 import itertools
-import math
 import os
 import platform
 import queue
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from anomalyclip.errors import ImageReadError
+from anomalyclip.io.answers import array_of
 from anomalyclip.io.decoder_process import Child, Died
 from anomalyclip.io.full_scale import FullScale
 from anomalyclip.io.limits import DEFAULT_MAX_PIXELS
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-_SAMPLES = {"bool": 1, "uint8": 1, "uint16": 2, "uint32": 4, "uint64": 8, "float16": 2, "float32": 4, "float64": 8}
 SECONDS = 20.0
 """Of CPU that decoding one picture may take."""
 CLOCK = 80.0
@@ -38,6 +38,10 @@ CLOCK = 80.0
 
 class DecoderDied(ImageReadError):  # noqa: N818 - what happened, not whose fault it was
     """The process that was decoding a picture ended, or had to be ended."""
+
+
+class Ended(ImageReadError):  # noqa: N818 - what happened, not whose fault it was
+    """We are ending, and so was the reading: it says nothing about the file."""
 
 
 class NotQuick(Exception):  # noqa: N818 - neither the file's fault nor ours
@@ -101,6 +105,8 @@ class Decoders:
         self._places: queue.PriorityQueue[tuple[int, int, Child | None]] = queue.PriorityQueue()
         self._latest = itertools.count(0, -1)  # of two that are up the one that worked last: the others may stay idle
         self._closed = False
+        self._stopped, self._working = False, set[Child]()
+        _all.add(self)
         for _ in range(number):
             self._put(None)
 
@@ -166,7 +172,7 @@ class Decoders:
     ) -> NDArray[np.bool_]:
         """As `read_mask`. Raises ImageReadError."""
         options = {"frame": frame, "axis": axis, "max_pixels": max_pixels}
-        return _array(*self._ask("mask", source, "image", None, options), source)
+        return array_of(*self._ask("mask", source, "image", None, options), source)
 
     def levels(
         self,
@@ -178,7 +184,7 @@ class Decoders:
     ) -> MaskLevels:
         """As `read_mask_levels` of a path or `mask_levels_of` content. Raises ImageReadError."""
         answer, data = self._ask("levels", source, name, None, {"frame": frame, "max_pixels": max_pixels})
-        levels = _array(answer, data, name if isinstance(source, bytes) else source)
+        levels = array_of(answer, data, name if isinstance(source, bytes) else source)
         flags = {key: bool(answer[key]) for key in ("lossy", "white_is_zero")}
         return MaskLevels(levels, float(answer["full"]), place=str(answer["place"]), **flags)
 
@@ -206,16 +212,47 @@ class Decoders:
                 if child is not None:
                     child.discard()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopped
+
+    def stop(self) -> None:
+        """End them, whatever they are at; who waits for them, and whoever comes, meets Ended. No lock is taken: a
+        signal's handler may call it, and so may any thread."""
+        self._stopped = True
+        for child in tuple(self._working):
+            child.kill()
+
+    @contextmanager
+    def _at_work(self, child: Child) -> Iterator[None]:
+        """While this process starts or decodes. Raises Ended. One that is left in the middle of an answer is of no
+        use to the next picture."""
+        self._working.add(child)
+        try:
+            if self._stopped:
+                raise Ended("the program is ending")
+            yield
+        except (Died, ImageReadError):
+            raise
+        except BaseException:
+            child.kill()
+            raise
+        finally:
+            self._working.discard(child)
+
     def _give_back(self, child: Child | None) -> None:
         """For the next picture. In place of one that ended another is coming up already: nobody who comes waits for its
         start while one that is up is free."""
-        if child is not None and (self._closed or child.ended):
+        if child is not None and (self._closed or self._stopped or child.ended):
             child.discard()
             child = None
-            if not self._closed:
+            if not (self._closed or self._stopped):
                 with suppress(OSError):
                     child = Child(self._nice)
         self._put(child)
+        if self._closed:  # meanwhile
+            self.close()
 
     def _ask(
         self, ask: str, source: StrPath | bytes, name: str, ticket: Ticket | None, options: dict[str, Any]
@@ -228,10 +265,13 @@ class Decoders:
         try:
             if child is None:
                 child = Child(self._nice)
-            child.wait()  # one that is coming up serves the next, whatever becomes of this one
-            with ticket.held(child):
-                answer, pixels = child.ask(request, data, self._clock)
+            with self._at_work(child):
+                child.wait()  # one that is coming up serves the next, whatever becomes of this one
+                with ticket.held(child):
+                    answer, pixels = child.ask(request, data, self._clock)
         except Died as death:
+            if self._stopped:
+                raise Ended(f"{shown}: the program is ending") from death
             if death.overrun:
                 raise NotQuick from death
             reason = "the request has ended" if ticket.cancelled else death.reason(self._seconds)
@@ -245,12 +285,15 @@ class Decoders:
         return answer, pixels
 
 
-def _array(answer: dict[str, Any], data: bytearray, source: StrPath) -> NDArray[Any]:
-    """Of rows and columns. Raises ImageReadError for what its decoder cannot have meant."""
-    import numpy as np
+_all: weakref.WeakSet[Decoders] = weakref.WeakSet()
 
-    shape, kind = [int(side) for side in answer["shape"]], str(answer["dtype"])
-    size = _SAMPLES.get(kind, 0)
-    if len(shape) != 2 or min(shape) < 1 or math.prod(shape) * size != len(data):
-        raise ImageReadError(f"{printable(source)}: its decoder gave {len(data):,} bytes for {shape} {kind}")
-    return np.frombuffer(data, kind).reshape(shape)
+
+def stop_all() -> None:
+    """`Decoders.stop` of all that there are in this process: it is to end, and waits for no picture."""
+    for decoders in tuple(_all):
+        decoders.stop()
+
+
+def stopped() -> bool:
+    """Whether any of them were."""
+    return any(decoders.stopped for decoders in tuple(_all))

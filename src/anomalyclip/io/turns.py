@@ -7,7 +7,9 @@ read ahead finish in any order, so the same run would refuse these pictures toda
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from typing import ParamSpec, TypeVar
@@ -16,6 +18,16 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _WAIT: ContextVar[Callable[[], object] | None] = ContextVar("wait", default=None)
+
+
+@contextmanager
+def readers(number: int) -> Iterator[ThreadPoolExecutor]:
+    """So many threads that read ahead. At the end, or an interrupt, what has not begun is dropped."""
+    pool = ThreadPoolExecutor(number, thread_name_prefix="anomalyclip-read")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 class Turns:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,7 +19,7 @@ from anomalyclip.features.kept import local_rows
 from anomalyclip.hub.progress import human_size
 from anomalyclip.io.names import printable
 from anomalyclip.io.reading import Reading
-from anomalyclip.io.turns import Turns
+from anomalyclip.io.turns import Turns, readers
 from anomalyclip.training.prepare import Preparation
 from anomalyclip.training.samples import Sample
 
@@ -120,7 +120,7 @@ def ahead(samples: Iterable[Sample], load: Callable[[Sample], R]) -> Iterator[tu
     """Yield each sample with what ``load`` gives, or the error it raised; a few threads work ahead, memory bounded."""
     waiting: deque[tuple[Sample, Future[R]]] = deque()
     turns = Turns()
-    with ThreadPoolExecutor(_READERS) as pool:
+    with readers(_READERS) as pool:
         for sample in samples:
             waiting.append((sample, pool.submit(turns.next(load), sample)))
             if len(waiting) > 2 * _READERS:

@@ -18,6 +18,7 @@ from anomalyclip.detect.journal import Row
 from anomalyclip.detect.pipeline import Finished, detect_stream
 from anomalyclip.detect.result import Result, json_line, to_row
 from anomalyclip.geometry import Areas, Geometry
+from anomalyclip.io.isolation import stopped
 from anomalyclip.io.reading import Reading
 from anomalyclip.watching.arrival import Source
 from anomalyclip.watching.evidence import EvidenceRing
@@ -102,6 +103,8 @@ class Watcher:
         )
         with closing(results):
             for result in results:
+                if result.error is not None and stopped():  # broken off with us: it comes again
+                    break
                 self._settle(result)
                 count += 1
                 if stop.is_set():

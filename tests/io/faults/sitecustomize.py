@@ -13,7 +13,7 @@ _FAULTS = {
     (97, 89): lambda: os.kill(os.getpid(), signal.SIGSEGV),
     (97, 90): lambda: all(True for _ in iter(int, 1)),  # for ever, on the CPU
     (97, 91): lambda: bytearray(1 << 30),
-    (97, 92): lambda: time.sleep(60),
+    (97, 92): lambda: time.sleep(3600),
     (97, 94): lambda: _compute(0.5),
     (97, 95): lambda: sum(range(1 << 50)),  # for ever, without coming back to Python
     (97, 93): lambda: os.write(1, b"chatter\n"),

@@ -6,13 +6,14 @@ of the grey scale), and a generator; it gives the painted picture and where it c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
-from anomalyclip.calibration.selftest.shapes import blob, line, place, walk
+from anomalyclip.calibration.selftest.shapes import blob, line, place, smooth, walk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,11 +23,30 @@ if TYPE_CHECKING:
     Painter = Callable[[Picture, float, float, np.random.Generator], tuple[Picture, NDArray[np.bool_]]]
 
 
+LARGEST = 4_000_000
+"""Pixels of what is painted as it is."""
+_LONGEST = 16_384  # pixels of a side; OpenCV turns nothing longer than 32,767
+
+
 def paint(
     kind: str, picture: Picture, size: float, contrast: float, rng: np.random.Generator
 ) -> tuple[Picture, NDArray[np.bool_]]:
-    """One fault of a kind of :data:`KINDS`: the painted picture, and where it is (bool (H, W), at least one pixel)."""
-    return KINDS[kind](picture, size, contrast, rng)
+    """One fault of a kind of :data:`KINDS`: the painted picture, and where it is (bool (H, W), at least one pixel).
+
+    On a large picture it is painted small, and what it changes is enlarged: painters hold several floating-point
+    copies, a gigabyte each for what a scanner gives.
+    """
+    height, width = picture.shape[:2]
+    shrink = max(math.sqrt(height * width / LARGEST), max(height, width) / _LONGEST)
+    if shrink <= 1:
+        return KINDS[kind](picture, size, contrast, rng)
+    sides = max(1, round(width / shrink)), max(1, round(height / shrink))
+    small = np.asarray(cv2.resize(picture, sides, interpolation=cv2.INTER_AREA), np.uint8)
+    painted, where = KINDS[kind](small, size / shrink, contrast, rng)
+    change = cv2.resize(painted.astype(np.int16) - small, (width, height), interpolation=cv2.INTER_LINEAR)
+    np.clip(np.add(change, picture, out=change), 0, 255, out=change)
+    larger = cv2.resize(where.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    return change.astype(np.uint8), larger.view(np.bool_)
 
 
 def scratch(
@@ -129,8 +149,8 @@ def faint_zone(
 def blur(picture: Picture, size: float, contrast: float, rng: np.random.Generator) -> tuple[Picture, NDArray[np.bool_]]:
     """The ground's structure is smeared: worn, out of focus, or covered by a film."""
     mask = blob(picture.shape[:2], place(picture, rng), 1.4 * size, rng, 0.08)
-    smooth = cv2.GaussianBlur(picture, (0, 0), 1 + 0.25 * size * contrast)
-    return _blended(picture, smooth.astype(np.float32), mask)
+    smeared = smooth(picture, 1 + 0.25 * size * contrast)
+    return _blended(picture, smeared.astype(np.float32), mask)
 
 
 KINDS: dict[str, Painter] = {
