@@ -8,7 +8,7 @@ from typing import Any
 
 from anomalyclip.data.draft import Draft
 from anomalyclip.data.places import Places, inside
-from anomalyclip.data.text import read_text
+from anomalyclip.data.text import read_json
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
 
@@ -17,7 +17,7 @@ def read_meta(path: Path, draft: Draft) -> None:
     """The authors' interchange format: {"test": {class: [{"img_path", "mask_path", "cls_name", ...}]}}."""
     shown = printable(path)
     try:
-        content = json.loads(read_text(path))
+        content = read_json(path)
     except json.JSONDecodeError as error:
         raise InputError(f"{shown}, line {error.lineno}: not valid JSON ({error.msg}); write it anew") from error
     except (RecursionError, ValueError) as error:

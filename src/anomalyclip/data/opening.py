@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from anomalyclip.data.meta_json import read_meta
 from anomalyclip.data.own_layouts import PLAIN
 from anomalyclip.data.pairing import child, folders, pictures
 from anomalyclip.data.table_items import read_table
-from anomalyclip.data.text import read_text
+from anomalyclip.data.text import read_json
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.io.names import printable
 
@@ -127,7 +126,7 @@ def _draft(root: Path, name: str | None, split: str) -> Draft:
 def _is_of_another_tool(meta: Path) -> bool:
     """Whether a meta.json is that of a labelling tool's project, which names classes and no images."""
     try:
-        return is_project(json.loads(read_text(meta)))
+        return is_project(read_json(meta))
     except (ValueError, RecursionError, InputError):  # told by its own reader
         return False
 
@@ -150,7 +149,7 @@ def _from_file(path: Path, name: str | None, split: str, missing_masks: MissingM
 
 def _is_export(path: Path) -> bool:
     try:
-        content = json.loads(read_text(path))
+        content = read_json(path)
     except (ValueError, RecursionError):  # told as a damaged meta.json
         return False
     return any(fits(content) for fits in (is_coco, is_labelme, is_supervisely))

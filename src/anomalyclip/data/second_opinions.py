@@ -20,7 +20,7 @@ def tell_contradictions(
     """Name every further column of labels, normality or kinds that calls images otherwise than column `by` does."""
     shown = dict(zip(table.names, table.header or table.names, strict=True))
     for name in table.names:
-        if name == by or column_of(name.strip("()")) not in ("label", "normal", "kind"):
+        if name == by or not is_opinion(name):
             continue
         said = _opinions(column_of(name.strip("()")), [row[name] for _, row in rows])
         against = [
@@ -34,6 +34,11 @@ def tell_contradictions(
                 f"{printable(shown[by])} (which is used)",
                 against,
             )
+
+
+def is_opinion(name: str) -> bool:
+    """Whether a column, by its name in :attr:`Table.names`, speaks of the label."""
+    return column_of(name.strip("()")) in ("label", "normal", "kind")
 
 
 def _opinions(role: str, cells: Sequence[str]) -> list[int | None]:

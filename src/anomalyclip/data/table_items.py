@@ -15,7 +15,7 @@ from anomalyclip.data.places import Places
 from anomalyclip.data.repeated import Found, Merged, once_each
 from anomalyclip.data.row_labels import SIGNED, is_signed, labels_of_rows
 from anomalyclip.data.run_cells import FORM, marks_nothing, mask_of, without_class
-from anomalyclip.data.second_opinions import tell_contradictions
+from anomalyclip.data.second_opinions import is_opinion, tell_contradictions
 from anomalyclip.data.tables import ROLES, Table, labelling, open_table, with_inferred_columns
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
@@ -46,7 +46,7 @@ def read_table(path: Path, draft: Draft, class_name: str | None = None, table: T
     if "image" not in table.names or by is None or len(set(table.names)) < len(table.names):
         found = printable(", ".join(table.names)) or "none"
         raise InputError(f"{printable(path)}, line 1: {_NEEDED}; found {found}")
-    rows = list(table.rows())
+    rows = list(table.rows(_is_used))  # of columns that nobody reads not even the text is held
     labels = labels_of_rows(printable(path), rows, by)
     if by == "label" and is_signed([row[by] for _, row in rows]):
         draft.problems.append(f"{printable(path.name)}: {SIGNED}")
@@ -81,6 +81,10 @@ def read_table(path: Path, draft: Draft, class_name: str | None = None, table: T
     # Rows of one class may be scattered over the file.
     order = {name: rank for rank, name in enumerate(dict.fromkeys(item.class_name for item in draft.items))}
     draft.items.sort(key=lambda item: order[item.class_name])
+
+
+def _is_used(name: str) -> bool:
+    return name in ROLES or name == "classid" or is_opinion(name)
 
 
 def _take(

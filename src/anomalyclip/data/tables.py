@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -30,6 +30,7 @@ _BOXES = frozenset(_BOX_WORDS.split())
 _CORNERS = 4  # columns that a box has
 _MOST_TITLES = 30  # lines in which a header is looked for
 _MOST_COMMENTS = 100_000  # lines above it
+_MOST_ROWS = 1_000_000  # blank ones, too
 _LONGEST_CELL = 1 << 24  # characters: the runs of a large mask
 
 
@@ -49,8 +50,9 @@ class Table:
     skipped: int
     form: str
 
-    def rows(self) -> Iterator[tuple[int, dict[str, str]]]:
-        """(line number, row by column name). Raises InputError."""
+    def rows(self, wanted: Callable[[str], bool] = bool) -> Iterator[tuple[int, dict[str, str]]]:
+        """(line number, row by column name). wanted: which columns, by name. Raises InputError."""
+        columns = [(number, name) for number, name in enumerate(self.names) if wanted(name)]
         shown = printable(self.path)
         lines = io.StringIO(self.text, newline="")
         for _ in range(self.skipped):
@@ -59,6 +61,10 @@ class Table:
         reader = csv.reader(lines, delimiter=self.delimiter, strict=True, skipinitialspace=self.delimiter == _BLANK)
         try:
             for number, row in enumerate(reader):
+                if number > _MOST_ROWS:
+                    raise InputError(
+                        f"{shown} has more than {_MOST_ROWS:,} rows; write several lists, as one for each class"
+                    )
                 if (number == 0 and self.header) or not any(cell.strip() for cell in row):
                     continue
                 line = reader.line_num + self.skipped
@@ -69,7 +75,7 @@ class Table:
                         f"{shown}, line {line}: {len(row)} fields where the header has {len(self.names)} "
                         f"({printable(', '.join(self.names))}); quote fields that hold the separator"
                     )
-                yield line, dict(zip(self.names, (cell.strip() for cell in row), strict=True))
+                yield line, {name: row[number].strip() for number, name in columns}
         except csv.Error as error:
             line = reader.line_num + self.skipped
             raise InputError(f"{shown}, line {line}: not valid CSV ({error}); write it anew") from error

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import codecs
+import json
 import re
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
 from anomalyclip.io.regular import open_regular
 
 MAX_BYTES = 256 << 20
+MOST_CONTAINERS, MOST_VALUES = 4_000_000, 32_000_000  # of JSON: 2 GB of memory at most
 _MARKS = (  # the longer ones first: UTF-32's begins as UTF-16's does
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -91,6 +94,16 @@ def _legacy(data: bytes, known: Callable[[str], bool]) -> tuple[str, str]:
         names = ", ".join([*_LEGACY.values()][:4])
         raise InputError(f"its text is not UTF-8, and no word in it tells which of {names} or others; save it as UTF-8")
     return best
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds. Raises InputError where it is no text, or of more parts than a list of images has (three
+    bytes become an object of sixty); ValueError and RecursionError as `json.loads` does."""
+    text = read_text(path)
+    for signs, most, what in (("{[", MOST_CONTAINERS, "objects and lists"), (",", MOST_VALUES, "values")):
+        if (found := sum(map(text.count, signs))) > most:
+            raise InputError(f"{printable(path)} holds {found:,} {what}, the limit is {most:,}; write several files")
+    return json.loads(text)
 
 
 def read_text(path: Path) -> str:

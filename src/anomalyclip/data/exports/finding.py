@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,8 @@ from anomalyclip.data.exports.supervisely import is_project, is_supervisely, rea
 from anomalyclip.data.exports.xml import root_of
 from anomalyclip.data.pairing import entries, folded
 from anomalyclip.data.places import Places
-from anomalyclip.data.text import read_text
+from anomalyclip.data.text import read_json
+from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
 
 Reader = Callable[[dict[str, Any], Path, str, Places, Annotations], None]
@@ -114,7 +114,10 @@ def _read_json(
     is called like a picture."""
     shown = printable(path)
     try:
-        content = json.loads(read_text(path))
+        content = read_json(path)
+    except InputError as error:
+        unused.append(f"{_below(path, root)} is not used ({error})")
+        return
     except (ValueError, RecursionError) as error:
         unused.append(f"{_below(path, root)} is not used (not valid JSON: {' '.join(str(error).split())[:80]})")
         return
