@@ -5,12 +5,15 @@ python onnx_standalone.py export part.png heat.png
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from PIL import Image, ImageOps
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # which is read, and events are sent, as it is imported
+import onnxruntime
 
 folder, picture, heat_map = sys.argv[1:4]
 sidecar = json.loads((Path(folder) / "anomalyclip.json").read_text(encoding="utf-8"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from anomalyclip import telemetry
 from anomalyclip.errors import AnomalyClipError
 from anomalyclip.lazy import lazy
 from anomalyclip.version import __version__
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from anomalyclip.prediction import Prediction
 
 __all__ = ["AnomalyClipError", "Detector", "Prediction", "__version__", "from_files", "load"]
+
+telemetry.refuse()  # before anything of ours imports a library that sends
 
 # Looked up on first use: importing the package must stay light (no torch).
 _HOME = {

@@ -29,7 +29,6 @@ def connected(address: str | None = None, **options: Any) -> Iterator[Any]:
     Raises ConfigError where Ray is not installed or the cluster cannot be reached.
     """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # silences a warning about a coming default
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
     try:
         import ray
     except ImportError as error:
