@@ -32,6 +32,14 @@ def test_every_verb_has_help_of_its_own(verb: str, capsys: pytest.CaptureFixture
     assert f"anomalyclip.cli.{verb}" in sys.modules
 
 
+@pytest.mark.parametrize(("asked", "same"), [(["help"], ["--help"]), (["help", "models"], ["models", "--help"])])
+def test_help_is_a_verb_too(asked: list[str], same: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(*same) == 0
+    expected = capsys.readouterr().out
+    assert call(*asked) == 0
+    assert capsys.readouterr().out == expected
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("--version") == 0
     assert capsys.readouterr().out == f"anomalyclip {__version__}\n"
@@ -43,6 +51,10 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["detct"], "detect"),
         (["predict", "photos/"], "Did you mean detect?"),
         (["quantize"], "Did you mean export?"),
+        (["help", "detct"], "Did you mean detect?"),
+        (["--threshold", "0.5", "detect", "x.png"], "Options come after the verb: anomalyclip detect --threshold"),
+        (["--nonsense"], "No such option '--nonsense'"),
+        (["detect", "-"], "standard input is not read: give files"),
         (["detect"], "INPUT"),
         (["detect", "x.png", "--threshold", "1.5"], "error: --threshold 1.5 is out of range"),
         (["detect", "x.png", "--batch-size", "many"], "--batch-size"),

@@ -7,13 +7,15 @@ Exit codes of every verb: 0 done; 1 a result could not be written; 2 the call or
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import signal
 import sys
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 
 import click
@@ -26,6 +28,7 @@ from anomalyclip.extras import explained
 
 _INTERRUPTED = 130
 _ENDLESS = ("watch", "serve")
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def _version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
@@ -128,5 +131,29 @@ def _run(argv: Sequence[str] | None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _INTERRUPTED
     except BrokenPipeError:  # whoever read our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor may flushing at the end fail
+        _forget_output()
         return 1
+    except OSError as error:
+        told = _of_the_machine(error)
+        if told is None:
+            raise
+        _forget_output()
+        report_error(AnomalyClipError(told))
+        return 1
+
+
+def _forget_output() -> None:
+    """Nor may flushing at the end fail."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _of_the_machine(error: OSError) -> str | None:
+    """What no file of the user's can be blamed for; None if it is neither of these."""
+    if error.errno in _FULL and error.filename is None:
+        return f"standard output cannot be written ({error.strerror}); make room there, or send it elsewhere"
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return "the working folder was deleted; change to another one, and try again"
+    return None

@@ -57,7 +57,21 @@ class LazyGroup(click.Group):
         with formatter.section(click.style("Verbs", bold=True)):
             formatter.write_dl(list(VERBS.items()))
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            verb = next((one for one in args if one in VERBS), None)
+            if verb is not None:
+                error.message += f" Options come after the verb: anomalyclip {verb} {error.option_name}"
+            raise
+
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args[0] == "help":  # as git has it
+            if len(args) == 1:
+                click.echo(ctx.get_help())
+                ctx.exit()
+            args = [args[1], "--help"]
         if args[0] not in VERBS:
             near = [MEANT[args[0]]] if args[0] in MEANT else get_close_matches(args[0], VERBS, n=1)
             meant = f" Did you mean {near[0]}?" if near else f" There are {', '.join(VERBS)}."

@@ -20,6 +20,8 @@ from anomalyclip.io.limits import DEFAULT_MAX_PIXELS
 from anomalyclip.io.scanning import Entry, Kind, PassedOver, told_by_name
 from anomalyclip.io.scanning import scan as scan_folder
 
+_MISSING = "no such file or folder"
+_STDIN = f"{_MISSING}, and standard input is not read: give files"
 _SHOWN_PROBLEMS = 5
 _MOST_COUNTED = 100_000  # entries of subfolders that a refusal counts pictures in
 
@@ -178,7 +180,7 @@ def _expand(given: str, scan: _Scan, *, prefixed: bool) -> Iterator[Found]:
         yield Found(file, f"{stem}-{frame:06d}{suffix}", frame=frame)
         return
     if not glob.has_magic(given):
-        yield Found(given, os.path.basename(given), "no such file or folder")
+        yield Found(given, os.path.basename(given), _STDIN if os.path.normpath(given) == "-" else _MISSING)
         return
     matches = sorted(glob.glob(given, recursive=True))
     if not matches:
