@@ -28,6 +28,12 @@ _RESULTS = (
     "xyz depth pointcloud pointclouds point_cloud pcd ir infrared thermal normals"
 )
 _NEITHER = frozenset(map(plain, str.split(_RESULTS)))
+# Pictures that nobody has judged yet are no defects.
+_WAITING = (
+    "unknown unlabeled unlabelled unsorted unclassified unreviewed unchecked undecided unsure todo to_label pending "
+    "unbekannt unsortiert ungeprüft unklar inconnu desconocido desconhecido sconosciuto 未知 未标注 未分類 不明 미분류"
+)
+_UNJUDGED = frozenset(map(plain, str.split(_WAITING)))
 _REST = frozenset({"dev"}) | {one for names in PHASE_FOLDERS.values() for one in names}
 #: Words that mean good pictures only where the other word of the pair lies beside them.
 _PAIRED = {
@@ -79,6 +85,15 @@ def doubtful(name: str) -> bool:
 def is_neither(name: str) -> bool:
     """Whether a folder holds neither pictures nor masks, but what a program or another sensor made of the parts."""
     return plain(name) in _NEITHER
+
+
+def is_unjudged(name: str) -> bool:
+    """Whether a folder says that nobody has told good from bad in it.
+
+    >>> is_unjudged("Unlabelled"), is_unjudged("to label"), is_unjudged("unknown_stain"), is_unjudged("unlabelled_2")
+    (True, True, False, True)
+    """
+    return plain(_DIGITS.sub("", name)) in _UNJUDGED
 
 
 def is_of_a_split(name: str) -> bool:

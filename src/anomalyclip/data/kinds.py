@@ -8,7 +8,7 @@ from pathlib import Path
 from anomalyclip.data.beside import masks_beside
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL
 from anomalyclip.data.draft import Draft
-from anomalyclip.data.folder_names import MASK_FOLDERS, doubtful, good_folders, is_neither
+from anomalyclip.data.folder_names import MASK_FOLDERS, doubtful, good_folders, is_neither, is_unjudged
 from anomalyclip.data.pairing import child, folded, folders, pair, pictures, pictures_below, strays
 
 #: Names of the two halves of a kind's folder where images and masks lie in it, as in BMAD.
@@ -25,9 +25,14 @@ def read_kinds(draft: Draft, folder: Path, masks: Path | None, normal: frozenset
     aside = {name.casefold() for name in MASK_FOLDERS}
     found = [kind for kind in folders(folder) if kind.name.casefold() not in aside]
     kinds = [kind for kind in found if not is_neither(kind.name)]
+    unjudged = [] if draft.published else [kind for kind in kinds if is_unjudged(kind.name)]
+    kinds = [kind for kind in kinds if kind not in unjudged]
     good = good_folders((kind.name for kind in kinds), normal)
     kinds.sort(key=lambda kind: (kind.name not in good, kind.name))
-    draft.problem_files("folders of results or other sensors (not used)", [one for one in found if one not in kinds])
+    draft.problem_files(
+        "folders of results or other sensors (not used)", [one for one in found if is_neither(one.name)]
+    )
+    draft.problem_files("folders of pictures that nobody has judged, by their name (not used)", unjudged)
     doubts = [kind for kind in kinds if kind.name not in good and doubtful(kind.name) and not draft.published]
     draft.problem_files("folders that count as a defect though their name has a word for good", doubts)
     together = pictures(masks) if masks else []

@@ -158,6 +158,8 @@ def with_inferred_columns(table: Table, places: Places) -> Table:
     free = [name for name in names if name not in ROLES and not is_of_a_model(name)]
     if "image" not in names:
         files = [name for name in free if rows and all(_is_file(row[name], places) for row in rows)]
+        if len(files) > 1:  # labels 0 and 1 beside 0.png and 1.png
+            files = [name for name in files if all(Path(row[name].strip()).suffix for row in rows)]
         if len(files) == 1:
             names[names.index(files[0])] = "image"
     boxes = {name for name in free if plain(name) in _BOXES}
