@@ -134,11 +134,10 @@ def _run(argv: Sequence[str] | None) -> int:
         _forget_output()
         return 1
     except OSError as error:
-        told = _of_the_machine(error)
-        if told is None:
+        if (words := _of_the_machine(error)) is None:
             raise
         _forget_output()
-        report_error(AnomalyClipError(told))
+        report_error(AnomalyClipError(words))
         return 1
 
 

@@ -62,9 +62,10 @@ class LazyGroup(click.Group):
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             verb = next((one for one in args if one in VERBS), None)
-            if verb is not None:
-                error.message += f" Options come after the verb: anomalyclip {verb} {error.option_name}"
-            raise
+            if verb is None:
+                raise
+            after = f"Options come after the verb: anomalyclip {verb} {error.option_name}"
+            raise click.UsageError(f"{error.message} {after}", error.ctx) from error
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args[0] == "help":  # as git has it
