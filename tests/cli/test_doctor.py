@@ -28,6 +28,8 @@ def test_a_bundle_tells_nothing_private(
     secret.mkdir(parents=True)
     monkeypatch.setenv("ANOMALYCLIP_HOME", str(secret))
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
+    for name in ("API_KEY", "MQTT_PASSWORD", "WEBHOOK_TOKEN", "MIRROR"):
+        monkeypatch.setenv(f"ANOMALYCLIP_{name}", "hunter2")
     bundle = tmp_path / "bundle.json"
     assert doctor("--bundle", bundle, "--json") == 0
     full = json.loads(capsys.readouterr().out)
@@ -37,6 +39,8 @@ def test_a_bundle_tells_nothing_private(
     assert told.keys() == full.keys()
     assert told["cache"]["folder"] == "<path>"
     assert told["packages"] == full["packages"]
+    assert "hunter2" not in json.dumps(full)
+    assert full["environment"]["ANOMALYCLIP_API_KEY"] == "set (not shown)"
     for private in ("acme-secret", "hunter2", str(tmp_path), sys.prefix, str(Path.home()) + "/"):
         assert private not in text
     assert socket.gethostname() not in text
@@ -49,6 +53,10 @@ def test_a_bundle_tells_nothing_private(
         ("no file /srv/customer/line 3", "no file <path> 3"),
         (r"C:\Users\anna\parts", "<path>"),
         (r"\\fileserver\share", "<path>"),
+        ("/srv/customer/line 3", "<path>"),
+        ("no file /customer", "no file <path>"),
+        ("~/customer/line: no such file", "<path>: no such file"),
+        ("http://ann:word@proxy.example.org/ answers 407", "http://<login>@proxy.example.org/ answers 407"),
         ("and/or 1/2 https://example.org/a/b", "and/or 1/2 https://example.org/a/b"),
         ("AVX-512 (F, BW)", "AVX-512 (F, BW)"),
     ],

@@ -74,6 +74,7 @@ def test_runs_of_one_model_on_other_data_are_one_method(evaluated):
             paths.append(made)
     found = compare(read_methods(paths), resamples=50)
     assert [len(one.runs) for one in found.methods] == [5, 5, 5]
+    assert found.methods[1].told.endswith("; with y1, y2, y3, y4")
     test = found.tables["image_auroc"].test
     assert test is not None
     assert test.p < 0.05

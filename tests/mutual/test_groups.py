@@ -50,8 +50,9 @@ def test_the_page_has_a_card_a_group_and_escapes_names(tmp_path: Path) -> None:
         row = dict.fromkeys(COLUMNS) | {"path": path, "score": 0.5 + number / 10}
         rows.append(json_line(row | {"notes": [] if group is None else ["a remark", note_of(group)]}))
     (tmp_path / "results.jsonl").write_bytes(b"".join(rows))
-    page = write_groups(tmp_path, lambda row: row["path"].encode()).read_text("utf-8")
+    page = write_groups(tmp_path, lambda row: row["path"].encode(), 0.5).read_text("utf-8")
     assert "3 odd pictures in 1 group" in page
+    assert "Odd is what scores 0.5 or more in this batch; --threshold sets another bar." in page
     assert page.index("Group 1: 2 pictures") < page.index("Alone: 1 picture<")
     assert "<b>.png" not in page
     assert "d.png" not in page

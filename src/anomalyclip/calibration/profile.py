@@ -25,10 +25,12 @@ from anomalyclip.calibration.profile_parts import (
 )
 from anomalyclip.calibration.provenance import provenance_of
 from anomalyclip.calibration.recipe import Recipe
+from anomalyclip.calibration.remedy import remedy
 from anomalyclip.calibration.writing import write_profiles
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.io.reading import Reading
 from anomalyclip.prediction import Decision
+from anomalyclip.settings.faces import DETECT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -194,14 +196,12 @@ class Profile(Part):
 
         return model.with_judge(LineJudge(model.judge, self.opened().line))
 
-    def judging(self, model: Detector, geometry: Geometry | None = None, areas: Areas | None = None) -> Detector:
+    def judging(
+        self, model: Detector, geometry: Geometry | None = None, areas: Areas | None = None, face: str = DETECT
+    ) -> Detector:
         """:meth:`judged`, after :meth:`check_model` with the layout of images."""
-        self.check_model(provenance_of(model, geometry, areas))
+        self.check_model(provenance_of(model, geometry, areas), face)
         return self.judged(model)
-
-    def _model(self) -> str:
-        names = (("--model", "model"), ("--prompts", "prompts"))
-        return " ".join(f"{option} {self.provenance[key]}" for option, key in names if self.provenance.get(key))
 
     def threshold_at(self, rate: float) -> float:
         """The conformal image threshold for another false-positive rate; raises ConfigError if n is too small."""
@@ -213,16 +213,20 @@ class Profile(Part):
 
         return rate_interval(self.count, self.image.rate)
 
-    def check_model(self, provenance: Mapping[str, Any]) -> None:
-        """Raises ConfigError that names every difference where `provenance` is not of the model calibrated with."""
+    def check_model(self, provenance: Mapping[str, Any], face: str = DETECT) -> None:
+        """Raises ConfigError that names every difference where `provenance` is not of the model calibrated with.
+
+        face: where the profile is to be used, for the remedy (see `anomalyclip.settings.faces`).
+        """
         then, now = (dict(_flat(_scoring(given))) for given in (self.provenance, provenance))
         different = [key for key in {**then, **now} if key not in _BROUGHT and then.get(key) != now.get(key)]
         if different:
             listed = "; ".join(f"{key} {_show(then.get(key))} then, {_show(now.get(key))} now" for key in different)
             raise ConfigError(
                 f"the profile {self.name!r} was calibrated with another model or other settings, so its thresholds "
-                f"mean nothing here: {listed}. Use what it was made with ({self._model()}), or make it anew with this "
-                "model from the same pictures: `anomalyclip calibrate --again` and the profile's file"
+                f"mean nothing here: {listed}. {remedy(self.provenance, then, different, face)}, or make it anew with "
+                "this model and these settings from the same pictures: `anomalyclip calibrate --again` and the "
+                "profile's file"
             )
 
     @cached_property

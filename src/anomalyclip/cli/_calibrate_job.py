@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,6 +125,12 @@ class CalibrateJob:
         reading = reading_of(self.given)
         with progress_bar(shown=not self.given.quiet) as bar:
             task = bar.add_task("calibrate", total=total)
+
+            seen = itertools.count(1)
+
+            def step() -> None:  # they are gone through several times: remembered, judged, with painted faults
+                bar.update(task, completed=(next(seen) - 1) % max(1, total) + 1)
+
             maker = Maker(
                 model,
                 self.geometry,
@@ -138,10 +145,8 @@ class CalibrateJob:
                 split=self.given.split,
                 self_test=self.given.self_test,
                 reading=reading,
-                measure=lambda judged, items, known: self._measure(
-                    judged, items, known, reading, lambda: bar.update(task, advance=1)
-                ),
-                advance=lambda: bar.update(task, advance=1),
+                measure=lambda judged, items, known: self._measure(judged, items, known, reading, step),
+                advance=step,
             )
             made = maker.make(self._items(), self._anomalies(), wish)
         _tell_skipped(made.skipped)

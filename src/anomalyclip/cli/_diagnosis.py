@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from anomalyclip.hub.cache import usual_home
 from anomalyclip.version import __version__
 
 #: Extras that a user chooses among -> what they are for.
@@ -39,7 +40,8 @@ EXTRAS = {
 }
 _CORE = ("onnxruntime", "numpy", "pillow", "opencv-python-headless", "safetensors", "click", "rich", "pydantic")
 _OWN = "anomalyclip"
-_TOLD_VARIABLES = re.compile(r"(ANOMALYCLIP|OMP|MKL|OPENBLAS|CUDA|KMP)_[A-Z_]+")
+_TOLD_VARIABLES = re.compile(r"(OMP|MKL|OPENBLAS|CUDA|KMP)_[A-Z_]+|ANOMALYCLIP_(HOME|OFFLINE|KERNELS)")
+_NAMED_VARIABLES = re.compile(r"ANOMALYCLIP_[A-Z_]+")  # keys, passwords and addresses: that they are set, and no more
 _SIDE = 320  # pixels of the picture that is tried
 
 Facts = dict[str, Any]
@@ -53,7 +55,7 @@ def diagnose() -> Facts:
         "packages": _told(_packages),
         "runtimes": _told(_runtimes),
         "cache": _told(_cache),
-        "environment": {name: value for name, value in os.environ.items() if _TOLD_VARIABLES.fullmatch(name)},
+        "environment": _environment(),
         "check": _told(_check),
         "missing": _told(missing_extras),
     }
@@ -64,6 +66,12 @@ def _told(find: Callable[[], Any]) -> Any:
         return find()
     except Exception as error:  # whatever is broken here is what the user wants to know
         return f"failed: {type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _environment() -> Facts:
+    """Variables that change what happens here; what may be a secret is told to be set."""
+    named = {name: "set (not shown)" for name in os.environ if _NAMED_VARIABLES.fullmatch(name)}
+    return named | {name: value for name, value in os.environ.items() if _TOLD_VARIABLES.fullmatch(name)}
 
 
 def _machine() -> Facts:
@@ -230,15 +238,18 @@ def scrubbed(value: Any) -> Any:
 
 
 def _scrub(text: str) -> str:
-    for place, word in ((sys.prefix, "<python>"), (str(Path.home()), "~")):
-        if len(place) > 1:
-            text = text.replace(place, word)
-    # What is left of absolute paths: POSIX, Windows, and network shares.
+    if text == str(usual_home()):
+        return "<the usual place>"
+    if PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute():
+        return "<path>"  # all of it: folders may have blanks in their names
+    text = text.replace(sys.prefix, "<python>")
+    # Paths within sentences: POSIX, Windows, and network shares; then who logs in at an address.
     text = re.sub(
-        r"(?<![\w.:/~>])(?:/[^\s/'\",;:()]+){2,}/?|(?<![A-Za-z])[A-Za-z]:[\\/][^\s'\",;]+|\\\\[^\s'\",;]+",
+        r"(?<![\w.:/>])~?(?:/[^\s/'\",;:()]+)+/?|(?<![A-Za-z])[A-Za-z]:[\\/][^\s'\",;]+|\\\\[^\s'\",;]+",
         "<path>",
         text,
     )
+    text = re.sub(r"//[^\s/@]+@", "//<login>@", text)
     for name, word in ((_user(), "<user>"), (socket.gethostname(), "<host>")):
         if len(name) > 2:
             text = re.sub(rf"\b{re.escape(name)}\b", word, text)

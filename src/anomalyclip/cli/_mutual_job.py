@@ -81,9 +81,11 @@ class MutualJob(DetectJob):
             self._groups = self._grouped(judged)
             super()._stream(judged, folder, printer, provenance, total)
             if folder is not None and self._groups is not None:
-                page = write_groups(folder.path, folder.key_of)
+                page = write_groups(folder.path, folder.key_of, self._odd_from())
                 if self._groups and not self.given.quiet:
                     note(f"What is odd, in groups: {printable(page)}")
+                elif not self.given.quiet:
+                    note(f"No groups: nothing scores {self._odd_from():.3g} or more; a lower --threshold finds more.")
             shutil.rmtree(kept, ignore_errors=True)
 
     def _grouped(self, judged: SecondPass) -> Mapping[str, int] | None:
@@ -92,7 +94,12 @@ class MutualJob(DetectJob):
 
         if self.given.groups is False or self.given.output is None or not present("sklearn"):
             return None
-        return odd_groups(judged.verdicts, self.decisions.threshold)
+        return odd_groups(judged.verdicts, self._odd_from())
+
+    def _odd_from(self) -> float:
+        from anomalyclip.mutual.groups import ODD
+
+        return ODD if self.decisions.threshold is None else self.decisions.threshold
 
     def _judged(self, result: Result, monitor: DriftMonitor | None) -> Result:
         """With the group of what is odd among its notes."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from anomalyclip.cli._watch_lines import trouble
+from anomalyclip.settings.faces import WATCH
 
 if TYPE_CHECKING:
     from anomalyclip.calibration import Profile
@@ -62,7 +63,7 @@ class Asked:
         from anomalyclip.watching.learning import Learner, check_learns, learning
 
         check_learns(profile)
-        profile.check_model(provenance_of(self.model, self.geometry, self.areas))
+        profile.check_model(provenance_of(self.model, self.geometry, self.areas), WATCH)
         model, judge = learning(self.model, profile)
         decisions = replace(
             self.decisions, threshold=profile.image_threshold, pixel_threshold=profile.pixel_threshold, profile=profile

@@ -11,12 +11,16 @@ import click
 
 from anomalyclip.cli._console import note
 from anomalyclip.cli._declared import Given, verb
+from anomalyclip.cli._table import shortened
 from anomalyclip.errors import ConfigError
 from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
     from anomalyclip.comparison import Comparison
     from anomalyclip.comparison.tables import Cell
+
+_NAME = 17
+"""Columns of a name: those of a mean with its interval."""
 
 
 @verb("compare")
@@ -71,15 +75,27 @@ def _show(found: Comparison) -> None:
     from anomalyclip.comparison.tables import difference_rows, footnotes, mean_rows, wins_rows
 
     console = Console(markup=False, emoji=False, highlight=False, width=None if sys.stdout.isatty() else 140)
-    names = [one.name for one in found.methods]
+    names = [shortened(one.name, _NAME) for one in found.methods]
+    for name, one in zip(names, found.methods, strict=True):
+        console.print(f"{name}: {printable(one.told)}", soft_wrap=True)
+    console.print()
     console.print(_table(["mean", *names], mean_rows(found)))
     if rows := difference_rows(found):
         console.print()
-        console.print(_table([f"to {names[0]}", "metric", "points"], [[(c, False) for c in row] for row in rows]))
+        console.print(_table([f"to {names[0]}", "metric", "points"], _once(rows)))
     console.print()
     console.print(_table(["sets won (mean rank)", *names], wins_rows(found)))
     for line in footnotes(found):
         note(line)
+
+
+def _once(rows: Sequence[Sequence[str]]) -> list[list[Cell]]:
+    """Rows that name a method where it begins, and not again."""
+    before = ["", *(row[0] for row in rows)]
+    return [
+        [("" if name == last else shortened(name, _NAME), False), *((cell, False) for cell in rest)]
+        for (name, *rest), last in zip(rows, before, strict=False)
+    ]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from anomalyclip.cli._console import note
 from anomalyclip.cli._declared import Given, verb
+from anomalyclip.settings.faces import EXPORT
 
 if TYPE_CHECKING:
     from anomalyclip.calibration import Profile
@@ -41,7 +42,7 @@ def app(given: Given) -> None:
     if given.features is not None:
         options = replace(options, gives=options.gives | with_features(loaded, given.features))
     if profile is not None:
-        profile.judging(loaded)  # refused before anything is written, if it is of another model
+        profile.judging(loaded, face=EXPORT)  # refused before anything is written, if it is of another model
     artefact = export_model(loaded, given.output, options, overwrite=given.overwrite, tell=_teller(given.quiet))
     if not given.quiet:
         _report(artefact, given.output)

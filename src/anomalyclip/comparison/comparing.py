@@ -96,8 +96,7 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         methods = [
-            {"name": one.name, "runs": [str(run.path) for run in one.runs], "told": one.runs[0].told}
-            for one in self.methods
+            {"name": one.name, "runs": [str(run.path) for run in one.runs], "told": one.told} for one in self.methods
         ]
         return {
             "format": FORMAT,

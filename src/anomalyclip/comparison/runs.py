@@ -76,10 +76,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Method:
-    """What is compared: a run, or several of one model on different data."""
+    """A run, or several of one model on different data. told: model, prompts, and what sets it apart from others."""
 
     name: str
     runs: tuple[Run, ...]
+    told: str = ""
 
     @property
     def sets(self) -> dict[SetName, RunSet]:
@@ -107,7 +108,11 @@ def read_methods(paths: Sequence[Path], labels: Dataset | None = None) -> list[M
         what = "one run" if len(paths) == 1 else "runs of one model on different data"
         raise ConfigError(f"compare was given {what}: it takes two methods or more, a RUN_DIR each")
     names = _names([runs[0].path for runs in joined])
-    return [Method(name, tuple(runs)) for name, runs in zip(names, joined, strict=True)]
+    apart = _apart([runs[0].model for runs in joined])
+    return [
+        Method(name, tuple(runs), _told(runs, settings))
+        for name, runs, settings in zip(names, joined, apart, strict=True)
+    ]
 
 
 def read_run(path: Path, labels: Dataset | None = None) -> Run:
@@ -214,6 +219,19 @@ def _table(path: Path) -> list[dict[str, str]]:
 def _words(model: Mapping[str, Any]) -> str:
     side = model.get("settings", {}).get("image_size")
     return f"{model.get('model')}, prompts {model.get('prompts')}" + (f", {side} px" if side else "")
+
+
+def _apart(models: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Of each model, the settings that not all have: "sigma 4.0"."""
+    settings = [model.get("settings") or {} for model in models]
+    keys = [key for one in settings for key in one if key != "image_size"]
+    differing = [key for key in dict.fromkeys(keys) if any(one.get(key) != settings[0].get(key) for one in settings)]
+    return [[f"{key} {one[key]}" if key in one else f"no {key}" for key in differing] for one in settings]
+
+
+def _told(runs: Sequence[Run], settings: Sequence[str]) -> str:
+    more = [f"with {', '.join(printable(run.path.name) for run in runs[1:])}"] if len(runs) > 1 else []
+    return "; ".join([runs[0].told, *settings, *more])
 
 
 def _same_method(one: Run, other: Run) -> bool:

@@ -112,7 +112,7 @@ def footnotes(found: Comparison) -> list[str]:
 def as_markdown(found: Comparison) -> str:
     """Tables of means, differences, wins, every set, and of images."""
     names = [one.name for one in found.methods]
-    parts = [f"Comparison of {', '.join(names)}.\n", *(f"- {one.name}: {one.runs[0].told}" for one in found.methods)]
+    parts = [f"Comparison of {', '.join(names)}.\n", *(f"- {one.name}: {one.told}" for one in found.methods)]
     parts += ["\n## Means\n", _markdown(["metric", *names], mean_rows(found))]
     if rows := difference_rows(found):
         plain = [[(cell, False) for cell in row] for row in rows]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from html import escape
@@ -30,14 +31,17 @@ def note_of(number: int) -> str:
     return f"odd, of group {number}" if number else "odd, like no other"
 
 
-def write_groups(path: Path, key_of: Callable[[Row], bytes | None]) -> Path:
+def write_groups(path: Path, key_of: Callable[[Row], bytes | None], line: float) -> Path:
     """Write both files into an output folder from the notes of its rows; returns the page's path.
 
-    key_of: the key of a row, see `OutputFolder.key_of`. Examples are the highest scores, with the thumbnails that the
-    report has of them. Raises OutputError.
+    key_of: the key of a row, see `OutputFolder.key_of`. line: the score from which pictures counted as odd. Examples
+    are the highest scores, with the thumbnails that the report has of them. Raises OutputError.
     """
     members: dict[int, list[_Member]] = {}
+    highest: float | None = None
     for _, row in read_rows(path / folder.RESULTS):
+        if row["score"] is not None:
+            highest = max(row["score"], highest or 0.0)
         number = _group_of(row)
         if number is not None and row["score"] is not None:
             members.setdefault(number, []).append(_Member(row["path"], row["score"], key_of(row)))
@@ -51,7 +55,7 @@ def write_groups(path: Path, key_of: Callable[[Row], bytes | None]) -> Path:
     heats = {key: card.get("heat") for _, card in read_rows(path / folder.CARDS) if (key := card_key(card)) in shown}
     target = path / folder.GROUPS_PAGE
     with atomic_write(target) as aside, aside.open("w", encoding="utf-8", errors="backslashreplace") as page:
-        page.write(_head(ordered))
+        page.write(_head(ordered, bar_of(line, highest)))
         known = [number for number in ordered if number]
         for number in [*known, *([0] if 0 in ordered else [])]:
             page.write(_card(number, ordered[number], heats))
@@ -73,7 +77,20 @@ def _group_of(row: Row) -> int | None:
     return None
 
 
-def _head(ordered: Mapping[int, list[Any]]) -> str:
+def bar_of(line: float, highest: float | None) -> str:
+    """From which score on a picture is odd, and what moves that line; highest: the batch's highest score.
+
+    >>> bar_of(0.5, 0.31)
+    'Odd is what scores 0.5 or more in this batch; the highest score is 0.31. --threshold 0.3 lowers the bar.'
+    """
+    told = f"Odd is what scores {line:.3g} or more in this batch"
+    if highest is not None and highest < line:
+        lower = math.floor(10 * highest) / 10 or round(highest, 3)
+        return f"{told}; the highest score is {highest:.2g}. --threshold {lower:g} lowers the bar."
+    return f"{told}; --threshold sets another bar."
+
+
+def _head(ordered: Mapping[int, list[Any]], bar: str) -> str:
     kinds, odd = sum(1 for number in ordered if number), sum(len(each) for each in ordered.values())
     title = f"{odd:,} odd picture{'s' * (odd != 1)} in {kinds:,} group{'s' * (kinds != 1)}"
     style = files("anomalyclip.detect").joinpath("report.css").read_text(encoding="utf-8")
@@ -93,7 +110,8 @@ def _head(ordered: Mapping[int, list[Any]]) -> str:
 </head>
 <body>
 <header><h1>{title}</h1>
-<p>Grouped by what their hottest patches look like. A group is a guess at a kind of fault, not a diagnosis.</p></header>
+<p>Grouped by what their hottest patches look like. A group is a guess at a kind of fault, not a diagnosis.</p>
+<p>{bar}</p></header>
 <main>
 """
 

@@ -35,6 +35,11 @@ def home() -> Path:
     chosen = os.environ.get(HOME_VARIABLE, "").strip()
     if chosen:
         return Path(chosen).expanduser().absolute()
+    return usual_home()
+
+
+def usual_home() -> Path:
+    """Where the cache folder is unless told otherwise."""
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("anomalyclip", appauthor=False))

@@ -15,6 +15,7 @@ from anomalyclip.serve.corrections import Desk
 from anomalyclip.serve.keeping import Keeper, fingerprint
 from anomalyclip.serve.made import Aim, Made, Taken
 from anomalyclip.serve.refusals import Refused
+from anomalyclip.settings.faces import SERVE
 
 
 class Profiles:
@@ -35,7 +36,7 @@ class Profiles:
     ) -> None:
         kept = [] if keeper is None else list(keeper.load(given))
         for profile in (*given, *(one.profile for one in kept)):
-            profile.check_model(provenance)
+            profile.check_model(provenance, SERVE)
         self._given = {profile.name: profile for profile in given}
         self._provenance, self._most, self._room, self._keeper = provenance, most, room, keeper
         self._made = {
@@ -146,7 +147,7 @@ class Profiles:
             self.refuse_given(profile.name)
             self.refuse_more(profile.name)
             try:
-                profile.check_model(self._provenance)
+                profile.check_model(self._provenance, SERVE)
             except AnomalyClipError as error:
                 raise Refused("invalid", str(error)) from error
         before = [self._now(profile.name) for profile in profiles]

@@ -39,6 +39,7 @@ from anomalyclip.serve.schemas import (
 from anomalyclip.serve.service import Service
 from anomalyclip.serve.uploads import uploads_of
 from anomalyclip.serve.work import Deciding, Wishes, answer_bytes
+from anomalyclip.settings.faces import REST
 
 T = TypeVar("T")
 _AS_TEXT = 5  # bytes of an answer for each of a memory: base64, JSON, what goes out
@@ -265,7 +266,7 @@ def _deciding(service: Service, options: DetectOptions) -> Deciding:
         if not deciding.plain:
             service.model.check(deciding.geometry)
             if profile is not None:
-                profile.check_model(provenance_of(service.model, deciding.geometry, deciding.areas, reading))
+                profile.check_model(provenance_of(service.model, deciding.geometry, deciding.areas, reading), REST)
     except AnomalyClipError as error:
         raise Refused("invalid", str(error)) from None
     return deciding
