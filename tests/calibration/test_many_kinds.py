@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from anomalyclip.calibration import mixing
 from anomalyclip.calibration.gathering import Good
 from anomalyclip.calibration.lining import Learned, learn
-from anomalyclip.calibration.mixing import AUTO, MANY_KINDS, OF_MANY_KINDS
+from anomalyclip.calibration.mixing import AUTO, OF_MANY_KINDS, conductance, mixture_for, votes_among
+from anomalyclip.calibration.remembering import _about
 from anomalyclip.geometry import Geometry, plan_views
 from anomalyclip.judges.memory.fusion import STATISTICS, parts_of
-from anomalyclip.judges.memory.peaks import top_mean
 from anomalyclip.judges.memory.search import unit
 from anomalyclip.judges.memory.seen import APART, Seen
 from anomalyclip.judges.memory.source import Source
@@ -19,13 +22,14 @@ from anomalyclip.judges.memory.source import Source
 SOURCE, VIEWS = Source("stages", (4,)), plan_views((4, 4), Geometry())
 
 
-def line_of(noises: list[float]) -> Learned:
-    """A line of pictures of the same nine patches in any order, each with noise of its own strength."""
+def line_of(noises: list[float], kinds: int = 1) -> Learned:
+    """A line of pictures of so many kinds in turn: the nine patches of one in any order, each with its own noise."""
     rng = np.random.default_rng(0)
-    common = rng.normal(size=(9, 8))
+    common = rng.normal(size=(kinds, 9, 8))
     pictures = []
     for number, noise in enumerate(noises):
-        described = unit((common + noise * rng.normal(size=common.shape)).astype(np.float32))
+        own = common[number % kinds]
+        described = unit((own + noise * rng.normal(size=own.shape)).astype(np.float32))
         described = described[rng.permutation(9)]
         words = rng.beta(2, 6, 9).astype(np.float32)
         whole, score = rng.uniform(0.1, 0.6, 2)
@@ -35,39 +39,67 @@ def line_of(noises: list[float]) -> Learned:
     return learn(pictures, SOURCE, rate=0.1, pixel_rate=0.1, sigma=0)
 
 
-def deviation(learned: Learned) -> float:
-    """Of ln(memory) over the pictures, but the one farthest from the median."""
-    far = np.log([top_mean(one.distances()[0]) for one in learned.held])
-    order = np.argsort(abs(far - np.median(far)))
-    return float(np.std(far[order[:-1]], ddof=1))
-
-
 def test_pictures_of_one_kind_are_joined_a_fifth_each() -> None:
     learned = line_of([0.2] * 12)
-    assert deviation(learned) < MANY_KINDS
     assert learned.line.mixture == AUTO
     assert learned.line.levels is None
 
 
-def test_a_single_odd_picture_is_no_kind_of_its_own() -> None:
+def test_pictures_of_one_kind_some_of_them_noisy_are_of_one_kind() -> None:
     assert line_of([0.2] * 11 + [1.0]).line.mixture == AUTO
     assert line_of([0.2] * 9 + [5.0]).line.mixture == AUTO
+    assert line_of([0.05] * 6 + [0.4] * 6).line.mixture == AUTO
 
 
 @pytest.fixture(scope="module")
 def many() -> Learned:
-    return line_of([0.05] * 6 + [0.6] * 6)
+    return line_of([0.1] * 12, kinds=2)
 
 
-def test_pictures_of_many_kinds_have_the_words_maps(many: Learned) -> None:
-    assert deviation(many) > MANY_KINDS
-    line = many.line
-    assert line.mixture == OF_MANY_KINDS
-    near = many.held[0].views[0]
-    odd = Seen(
-        unit(-near.described), near.grid, np.zeros(9, np.float32), near.whole, np.zeros((4, 4), np.float32), near.score
-    )
-    assert np.ptp(line.judge(odd)[1]) == pytest.approx(0, abs=1e-6)
+def test_pictures_of_kinds_that_share_nothing_are_told_apart(many: Learned) -> None:
+    votes = votes_among(many.held)
+    assert_allclose(votes.sum(axis=1), 1)
+    assert not votes[::2, 1::2].any()
+    assert votes[0, 0] == 0, "itself left out"
+    assert conductance(votes) == 0
+    assert many.line.mixture == OF_MANY_KINDS, "each kind is well known"
+    assert "groups that share nothing" in _about(many.line.mixture)[0]
+
+
+def test_pictures_of_many_kinds_that_are_not_known_leave_all_to_the_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = line_of([0.1] * 12, kinds=2).held
+    known = {"memory", "product", "novelty", "novelty_product", "kind", "map_memory"}
+    for foreign, shares in ((0.2, (1, 1)), (0.3, (0.5, 1)), (0.4, (0, 1)), (0.6, (0, 0.5)), (0.7, (0, 0))):
+        monkeypatch.setattr(mixing, "foreignness", lambda _, foreign=foreign: foreign)
+        found = mixture_for(held)
+        for name in known:
+            assert getattr(found, name) == pytest.approx(shares[0] * getattr(OF_MANY_KINDS, name)), name
+        assert (found.kind_product, found.zero_shot, found.words) == pytest.approx((2 * shares[1], 1 - shares[1], 1))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_division_found_is_the_best_of_all_where_there_is_a_good_one(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    votes = rng.random((10, 10)) * (1 - np.eye(10))
+    own = rng.permutation(np.arange(10) < 3 + seed % 3)
+    votes *= np.where(own[:, None] == own, 1, 0.01 * (seed > 1))
+    votes /= votes.sum(axis=1, keepdims=True)
+    weights, degree = (votes + votes.T) / 2, ((votes + votes.T) / 2).sum(axis=1)
+    best = 1.0
+    for size in range(3, 8):
+        for group in itertools.combinations(range(10), size):
+            inside = np.isin(np.arange(10), group)
+            best = min(best, weights[inside][:, ~inside].sum() / min(degree[inside].sum(), degree[~inside].sum()))
+    assert conductance(votes) == pytest.approx(best, abs=1e-12)
+
+
+@pytest.mark.parametrize("groups", [3, 4])
+def test_groups_in_several_pieces_are_divided_between_pieces(groups: int) -> None:
+    own = np.repeat(np.arange(groups), 4)
+    votes = (own[:, None] == own) / 4.0
+    assert conductance(votes) == pytest.approx(0, abs=1e-12)
+    mixed = np.full((12, 12), 1 / 12)
+    assert conductance(mixed) > 0.4
 
 
 def test_a_picture_is_held_against_what_its_kind_has_itself(many: Learned) -> None:
@@ -89,7 +121,7 @@ def test_a_picture_is_held_against_what_its_kind_has_itself(many: Learned) -> No
 
 
 def test_few_pictures_are_not_asked() -> None:
-    assert line_of([0.05] * 4 + [0.6] * 4).line.mixture == AUTO
+    assert line_of([0.1] * 8, kinds=2).line.mixture == AUTO
 
 
 def test_a_patch_is_compared_with_those_of_its_view_that_share_nothing_with_it() -> None:
@@ -119,7 +151,7 @@ def test_only_patches_that_could_be_hottest_are_asked_for_their_like(seed: int) 
 
 
 def test_leaving_one_picture_out_is_known_from_the_two_nearest() -> None:
-    learned = line_of([0.05] * 6 + [0.6] * 6)
+    learned = line_of([0.05] * 6 + [0.6] * 6, kinds=2)
     for one in learned.held:
         for number in range(12):
             direct = [near.distances for near in one.against(number)]

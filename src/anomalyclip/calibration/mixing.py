@@ -8,31 +8,31 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from anomalyclip.judges.memory.foreign import as_trusted, foreignness, trust
+from anomalyclip.judges.memory.foreign import as_trusted, distrusting, foreignness, trust
 from anomalyclip.judges.memory.fusion import Mixture
-from anomalyclip.judges.memory.held_out import levels_of
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from anomalyclip.judges.memory.held_out import HeldOut
 
 AUTO = Mixture("auto", memory=1, product=1, words=1, novelty=1, novelty_product=1, map_words=1.0, map_memory=0.5)
 """A fifth each: fixed, as a choice per line served worse over eight real sets (docs/memory-log.md)."""
 
-OF_MANY_KINDS = Mixture(
-    "many-kinds", memory=0, product=1, words=1, kind=1, kind_product=1, map_words=1.0, map_memory=0.0
-)
-"""Where good pictures are of many kinds: a distance then tells first how rare a picture's kind is. It counts as far as
-it is unusual for the kind, or the words suspect something, too; maps are the words'."""
+OF_MANY_KINDS = replace(AUTO, name="many-kinds", kind=2, kind_product=2)
+"""Where good pictures are of several kinds: what is unusual for a picture's own kind counts, too, and as much again."""
 
-MANY_KINDS = 0.5
-"""From this deviation of ln(memory) on, over good pictures each left out, they are of many kinds: those a deviation
-above and below then differ by a factor of e. Measured with 25 (docs/memory-log.md): one kind .10 to .41, many weaves
-.53 to .93. The picture that is farthest from the median does not count, as one bad picture is no kind."""
-_ENOUGH_TO_ASK = 10  # pictures, below which a deviation says little
-_KINDS = 0.3, 0.5
-"""Foreignness up to which what is unusual for a kind counts in full, and from which it counts nothing."""
-_KINDS_AND_WORDS = 0.5, 0.7
-"""The same where the words suspect the patch, too."""
+_KNOWN = 0.2, 0.4
+"""Foreignness up to which distances count in full where pictures are of many kinds, and from which nothing: they count
+less than elsewhere (:data:`anomalyclip.judges.memory.foreign.KNOWN`), as not every kind that comes need be there."""
+_SUSPECTED = 0.5, 0.7
+"""The same for what is unusual for a kind where the words suspect the patch, too."""
+
+APART = 0.03
+"""Conductance from which on good pictures are of one kind. Measured with 12 and 25 pictures (docs/memory-log.md):
+several products and fabrics .00 to .04, cells of one crystal in which two sorts lie .00 to .20, all others above."""
+_ENOUGH_TO_ASK = 10  # pictures, below which groups come about by chance
+_FEWEST_OF_A_KIND = 3
 
 
 def mixture_for(held: Sequence[HeldOut]) -> Mixture:
@@ -43,14 +43,41 @@ def mixture_for(held: Sequence[HeldOut]) -> Mixture:
     foreign = foreignness(held)
     if not of_many_kinds(held):
         return as_trusted(AUTO, foreign)
-    alone, suspected = trust(foreign, *_KINDS), trust(foreign, *_KINDS_AND_WORDS)
-    return replace(OF_MANY_KINDS, product=alone, kind=alone, kind_product=suspected, zero_shot=1 - suspected)
+    known, suspected = trust(foreign, *_KNOWN), trust(foreign, *_SUSPECTED)
+    kind, product = OF_MANY_KINDS.kind * known, OF_MANY_KINDS.kind_product * suspected
+    faded = distrusting(OF_MANY_KINDS, known, known)
+    return replace(faded, kind=kind, kind_product=product, zero_shot=1 - suspected)
 
 
 def of_many_kinds(held: Sequence[HeldOut]) -> bool:
-    """Whether good pictures, each left out in turn, lie unlike far from the others; see :data:`MANY_KINDS`."""
-    if len(held) < _ENOUGH_TO_ASK:
-        return False
-    far = levels_of(held)[:, 0]
-    odd = int(np.abs(far - np.median(far)).argmax())
-    return bool(np.delete(far, odd).std(ddof=1) > MANY_KINDS)
+    """Whether good pictures, each left out in turn, fall into groups that know nothing of each other."""
+    return len(held) >= _ENOUGH_TO_ASK and conductance(votes_among(held)) < APART
+
+
+def votes_among(held: Sequence[HeldOut]) -> NDArray[np.float64]:
+    """(P, P) of picture i the share of its patches whose nearest one is in picture j."""
+    votes = np.zeros((len(held), len(held)))
+    for row, one in zip(votes, held, strict=True):
+        for view in one.against():
+            row += np.bincount(view.pictures, minlength=len(held)) / len(view.pictures) / len(one.views)
+    return votes
+
+
+def conductance(votes: NDArray[np.float64]) -> float:
+    """The least share of a group's votes that go to the other group or come from it, over divisions in two, 0 to 1.
+
+    Divisions are those along the second eigenvector of the normalised graph of votes (P, P), see Shi and Malik, 2000;
+    groups have at least three pictures. 1 where there is no such division.
+    """
+    weights = (votes + votes.T) / 2
+    degree = weights.sum(axis=1)
+    root = np.sqrt(degree)
+    # less the first eigenvector, which divides nothing: of graphs in pieces it would be anywhere among the first
+    divided = weights / np.outer(root, root) - np.outer(root, root) / degree.sum()
+    order = np.argsort(np.linalg.eigh(divided)[1][:, -1] / root, kind="stable")
+    least = 1.0
+    for count in range(_FEWEST_OF_A_KIND, len(order) - _FEWEST_OF_A_KIND + 1):
+        one, other = order[:count], order[count:]
+        between = weights[np.ix_(one, other)].sum()
+        least = min(least, float(between / min(degree[one].sum(), degree[other].sum())))
+    return least

@@ -126,8 +126,8 @@ def _about(mixture: Mixture) -> list[str]:
     """What the good pictures are to each other, where that is worth telling."""
     if mixture.name == OF_MANY_KINDS.name:
         return [
-            "these good pictures are of many kinds: each is held against what its kind has itself, and maps are the "
-            "words'. A line for each kind finds more"
+            "these good pictures fall into groups that share nothing: what is unusual for a picture's own kind counts "
+            "most. A line for each kind finds more"
         ]
     if mixture.name == AUTO.name and mixture.memory < AUTO.memory / 2:
         return [
