@@ -56,21 +56,22 @@ class FewLine:
         distances, _ = self.bank.distances(view.described, view.grid)
         mixture = self._of(view, distances)
         parts = parts_of(source, view, distances, mixture=mixture)[WITHIN]
-        whole = raw_map(source, view, distances, self.sigma, self.mixture)
+        whole = raw_map(source, view, distances, self.sigma, mixture)
         if source.recipe != AUTO:
             return parts[0] / (1 + parts[0]), whole / (1 + whole)
         logarithms = np.log(np.maximum(parts, 0) + _TINY)
         logarithms[_LOGITS] = parts[_LOGITS]
         raw = float(logarithms / SPREADS @ mixture.weights_within)
         # distances are at most 2, and so a map at most 2 ** map_memory
-        return 1 / (1 + float(np.exp(-_STEEP * raw))), whole / np.float32(2**self.mixture.map_memory)
+        return 1 / (1 + float(np.exp(-_STEEP * raw))), whole / np.float32(2**mixture.map_memory)
 
     def _of(self, view: Seen, distances: NDArray[np.float32]) -> Mixture:
         """The mixture; against one picture, that of a view as foreign to it as this one."""
         if self.bank.source.recipe != AUTO or self.bank.pictures[-1] > 0:
             return self.mixture
         foreign = farther(distances, view.to_itself(np.arange(len(distances))))
-        return distrusting(self.mixture, 1, trust(foreign, _KNOWN_TO_ONE, _FOREIGN_TO_ONE))
+        trusted = trust(foreign, _KNOWN_TO_ONE, _FOREIGN_TO_ONE)
+        return distrusting(self.mixture, trusted, trusted)
 
 
 def few_line(pictures: Sequence[Sequence[Seen]], source: Source, mixture: Mixture, sigma: float) -> FewLine:
