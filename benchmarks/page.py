@@ -75,7 +75,10 @@ def main() -> None:
 
 def of_page(browser: Browser, scratch: Path, given: argparse.Namespace) -> Iterator[tuple[str, str]]:
     errors: list[str] = []
-    with served("--model", given.model) as address:
+    model = given.model
+    if Path(model).is_dir():  # reading an export leaves a note beside it
+        model = str(shutil.copytree(model, scratch / "model"))
+    with served("--model", model) as address:
         paints = [first_paint(browser, address) for _ in range(PAINTS)]
         yield "first paint of the page, median of 5", f"{statistics.median(paints):.0f} ms"
         page = opened(browser, errors)

@@ -128,7 +128,15 @@ class Desk:
         return self.page.locator(selector)
 
     def shot(self, name: str, full: bool = False) -> None:
+        """A picture for the documentation, once nothing on the page is in the making."""
         if SHOTS:
+            from playwright.sync_api import expect
+
+            for making in ("#progress", "#calibrating", "#status"):
+                expect(self(making)).to_be_hidden()
+            expect(self("#prognosis-words")).not_to_contain_text("Painting")
+            self.page.wait_for_function("[...document.images].every(one => one.hidden || !one.src || one.naturalWidth)")
+            self.page.evaluate("Promise.all(document.getAnimations().map(one => one.finished))")
             self.page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=full)
 
     def save(self, kind: str) -> Path:

@@ -235,7 +235,8 @@ def test_a_watch_is_shown_while_it_runs(desk: Any, watched: Path) -> None:
         if score > 0.5:
             (folder := watched / "evidence" / f"20261129T020000.000Z-{name}-0123abcd").mkdir(parents=True)
             (folder / "row.json").write_text(json.dumps(row))
-            Image.new("RGB", (60, 40), "orange").save(folder / "overlay.png")
+            shown = next((one for one in desk.odd if one.name == name), desk.odd[0])
+            Image.open(shown).save(folder / "overlay.png")
         with (watched / "results.jsonl").open("a") as file:
             file.write(json.dumps(row) + "\n")
 
@@ -246,6 +247,9 @@ def test_a_watch_is_shown_while_it_runs(desk: Any, watched: Path) -> None:
     expect(desk(".live-row .live-name")).to_have_text(["second.png", "first.png"])
     expect(desk(".live-row .state").first).to_have_text("anomalous")
     expect(desk(".live-row img").first).to_be_visible()
+    for place in range(4 if SHOTS else 0):
+        append(desk.odd[place].name, 0.6 + 0.08 * place)
+        append(desk.normals[place].name, 0.1 + 0.05 * place)
     desk.shot("9-live")
     desk.page.keyboard.press("Escape")
     expect(desk("#live")).to_be_hidden()

@@ -1,9 +1,10 @@
 """Corrections of a line: a false alarm joins what it remembers, a fault sets where decisions are made.
 
 A false alarm is judged by the memory without itself, as every good picture was, and its score sets the line with
-theirs. The other pictures keep their scores: a larger memory could only lower them, so the line errs on the side of
-fewer alarms. (Distances can only fall, all statistics but the two of kinds grow with them, and no weight is below 0; on
-lines of many kinds it is nearly so.)
+theirs; the line lies above what it scores once it is remembered, so that it is normal from then on. The other pictures
+keep their scores: a larger memory could only lower them, so the line errs on the side of fewer alarms. (Distances can
+only fall, all statistics but the two of kinds grow with them, and no weight is below 0; on lines of many kinds it is
+nearly so.)
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from anomalyclip.calibration.conformal import allowed_or_smallest, conformal_threshold
+from anomalyclip.calibration.conformal import allowed_or_smallest, conformal_threshold, just_above
 from anomalyclip.calibration.lining import Learned, raw_peak
 from anomalyclip.calibration.measured import Measured
 from anomalyclip.calibration.memory_file import packed, part_of
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from anomalyclip.judges.memory.line import Line
     from anomalyclip.judges.memory.seen import Seen
 
+MARGIN = 1e-3
+"""Of scores, by which the line lies above a false alarm's own: one decimal place of those that are shown."""
 MOST_REMEMBERED = 300
 """Pictures that a memory may grow to by corrections: every comparison costs more with each."""
 
@@ -179,11 +182,17 @@ def _remembering(profile: Profile, false_alarms: Sequence[FalseAlarm]) -> Profil
     if moved is not None:
         moved = moved.model_copy(update={"image": again(moved.image)})
     rate, rule = profile.image.rate, profile.pixel.rule
+    threshold = profile.image.threshold
+    if whole:
+        # Where the words count for much, a picture in the memory may still lie above a line between two scores.
+        own = max(score_by(found.line, good.seen) for _, good in whole)
+        kept = again(threshold) if profile.corrections and profile.corrections.false_alarms else 0.0
+        threshold = max(found.image_threshold, kept, just_above(own + MARGIN))
     return profile.model_copy(
         update={
             "image": ImageLevel(
                 rate=rate,
-                threshold=found.image_threshold if whole else profile.image.threshold,
+                threshold=threshold,
                 scores=_ascending(measured.scores),
             ),
             "pixel": PixelLevel(rule=rule, rate=profile.pixel.rate, threshold=pixel, peaks=_ascending(measured.peaks)),
