@@ -146,6 +146,16 @@ def test_a_wrong_field_is_named(server, png, form) -> None:
     assert "'files'" in answer.json["error"]["message"]
 
 
+def test_a_setting_in_the_form_is_told_where_settings_stand(server, png, form) -> None:
+    """Also what `curl -F files=a.png` sends, without its @."""
+    kind = "multipart/form-data; boundary=anomalyclip-test"
+    text = b'--anomalyclip-test\r\nContent-Disposition: form-data; name="threshold"\r\n\r\n0.5\r\n'
+    answer = server.ask("POST", "/v1/detect", text + form([("a.png", png(0))]), content_type=kind)
+    assert answer.status == 422
+    assert "curl -F files=@part.png" in answer.json["error"]["message"]
+    assert "?threshold=0.5" in answer.json["error"]["message"]
+
+
 def test_too_many_files(server, png) -> None:
     small = png(0, (2, 2))
     answer = server.send_files([("a.png", small)] * 33)

@@ -119,6 +119,12 @@ async def _form_of(request: Request, max_files: int) -> FormData:
     try:
         return await request.form(max_files=max_files, max_fields=0)
     except HTTPException as error:
+        if error.detail.startswith("Too many fields"):  # than none
+            raise Refused(
+                "invalid",
+                f"the form has a field of text; images are files in '{FIELD}' (curl -F {FIELD}=@part.png), "
+                "and settings stand in the address, as /v1/detect?threshold=0.5",
+            ) from error
         if error.detail.startswith("Too many f"):
             raise Refused("invalid", _too_many(f"{error.detail.rstrip('.')}", max_files)) from error
         raise Refused("malformed", f"the multipart body cannot be read: {error.detail}") from error
