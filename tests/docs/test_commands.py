@@ -85,6 +85,8 @@ SMALLER = {
     "dpam_blocks=19": "dpam_blocks=4",
     "epochs=15": f"epochs=1, model={SMALL!r}, image_size=70",
     "roi=(120, 80, 900, 600)": "roi=(8, 6, 40, 30)",
+    # the model that the commands above it have run on
+    'load("pocket")\nprofile = read': f"load({SMALL!r}, prompts={PROMPTS!r}, image_size=70)\nprofile = read",
 }
 #: Words of a command line that are replaced.
 WORDS = {
