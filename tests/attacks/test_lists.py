@@ -24,7 +24,7 @@ def test_list_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_list_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(Path(__file__).parents[2] / "attacks")
     (tmp_path / "list.csv").write_text(importlib.import_module("list_rows").rows(1_100_000), "utf-8")
-    with pytest.raises(InputError, match=r"list.csv has more than 1,000,000 rows"):
+    with pytest.raises(InputError, match=r"list.csv has 1,100,001 lines, the limit is 1,000,000"):
         open_dataset(tmp_path / "list.csv")
 
 

@@ -30,7 +30,7 @@ _BOXES = frozenset(_BOX_WORDS.split())
 _CORNERS = 4  # columns that a box has
 _MOST_TITLES = 30  # lines in which a header is looked for
 _MOST_COMMENTS = 100_000  # lines above it
-_MOST_ROWS = 1_000_000  # blank ones, too
+_MOST_LINES = 1_000_000
 _LONGEST_CELL = 1 << 24  # characters: the runs of a large mask
 
 
@@ -61,10 +61,6 @@ class Table:
         reader = csv.reader(lines, delimiter=self.delimiter, strict=True, skipinitialspace=self.delimiter == _BLANK)
         try:
             for number, row in enumerate(reader):
-                if number > _MOST_ROWS:
-                    raise InputError(
-                        f"{shown} has more than {_MOST_ROWS:,} rows; write several lists, as one for each class"
-                    )
                 if (number == 0 and self.header) or not any(cell.strip() for cell in row):
                     continue
                 line = reader.line_num + self.skipped
@@ -97,6 +93,10 @@ def open_table(path: Path, places: Places | None = None) -> Table:
         text, encoding = decode(read_bytes(path), known)
     except InputError as error:
         raise error if printable(path) in str(error) else InputError(f"{printable(path)}: {error}") from error
+    if (count := max(text.count("\n"), text.count("\r"))) > _MOST_LINES:
+        raise InputError(
+            f"{printable(path)} has {count:,} lines, the limit is {_MOST_LINES:,}; write several lists, as one a class"
+        )
     lines = _beginning(text)
     skipped = next((n for n, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")), 0)
     told = _SEP_LINE.match(lines[skipped]) if lines else None
