@@ -17,7 +17,7 @@ from anomalyclip.errors import AnomalyClipError, ImageReadError
 from anomalyclip.geometry import Area, Areas, Assembly, Geometry, View, plan_views, view_pixels
 from anomalyclip.geometry.regions import find_regions
 from anomalyclip.geometry.views import geometry_record
-from anomalyclip.io import attempts
+from anomalyclip.io import attempts, room
 from anomalyclip.io.names import printable
 from anomalyclip.judges.memory.comparing import Looked, explain
 from anomalyclip.prediction import decide
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     Pixels = npt.NDArray[Any]
 
 THUMBNAIL_SIDE = 320  # pixels, longest side
+_BYTES_TO_FINISH = 20  # a pixel: the map, what lies above the line, the picture and the map over it
 _BYTES_PER_PIXEL = 7  # of an image in several views: RGB and its float32 map
 
 
@@ -215,8 +216,12 @@ class Stages:
 
     def finish(self, job: Job) -> Result:
         """The result of a job whose views are all judged; its files are written by the sink."""
-        ready, assembly = job.ready, job.assembly
-        assert ready is not None
+        assert job.ready is not None
+        with room.finishing.held(_BYTES_TO_FINISH * math.prod(job.ready.size)):
+            return self._finished(job, job.ready)
+
+    def _finished(self, job: Job, ready: Ready) -> Result:
+        assembly = job.assembly
         assert assembly is not None
         try:
             job.absorb()

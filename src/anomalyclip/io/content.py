@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import BinaryIO
 
 from PIL import Image
 
-from anomalyclip.io import animation, decoding, frames, headers, inspection
+from anomalyclip.io import animation, decoding, frames, headers, inspection, room
 from anomalyclip.io.depth import Raster
 from anomalyclip.io.full_scale import FullScale
 from anomalyclip.io.memo import Memo
@@ -26,11 +28,26 @@ def rgb(
     full_scale: FullScale | None = None,
 ) -> Image.Image:
     """One picture of an open file as 8-bit RGB, upright; see `images.read_image`. Raises what decoders raise."""
-    return decoding.to_rgb(*decode(file, max_pixels, frame=frame, axis=axis), full_scale)
+    with ExitStack() as stack:
+
+        def claim(size: int) -> None:
+            stack.enter_context(room.decoding.held(size))
+
+        return decoding.to_rgb(*decode(file, max_pixels, frame=frame, axis=axis, claim=claim), full_scale)
 
 
-def decode(file: BinaryIO, max_pixels: int, windowed: bool = True, frame: int | None = None, axis: str = "z") -> Pixels:
-    """One image in `file`, decoded, with its EXIF orientation still to be applied (1 where none is left)."""
+def decode(
+    file: BinaryIO,
+    max_pixels: int,
+    windowed: bool = True,
+    frame: int | None = None,
+    axis: str = "z",
+    claim: Callable[[int], object] = int,
+) -> Pixels:
+    """One image in `file`, decoded, with its EXIF orientation still to be applied (1 where none is left).
+
+    claim: is told how many bytes it will take before it takes them, where a decoder of this process may take much.
+    """
     kind = headers.sniff(file)
     number = frames.count_in(file, kind, max_pixels, axis)
     index = frames.chosen(frame, number)
@@ -47,6 +64,7 @@ def decode(file: BinaryIO, max_pixels: int, windowed: bool = True, frame: int | 
     if number > 1 and kind in animation.KINDS:
         return _of_animation(file, kind, max_pixels, index, number)
     header = inspection.read_header(file, max_pixels, index)
+    claim(header.decoded_bytes)
     pixels, orientation = decoding.decode(file, header)
     if isinstance(pixels, Raster):
         pixels.notes += header.notes
