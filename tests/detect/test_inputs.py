@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from anomalyclip.calibration.memory_file import memory_name
 from anomalyclip.detect import iter_inputs, survey_inputs
 from anomalyclip.errors import InputError
 
@@ -24,6 +25,19 @@ def test_a_folder_gives_its_images_sorted_and_nothing_else(tmp_path: Path, png: 
     folder = tmp_path / "f"
     assert paths(folder) == [f"{folder}/a.PNG", f"{folder}/b.png"]
     assert paths(folder, recursive=True) == [f"{folder}/a.PNG", f"{folder}/b.png", f"{folder}/sub/c.png"]
+
+
+def test_what_calibrate_drew_beside_its_profiles_is_no_part(tmp_path: Path, png: Callable[..., Path]) -> None:
+    """`cd good && anomalyclip calibrate .`, and once more: the chart of the first would be remembered as a good part."""
+    for name in ("f/a.png", "f/b.png", "f/line.png", "f/line.two.png", "f/line.three.png", "f/other.one.png"):
+        png(name)
+    for name in ("line.json", "b.json"):  # the second as labelling tools write one beside each picture
+        (tmp_path / "f" / name).write_text("{}")
+    for name in ("one", "two"):
+        (tmp_path / "f" / memory_name(tmp_path / "f/line.json", name)).write_bytes(b"")
+    (tmp_path / "f" / memory_name(tmp_path / "f/other.json", "one")).write_bytes(b"")  # without its profile
+    folder = tmp_path / "f"
+    assert paths(folder) == [f"{folder}/{name}.png" for name in ("a", "b", "line.three", "other.one")]
 
 
 def test_named_files_are_attempted_whatever_their_suffix(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from anomalyclip.io.scanning import scan as scan_folder
 
 _MISSING = "no such file or folder"
 _STDIN = f"{_MISSING}, and standard input is not read: give files"
+_MEMORY = ".memory.safetensors"
 _SHOWN_PROBLEMS = 5
 _MOST_COUNTED = 100_000  # entries of subfolders that a refusal counts pictures in
 
@@ -238,12 +239,29 @@ def _walk(top: str, relative: str, scan: _Scan) -> Iterator[Found]:
 
 
 def _inside(entries: list[Entry]) -> list[Entry]:
-    """Without the pictures that detect wrote here, and without a download cache's store, whose names are links here."""
+    """Without the pictures that detect and calibrate wrote here, and without a download cache's store, whose names are
+    links here."""
     names = {entry.name for entry in entries}
     ours = OUTPUT_FOLDERS if {RUN, RESULTS} <= names else ()
     store = ("blobs", "refs") if {"blobs", "refs", "snapshots"} <= names else ()
     left_out = {*ours, *store}
-    return [entry for entry in entries if entry.kind is not Kind.FOLDER or entry.name not in left_out]
+    charts = _charts(names)
+    return [entry for entry in entries if entry.name not in (left_out if entry.kind is Kind.FOLDER else charts)]
+
+
+def _charts(names: set[str]) -> set[str]:
+    """The pictures that `calibrate` draws beside a profile with a memory: no parts, good or bad.
+
+    >>> sorted(_charts({"line.json", "line.png", "line.1.png", "line.1.memory.safetensors", "line.2.png", "a.png"}))
+    ['line.1.png', 'line.png']
+    """
+    found = set()
+    for name in names:
+        base = name.removesuffix(_MEMORY)  # FILE.PROFILE
+        stems = [base[:at] for at, sign in enumerate(base) if sign == "." and f"{base[:at]}.json" in names]
+        if base != name and stems:
+            found |= {f"{stem}.png" for stem in (*stems, base)}
+    return found
 
 
 def _nothing_in(folder: str, scan: _Scan) -> str:
