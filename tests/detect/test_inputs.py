@@ -28,7 +28,7 @@ def test_a_folder_gives_its_images_sorted_and_nothing_else(tmp_path: Path, png: 
 
 
 def test_what_calibrate_drew_beside_its_profiles_is_no_part(tmp_path: Path, png: Callable[..., Path]) -> None:
-    """`cd good && anomalyclip calibrate .`, and once more: the chart of the first would be remembered as a good part."""
+    """`cd good && anomalyclip calibrate .`, and once more: the first chart would be remembered as a good part."""
     for name in ("f/a.png", "f/b.png", "f/line.png", "f/line.two.png", "f/line.three.png", "f/other.one.png"):
         png(name)
     for name in ("line.json", "b.json"):  # the second as labelling tools write one beside each picture

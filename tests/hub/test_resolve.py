@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from anomalyclip.errors import HubError
+from anomalyclip.errors import HubError, WeightsError
 from anomalyclip.hub import files as hub_files
 from anomalyclip.hub import find_entry, home, look, obtain, resolve_model, resolve_prompts
 from anomalyclip.hub.registry import MODELS, PROMPTS
@@ -238,6 +238,14 @@ def test_models_without_prompts_say_so(tmp_path: Path) -> None:
     weights.write_bytes(b"x")
     with pytest.raises(HubError, match=r"nobody published prompts learned on .*vit.pt.*anomalyclip train"):
         resolve_model(weights).prompts_or_error()
+
+
+def test_what_is_no_model_is_told_before_its_prompts_are_missed(tmp_path: Path) -> None:
+    (tmp_path / "line.json").write_text("{}")
+    with pytest.raises(HubError, match=r"line\.json is JSON and no model: a profile is what --profile takes"):
+        resolve_model(tmp_path / "line.json").prompts_or_error()
+    with pytest.raises(WeightsError, match=r"holds none of model\.safetensors"):
+        resolve_model(tmp_path).prompts_or_error()
 
 
 def test_embedded_files(monkeypatch, tmp_path, no_network) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anomalyclip.clip.facts import Given, KnownWeights
+from anomalyclip.clip.places import find
 from anomalyclip.errors import HubError
 from anomalyclip.hub.files import obtain
 from anomalyclip.hub.identify import published_name
@@ -40,9 +41,14 @@ class ModelFiles:
         """``default_prompts``, or an error that says how to get some.
 
         Raises:
-            HubError: this model has none.
+            HubError: this model has none, or is none. WeightsError: a folder without weights.
         """
         if self.default_prompts is None:
+            place = find(self.weights if isinstance(self.weights, Path) else self.weights.path)
+            if place.path.suffix == ".json" and len(place.files) == 1:
+                raise HubError(
+                    f"{self.name} is JSON and no model: a profile is what --profile takes, in Python profile="
+                )
             raise HubError(
                 f"nobody published prompts learned on {self.name}: give a prompt file of your own (anomalyclip train),"
                 " hand-written words (--prompts winclip-ensemble), or use the model vit-l-14-336 or pocket"
