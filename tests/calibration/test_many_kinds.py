@@ -10,8 +10,9 @@ from numpy.testing import assert_allclose
 
 from anomalyclip.calibration import mixing
 from anomalyclip.calibration.gathering import Good
+from anomalyclip.calibration.kinds import division, kinds_among, votes_among
 from anomalyclip.calibration.lining import Learned, learn
-from anomalyclip.calibration.mixing import AUTO, OF_MANY_KINDS, conductance, mixture_for, votes_among
+from anomalyclip.calibration.mixing import AUTO, OF_MANY_KINDS, mixture_for
 from anomalyclip.calibration.remembering import _about
 from anomalyclip.geometry import Geometry, plan_views
 from anomalyclip.judges.memory.fusion import STATISTICS, parts_of
@@ -61,7 +62,7 @@ def test_pictures_of_kinds_that_share_nothing_are_told_apart(many: Learned) -> N
     assert_allclose(votes.sum(axis=1), 1)
     assert not votes[::2, 1::2].any()
     assert votes[0, 0] == 0, "itself left out"
-    assert conductance(votes) == 0
+    assert division(votes, 3).conductance == 0
     assert many.line.mixture == OF_MANY_KINDS, "each kind is well known"
     assert "groups that share nothing" in _about(many.line.mixture)[0]
 
@@ -90,16 +91,20 @@ def test_the_division_found_is_the_best_of_all_where_there_is_a_good_one(seed: i
         for group in itertools.combinations(range(10), size):
             inside = np.isin(np.arange(10), group)
             best = min(best, weights[inside][:, ~inside].sum() / min(degree[inside].sum(), degree[~inside].sum()))
-    assert conductance(votes) == pytest.approx(best, abs=1e-12)
+    assert division(votes, 3).conductance == pytest.approx(best, abs=1e-12)
 
 
 @pytest.mark.parametrize("groups", [3, 4])
 def test_groups_in_several_pieces_are_divided_between_pieces(groups: int) -> None:
     own = np.repeat(np.arange(groups), 4)
     votes = (own[:, None] == own) / 4.0
-    assert conductance(votes) == pytest.approx(0, abs=1e-12)
+    assert division(votes, 3).conductance == pytest.approx(0, abs=1e-12)
     mixed = np.full((12, 12), 1 / 12)
-    assert conductance(mixed) > 0.4
+    assert division(mixed, 3).conductance > 0.4
+    assert len(kinds_among(mixed, 3)) == 1
+    found = kinds_among(votes, 3)
+    assert [members.tolist() for members in found] == np.arange(4 * groups).reshape(groups, 4).tolist()
+    assert len(kinds_among(votes, 5)) <= max(1, groups // 2)
 
 
 def test_a_picture_is_held_against_what_its_kind_has_itself(many: Learned) -> None:

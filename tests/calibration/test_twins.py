@@ -47,6 +47,13 @@ def test_parts_photographed_twice_are_twins_and_alike_parts_are_not() -> None:
     assert line_of(twice).twins == [[2, 8], [5, 9, 10]]
 
 
+def test_pictures_of_one_product_of_two_are_no_twins() -> None:
+    one = parts(5)
+    other = [part[::-1] + np.random.default_rng(7).normal(size=(16, 8)) for part in parts(6)]
+    assert line_of([*one, *other]).twins == []
+    assert line_of([*one, *other, again(other[3], 0)]).twins == [[8, 11]]
+
+
 def test_every_part_photographed_twice_is_noticed() -> None:
     alike = parts(6)
     assert line_of([*alike, *(again(one, number) for number, one in enumerate(alike))]).twins == [

@@ -12,20 +12,27 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from anomalyclip.calibration.kinds import kinds_among, votes_among
 from anomalyclip.calibration.overlaid import overlaid
 from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from anomalyclip.judges.memory.held_out import HeldOut
 
 NEARER = 0.25
-"""Twins are nearer to each other than this share of what two pictures are usually apart, patch by patch anywhere."""
+"""Twins are nearer to each other than this share of what two pictures of their kind are usually apart, patch by patch
+anywhere."""
 
 IN_PLACE = 0.95
 """And so many of their patches have the nearest one of the other picture in the same place, or one patch beside it.
 
 Measured (docs/memory-log.md): files of one brain slice and exposures of one tile .97 to 1, tiles of one weave .60
 to .82. Parts that always lie alike have their patches in place, too, and are told apart by :data:`NEARER`."""
+
+_FEWEST_OF_A_KIND = 5
+"""Pictures that share nothing with others are a kind, and not one part photographed several times."""
 
 _SHOWN = 3
 
@@ -40,11 +47,10 @@ def twins_among(held: Sequence[HeldOut], thumbnails: Sequence[bytes] = ()) -> li
     count = len(held)
     away = np.array([np.mean([near.mean(axis=1) for near in one.by_picture()], axis=0) for one in held])
     away = np.maximum(away, away.T)
-    rows, columns = np.triu_indices(count, 1)
-    near = away[rows, columns] < NEARER * np.median(away[rows, columns])
     pairs = [
         (first, second)
-        for first, second in zip(rows[near].tolist(), columns[near].tolist(), strict=True)
+        for members in kinds_among(votes_among(held), _FEWEST_OF_A_KIND)
+        for first, second in _near_pairs(away, members)
         if _in_place(held[first], held[second])
     ]
     home = {number: {number} for number in range(count)}
@@ -53,6 +59,14 @@ def twins_among(held: Sequence[HeldOut], thumbnails: Sequence[bytes] = ()) -> li
         home |= dict.fromkeys(both, both)
     groups = {tuple(sorted(group)) for group in home.values() if 2 <= len(group) <= count // 2}
     return [list(group) for group in sorted(groups)]
+
+
+def _near_pairs(away: NDArray[np.float64], members: NDArray[np.intp]) -> list[tuple[int, int]]:
+    """Of the pictures of one kind those nearer than :data:`NEARER` allows."""
+    one, other = np.triu_indices(len(members), 1)
+    first, second = members[one], members[other]
+    near = away[first, second] < NEARER * np.median(away[first, second])
+    return list(zip(first[near].tolist(), second[near].tolist(), strict=True))
 
 
 def _in_place(one: HeldOut, other: HeldOut) -> bool:
