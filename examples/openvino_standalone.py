@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import openvino
 from PIL import Image
+
+sys.modules["openvino_telemetry"] = None  # else Google Analytics hears of the next line
+import openvino  # noqa: E402
 
 folder, picture, heat_map = sys.argv[1:4]
 sidecar = json.loads((Path(folder) / "anomalyclip.json").read_text(encoding="utf-8"))
