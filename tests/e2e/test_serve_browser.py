@@ -250,6 +250,7 @@ def test_a_watch_is_shown_while_it_runs(desk: Any, watched: Path) -> None:
     for place in range(4 if SHOTS else 0):
         append(desk.odd[place].name, 0.6 + 0.08 * place)
         append(desk.normals[place].name, 0.1 + 0.05 * place)
+    expect(desk(".live-row img:visible")).to_have_count(5 if SHOTS else 1)
     desk.shot("9-live")
     desk.page.keyboard.press("Escape")
     expect(desk("#live")).to_be_hidden()

@@ -82,7 +82,8 @@ class Rows:
         if number:
             boxes = [region["box"] for region in row["regions"]]
             if not re.fullmatch(r"[1-9]\d*", number) or int(number) > len(boxes):
-                raise ConfigError(f"{printable(name)}: {printable(plain)} has {len(boxes)} regions, counted from 1")
+                many = f"{len(boxes)} region{'s' * (len(boxes) != 1)}"
+                raise ConfigError(f"{printable(name)}: {printable(plain)} has {many}, counted from 1")
             x, y, width, height = boxes[int(number) - 1]
             region = (x, y, width, height)
         frame = row.get("frame")

@@ -55,6 +55,7 @@ export const setPixelThreshold = (value) => change({ pixelThreshold: value, move
 
 export function useProfile(profile) {
   if (profile === null) return change({ profile: null, moved: false, judge: "", judgeMade: "", beside: null, corrections: [] });
+  if (profile.name !== state.profile?.name) for (const item of state.items) item.before = null; // what a correction of another changed
   const judge = profile.memory ? { judge: profile.name, judgeMade: profile.memory } : { judge: "", judgeMade: "" };
   return change({
     profile,
