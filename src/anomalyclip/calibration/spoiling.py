@@ -66,7 +66,7 @@ def setting_pictures(
     more, and then nothing is told of it.
     """
     return tuple(
-        SettingPicture(name=known[0], score=_short(one.score), without=_short(one.without), picture=known[1])
+        SettingPicture(name=printable(known[0]), score=_short(one.score), without=_short(one.without), picture=known[1])
         for one in spoilers(measured, rate)
         if (known := name_of(one.place)) is not None
     )

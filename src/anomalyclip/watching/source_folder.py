@@ -266,9 +266,11 @@ class FolderSource:
             if replaced or (error.errno in PASSING and pending.tries < TRIES):
                 self._come_again(item)
             raise ImageReadError(f"cannot read the file: {error.strerror or error}; make it readable") from error
-        if not expected == before == after or len(data) != after.size:
+        if not expected == before == after or len(data) < after.size:
             self._come_again(item)
             raise ImageReadError("the file is still being written")
+        if len(data) > after.size:  # as those of /proc, today and tomorrow
+            raise ImageReadError("it holds more than the system says; copy the image to a file first")
         return data
 
     def _note(self, item: InputItem, stat: Stat, digest: bytes | None) -> None:
