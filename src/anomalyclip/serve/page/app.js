@@ -119,6 +119,7 @@ function listenToPicture() {
 }
 
 async function start() {
+  const before = kept(); // read first: what is dropped from now on is kept at once, not when the server has answered
   await setUpLanguage($("language"), () => {
     showCount();
     showTheme();
@@ -149,7 +150,7 @@ async function start() {
   } catch (error) {
     report(error.message);
   }
-  const files = await kept();
+  const files = await before;
   if (files.length) {
     take(files);
     report(count(files.length, "{n} picture from before the reload; Clear forgets it.", "{n} pictures from before the reload; Clear forgets them."));
