@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.testing import assert_allclose
 
 from anomalyclip.calibration.gathering import Good
 from anomalyclip.calibration.lining import Learned, learn
+from anomalyclip.calibration.overlaid import SIDE, overlaid
 from anomalyclip.calibration.twins import twin_lines, twins_among
 from anomalyclip.geometry import Geometry, plan_views
 from anomalyclip.judges.memory.bank import make_bank
@@ -52,6 +54,21 @@ def test_pictures_of_one_product_of_two_are_no_twins() -> None:
     other = [part[::-1] + np.random.default_rng(7).normal(size=(16, 8)) for part in parts(6)]
     assert line_of([*one, *other]).twins == []
     assert line_of([*one, *other, again(other[3], 0)]).twins == [[8, 11]]
+
+
+def test_pictures_that_lie_alike_in_one_product_are_laid_over_those_of_the_other() -> None:
+    """Boards with edges in one place and cloth: boards are like each other, and no copies."""
+    rng = np.random.default_rng(3)
+    own = [cv2.GaussianBlur(rng.normal(size=(SIDE, SIDE)), (0, 0), 3) for _ in range(12)]
+    board = cv2.GaussianBlur(rng.normal(size=(SIDE, SIDE)), (0, 0), 3)
+    grey = [board + 0.25 * one if number < 5 else one for number, one in enumerate(own)]
+    jpegs = [cv2.imencode(".jpg", np.clip(128 + 400 * one, 0, 255).astype(np.uint8))[1].tobytes() for one in grey]
+    cloth = [part[::-1] + np.random.default_rng(7).normal(size=(16, 8)) for part in parts(7)]
+    held = line_of([*parts(5), *cloth]).held
+    assert twins_among(held, jpegs) == []
+    assert twins_among(held, [*jpegs[:11], jpegs[5]]) == [[5, 11]]
+    together = overlaid(jpegs, np.ones((12, 12)))
+    assert together, "the two products as one would have copies"
 
 
 def test_every_part_photographed_twice_is_noticed() -> None:

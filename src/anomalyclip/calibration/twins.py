@@ -47,14 +47,14 @@ def twins_among(held: Sequence[HeldOut], thumbnails: Sequence[bytes] = ()) -> li
     count = len(held)
     away = np.array([np.mean([near.mean(axis=1) for near in one.by_picture()], axis=0) for one in held])
     away = np.maximum(away, away.T)
-    pairs = [
-        (first, second)
-        for members in kinds_among(votes_among(held), _FEWEST_OF_A_KIND)
-        for first, second in _near_pairs(away, members)
-        if _in_place(held[first], held[second])
-    ]
+    pairs = []
+    for members in kinds_among(votes_among(held), _FEWEST_OF_A_KIND):
+        pairs += [(one, other) for one, other in _near_pairs(away, members) if _in_place(held[one], held[other])]
+        if len(thumbnails) == count:
+            laid = overlaid([thumbnails[number] for number in members], away[np.ix_(members, members)])
+            pairs += [(int(members[one]), int(members[other])) for one, other in laid]
     home = {number: {number} for number in range(count)}
-    for first, second in (*pairs, *(overlaid(thumbnails, away) if len(thumbnails) == count else ())):
+    for first, second in pairs:
         both = home[first] | home[second]
         home |= dict.fromkeys(both, both)
     groups = {tuple(sorted(group)) for group in home.values() if 2 <= len(group) <= count // 2}
