@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from PIL import Image
 
 from anomalyclip.calibration import read_profile, write_profiles
 from anomalyclip.calibration.conformal import allowed_or_smallest, interpolated_threshold
+from anomalyclip.calibration.memory_file import packed, part_of
 from anomalyclip.cli import main
-from anomalyclip.judges.memory.fusion import Scale
+from anomalyclip.judges.memory.fusion import Mixture, Scale
 
 SIDE = ["--image-size", "64", "--threads", "1", "--quiet"]
 
@@ -97,6 +99,27 @@ def test_a_false_alarm_joins_and_sets_the_line_like_any_good_picture(shop: Path,
     assert picture["score_before"] == found["score"]
     assert entry["by"]
     assert entry["at"].startswith("20")
+
+
+def test_a_false_alarm_that_the_words_alone_raise_is_normal_at_once(shop: Path, tmp_path: Path) -> None:
+    """In a line of strangers distances count nothing: to remember a picture does not make it normal."""
+    before = read_profile(shop / "line.json")
+    line = replace(before.opened().line, mixture=Mixture("auto", 0, 0, 1, map_memory=0), score_scale=Scale(0.0, 2.0))
+    assert before.memory is not None
+    data = packed(line, [b"jpeg"] * 12)
+    memory = part_of(line, file=before.memory.file, data=data, held_out="each")
+    path = tmp_path / "line.json"
+    write_profiles(path, [before.model_copy(update={"memory": memory}).holding(data)])
+    options = ["--no-overlay", "--maps", "none", "--no-report", *SIDE]
+
+    def judged(name: str) -> dict[str, str]:
+        assert run("detect", shop / "photos", "--profile", path, "--output", tmp_path / name, *options) == 0
+        found = map(json.loads, (tmp_path / name / "results.jsonl").read_text().splitlines())
+        return {Path(row["path"]).name: row["decision"] for row in found}
+
+    alarm = next(name for name, decision in judged("first").items() if decision == "anomalous")
+    assert run("correct", tmp_path / "first", "--profile", path, "--normal", alarm, "--quiet") == 0
+    assert judged("second")[alarm] == "normal"
 
 
 def test_faulty_pictures_set_the_operating_point_and_are_no_normals(shop: Path, work: Path) -> None:
@@ -198,7 +221,7 @@ def test_refusals_change_nothing(shop: Path, work: Path, capsys: pytest.CaptureF
         ([*base], "nothing to correct"),
         ([*base, "--normal", "p9.png"], "did you mean p"),
         ([*base, "--normal", "p1.png", "--faulty", "p1.png"], "as normal and as faulty"),
-        ([*base, "--normal", "p1.png#region=99"], "regions, counted from 1"),
+        ([*base, "--normal", "p1.png#region=99"], ", counted from 1"),
         ([*base, "--undo", "--normal", "p1.png"], "leave --normal out"),
         ([*base, "--export", "x.txt"], ".csv, or .json"),
         ([shop / "good", "--profile", line, "--normal", "p1.png"], "holds no results.jsonl"),
