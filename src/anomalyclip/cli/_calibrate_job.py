@@ -174,11 +174,12 @@ class CalibrateJob:
     def _items(self) -> list[InputItem]:
         """The good pictures, without those of `--drop`. Raises ConfigError where one of them is not there."""
         from anomalyclip.detect import iter_inputs
+        from anomalyclip.detect.charts import charts_in
 
         own = self._picture_paths()
         every = list(iter_inputs(self._normals, **scan_of(self.given)))
         items = [item for item in every if Path(item.path).absolute() not in own]
-        if len(items) < len(every):
+        if len(items) < len(every) or any(map(charts_in, self._normals)):
             note("The picture of the profile lies among the good pictures; it is left out.", style="yellow")
         dropped = set(self.given.drop or ())
         if unknown := dropped - {Path(item.path).name for item in items} - {item.path for item in items}:

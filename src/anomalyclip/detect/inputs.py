@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from anomalyclip.detect.charts import charts_among
 from anomalyclip.detect.folder import OUTPUT_FOLDERS, RESULTS, RUN
 from anomalyclip.detect.names import NameRegistry, file_of, frame_key, path_key
 from anomalyclip.errors import AnomalyClipError, InputError
@@ -22,7 +23,6 @@ from anomalyclip.io.scanning import scan as scan_folder
 
 _MISSING = "no such file or folder"
 _STDIN = f"{_MISSING}, and standard input is not read: give files"
-_MEMORY = ".memory.safetensors"
 _SHOWN_PROBLEMS = 5
 _MOST_COUNTED = 100_000  # entries of subfolders that a refusal counts pictures in
 
@@ -245,23 +245,8 @@ def _inside(entries: list[Entry]) -> list[Entry]:
     ours = OUTPUT_FOLDERS if {RUN, RESULTS} <= names else ()
     store = ("blobs", "refs") if {"blobs", "refs", "snapshots"} <= names else ()
     left_out = {*ours, *store}
-    charts = _charts(names)
+    charts = charts_among(names)
     return [entry for entry in entries if entry.name not in (left_out if entry.kind is Kind.FOLDER else charts)]
-
-
-def _charts(names: set[str]) -> set[str]:
-    """The pictures that `calibrate` draws beside a profile with a memory: no parts, good or bad.
-
-    >>> sorted(_charts({"line.json", "line.png", "line.1.png", "line.1.memory.safetensors", "line.2.png", "a.png"}))
-    ['line.1.png', 'line.png']
-    """
-    found = set()
-    for name in names:
-        base = name.removesuffix(_MEMORY)  # FILE.PROFILE
-        stems = [base[:at] for at, sign in enumerate(base) if sign == "." and f"{base[:at]}.json" in names]
-        if base != name and stems:
-            found |= {f"{stem}.png" for stem in (*stems, base)}
-    return found
 
 
 def _nothing_in(folder: str, scan: _Scan) -> str:
