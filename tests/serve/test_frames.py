@@ -42,10 +42,8 @@ def test_a_row_per_picture(serve: Callable[..., Any], png: Callable[..., bytes])
 
 
 def test_the_pictures_of_a_request_are_bounded() -> None:
-    uploads = [Upload(f"{n}.gif", lambda: stack(*range(40), kind="GIF")) for n in range(4)]
-
-    def survey(data: bytes) -> Survey:
-        return Survey(count_frames_of(data), decoded=1000, pixels=100)
-
-    assert len(pictures_of(uploads, survey, 32)) == 32
-    assert len(pictures_of(uploads[:1], survey, 40)) == 40
+    data = stack(*range(40), kind="GIF")
+    uploads = [Upload(f"{n}.gif", lambda: data) for n in range(4)]
+    surveys = [Survey(count_frames_of(data), decoded=1000, pixels=100)] * 4
+    assert len(pictures_of(uploads, surveys, 32)) == 32
+    assert len(pictures_of(uploads[:1], surveys[:1], 40)) == 40

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 
 import pytest
@@ -13,7 +15,7 @@ from PIL import Image
 
 from anomalyclip.io.isolation import NotQuick, Survey, Ticket
 from anomalyclip.io.reading import Reading
-from anomalyclip.serve import admission, decoding
+from anomalyclip.serve import admission, decoding, uploads
 from anomalyclip.serve.admission import Admission
 from anomalyclip.serve.config import Limits, ServeConfig
 from anomalyclip.serve.decoding import Decoding
@@ -63,8 +65,8 @@ def upload(data: bytes, cost: int = 100) -> Upload:
 
 
 async def read(lanes: Decoding, door: Admission, one: Upload) -> str:
-    with door.accepted(1) as stay:
-        size = await lanes.with_picture(Ticket(), Reading(), one, stay, lambda read: read(one).size)
+    with door.accepted(1) as stay, lanes.ledger.share(one.cost) as share:
+        size = await lanes.with_picture(Ticket(), Reading(), one, stay, share, lambda read: read(one).size)
     return f"{one.read().decode()} {size[0]}"
 
 
@@ -103,6 +105,67 @@ def test_a_header_that_is_much_work_is_looked_at_aside(lanes) -> None:
         assert await slow == 1
 
     asyncio.run(run())
+
+
+def test_what_waits_for_much_work_holds_no_memory(lanes) -> None:
+    """Ten pictures of 60 MB each wait or are read aside; but for that of the one that is read, all memory is free."""
+
+    async def run() -> None:
+        door, cost = Admission(Limits()), 60 << 20
+        slow = [asyncio.ensure_future(read(lanes, door, upload(b"much", cost=cost))) for _ in range(10)]
+        while door.aside < 10:
+            await asyncio.sleep(0.001)
+        assert lanes.ledger.held == cost
+        async with lanes.ledger.hold(
+            lanes.ledger.most - cost
+        ):  # nor has that one a part in what is kept for small ones
+            assert await read(lanes, door, upload(b"little")) == "little 10"
+        FakeDecoders.go.set()
+        await asyncio.gather(*slow)
+        assert lanes.ledger.held == 0
+
+    asyncio.run(run())
+
+
+def test_of_a_costly_file_no_further_picture_is_tried_quickly(lanes, monkeypatch) -> None:
+    quick: list[float | None] = []
+    work = FakeDecoders._work
+
+    def counted(self: FakeDecoders, data: bytes, limit: float | None) -> None:
+        quick.append(limit)
+        work(self, data, limit)
+
+    monkeypatch.setattr(FakeDecoders, "_work", counted)
+
+    async def run() -> None:
+        FakeDecoders.go.set()
+        one = upload(b"much")
+        with Admission(Limits()).accepted(4) as stay:
+            for _ in range(4):
+                with lanes.ledger.share(one.cost) as share:
+                    await lanes.with_picture(Ticket(), Reading(), one, stay, share, lambda read: read(one))
+        assert [limit is None for limit in quick] == [False, True, True, True, True]
+
+    asyncio.run(run())
+
+
+def test_two_pictures_of_one_file_are_not_read_from_each_others_place() -> None:
+    """The file is one, with one place in it."""
+
+    others: list[Future[bytes]] = []
+
+    class File(io.BytesIO):
+        def seek(self, *place: int) -> int:
+            found = super().seek(*place)
+            if not others:  # another thread reads it now, if it may
+                others.append(pool.submit(read))
+                wait(others, timeout=0.2)
+            return found
+
+    read = uploads._Spooled(File(b"content"))
+    with ThreadPoolExecutor(1) as pool:
+        assert read() == b"content"
+        assert others[0].result() == b"content"
 
 
 def test_so_many_wait_for_much_work_and_no_more(lanes) -> None:

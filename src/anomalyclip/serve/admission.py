@@ -117,11 +117,16 @@ class Admission:
 
 
 class Stay:
-    """The places of one request. slow: whether its work was much, so that its time says nothing of others' waits."""
+    """The places of one request. slow: whether its work was much, so that its time says nothing of others' waits.
+
+    since, taken: see `turns.Taker`. costly: files of it of which a picture was not quick.
+    """
 
     def __init__(self, door: Admission) -> None:
         self._door, self._images = door, 0
         self.slow = False
+        self.since, self.taken = time.monotonic(), 0.0
+        self.costly: set[Callable[[], bytes]] = set()
 
     def need(self, images: int) -> None:
         """Hold places for so many images in all. Raises Refused (429)."""

@@ -12,7 +12,7 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +55,7 @@ def rooms_for(limits: Limits, processes: int) -> Rooms:
 
 
 class Ledger:
-    """`async with hold(bytes)`: first come, first served, in two lanes.
+    """`async with hold(bytes)`: first come, first served, in two lines.
 
     A part of the room is kept for small pictures, so that they need not wait for large ones; they take the rest too
     while no large one waits for it.
@@ -74,27 +74,50 @@ class Ledger:
     @asynccontextmanager
     async def hold(self, size: int) -> AsyncIterator[None]:
         """Raises ImageReadError where there will never be so much."""
+        with self.share(size) as share:
+            await share.take()
+            yield
+
+    @contextmanager
+    def share(self, size: int) -> Iterator[Share]:
+        """What may be taken, and given back meanwhile; the end of the block gives it back. Raises as `hold` does."""
         if size > self.most:
             raise ImageReadError(
                 f"image: reading and scoring it takes {size / 1e6:,.0f} MB, the server has {self.most / 1e6:,.0f} MB "
                 "for pictures; scale it down, or save it with fewer bits"
             )
+        share = Share(self, size)
+        try:
+            yield share
+        finally:
+            share.give_back()
+
+    async def take(self, size: int, *, small: bool) -> None:
+        """In the line of the small ones, or of the large."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        small = size <= self._small
         line = self._waiting[small]
         line.append((size, turn))
         self._let_in()
         try:
             await turn
-            yield
-        finally:
+        except BaseException:
             if turn.done() and not turn.cancelled():
-                self.held -= size
-                self._held_small -= size * small
+                self.give_back(size, small=small)
             else:
                 with suppress(ValueError):
                     line.remove((size, turn))
-            self._let_in()
+                self._let_in()
+            raise
+
+    def give_back(self, size: int, *, small: bool) -> None:
+        """What was taken."""
+        self.held -= size
+        self._held_small -= size * small
+        self._let_in()
+
+    def is_small(self, size: int) -> bool:
+        """Whether a part of the room is kept for such pictures."""
+        return size <= self._small
 
     def _let_in(self) -> None:
         large, small = self._waiting
@@ -117,6 +140,26 @@ class Ledger:
         self.held += size
         turn.set_result(None)
         return size
+
+
+class Share:
+    """The bytes of one picture, see `Ledger.share`."""
+
+    def __init__(self, ledger: Ledger, size: int) -> None:
+        self._ledger, self._size = ledger, size
+        self._small: bool | None = None  # the line in which it was taken; None while it is not
+
+    async def take(self, *, aside: bool = False) -> None:
+        """aside: its work is much, so that it has no part in what is kept for small ones, whatever its size."""
+        small = not aside and self._ledger.is_small(self._size)
+        await self._ledger.take(self._size, small=small)
+        self._small = small
+
+    def give_back(self) -> None:
+        """What was taken, if it was."""
+        if self._small is not None:
+            self._ledger.give_back(self._size, small=self._small)
+            self._small = None
 
 
 def _whole() -> int:

@@ -83,8 +83,8 @@ async def _cut(
 
     with service.decoding.ending(ticket):
         try:
-            async with service.decoding.ledger.hold(upload.cost):
-                return await service.decoding.with_picture(ticket, deciding.reading, upload, stay, cut)
+            with service.decoding.ledger.share(upload.cost) as share:
+                return await service.decoding.with_picture(ticket, deciding.reading, upload, stay, share, cut)
         except AnomalyClipError as error:
             raise Refused("invalid", str(error)) from error
 

@@ -27,6 +27,7 @@ from anomalyclip.serve.laying import lay_out
 from anomalyclip.serve.live import Live
 from anomalyclip.serve.made import Aim
 from anomalyclip.serve.measuring import Measuring
+from anomalyclip.serve.memory import Share
 from anomalyclip.serve.metrics import Metrics
 from anomalyclip.serve.profiles import Profiles
 from anomalyclip.serve.refusals import Refused
@@ -95,9 +96,7 @@ class Service:
         """Every picture of every file, each with what it costs, as far as one request takes. Raises Refused (429)."""
         ticket, most = Ticket(), self.config.limits.max_files
         with self.decoding.ending(ticket):
-            # One file at a time: here, and twice with the process that looks at it.
-            async with self.decoding.ledger.hold(min(self.decoding.ledger.most, 3 * max(one.size for one in files))):
-                return await self.decoding.pictures(ticket, reading, files, most, frames, stay)
+            return await self.decoding.pictures(ticket, reading, files, most, frames, stay)
 
     async def detect(
         self, uploads: Sequence[Upload], deciding: Deciding, wishes: Wishes, stay: Stay
@@ -198,18 +197,18 @@ class Service:
         return thumbnails[number]
 
     async def score(
-        self, upload: Upload, deciding: Deciding, stay: Stay, preview: int | None = None
+        self, upload: Upload, deciding: Deciding, stay: Stay, share: Share, preview: int | None = None
     ) -> tuple[Decoded, float, Map, list[Looked]]:
         """Decode one upload and give it its turn; with what its patches were compared with, where a memory judges.
 
         Raises what reading or the model raises.
         """
         if not deciding.plain:
-            return await self._survey(upload, deciding, stay, preview)
+            return await self._survey(upload, deciding, stay, share, preview)
         ticket = Ticket()
         with self.decoding.ending(ticket):
             work = partial(decode, upload, self.model, preview=preview)
-            image = await self.decoding.with_picture(ticket, deciding.reading.apart(), upload, stay, work)
+            image = await self.decoding.with_picture(ticket, deciding.reading.apart(), upload, stay, share, work)
         assert image.pixels is not None, "only laid-out images have none"
         judged = self._with_memory(deciding.profile)
         if judged is None:
@@ -220,14 +219,14 @@ class Service:
         return image, score, small_map, [] if nearest is None else [Looked(whole, nearest)]
 
     async def _survey(
-        self, upload: Upload, deciding: Deciding, stay: Stay, preview: int | None
+        self, upload: Upload, deciding: Deciding, stay: Stay, share: Share, preview: int | None
     ) -> tuple[Decoded, float, Map, list[Looked]]:
         """One image view by view, a few at a time: each view waits in the queue like an image."""
         judged, looked = self._with_memory(deciding.profile), []
         ticket = Ticket()
         with self.decoding.ending(ticket):
             work = partial(lay_out, upload, self.judged(deciding.profile), deciding, preview=preview)
-            laid = await self.decoding.with_picture(ticket, deciding.reading.apart(), upload, stay, work)
+            laid = await self.decoding.with_picture(ticket, deciding.reading.apart(), upload, stay, share, work)
         ahead = 2 * self.config.batch_size
         for start in range(0, len(laid.views), ahead):
             views = laid.views[start : start + ahead]
@@ -254,8 +253,8 @@ class Service:
         self, upload: Upload, deciding: Deciding, wishes: Wishes, provenance: Provenance, stay: Stay
     ) -> dict[str, Any]:
         try:
-            async with self.decoding.ledger.hold(upload.cost):
-                image, score, small_map, looked = await self.score(upload, deciding, stay, wishes.preview)
+            with self.decoding.ledger.share(upload.cost) as share:
+                image, score, small_map, looked = await self.score(upload, deciding, stay, share, wishes.preview)
                 work = partial(finish, upload, image, score, small_map, deciding, wishes, provenance, looked)
                 row = await self._in(self._writers, work)
         except Refused:

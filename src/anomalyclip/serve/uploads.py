@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from starlette.concurrency import run_in_threadpool
@@ -52,21 +53,18 @@ class Upload:
 
 
 def pictures_of(
-    uploads: Sequence[Upload], survey: Callable[[bytes], Survey], most: int, frames: int | None = None
+    uploads: Sequence[Upload], surveys: Sequence[Survey | None], most: int, frames: int | None = None
 ) -> list[Upload]:
-    """Every picture of every upload, `most` in all; of a file with more, a last one whose reading says so. Blocks.
+    """Every picture of every upload, `most` in all; of a file with more, a last one whose reading says so.
 
-    survey: what a file's header says. frames: pictures taken of a file of several; None is all.
+    surveys: what each file's header says, None of one that cannot be read: reading it will say why, in its row.
+    frames: pictures taken of a file of several; None is all.
     """
     found: list[Upload] = []
-    for left, upload in zip(range(len(uploads) - 1, -1, -1), uploads, strict=True):
-        try:
-            data = upload.read()
-            found_in = survey(data)
-            number = found_in.number
-            upload = replace(upload, pixels=found_in.pixels, cost=cost_of(found_in, len(data)))
-        except ImageReadError:  # reading it will say why, in its row
-            number = 1
+    for left, upload, said in zip(range(len(uploads) - 1, -1, -1), uploads, surveys, strict=True):
+        number = 1 if said is None else said.number
+        if said is not None:
+            upload = replace(upload, pixels=said.pixels, cost=cost_of(said, upload.size))
         if number == 1:
             found.append(upload)
             continue
@@ -155,10 +153,12 @@ def _from_json(body: bytes, max_files: int) -> list[Upload]:
 @dataclass(frozen=True)
 class _Spooled:
     file: BinaryIO
+    lock: threading.Lock = field(default_factory=threading.Lock)  # two pictures of it may be read at once
 
     def __call__(self) -> bytes:
-        self.file.seek(0)
-        return self.file.read()
+        with self.lock:
+            self.file.seek(0)
+            return self.file.read()
 
 
 @dataclass(frozen=True)
