@@ -14,7 +14,8 @@ from anomalyclip.errors import ImageReadError
 from anomalyclip.watching import source_folder
 from anomalyclip.watching.arrival import FileMark
 from anomalyclip.watching.journal import Journal
-from anomalyclip.watching.source_folder import EMPTY_PATIENCE, FolderOptions, FolderSource
+from anomalyclip.watching.settling import EMPTY_PATIENCE, ONCE_PATIENCE
+from anomalyclip.watching.source_folder import FolderOptions, FolderSource
 
 
 def test_files_arrive_once_and_oldest_first(source: FolderSource, folder: Path, journal: Journal, clock: Clock) -> None:
@@ -159,6 +160,28 @@ def test_unreadable_files_are_tried_again_where_it_may_pass_and_then_fail_once(
                 source.read(item)
             marks.append(source.settle(item))
     assert [mark is not None for mark in marks] == [False] * (tries - 1) + [True]
+
+
+def test_once_does_not_wait_for_ever_for_a_file_that_grows(folder: Path, journal: Journal, clock: Clock) -> None:
+    """It is left to the next watch; without `once` it is waited for, however long."""
+    once, on = (
+        FolderSource(str(folder), journal, FolderOptions(settle=1.0, once=once), clock) for once in (True, False)
+    )
+    growing, begun = _png(folder / "growing.png"), clock.now
+    _png(folder / "whole.png")
+    while not once.finished:
+        assert clock.now - begun <= ONCE_PATIENCE
+        with growing.open("ab") as file:
+            file.write(b"more")
+        assert "growing.png" not in _score(once, journal)
+        on.arrivals()
+        clock.now += 0.5
+    assert clock.now - begun > ONCE_PATIENCE
+    assert once.still_written == [str(growing)]
+    assert once.arrivals() == []
+    assert not on.still_written
+    clock.now += 1.0
+    assert _score(on, journal) == ["growing.png"]
 
 
 def test_once_takes_what_is_there_and_waits_for_it_to_be_whole(folder: Path, journal: Journal, clock: Clock) -> None:

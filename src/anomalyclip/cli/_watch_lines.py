@@ -53,6 +53,10 @@ def summarise(printer: RowPrinter, couriers: Sequence[Courier], source: Source, 
         passed: PassedOver | None = getattr(source, "passed_over", None)
         for line in passed.lines() if passed is not None else ():
             note(line, style="yellow")
+    written: list[str] = getattr(source, "still_written", [])
+    if written:
+        one = f"{printable(written[0])}" + (f" and {len(written) - 1:,} more" if written[1:] else "")
+        trouble(f"still being written, and not scored: {one}; the next run takes what is complete by then")
     for courier in couriers:
         waiting, given_up = courier.count()
         if waiting or given_up:

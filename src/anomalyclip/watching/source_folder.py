@@ -31,7 +31,7 @@ from anomalyclip.io.scanning import Kind, Memo, PassedOver, scan
 from anomalyclip.io.untrusted import Untrusted
 from anomalyclip.watching.arrival import FileMark, FrameMark
 from anomalyclip.watching.journal import Journal
-from anomalyclip.watching.settling import EMPTY_PATIENCE, GONE, PASSING, TRIES, Pending, Stat
+from anomalyclip.watching.settling import GONE, PASSING, TRIES, Pending, Stat
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -82,6 +82,8 @@ class FolderSource:
         self._files = Untrusted(options.isolate, options.workers)
         self.passed_over = PassedOver()
         """What the last look saw and is no arrival, by kind."""
+        self.still_written: list[str] = []
+        """Files that went on changing, of a watch that was to end; the next one takes them."""
         self._told: Memo = {}
         self._known: dict[str, Stat] = {}  # done, in this run or an earlier one
         self._pending: dict[str, Pending] = {}
@@ -107,7 +109,12 @@ class FolderSource:
             if self._known.get(path) != stat and (self._first or not self._options.once or path in self._pending):
                 self._notice(path, stat, now)
         self._first = False
-        settled = [path for path, pending in self._pending.items() if self._settled(pending, now)]
+        settle, waiting = self._options.settle, dict(self._pending)
+        settled = [path for path, pending in waiting.items() if pending.settled(settle, now)]
+        for path in waiting.keys() - settled if self._options.once else ():
+            if waiting[path].endless(settle, now):
+                self.still_written.append(path)
+                del self._pending[path]
         settled.sort(key=lambda path: (seen[path].mtime_ns, path))
         arrived = [item for path in settled if (item := self._arrive(path, seen[path])) is not None]
         return [picture for item in arrived for picture in self._pictures(item, seen[item.path])]
@@ -179,13 +186,9 @@ class FolderSource:
     def _notice(self, path: str, stat: Stat, now: float) -> None:
         pending = self._pending.get(path)
         if pending is None:
-            self._pending[path] = Pending(stat, now)
+            self._pending[path] = Pending(stat, now, now)
         elif pending.stat != stat:
             pending.stat, pending.since = stat, now
-
-    def _settled(self, pending: Pending, now: float) -> bool:
-        patience = self._options.settle * (1 if pending.stat.size else EMPTY_PATIENCE) * 2.0**pending.tries
-        return now - pending.since >= patience
 
     def _arrive(self, path: str, stat: Stat) -> InputItem | None:
         """An item for a settled file that the journal does not know; None for one that it does."""
