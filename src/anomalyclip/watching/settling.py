@@ -39,5 +39,5 @@ class Pending:
         return now - self.since >= settle * (1 if self.stat.size else EMPTY_PATIENCE) * 2.0**self.tries
 
     def endless(self, settle: float, now: float) -> bool:
-        """Whether it went on changing for longer than a watch that is to end waits; one that settles slowly does not."""
+        """Whether it went on changing for longer than a watch that is to end waits for; slow settling is no change."""
         return not self.tries and now - self.first >= max(ONCE_PATIENCE, 2 * EMPTY_PATIENCE * settle)
