@@ -234,8 +234,8 @@ def detect_by(profile: Any, model: Detector, sources: Sequence[Any], **options: 
     not there.
     """
     if not hasattr(profile, "judging"):
-        what = repr(profile) if isinstance(profile, str | Path) else type(profile).__name__
-        raise ConfigError(f"profile is {what}, expected what anomalyclip.calibration.read_profile(PATH) gives")
+        what = type(profile).__name__
+        raise ConfigError(f"profile is of the type {what}, expected a profile or the path of its file")
     layout = {name: options[name] for name in Layout.__annotations__ if options.get(name) is not None}
     judged = profile.judging(model, *(parse_layout(layout) if layout else ()))  # type: ignore[arg-type]
     asked = Reading(options.pop("max_pixels"), options.pop("axis"), parse_full_scale(options.pop("full_scale")))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -234,7 +235,7 @@ class Detector:
         threshold: float | None = None,
         pixel_threshold: float | None = None,
         min_area: int = 1,
-        profile: Profile | None = None,
+        profile: Profile | str | Path | None = None,
         frames: int | str | None = None,
         axis: str = "z",
         max_pixels: int | None = None,
@@ -251,7 +252,7 @@ class Detector:
             threshold: image score from which the decision is "anomalous"; None gives no decision.
             pixel_threshold: map value from which a pixel belongs to a region; None is ``threshold``.
             min_area: leave out regions with fewer pixels.
-            profile: a calibration profile (:func:`anomalyclip.calibration.read_profile`): judges by its memory, if it
+            profile: a calibration profile, or its path (``line.json``, ``lines.json:NAME``): judges by its memory if it
                 has one, and gives decisions and p-values; in place of ``threshold``.
             frames: of files of several pictures (pages, frames, slices): "all", "first" or how many; None refuses them.
             axis: "x", "y" or "z", along which slices of a NIfTI volume are counted.
@@ -270,12 +271,14 @@ class Detector:
             KeywordError: a keyword that there is not; the message names the one that was probably meant.
             ConfigError: a value is out of its range, or asks for input sizes that an export does not take.
         """
+        from anomalyclip.calibration.calling import profile_at
         from anomalyclip.detecting import detect_all, detect_by
 
         several = listed(inputs)
         if profile is not None:
             if threshold is not None or pixel_threshold is not None:
                 raise ConfigError("a profile brings its thresholds: give profile or thresholds, not both")
+            profile = profile_at(profile)
             reading: dict[str, Any] = {"axis": axis, "max_pixels": max_pixels, "full_scale": full_scale}
             reading |= {"batch_size": batch_size, "min_area": min_area, "frames": frames}
             found = detect_by(profile, self, [inputs] if several is None else several, **reading, **layout)

@@ -14,7 +14,6 @@ from PIL import Image
 import anomalyclip
 from anomalyclip.calibration import read_profile
 from anomalyclip.cli import app
-from anomalyclip.detecting import detect_by
 from anomalyclip.detector import Detector
 from anomalyclip.errors import ConfigError, InputError, KeywordError
 
@@ -59,9 +58,11 @@ def test_it_makes_what_the_command_makes(model: Detector, folder: Path, tmp_path
     assert again.memory is not None
     assert again.memory.file == "b.default.memory.safetensors"
     bad = picture(9, blot=True)
-    assert {model.detect(bad, profile=one).score for one in (by_call, again, by_command)} == {
-        model.detect(bad, profile=again).score
-    }
+    paths = (tmp_path / "b.json", str(tmp_path / "a.json"), f"{tmp_path / 'b.json'}:default")
+    found = [model.detect(bad, profile=one) for one in (by_call, again, by_command, *paths)]
+    assert len({(one.score, one.p_value, one.decision) for one in found}) == 1
+    with pytest.raises(InputError, match=r"no profile at .*c.json; check the path"):
+        model.detect(bad, profile=tmp_path / "c.json")
 
 
 def test_arrays_images_and_paths_alike(model: Detector, folder: Path) -> None:
@@ -172,9 +173,6 @@ def test_labelled_anomalies_choose_the_operating_point(model: Detector, folder: 
     assert profile.operating.recall[0] == 1.0
 
 
-@pytest.mark.parametrize(
-    ("given", "shown"), [("line.json", "'line.json'"), (Path("line.json"), "line.json"), (7, "int")]
-)
-def test_what_is_no_profile_is_named(given, shown) -> None:
-    with pytest.raises(ConfigError, match=rf"profile is .*{shown}.*read_profile"):
-        detect_by(given, None, [])
+def test_what_is_no_profile_is_named(model: Detector) -> None:
+    with pytest.raises(ConfigError, match="profile is of the type int, expected a profile or the path of its file"):
+        model.detect(picture(9), profile=7)

@@ -126,6 +126,14 @@ def test_killed_at_random_moments(pair: tuple[Path, list[Profile]], tmp_path: Pa
         which(path, two)
 
 
+def test_a_folder_that_is_not_there_is_told_by_the_name_that_was_given(pair: tuple[Path, list[Profile]]) -> None:
+    path, two = pair
+    with pytest.raises(OutputError) as told:
+        two[1].save(path.parent / "nodir" / "x.json")
+    assert "nodir/x." in str(told.value)
+    assert ".next" not in str(told.value)
+
+
 def test_a_full_disk_leaves_the_old_pair(pair: tuple[Path, list[Profile]], monkeypatch: pytest.MonkeyPatch) -> None:
     path, two = pair
     before = sorted(path.parent.iterdir())

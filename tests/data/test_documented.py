@@ -77,6 +77,19 @@ def listed(
     return files | {name: end.join([*([head] if head else []), *lines, ""]).encode(encoding)}
 
 
+REAL_IAD: Files = {f"nut/OK/S1/{n}.jpg": JPEG for n in (0, 2)} | {"nut/NG/AK/1.jpg": JPEG, "nut/NG/AK/1.png": MASK}
+
+
+def splits(*tested: str) -> str:
+    """Real-IAD's JSON of class nut: one normal picture to train on, `tested` and an anomalous one in the test split."""
+
+    def entry(image: str, kind: str = "OK", mask: str | None = None) -> dict[str, str | None]:
+        return {"category": "nut", "anomaly_class": kind, "image_path": image, "mask_path": mask}
+
+    test = [*map(entry, tested), entry("NG/AK/1.jpg", "AK", "NG/AK/1.png")]
+    return json.dumps({"meta": {"normal_class": "OK", "prefix": "nut/"}, "train": [entry("OK/S1/0.jpg")], "test": test})
+
+
 def pair(**files: bytes | str) -> Files:
     """a.png and b.png beside further files, whose dots and slashes are written as in Python: x_json, ann__x_json."""
     named = {name.replace("__", "/").replace("_", "."): content for name, content in files.items()}
@@ -173,6 +186,21 @@ FORMS = (
     Form("folders", "masks NAME_mask and NAME_mask_1 of one picture", ONE_BAD | dict(zip(("ground_truth/bad/0_mask.png", "ground_truth/bad/0_mask_1.png"), HALVES, strict=True)), (2, 1), marked=TRUTH),
     Form("folders", "BUSI: NAME_mask and NAME_mask_1 beside NAME", {"normal/n (1).png": PHOTO, "normal/n (1)_mask.png": BLACK, "benign/b (1).png": PHOTO} | dict(zip(("benign/b (1)_mask.png", "benign/b (1)_mask_1.png"), HALVES, strict=True)), (1, 1), marked=TRUTH),
     Form("folders", "masks a.png and a_1.png of pictures of these names", {"images/a.png": PHOTO, "images/a_1.png": PHOTO, "masks/a.png": MASK, "masks/a_1.png": BLACK}, (1, 1), marked=TRUTH),
+    Form("folders", "MT_Free/Imgs/ and MT_Crack/Imgs/ (Magnetic Tile), NAME.jpg beside NAME.png", {"MT_Free/Imgs/0.jpg": JPEG, "MT_Free/Imgs/0.png": BLACK, "MT_Crack/Imgs/1.jpg": JPEG, "MT_Crack/Imgs/1.png": MASK}, (1, 1), marked=TRUTH),
+    Form("folders", "Real-IAD, its JSON of the splits beside its classes", {**REAL_IAD, "nut.json": splits("OK/S1/2.jpg")}, (1, 1), marked=TRUTH),
+    Form("folders", "Real-IAD, its JSONs in realiad_jsons/", {**{f"realiad_256/{path}": one for path, one in REAL_IAD.items()}, "realiad_jsons/nut.json": splits("OK/S1/2.jpg"), "realiad_jsons_sv/nut.json": splits("OK/S1/0.jpg")}, (1, 1), "realiad_jsons_sv", marked=TRUTH),
+    Form("folders", "Real-IAD, a picture of its JSON that is not there", {**REAL_IAD, "nut.json": splits("OK/S1/9.jpg", "OK/S1/2.jpg")}, (1, 1), "do not exist (not used): OK/S1/9.jpg", marked=TRUTH),
+    Form("folders", "def_front/ and ok_front/ alone (castings)", {"c/test/def_front/0.png": PHOTO, "c/test/ok_front/1.png": PHOTO, "c/test/ok_front/2.png": PHOTO}, (2, 1)),
+    Form("folders", "Defect_images/, NODefect_images/ and Mask_images/ (AITEX)", {"Defect_images/0.png": PHOTO, "Mask_images/0_mask.png": MASK, "NODefect_images/f1/1.png": PHOTO}, (1, 1), marked=TRUTH),
+    Form("folders", "NG_mask/ beside NG/ and OK/", {"OK/0.png": PHOTO, "NG/1.png": PHOTO, "NG_mask/1.png": MASK}, (1, 1), marked=TRUTH),
+    Form("folders", "abnormal/, normal/ and normal_test/ (anomalib)", {"normal/0.png": PHOTO, "normal_test/1.png": PHOTO, "abnormal/2.png": PHOTO, "mask/2.png": MASK}, (2, 1), marked=TRUTH),
+    Form("folders", "train_good/, test_good/ and test_bad/", {"train_good/0.png": PHOTO, "test_good/1.png": PHOTO, "test_bad/2.png": PHOTO}, (1, 1), "of another split (not used): train_good"),
+    Form("folders", "damaged/, undamaged/ and unblemished/", {"damaged/0.png": PHOTO, "undamaged/1.png": PHOTO, "unblemished/2.png": PHOTO}, (2, 1)),
+    Form("folders", "glioma/ and notumor/", {"test/glioma/0.png": PHOTO, "test/notumor/1.png": PHOTO}, (1, 1)),
+    Form("list", "in the folder of the split's pictures (Roboflow's _classes.csv, metadata.csv)", {f"{split}/{n}.png": PHOTO for split in ("train", "test") for n in range(3)} | {f"{split}/_classes.csv": "filename, defect, good\n0.png, 0, 1\n1.png, 1, 0\n2.png, 1, 0\n" for split in ("train", "test")}, (1, 2)),
+    Form("list", "a column of zeros and ones that asks something else, beside others", {**ONE_BAD, "list.csv": "image,patient,Follow-up #\n" + "".join(f"{path},7,{label}\n" for path, label in (("good/0.png", 0), ("good/1.png", 1), ("bad/0.png", 0)))}, (2, 1), "a label column is not among"),
+    Form("list", "findings, and No Finding (ChestX-ray14)", {**listed("", "{0}"), "list.csv": "Image Index,Finding Labels,Follow-up #\n" + "".join(f"{path},{('No Finding', 'Mass|Nodule')[label]},0\n" for path, label in ROWS)}, (2, 3)),
+    Form("list", "corners x and y of boxes, and a target (RSNA)", {**listed("", "{0}"), "list.csv": "id,x,y,width,height,Target\n" + "".join(f"{path},{'1' if label else ''},{'0' if label else ''},,,{label}\n" for path, label in ROWS)}, (2, 3)),
     Form("list", "commas, LF", listed("image,label", "{0},{1}", end="\n"), (2, 3)),
     Form("list", "semicolons, `sep=;`, BOM", listed("sep=;\r\nimage;label", "{0};{1}", "utf-8-sig"), (2, 3)),
     Form("list", "tabs, UTF-16 (Excel's Unicode text)", listed("image\tlabel", "{0}\t{1}", "utf-16", "list.txt"), (2, 3)),

@@ -41,6 +41,13 @@ _WORKERS = 2
 _FLAGS = re.compile(r" \(--drop (?:NAME\)|.*?\)(?= the threshold))")
 
 
+def profile_at(given: Profile | str | Path) -> Profile:
+    """The profile, or that of a file or an export, as `detect --profile` takes it; errors as of `read_profile`."""
+    from anomalyclip.calibration.files import read_profile
+
+    return read_profile(given) if isinstance(given, str | Path) else given
+
+
 class Pictures:
     """What was given -> items, and their images: folders and globs are expanded as the command line does.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from anomalyclip.calibration.memory_file import memory_name, waiting
+from anomalyclip.errors import OutputError
 from anomalyclip.io.atomic import output_error, write_bytes
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def write_profiles(path: str | Path, profiles: Iterable[Written]) -> None:
             if profile.memory is None or profile.lies_at(target := file.with_name(profile.memory.file)):
                 continue
             moves.append((waiting(target), target))
-            write_bytes(waiting(target), profile.memory_bytes(), fsync=True)
+            _write_aside(target, profile.memory_bytes())
         write_bytes(file, content, fsync=True)
     except BaseException:
         for aside, _ in moves:
@@ -62,6 +63,15 @@ def write_profiles(path: str | Path, profiles: Iterable[Written]) -> None:
             aside.replace(target)
     except OSError as error:  # the profile finds it where it waits
         raise output_error(file, error) from error
+
+
+def _write_aside(target: Path, data: bytes) -> None:
+    """What is to become `target`, under the name where it waits; an error names the file that people know."""
+    try:
+        write_bytes(waiting(target), data, fsync=True)
+    except OutputError as error:
+        cause = error.__cause__
+        raise (output_error(target, cause) if isinstance(cause, OSError | ValueError) else error) from error
 
 
 def _named(profile: Written, file: Path) -> Written:

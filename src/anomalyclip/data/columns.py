@@ -29,7 +29,7 @@ _COLUMNS = {
     "class": "class cls_name class_name object category product part material item klasse objekt produkt teil bauteil "
     "werkstoff classe clase oggetto",
     "kind": "kind specie_name defect defect_type defect_class defect_name fault fault_type anomaly_type anomaly_class "
-    "fehler fehlerart fehlertyp fehlerklasse defekt_art defektart type_defaut defecto difetto",
+    "finding_labels fehler fehlerart fehlertyp fehlerklasse defekt_art defektart type_defaut defecto difetto",
     "split": "split set subset phase partition fold usage teilmenge aufteilung",
 }
 _LABELS = {
@@ -37,9 +37,11 @@ _LABELS = {
     "gut io in_ordnung bestanden freigegeben "
     "fehlerfrei nein falsch gesund n bon sain non bueno correcto buono sano nee none no_defect "
     "no_anomaly nondefective without_defect unblemished heil tadellos mangelfrei intakt bom boa normale goed iyi "
+    "free nominal inlier inliers "
     "saglam dobry dobre dobra норма годен годный хорошо 正常 良品 合格 良好 无缺陷 無缺陷 정상 양품",
     ANOMALOUS: "1 anomaly anomalous abnormal defect defective bad ko nok ng fail failed reject rejected yes true "
-    "positive faulty damaged broken sick diseased ungood schlecht nio nicht_in_ordnung nicht_bestanden "
+    "positive faulty damaged broken sick diseased ungood outlier outliers "
+    "schlecht nio nicht_in_ordnung nicht_bestanden "
     "gesperrt fehler fehlerhaft defekt "
     "ausschuss ja wahr krank y mauvais defaut oui malo defecto si cattivo difetto unhealthy crack cracked mangelhaft "
     "ruim anormal anormale defeito kapot hatali bozuk wadliwy wadliwe zly брак дефект негоден 异常 異常 不良 不良品 "
@@ -50,6 +52,32 @@ _TRUTHS = (
     "yes no y n true false ja nein j wahr falsch oui non vrai faux si verdadero falso vero nao sim evet hayir "
     "да нет 是 否"
 )
+# Behind "no", "without", "un-" or before "free" they say that all is well; words for good behind them say the contrary.
+_FAULTS = (
+    "anomaly anomalies abnormality abnormalities crack cracks cracked cracking damage damages damaged defect defects "
+    "defective defected fault faults faulty flaw flaws flawed error errors finding findings lesion lesions tumor "
+    "tumors tumour tumours disease diseased pneumonia cancer scratch scratches scratched broken blemish "
+    "blemishes blemished fehler defekt defekte befund kratzer riss risse schaden schäden mangel mängel anomalie "
+    "anomalien défaut défauts anomalies fissure fissures defecto defectos difetto difetti defeito defeitos"
+)
+_GOODS = "ok okay good normal healthy clean intact pass passed accepted conform conforming gut bon bueno buono"
+_DENIALS = (
+    "un",
+    "no",
+    "non",
+    "not",
+    "without",
+    "ohne",
+    "kein",
+    "keine",
+    "keinen",
+    "nicht",
+    "sans",
+    "sin",
+    "senza",
+    "sem",
+)
+_LACKS = ("free", "less", "frei", "los")
 # What a program found out, which is no truth.
 _OF_A_MODEL = (
     "score scores prob proba probs probability confidence conf output outputs logit logits model threshold yhat "
@@ -70,6 +98,7 @@ def plain(text: str) -> str:
 
 _COLUMN_OF = {plain(name): ours for ours, names in _COLUMNS.items() for name in names.split()}
 _LABEL_OF = {plain(name): label for label, names in _LABELS.items() for name in names.split()}
+_FAULT, _GOOD = (frozenset(map(plain, str.split(words))) for words in (_FAULTS, _GOODS))
 _TRUTH = frozenset(map(plain, str.split(_TRUTHS)))
 _MODELS = frozenset(map(plain, str.split(_OF_A_MODEL)))
 LABEL_WORDS = tuple(_LABEL_OF)
@@ -92,13 +121,24 @@ def label_of(text: str) -> int | None:
 
     >>> [label_of(text) for text in ("i.O.", "NG", "1,0", "0.00", "2", "scratch")]
     [0, 1, 1, 0, None, None]
+    >>> [label_of(text) for text in ("No Finding", "undamaged", "scratch-free", "not ok", "uneven")]
+    [0, 0, 0, 1, None]
     """
     word = text.strip()
     try:
         number = float(word.replace(",", "."))
         return {0.0: NORMAL, 1.0: ANOMALOUS}.get(number)
     except ValueError:
-        return _LABEL_OF.get(plain(word))
+        letters = plain(word)
+        return _LABEL_OF[letters] if letters in _LABEL_OF else _denied(letters)
+
+
+def _denied(word: str) -> int | None:
+    """The label of a word that denies another: "nodefects", "undamaged", "crackfree", "notok"; None for others."""
+    denied = {word.removeprefix(sign) for sign in _DENIALS if word.startswith(sign)}
+    if denied & _FAULT or any(word.removesuffix(sign) in _FAULT for sign in _LACKS if word.endswith(sign)):
+        return NORMAL
+    return ANOMALOUS if denied & _GOOD else None
 
 
 @lru_cache(1 << 12)
@@ -109,8 +149,12 @@ def label_of_goodness(text: str) -> int | None:
     [0, 1, 0, 0, 1, None]
     """
     label = label_of(text)
-    asked = plain(text) in _TRUTH or not any(letter.isalpha() for letter in text)
-    return 1 - label if label is not None and asked else label
+    return 1 - label if label is not None and is_answer(text) else label
+
+
+def is_answer(text: str) -> bool:
+    """Whether a cell says yes or no, in words or numbers, to what its column asks, rather than what an image is."""
+    return plain(text) in _TRUTH or not any(letter.isalpha() for letter in text)
 
 
 def is_of_a_model(name: str) -> bool:

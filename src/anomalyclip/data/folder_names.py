@@ -19,8 +19,10 @@ PHASE_FOLDERS = {
 #: Where masks lie, by kind or all together.
 MASK_FOLDERS = (
     "ground_truth", "masks", "mask", "groundtruth", "ground-truth", "gt", "test_masks", "test_mask", "masks_test",
-    "labels", "label", "annotations", "annotation", "segmentation",
+    "labels", "label", "annotations", "annotation", "segmentation", "mask_images", "mask_image",
 )  # fmt: skip
+#: What a folder beside a kind's adds to the kind's name where it holds its masks: NG/ beside NG_mask/.
+_MASK_WORDS = ("mask", "masks", "gt", "groundtruth", "label", "labels", "segmentation", "annotation", "annotations")
 # Beside pictures: what a program made of them, and what other sensors saw of the same parts.
 _RESULTS = (
     "heatmap heatmaps overlay overlays result results prediction predictions pred preds anomaly_map anomaly_maps map "
@@ -45,6 +47,7 @@ _PAIRED = {
 }  # fmt: skip
 _DIGITS = re.compile(r"[\W_]*\d*[\W_]*")
 _WORD = re.compile(r"[^\W\d_]+")
+_PART = re.compile(r"[^\W_]+")
 
 
 def good_folders(names: Iterable[str], normal: frozenset[str] = NORMAL_NAMES) -> set[str]:
@@ -56,10 +59,40 @@ def good_folders(names: Iterable[str], normal: frozenset[str] = NORMAL_NAMES) ->
     (['OK', 'good_2'], ['Negative'])
     >>> good_folders(["negative", "scratch"]), good_folders(["0", "3"]), good_folders(["00", "crack"])
     (set(), set(), set())
+    >>> sorted(good_folders(["def_front", "ok_front"])), sorted(good_folders(["abnormal", "normal", "normal_test"]))
+    (['ok_front'], ['normal', 'normal_test'])
     """
-    given = list(names)
-    words = {plain(name) for name in given}
-    return {name for name in given if name.casefold() in normal or _means_good(name, words)}
+    given = _without_common_part(list(names))
+    words = {plain(short) for short in given.values()}
+    return {name for name, short in given.items() if name.casefold() in normal or _means_good(short, words)}
+
+
+def _without_common_part(names: list[str]) -> dict[str, str]:
+    """Name -> the name without the word that all of them begin or end with, and without that of a split."""
+    parts = {name: _PART.findall(name) for name in names}
+    several = len(names) > 1 and all(len(words) > 1 for words in parts.values())
+    for at, rest in ((-1, slice(None, -1)), (0, slice(1, None))):
+        if several and len({words[at].casefold() for words in parts.values()}) == 1:
+            return {name: "_".join(words[rest]) for name, words in parts.items()}
+    shorter = {name: [word for word in words if word.casefold() not in _REST] for name, words in parts.items()}
+    return {name: "_".join(words) if 0 < len(words) < len(parts[name]) else name for name, words in shorter.items()}
+
+
+def masks_of_kinds(names: Iterable[str]) -> dict[str, str]:
+    """Kind -> the folder beside it that is called after it and masks.
+
+    >>> masks_of_kinds(["NG", "NG_mask", "OK", "gt_scratch", "scratch", "face mask"])
+    {'NG': 'NG_mask', 'scratch': 'gt_scratch'}
+    """
+    given = {plain(name): name for name in names}
+    found = {}
+    for name in given.values():
+        words = [word.casefold() for word in _PART.findall(name)]
+        for sign, rest in ((words[-1:], words[:-1]), (words[:1], words[1:])):
+            kind = given.get(plain("".join(rest))) if rest and sign[0] in _MASK_WORDS else None
+            if kind is not None:
+                found[kind] = name
+    return found
 
 
 def _means_good(name: str, beside: set[str]) -> bool:
@@ -94,6 +127,18 @@ def is_unjudged(name: str) -> bool:
     (True, True, False, True)
     """
     return plain(_DIGITS.sub("", name)) in _UNJUDGED
+
+
+def of_other_splits(names: Iterable[str], split: str) -> set[str]:
+    """Folders of kinds that are named after another split, where any is named after this one.
+
+    >>> of_other_splits(["train_good", "test_good", "test_bad"], "test"), of_other_splits(["train_good", "bad"], "test")
+    ({'train_good'}, set())
+    """
+    words = {name: {word.casefold() for word in _PART.findall(name)} for name in names}
+    if not any(split in found for found in words.values()):
+        return set()
+    return {name for name, found in words.items() if found & _REST and split not in found}
 
 
 def is_of_a_split(name: str) -> bool:

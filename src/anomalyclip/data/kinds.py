@@ -8,7 +8,15 @@ from pathlib import Path
 from anomalyclip.data.beside import masks_beside
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL
 from anomalyclip.data.draft import Draft
-from anomalyclip.data.folder_names import MASK_FOLDERS, doubtful, good_folders, is_neither, is_unjudged
+from anomalyclip.data.folder_names import (
+    MASK_FOLDERS,
+    doubtful,
+    good_folders,
+    is_neither,
+    is_unjudged,
+    masks_of_kinds,
+    of_other_splits,
+)
 from anomalyclip.data.pairing import child, folded, folders, pair, pictures, pictures_below, strays
 
 #: Names of the two halves of a kind's folder where images and masks lie in it, as in BMAD.
@@ -22,23 +30,12 @@ def read_kinds(draft: Draft, folder: Path, masks: Path | None, normal: frozenset
     A kind's images may lie in subfolders, or in img/ beside label/. Masks of normal images are read as well, to see
     whether they contradict.
     """
-    aside = {name.casefold() for name in MASK_FOLDERS}
-    found = [kind for kind in folders(folder) if kind.name.casefold() not in aside]
-    kinds = [kind for kind in found if not is_neither(kind.name)]
-    unjudged = [] if draft.published else [kind for kind in kinds if is_unjudged(kind.name)]
-    kinds = [kind for kind in kinds if kind not in unjudged]
-    good = good_folders((kind.name for kind in kinds), normal)
-    kinds.sort(key=lambda kind: (kind.name not in good, kind.name))
-    draft.problem_files(
-        "folders of results or other sensors (not used)", [one for one in found if is_neither(one.name)]
-    )
-    draft.problem_files("folders of pictures that nobody has judged, by their name (not used)", unjudged)
-    doubts = [kind for kind in kinds if kind.name not in good and doubtful(kind.name) and not draft.published]
-    draft.problem_files("folders that count as a defect though their name has a word for good", doubts)
+    kinds, good, beside = _kinds_of(draft, folder, normal)
     together = pictures(masks) if masks else []
     for kind in kinds:
         label = NORMAL if kind.name in good else ANOMALOUS
         half, own_masks = _halves(kind)
+        own_masks = own_masks or beside.get(kind.name)
         place = half or kind
         images = pictures(place) or pictures_below(place)
         if half is not None:
@@ -74,6 +71,31 @@ def read_kinds(draft: Draft, folder: Path, masks: Path | None, normal: frozenset
         lost = [path for path in folders(masks) if path.name.casefold() not in known and pictures(path)]
         if draft.split == "test":  # masks belong to the test split
             draft.problem_files("mask folders without a folder of images", lost)
+
+
+def _kinds_of(draft: Draft, folder: Path, normal: frozenset[str]) -> tuple[list[Path], set[str], dict[str, Path]]:
+    """Folders of kinds, good ones first; the names of those; and kind -> the folder of its masks beside it.
+
+    What holds neither, or nobody has judged, is told and left out.
+    """
+    aside = {name.casefold() for name in MASK_FOLDERS}
+    found = [kind for kind in folders(folder) if kind.name.casefold() not in aside]
+    kinds = [kind for kind in found if not is_neither(kind.name)]
+    unjudged = [] if draft.published else [kind for kind in kinds if is_unjudged(kind.name)]
+    named = {} if draft.published else masks_of_kinds(kind.name for kind in kinds)
+    kinds = [kind for kind in kinds if kind not in unjudged and kind.name not in named.values()]
+    other = set() if draft.published else of_other_splits((kind.name for kind in kinds), draft.split)
+    draft.problem_files("folders of another split (not used)", [kind for kind in kinds if kind.name in other])
+    kinds = [kind for kind in kinds if kind.name not in other]
+    good = good_folders((kind.name for kind in kinds), normal)
+    kinds.sort(key=lambda kind: (kind.name not in good, kind.name))
+    draft.problem_files(
+        "folders of results or other sensors (not used)", [one for one in found if is_neither(one.name)]
+    )
+    draft.problem_files("folders of pictures that nobody has judged, by their name (not used)", unjudged)
+    doubts = [kind for kind in kinds if kind.name not in good and doubtful(kind.name) and not draft.published]
+    draft.problem_files("folders that count as a defect though their name has a word for good", doubts)
+    return kinds, good, {kind: folder / masks for kind, masks in named.items()}
 
 
 def _halves(kind: Path) -> tuple[Path | None, Path | None]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anomalyclip.data.draft import Draft
-from anomalyclip.data.pairing import entries, folded, pictures
+from anomalyclip.data.folder_names import PHASE_FOLDERS
+from anomalyclip.data.pairing import child, entries, folded, pictures
 from anomalyclip.data.places import Places
 from anomalyclip.data.tables import Table, is_list, open_table, with_inferred_columns
 from anomalyclip.data.text import decode
@@ -47,7 +48,7 @@ def find_list(root: Path, split: str) -> Lists:
     usable: list[Table] = []
     unused: list[str] = []
     places = Places(root)
-    for path in _candidates(root):
+    for path in _candidates(root, split):
         shown = printable(path.relative_to(root))
         if path.suffix.lower() in _WORKBOOKS:
             unused.append(f"{shown} is not used (a workbook): save it as CSV beside it")
@@ -95,12 +96,14 @@ def tell(draft: Draft, unused: tuple[str, ...] | list[str]) -> None:
     draft.problems += unused
 
 
-def _candidates(root: Path) -> list[Path]:
+def _candidates(root: Path, split: str) -> list[Path]:
+    """Files at the top, in folders without pictures, and beside the pictures of the split (Roboflow, ImageFolder)."""
+    own = next((path for name in PHASE_FOLDERS[split] if (path := child(root, name)).is_dir()), None)
     kinds = (*TABLES, *_TEXTS, *_WORKBOOKS, *_CLOSED, *_OTHER_TEXTS)
     top = entries(root)
     found = [path for path in top if path.suffix.lower() in kinds and path.is_file()]
     for folder in top:
-        if folder.is_dir() and not pictures(folder):
+        if folder.is_dir() and (folder == own or not pictures(folder)):
             found += [p for p in entries(folder) if p.suffix.lower() in (*TABLES, *_WORKBOOKS) and p.is_file()]
     return found
 

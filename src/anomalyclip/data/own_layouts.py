@@ -11,6 +11,7 @@ from anomalyclip.data.draft import Draft
 from anomalyclip.data.folder_names import PHASES
 from anomalyclip.data.layouts import ClassTree, FlatTree, ImagesAndMasks, Layout
 from anomalyclip.data.pairing import child, pictures
+from anomalyclip.data.split_json import SplitJson
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ def _inside(split: str) -> tuple[tuple[str, str], ...]:
 #: For folders of no known data set, in the order they are tried.
 PLAIN: tuple[Layout, ...] = (
     ClassTree(),
+    SplitJson(),
     FlatTree(),
     ImagesAndMasks(
         None,

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from anomalyclip.data.tables import Table
 
 
+#: The name of a column of boxes' corners, whose name alone would be that of labels.
+CORNER = "y"
+
+
 def tell_contradictions(
     draft: Draft, table: Table, by: str, rows: Sequence[tuple[int, dict[str, str]]], labels: Sequence[int | None]
 ) -> None:
@@ -38,6 +42,8 @@ def tell_contradictions(
 
 def is_opinion(name: str) -> bool:
     """Whether a column, by its name in :attr:`Table.names`, speaks of the label."""
+    if name == CORNER:
+        return False
     return column_of(name.strip("()")) in ("label", "normal", "kind")
 
 

@@ -11,6 +11,7 @@ from anomalyclip.data.columns import is_empty
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL
 from anomalyclip.data.draft import Draft
 from anomalyclip.data.masks import Mask, MaskFiles
+from anomalyclip.data.pairing import pictures
 from anomalyclip.data.places import Places
 from anomalyclip.data.repeated import Found, Merged, once_each
 from anomalyclip.data.row_labels import SIGNED, is_signed, labels_of_rows
@@ -25,12 +26,43 @@ _NEEDED = "expected the columns image, label and optionally mask, class, kind, s
 
 @dataclass
 class _Listed:
-    """What the rows of one list name. missing, lost: images and masks that are not there. nameless: empty ones."""
+    """What the rows of the list `source` name. class_name: of rows that tell none. missing, lost: images and masks that
+    are not there. nameless: empty ones."""
 
+    draft: Draft
+    places: Places
+    source: Path
+    class_name: str
     used: list[Found] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     nameless: int = 0
+
+    def take(self, row: dict[str, str], where: str, label: int | None, kind: str) -> None:
+        """One row. where: file and line, for people; label: None where its mask or runs tell. Raises InputError."""
+        mask_text, runs = row.get("mask", ""), row.get("runs", "")
+        self.draft.pixel_level |= not is_empty(mask_text) or not marks_nothing(runs)
+        if _other_split(row.get("split", ""), self.draft.split):
+            return
+        if is_empty(row["image"]):
+            self.nameless += 1
+            return
+        name, its_class = without_class(row["image"]) if "runs" in row else (row["image"], row.get("kind", ""))
+        its_class = its_class or row.get("kind", row.get("classid", "") if "runs" in row else "")
+        image = self.places.find(name, where)
+        mask: Mask | None = None if is_empty(mask_text) else _mask_of(mask_text, self.places, where)
+        if image is None:
+            self.missing.append(name)
+            return
+        if mask is None and not marks_nothing(runs):
+            mask = mask_of(runs, image, self.source, where)
+        if mask is None and not is_empty(mask_text):
+            self.lost.append(mask_text)
+        if label is None:
+            label = NORMAL if mask is None else self.draft.labels_of([mask])[0]  # of runs: anomalous
+            mask = mask if label == ANOMALOUS else None
+        kind = kind or ("" if is_empty(its_class) else its_class)
+        self.used.append(Found(image, mask, label, row.get("class") or self.class_name, kind if label else ""))
 
 
 def read_table(path: Path, draft: Draft, class_name: str | None = None, table: Table | None = None) -> None:
@@ -51,10 +83,9 @@ def read_table(path: Path, draft: Draft, class_name: str | None = None, table: T
     if by == "label" and is_signed([row[by] for _, row in rows]):
         draft.problems.append(f"{printable(path.name)}: {SIGNED}")
     places = Places(draft.root, path.parent if path.parent.is_relative_to(draft.root) else None)
-    listed, shown = _Listed(), printable(path)
+    listed, shown = _Listed(draft, places, path, class_name or draft.root.name), printable(path)
     for (line, row), (label, kind) in zip(rows, labels, strict=True):
-        where = f"{shown}, line {line}"
-        _take(row, where, label, kind, places, draft, listed, class_name or draft.root.name, path)
+        listed.take(row, f"{shown}, line {line}", label, kind)
     images = {one.image for one in listed.used}
     if by == "runs":  # an empty cell says "not of this class" where the same image has marks in another row
         marked = {one.image for one in listed.used if one.label}
@@ -76,7 +107,9 @@ def read_table(path: Path, draft: Draft, class_name: str | None = None, table: T
             )
         images |= set(others)
     if not draft.published and "split" not in table.names and images:
-        unlisted = [image for image in places.images() if image not in images and image not in draft.masks()]
+        base, masks = path.parent if pictures(path.parent) else draft.root, draft.masks()
+        beside = [image for image in places.images() if image.is_relative_to(base)]
+        unlisted = [image for image in beside if image not in images and image not in masks]
         draft.problem_files(f"images that {path.name} does not list (not used)", unlisted)
     # Rows of one class may be scattered over the file.
     order = {name: rank for rank, name in enumerate(dict.fromkeys(item.class_name for item in draft.items))}
@@ -85,45 +118,6 @@ def read_table(path: Path, draft: Draft, class_name: str | None = None, table: T
 
 def _is_used(name: str) -> bool:
     return name in ROLES or name == "classid" or is_opinion(name)
-
-
-def _take(
-    row: dict[str, str],
-    where: str,
-    label: int | None,
-    kind: str,
-    places: Places,
-    draft: Draft,
-    listed: _Listed,
-    class_name: str,
-    source: Path,
-) -> None:
-    """One row of the list `source`, into what is listed. where: file and line, for people. Raises InputError."""
-    mask_text, runs = row.get("mask", ""), row.get("runs", "")
-    draft.pixel_level |= not is_empty(mask_text) or not marks_nothing(runs)
-    if _other_split(row.get("split", ""), draft.split):
-        return
-    if is_empty(row["image"]):
-        listed.nameless += 1
-        return
-    name, its_class = without_class(row["image"]) if "runs" in row else (row["image"], row.get("kind", ""))
-    its_class = its_class or row.get("kind", row.get("classid", "") if "runs" in row else "")
-    image = places.find(name, where)
-    mask: Mask | None = None
-    if not is_empty(mask_text):
-        mask = _mask_of(mask_text, places, where)
-    if image is None:
-        listed.missing.append(name)
-        return
-    if mask is None and not marks_nothing(runs):
-        mask = mask_of(runs, image, source, where)
-    if mask is None and not is_empty(mask_text):
-        listed.lost.append(mask_text)
-    if label is None:
-        label = NORMAL if mask is None else draft.labels_of([mask])[0]  # of runs: anomalous
-        mask = mask if label == ANOMALOUS else None
-    kind = kind or ("" if is_empty(its_class) else its_class)
-    listed.used.append(Found(image, mask, label, row.get("class") or class_name, kind if label else ""))
 
 
 def _mask_of(text: str, places: Places, where: str) -> Path | MaskFiles | None:

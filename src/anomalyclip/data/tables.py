@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from anomalyclip.data.columns import column_of, is_of_a_model, is_word_of_lists, label_of, plain
+from anomalyclip.data.columns import column_of, is_answer, is_of_a_model, is_word_of_lists, label_of, plain
 from anomalyclip.data.places import Places
 from anomalyclip.data.row_labels import is_signed
+from anomalyclip.data.second_opinions import CORNER
 from anomalyclip.data.text import decode, read_bytes
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
@@ -168,7 +169,7 @@ def with_inferred_columns(table: Table, places: Places) -> Table:
             name
             for name in (*free, *(["class"] if "class" in names else []))
             if name in names and (len(boxes) < _CORNERS or name not in boxes)
-            if rows and (all(label_of(row[name]) is not None for row in rows) or is_signed([row[name] for row in rows]))
+            if rows and _are_labels([row[name] for row in rows], asked=bool(table.header) and len(names) > _PAIR)
         ]
         if len(labels) == 1:
             names[names.index(labels[0])] = "label"
@@ -176,6 +177,15 @@ def with_inferred_columns(table: Table, places: Places) -> Table:
 
 
 _LOOKED_AT = 200  # rows
+_PAIR = 2  # columns: an image, and what is said of it
+
+
+def _are_labels(cells: Sequence[str], asked: bool) -> bool:
+    """Whether cells say of images what they are. asked: the column has a name of its own, so that 1 or yes answers a
+    question that we do not know ("cropped", "Follow-up"), and words alone are labels."""
+    if asked and all(is_answer(cell) for cell in cells):
+        return False
+    return all(label_of(cell) is not None for cell in cells) or is_signed(cells)
 
 
 def _rows_or_none(table: Table) -> Iterator[dict[str, str]]:
@@ -223,6 +233,8 @@ def _known_columns(line: str, delimiter: str) -> int:
 def _our_names(header: Sequence[str]) -> tuple[str, ...]:
     """In our words; of several columns for one role, the one that is called so in our words, else the first."""
     names = [column_of(cell) for cell in header]
+    if "x" in names:
+        names = [CORNER if plain(cell) == CORNER else name for cell, name in zip(header, names, strict=True)]
     for role in ROLES:
         places = [number for number, name in enumerate(names) if name == role]
         if len({plain(header[number]) for number in places}) < len(places):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,34 +34,77 @@ _SPLITS = {"test": ("test",), "train": ("train",)}
 _OTHER_SPLITS = {"test": ("train", "val", "valid", "validation"), "train": ("test", "val", "valid", "validation")}
 
 
+@dataclass
+class _Search:
+    """JSON files below `root`. found: what exports mark; unused: lines about files that are not used; others: files by
+    the tool that wrote them, which is not read; beside: files that are called like a picture and are no export."""
+
+    root: Path
+    places: Places
+    found: Annotations = field(default_factory=Annotations)
+    unused: list[str] = field(default_factory=list)
+    others: dict[str, list[Path]] = field(default_factory=dict)
+    beside: list[Path] = field(default_factory=list)
+
+    def take(self, path: Path) -> None:
+        """Add a file's marks, or say why not. Raises InputError for an export that is damaged."""
+        content = self._content(path)
+        if content is None:
+            return
+        for tool, fits, read in _JSON:
+            if fits(content):
+                read(content, path, printable(path), self.places, self.found)
+                if tool not in self.found.tools:
+                    self.found.tools.append(tool)
+                return
+        if (tool_of := other_tool(content)) is not None:
+            self.others.setdefault(tool_of, []).append(path)
+            return
+        ours = isinstance(content, dict) and ("train" in content or "test" in content or "families" in content)
+        if path.parent == self.root and not is_project(content) and not ours:
+            forms = ", ".join(tool for tool, _, _ in _JSON)
+            self.unused.append(f"{_below(path, self.root)} is not used (it is none of meta.json, {forms})")
+        elif not is_project(content) and self.places.find(path.stem, printable(path)) is not None:
+            self.beside.append(path)
+
+    def _content(self, path: Path) -> Any:
+        try:
+            return read_json(path)
+        except InputError as error:
+            self.unused.append(f"{_below(path, self.root)} is not used ({error})")
+        except (ValueError, RecursionError) as error:
+            reason = " ".join(str(error).split())[:80]
+            self.unused.append(f"{_below(path, self.root)} is not used (not valid JSON: {reason})")
+        return None
+
+    def tell(self) -> list[str]:
+        """The lines about files that are not used."""
+        lines = list(self.unused)
+        for tool, named in self.others.items():
+            first = _below(named[0], self.root)
+            what = f"{len(named)} files such as {first} are" if len(named) > 1 else f"{first} is"
+            lines.append(f"{what} not used ({tool}: export COCO JSON instead, which is read)")
+        if self.beside:
+            forms, first = ", ".join(tool for tool, _, _ in _JSON), _below(self.beside[0], self.root)
+            lines.append(f"{len(self.beside)} files such as {first} are not used (they are none of {forms})")
+        return lines
+
+
 def find_annotations(root: Path, split: str, only: Path | None = None) -> tuple[Annotations | None, list[str]]:
     """(what the exports below a folder mark, lines about files that are not used and why); None where there are none.
 
     only: look at this file alone. Raises InputError for an export that is damaged, by file and entry.
     """
-    found = Annotations()
-    unused: list[str] = []
-    places = Places(root, split=split)
+    search = _Search(root, Places(root, split=split))
     files = [only] if only is not None else _files(root)
-    beside: list[Path] = []
-    others: dict[str, list[Path]] = {}
     for path in _of_split([path for path in files if path.suffix.lower() == ".json"], root, split):
-        _read_json(path, root, places, found, unused, beside, others)
-    for tool, named in others.items():
-        what = (
-            f"{len(named)} files such as {_below(named[0], root)} are"
-            if len(named) > 1
-            else f"{_below(named[0], root)} is"
-        )
-        unused.append(f"{what} not used ({tool}: export COCO JSON instead, which is read)")
-    if beside:
-        forms = ", ".join(tool for tool, _, _ in _JSON)
-        unused.append(f"{len(beside)} files such as {_below(beside[0], root)} are not used (they are none of {forms})")
+        search.take(path)
+    found, unused = search.found, search.tell()
     boxes = []
     for path in _of_split([path for path in files if path.suffix.lower() == ".xml"], root, split):
         kind = root_of(path)
         if kind == "annotations":
-            read_cvat(path, printable(path), places, found)
+            read_cvat(path, printable(path), search.places, found)
             found.tools.append("CVAT")
         elif kind == "annotation":
             boxes.append(path)
@@ -99,43 +143,6 @@ def _of_split(files: list[Path], root: Path, split: str) -> list[Path]:
     if not any(named(path, _SPLITS[split]) for path in files):
         return files
     return [path for path in files if not named(path, _OTHER_SPLITS[split])]
-
-
-def _read_json(
-    path: Path,
-    root: Path,
-    places: Places,
-    found: Annotations,
-    unused: list[str],
-    beside: list[Path],
-    others: dict[str, list[Path]],
-) -> None:
-    """Add an export's marks, or say why not: in `unused`, in `others` by the tool that wrote it, in `beside` where it
-    is called like a picture."""
-    shown = printable(path)
-    try:
-        content = read_json(path)
-    except InputError as error:
-        unused.append(f"{_below(path, root)} is not used ({error})")
-        return
-    except (ValueError, RecursionError) as error:
-        unused.append(f"{_below(path, root)} is not used (not valid JSON: {' '.join(str(error).split())[:80]})")
-        return
-    for tool, fits, read in _JSON:
-        if fits(content):
-            read(content, path, shown, places, found)
-            if tool not in found.tools:
-                found.tools.append(tool)
-            return
-    if (tool_of := other_tool(content)) is not None:
-        others.setdefault(tool_of, []).append(path)
-        return
-    ours = isinstance(content, dict) and ("train" in content or "test" in content or "families" in content)
-    if path.parent == root and not is_project(content) and not ours:
-        forms = ", ".join(tool for tool, _, _ in _JSON)
-        unused.append(f"{_below(path, root)} is not used (it is none of meta.json, {forms})")
-    elif not is_project(content) and places.find(path.stem, shown) is not None:
-        beside.append(path)
 
 
 def _is_yolo(path: Path) -> bool:
