@@ -7,7 +7,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test light browser broker screenshots notebooks figures soak siege lowest sbom lint style types format docs bench pretrain wheel-check licences kernels clean
+.PHONY: help demo test light browser broker screenshots notebooks figures soak siege lowest sbom lint style types format docs bench pretrain wheel-check licences emulators kernels clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -109,6 +109,12 @@ pretrain: $(VENV)/.dev ## Rebuild the embedded model from nothing (hours; interr
 
 wheel-check: $(VENV)/.release ## Build sdist and wheels, install into a fresh environment, run offline (TAG=v1.2.3 to release)
 	$(BIN)/python tools/check_wheel.py $(if $(TAG),--tag $(TAG))
+
+emulators: $(VENV)/.dev ## Install qemu-user and Bochs where missing (Debian, as root); test the kernels of other processors
+	@command -v qemu-aarch64 >/dev/null && command -v bochs-bin >/dev/null && command -v aarch64-linux-gnu-gcc >/dev/null || { \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends \
+	    qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross bochs bochs-term >/dev/null; }
+	$(BIN)/python -m pytest $(PYTEST_ARGS) tests/native
 
 kernels: $(BIN)/python ## Compile the C kernels again, beside their sources
 	PYTHONPATH=src $(BIN)/python -m anomalyclip.native.compile

@@ -1,4 +1,7 @@
-"""The program that runs one kernel without Python: built per target, run here or under an emulator."""
+"""The program that runs one kernel without Python: built per target, run here or under an emulator.
+
+ARM's targets run under qemu-user, those with AVX-512 and AVX-VNNI under Bochs.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.native import bochs
 
 from anomalyclip.native.compile import FOLDER
 
@@ -17,6 +21,8 @@ Run = Callable[..., bytes]
 SANITIZE = os.environ.get("ANOMALYCLIP_SANITIZE") == "1"
 EMULATED = {"neon": "cortex-a72", "dotprod": "neoverse-n1", "i8mm": "max"}
 """The plainest processor that has what a target may use: on it, any other instruction ends the program."""
+BARE = {"avx512": "corei7_skylake_x", "avx512vnni": "corei7_icelake_u", "avxvnni": "corei7_icelake_u"}
+"""The same of x86: the first of Bochs' processors that has it."""
 _FLAGS = ("-O1", "-std=gnu11", "-fno-math-errno")
 _SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
 
@@ -31,11 +37,16 @@ class Driver:
     def __init__(self, folder: Path, sources: Path = FOLDER / "csrc") -> None:
         self.folder, self.sources = folder, sources
         self._made: dict[str, list[str]] = {}
+        self._bare: dict[str, Path] = {}
 
     def __call__(self, target: str, kernel: str, sizes: list[int], arrays: list[np.ndarray]) -> bytes:
+        given = np.array(sizes, np.int64).tobytes() + b"".join(np.ascontiguousarray(x).tobytes() for x in arrays)
+        if target in BARE:
+            if target not in self._bare:
+                self._bare[target] = bochs.build(self.folder, target, self._named(target))
+            return bochs.run(self._bare[target], BARE[target], kernel, given)
         if target not in self._made:
             self._made[target] = self._program(target)
-        given = np.array(sizes, np.int64).tobytes() + b"".join(np.ascontiguousarray(x).tobytes() for x in arrays)
         done = subprocess.run([*self._made[target], kernel], input=given, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode()[-2000:]
         return done.stdout
@@ -47,7 +58,10 @@ class Driver:
             if shutil.which(needed) is None:
                 pytest.skip(f"no {needed} here: apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user")
         more = ["-static"] if emulated else _SANITIZERS if SANITIZE else []
-        line = [compiler, *_FLAGS, *more, f"-I{self.sources}", f'-DTARGET_FILE="{target}.c"']
+        line = [compiler, *_FLAGS, *more, *self._named(target)]
         source = Path(__file__).parent / "driver/driver.c"
         subprocess.run([*line, "-o", str(self.folder / target), str(source)], check=True)
         return [*(["qemu-aarch64", "-cpu", EMULATED[target]] if emulated else []), str(self.folder / target)]
+
+    def _named(self, target: str) -> list[str]:
+        return [f"-I{self.sources}", f'-DTARGET_FILE="{target}.c"']

@@ -20,6 +20,9 @@ from anomalyclip.native.library import why_not
 
 HEADS = {
     "avx2": '#include "simd_avx2.h"',
+    "avxvnni": '#define AVX_VNNI\n#include "simd_avx2.h"',
+    "avx512": '#include "simd_avx512.h"',
+    "avx512vnni": '#define MULTIPLY_CODES\n#include "simd_avx512.h"',
     "neon": '#include "simd_neon.h"',
     "dotprod": '#define DOT_PRODUCT\n#include "simd_neon.h"',
     "i8mm": '#define I8MM\n#include "simd_neon.h"',
@@ -86,13 +89,6 @@ INT8 = {
     "a row's end is not coded": Broken(
         "codes_u8.h", "gather(row + d, 1, width - d)", "splat(0)", "search_u8.h", partial(loud_codes, width=9)
     ),
-    "a later chunk forgets what earlier ones had": Broken(
-        "search_u8.h",
-        "else sums[r][half] += sums_of",
-        "else sums[r][half] = sums_of",
-        "search_u8.h",
-        partial(loud_codes, queries=41, rows=8, width=208),
-    ),
     "bounds are held under another row": Broken(
         "search_u8.h", "larger_words(words_at(b->tops + r * PANEL), words)", "words", "search_u8.h", loud_codes
     ),
@@ -127,13 +123,58 @@ INT8 = {
     "a bias is added by every group": Broken(
         "encoder_u8.h", "first ? NULL : layer->down.bias", "layer->down.bias", "encoder_u8.h", wide_block
     ),
-    "codes are joined out of order": Broken(
-        "simd_avx2.h", "_mm256_permute4x64_epi64(low, 0xd8)", "low", "encoder_u8.h", long_block
-    ),
 }
 
 
-ARM = {
+OWN = {
+    ("avx2", "codes are joined out of order"): Broken(
+        "simd_avx2.h", "_mm256_permute4x64_epi64(low, 0xd8)", "low", "encoder_u8.h", long_block
+    ),
+    ("avx2", "a later chunk forgets what earlier ones had"): Broken(
+        "search_u8.h",
+        "else sums[r][half] += sums_of",
+        "else sums[r][half] = sums_of",
+        "search_u8.h",
+        partial(loud_codes, queries=41, rows=8, width=208),
+    ),
+    ("avxvnni", "the right half is the left"): Broken(
+        "simd_avx2.h", "DOT(sum_right, codes_, right)", "DOT(sum_right, codes_, left)", "search_u8.h", loud_codes
+    ),
+    ("avxvnni", "units change places"): Broken(
+        "simd_avx2.h", "q[2] & 255) << 16 | q[3] << 24", "q[3] & 255) << 16 | q[2] << 24", "search_u8.h", loud_codes
+    ),
+    ("avxvnni", "codes are joined out of order"): Broken(
+        "simd_avx2.h", "((unit) % 4 * 2 + (unit) / 4)", "(unit)", "encoder_u8.h", long_block
+    ),
+    ("avx512", "the right half is the left"): Broken(
+        "simd_avx512.h", "vfmadd231ps %4, %%zmm31, %1", "vfmadd231ps %3, %%zmm31, %1", "search_f32.h",
+        partial(held.test_search, **SHAPE),
+    ),
+    ("avx512", "lanes beyond the last are kept"): Broken(
+        "simd_avx512.h", "_mm512_mask_mov_ps(rest, inside, x)", "x", "attention_f32.h", short_attention
+    ),
+    ("avx512", "what equals a limit is above it"): Broken(
+        "simd_avx512.h", "splat(limit), _CMP_GT_OQ", "splat(limit), _CMP_LT_OQ", "search_f32.h", bounded
+    ),
+    ("avx512", "the whole part is lost"): Broken(
+        "simd_avx512.h", "_mm512_scalef_ps(p, whole)", "p", "activation_f32.h", held.test_quick_gelu
+    ),
+    ("avx512vnni", "the right half is the left"): Broken(
+        "simd_avx512.h", "vpdpbusd %4, %%zmm31, %1", "vpdpbusd %3, %%zmm31, %1", "search_u8.h", loud_codes
+    ),
+    ("avx512vnni", "halves of a panel change places"): Broken(
+        "simd_avx512.h", "_mm512_cvtsepi32_epi16((__m512i)right), 1)", "_mm512_cvtsepi32_epi16((__m512i)right), 0)",
+        "search_u8.h", loud_codes,
+    ),
+    ("avx512vnni", "the largest is the latest"): Broken(
+        "simd_avx512.h", "(Words)_mm512_max_epi16((__m512i)a, (__m512i)b)", "b", "search_u8.h", loud_codes
+    ),
+    ("avx512vnni", "no word is open"): Broken(
+        "simd_avx512.h", "_mm512_movepi16_mask((__m512i)mask) != 0", "0", "search_u8.h", twin_codes
+    ),
+    ("avx512vnni", "codes are joined out of order"): Broken(
+        "simd_avx512.h", "((unit) % 4 * 4 + (unit) / 4)", "(unit)", "encoder_u8.h", long_block
+    ),
     ("dotprod", "codes are not shifted"): Broken(
         "simd_neon.h", "veorq_u8(packed, vdupq_n_u8(SHIFT))", "packed", "encoder_u8.h", long_block
     ),
@@ -148,7 +189,7 @@ ARM = {
     ("i8mm", "the largest is the latest"): Broken(
         "simd_neon.h", "return vmaxq_s16(a, b);", "return b;", "search_u8.h", loud_codes
     ),
-}
+}  # fmt: skip
 """Of what these targets have of their own, and one of what they share."""
 
 
@@ -165,7 +206,7 @@ def driver(broken: Broken, target: str, folder: Path) -> Driver:
     return Driver(folder, sources)
 
 
-@pytest.mark.parametrize("target", ["avx2", "neon"])
+@pytest.mark.parametrize("target", ["avx2", "avx512", "neon"])
 @pytest.mark.parametrize("name", SINGLE)
 def test_a_broken_kernel_is_noticed(name: str, target: str, tmp_path: Path) -> None:
     if target == "avx2" and why_not("fp32") is not None:
@@ -176,16 +217,17 @@ def test_a_broken_kernel_is_noticed(name: str, target: str, tmp_path: Path) -> N
 
 
 @pytest.mark.skipif(why_not("int8") is not None, reason=str(why_not("int8")))
+@pytest.mark.parametrize("target", ["avx2", "avxvnni", "avx512vnni"])
 @pytest.mark.parametrize("name", INT8)
-def test_a_broken_kernel_in_int8_is_noticed(name: str, tmp_path: Path) -> None:
-    program = driver(INT8[name], "avx2", tmp_path)
+def test_a_broken_kernel_in_int8_is_noticed(name: str, target: str, tmp_path: Path) -> None:
+    program = driver(INT8[name], target, tmp_path)
     with pytest.raises(AssertionError):
-        INT8[name].check(program, "avx2")
+        INT8[name].check(program, target)
 
 
 @pytest.mark.skipif(why_not("int8") is not None, reason=str(why_not("int8")))
-@pytest.mark.parametrize(("target", "name"), ARM)
-def test_a_broken_kernel_of_arm_is_noticed(target: str, name: str, tmp_path: Path) -> None:
-    program = driver(ARM[target, name], target, tmp_path)
+@pytest.mark.parametrize(("target", "name"), OWN)
+def test_a_broken_operation_of_one_target_is_noticed(target: str, name: str, tmp_path: Path) -> None:
+    program = driver(OWN[target, name], target, tmp_path)
     with pytest.raises(AssertionError):
-        ARM[target, name].check(program, target)
+        OWN[target, name].check(program, target)

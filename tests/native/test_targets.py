@@ -1,25 +1,37 @@
 """Kernels of other processors under an emulator, and this one's under sanitizers, on odd shapes.
 
 A small program (driver/driver.c) runs one kernel without Python. ARM's targets need Debian's gcc-aarch64-linux-gnu and
-qemu-user. `ANOMALYCLIP_SANITIZE=1 pytest tests/native/test_targets.py` compiles with ASan and UBSan, and runs AVX2 too.
+qemu-user, those with AVX-512 and AVX-VNNI Debian's bochs: `make emulators`.
+`ANOMALYCLIP_SANITIZE=1 pytest tests/native/test_targets.py` compiles with ASan and UBSan, and runs AVX2 too.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
 from PIL import Image
+from tests.native import bochs
 from tests.native.drivers import SANITIZE, Driver, Run
 
 from anomalyclip.clip.blocks import Block
 from anomalyclip.encoders.native_weights import group_of, pack_block
 from anomalyclip.judges.memory.index import _short, _turned
+from anomalyclip.native.compile import FOLDER
 from anomalyclip.native.library import Layout, why_not
 from anomalyclip.native.resize import weights
+from anomalyclip.native.targets import AVX2, AVX512, AVX512_VNNI
 
-LAYOUTS = {"avx2": Layout(16, 2, 6, 2, 0), "dotprod": Layout(8, 4, 12, 1, 128), "i8mm": Layout(8, 4, 12, 1, 0)}
+LAYOUTS = {
+    "avx2": Layout(16, 2, 6, 2, 0),
+    "avxvnni": Layout(16, 4, 6, 1, 0),
+    "avx512vnni": Layout(32, 4, 12, 1, 0),
+    "dotprod": Layout(8, 4, 12, 1, 128),
+    "i8mm": Layout(8, 4, 12, 1, 0),
+}
 
 
 @pytest.fixture(scope="session")
@@ -29,9 +41,17 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 needs_sanitizers = pytest.mark.skipif(not SANITIZE, reason="the other tests run AVX2; ANOMALYCLIP_SANITIZE=1 sanitizes")
-SINGLE = [pytest.param("avx2", marks=needs_sanitizers), "neon"]
+MODELS = {
+    "corei7_sandy_bridge_2600k": 0,
+    "corei7_haswell_4770": AVX2,
+    "ryzen": AVX2,
+    "corei7_skylake_x": AVX2 | AVX512,
+    "tigerlake": AVX2 | AVX512 | AVX512_VNNI,
+}
+"""What Bochs' processors have of what targets need."""
+SINGLE = [pytest.param("avx2", marks=needs_sanitizers), "neon", "avx512"]
 SHAPES = [(1, 1, 32, 0, 1), (29, 29, 64, 2, 2), (261, 1, 32, 0, 1)]
-INT8 = [pytest.param("avx2", marks=needs_sanitizers), "dotprod", "i8mm"]
+INT8 = [pytest.param("avx2", marks=needs_sanitizers), "dotprod", "i8mm", "avx512vnni", "avxvnni"]
 
 
 @pytest.mark.parametrize("target", SINGLE)
@@ -215,3 +235,9 @@ def test_a_block_in_int8_is_that_of_this_processor(
     out = np.frombuffer(run(target, "encode", sizes, [*arrays, x.numpy()]), np.float32).reshape(2, 2, tokens, width)
     for found, expected in ((out[0], original.numpy()), (out[1], taps[1].numpy())):
         assert np.linalg.norm(found - expected) < 2e-3 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_processor_is_asked_what_it_has(tmp_path: Path, model: str) -> None:
+    program = bochs.build(tmp_path, "cpu", [f"-I{FOLDER / 'csrc'}", '-DTARGET_FILE="cpu.c"'])
+    assert np.frombuffer(bochs.run(program, model, "features", b""), np.int32).tolist() == [MODELS[model]]

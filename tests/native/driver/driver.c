@@ -168,6 +168,13 @@ static void encode(void) {
 }
 #endif
 
+#ifdef EXPORT /* cpu.c */
+static void features(void) {
+    const int32_t found = ac_cpu_features();
+    give(&found, 4);
+}
+#endif
+
 int main(int count, char **words) {
     for (int i = 1; i < count; i++) {
         int known = 0;
@@ -189,6 +196,9 @@ int main(int count, char **words) {
 #endif
 #ifdef ANOMALYCLIP_ENCODER_U8_H
         if (!strcmp(words[i], "encode")) encode(), known = 1;
+#endif
+#ifdef EXPORT
+        if (!strcmp(words[i], "features")) features(), known = 1;
 #endif
         if (!known) return 4;
     }
