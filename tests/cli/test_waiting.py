@@ -14,7 +14,7 @@ def test_the_command_sets_it_before_anything_is_loaded(
     monkeypatch.setattr(os, "environ", {})
     monkeypatch.setattr("anomalyclip.cli.main", lambda: None)
     command()
-    assert os.environ == {"GOMP_SPINCOUNT": "2000", "KMP_BLOCKTIME": "1"}
+    assert os.environ == {"GOMP_SPINCOUNT": "20000", "KMP_BLOCKTIME": "1"}
 
 
 @pytest.mark.parametrize("name", ["OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"])
