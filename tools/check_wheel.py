@@ -29,6 +29,7 @@ BUDGET = 60 * 10**6
 NEEDED = (
     "anomalyclip/py.typed", "anomalyclip/assets/bpe_merges.txt.gz", "anomalyclip/assets/pocket/model.safetensors",
     "anomalyclip/assets/pocket/graph.onnx", "anomalyclip/assets/pocket/graph.json",
+    "anomalyclip/assets/pocket/prepared.onnx",
     "anomalyclip/assets/pocket/prompts.safetensors", "anomalyclip/assets/pocket/heads.safetensors",
     "anomalyclip/detect/report.css", "dist-info/licenses/LICENSE", "dist-info/licenses/NOTICE.md",
     "dist-info/licenses/LICENSES/Apache-2.0.txt", "anomalyclip/native/csrc/cpu.c",

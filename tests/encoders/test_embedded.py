@@ -20,6 +20,7 @@ from anomalyclip.encoders import FeatureRequest
 from anomalyclip.encoders.embedded import (
     GRAPH,
     HEADS,
+    PREPARED,
     PROMPTS,
     SIDECAR,
     WEIGHTS,
@@ -27,7 +28,8 @@ from anomalyclip.encoders.embedded import (
     find_embedded,
     read_embedded,
 )
-from anomalyclip.encoders.graph_sessions import GRAPH_RUNTIMES, open_graph
+from anomalyclip.encoders.graph_sessions import GRAPH_RUNTIMES, open_graph, open_prepared
+from anomalyclip.encoders.prepared import prepared_weights
 from anomalyclip.encoders.torch import see
 from anomalyclip.errors import ConfigError, WeightsError
 from anomalyclip.hub import resolve_model
@@ -57,7 +59,25 @@ def test_what_lies_in_the_package_is_what_the_command_makes(tmp_path: Path) -> N
     made, kept = (onnx.load(folder / GRAPH, load_external_data=False) for folder in (tmp_path, POCKET))
     assert made.graph == kept.graph
     told, known = (json.loads((folder / SIDECAR).read_text()) for folder in (tmp_path, POCKET))
-    assert {**told, "files": 0} == {**known, "files": 0}
+    assert {**told, "files": 0, "handed": 0} == {**known, "files": 0, "handed": 0}
+    assert sorted(told["handed"]) == sorted(known["handed"])
+
+
+def test_the_prepared_graph_computes_the_same_and_holds_no_weights() -> None:
+    embedded = read_embedded(POCKET)
+    weights = prepared_weights(POCKET / WEIGHTS, embedded.handed)
+    assert sum(value.nbytes for value in weights.values()) > 20e6
+    assert (POCKET / PREPARED).stat().st_size < 500_000
+    plain = open_graph("onnx", POCKET / GRAPH, 1, 1)
+    quick = open_prepared(POCKET / PREPARED, weights, 1, 1)
+    names = ["image", "patches_4", "tokens_2", "stage_3", "summary_6"]
+    del weights  # what was handed over is onnxruntime's now
+    for given in (pixels(1, 3, 320, 320), pixels(1, 3, 48, 80)):
+        for found, expected in zip(quick(given, names), plain(given, names), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    other = {name: value * 1.01 for name, value in prepared_weights(POCKET / WEIGHTS, embedded.handed).items()}
+    changed = open_prepared(POCKET / PREPARED, other, 1, 1)(pixels(1, 3, 48, 80), ["image"])
+    assert not np.allclose(changed, plain(pixels(1, 3, 48, 80), ["image"]), rtol=1e-2)
 
 
 @pytest.mark.parametrize(
@@ -105,9 +125,9 @@ def test_a_picture_does_not_depend_on_its_neighbours_nor_on_streams() -> None:
     assert together.stages[4].shape == (3, 88, 4, 6)
 
 
-@pytest.mark.parametrize("name", [WEIGHTS, PROMPTS, HEADS, GRAPH])
+@pytest.mark.parametrize("name", [WEIGHTS, PROMPTS, HEADS, GRAPH, PREPARED])
 def test_a_changed_file_is_refused(tmp_path: Path, name: str) -> None:
-    for each in (WEIGHTS, PROMPTS, HEADS, GRAPH, SIDECAR):
+    for each in (WEIGHTS, PROMPTS, HEADS, GRAPH, PREPARED, SIDECAR):
         shutil.copy(POCKET / each, tmp_path)
     assert find_embedded(tmp_path / WEIGHTS) is not None
     read_embedded.cache_clear()

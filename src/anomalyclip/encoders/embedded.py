@@ -1,8 +1,8 @@
 """An encoder that lies beside its weights as a graph: the embedded model's, which needs no torch.
 
-`graph.onnx` holds operations and refers to the tensors of `model.safetensors`; `graph.json` says what it gives, which
-words and settings belong to it, and which files it was made from. Both come from
-``python -m anomalyclip.pretraining.graph``.
+`graph.onnx` holds operations and refers to the tensors of `model.safetensors`; `prepared.onnx` is the same as
+onnxruntime opens it sooner; `graph.json` says what they give, which words and settings belong to them, and which files
+they were made from. All come from ``python -m anomalyclip.pretraining.graph``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from anomalyclip.encoders.base import Encoder, EncoderFacts, Features, Stage, refuse
-from anomalyclip.encoders.graph_sessions import GRAPH_RUNTIMES, open_graph
+from anomalyclip.encoders.graph_sessions import GRAPH_RUNTIMES, open_graph, open_prepared
+from anomalyclip.encoders.prepared import prepared_weights
 from anomalyclip.encoders.request import FeatureRequest
 from anomalyclip.errors import ConfigError, WeightsError
 from anomalyclip.hub.digests import sha256
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from anomalyclip.encoders.base import Array
+    from anomalyclip.encoders.graph_sessions import Run
 
 WEIGHTS, PROMPTS, HEADS = "model.safetensors", "prompts.safetensors", "heads.safetensors"
-GRAPH, SIDECAR = "graph.onnx", "graph.json"
+GRAPH, PREPARED, SIDECAR = "graph.onnx", "prepared.onnx", "graph.json"
 NEEDS_TORCH = "pip install 'anomalyclip[torch]'"
 
 
@@ -39,7 +41,8 @@ class Embedded:
     """What `graph.json` tells.
 
     Attributes:
-        files: name -> sha256 of the graph, of the weights and prompts that it was made from, and of the heads beside.
+        files: name -> sha256 of both graphs, of weights and prompts that they were made from, and of the heads beside.
+        handed: weights that the prepared graph wants, as ``anomalyclip.encoders.prepared`` names them.
         weights_sha256, prompts_sha256: of their content, as results record them.
         method: how the words came about.
         facts: fields of :class:`EncoderFacts` beside name and hash; ``stages`` {number: [channels, stride]}.
@@ -51,6 +54,7 @@ class Embedded:
     """
 
     files: Mapping[str, str]
+    handed: list[str]
     weights_sha256: str
     prompts_sha256: str
     method: str
@@ -102,6 +106,13 @@ def _again(folder: Path) -> str:
     return f"install the package again, or run: python -m anomalyclip.pretraining.graph {printable(folder)}"
 
 
+def _opened(embedded: Embedded, runtime: str, threads: int | None, streams: int) -> Run:
+    if runtime != "onnx":
+        return open_graph(runtime, embedded.folder / GRAPH, threads, streams)
+    weights = prepared_weights(embedded.folder / WEIGHTS, embedded.handed)
+    return open_prepared(embedded.folder / PREPARED, weights, threads, streams)
+
+
 class EmbeddedEncoder(Encoder):
     """The embedded graph on onnxruntime or OpenVINO: equal to torch's float32 but for the order of sums.
 
@@ -131,7 +142,7 @@ class EmbeddedEncoder(Encoder):
         self.embedded, self.runtime, self.streams = embedded, runtime, max(1, streams)
         self._opened: dict[str, Any] = {"name": name, "runtime": runtime, "threads": threads, "streams": streams}
         try:
-            self._run = open_graph(runtime, embedded.folder / GRAPH, threads, self.streams)
+            self._run = _opened(embedded, runtime, threads, self.streams)
         except (RuntimeError, OSError, ValueError) as error:
             reason = " ".join(str(error).split())[:300]
             raise WeightsError(f"{runtime} cannot read {printable(embedded.folder / GRAPH)} ({reason})") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -36,7 +36,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _onnx(path: Path, threads: int, streams: int) -> Run:
+def open_prepared(path: Path, weights: Mapping[str, NDArray[np.float32]], threads: int | None, streams: int) -> Run:
+    """:func:`open_graph` on onnxruntime, of a graph that is handed its weights; raises as that does."""
+    require("onnxruntime")
+    return _onnx(path, threads or cores(), streams, weights)
+
+
+def _onnx(path: Path, threads: int, streams: int, weights: Mapping[str, NDArray[np.float32]] | None = None) -> Run:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -44,6 +50,9 @@ def _onnx(path: Path, threads: int, streams: int) -> Run:
     options.intra_op_num_threads = max(1, threads // streams)
     # Threads that wait busily for work would take the cores from decoding and from our own kernels.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if weights:
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in weights.values()]
+        options.add_external_initializers(list(weights), values)
     with meanwhile():
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 

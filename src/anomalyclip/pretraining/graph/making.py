@@ -1,4 +1,4 @@
-"""`graph.onnx` and `graph.json` of a folder that holds a model and its prompts, and the proof that they are torch's."""
+"""Both graphs and `graph.json` of a folder that holds a model and its prompts, and the proof that they are torch's."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from anomalyclip.encoders.embedded import (
     GRAPH,
     HEADS,
+    PREPARED,
     PROMPTS,
     SIDECAR,
     WEIGHTS,
@@ -24,6 +25,7 @@ from anomalyclip.hub.digests import sha256
 from anomalyclip.io.atomic import write_bytes
 from anomalyclip.judges.words import Words
 from anomalyclip.opening import from_files
+from anomalyclip.pretraining.graph.preparing import prepared
 from anomalyclip.pretraining.graph.tower import Recipe, encoder_graph
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ BOUND = 2e-5
 
 
 def make_graph(folder: Path) -> None:
-    """Write both files; equal weights, prompts and heads give equal bytes."""
+    """Write the files; equal weights, prompts and heads give equal bytes with one onnxruntime."""
     import onnx
 
     model = from_files(folder / WEIGHTS, folder / PROMPTS)
@@ -48,10 +50,15 @@ def make_graph(folder: Path) -> None:
     graph = encoder_graph(config, folder / WEIGHTS, recipe)
     write_bytes(folder / GRAPH, graph.SerializeToString(deterministic=True))
     onnx.checker.check_model(str(folder / GRAPH), full_check=True)
+    quick, handed = prepared(folder / GRAPH, folder / WEIGHTS)
+    write_bytes(folder / PREPARED, quick.SerializeToString(deterministic=True))
     sidecar = {
         "files": {
-            name: sha256(folder / name) for name in (GRAPH, WEIGHTS, PROMPTS, HEADS) if (folder / name).is_file()
+            name: sha256(folder / name)
+            for name in (GRAPH, PREPARED, WEIGHTS, PROMPTS, HEADS)
+            if (folder / name).is_file()
         },
+        "handed": handed,
         "weights_sha256": model.weights_sha256,
         "prompts_sha256": model.provenance()["prompts_sha256"],
         "method": model.method,
