@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +22,7 @@ def prepared_weights(path: Path, names: Iterable[str]) -> dict[str, NDArray[np.f
     return float_arrays(load_file(path), names)
 
 
-def float_arrays(tensors: Mapping[str, NDArray], names: Iterable[str]) -> dict[str, NDArray[np.float32]]:
+def float_arrays(tensors: Mapping[str, NDArray[Any]], names: Iterable[str]) -> dict[str, NDArray[np.float32]]:
     """name -> float32, contiguous; a name with :data:`TURNED` is that of a matrix, transposed."""
     return {
         name: np.ascontiguousarray(tensors[name.removesuffix(TURNED)].T, np.float32)
