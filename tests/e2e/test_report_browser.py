@@ -16,6 +16,7 @@ from anomalyclip.detect.names import path_key
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+FLOWN = "document.querySelectorAll('article')[200].scrollIntoView({ block: 'center' })"
 SCORES = [0.02, 0.3, 0.45, 0.6, 0.97]
 
 
@@ -76,6 +77,12 @@ def test_a_threshold_is_tried_and_corrections_become_a_command(report: Callable[
         assert shlex.split(said)[5:] == ["--normal", "/data/it's 4.png", "--faulty", "/data/it's 3.png"]
         page.fill("#find", "nothing of that name")
         expect(page.locator("#none")).to_be_visible()
+        expect(page.locator("article")).to_have_count(0)
+        page.fill("#find", "")
+        page.select_option("#sort", "low")
+        page.evaluate("c = document.getElementById('cut'); c.value = 0.46; c.dispatchEvent(new Event('input'))")
+        page.click("#back")
+        assert page.locator(".badge").all_inner_texts() == ["normal"] * 3 + ["anomalous"] * 2, "each its own again"
         page.emulate_media(media="print")
         expect(page.locator(".cut")).to_be_hidden()
         expect(page.locator("article").first).to_be_attached()
@@ -83,9 +90,12 @@ def test_a_threshold_is_tried_and_corrections_become_a_command(report: Callable[
         page.goto(report([i / 400 for i in range(400)]).as_uri())
         expect(page.locator("article h2").first).to_be_visible()
         assert page.locator("article").count() == 400
-        assert page.locator("article h2").count() < 100, "cards far from the view stay folded"
+        assert page.locator("article h2").count() < 200, "cards far from the view stay folded"
         page.locator("article").last.scroll_into_view_if_needed()
         expect(page.locator("article").last.locator("h2")).to_have_text("/data/it's 0.png")
         expect(page.locator("article").nth(100).locator("h2")).to_have_count(0)
+        page.evaluate(FLOWN)
+        expect(page.locator("article").nth(200)).to_be_in_viewport()  # its name, while it flies past
+        expect(page.locator("article").nth(200).locator("h2")).to_have_text("/data/it's 199.png")
         browser.close()
     assert errors == []

@@ -83,6 +83,21 @@ def test_profiles_of_files_stay_and_others_go(serve, small_clip, normals) -> Non
     app.state.service.close()
 
 
+def test_images_that_were_too_few_are_in_nobodys_way(serve, normals) -> None:
+    """They are listed nowhere, so who asks afresh cannot know their revision; who collects them can go on, too."""
+    query = "/v1/calibrate?name=line&rate=0.1&memory=false"
+    with serve() as up:
+        few = up.send_files(normals[:3], f"{query}&revision=0").json
+        assert (few["profile"], few["revision"]) == (None, 1)
+        assert up.ask("GET", "/v1/profiles").json["profiles"] == []
+        afresh = up.send_files(normals[:4], f"{query}&revision=0").json
+        assert (afresh["images"], afresh["revision"]) == (4, 2)
+        assert up.send_files(normals[3:5], f"{query}&append=true&revision=1").status == 409
+        whole = up.send_files(normals[4:], f"{query}&append=true&revision=2").json
+        assert (whole["images"], whole["profile"]["name"]) == (len(normals), "line")
+        assert up.send_files(normals, f"{query}&revision=0").status == 409
+
+
 def test_two_clients_do_not_overwrite_each_other(serve, normals) -> None:
     """The second to send is told that it does not know what is there; what it replaces all the same is kept."""
     query = "/v1/calibrate?name=line&rate=0.1&memory=false"

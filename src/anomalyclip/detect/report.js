@@ -4,13 +4,17 @@
   const gallery = byId("gallery");
   let current = null; // the card that is enlarged
   const cards = [...gallery.children];
+  for (const card of cards) card.classList.remove("later");
   const root = document.documentElement;
 
   // All but the first cards have their inside as text behind this script, and are unfolded near the view, so that
   // thousands of pictures open at once. One that the browser has not read yet comes when it has.
   const FAR = 900; // pixels beyond the view
+  const SOME = 24; // cards that are laid out, shown and left out together, whole lines of them at 1 to 4 columns
+  const GAP = 14; // pixels between cards, as in the style
   const MOST_PRINTED = 500;
   const isOpen = (card) => card.childElementCount > 0;
+  const opened = new Set(); // cards that were unfolded
   const awaited = new Map(); // inside's id -> the card that waits for it
   const insideOf = (card) => {
     const inside = byId(`inside-${card.dataset.inside}`);
@@ -22,12 +26,14 @@
     if (!inside) return awaited.set(`inside-${card.dataset.inside}`, card);
     awaited.delete(inside.id);
     card.insertAdjacentHTML("afterbegin", inside.textContent);
+    opened.add(card);
     showBadge(card);
   };
   const fold = (card) => {
     if (!card.dataset.inside || card.contains(document.activeElement)) return;
     awaited.delete(`inside-${card.dataset.inside}`);
-    card.replaceChildren(); // it keeps its height, see contain-intrinsic-size
+    opened.delete(card);
+    card.replaceChildren(); // its part keeps its height, see contain-intrinsic-height
   };
   const arriving = new MutationObserver(() => { for (const card of [...awaited.values()]) unfold(card); });
   arriving.observe(document.body, { childList: true });
@@ -47,13 +53,55 @@
     }
     if (due.size) requestAnimationFrame(unfoldSome);
   };
-  const near = new IntersectionObserver((seen) => {
+  const unfoldLater = (some) => {
     if (!due.size) requestAnimationFrame(unfoldSome);
+    for (const card of some) due.add(card);
+  };
+
+  // Cards stand in parts, which the browser lays out when they come into view. Whoever flies past sees names; pictures
+  // come where they rest.
+  const FLIGHT = 1 / 3; // of the view, scrolled in one step
+  const REST = 90; // milliseconds without a step
+  const near = new Set(); // parts in view and a little beyond
+  let [before, flying, resting] = [0, false, 0];
+  const rest = () => {
+    flying = false;
+    for (const card of [...opened]) if (!near.has(card.parentElement)) fold(card);
+    unfoldLater([...near].flatMap((part) => [...part.children]).filter((card) => !isOpen(card)));
+  };
+  addEventListener("scroll", () => {
+    flying = Math.abs(scrollY - before) > FLIGHT * innerHeight;
+    before = scrollY;
+    if (flying) due.clear();
+    clearTimeout(resting);
+    resting = setTimeout(rest, REST);
+  }, { passive: true });
+  const watching = new IntersectionObserver((seen) => {
     for (const { target, isIntersecting } of seen) {
-      if (isIntersecting) due.add(target);
-      else { due.delete(target); fold(target); }
+      if (isIntersecting) near.add(target);
+      else near.delete(target);
     }
+    if (!flying) rest();
   }, { rootMargin: `${FAR}px 0px` });
+  const parts = Array.from({ length: Math.ceil(cards.length / SOME) }, () => Object.assign(document.createElement("div"), { className: "part" }));
+  let placed = []; // cards in the order they stand
+  const put = (wanted) => {
+    if (wanted.length === placed.length && wanted.every((card, at) => card === placed[at])) return;
+    placed = wanted;
+    const used = parts.slice(0, Math.ceil(wanted.length / SOME));
+    for (const [at, part] of used.entries()) part.replaceChildren(...wanted.slice(at * SOME, (at + 1) * SOME));
+    gallery.replaceChildren(...used);
+    if (!flying) rest();
+  };
+  /** How high a card is, and thus a part that was not laid out yet. */
+  const measure = () => {
+    if (!placed.length) return;
+    gallery.style.removeProperty("--card");
+    const lines = SOME / getComputedStyle(parts[0]).gridTemplateColumns.split(" ").length;
+    const high = placed.find(isOpen)?.getBoundingClientRect().height ?? 290;
+    gallery.style.setProperty("--card", `${Math.round(high)}px`);
+    gallery.style.setProperty("--part", `${Math.round(Math.ceil(lines) * (high + GAP) - GAP)}px`);
+  };
   const showBadge = (card) => {
     const decision = card.dataset.decision;
     let badge = card.querySelector(".badge");
@@ -81,20 +129,20 @@
     low: (a, b) => score(a) - score(b),
     name: (a, b) => a.dataset.name.localeCompare(b.dataset.name, undefined, { numeric: true }),
   };
-  const visible = () => [...gallery.children].filter((card) => !card.hidden);
   const show = () => {
     const pressed = filters.find((button) => button.getAttribute("aria-pressed") === "true");
     const decision = pressed ? pressed.dataset.filter : "";
     const part = byId("find").value.toLowerCase();
-    for (const card of cards) {
-      card.hidden = (decision && card.dataset.decision !== decision) || !card.dataset.name.toLowerCase().includes(part);
-    }
-    const left = visible().length;
+    put(cards.filter((card) => (!decision || card.dataset.decision === decision) && card.dataset.name.toLowerCase().includes(part)));
+    const left = placed.length;
     const coming = document.readyState === "loading" && cards.some((card) => card.dataset.inside) ? ", pictures are still coming" : "";
     byId("shown").textContent = `${left} of ${cards.length} shown${coming}`;
     byId("none").hidden = left > 0 || cards.length === 0;
   };
-  byId("sort").addEventListener("change", (event) => gallery.append(...cards.sort(orders[event.target.value])));
+  byId("sort").addEventListener("change", () => {
+    cards.sort(orders[byId("sort").value]);
+    show();
+  });
   byId("find").addEventListener("input", show);
   for (const button of filters) {
     button.addEventListener("click", () => {
@@ -122,7 +170,7 @@
   };
   const centre = (bar) => (Number(bar.getAttribute("x")) + Number(bar.getAttribute("width")) / 2) / 500;
   const tile = (kind, n) => { const b = document.querySelector(`.tile.${kind} b`); if (b) b.textContent = n.toLocaleString("en"); };
-  const original = cards.map((card) => card.dataset.decision);
+  const original = new Map(cards.map((card) => [card, card.dataset.decision])); // cards are sorted in their place
   const decide = (at) => {
     const threshold = scoreAt(at);
     for (const bar of bars) bar.setAttribute("class", centre(bar) >= at ? "above" : "below");
@@ -143,7 +191,7 @@
   byId("back").addEventListener("click", () => {
     cut.value = decided.at;
     if (decided.words) decide(Number(decided.at));
-    cards.forEach((card, i) => judge(card, original[i]));
+    for (const [card, decision] of original) judge(card, decision);
     byId("said-threshold").textContent = decided.words;
     byId("counts").textContent = "";
     byId("back").hidden = true;
@@ -206,11 +254,10 @@
     showSaid();
   };
   const step = (by) => {
-    const shown = visible();
-    for (let at = shown.indexOf(current) + by; shown[at]; at += by) {
-      unfold(shown[at]);
-      if (!isOpen(shown[at])) return; // not read yet
-      if (shown[at].querySelector(".pictures")) return open(shown[at]);
+    for (let at = placed.indexOf(current) + by; placed[at]; at += by) {
+      unfold(placed[at]);
+      if (!isOpen(placed[at])) return; // not read yet
+      if (placed[at].querySelector(".pictures")) return open(placed[at]);
     }
   };
   gallery.addEventListener("click", (event) => {
@@ -228,7 +275,9 @@
     if (event.key === "ArrowLeft") step(-1);
   });
   showSaid();
-  for (const card of cards) { card.classList.remove("later"); near.observe(card); }
-  addEventListener("beforeprint", () => visible().slice(0, MOST_PRINTED).forEach(unfold));
+  measure();
+  addEventListener("resize", measure);
+  for (const part of parts) watching.observe(part);
+  addEventListener("beforeprint", () => placed.slice(0, MOST_PRINTED).forEach(unfold));
   viewer.addEventListener("close", () => { const button = current && current.querySelector(".pictures"); if (button) button.focus(); });
 })();

@@ -58,10 +58,14 @@ class Profiles:
         return {"revision": made.revision, "earlier": [revision for revision, _ in made.earlier]}
 
     def check_revision(self, name: str, expected: int | None) -> None:
-        """Raises Refused (409) where the client has seen another revision of this name; 0 is none at all."""
+        """Raises Refused (409) where the client has seen another revision of this name; 0 is none at all.
+
+        Images that were too few for a profile are in nobody's list: who knows of none may begin anew.
+        """
         made = self._made.get(name)
         now = 0 if made is None else made.revision
-        if expected is not None and expected != now:
+        unseen = made is not None and made.profile is None and expected == 0
+        if expected is not None and expected != now and not unseen:
             there = "it was removed" if made is None else f"it has revision {now}"
             raise Refused(
                 "conflict",

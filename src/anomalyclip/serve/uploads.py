@@ -26,7 +26,7 @@ from anomalyclip.serve.refusals import Refused
 from anomalyclip.serve.schemas import ImagesBody
 
 FIELD = "files"
-_LONGEST_NAME = 255
+_LONGEST_NAME = 4096  # letters, as in JSON: a path below a dropped folder tells pictures apart by its end
 _PARTS = 1000  # of JSON that one image may have; names may hold commas
 
 

@@ -1,13 +1,13 @@
 // The server's paths, as functions. Waits where it is busy, asks for the key where it wants one.
 import { nameOf } from "./drop.js";
-import { say } from "./language.js";
+import { Problem, say } from "./language.js";
 
 const PATIENCE = 40; // times that a busy server is asked again
 let key = "";
 
-export class ServerError extends Error {
-  constructor(status, kind, message) {
-    super(message);
+export class ServerError extends Problem {
+  constructor(status, kind, make) {
+    super(make);
     this.status = status;
     this.kind = kind;
   }
@@ -89,7 +89,7 @@ async function ask(path, options = {}, tries = 0, read = (response) => response.
   try {
     response = await fetch(path, { ...options, headers });
   } catch {
-    throw new ServerError(0, "unreachable", say("The server does not answer. Is it still running?"));
+    throw new ServerError(0, "unreachable", () => say("The server does not answer. Is it still running?"));
   }
   if (response.ok) return read(response);
   if (response.status === 429 && tries < PATIENCE) {
@@ -99,7 +99,7 @@ async function ask(path, options = {}, tries = 0, read = (response) => response.
   }
   if (response.status === 401 && (key !== used || (await askForKey(used !== "")))) return ask(path, options, tries, read);
   const { error } = await response.json().catch(() => ({ error: {} }));
-  throw new ServerError(response.status, error.kind ?? "failed", error.message ?? say("The server answered {status}.", { status: response.status }));
+  throw new ServerError(response.status, error.kind ?? "failed", () => error.message ?? say("The server answered {status}.", { status: response.status }));
 }
 
 let asking = null;

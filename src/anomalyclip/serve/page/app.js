@@ -7,7 +7,7 @@ import { setUpCorrecting } from "./correct.js";
 import { takeFiles } from "./drop.js";
 import { forget, keep, kept } from "./keep.js";
 import { setUpKeys } from "./keys.js";
-import { count, say, setUpLanguage } from "./language.js";
+import { count, say, setUpLanguage, tell } from "./language.js";
 import { drawList, setUpList } from "./list.js";
 import { drawProgress, forgetAll, lookAgain, retry, take } from "./looking.js";
 import { setUpLive } from "./live.js";
@@ -29,7 +29,7 @@ const $ = (id) => document.getElementById(id);
 let drawTiles = null;
 
 function add(files) {
-  keep(files).then((left) => left && report(say("{n} of them will not outlive a reload: this browser keeps no more.", { n: left })));
+  keep(files).then((left) => left && report(() => say("{n} of them will not outlive a reload: this browser keeps no more.", { n: left })));
   take(files);
 }
 
@@ -48,21 +48,23 @@ function draw() {
 }
 
 let reporting = 0;
-function report(text) {
-  $("status").textContent = text;
+
+/** make gives the words, in whatever language they are read. */
+function report(make) {
+  tell($("status"), make);
   $("status").hidden = false;
   clearTimeout(reporting);
   reporting = setTimeout(() => ($("status").hidden = true), 8000);
 }
 
-/** Files with rows tell what they lack; what fails is told, too. */
+/** Files with rows tell what they lack; what fails is told, too. A saver gives what makes its words, or nothing. */
 function saving(saver, rows = true) {
   return async () => {
     try {
-      const told = [await saver(), rows ? lacking() : ""].filter(Boolean).join(" ");
-      if (told) report(told);
+      const told = [await saver(), rows ? lacking() : null].filter(Boolean);
+      if (told.length) report(() => told.map((make) => make()).join(" "));
     } catch (error) {
-      report(error.message);
+      report(() => error.message);
     }
   };
 }
@@ -72,7 +74,7 @@ const SAVERS = {
   jsonl: saving(saveJsonl),
   coco: saving(saveCoco),
   report: saving(saveReport),
-  zip: saving(() => saveZip((done, all) => report(say("Overlays: {done} of {all}", { done, all })))),
+  zip: saving(() => saveZip((done, all) => report(() => say("Overlays: {done} of {all}", { done, all })))),
   png: saving(() => (state.selected?.status === "done" ? savePng(state.selected) : null), false),
 };
 
@@ -123,7 +125,7 @@ async function start() {
   await setUpLanguage($("language"), () => {
     showCount();
     showTheme();
-    listProfiles().then(() => change(), (error) => report(error.message));
+    listProfiles().then(() => change(), (error) => report(() => error.message));
   });
   const showTheme = setUpTheme($("theme"));
   setUpKeys();
@@ -143,17 +145,17 @@ async function start() {
     setUpLive(live);
     onChange(() => write($("kept"), { textContent: say(keeps ? "This server keeps profiles and corrections when it ends." : "Profiles and corrections end with this server: save the profile, or start it with --keep DIR.") }));
     $("model").textContent = model.name.split(/[\\/]/).pop();
-    $("model").title = say("{model}, prompts {prompts}", { model: model.name, prompts: model.prompts });
+    onChange(() => write($("model"), { title: say("{model}, prompts {prompts}", { model: model.name, prompts: model.prompts }) }));
     const { threshold, pixel_threshold: pixel } = model.settings;
     if (threshold !== null) change({ threshold, pixelThreshold: pixel ?? threshold });
     await setUpCalibration(report, model.settings.profile); // before pictures are looked at, or each would be twice
   } catch (error) {
-    report(error.message);
+    report(() => error.message);
   }
   const files = await before;
   if (files.length) {
     take(files);
-    report(count(files.length, "{n} picture from before the reload; Clear forgets it.", "{n} pictures from before the reload; Clear forgets them."));
+    report(() => count(files.length, "{n} picture from before the reload; Clear forgets it.", "{n} pictures from before the reload; Clear forgets them."));
   }
   change();
 }

@@ -10,7 +10,7 @@ const pictures = new Map(); // "profile number" -> promise of the good picture
 let painted = []; // what both patches show
 
 export function setUpBeside(report) {
-  onChange(() => draw().catch((error) => report(error.message)));
+  onChange(() => draw().catch((error) => report(() => error.message)));
   $("beside-close").addEventListener("click", () => change({ beside: null }));
 }
 

@@ -1,7 +1,7 @@
 // From normal images to thresholds: sends them a few at a time, says what came of it, saves and brings back profiles.
 import * as api from "./api.js";
 import { takeFiles } from "./drop.js";
-import { count, say } from "./language.js";
+import { Problem, count, say, tell } from "./language.js";
 import { choose, chosenBefore, listProfiles, percent, revisions } from "./profiles.js";
 import { paintFaults } from "./prognosis.js";
 import { saveProfile } from "./save.js";
@@ -23,7 +23,7 @@ export function setUpCalibration(report, given) {
     change();
   });
   $("rate").addEventListener("change", showCount);
-  const failed = (error) => note(error.message, "bad");
+  const failed = (error) => note(() => error.message, "bad");
   $("calibration").addEventListener("submit", (event) => {
     event.preventDefault();
     run().catch(failed);
@@ -36,7 +36,7 @@ export function setUpCalibration(report, given) {
   onChange(() => {
     if (state.profile === null && $("calibrated").dataset.kind !== "bad") write($("calibrated"), { hidden: true });
   });
-  return begin(given).catch((error) => report(error.message));
+  return begin(given).catch((error) => report(() => error.message));
 }
 
 /** The profile of before the reload decides on, else that of the server. */
@@ -50,7 +50,7 @@ async function begin(given) {
 async function bring(file) {
   const { profiles: [{ name, images, remembered }] } = await api.bring(await file.text());
   await choose(name);
-  note(say("{name} is back: {images} normal images, {remembered} of them remembered.", { name, images, remembered }));
+  note(() => say("{name} is back: {images} normal images, {remembered} of them remembered.", { name, images, remembered }));
 }
 
 export function showCount() {
@@ -77,20 +77,20 @@ async function run() {
   } catch (error) {
     if (error.kind !== "conflict") throw error;
     await listProfiles();
-    throw new Error(say("Another page or program changed the profile {name} meanwhile. Press again to replace it " +
+    throw new Problem(() => say("Another page or program changed the profile {name} meanwhile. Press again to replace it " +
       "(the server keeps the one that is replaced), or take another name.", { name }));
   } finally {
     bar.hidden = true;
     $("calibrate").disabled = false;
   }
   revisions[name] = answer.revision;
-  const told = (skipped ? ` ${say("{n} left out (unreadable or the same picture twice).", { n: skipped })}` : "") +
+  const left = () => (skipped ? ` ${say("{n} left out (unreadable or the same picture twice).", { n: skipped })}` : "") +
     answer.notes.map((line) => ` ${line}.`).join("");
-  if (answer.profile === null) return note(tooFew(answer, name, Number(rate)) + told, "bad");
+  if (answer.profile === null) return note(() => tooFew(answer, name, Number(rate)) + left(), "bad");
   await choose(name);
-  note(`${count(answer.images, "{n} normal image measured.", "{n} normal images measured.")} ${say("Thresholds are set.")}` +
+  note(() => `${count(answer.images, "{n} normal image measured.", "{n} normal images measured.")} ${say("Thresholds are set.")}` +
     (answer.profile.remembered ? ` ${say("{n} are remembered; click a region to see the good patch beside it.", { n: answer.profile.remembered })}` : "") +
-    (answer.earlier.length ? ` ${say("The earlier {name} is kept on the server (revision {revision}).", { name, revision: answer.earlier.at(-1) })}` : "") + told);
+    (answer.earlier.length ? ` ${say("The earlier {name} is kept on the server (revision {revision}).", { name, revision: answer.earlier.at(-1) })}` : "") + left());
   paintFaults(name); // what it will find comes when it is there
 }
 
@@ -101,7 +101,8 @@ function tooFew({ images, smallest_rate: best, images_needed: needed, kept }, na
   return kept ? `${words} ${say("The profile {name} of {images} images at {rate} stays.", { name, images: kept.images, rate: percent(kept.rate) })}` : words;
 }
 
-function note(text, kind = "") {
-  Object.assign($("calibrated"), { textContent: text, hidden: false }).dataset.kind = kind;
+function note(make, kind = "") {
+  tell($("calibrated"), make);
+  Object.assign($("calibrated"), { hidden: false }).dataset.kind = kind;
   change();
 }

@@ -37,7 +37,7 @@ export function correct(said) {
     remember();
     await choose(name);
     const [{ score_before: before, score_after: after }] = answer.pictures;
-    report(say("{picture}: {before} → {after}. The profile {name} learned it; all pictures are judged anew.", {
+    report(() => say("{picture}: {before} → {after}. The profile {name} learned it; all pictures are judged anew.", {
       picture: item.name, before: before.toFixed(3), after: after?.toFixed(3) ?? "–", name,
     }));
   });
@@ -50,7 +50,7 @@ function undo() {
     await unlessChanged(name, (revision) => api.undo(name, number, { by: who(), revision }));
     remember();
     await choose(name);
-    report(say("Correction {number} is taken back.", { number }));
+    report(() => say("Correction {number} is taken back.", { number }));
   });
 }
 
@@ -61,7 +61,7 @@ async function run(work) {
   try {
     await work();
   } catch (error) {
-    report(error.message);
+    report(() => error.message);
   } finally {
     busy = false;
     change();
@@ -72,7 +72,7 @@ async function journal(form, type, file) {
   try {
     save(await api.journal(state.profile.name, form), type, file);
   } catch (error) {
-    report(error.message);
+    report(() => error.message);
   }
 }
 

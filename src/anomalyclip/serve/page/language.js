@@ -15,6 +15,22 @@ export const count = (n, one, many, values = {}) => say(n === 1 ? one : many, { 
 
 export const number = (value) => written.format(value);
 
+const told = new Map(); // element -> what makes its words
+
+/** Give an element words that follow the language: `make` gives them now, and again in another one. */
+export function tell(element, make) {
+  told.set(element, make);
+  element.textContent = make();
+}
+
+/** What went wrong, in the language that is spoken when it is read. */
+export class Problem extends Error {
+  constructor(make) {
+    super();
+    Object.defineProperty(this, "message", { get: make });
+  }
+}
+
 /** Offer the languages that the server has, and speak the one that was chosen, else the browser's. */
 export async function setUpLanguage(select, changed) {
   const others = await fetch("languages").then((answer) => answer.json()).catch(() => []);
@@ -34,9 +50,13 @@ async function speak(language) {
   [table, written] = [words, new Intl.NumberFormat(language)];
   document.documentElement.lang = language;
   translate(document.documentElement);
+  for (const [element, make] of told) {
+    if (element.isConnected) element.textContent = make();
+    else told.delete(element);
+  }
 }
 
-/** What stands in the page's HTML; what scripts say, they say anew. */
+/** What stands in the page's HTML. */
 function translate(root) {
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT);
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {

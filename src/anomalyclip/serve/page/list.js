@@ -2,9 +2,12 @@
 import { say } from "./language.js";
 import { words as shown } from "./scale.js";
 import { change, changeOf, decisionOf, ordered, saidOf, state } from "./state.js";
+import { write } from "./write.js";
 
 const AHEAD = 6; // lines of cells beyond the view that are ready
-const CELLS = { rows: [0, 62], strip: [72, 82], grid: [190, 208] }; // width and height in pixels; 0 is all there is
+const FLIGHT = 1 / 3; // of the view, scrolled in one step: too fast for pictures, which then come when it rests
+const REST = 90; // milliseconds without a step
+const CELLS = { rows: [0, 62], strip: [72, 82], grid: [190, 208] }; // least width and height in pixels; 0 is all there is
 const WAITING = { waiting: "waiting", running: "looking …" };
 const SAID = { "false alarm": "a false alarm", faulty: "faulty" };
 const rows = new Map(); // item id -> its <li>
@@ -12,11 +15,35 @@ const spare = []; // <li> of items that are out of view, for others
 const narrow = matchMedia("(max-width: 760px)");
 let list = null;
 let items = [];
+let room = [0, 0]; // of the list in pixels, as it was observed: asking for it while scrolling would lay the page out
+let framed = ""; // what its style was written for
+let before = 0; // where it was scrolled to
+let flying = false;
+let resting = 0;
 
 export function setUpList(element) {
   list = element;
-  list.addEventListener("scroll", () => place(false), { passive: true });
-  new ResizeObserver(() => place()).observe(list);
+  list.addEventListener("scroll", scrolled, { passive: true });
+  new ResizeObserver(() => {
+    room = [list.clientWidth, list.clientHeight];
+    place();
+  }).observe(list);
+}
+
+const along = () => (kind() === "strip" ? [list.scrollLeft, room[0]] : [list.scrollTop, room[1]]);
+
+function scrolled() {
+  const [from, seen] = along();
+  flying = Math.abs(from - before) > FLIGHT * seen;
+  before = from;
+  clearTimeout(resting);
+  resting = setTimeout(rest, REST);
+  place(false);
+}
+
+function rest() {
+  flying = false;
+  place();
 }
 
 export function drawList() {
@@ -28,9 +55,10 @@ const kind = () => (state.view === "grid" ? "grid" : narrow.matches ? "strip" : 
 
 /** Where the cell of a place stands, and what there is in all. */
 function layout() {
-  const [width, height] = CELLS[kind()];
-  if (kind() === "strip") return { columns: 1, width, height, at: (place) => [place * width, 0], whole: [items.length * width, height] };
-  const columns = width ? Math.max(1, Math.floor(list.clientWidth / width)) : 1;
+  const [least, height] = CELLS[kind()];
+  if (kind() === "strip") return { columns: 1, width: least, height, at: (place) => [place * least, 0], whole: [items.length * least, height] };
+  const columns = least ? Math.max(1, Math.floor(room[0] / least)) : 1;
+  const width = Math.floor(room[0] / columns);
   const at = (place) => [(place % columns) * width, Math.floor(place / columns) * height];
   return { columns, width, height, at, whole: [0, Math.ceil(items.length / columns) * height] };
 }
@@ -38,33 +66,37 @@ function layout() {
 /** all: draw what stands already, too; scrolling needs only what comes into view. */
 function place(all = true) {
   const { columns, width, height, at, whole } = layout();
-  list.dataset.kind = kind();
-  list.style.setProperty("--wide", `${whole[0]}px`);
-  list.style.setProperty("--high", `${whole[1]}px`);
-  const strip = kind() === "strip";
-  const [from, room, step] = strip ? [list.scrollLeft, list.clientWidth, width] : [list.scrollTop, list.clientHeight, height];
-  const first = Math.max(0, Math.floor(from / step) - AHEAD) * columns;
-  const last = Math.min(items.length, (Math.ceil((from + room) / step) + AHEAD) * columns);
-  const seen = new Set(items.slice(first, last).map((item) => item.id));
+  frame(kind(), ...whole, width);
+  const [from, seen] = along();
+  const step = kind() === "strip" ? width : height;
+  const ahead = flying ? 0 : AHEAD;
+  const first = Math.max(0, Math.floor(from / step) - ahead) * columns;
+  const last = Math.min(items.length, (Math.ceil((from + seen) / step) + ahead) * columns);
+  const wanted = new Set(items.slice(first, last).map((item) => item.id));
   for (const [id, row] of rows) {
-    if (seen.has(id)) continue;
+    if (wanted.has(id)) continue;
     rows.delete(id);
     if (row.contains(document.activeElement)) row.remove(); // the focus does not go over to another image
     else spare.push(row);
   }
-  let order = false;
   for (let number = first; number < last; number++) {
     const item = items[number];
-    const known = rows.has(item.id);
+    const known = rows.get(item.id);
     if (known && !all) continue;
-    if (!known) rows.set(item.id, freshRow());
-    const row = rows.get(item.id);
-    if (known) order ||= row.number !== number;
-    else order = true;
-    put(row, item, number, at(number));
+    if (!known) rows.set(item.id, spare.pop() ?? makeRow());
+    put(rows.get(item.id), item, number, at(number));
   }
+  if (flying && !all) return; // who flies past thousands reads no order, and what is left over is used at the next step
   for (const row of spare.splice(0)) row.remove();
-  if (order) inOrder();
+  inOrder();
+}
+
+/** What the list's own style says, written where it differs: it holds for all that is in it. */
+function frame(...wanted) {
+  if (framed === wanted.join()) return;
+  framed = wanted.join();
+  list.dataset.kind = wanted[0];
+  for (const [at, name] of ["--wide", "--high", "--cell"].entries()) list.style.setProperty(name, `${wanted[at + 1]}px`);
 }
 
 /** One row where it stands; what it says already is not written again. */
@@ -72,8 +104,8 @@ function put(row, item, number, [x, y]) {
   if (row.item !== item) {
     row.item = item;
     row.said = "";
-    row.querySelector(".title").replaceChildren(...middle(item.name));
-    row.firstChild.title = item.name;
+    for (const [at, words] of inTwo(item.name).entries()) write(row.parts.title.children[at], { textContent: words });
+    row.parts.picture.removeAttribute("src"); // of the one that stood here before
   }
   const place = `${x} ${y} ${items.length}`;
   if (row.place !== place) {
@@ -99,7 +131,7 @@ export function moveBy(step) {
   if (!next) return;
   change({ selected: next, hovered: null });
   reveal(items.indexOf(next));
-  rows.get(next.id)?.firstChild.focus({ preventScroll: true });
+  rows.get(next.id)?.parts.button.focus({ preventScroll: true });
 }
 
 /** How many places one line of cells has, for the keys up and down. */
@@ -113,53 +145,43 @@ function reveal(number) {
   place();
 }
 
-/** One that was used before, taken out of the order in which the others stand: they need not move. */
-function freshRow() {
-  const row = spare.pop() ?? makeRow();
-  row.remove();
-  return row;
-}
-
 function makeRow() {
   const row = document.createElement("li");
-  row.innerHTML = `<button type="button" class="item"><img class="thumb" alt="" hidden><span class="thumb"></span>
-    <span class="words"><span class="title"></span><span class="state"></span></span><span class="number"></span></button>`;
-  row.firstChild.addEventListener("click", () => change({ selected: row.item, hovered: null, view: "one" }));
+  row.innerHTML = `<button type="button" class="item"><span class="thumb"><img alt="" decoding="async" hidden></span>
+    <span class="words"><span class="title"><span class="head"></span><span class="tail"></span></span><span class="state"></span></span><span class="number"></span></button>`;
+  const [button, picture, title, words, number] = ["button", "img", ".title", ".state", ".number"].map((part) => row.querySelector(part));
+  row.parts = { button, picture, title, line: words, number };
+  button.addEventListener("click", () => change({ selected: row.item, hovered: null, view: "one" }));
+  list.append(row);
   return row;
 }
 
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
 
 /** A name in two parts, of which only the first is cut where there is no room: endings tell files apart. One that runs to the left is not torn. */
-export function middle(name) {
+function inTwo(name) {
   const letters = [...name];
   const at = RIGHT_TO_LEFT.test(name) ? letters.length : Math.max(0, letters.length - 12);
-  return [["head", letters.slice(0, at).join("")], ["tail", letters.slice(at).join("")]].map(([className, textContent]) =>
-    Object.assign(document.createElement("span"), { className, textContent }));
+  return [letters.slice(0, at).join(""), letters.slice(at).join("")];
 }
 
 function fill(row, item) {
-  const button = row.firstChild;
+  const { button, line, number, picture } = row.parts;
   const decision = item.status === "failed" ? "failed" : decisionOf(item);
   const changed = changeOf(item);
   const said = saidOf(item);
   let words = say(decision === "failed" ? (item.retry ? "not looked at" : "could not be read") : decision ?? WAITING[item.status]);
   if (changed) words = `${say(changed)} → ${words}`;
   if (said) words += `, ${say(SAID[said])}`;
-  const number = item.status === "done" ? shown(item.row.score) : "";
-  const url = (kind() === "grid" ? item.heatThumb : item.thumb) ?? "";
-  const all = [words, number, decision, item === state.selected, url].join("\n");
+  const score = item.status === "done" ? shown(item.row.score) : "";
+  const url = flying ? "" : (kind() === "grid" ? item.heatThumb : item.thumb) ?? "";
+  const all = [words, score, decision, item === state.selected, url, flying].join("\n");
   if (row.said === all) return;
   row.said = all;
-  button.setAttribute("aria-current", String(item === state.selected));
-  button.setAttribute("aria-label", `${item.name} ${words} ${number}`.trim());
-  button.dataset.decision = decision ?? "";
-  const line = button.querySelector(".state");
-  line.textContent = words;
-  line.dataset.decision = decision ?? "";
-  button.querySelector(".number").textContent = number;
-  const [picture, blank] = button.querySelectorAll(".thumb");
-  if (url && picture.src !== url) picture.src = url;
-  picture.hidden = !url;
-  blank.hidden = Boolean(url);
+  write(line, { textContent: words, "data-decision": decision ?? "" });
+  write(number, { textContent: score });
+  write(button, { "aria-current": String(item === state.selected), "data-decision": decision ?? "" });
+  if (!flying) write(button, { title: item.name, "aria-label": `${item.name} ${words} ${score}`.trim() });
+  if (url) write(picture, { src: url });
+  write(picture, { hidden: !url });
 }

@@ -1,6 +1,6 @@
 // A watch while it runs: the last 50 results of a camera or folder, the newest first, by server-sent events.
 import * as api from "./api.js";
-import { say } from "./language.js";
+import { say, tell } from "./language.js";
 import { words } from "./scale.js";
 
 const LAST = 50;
@@ -23,17 +23,15 @@ async function follow() {
   while (!mine.signal.aborted) {
     try {
       $("live-rows").replaceChildren();
-      tell("Watching. The newest result stands first.");
+      tell($("live-words"), () => say("Watching. The newest result stands first."));
       await api.follow(mine.signal, add);
-      tell("The server ended the stream; it is asked again.");
+      tell($("live-words"), () => say("The server ended the stream; it is asked again."));
     } catch (error) {
-      if (!mine.signal.aborted) $("live-words").textContent = error.message;
+      if (!mine.signal.aborted) tell($("live-words"), () => error.message);
     }
     await new Promise((resolve) => setTimeout(resolve, AGAIN));
   }
 }
-
-const tell = (text) => ($("live-words").textContent = say(text));
 
 function add(row) {
   const cell = document.createElement("li");
@@ -42,11 +40,12 @@ function add(row) {
   cell.dataset.decision = decision;
   const picture = Object.assign(document.createElement("img"), { alt: "", className: "thumb", hidden: true });
   const name = Object.assign(document.createElement("span"), { className: "live-name", textContent: row.path.split(/[\\/]/).pop(), title: row.path });
-  const told = Object.assign(document.createElement("span"), { className: "state", textContent: row.error ?? say(decision) });
+  const told = Object.assign(document.createElement("span"), { className: "state" });
   told.dataset.decision = decision;
   const score = Object.assign(document.createElement("span"), { className: "number", textContent: row.score === null ? "" : words(row.score) });
   cell.append(picture, name, told, score);
   $("live-rows").prepend(cell);
+  tell(told, () => row.error ?? say(decision));
   while ($("live-rows").children.length > LAST) $("live-rows").lastChild.remove();
   if (row.overlay) show(picture, row.overlay).catch(() => null); // it may be gone from the ring
 }

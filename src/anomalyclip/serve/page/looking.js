@@ -40,7 +40,7 @@ async function work() {
       await look(item);
     } catch (error) {
       // What the server says of a file is its own; all else may be tried again.
-      Object.assign(item, { status: "failed", error: error.message, retry: error instanceof api.ServerError });
+      Object.assign(item, { status: "failed", problem: error, retry: error instanceof api.ServerError });
     }
     change();
   }

@@ -1,6 +1,6 @@
 // The profiles of the server: which there are, which one is used, what it promises; and thresholds moved by hand.
 import * as api from "./api.js";
-import { count, say } from "./language.js";
+import { Problem, count, say } from "./language.js";
 import { change, onChange, state, useProfile } from "./state.js";
 import { remembered } from "./storage.js";
 import { write } from "./write.js";
@@ -11,8 +11,8 @@ export const percent = (share) => `${Number((100 * share).toPrecision(2))}%`;
 export const revisions = {};
 
 export function setUpProfiles(report) {
-  $("profile").addEventListener("change", () => choose($("profile").value).catch((error) => report(error.message)));
-  $("keep-thresholds").addEventListener("click", () => keepThresholds().catch((error) => report(error.message)));
+  $("profile").addEventListener("change", () => choose($("profile").value).catch((error) => report(() => error.message)));
+  $("keep-thresholds").addEventListener("click", () => keepThresholds().catch((error) => report(() => error.message)));
   onChange(showProfile);
 }
 
@@ -54,7 +54,7 @@ export async function unlessChanged(name, act) {
   } catch (error) {
     if (error.kind === "conflict" && /another client/.test(error.message)) {
       await choose(name);
-      throw new Error(say("Another page or program changed the profile {name} meanwhile. It is shown as it is now; press again.", { name }));
+      throw new Problem(() => say("Another page or program changed the profile {name} meanwhile. It is shown as it is now; press again.", { name }));
     }
     throw error;
   }

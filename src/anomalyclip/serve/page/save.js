@@ -1,6 +1,6 @@
 // Downloads: rows with the decisions and regions that the page shows, flat, as JSON lines, as COCO; pictures; profiles.
 import * as api from "./api.js";
-import { number, say } from "./language.js";
+import { Problem, count, number, say } from "./language.js";
 import { fetched } from "./looking.js";
 import { drawHeat } from "./picture.js";
 import { decisionOf, ordered, pValueOf, regionsOf, state } from "./state.js";
@@ -82,7 +82,7 @@ export async function saveZip(told) {
     told(files.size, items.length);
   }
   const archive = await zip([...files].map(([name, blob]) => ({ name, blob })));
-  if (archive === null) throw new Error(say("So many overlays are more than a ZIP holds: show fewer of the list, or use anomalyclip detect --output."));
+  if (archive === null) throw new Problem(() => say("So many overlays are more than a ZIP holds: show fewer of the list, or use anomalyclip detect --output."));
   offer(URL.createObjectURL(archive), "overlays.zip");
 }
 
@@ -111,8 +111,8 @@ export async function saveReport() {
   const blob = await api.reportOf({ threshold: state.threshold, pixel_threshold: state.pixelThreshold, profile: state.profile?.name ?? null, rows });
   offer(URL.createObjectURL(blob), "report.html");
   return drawn.size < highest.length
-    ? say("The report shows pictures of the {n} highest scores; it has rows of all.", { n: number(drawn.size) })
-    : "";
+    ? () => say("The report shows pictures of the {n} highest scores; it has rows of all.", { n: number(drawn.size) })
+    : null;
 }
 
 function dataOf(blob) {
@@ -127,11 +127,11 @@ export function saveProfile(file, name) {
   save(JSON.stringify(file, null, 1) + "\n", "application/json", `${plainName(name)}.json`);
 }
 
-/** What is said when a file lacks pictures, "" where it lacks none. */
+/** What tells that a file lacks pictures, null where it lacks none. */
 export function lacking() {
   const left = unsettled();
-  if (!left) return "";
-  return left === 1 ? say("1 picture is still being looked at and not in the file.") : say("{n} pictures are still being looked at and not in the file.", { n: left });
+  if (!left) return null;
+  return () => count(left, "1 picture is still being looked at and not in the file.", "{n} pictures are still being looked at and not in the file.");
 }
 
 const plainName = (name) => name.replace(/^.*[\\/]/, "").replace(/\.[^.]*$/, "").replace(/[^\p{L}\p{N}._-]+/gu, "_") || "image";

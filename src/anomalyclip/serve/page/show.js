@@ -41,7 +41,7 @@ function drawStage(item) {
   write($("stage"), { "data-mode": state.mode });
   write($("opacity-value"), { textContent: `${Math.round(100 * state.opacity)}%` });
   write($("opacity"), { disabled: state.mode === "map" });
-  write($("problem"), { hidden: item.status !== "failed", textContent: item.error ?? "" });
+  write($("problem"), { hidden: item.status !== "failed", textContent: item.status === "failed" ? item.problem.message : "" });
   if (item.status === "done" && item.map) {
     const shows = [item.map, state.mode, state.opacity, state.pixelThreshold, state.hovered];
     if (shows.some((one, at) => one !== shown[at])) drawPanes(item, $("original"), $("heat"));

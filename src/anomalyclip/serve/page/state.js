@@ -2,7 +2,7 @@
 import { findRegions } from "./map.js";
 
 export const state = {
-  items: [], // {id, file, name, status: waiting|running|done|failed, row, map, preview, error}
+  items: [], // {id, file, name, status: waiting|running|done|failed, row, map, preview, problem}
   selected: null,
   mode: "side",
   opacity: 0.75,
