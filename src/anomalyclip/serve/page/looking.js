@@ -125,7 +125,7 @@ export function drawProgress() {
   const again = retriable().length;
   write($("retry"), { hidden: again === 0 });
   if (again) write($("retry"), { textContent: count(again, "Retry the one that was not looked at", "Retry {n} that were not looked at") });
-  if (done === all) return;
+  if (done === all) return write($("rate-now"), { textContent: "" });
   Object.assign($("bar"), { max: all, value: done });
   const left = rate > 0 ? say(", {seconds} s left", { seconds: Math.ceil((all - done) / rate) }) : "";
   $("rate-now").textContent = say("{done} of {all}, {rate} per second", { done, all, rate: rate.toFixed(1) }) + left;
