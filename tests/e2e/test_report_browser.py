@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import shlex
 import shutil
@@ -9,10 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 from anomalyclip.detect import InputItem, OutputFolder, Provenance, Result, Thumbnails, write_report
 from anomalyclip.detect.names import path_key
+from anomalyclip.geometry import Region
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
@@ -40,6 +44,46 @@ def report(tmp_path: Path) -> Callable[..., Path]:
         return write_report(folder.path, folder.key_of)
 
     return build
+
+
+def region(*box: int) -> Region:
+    x, y, width, height = box
+    return Region(box=list(box), area=width * height, peak=0.9, mean=0.8, peak_xy=[x, y], centroid=[float(x), float(y)])
+
+
+def test_a_chosen_region_is_framed_where_it_lies(tmp_path: Path) -> None:
+    """In a picture that is shown with room above and below: 320 by 160, of 3,200 by 1,600 pixels."""
+    if CHROMIUM is None:
+        pytest.fail("no Chromium on this machine: run `make browser`, or apt-get install chromium")
+    buffer = io.BytesIO()
+    Image.new("RGB", (320, 160), (40, 40, 40)).save(buffer, "PNG")
+    shown = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    with OutputFolder(tmp_path / "out", "overwrite") as folder:
+        folder.begin(Provenance("m", "p", {"threshold": 0.5}), files={}, cwd="/data")
+        item = InputItem("/data/a.png", "0", path_key("/data/a.png"))
+        regions = [region(0, 0, 10, 10), region(1600, 400, 800, 800)]
+        thumbnails = Thumbnails(shown, shown)
+        folder.append(Result(item, 3200, 1600, 0.9, decision="anomalous", regions=regions, thumbnails=thumbnails))
+    path = write_report(folder.path, folder.key_of)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1200, "height": 800})
+        page.goto(path.as_uri())
+        page.locator(".pictures").click()
+        expect(page.locator(".large i").first).to_be_hidden()
+        page.select_option("#part", "#region=2")
+        for place in (0, 1):
+            page.wait_for_function("at => document.querySelectorAll('.large img')[at].naturalWidth", arg=place)
+            picture = page.locator(".large img").nth(place).bounding_box()
+            frame = page.locator(".large i").nth(place).bounding_box()
+            assert picture is not None
+            assert frame is not None
+            wide = min(picture["width"], 2 * picture["height"])
+            left = picture["x"] + (picture["width"] - wide) / 2
+            top = picture["y"] + (picture["height"] - wide / 2) / 2
+            wanted = {"x": left + wide / 2, "y": top + wide / 8, "width": wide / 4, "height": wide / 4}
+            assert frame == pytest.approx(wanted, abs=2)
+        browser.close()
 
 
 def test_a_threshold_is_tried_and_corrections_become_a_command(report: Callable[..., Path]) -> None:

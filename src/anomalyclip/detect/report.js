@@ -95,10 +95,10 @@
   };
   /** How high a card is, and thus a part that was not laid out yet. */
   const measure = () => {
-    if (!placed.length) return;
+    if (!placed.length || gallery.querySelector(".pairs[open]")) return;
     gallery.style.removeProperty("--card");
     const lines = SOME / getComputedStyle(parts[0]).gridTemplateColumns.split(" ").length;
-    const high = placed.find(isOpen)?.getBoundingClientRect().height ?? 290;
+    const high = Math.min(...placed.slice(0, SOME).filter(isOpen).map((card) => card.getBoundingClientRect().height), 600);
     gallery.style.setProperty("--card", `${Math.round(high)}px`);
     gallery.style.setProperty("--part", `${Math.round(Math.ceil(lines) * (high + GAP) - GAP)}px`);
   };
@@ -226,7 +226,24 @@
     const regions = Array.from({ length: Number(card.dataset.regions) }, (_, i) => new Option(`region ${i + 1}`, `#region=${i + 1}`));
     part.replaceChildren(new Option("the whole picture", ""), ...regions);
   };
-  part.addEventListener("change", showSaid);
+  const shownLarge = [...document.querySelectorAll(".large img")];
+  /** A frame around the region that is chosen, in both pictures. */
+  const showFrame = () => {
+    const box = current?.dataset.boxes.split(";")[Number(part.value.split("=")[1]) - 1];
+    for (const [at, frame] of document.querySelectorAll(".large i").entries()) {
+      frame.hidden = !box;
+      if (!box) continue;
+      const { naturalWidth, naturalHeight, offsetLeft, offsetTop, offsetWidth, offsetHeight } = shownLarge[at];
+      const scale = Math.min(offsetWidth / naturalWidth, offsetHeight / naturalHeight); // object-fit: contain
+      const [wide, high] = [naturalWidth, naturalHeight].map((side) => scale * side);
+      const [x, y, width, height] = box.split(",").map((share) => share / 100);
+      const [left, top] = [offsetLeft + (offsetWidth - wide) / 2 + x * wide, offsetTop + (offsetHeight - high) / 2 + y * high];
+      Object.assign(frame.style, { left: `${left}px`, top: `${top}px`, width: `${width * wide}px`, height: `${height * high}px` });
+    }
+  };
+  for (const image of shownLarge) image.addEventListener("load", showFrame);
+  addEventListener("resize", () => { measure(); showFrame(); });
+  part.addEventListener("change", () => { showSaid(); showFrame(); });
   byId("copy").addEventListener("click", () => {
     const range = document.createRange();
     range.selectNodeContents(byId("command"));
@@ -248,9 +265,10 @@
     unfold(card);
     offerParts(card);
     const sources = card.querySelectorAll(".pictures img");
-    viewer.querySelectorAll(".large img").forEach((image, i) => { image.src = sources[i].src; });
+    shownLarge.forEach((image, i) => { image.src = sources[i].src; });
     viewer.querySelector("p").textContent = `${card.dataset.name}  ·  ${score(card).toFixed(3)}  ${card.dataset.decision}`;
     if (!viewer.open) viewer.showModal();
+    showFrame();
     showSaid();
   };
   const step = (by) => {
@@ -276,7 +294,6 @@
   });
   showSaid();
   measure();
-  addEventListener("resize", measure);
   for (const part of parts) watching.observe(part);
   addEventListener("beforeprint", () => placed.slice(0, MOST_PRINTED).forEach(unfold));
   viewer.addEventListener("close", () => { const button = current && current.querySelector(".pictures"); if (button) button.focus(); });

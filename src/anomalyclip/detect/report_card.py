@@ -10,6 +10,8 @@ from typing import Any
 from anomalyclip.detect.journal import Row
 from anomalyclip.io.names import printable
 
+_FRAMED = 20  # regions of a picture that the enlarged one can frame
+
 
 @dataclass(frozen=True)
 class Card:
@@ -49,8 +51,18 @@ def _told(row: Row) -> str:
         "decision": row["decision"] or "",
         "name": text(row["path"]),
         "regions": len(row["regions"]),
+        "boxes": _boxes(row),
     }
     return " ".join(f'data-{key}="{value}"' for key, value in told.items())
+
+
+def _boxes(row: Row) -> str:
+    """Where the strongest regions lie: left, top, width and height in per cent of the picture."""
+    sides = (row["width"], row["height"]) * 2
+    shown = [region["box"] for region in row["regions"][:_FRAMED]]
+    return ";".join(
+        ",".join(f"{100 * side / whole:.4g}" for side, whole in zip(box, sides, strict=True)) for box in shown
+    )
 
 
 def _inside(card: Card) -> str:

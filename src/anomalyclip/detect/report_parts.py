@@ -159,7 +159,8 @@ Or save them and run it with <b>--said-in said.json</b> in place of the names.</
 {passed}</main>
 <footer>Left the image, right the same with its anomaly map on a fixed scale from 0 to 1:
 equal colours mean equal values in every picture. Made by anomalyclip {text(__version__)}.</footer>
-<dialog id="viewer" aria-label="Enlarged image"><div class="large"><img alt="original"><img alt="heat map"></div>
+<dialog id="viewer" aria-label="Enlarged image"><div class="large">
+<img alt="original"><img alt="heat map"><i hidden></i><i hidden></i></div>
 <p></p><form method="dialog"><button type="button" data-step="-1">← previous</button>
 <button type="button" data-step="1">next →</button>
 <label>of <select id="part"><option value="">the whole picture</option></select></label>
