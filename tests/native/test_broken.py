@@ -141,7 +141,7 @@ OWN = {
         "simd_avx2.h", "DOT(sum_right, codes_, right)", "DOT(sum_right, codes_, left)", "search_u8.h", loud_codes
     ),
     ("avxvnni", "units change places"): Broken(
-        "simd_avx2.h", "q[2] & 255) << 16 | q[3] << 24", "q[3] & 255) << 16 | q[2] << 24", "search_u8.h", loud_codes
+        "simd_avx2.h", "q[2] & 255) << 16 | q[3] << 24", "q[3] & 255) << 16 | q[2] << 24", "encoder_u8.h", long_block
     ),
     ("avxvnni", "codes are joined out of order"): Broken(
         "simd_avx2.h", "((unit) % 4 * 2 + (unit) / 4)", "(unit)", "encoder_u8.h", long_block
@@ -153,8 +153,8 @@ OWN = {
     ("avx512", "lanes beyond the last are kept"): Broken(
         "simd_avx512.h", "_mm512_mask_mov_ps(rest, inside, x)", "x", "attention_f32.h", short_attention
     ),
-    ("avx512", "what equals a limit is above it"): Broken(
-        "simd_avx512.h", "splat(limit), _CMP_GT_OQ", "splat(limit), _CMP_LT_OQ", "search_f32.h", bounded
+    ("avx512", "nothing is above a limit"): Broken(
+        "simd_avx512.h", "splat(limit), _CMP_GT_OQ", "splat(limit), _CMP_FALSE_OQ", "search_f32.h", bounded
     ),
     ("avx512", "the whole part is lost"): Broken(
         "simd_avx512.h", "_mm512_scalef_ps(p, whole)", "p", "activation_f32.h", held.test_quick_gelu
