@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -91,6 +93,21 @@ def test_markdown_and_latex_have_the_best_in_bold(evaluated):
     assert f"\\textbf{{{strong}}}" in latex
     assert "weak\\_1" in latex
     assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == 4
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX here (Debian: texlive-latex-recommended)")
+def test_latex_compiles_whatever_sets_and_methods_are_called(evaluated, tmp_path):
+    classes = {"50% & #1 {x}~^\\y $": (20, 10), "größe → ±2": (20, 10), "plain": (9, 9), "a_b": (9, 9), "<|>": (9, 9)}
+    runs = [evaluated(name, classes, shift=i, seed=i) for i, name in enumerate(["weak_1", "mid & 100%", "<a|b> é"])]
+    found = compare(read_methods(runs), resamples=20)
+    head = "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n"
+    (tmp_path / "all.tex").write_text(head + as_latex(found) + "\\end{document}\n", "utf-8")
+    tex = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
+    done = subprocess.run(tex, cwd=tmp_path, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout.decode("utf-8", "replace")[-2000:]
+    log = (tmp_path / "all.log").read_text("latin-1")
+    assert "Missing character" not in log
+    assert (tmp_path / "all.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_a_mean_has_the_interval_of_bootstrap_interval(evaluated):

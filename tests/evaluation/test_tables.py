@@ -71,7 +71,7 @@ def test_markdown_is_a_table_whatever_the_names(result: Evaluation) -> None:
 def test_latex_escapes_and_has_the_columns_it_declares(one: Make, result: Evaluation) -> None:
     text = as_latex(replace(result, classes=(one("50% of_$x^2 & {y}\\", [0.5] * 7), *result.classes)))
     assert "50\\% of\\_\\$x\\textasciicircum{}2 \\& \\{y\\}\\textbackslash{} & 50.0" in text
-    assert "x|y & 70.0 & 80.0 & 90.0 & -- & -- & -- & -- \\\\" in text
+    assert "x\\textbar{}y & 70.0 & 80.0 & 90.0 & -- & -- & -- & -- \\\\" in text
     assert "{lrrrrrrr}" in text
 
 
