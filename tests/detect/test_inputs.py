@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from anomalyclip.calibration.memory_file import memory_name
+from anomalyclip.data.pairing import pictures
 from anomalyclip.detect import iter_inputs, survey_inputs
 from anomalyclip.errors import InputError
 
@@ -38,6 +39,9 @@ def test_what_calibrate_drew_beside_its_profiles_is_no_part(tmp_path: Path, png:
     (tmp_path / "f" / memory_name(tmp_path / "f/other.json", "one")).write_bytes(b"")  # without its profile
     folder = tmp_path / "f"
     assert paths(folder) == [f"{folder}/{name}.png" for name in ("a", "b", "line.three", "other.one")]
+    assert paths(folder / "*.png") == paths(folder)
+    assert paths(folder / "line.png") == [f"{folder}/line.png"], "named, it is meant"
+    assert [str(path) for path in pictures(folder)] == paths(folder), "of a data set, too"
 
 
 def test_named_files_are_attempted_whatever_their_suffix(tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ class CalibrateJob:
     def _items(self) -> list[InputItem]:
         """The good pictures, without those of `--drop`. Raises ConfigError where one of them is not there."""
         from anomalyclip.detect import iter_inputs
-        from anomalyclip.detect.charts import charts_in
+        from anomalyclip.io.charts import charts_in
 
         own = self._picture_paths()
         every = list(iter_inputs(self._normals, **scan_of(self.given)))

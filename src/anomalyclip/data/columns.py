@@ -21,7 +21,8 @@ _COLUMNS = {
     "etiqueta etichetta resultat resultado risultato ausschuss "
     "标签 结果 判定 ラベル 結果 라벨 결과 판정 метка результат",
     "normal": "normal is_normal good is_good ok is_ok pass passed gut in_ordnung io bon bueno buono quality qualitaet "
-    "qualitat qualite calidad healthy clean intact accept accepted approved conform conforming konform fehlerfrei "
+    "qualitat qualite calidad usable normality "
+    "healthy clean intact accept accepted approved conform conforming konform fehlerfrei "
     "defect_free no_defect no_anomaly non_defective without_defect sain sano 良品 合格 正常",
     "mask": "mask masks mask_path mask_file mask_name mask_filename segmentation ground_truth_path gt_path gt_mask "
     "annotation_path maske maskendatei maskenpfad masque mascara maschera",
@@ -83,6 +84,7 @@ _OF_A_MODEL = (
     "score scores prob proba probs probability confidence conf output outputs logit logits model threshold yhat "
     "vorhersage wahrscheinlichkeit konfidenz"
 )
+_TELLING = 5  # letters of a column's name that tells by its meaning alone
 _EMPTY = frozenset({"", "-", "none", "null", "nan", "n/a", "na", "#n/a"})
 
 
@@ -105,8 +107,15 @@ LABEL_WORDS = tuple(_LABEL_OF)
 
 
 def column_of(name: str) -> str:
-    """Our name of a column; its own, folded, where we have none."""
-    return _COLUMN_OF.get(plain(name), name.strip().casefold())
+    """Our name of a column; its own, folded, where we have none.
+
+    >>> column_of("Datei"), column_of("undamaged"), column_of("crack"), column_of("Follow-up")
+    ('image', 'normal', 'crack', 'follow-up')
+    """
+    word = plain(name)
+    if word not in _COLUMN_OF and len(word) >= _TELLING and label_of(name) == NORMAL:
+        return "normal"  # one that names a fault may have others beside it, and none tells alone
+    return _COLUMN_OF.get(word, name.strip().casefold())
 
 
 def is_word_of_lists(text: str) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anomalyclip.data.masks import MaskFiles
+from anomalyclip.io.charts import charts_among
 from anomalyclip.io.scanning import Entry, Kind, is_litter, scan
 
 #: What mask names add to the image's stem, the commonest first; "" is the same stem with any suffix.
@@ -125,9 +126,12 @@ def _best(image: Path, options: Sequence[Path]) -> Path:
 def pictures(folder: Path) -> list[Path]:
     """Image files directly in a folder, told as `anomalyclip.io.scanning` does, sorted by name; [] for no folder.
 
-    What cannot be looked at (a link to itself, a pipe) and may be a picture is one: reading it tells why.
+    What `calibrate` drew there is none. What cannot be looked at (a link to itself, a pipe) and may be a picture is
+    one: reading it tells why.
     """
-    return [Path(entry.path) for entry in _scanned(folder) if entry.kind is Kind.PICTURE]
+    found = _scanned(folder)
+    charts = charts_among({entry.name for entry in found})
+    return [Path(entry.path) for entry in found if entry.kind is Kind.PICTURE and entry.name not in charts]
 
 
 def pictures_below(folder: Path) -> list[Path]:

@@ -28,6 +28,9 @@ _BOX_WORDS = """
     iscrowd occluded truncated difficult
 """
 _BOXES = frozenset(_BOX_WORDS.split())
+#: What images are called by, and much else: numbers of rows, of parts, of people.
+_WEAK = frozenset({"id", "name", "frame", "input"})
+_SENSELESS = re.compile(r"(unnamed|column|col|spalte|colonne|field|feld|var|[a-z])?\d*")
 _CORNERS = 4  # columns that a box has
 _MOST_TITLES = 30  # lines in which a header is looked for
 _MOST_COMMENTS = 100_000  # lines above it
@@ -152,6 +155,7 @@ def with_inferred_columns(table: Table, places: Places) -> Table:
     first = next((cell for cell in table.header if Path(cell).suffix and _is_file(cell, places)), None)
     if first is not None:
         table = replace(table, header=(), names=tuple(f"column {n}" for n in range(1, len(table.header) + 1)))
+    table = _with_image_column(table, places)
     if is_list(table.names):
         return table
     names = list(table.names)
@@ -169,20 +173,44 @@ def with_inferred_columns(table: Table, places: Places) -> Table:
             name
             for name in (*free, *(["class"] if "class" in names else []))
             if name in names and (len(boxes) < _CORNERS or name not in boxes)
-            if rows and _are_labels([row[name] for row in rows], asked=bool(table.header) and len(names) > _PAIR)
+            if rows and _are_labels([row[name] for row in rows], asked=_asks(table, name))
         ]
         if len(labels) == 1:
             names[names.index(labels[0])] = "label"
     return replace(table, names=tuple(names))
 
 
+def _with_image_column(table: Table, places: Places) -> Table:
+    """Of several columns that may name the image (id, filename), the one whose cells name most files."""
+    options = [number for number, cell in enumerate(table.header) if column_of(cell) == "image"]
+    if len(options) < 2 or table.names.count("image") != 1 or len(set(table.names)) < len(table.names):
+        return table
+    rows = [list(row.values()) for _, row in zip(range(_LOOKED_AT), _rows_or_none(table), strict=False)]
+
+    def found(number: int) -> tuple[int, int]:
+        files = [row[number] for row in rows if _is_file(row[number], places)]
+        return sum(bool(Path(cell).suffix) for cell in files), len(files)
+
+    kept = table.names.index("image")
+    best = max((kept, *options), key=found)
+    if found(best) == found(kept):
+        return table
+    names = list(table.names)
+    names[kept], names[best] = f"({table.header[kept].strip().casefold()})", "image"
+    return replace(table, names=tuple(names))
+
+
 _LOOKED_AT = 200  # rows
-_PAIR = 2  # columns: an image, and what is said of it
+
+
+def _asks(table: Table, name: str) -> bool:
+    """Whether a column has a name of its own, which we do not know; "class", "x2" and "Column 2" ask nothing."""
+    return bool(table.header) and name != "class" and _SENSELESS.fullmatch(plain(name)) is None
 
 
 def _are_labels(cells: Sequence[str], asked: bool) -> bool:
     """Whether cells say of images what they are. asked: the column has a name of its own, so that 1 or yes answers a
-    question that we do not know ("cropped", "Follow-up"), and words alone are labels."""
+    question that we do not know ("cropped", "sharp", "Follow-up"), and words alone are labels."""
     if asked and all(is_answer(cell) for cell in cells):
         return False
     return all(label_of(cell) is not None for cell in cells) or is_signed(cells)
@@ -231,7 +259,8 @@ def _known_columns(line: str, delimiter: str) -> int:
 
 
 def _our_names(header: Sequence[str]) -> tuple[str, ...]:
-    """In our words; of several columns for one role, the one that is called so in our words, else the first."""
+    """In our words; of several columns for one role, the one that is called so in our words, else the first whose name
+    does not stand for other things, too."""
     names = [column_of(cell) for cell in header]
     if "x" in names:
         names = [CORNER if plain(cell) == CORNER else name for cell, name in zip(header, names, strict=True)]
@@ -239,7 +268,8 @@ def _our_names(header: Sequence[str]) -> tuple[str, ...]:
         places = [number for number, name in enumerate(names) if name == role]
         if len({plain(header[number]) for number in places}) < len(places):
             continue  # the same name twice is refused
-        keep = next((number for number in places if plain(header[number]) == role), places[0] if places else -1)
+        places.sort(key=lambda number: (plain(header[number]) != role, plain(header[number]) in _WEAK))
+        keep = places[0] if places else -1
         for number in places:
             if number != keep:
                 names[number] = f"({header[number].strip().casefold()})"

@@ -12,10 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from anomalyclip.detect.charts import charts_among
 from anomalyclip.detect.folder import OUTPUT_FOLDERS, RESULTS, RUN
 from anomalyclip.detect.names import NameRegistry, file_of, frame_key, path_key
 from anomalyclip.errors import AnomalyClipError, InputError
+from anomalyclip.io.charts import charts_among, charts_in
 from anomalyclip.io.frames import count_frames, frame_path, split_frame, wanted
 from anomalyclip.io.limits import DEFAULT_MAX_PIXELS
 from anomalyclip.io.scanning import Entry, Kind, PassedOver, told_by_name
@@ -183,13 +183,19 @@ def _expand(given: str, scan: _Scan, *, prefixed: bool) -> Iterator[Found]:
     if not glob.has_magic(given):
         yield Found(given, os.path.basename(given), _STDIN if os.path.normpath(given) == "-" else _MISSING)
         return
-    matches = sorted(glob.glob(given, recursive=True))
+    matches = _without_charts(sorted(glob.glob(given, recursive=True)))
     if not matches:
         yield Found(given, "glob", "no such file, and none matches it as a pattern")
     root = _glob_root(given)
     for match in matches:
         below = os.path.relpath(match, root) if root else match.lstrip(os.sep)
         yield from _expand_existing(match, below, scan)
+
+
+def _without_charts(paths: Sequence[str]) -> list[str]:
+    """Without what `calibrate` drew beside its profiles, as a scan of their folders would leave it out."""
+    charts = {folder: charts_in(folder or ".") for folder in {os.path.dirname(path) for path in paths}}
+    return [path for path in paths if os.path.basename(path) not in charts[os.path.dirname(path)]]
 
 
 def _expand_existing(path: str, relative: str, scan: _Scan) -> Iterator[Found]:
