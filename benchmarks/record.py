@@ -1,6 +1,6 @@
 """The whole performance table of one machine, written as one CSV from which the docs draw their numbers.
 
-    python benchmarks/record.py                       # every part, below ten minutes on two quiet cores
+    python benchmarks/record.py                       # every part: half an hour and more on two busy cores
     python benchmarks/record.py --parts light,memory  # some of them; the others keep what the file says
     python benchmarks/record.py --docs                # only draw the docs' tables again from the files
 
