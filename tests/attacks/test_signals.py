@@ -77,6 +77,7 @@ VERBS: dict[str, Callable[[Path, Path], list[object]]] = {
     "calibrate": lambda good, out: ["calibrate", good, "-o", out.with_suffix(".json"), "--fpr", "0.5", *MODEL],
     "evaluate": lambda good, out: ["evaluate", good.parents[2], "--missing-masks", "image-only", "-o", out, *MODEL],
     "train": lambda good, out: ["train", f"part={good.parents[1]}", "-o", out, "--epochs", "1", *MODEL],
+    "export": lambda good, out: ["export", "pocket", "-o", out, "--precision", "int8", "--calibration", good, *MODEL],
     "check": lambda good, out: ["data", "check", good.parents[1], "--missing-masks", "image-only"],
 }
 
@@ -93,6 +94,7 @@ def test_no_verb_waits_for_a_decoder(verb: str, asked: list[str], folder: Path, 
     assert ended(VERBS[verb](folder, tmp_path / "out")) == 130
     assert asked, "the picture was read apart"
     assert not list(tmp_path.rglob("*attempts.txt")), "no mark against a file that did nothing"
+    assert not [path for path in tmp_path.rglob(".*") if path.suffix in (".tmp", ".making", ".old")]
 
 
 def test_a_watch_breaks_off_after_its_grace_and_takes_the_file_again(
@@ -107,6 +109,21 @@ def test_a_watch_breaks_off_after_its_grace_and_takes_the_file_again(
     rows = (tmp_path / "out" / "results.jsonl").read_text("utf-8").splitlines()
     assert sum("endless" in row for row in rows) == 1
     assert not any("ending" in row for row in rows)
+
+
+def test_a_correction_that_is_broken_off_changes_nothing(asked: list[str], folder: Path, tmp_path: Path) -> None:
+    endless, line, out = folder / "endless.bmp", tmp_path / "line.json", tmp_path / "out"
+    hostile = endless.read_bytes()
+    Image.new("RGB", (60, 50), (9, 9, 180)).save(endless)
+    asked.append("not yet")
+    assert ended(["calibrate", folder, "-o", line, "--fpr", "0.5", "--no-plot", *MODEL]) == 0
+    assert ended(["detect", folder, "-o", out, "--profile", line, *MODEL]) == 0
+    endless.write_bytes(hostile)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("line*") if path.is_file()}
+    asked.clear()
+    assert ended(["correct", out, "--profile", line, "--normal", "endless.bmp"]) == 130
+    assert asked
+    assert {path: path.read_bytes() for path in tmp_path.rglob("line*") if path.is_file()} == before
 
 
 def test_nothing_is_read_after_the_end(tmp_path: Path) -> None:

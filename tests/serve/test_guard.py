@@ -121,6 +121,17 @@ def test_what_is_no_request_is_refused_in_the_same_form(sent, server) -> None:
     assert (status, told["error"]["kind"]) == (400, "malformed")
 
 
+def test_request_in_crumbs(server, monkeypatch) -> None:
+    """Few small chunks, or many larger ones, are none."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "attacks")
+    answer = importlib.import_module("request_in_crumbs").answer
+    refused = answer(server.port, chunks=4000)
+    assert refused.startswith(b"HTTP/1.1 400 ")
+    assert b"the chunks of its body too small" in refused
+    assert answer(server.port, chunks=1000).startswith(b"HTTP/1.1 200 ")
+    assert answer(server.port, chunks=4000, size=256).startswith(b"HTTP/1.1 200 ")
+
+
 def test_request_two_lengths(server, monkeypatch) -> None:
     monkeypatch.syspath_prepend(Path(__file__).parents[2] / "attacks")
     said = importlib.import_module("request_two_lengths").answers(server.port)

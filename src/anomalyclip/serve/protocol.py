@@ -18,6 +18,28 @@ MOST_CONNECTIONS = 512
 """Open at once; each costs a file descriptor, of which a process has 1,024 as a rule."""
 
 
+_FEW_PIECES, _PIECE = 2000, 256  # chunks of a body in any size; beyond that so many bytes each, on average
+
+
+class _Connection(h11.Connection):
+    """Refuses a body in crumbs: each is an event of its own, and a megabyte of them would keep all others waiting."""
+
+    def __init__(self) -> None:
+        super().__init__(h11.SERVER)
+        self._pieces = self._bytes = 0
+
+    def next_event(self) -> Any:
+        """Raises h11.RemoteProtocolError."""
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            self._pieces = self._bytes = 0
+        elif isinstance(event, h11.Data):
+            self._pieces, self._bytes = self._pieces + 1, self._bytes + len(event.data)
+            if self._pieces > _FEW_PIECES + self._bytes / _PIECE:
+                raise h11.RemoteProtocolError("the chunks of the body are too small")
+        return event
+
+
 async def _full(scope: Scope, receive: Receive, send: Send) -> None:
     refused = Refused("unavailable", "the server has no place for another connection; come back", retry_after=1)
     refused.headers["connection"] = "close"
@@ -30,6 +52,10 @@ def guarded_protocol(limits: Limits) -> type[H11Protocol]:
     longest; where all are being answered, it is told so (503)."""
 
     class GuardedProtocol(H11Protocol):
+        def __init__(self, *args: Any, **keywords: Any) -> None:
+            super().__init__(*args, **keywords)
+            self.conn = _Connection()
+
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             self._since = time.monotonic()
@@ -58,7 +84,13 @@ def guarded_protocol(limits: Limits) -> type[H11Protocol]:
 
         def send_400_response(self, msg: str) -> None:
             """In our form, whatever uvicorn's words are."""
-            words = "the bytes are no HTTP/1.1 request, or its headers are too long; send a plain one"
+            if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):  # it has its answer already
+                self.transport.close()
+                return
+            words = (
+                "the bytes are no HTTP/1.1 request, its headers are too long, or the chunks of its body too small; "
+                "send a plain one"
+            )
             answer = Refused("malformed", words).answer()
             headers = [*answer.raw_headers, (b"connection", b"close")]
             for event in (
