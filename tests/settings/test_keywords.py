@@ -131,3 +131,8 @@ def test_a_record_gives_the_settings_back() -> None:
     assert settings_from(made.recorded()) == made
     assert "map_share" not in ModelSettings(image_size=70, layers=(2,)).recorded()
     assert set(get_type_hints(ModelSettings)) == set(NAMES)
+
+
+def test_a_float_for_a_whole_number_is_told_as_such(model: Detector) -> None:
+    with pytest.raises(ConfigError, match=r"^tile 64\.0 is no whole number: expected a whole number, pixels"):
+        model.detect(PICTURE, tile=64.0)  # type: ignore[arg-type]

@@ -130,8 +130,8 @@ class Setting:
     def _check(self, value: Any, spelled: str) -> None:
         if self.range is not None:
             if self._is_no_number(value):
-                whole = "a whole number" if self.type is int else "a number"
-                raise ConfigError(f"{spelled} {value!r} is no number: expected {whole}, {self.range.expected()}")
+                kind = "whole number" if self.type is int else "number"
+                raise ConfigError(f"{spelled} {value!r} is no {kind}: expected a {kind}, {self.range.expected()}")
             if not self.range.holds(value):
                 raise ConfigError(f"{spelled} {value:g} is out of range: expected {self.range.expected()}")
         elif self.choices:
