@@ -200,6 +200,37 @@ def test_lab_colours_are_those_that_pillow_shows(rgb, options):
         read_image_bytes(written(stored.astype(np.uint16) * 257, photometric=8))
 
 
+@pytest.mark.parametrize(
+    ("dtype", "mark", "told"),
+    [
+        ("u2", 65535, "65535"),
+        ("u2", 65535, "65535.0\0"),
+        ("i2", -9999, "-9999"),
+        ("f4", -9999, "-9999"),
+        ("f4", -3.4028234663852886e38, "-3.4028235e+38"),
+    ],
+)
+@pytest.mark.parametrize("colours", [(), (3,)])
+def test_pixels_that_gdal_calls_empty_are_black_and_no_part_of_the_scale(tmp_path, dtype, mark, told, colours):
+    values = np.random.default_rng(3).integers(0, 256, (12, 10, *colours)).astype(dtype)
+    kind = "rgb" if colours else "minisblack"
+    values[:4, :5] = 0
+    tifffile.imwrite(tmp_path / "plain.tif", values, photometric=kind)
+    values[:4, :5] = mark
+    tifffile.imwrite(tmp_path / "empty.tif", values, photometric=kind, extratags=[(42113, "s", 0, told, True)])
+    found = read_image(tmp_path / "empty.tif")
+    assert np.array_equal(np.asarray(found), np.asarray(read_image(tmp_path / "plain.tif")))
+    assert any("20 of its pixels hold no reading" in note for note in notes_of(found))
+
+
+@pytest.mark.parametrize("told", ["nan", "n/a", "0", ""])
+def test_what_names_no_empty_value_changes_nothing(tmp_path, told):
+    values = np.random.default_rng(4).integers(0, 65536, (8, 8)).astype("u2")
+    tifffile.imwrite(tmp_path / "a.tif", values, extratags=[(42113, "s", 0, told, True)])
+    tifffile.imwrite(tmp_path / "b.tif", values)
+    assert np.array_equal(*(np.asarray(read_image(tmp_path / name)) for name in ("a.tif", "b.tif")))
+
+
 def test_more_bands_beside_the_colours_are_left_out_and_told(tmp_path):
     values = np.random.default_rng(0).integers(0, 256, (8, 10, 5), dtype=np.uint8)
     tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb", planarconfig="contig", extrasamples=[0, 0])

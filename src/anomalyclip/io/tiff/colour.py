@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anomalyclip.io import ifd as tags
-from anomalyclip.io.depth import Raster
+from anomalyclip.io.depth import Raster, Stated
 from anomalyclip.io.ifd import Directory
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal
 from anomalyclip.io.tiff import layout as kinds
@@ -42,8 +42,29 @@ def to_raster(samples: npt.NDArray[Any], file: BinaryIO, page: Directory, layout
             values, stated = _widened(values, layout.bits), None
     if values.dtype == np.float16:
         values = values.astype(np.float32)
+    values, notes = _blackened(values, layout, stated, white_is_zero=white_is_zero)
     top = _alpha_top(layout)
-    return Raster(values, alpha, white_is_zero, layout.premultiplied, stated, top, layout.notes, layout.display)
+    return Raster(values, alpha, white_is_zero, layout.premultiplied, stated, top, notes, layout.display)
+
+
+def _blackened(
+    values: npt.NDArray[Any], layout: Layout, stated: Stated | None, *, white_is_zero: bool
+) -> tuple[npt.NDArray[Any], tuple[str, ...]]:
+    """Pixels without a reading at their darkest, and no part of the scale; the notes, with how many there are."""
+    mark = layout.without_reading
+    if (
+        mark is None or mark == 0 or white_is_zero or values.dtype == np.uint8
+    ):  # in 8 bits everybody shows them as they are
+        return values, layout.notes
+    # A float32 file says -3.4028234663852886e+38 in as many digits as its program likes.
+    found = values == (values.dtype.type(mark) if values.dtype.kind == "f" else mark)
+    found = found if found.ndim == 2 else found.all(axis=-1)
+    if not (number := int(found.sum())):
+        return values, layout.notes
+    values = values.copy()
+    values[found] = np.nan if values.dtype.kind == "f" else 0 if stated is None else values.dtype.type(stated.black)
+    note = f"{number:,} of its pixels hold no reading (GDAL_NODATA {mark:g}): shown as black"
+    return values, (*layout.notes, note)
 
 
 def _alpha_top(layout: Layout) -> float | None:

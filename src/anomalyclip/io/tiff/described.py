@@ -1,4 +1,4 @@
-"""What ImageDescription says of the scale, by the two programs that say it there: OME's bits, ImageJ's display range.
+"""What programs say of the values in words: OME's bits and ImageJ's display range in ImageDescription, GDAL's no data.
 
 OME-XML names the bits that samples really have: the file's word. ImageJ's minimum and maximum are how it showed the
 picture last, mostly stretched to its own extremes, so pictures of one camera would not compare: told, not used.
@@ -7,6 +7,7 @@ Both write the text into the first page only, for all of them.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import BinaryIO
 
@@ -15,6 +16,7 @@ from anomalyclip.io.depth import Stated
 from anomalyclip.io.ifd import Directory
 
 _MOST = 1 << 17  # bytes that are looked at: the Pixels element stands near the beginning of OME-XML
+_MOST_DIGITS = 64
 _SIGNIFICANT = re.compile(rb"""<(?:\w+:)?Pixels\b[^>]{0,1000}?\bSignificantBits=["'](\d{1,2})["']""")
 _NUMBER = rb"=(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*$"
 _LOW, _HIGH = (re.compile(rb"^" + name + _NUMBER, re.MULTILINE) for name in (b"min", b"max"))
@@ -28,6 +30,18 @@ def text_of(file: BinaryIO, page: Directory) -> bytes:
     if tags.DESCRIPTION not in page or page.entries[tags.DESCRIPTION][0] not in (1, 2, 7):
         return b""
     return page.values(file, tags.DESCRIPTION, _MOST, extra=True).tobytes()
+
+
+def without_reading(file: BinaryIO, page: Directory) -> float | None:
+    """The value of pixels that hold none (GDAL_NODATA); None where the page names no number."""
+    if tags.NODATA not in page or page.entries[tags.NODATA][0] not in (1, 2, 7):
+        return None
+    text = page.values(file, tags.NODATA, _MOST_DIGITS, extra=True).tobytes()
+    try:
+        value = float(text.split(b"\0")[0])
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None  # NaN is black in any case
 
 
 def stated_bits(text: bytes, bits: int) -> Stated | None:

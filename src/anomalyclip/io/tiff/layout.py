@@ -84,6 +84,7 @@ class Layout:
     stated: Stated | None
     notes: tuple[str, ...] = ()
     display: tuple[float, float] | None = None
+    without_reading: float | None = None  # the value of such pixels
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
@@ -168,6 +169,7 @@ def read_layout(file: BinaryIO, page: Directory, max_pixels: int) -> Layout:
         stated=stated,
         notes=notes + light.note_of_profile(profile),
         display=described.display_range(text),
+        without_reading=described.without_reading(file, page),
     )
     _check_combination(layout)
     return layout
