@@ -282,6 +282,18 @@ def test_titles_splits_and_second_opinions(tmp_path, head, row, told):
     assert [told in problem for problem in dataset.problems] == [True] * bool(told)
 
 
+def test_rows_of_a_split_for_neither_training_nor_tests_are_told(tmp_path):
+    splits = ["test", "val", "train", "dev", "val", "test", "Testing"]
+    for name, _ in ROWS_OF_BOTH:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (4, 4), (len(name), 7, ord(name[0]))).save(tmp_path / name)
+    lines = [f"{name},{label},{split}" for (name, label), split in zip(ROWS_OF_BOTH, splits, strict=True)]
+    (tmp_path / "list.csv").write_text("\n".join(["image,label,split", *lines]))
+    dataset = open_dataset(tmp_path)
+    assert len(dataset.items) == 3
+    assert "rows of splits other than train and test are not used: val (2), dev (1)" in dataset.notes
+
+
 def test_percentages_are_no_names_of_defects(tmp_path):
     for name, _ in ROWS_OF_BOTH:
         (tmp_path / name).parent.mkdir(exist_ok=True)

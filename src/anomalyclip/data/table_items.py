@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +28,7 @@ _NEEDED = "expected the columns image, label and optionally mask, class, kind, s
 @dataclass
 class _Listed:
     """What the rows of the list `source` name. class_name: of rows that tell none. missing, lost: images and masks that
-    are not there. nameless: empty ones."""
+    are not there. nameless: empty ones. apart: rows of splits that are for neither training nor tests, by name."""
 
     draft: Draft
     places: Places
@@ -37,12 +38,16 @@ class _Listed:
     missing: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     nameless: int = 0
+    apart: Counter[str] = field(default_factory=Counter)
 
     def take(self, row: dict[str, str], where: str, label: int | None, kind: str) -> None:
         """One row. where: file and line, for people; label: None where its mask or runs tell. Raises InputError."""
         mask_text, runs = row.get("mask", ""), row.get("runs", "")
         self.draft.pixel_level |= not is_empty(mask_text) or not marks_nothing(runs)
-        if _other_split(row.get("split", ""), self.draft.split):
+        split = row.get("split", "")
+        if _other_split(split, self.draft.split):
+            if all(_other_split(split, known) for known in ("train", "test")):
+                self.apart[split] += 1
             return
         if is_empty(row["image"]):
             self.nameless += 1
@@ -132,6 +137,9 @@ def _mask_of(text: str, places: Places, where: str) -> Path | MaskFiles | None:
 
 def _tell(draft: Draft, table: Table, by: str, listed: _Listed, rows: int) -> None:
     draft.problem_names("listed masks that do not exist", listed.lost)
+    if listed.apart:
+        most = ", ".join(f"{printable(name)} ({number})" for name, number in listed.apart.most_common(3))
+        draft.notes.append(f"rows of splits other than train and test are not used: {most}")
     if listed.nameless:
         draft.problems.append(f"{listed.nameless} rows of {printable(table.path.name)} name no image (not used)")
     if listed.missing and len(listed.missing) == rows:
