@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from anomalyclip.encoders.exported import SIDECAR
 from anomalyclip.encoders.formats import FORMATS, FormatName, Precision
 from anomalyclip.encoders.graph_io import Pixels
+from anomalyclip.encoders.onnx_places import places
 from anomalyclip.encoders.request import FeatureRequest
 from anomalyclip.errors import InputError
 from anomalyclip.hub.cache import state
@@ -109,8 +111,8 @@ def read_artefact(folder: Path) -> Artefact:
     A file is hashed when it is new or was touched since it was last hashed (`anomalyclip.hub.cache.state`).
 
     Raises:
-        InputError: no sidecar, not of this kind or a later version, of an earlier `pocket`, or a file that is missing
-            or was changed.
+        InputError: no sidecar, not of this kind or a later version, of an earlier `pocket`, a file that is missing or
+            was changed, or something that leads out of the folder.
     """
     artefact = parse_artefact(folder / SIDECAR)
     if FORMATS[artefact.format].file not in artefact.files:
@@ -127,11 +129,32 @@ def read_artefact(folder: Path) -> Artefact:
         if found != "cached":
             what = "is missing" if found == "missing" else "was changed after it was exported"
             raise InputError(f"{printable(folder / name)} {what}; export the model again")
+    for entry in folder.iterdir():  # listed or not: a runtime finds what a graph names
+        check_inside(folder, entry.name)
+    if artefact.format == "onnx":
+        check_places(folder / FORMATS["onnx"].file, artefact.files)
     return artefact
 
 
+def check_places(graph: Path, files: Collection[str]) -> None:
+    """Refuse an ONNX graph that has its weights elsewhere than in the `files` of its export.
+
+    Raises:
+        InputError: it has, or is no graph.
+    """
+    try:
+        elsewhere = sorted(places(graph) - set(files))
+    except (ValueError, OSError) as error:
+        raise InputError(f"{printable(graph)} is no ONNX graph ({error}); export the model again") from error
+    if elsewhere:
+        raise InputError(
+            f"{printable(graph)} has weights in '{printable(elsewhere[0])}', which is no file of this export; export "
+            "the model again"
+        )
+
+
 def check_inside(folder: Path, name: str) -> None:
-    """Refuse a file of an export that is a link to elsewhere; a hub cache's links to its own blobs are not elsewhere.
+    """Refuse an entry of an export that is a link to elsewhere; a hub cache's links to its own blobs are not elsewhere.
 
     Raises:
         InputError: it lies outside.
