@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import re
 import socket
 import sys
 from pathlib import Path
@@ -13,6 +14,10 @@ import pytest
 from anomalyclip.cli import _diagnosis, main
 from anomalyclip.cli._diagnosis import diagnose, missing_extras, scrubbed
 from anomalyclip.errors import ConfigError
+
+ROOT = Path(__file__).parent.parent.parent
+#: Extras that no user chooses: for work on the package, an old name, and all together.
+OTHERS = {"pretrain", "test-light", "dev", "release", "docs", "dicom", "all"}
 
 
 def doctor(*words: object) -> int:
@@ -78,6 +83,15 @@ def test_what_lacks_comes_with_its_line(monkeypatch: pytest.MonkeyPatch) -> None
     assert found["torch"]["install"] == "pip install 'anomalyclip[torch]'"
     assert set(found["train"]["lacks"]) == {"torch", "lightning"}, "an extra of an extra counts"
     assert "serve" not in found
+
+
+def test_every_extra_that_users_choose_is_looked_for() -> None:
+    _, _, rest = (ROOT / "pyproject.toml").read_text("utf-8").partition("[project.optional-dependencies]\n")
+    declared = set(re.findall(r"^([a-z-]+) = \[", rest.partition("\n[")[0], re.MULTILINE))
+    assert set(_diagnosis.EXTRAS) == declared - OTHERS
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    told = re.findall(r"pip install '?anomalyclip\[([a-z,]+)\]", "".join(page.read_text("utf-8") for page in pages))
+    assert set(",".join(told).split(",")) <= set(_diagnosis.EXTRAS)
 
 
 def test_a_broken_part_is_told_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -206,12 +206,31 @@ def test_a_wrong_password_is_told_and_the_right_one_may_come_from_the_environmen
 
 @pytest.mark.parametrize(
     "url",
-    ["broker:1883/line", "http://broker/line", "mqtt:///line", "mqtt://broker", "mqtt://broker/a/#", "mqtt://b/+",
-     "mqtt://b:0x/line", "mqtt://broker/line?x=1", "mqtt://[::1/line"],
+    ["http://broker/line", "http:/broker", "mqtt:///line", "mqtt://", "", "my broker", "mqtt://broker/a/#", "mqtt://b/+",
+     "mqtt://b:0x/line", "mqtt://broker/line?x=1", "mqtt://[::1/line", "line:secret@broker:none"],
 )  # fmt: skip
 def test_addresses_that_cannot_be_used(url: str) -> None:
-    with pytest.raises(ConfigError, match="expected an address with a topic"):
+    with pytest.raises(ConfigError, match="expected a broker as HOST, HOST:PORT") as raised:
         Place.parse(url)
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("short", "full"),
+    [
+        ("broker", "mqtt://broker:1883/anomalyclip"),
+        ("10.0.0.5:99", "mqtt://10.0.0.5:99/anomalyclip"),
+        ("[::1]:99", "mqtt://[::1]:99/anomalyclip"),
+        ("line@broker", "mqtt://line@broker:1883/anomalyclip"),
+        ("broker/line 3", "mqtt://broker:1883/line%203"),
+        ("mqtt://broker", "mqtt://broker:1883/anomalyclip"),
+        ("mqtts://broker/", "mqtts://broker:8883/anomalyclip"),
+    ],
+)
+def test_a_host_is_enough(short: str, full: str) -> None:
+    assert Place.parse(short) == Place.parse(full)
+    place = Place.parse(short)
+    assert f":{place.port}/{place.topic.replace(' ', '%20')}" in full
 
 
 def test_an_address_in_full(monkeypatch: pytest.MonkeyPatch) -> None:

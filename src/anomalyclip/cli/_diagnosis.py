@@ -37,6 +37,8 @@ EXTRAS = {
     "mlflow": "evaluations in MLflow",
     "fiftyone": "results in FiftyOne",
     "supervision": "regions as supervision's detections",
+    "groups": "what is odd in a folder, in groups",
+    "demo": "the pictures of the example",
 }
 _CORE = ("onnxruntime", "numpy", "pillow", "opencv-python-headless", "safetensors", "click", "rich", "pydantic")
 _OWN = "anomalyclip"

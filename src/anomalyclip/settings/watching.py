@@ -63,9 +63,9 @@ WATCHING: tuple[Setting, ...] = (
     Setting(
         "mqtt",
         str,
-        "Publish it there, as mqtt://HOST:1883/TOPIC: anomalies with QoS 1, and a retained state.",
+        "Publish it to this broker, [mqtt://]HOST[:PORT][/TOPIC]: anomalies with QoS 1, and a retained state.",
         (WATCH,),
-        metavar="URL",
+        metavar="HOST",
         panel=TELLING,
     ),
     Setting(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 PASSWORD_VARIABLE = "ANOMALYCLIP_MQTT_PASSWORD"
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
+_USUAL_TOPIC = "anomalyclip"
 _TOPIC = re.compile(r"[^#+\0]{1,200}")
 _KEEPALIVE = 30  # seconds, after which a broker notices a watcher that is gone
 _LONGEST_WAIT = 60  # seconds between two attempts to connect
@@ -38,7 +39,7 @@ _EVERY = 0.5  # seconds between two states: a fast line must not flood a broker
 
 @dataclass(frozen=True)
 class Place:
-    """mqtt://[USER[:PASSWORD]@]HOST[:PORT]/TOPIC, or mqtts: with TLS and the system's certificates."""
+    """[mqtt://][USER[:PASSWORD]@]HOST[:PORT][/TOPIC], or mqtts: with TLS and the system's certificates."""
 
     host: str
     port: int
@@ -50,15 +51,18 @@ class Place:
     @classmethod
     def parse(cls, url: str) -> Place:
         """Raises ConfigError. Without a password in the address, ANOMALYCLIP_MQTT_PASSWORD is used."""
+        url = url if "://" in url else f"mqtt://{url}"
         try:
             parts = urllib.parse.urlsplit(url)
             host, port = parts.hostname, parts.port
         except ValueError:
             parts, host, port = urllib.parse.urlsplit(""), None, None
-        topic = urllib.parse.unquote(parts.path.strip("/"))
-        if parts.scheme not in _PORTS or not host or parts.query or "#" in url or not _TOPIC.fullmatch(topic):
+        topic = urllib.parse.unquote(parts.path.strip("/")) or _USUAL_TOPIC
+        odd = not host or re.search(r"\s", host) or parts.netloc.endswith(":")
+        if parts.scheme not in _PORTS or odd or parts.query or "#" in url or not _TOPIC.fullmatch(topic):
             raise ConfigError(
-                f"--mqtt {bare_address(url)!r}: expected an address with a topic, such as mqtt://broker:1883/factory/line3"
+                f"--mqtt {bare_address(url)!r}: expected a broker as HOST, HOST:PORT, or in full with a topic, such as "
+                "mqtt://broker:1883/factory/line3"
             )
         user = None if parts.username is None else urllib.parse.unquote(parts.username)
         password = os.environ.get(PASSWORD_VARIABLE) if parts.password is None else urllib.parse.unquote(parts.password)
