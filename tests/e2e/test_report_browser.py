@@ -138,8 +138,19 @@ def test_a_threshold_is_tried_and_corrections_become_a_command(report: Callable[
         page.locator("article").last.scroll_into_view_if_needed()
         expect(page.locator("article").last.locator("h2")).to_have_text("/data/it's 0.png")
         expect(page.locator("article").nth(100).locator("h2")).to_have_count(0)
+        expect(page.locator("#printed")).to_be_hidden()
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        expect(page.locator("#printed")).to_have_text("")  # all 400 are printed
         page.evaluate(FLOWN)
         expect(page.locator("article").nth(200)).to_be_in_viewport()  # its name, while it flies past
         expect(page.locator("article").nth(200).locator("h2")).to_have_text("/data/it's 199.png")
+        page.goto(report([i / 600 for i in range(600)]).as_uri())
+        page.select_option("#sort", "low")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        page.emulate_media(media="print")
+        expect(page.locator("#printed")).to_have_text("The first 500 of 600 pictures that were shown.")
+        expect(page.locator("#printed")).to_be_visible()
+        assert page.locator("article:has(h2)").count() >= 500
+        assert page.locator("article").nth(499).locator("h2").count() == 1
         browser.close()
     assert errors == []

@@ -151,15 +151,13 @@
     });
   }
   controls.addEventListener("submit", (event) => event.preventDefault());
-  controls.hidden = cards.length === 0;
+  controls.hidden = !cards.length;
   show();
 
   // Another threshold, tried: counts of all scores, decisions of the cards, the chart. Positions are log odds.
   const REACH = Math.log(9999);
-  const scores = JSON.parse(byId("scores").textContent);
-  const cut = byId("cut");
-  const decided = { at: cut.value, words: byId("said-threshold").textContent };
-  const bars = [...document.querySelectorAll("rect")];
+  const scores = JSON.parse(byId("scores").textContent), cut = byId("cut");
+  const decided = { at: cut.value, words: byId("said-threshold").textContent }, bars = [...document.querySelectorAll("rect")];
   const total = bars.reduce((sum, bar) => sum + Number(bar.dataset.n), 0);
   const mark = document.querySelector(".histogram svg line");
   const scoreAt = (at) => (at <= 0 ? 0 : at >= 1 ? 1.000001 : 1 / (1 + Math.exp(-REACH * (2 * at - 1))));
@@ -288,13 +286,15 @@
     const what = event.target.dataset.said;
     if (what) { if (said.get(meant()) === what) said.delete(meant()); else said.set(meant(), what); showSaid(); }
   });
-  viewer.addEventListener("keydown", (event) => {
-    if (event.key === "ArrowRight") step(1);
-    if (event.key === "ArrowLeft") step(-1);
+  viewer.addEventListener("keydown", ({ key }) => {
+    if (key === "ArrowRight" || key === "ArrowLeft") step(key === "ArrowRight" ? 1 : -1);
   });
   showSaid();
   measure();
   for (const part of parts) watching.observe(part);
-  addEventListener("beforeprint", () => placed.slice(0, MOST_PRINTED).forEach(unfold));
+  addEventListener("beforeprint", () => {
+    placed.slice(0, MOST_PRINTED).forEach(unfold);
+    byId("printed").textContent = placed.length > MOST_PRINTED ? `The first ${MOST_PRINTED} of ${placed.length} pictures that were shown.` : "";
+  });
   viewer.addEventListener("close", () => { const button = current && current.querySelector(".pictures"); if (button) button.focus(); });
 })();

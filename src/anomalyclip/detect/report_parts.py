@@ -150,6 +150,7 @@ def _tail(summary: Summary, passed: str, scores: array[float]) -> str:
 {empty}
 <noscript><p class="empty">Pictures need scripts, which are not allowed here; results.csv lists all.</p></noscript>
 <p class="empty" id="none" hidden>No picture matches.</p>
+<p class="empty first-ones" id="printed"></p>
 <section id="said" hidden aria-label="Corrections"><h2>Corrections</h2>
 <p>Run this to tell the profile; <b>--undo</b> takes it back. Put the profile's file in place of line.json.
 Or save them and run it with <b>--said-in said.json</b> in place of the names.</p>

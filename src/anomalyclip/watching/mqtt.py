@@ -58,8 +58,8 @@ class Place:
         except ValueError:
             parts, host, port = urllib.parse.urlsplit(""), None, None
         topic = urllib.parse.unquote(parts.path.strip("/")) or _USUAL_TOPIC
-        odd = not host or re.search(r"\s", host) or parts.netloc.endswith(":")
-        if parts.scheme not in _PORTS or odd or parts.query or "#" in url or not _TOPIC.fullmatch(topic):
+        odd = parts.netloc.endswith(":") or re.search(r"\s", parts.netloc) or parts.scheme not in _PORTS
+        if not host or odd or parts.query or "#" in url or not _TOPIC.fullmatch(topic):
             raise ConfigError(
                 f"--mqtt {bare_address(url)!r}: expected a broker as HOST, HOST:PORT, or in full with a topic, such as "
                 "mqtt://broker:1883/factory/line3"
