@@ -140,16 +140,16 @@ def test_request_two_lengths(server, monkeypatch) -> None:
     assert said.count(b"HTTP/1.1 ") == 1, "the hidden request is not answered"
 
 
-def test_connections_that_ask_nothing_hold_no_place(serve, monkeypatch) -> None:
+def test_connections_half_open(serve, monkeypatch) -> None:
+    """They hold no place; where every place is of one who asks for something, that is told."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "attacks")
     monkeypatch.setattr(protocol, "MOST_CONNECTIONS", 4)
     with serve() as up, ExitStack() as stack:
-        for number in range(16):  # the last four ask for something that takes its time
+        assert importlib.import_module("connections_half_open").answer(up.port, 12).startswith(b"HTTP/1.1 200 ")
+        for _ in range(4):
             one = stack.enter_context(socket.create_connection(("127.0.0.1", up.port)))
-            if number == 11:
-                assert up.ask("GET", "/healthz").status == 200
-            if number > 11:
-                one.sendall(b"POST /v1/detect HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
-                one.sendall(b"Content-Length: 9\r\n\r\n")
+            one.sendall(b"POST /v1/detect HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
+            one.sendall(b"Content-Length: 9\r\n\r\n")
         deadline = time.monotonic() + 20
         while up.service.admission.requests < 4 and time.monotonic() < deadline:
             time.sleep(0.01)
