@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from anomalyclip.cli._calibrate_again import again_given
 from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.cli._declared import Given
-from anomalyclip.cli._opening import batch_for, load_detector, reading_of, scan_of
+from anomalyclip.cli._opening import batch_for, load_detector, reading_of, scan_of, tell_isolation
 from anomalyclip.errors import ConfigError
 from anomalyclip.io import attempts
 from anomalyclip.io.attempts import noted_in
@@ -72,6 +72,7 @@ class CalibrateJob:
             extra = survey_inputs(self.given.anomalies, passed=passed, **scan_of(self.given))
         for line in passed.lines():
             note(line, style="yellow")
+        tell_isolation(self.given)
         try:
             return self._process(load_detector(self.given), others, wish, total + extra)
         except KeyboardInterrupt:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from anomalyclip.cli._checks import mode_of
 from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.cli._declared import Given
-from anomalyclip.cli._opening import batch_for, load_detector, reading_of, scan_of
+from anomalyclip.cli._opening import batch_for, load_detector, reading_of, scan_of, tell_isolation
 from anomalyclip.detect.folder import TABLE
 from anomalyclip.io import attempts
 from anomalyclip.io.attempts import noted_in
@@ -132,7 +132,6 @@ class DetectJob:
         from anomalyclip.detect import detect_stream
         from anomalyclip.detect.pipeline import untrusted_reader
         from anomalyclip.detect.result import to_row
-        from anomalyclip.io.isolation import lacking
         from anomalyclip.io.untrusted import Untrusted
 
         shown = not self.given.quiet and not (
@@ -140,8 +139,7 @@ class DetectJob:
         )  # rows on a terminal would cut the bar
         workers, reading = self.given.workers or 2, self.reading
         reading.learn(() if folder is None else folder.notes)
-        if self.given.isolate != "off" and not self.given.quiet and (missing := lacking()) is not None:
-            note(f"--isolate: {missing}", style="yellow")
+        tell_isolation(self.given)
         with closing(Untrusted(self.given.isolate, workers)) as files, progress_bar(shown=shown) as bar:
             task = bar.add_task("detect", total=total)
             results = detect_stream(

@@ -15,7 +15,7 @@ from anomalyclip.cli._checks import mode_of
 from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.cli._declared import Given
 from anomalyclip.cli._evaluate_lines import check_lines, evaluate_lines, lines_of, references_of
-from anomalyclip.cli._opening import open_layout, reading_of
+from anomalyclip.cli._opening import open_layout, reading_of, tell_isolation
 from anomalyclip.errors import ConfigError
 from anomalyclip.io import attempts
 from anomalyclip.io.attempts import noted_in
@@ -66,6 +66,7 @@ class EvaluateJob:
             folder = (
                 EvaluationFolder(output, mode_of(self.given)) if (output := self.given.output) is not None else None
             )
+            tell_isolation(self.given)
             models = self._judged(self._load(dataset))
             self._tell_cache(models, dataset)
             with folder or nullcontext(), ExitStack() as stack:

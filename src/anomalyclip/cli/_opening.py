@@ -25,6 +25,15 @@ def open_layout(given: Given) -> tuple[Geometry, Areas]:
     return parse_layout(given.part("layout"))  # type: ignore[arg-type]  # the same names, by declaration
 
 
+def tell_isolation(given: Given) -> None:
+    """What this system cannot bound of the processes that decode, in one line."""
+    from anomalyclip.cli._console import note
+    from anomalyclip.io.isolation import lacking
+
+    if given.isolate != "off" and not given.quiet and (missing := lacking()) is not None:
+        note(f"--isolate: {missing}", style="yellow")
+
+
 def scan_of(given: Given) -> dict[str, Any]:
     """Keywords of `iter_inputs` and `survey_inputs`: what the arguments stand for."""
     return {name: getattr(given, name) for name in ("recursive", "frames", "axis", "max_pixels")}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from anomalyclip.cli._console import note
 from anomalyclip.cli._declared import Given
-from anomalyclip.cli._opening import batch_for, load_detector, reading_of
+from anomalyclip.cli._opening import batch_for, load_detector, reading_of, tell_isolation
 from anomalyclip.cli._watch_judging import Asked
 from anomalyclip.cli._watch_lines import evidence_left, shower, summarise, trouble
 from anomalyclip.cli._watch_told import Told
@@ -63,7 +63,6 @@ class WatchJob:
     def run(self) -> int:
         """Everything that can be refused is refused before the model is loaded."""
         from anomalyclip.cli._table import RowPrinter
-        from anomalyclip.io.isolation import lacking
         from anomalyclip.watching.journal import Journal
 
         with ExitStack() as stack:
@@ -78,9 +77,8 @@ class WatchJob:
             stack.callback(source.close)
             printer = RowPrinter(self.given.format, quiet=True, outlives_pipe=True)
             watcher = self._watcher(self._judging(database), source, journal, told, printer)
+            tell_isolation(self.given)
             if not self.given.quiet:
-                if self.given.isolate != "off" and (lacks := lacking()) is not None:
-                    note(f"--isolate: {lacks}", style="yellow")
                 note(f"Watching {source.label}; results in {printable(self.given.output)}. Ctrl-C ends it.")
             stack.callback(lambda: evidence_left(*watcher.evidence.close()))
             watcher.run(stop)
