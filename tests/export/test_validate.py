@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import numpy_helper
 
 from anomalyclip.cli import main
 from anomalyclip.comparison.drift import drift
@@ -73,6 +77,36 @@ def test_the_command(exported, model, pictures, monkeypatch, capsys):
     assert "drift: a score differs by" in out.err
     assert "largest difference of a pixel" in out.out
     assert "left out: " in out.err
+
+
+def spoil(export: Path, share: float) -> None:
+    """Noise of `share` of their spread on all large weights, as a conversion that went wrong would leave them."""
+    graph, rng = onnx.load(export / "model.onnx"), np.random.default_rng(0)
+    for tensor in graph.graph.initializer:
+        if (values := numpy_helper.to_array(tensor)).dtype == np.float32 and values.size > 1000:
+            noise = rng.normal(0, share * values.std(), values.shape).astype(np.float32)
+            tensor.CopyFrom(numpy_helper.from_array(values + noise, tensor.name))
+    onnx.save(graph, export / "model.onnx")
+
+
+def test_weights_that_changed_are_told_by_the_exit_code(golden_folder, pictures, tmp_path, capsys):
+    """The real command on a real file, before and after; a file that is not the one that was written is refused."""
+    export = tmp_path / "export"
+    words = f"--image-size 70 --layers 6 --offline --format onnx --quiet --output {export}".split()
+    prompts = golden_folder / "epoch_1.pth"
+    with pytest.raises(SystemExit) as ended:
+        main(["export", str(golden_folder / "clip_small_openai.safetensors"), "--prompts", str(prompts), *words])
+    assert not ended.value.code
+    assert validate(export, "--data", pictures) == 0
+    spoil(export, 0.5)
+    assert validate(export, "--data", pictures) == 2
+    sidecar = json.loads((export / "anomalyclip.json").read_text())
+    content = (export / "model.onnx").read_bytes()
+    sidecar["files"]["model.onnx"] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    (export / "anomalyclip.json").write_text(json.dumps(sidecar))
+    capsys.readouterr()
+    assert validate(export, "--data", pictures) == 3
+    assert "drift: " in capsys.readouterr().err
 
 
 def test_refusals(exported, model, pictures, tmp_path, capsys):

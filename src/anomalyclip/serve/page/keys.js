@@ -8,15 +8,15 @@ const MODES = { 1: "side", 2: "overlay", 3: "map" };
 const TYPED = "textarea, input:not([type]), input[type=text], input[type=password], input[type=search]";
 const OWN = new Set(["ArrowLeft", "ArrowRight", "Home", "End", "PageUp", "PageDown", " ", "Enter"]);
 const SIDEWAYS = { ArrowLeft: -1, ArrowRight: 1 };
-const PANS = { ArrowLeft: [0.1, 0], ArrowRight: [-0.1, 0] };
+const PANS = { ArrowLeft: [0.1, 0], ArrowRight: [-0.1, 0], ArrowUp: [0, 0.1], ArrowDown: [0, -0.1] };
 
 export function setUpKeys() {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     if (event.target.closest(`${TYPED}, select`)) return;
-    const inGrid = state.view === "grid" && event.target.closest(".item") && event.key in SIDEWAYS;
-    if (event.target.closest("input, button") && OWN.has(event.key) && !inGrid) return;
-    const act = actionOf(event.key);
+    const inList = event.target.closest(".item") && event.key in SIDEWAYS; // a button, which has no use for them
+    if (event.target.closest("input, button") && OWN.has(event.key) && !inList) return;
+    const act = actionOf(event.key, event.shiftKey);
     if (!act) return;
     event.preventDefault();
     act();
@@ -28,7 +28,7 @@ export function setUpKeys() {
   document.addEventListener("change", (event) => pointed && event.target.matches("select") && event.target.blur());
 }
 
-function actionOf(key) {
+function actionOf(key, shifted) {
   if (key in MODES) return () => setMode(MODES[key]);
   if (key === "o" || key === "O") return () => document.getElementById("files").click();
   if (key === "?") return () => document.getElementById("help").showModal();
@@ -39,7 +39,7 @@ function actionOf(key) {
   if (key === "n" || key === "N") return () => correct("false alarm");
   if (key === "f" || key === "F") return () => correct("faulty");
   if (state.view === "grid" && key in SIDEWAYS) return () => moveBy(SIDEWAYS[key]);
-  if (key in PANS && isZoomed()) return () => move(...PANS[key]);
+  if (key in PANS && isZoomed() && (shifted || key in SIDEWAYS)) return () => move(...PANS[key]);
   if ((key === "ArrowDown" || key === "ArrowUp") && state.items.length) return () => moveBy((key === "ArrowDown" ? 1 : -1) * perLine());
   return null;
 }
