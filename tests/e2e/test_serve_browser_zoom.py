@@ -1,0 +1,92 @@
+"""Zoom by wheel, drag, double click and keys, in both panes alike; and axe-core on every state of the page."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
+SHIFT = """() => ["original", "heat"].map((one) => {
+  const m = new DOMMatrix(getComputedStyle(document.getElementById(one)).transform);
+  return [m.a, m.e, m.f].map((value) => Math.round(value * 10) / 10);
+})"""
+
+
+def shown(desk: Any) -> list[float]:
+    """Scale and shift to the right and down in pixels, which are the same in both panes."""
+    first, second = desk.page.evaluate(SHIFT)
+    assert first == second
+    return list(first)
+
+
+def hinders(page: Any) -> list[tuple[str, list[Any]]]:
+    found = Axe().run(page, options=RULES).response["violations"]
+    return [(one["id"], [node["target"] for node in one["nodes"]][:3]) for one in found]
+
+
+def test_nothing_hinders_at_the_start(desk: Any) -> None:
+    desk.page.emulate_media(reduced_motion="reduce")
+    assert hinders(desk.page) == []
+
+
+def test_zoom_by_wheel_drag_double_click_and_keys(desk: Any) -> None:
+    desk.page.set_input_files("#files", desk.odd)
+    expect(desk("#tally")).to_have_text(re.compile(r"^\d anomalous, \d normal$"))
+    lens = desk(".lens").nth(1).bounding_box()
+    across, down = lens["x"] + lens["width"] / 2, lens["y"] + lens["height"] / 2
+    desk.page.mouse.move(across, down)
+    desk.page.mouse.wheel(0, -400)
+    expect(desk("#zoom-value")).to_have_text(re.compile(r"2\.7×"))
+    scale, right, below = shown(desk)
+    desk.page.mouse.down()
+    desk.page.mouse.move(across + 30, down + 20, steps=3)
+    desk.page.mouse.up()
+    assert shown(desk) == [scale, round(right + 30, 1), round(below + 20, 1)]
+    desk.shot("11-zoom")
+    desk.page.mouse.dblclick(across, down)
+    expect(desk("#zoom-value")).to_have_text("1×")
+    desk.page.mouse.dblclick(across, down)
+    expect(desk("#zoom-value")).to_have_text("3×")
+    desk("#list .item").first.focus()  # a button, which has no use for arrows
+    _, right, below = shown(desk)
+    for key, wanted in (
+        ("ArrowLeft", (1, 0)),
+        ("ArrowRight", (0, 0)),
+        ("Shift+ArrowUp", (0, 1)),
+        ("Shift+ArrowDown", (0, 0)),
+    ):
+        desk.page.keyboard.press(key)
+        _, x, y = shown(desk)
+        assert (x > right, y > below) == (bool(wanted[0]), bool(wanted[1])), key
+    expect(desk("#name")).to_have_text(desk.odd[0].name)
+    desk.page.keyboard.press("ArrowDown")
+    expect(desk("#name")).to_have_text(desk.odd[1].name)
+    desk.page.keyboard.press("0")
+    expect(desk("#zoom-value")).to_have_text("1×")
+
+
+def test_nothing_hinders_in_any_state(desk: Any) -> None:
+    desk.page.keyboard.press("g")
+    assert hinders(desk.page) == []
+    desk.page.keyboard.press("g")
+    desk.page.keyboard.press("?")
+    expect(desk("#help")).to_be_visible()
+    assert hinders(desk.page) == []
+    desk.shot("12-help")
+    desk.page.keyboard.press("Escape")
+    desk("#language").select_option("de")
+    expect(desk("#choose")).to_have_text("Bilder wählen")
+    assert hinders(desk.page) == []
+    desk.shot("13-german")
+    desk.page.set_viewport_size({"width": 390, "height": 844})
+    assert hinders(desk.page) == []
+    desk.page.set_viewport_size({"width": 1440, "height": 900})
+    desk("#language").select_option("en")
+    report = desk.page.context.browser.new_context().new_page()
+    report.goto(desk.save("[data-save=report]").as_uri())
+    expect(report.locator("article")).to_have_count(len(desk.odd))
+    assert hinders(report) == []
+    report.context.close()
