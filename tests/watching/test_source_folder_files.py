@@ -75,6 +75,28 @@ def test_images_are_read_as_anywhere_else(folder: Path, journal: Journal, clock:
         source.read(item)
 
 
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="bytes that were read are told on Linux")
+def test_a_touched_file_of_gigabytes_is_not_read_whole(folder: Path, journal: Journal, clock: Clock) -> None:
+    def read_so_far() -> int:
+        return int(Path("/proc/self/io").read_text("ascii").split()[1])
+
+    path, before = _png(folder / "a.png"), read_so_far()
+    os.truncate(path, 3 << 30)  # sparse: no space used
+    for touched in (False, True):
+        if touched:
+            os.utime(path, ns=(1, 1))
+        source = FolderSource(str(folder), journal, FolderOptions(settle=0), clock)
+        arrived = source.arrivals()
+        assert len(arrived) == (not touched), "it has its row, and is what it was"
+        for item in arrived:
+            with pytest.raises(ImageReadError, match=r"bytes"):
+                source.read(item)
+            mark = source.settle(item)
+            assert mark is not None
+            journal.record(mark, b"{}\n", [], 0.0)
+    assert read_so_far() - before < 50 << 20
+
+
 def test_pictures_are_told_by_content_and_odd_entries_hide_no_folder(
     folder: Path, journal: Journal, clock: Clock
 ) -> None:
