@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pytest
 
@@ -100,6 +102,17 @@ def test_the_shipped_container_has_room_for_one_such_picture_and_not_for_two() -
     deep = cost_of(Survey(1, decoded=49_000_000 * 35, pixels=49_000_000), 1000)
     assert room < 2 * deep
     assert room < (4 << 30) - rooms.profiles - Limits().bytes_in_flight - Limits().answer_bytes
+
+
+def test_what_lies_on_the_containers_tmpfs_is_deducted() -> None:
+    """It is charged to the container's limit: bodies alone lie there, whose bytes are deducted whole, and they fit."""
+    compose = (Path(__file__).parents[2] / "deploy/compose.yaml").read_text("utf-8")
+    (size,) = re.findall(r"^ +- /tmp:size=(\d+)m\b", compose, re.MULTILINE)
+    bodies = Limits().bytes_in_flight
+    assert bodies <= int(size) << 20
+    less = rooms_for(Limits(memory=4 << 30), processes=3).pictures
+    more = rooms_for(Limits(memory=(4 << 30) + bodies, max_bytes=2 * Limits().max_bytes), processes=3).pictures
+    assert more <= less + (bodies >> 3), "as many more bytes of bodies, as many less for pictures"
 
 
 def test_fewer_are_let_in_where_they_would_wait(monkeypatch) -> None:
