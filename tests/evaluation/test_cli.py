@@ -213,3 +213,59 @@ def test_no_data_is_an_error_before_a_model_is_loaded(
 ) -> None:
     assert run(tmp_path / "nowhere", prompts="no-such-prompts") == 2
     assert "nowhere" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a terminal of its own")
+def test_eighty_columns_hold_classes_and_metrics_and_no_file_tells_where_the_package_lies(
+    tree: Tree, tmp_path: Path
+) -> None:
+    """With the embedded model and its own prompts, whose file lies in the package, in a real terminal."""
+    import anomalyclip
+
+    names = {"transmission_housing_left": (2, 2), "cable": (2, 2)}
+    data, output = tree(tmp_path / "data", names), tmp_path / "out"
+    call = [sys.executable, "-m", "anomalyclip", "evaluate", str(data), "--output", str(output), "--resamples", "20"]
+    code, shown = _in_a_terminal(call, columns=80)
+    assert code == 0, shown
+    lines = shown.splitlines()
+    head = next(number for number, line in enumerate(lines) if line.split()[:1] == ["class"])
+    table = [line.rstrip() for line in lines[head:] if line.strip()]
+    assert max(map(len, table)) <= 80
+    cells = [line.split() for line in table]
+    for name in ("cable", "mean"):
+        [row] = [row for row in cells if row[0] == name]
+        assert len(row) == 1 + len(METRICS), row
+    folded = "".join(row[0] for row in cells[1:])
+    assert "transmission_housing_left" in folded
+    package = str(Path(anomalyclip.__file__).parent)
+    told = {path.name: path.read_text("utf-8") for path in output.iterdir() if path.suffix in (".md", ".tex", ".json")}
+    assert {"metrics.md", "metrics.tex", "metrics.json", "run.json"} <= told.keys()
+    assert [name for name, text in told.items() if package in text] == []
+    assert json.loads(told["metrics.json"])["model"]["prompts"] == "pocket-heads"
+
+
+def _in_a_terminal(call: list[str], columns: int) -> tuple[int, str]:
+    """(exit code, what a terminal of so many columns shows of stdout)."""
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    environment = {key: value for key, value in ENVIRONMENT.items() if key not in ("COLUMNS", "LINES")}
+    with subprocess.Popen(
+        call, stdout=theirs, stderr=subprocess.DEVNULL, stdin=theirs, env=environment | {"TERM": "dumb"}
+    ) as process:
+        os.close(theirs)
+        parts = []
+        while True:
+            try:
+                part = os.read(ours, 1 << 16)
+            except OSError:  # Linux says so that the other end is closed
+                break
+            if not part:
+                break
+            parts.append(part)
+    os.close(ours)
+    return process.returncode, b"".join(parts).decode()
