@@ -22,6 +22,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +45,9 @@ def main() -> None:
         "settings": {name: str(value) for name, value in vars(given).items()},
         "left_out": {},
     }
+    end = threading.Timer(given.ends, cut_off, (given, record))  # a compiler is waited for in C: no exception ends that
+    end.daemon = True
+    end.start()
     for name in given.parts:
         spent = time.perf_counter() - start
         if spent > given.limit:
@@ -54,8 +59,19 @@ def main() -> None:
             record["left_out"][name] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
         print(f"{name}: {time.perf_counter() - start - spent:.1f} s", flush=True)
         write(given.output, record)
+    end.cancel()
     write(given.output, record)
     print(f"\n{table(record)}", end="")
+
+
+def cut_off(given: argparse.Namespace, record: dict[str, Any]) -> None:
+    """End the process, whatever part it is at, with what is measured."""
+    measured = dict(record)
+    left = [name for name in given.parts if name not in measured and name not in measured["left_out"]]
+    measured["left_out"] = measured["left_out"] | dict.fromkeys(left, f"cut off after {given.ends:.0f} s")
+    write(given.output, measured)
+    print(f"\n{table(measured)}", end="", flush=True)
+    os._exit(0)
 
 
 PARTS: dict[str, Callable[[parts.Bench, dict[str, Any]], list[dict[str, Any]]]] = {
@@ -90,6 +106,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--renders", type=int, default=8, help="pictures that precisions are compared on")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--limit", type=float, default=400.0, help="seconds after which no further part begins")
+    parser.add_argument("--ends", type=float, default=470.0, help="seconds after which it ends, whatever it is at")
     parser.add_argument("--output", type=Path, help="write gpu.json and gpu.md there")
     given = parser.parse_args()
     if unknown := [name for name in given.parts if name not in PARTS]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,7 +17,7 @@ def test_the_script_runs_and_records(tmp_path: Path, monkeypatch: pytest.MonkeyP
     import gpu  # type: ignore[import-not-found]
 
     asked = "--device cpu --architecture tiny --batches 1,2 --rounds 1 --renders 1 --limit 600 --parts"
-    parts = "parity,ceiling,drift,speed,attention,graph,search"
+    parts = "parity,ceiling,drift,speed,attention,graph,training,search"
     monkeypatch.setattr(sys, "argv", ["gpu.py", *asked.split(), parts, "--output", str(tmp_path)])
     gpu.main()
     record = json.loads((tmp_path / "gpu.json").read_text())
@@ -41,3 +42,12 @@ def test_no_part_begins_after_the_limit(tmp_path: Path, monkeypatch: pytest.Monk
     record = json.loads((tmp_path / "gpu.json").read_text())
     assert set(record["left_out"]) == {"parity", "speed"}
     assert not {"parity", "speed"} & set(record)
+
+
+def test_it_ends_in_time_whatever_part_it_is_at(tmp_path: Path) -> None:
+    call = [sys.executable, str(BENCHMARKS / "gpu.py"), "--device", "cpu", "--architecture", "tiny", "--ends", "0"]
+    ended = subprocess.run([*call, "--output", str(tmp_path)], check=False, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    record = json.loads((tmp_path / "gpu.json").read_text())
+    assert record["left_out"]["compiled"] == "cut off after 0 s"
+    assert "compiled" not in record
