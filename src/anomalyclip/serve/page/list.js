@@ -70,6 +70,7 @@ function place(all = true) {
   const [from, seen] = along();
   const step = kind() === "strip" ? width : height;
   const ahead = flying ? 0 : AHEAD;
+  const hasty = flying && !all;
   const first = Math.max(0, Math.floor(from / step) - ahead) * columns;
   const last = Math.min(items.length, (Math.ceil((from + seen) / step) + ahead) * columns);
   const wanted = new Set(items.slice(first, last).map((item) => item.id));
@@ -84,9 +85,10 @@ function place(all = true) {
     const known = rows.get(item.id);
     if (known && !all) continue;
     if (!known) rows.set(item.id, spare.pop() ?? makeRow());
+    if (!known && !hasty) rows.get(item.id).remove(); // out of the order in which the others stand: they need not move
     put(rows.get(item.id), item, number, at(number));
   }
-  if (flying && !all) return; // who flies past thousands reads no order, and what is left over is used at the next step
+  if (hasty) return; // who flies past thousands reads no order, and what is left over is used at the next step
   for (const row of spare.splice(0)) row.remove();
   inOrder();
 }
