@@ -217,7 +217,12 @@ def test_refusals_change_nothing(shop: Path, work: Path, capsys: pytest.CaptureF
     line, results = work / "line.json", shop / "results-line"
     before = line.read_bytes()
     base = [results, "--profile", line]
+    row = json.loads((results / "results.jsonl").read_text("utf-8").splitlines()[0])
+    failed = row | {"path": "broken.png", "score": None, "error": "it is not an image"}
+    with (results / "results.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(failed) + "\n")
     for words, said in (
+        ([*base, "--normal", "broken.png"], "was not scored, so it cannot be corrected: it is not an image"),
         ([*base], "nothing to correct"),
         ([*base, "--normal", "p9.png"], "did you mean p"),
         ([*base, "--normal", "p1.png", "--faulty", "p1.png"], "as normal and as faulty"),

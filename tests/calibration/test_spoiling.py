@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from PIL import Image
 from anomalyclip.calibration import read_profile, read_profiles
 from anomalyclip.calibration.conformal import allowed_or_smallest, interpolated_threshold
 from anomalyclip.calibration.measured import Measured
-from anomalyclip.calibration.spoiling import spoilers, strange_groups, suspicious_names
+from anomalyclip.calibration.spoiling import Spoiler, spoiler_lines, spoilers, strange_groups, suspicious_names
 from anomalyclip.cli import app
 from anomalyclip.errors import ConfigError
 from anomalyclip.judges.memory.bank import make_bank
@@ -55,6 +57,14 @@ def test_the_threshold_without_each_is_that_of_the_others() -> None:
         rest = sorted(set(scores) - {one.score})
         assert one.without == interpolated_threshold(rest, allowed_or_smallest(9, 0.1))
     assert spoilers(Measured(scores=scores[:3], paths=["a", "b", "c"]), 0.3) == []
+
+
+@pytest.mark.parametrize("name", ["Gutteil 1.png", "it's (2).png", "$HOME.png", "plain.png"])
+def test_the_option_that_leaves_one_out_can_be_copied(name: str) -> None:
+    (_, line) = spoiler_lines([Spoiler(place=0, path=f"/line 3/{name}", score=0.9, without=0.5)])
+    option = re.search(r"\((--drop .*)\) the threshold", line)
+    assert option is not None
+    assert shlex.split(option[1]) == ["--drop", name]
 
 
 @pytest.mark.parametrize(

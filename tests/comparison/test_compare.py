@@ -217,6 +217,19 @@ def test_runs_of_detect_with_labels(tmp_path, capsys):
     assert f"images/{pictures[0].name}" in (out / "comparison.md").read_text()
 
 
+def test_what_one_verb_alone_writes_down_tells_no_methods_apart(tmp_path, evaluated):
+    """Hashes and versions stand in each row of detect and once in a run of evaluate; sigma in both."""
+    (tmp_path / "parts" / "good").mkdir(parents=True)
+    Image.new("RGB", (64, 48)).save(tmp_path / "parts" / "good" / "0.png")
+    one = evaluated("a", {"parts": (4, 4)}, shift=1.0, settings={"image_size": 64, "sigma": 4.0})
+    other = detected(tmp_path, open_dataset(tmp_path / "parts"), "b", 2.0)
+    told = json.loads((other / "run.json").read_text())
+    told["settings"] |= {"weights_sha256": "0" * 64, "version": "9"}
+    (other / "run.json").write_text(json.dumps(told))
+    methods = read_methods([one, other], open_dataset(tmp_path / "parts"))
+    assert [method.told for method in methods] == ["m, prompts a, 64 px; sigma 4.0", "m, prompts b; sigma 2.0"]
+
+
 def test_maps_of_evaluate_are_made_again_by_the_recorded_model(tmp_path, evaluated):
     import anomalyclip
     from anomalyclip.comparison.pictures import write_pictures

@@ -127,10 +127,17 @@ def test_a_threshold_is_tried_and_corrections_become_a_command(report: Callable[
         page.evaluate("c = document.getElementById('cut'); c.value = 0.46; c.dispatchEvent(new Event('input'))")
         page.click("#back")
         assert page.locator(".badge").all_inner_texts() == ["normal"] * 3 + ["anomalous"] * 2, "each its own again"
-        page.emulate_media(media="print")
+        page.emulate_media(media="print", color_scheme="dark")
         expect(page.locator(".cut")).to_be_hidden()
-        expect(page.locator("article").first).to_be_attached()
-        page.emulate_media(media="screen")
+        expect(page.locator(".controls")).to_be_hidden()
+        for theme in ("", "dark"):  # the system's, and that of the button
+            page.evaluate("theme => (document.documentElement.dataset.theme = theme)", theme)
+            ground = page.locator("body").evaluate("body => getComputedStyle(body).backgroundColor")
+            assert ground == "rgb(255, 255, 255)", "paper is white"
+        page.evaluate("delete document.documentElement.dataset.theme")
+        tops = [page.locator("article").nth(place).bounding_box()["y"] for place in range(4)]
+        assert tops[0] == tops[1] == tops[2] < tops[3], "three in a line"
+        page.emulate_media(media="screen", color_scheme="light")
         page.goto(report([i / 400 for i in range(400)]).as_uri())
         expect(page.locator("article h2").first).to_be_visible()
         assert page.locator("article").count() == 400

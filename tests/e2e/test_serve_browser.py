@@ -137,6 +137,26 @@ def test_files_dropped_from_the_desktop(desk: Any, zone: str) -> None:
     expect(desk("#list .item .number").nth(before)).to_have_text(desk("#list .item .number").nth(1).inner_text())
 
 
+def test_progress_has_a_rate_while_pictures_are_looked_at(desk: Any) -> None:
+    held: list[Any] = []
+    before = desk("#list .item").count()
+    desk.page.route("**/v1/detect**", lambda route: held.append(route) if held else route.continue_())
+    held.append(None)  # from here on
+    desk.page.set_input_files("#files", [desk.odd[0], desk.odd[1]])
+    expect(desk("#bar")).to_have_attribute("value", str(before))
+    expect(desk("#rate-now")).to_have_text(f"{before} of {before + 2}, 0.0 per second")
+    while len(held) < 3:
+        desk.page.wait_for_timeout(20)
+    held[1].continue_()
+    expect(desk("#rate-now")).to_have_text(
+        re.compile(rf"^{before + 1} of {before + 2}, \d+\.\d per second, \d+ s left$")
+    )
+    held[2].continue_()
+    expect(desk("#progress")).to_be_hidden()
+    expect(desk("#rate-now")).to_have_text("")
+    desk.page.unroute("**/v1/detect**")
+
+
 def test_the_picture_can_be_saved(desk: Any) -> None:
     with Image.open(desk.save("[data-save=png]")) as picture, Image.open(desk.odd[0]) as original:
         assert picture.size == original.size
@@ -252,8 +272,15 @@ def test_a_watch_is_shown_while_it_runs(desk: Any, watched: Path) -> None:
         append(desk.normals[place].name, 0.1 + 0.05 * place)
     expect(desk(".live-row img:visible")).to_have_count(5 if SHOTS else 1)
     desk.shot("9-live")
+    for number in range(60):
+        append(f"late {number:02d}.png", 0.2)
+    last = [f"late {number:02d}.png" for number in range(59, 9, -1)]
+    expect(desk(".live-row .live-name")).to_have_text(last)  # 50, as they came
     desk.page.keyboard.press("Escape")
     expect(desk("#live")).to_be_hidden()
+    desk("#live-open").click()
+    expect(desk(".live-row .live-name")).to_have_text(last)  # 50, as the server holds them
+    desk.page.keyboard.press("Escape")
 
 
 def test_the_paths_are_shown_by_the_server_itself(desk: Any) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -28,6 +29,10 @@ def test_pictures_to_begin_with(desk: Any) -> None:
     desk.page.set_input_files("#files", [*desk.odd, *desk.normals[:2], desk.broken])
     expect(desk("#tally")).to_have_text(re.compile(r"^\d+ anomalous, \d+ normal, 1 failed$"))
     expect(desk("#correct-hint")).to_be_visible()
+    desk("#list .item").last.click()
+    expect(desk("#problem")).to_contain_text("not an image")
+    desk.shot("15-failed")
+    desk("#list .item").first.click()
 
 
 def test_too_few_normals_say_how_many_it_takes(desk: Any) -> None:
@@ -36,6 +41,8 @@ def test_too_few_normals_say_how_many_it_takes(desk: Any) -> None:
     expect(desk("#normals-count")).to_have_text(f"{len(desk.normals)} normal images. 1% needs at least 99.")
     desk("#calibrate").click()
     expect(desk("#calibrated")).to_contain_text("25 images support 3.8% at best; 1% needs 99.")
+    expect(desk("#save-profile")).to_be_hidden()
+    desk.shot("16-too-few")
 
 
 def test_calibration_sets_thresholds_with_a_guarantee(desk: Any) -> None:
@@ -265,7 +272,7 @@ def test_the_grid_shows_all_and_leads_to_one(desk: Any) -> None:
 
 def test_nothing_hinders_those_who_listen_or_use_keys(desk: Any) -> None:
     """axe-core's rules for WCAG 2.1, A and AA, light and dark, with everything on the screen."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    axe = Axe()
     rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
     desk.page.emulate_media(reduced_motion="reduce")  # colours in the middle of a change are nobody's
     for theme in ("light", "dark"):

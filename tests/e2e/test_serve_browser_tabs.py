@@ -52,6 +52,43 @@ def test_each_tab_keeps_its_own_pictures_where_browsers_know_no_locks(desk: Any)
     context.close()
 
 
+def test_two_tabs_do_not_overwrite_one_line(desk: Any) -> None:
+    """The second is told that the name was taken; pressed again it replaces it, and the first is told in turn."""
+    context = desk.page.context.browser.new_context()
+    first, second = context.new_page(), context.new_page()
+
+    def draw(page: Any, normals: list[Path]) -> None:
+        if page.locator("#normals-count").inner_text().startswith("No"):
+            page.locator("#normals").set_input_files(normals)
+            page.locator("#rate").select_option("0.1")
+            page.locator("#profile-name").fill("two-tabs")
+        page.locator("#calibrate").click()
+
+    for page in (first, second):
+        page.goto(desk.page.url)
+        expect(page.locator("#kept")).not_to_be_empty()
+    draw(first, desk.normals[:9])
+    expect(first.locator("#faults")).to_be_visible()  # painted, which is kept with the line
+    at = f"{desk.page.url}v1/profiles/two-tabs?memory=false"
+    own = context.request.get(at).json()
+    draw(second, desk.normals[9:20])
+    expect(second.locator("#calibrated")).to_contain_text(
+        "Another page or program changed the profile two-tabs meanwhile."
+    )
+    assert context.request.get(at).json() == own, "it stands as the first one drew it"
+    draw(second, [])
+    expect(second.locator("#calibrated")).to_contain_text("The earlier two-tabs is kept on the server")
+    first.set_input_files("#files", desk.odd[:1])
+    expect(first.locator("#tally")).to_have_text(re.compile(r"^\d anomalous, \d normal$"))
+    first.locator("#say-faulty").click()
+    expect(first.locator("#status")).to_contain_text("It is shown as it is now; press again.")
+    expect(first.locator("#profile option:checked")).to_have_text("two-tabs (11 images)")
+    expect(first.locator("#progress")).to_be_hidden()
+    first.locator("#say-faulty").click()
+    expect(first.locator("#held")).to_contain_text("1 faulty")
+    context.close()
+
+
 def test_a_line_can_be_drawn_before_the_first_picture(desk: Any, tmp_path: Path) -> None:
     """And pictures of one name are two: files of a folder are called by their paths, corrections go by content."""
     page = desk.page

@@ -74,6 +74,8 @@ def test_another_language_reaches_everything_that_is_said(fresh: Any, desk: Any)
     expect(fresh.locator("#calibrated")).to_contain_text("Die Schwellen stehen")
     fresh.set_input_files("#files", [*desk.odd, desk.broken])
     expect(fresh.locator("#tally")).to_have_text(re.compile(r"1 fehlgeschlagen$"))
+    expect(fresh.locator("#threshold-value")).to_have_text(re.compile(r"^0,\d+$"))  # as numbers are written there
+    expect(fresh.locator(".strip text").nth(2)).to_have_text("0,1")
     fresh.route("**/v1/detect**", lambda route: route.abort())
     fresh.set_input_files("#files", [desk.normals[0]])
     expect(fresh.locator("#retry")).to_be_visible()
@@ -128,6 +130,30 @@ def test_long_names_widen_nothing_and_keep_their_ends(fresh: Any, desk: Any) -> 
         fresh.locator("[data-save=jsonl]").click()
     lines = Path(waiting.value.path()).read_text("utf-8").splitlines()
     assert [json.loads(line)["path"] for line in lines] == NAMES
+
+
+def test_a_short_name_keeps_what_tells_it_from_the_others(fresh: Any, desk: Any) -> None:
+    """Cameras give names that differ in the middle: beginning and end say nothing."""
+    content = desk.odd[0].read_bytes()
+    names = [
+        f"2026-11-29T10-15_camera-3_part-{number}_exposure-low_left-side.png" for number in ("00071", "00072", "00172")
+    ]
+    fresh.goto(desk.page.url)
+    fresh.locator("#files").set_input_files(
+        [{"name": one, "mimeType": "image/png", "buffer": content} for one in names]
+    )
+    expect(fresh.locator("#tally")).to_have_text(re.compile(r"^\d anomalous, \d normal$"))
+    rows = fresh.locator("#list .item")
+    for view in ("one", "grid"):
+        tails = fresh.locator("#list .tail").all_inner_texts()
+        assert len(set(tails)) == 3, view
+        assert all(number in tail for number, tail in zip(("071", "072", "172"), tails, strict=True)), view
+        assert rows.evaluate_all(INSIDE), view
+        assert fresh.locator("#list .title").evaluate_all("all => all.every(one => one.scrollWidth <= one.clientWidth)")
+        fresh.locator("#view").click()
+    fresh.locator("#clear").click()
+    fresh.locator("#files").set_input_files(desk.odd[:1])
+    expect(fresh.locator("#list .head")).to_have_text(desk.odd[0].name)  # whole, where there is room
 
 
 @pytest.mark.parametrize("held", ["**/v1/detect**", "**/v1/models"])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
+from tests.e2e.conftest import SHOTS
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
 SHIFT = """() => ["original", "heat"].map((one) => {
@@ -22,6 +25,11 @@ def shown(desk: Any) -> list[float]:
     return list(first)
 
 
+def pictures(desk: Any) -> list[Path]:
+    """Good ones, too, for the report in the documentation."""
+    return [*desk.odd, *(desk.normals[:7] if SHOTS else [])]
+
+
 def hinders(page: Any) -> list[tuple[str, list[Any]]]:
     found = Axe().run(page, options=RULES).response["violations"]
     return [(one["id"], [node["target"] for node in one["nodes"]][:3]) for one in found]
@@ -33,7 +41,7 @@ def test_nothing_hinders_at_the_start(desk: Any) -> None:
 
 
 def test_zoom_by_wheel_drag_double_click_and_keys(desk: Any) -> None:
-    desk.page.set_input_files("#files", desk.odd)
+    desk.page.set_input_files("#files", pictures(desk))
     expect(desk("#tally")).to_have_text(re.compile(r"^\d anomalous, \d normal$"))
     lens = desk(".lens").nth(1).bounding_box()
     across, down = lens["x"] + lens["width"] / 2, lens["y"] + lens["height"] / 2
@@ -68,6 +76,53 @@ def test_zoom_by_wheel_drag_double_click_and_keys(desk: Any) -> None:
     expect(desk("#zoom-value")).to_have_text("1×")
 
 
+def touch(finger: Any, kind: str, *places: tuple[float, float]) -> None:
+    finger.send(
+        "Input.dispatchTouchEvent",
+        {"type": kind, "touchPoints": [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(places)]},
+    )
+
+
+def test_two_fingers_enlarge_what_is_between_them_and_one_moves_it(desk: Any) -> None:
+    """Real touches, on a telephone: 40 pixels apart become 160, in either pane; the page itself is not enlarged."""
+    context = desk.page.context.browser.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
+    )
+    page = context.new_page()
+    page.goto(desk.page.url)
+    page.set_input_files("#files", desk.odd[:1])
+    expect(page.locator("#tally")).to_have_text(re.compile(r"^\d anomalous, \d normal$"))
+    finger = context.new_cdp_session(page)
+    for pane in ("#original", "#heat"):
+        page.locator(pane).scroll_into_view_if_needed()
+        box = page.locator(pane).bounding_box()
+        x, y = box["x"] + 0.3 * box["width"], box["y"] + 0.5 * box["height"]
+        touch(finger, "touchStart", (x - 20, y))
+        touch(finger, "touchStart", (x - 20, y), (x + 20, y))
+        for step in range(1, 7):
+            touch(finger, "touchMove", (x - 20 - 10 * step, y), (x + 20 + 10 * step, y))
+        touch(finger, "touchEnd")
+        expect(page.locator("#zoom-value")).to_have_text(re.compile(r"^(3\.[89]|4|4\.[01])×$"))
+        lens = page.locator(".lens").first.bounding_box()
+        (scale, right, below), other = page.evaluate(SHIFT)
+        assert [scale, right, below] == other
+        assert right == pytest.approx(-0.3 * lens["width"] * (scale - 1), abs=3), (
+            "what was between the fingers is there"
+        )
+        assert below == pytest.approx(-0.5 * lens["height"] * (scale - 1), abs=3)
+        touch(finger, "touchStart", (x, y))
+        for step in range(1, 6):
+            touch(finger, "touchMove", (x + 6 * step, y + 4 * step))
+        touch(finger, "touchEnd")
+        assert page.evaluate(SHIFT)[0] == pytest.approx([scale, right + 30, below + 20], abs=1)
+        expect(page.locator("#beside")).to_be_hidden()
+        page.locator("#zoom-out").scroll_into_view_if_needed()
+        while page.locator("#zoom-value").inner_text() != "1×":
+            page.locator("#zoom-out").click()
+    assert page.evaluate("visualViewport.scale") == 1
+    context.close()
+
+
 def test_nothing_hinders_in_any_state(desk: Any) -> None:
     desk.page.keyboard.press("g")
     assert hinders(desk.page) == []
@@ -87,6 +142,12 @@ def test_nothing_hinders_in_any_state(desk: Any) -> None:
     desk("#language").select_option("en")
     report = desk.page.context.browser.new_context().new_page()
     report.goto(desk.save("[data-save=report]").as_uri())
-    expect(report.locator("article")).to_have_count(len(desk.odd))
+    expect(report.locator("article")).to_have_count(len(pictures(desk)))
     assert hinders(report) == []
+    if SHOTS:
+        report.set_viewport_size({"width": 1280, "height": 900})
+        report.wait_for_function("[...document.images].every(one => one.naturalWidth)")
+        report.screenshot(path=Path(SHOTS) / "18-report.png")
+        report.locator(".pictures").first.click()
+        report.screenshot(path=Path(SHOTS) / "19-report-one.png")
     report.context.close()

@@ -138,6 +138,11 @@ def test_refusals_say_what_is_wrong(path, content, kind, status, error, server) 
     assert answer.headers["content-type"] == "application/json"
 
 
+def test_a_path_that_is_asked_wrongly_says_how_it_is_asked(server) -> None:
+    answer = server.ask("GET", "/v1/detect")
+    assert answer.json["error"]["message"] == "GET is no method of this path, which takes POST"
+
+
 def test_a_wrong_field_is_named(server, png, form) -> None:
     kind = "multipart/form-data; boundary=anomalyclip-test"
     answer = server.ask("POST", "/v1/detect", form([("a.png", png(0))], field="file"), content_type=kind)

@@ -234,6 +234,7 @@ def test_the_key(serve, png) -> None:
         for headers in ({}, {"x_api_key": "wrong"}, {"authorization": "Bearer wrong-horse"}, {"x_api_key": "ü"}):
             answer = up.send_files(files, **headers)
             assert (answer.status, answer.json["error"]["kind"]) == (401, "unauthorized")
+            assert ("is not this server's" in answer.json["error"]["message"]) == bool(headers)
             assert answer.headers["www-authenticate"] == "Bearer"
         assert up.send_files(files, x_api_key="correct-horse").status == 200
         assert up.send_files(files, authorization="bearer correct-horse").status == 200

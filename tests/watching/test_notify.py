@@ -139,9 +139,27 @@ def test_draining_waits_for_one_attempt_each(
     queue: DeliveryQueue, start: Callable[..., tuple[Courier, list[str]]]
 ) -> None:
     receiver = Receiver()
-    receiver.error = DeliveryError("HTTP 500", away=True)
+    receiver.error = DeliveryError("HTTP 413")  # of this message
     _put(queue, *"abcde")
     courier, _ = start(receiver, Patience(first=1000, longest=1000))
     courier.drain(threading.Event())
     assert sorted(receiver.attempts) == list("abcde")
+    assert courier.count() == (5, 0)
+
+
+def test_draining_does_not_wait_for_a_receiver_that_is_away(
+    queue: DeliveryQueue, start: Callable[..., tuple[Courier, list[str]]]
+) -> None:
+    """Each attempt takes longer than it is until the first message is due again: this would go on for ever."""
+    asked: list[str] = []
+
+    def silent(message: Message) -> None:
+        asked.append(message.event)
+        time.sleep(0.05)
+        raise DeliveryError("no answer", away=True)
+
+    _put(queue, *"abcde")
+    courier, _ = start(silent, Patience(first=0.01, longest=0.01))
+    courier.drain(threading.Event())
+    assert len(asked) <= 2, "one attempt, and one that may have begun meanwhile"
     assert courier.count() == (5, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -84,7 +85,8 @@ def spoiler_lines(found: Sequence[Spoiler]) -> list[str]:
     lines = ["the most unusual good pictures, which set the threshold (are they really good?):"]
     for one in found:
         name = printable(Path(one.path).name)
-        lines.append(f"  {name}: {one.score:.3f}; without it (--drop {name}) the threshold would be {one.without:.3f}")
+        drop = f"--drop {shlex.quote(name)}"  # to be copied
+        lines.append(f"  {name}: {one.score:.3f}; without it ({drop}) the threshold would be {one.without:.3f}")
     return lines
 
 

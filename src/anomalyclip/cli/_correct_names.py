@@ -48,7 +48,7 @@ class Rows:
 
     @cached_property
     def _rows(self) -> tuple[str, list[dict[str, Any]]]:
-        """The folder that paths count from, and the rows with a score."""
+        """The folder that paths count from, and the rows."""
         from anomalyclip.detect import folder
         from anomalyclip.detect.journal import read_rows
 
@@ -59,13 +59,14 @@ class Rows:
             cwd = json.loads((results / folder.RUN).read_bytes()).get("cwd") or ""
         except (OSError, ValueError, AttributeError):
             cwd = ""
-        return cwd, [row for _, row in read_rows(results / folder.RESULTS) if row.get("score") is not None]
+        return cwd, [row for _, row in read_rows(results / folder.RESULTS)]
 
     def find(self, name: str) -> Named:
-        """Raises ConfigError for a name of no row, of several, or a region that the row does not have."""
+        """Raises ConfigError for a name of no row with a score, of several, or a region that the row does not have."""
         from anomalyclip.detect.names import file_of
 
-        cwd, rows = self._rows
+        cwd, every = self._rows
+        rows = [row for row in every if row.get("score") is not None]
         plain, _, number = name.partition("#region=")
         matches = [row for row in rows if row["path"] == plain] or [
             row for row in rows if Path(row["path"]).name == plain
@@ -74,6 +75,9 @@ class Rows:
             if matches:
                 listed = ", ".join(printable(row["path"]) for row in matches[:3])
                 raise ConfigError(f"{printable(plain)} is the name of {len(matches)} rows ({listed}): give the path")
+            for row in every:
+                if plain in (row["path"], Path(row["path"]).name):
+                    raise ConfigError(f"{printable(plain)} was not scored, so it cannot be corrected: {row['error']}")
             near = get_close_matches(plain, [Path(row["path"]).name for row in rows], n=1)
             hint = f"; did you mean {printable(near[0])}?" if near else ""
             raise ConfigError(f"no row of {printable(self.folder)} with a score is called {printable(plain)}{hint}")

@@ -61,7 +61,8 @@ def summarise(printer: RowPrinter, couriers: Sequence[Courier], source: Source, 
         waiting, given_up = courier.count()
         if waiting or given_up:
             more = f", {given_up:,} were given up" if given_up else ""
-            trouble(f"{courier.channel}: {waiting:,} messages wait for the next run{more}")
+            messages = "1 message waits" if waiting == 1 else f"{waiting:,} messages wait"
+            trouble(f"{courier.channel}: {messages} for the next run{more}")
 
 
 def evidence_left(kept: int, lost: int) -> None:

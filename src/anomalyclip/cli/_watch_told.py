@@ -60,7 +60,7 @@ class Told:
         return cls(couriers, signals)
 
     def drain(self, stop: threading.Event) -> None:
-        """Wait until every message was delivered or failed at least once."""
+        """Wait until every message was delivered or failed at least once; not for a receiver that is away."""
         for courier in self.couriers:
             courier.drain(stop)
 

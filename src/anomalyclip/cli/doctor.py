@@ -61,6 +61,6 @@ def _section(title: str, told: Any, *, as_they_are: bool = False) -> None:
         return
     width = max(map(len, told), default=0)
     for key, value in told.items():
-        shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        shown = (", ".join(map(str, value)) or "none") if isinstance(value, list) else str(value)
         name = f"{key if as_they_are else key.replace('_', ' '):<{width}}  " if key else ""
         click.echo(f"  {name}{printable(shown)}")

@@ -108,7 +108,7 @@ def read_methods(paths: Sequence[Path], labels: Dataset | None = None) -> list[M
         what = "one run" if len(paths) == 1 else "runs of one model on different data"
         raise ConfigError(f"compare was given {what}: it takes two methods or more, a RUN_DIR each")
     names = _names([runs[0].path for runs in joined])
-    apart = _apart([runs[0].model for runs in joined])
+    apart = _apart([runs[0] for runs in joined])
     return [
         Method(name, tuple(runs), _told(runs, settings))
         for name, runs, settings in zip(names, joined, apart, strict=True)
@@ -221,11 +221,15 @@ def _words(model: Mapping[str, Any]) -> str:
     return f"{model.get('model')}, prompts {model.get('prompts')}" + (f", {side} px" if side else "")
 
 
-def _apart(models: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """Of each model, the settings that not all have: "sigma 4.0"."""
-    settings = [model.get("settings") or {} for model in models]
-    keys = [key for one in settings for key in one if key != "image_size"]
-    differing = [key for key in dict.fromkeys(keys) if any(one.get(key) != settings[0].get(key) for one in settings)]
+def _apart(runs: Sequence[Run]) -> list[list[str]]:
+    """Of each run, the settings that not all have: "sigma 4.0"; without what one verb alone writes."""
+    settings = [run.model.get("settings") or {} for run in runs]
+    known: dict[str, set[str]] = {run.verb: set() for run in runs}
+    for run, one in zip(runs, settings, strict=True):
+        known[run.verb] |= set(one)
+    keys = set.intersection(*known.values()) - {"image_size"}
+    listed = [key for key in dict.fromkeys(key for one in settings for key in one) if key in keys]
+    differing = [key for key in listed if any(one.get(key) != settings[0].get(key) for one in settings)]
     return [[f"{key} {one[key]}" if key in one else f"no {key}" for key in differing] for one in settings]
 
 

@@ -81,5 +81,9 @@ def _options_of(request: Request) -> list[str]:
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     kind = kind_of(error.status_code)
-    words = {"not_found": "there is no such path; see /openapi.json for those there are"}
+    taken = (error.headers or {}).get("Allow", "another method")
+    words = {
+        "not_found": "there is no such path; see /openapi.json for those there are",
+        "method": f"{request.method} is no method of this path, which takes {taken}",
+    }
     return error_answer(kind, words.get(kind, error.detail), error.headers)

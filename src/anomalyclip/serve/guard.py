@@ -84,9 +84,11 @@ class Guard:
             incoming.complete = False
             raise Refused("malformed", "the request tells its length twice; send Content-Length or chunks, not both")
         if scope["path"].startswith(_GUARDED) and not self._knows(headers):
+            given = "authorization" in headers or "x-api-key" in headers
+            words = "send the server's API key as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'"
             raise Refused(
                 "unauthorized",
-                "send the server's API key as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'",
+                f"the key that was sent is not this server's; {words}" if given else words,
                 www_authenticate="Bearer",
             )
         if incoming.declared > self.config.limits.max_bytes:

@@ -89,7 +89,7 @@ def guarded_protocol(limits: Limits) -> type[H11Protocol]:
                 return
             words = (
                 "the bytes are no HTTP/1.1 request, its headers are too long, or the chunks of its body too small; "
-                "send a plain one"
+                "send a plain one, and in its address letters beyond ASCII as %XX (%C3%B6 is ö)"
             )
             answer = Refused("malformed", words).answer()
             headers = [*answer.raw_headers, (b"connection", b"close")]

@@ -162,7 +162,11 @@ class Service:
             for one in profiles:
                 self.profiles.check_revision(one.name, revision)
                 if one.memory is not None and not one.holds_memory:  # no file of ours is read for it
-                    raise Refused("invalid", f"{one.name!r} comes without its memory; save it with its memory in it")
+                    raise Refused(
+                        "invalid",
+                        f"{one.name!r} comes without its memory, which lies in the file beside it: start the server "
+                        "with --profile and this file, or bring one that a page saved",
+                    )
             try:
                 judged = {one.name: Judged(one, self.model) for one in profiles if one.memory is not None}
             except AnomalyClipError as error:

@@ -63,6 +63,7 @@ class Courier:
         self._change = threading.Condition()
         self._stopping = False
         self._away = False
+        self._attempts = 0
         self._clock = _clock()
         self._thread = threading.Thread(target=self._run, name=f"anomalyclip-{channel}", daemon=True)
 
@@ -75,8 +76,12 @@ class Courier:
             self._change.notify_all()
 
     def drain(self, stop: threading.Event) -> None:
-        """Wait until nothing is due any more: every message was delivered or failed at least once."""
-        while not stop.is_set() and self._thread.is_alive():
+        """Wait until every message was delivered or failed at least once, or one more attempt found the receiver away.
+
+        Were one that is away tried for each, with seconds for an answer, the first would be due again before the last.
+        """
+        began = self._attempts
+        while not stop.is_set() and self._thread.is_alive() and not (self._away and self._attempts > began):
             due = self._queue.next_due(self.channel)
             if due is None or due > time.time():
                 return
@@ -127,6 +132,7 @@ class Courier:
             self._receiver(delivery.message)
         except DeliveryError as error:
             self._failed(delivery, error)
+            self._attempts += 1
             return
         self._queue.delivered(delivery)
         if self._away:

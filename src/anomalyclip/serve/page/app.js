@@ -7,7 +7,7 @@ import { setUpCorrecting } from "./correct.js";
 import { takeFiles } from "./drop.js";
 import { forget, keep, kept } from "./keep.js";
 import { setUpKeys } from "./keys.js";
-import { count, say, setUpLanguage, tell } from "./language.js";
+import { count, decimal, say, setUpLanguage, tell } from "./language.js";
 import { drawList, setUpList } from "./list.js";
 import { drawProgress, forgetAll, lookAgain, retry, take } from "./looking.js";
 import { setUpLive } from "./live.js";
@@ -102,7 +102,7 @@ function listen() {
 
 function listenToPicture() {
   setUpZoom([$("original"), $("heat")]);
-  onZoom((scale) => ($("zoom-value").textContent = `${Number(scale.toPrecision(2))}×`));
+  onZoom((scale) => ($("zoom-value").textContent = `${decimal(`${Number(scale.toPrecision(2))}`)}×`));
   $("zoom-in").addEventListener("click", () => zoomBy(1.5));
   $("zoom-out").addEventListener("click", () => zoomBy(1 / 1.5));
   const pane = (id, heat) => ({ canvas: $(id), tile: $(`${id}-tile`), heat });

@@ -1,6 +1,6 @@
 // A region's suspicious patch and the good patch that it was compared with, beside each other.
 import * as api from "./api.js";
-import { say } from "./language.js";
+import { decimal, say } from "./language.js";
 import { change, onChange, regionsOf, state } from "./state.js";
 import { write } from "./write.js";
 
@@ -46,7 +46,7 @@ async function draw() {
     return write($("beside-words"), { textContent });
   }
   const textContent = say("The nearest good patch lies in {picture}; distance {distance} (0 is the same, 2 the opposite).", {
-    picture: nearest.picture, distance: nearest.distance.toFixed(3),
+    picture: nearest.picture, distance: decimal(nearest.distance.toFixed(3)),
   });
   write($("beside-words"), { textContent });
   const shows = [nearest, item.preview];

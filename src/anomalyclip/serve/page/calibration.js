@@ -95,7 +95,7 @@ async function run() {
 }
 
 function tooFew({ images, smallest_rate: best, images_needed: needed, kept }, name, rate) {
-  const words = say("{images} images support {best} at best; {rate} needs {needed}. Drop more, or allow more false alarms.", {
+  const words = images === 0 ? say("None of these pictures could be measured.") : say("{images} images support {best} at best; {rate} needs {needed}. Drop more, or allow more false alarms.", {
     images, best: percent(best), rate: percent(rate), needed,
   });
   return kept ? `${words} ${say("The profile {name} of {images} images at {rate} stays.", { name, images: kept.images, rate: percent(kept.rate) })}` : words;

@@ -1,6 +1,6 @@
 // Corrections: a picture, or one region of it, is a false alarm or really faulty. The profile learns; all pictures are judged anew.
 import * as api from "./api.js";
-import { count, say } from "./language.js";
+import { count, decimal, say } from "./language.js";
 import { remember } from "./looking.js";
 import { choose, unlessChanged, who } from "./profiles.js";
 import { save } from "./save.js";
@@ -38,7 +38,7 @@ export function correct(said) {
     await choose(name);
     const [{ score_before: before, score_after: after }] = answer.pictures;
     report(() => say("{picture}: {before} → {after}. The profile {name} learned it; all pictures are judged anew.", {
-      picture: item.name, before: before.toFixed(3), after: after?.toFixed(3) ?? "–", name,
+      picture: item.name, before: decimal(before.toFixed(3)), after: decimal(after?.toFixed(3) ?? "–"), name,
     }));
   });
 }

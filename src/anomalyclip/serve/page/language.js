@@ -6,6 +6,7 @@ const MARKED = ["aria-label", "title", "placeholder", "alt"];
 const english = new WeakMap(); // text node or element -> its words in English
 let table = {};
 let written = new Intl.NumberFormat("en"); // made once, for it takes longer than to write a number
+let point = "."; // that the language writes before decimals
 
 /** The words in the chosen language; {name} stands for a value. */
 export const say = (text, values = {}) => (table[text] ?? text).replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
@@ -14,6 +15,9 @@ export const say = (text, values = {}) => (table[text] ?? text).replace(/\{(\w+)
 export const count = (n, one, many, values = {}) => say(n === 1 ? one : many, { n: number(n), ...values });
 
 export const number = (value) => written.format(value);
+
+/** A number that was written with a decimal point, in the language's own way: 0,5. */
+export const decimal = (text) => text.replace(".", point);
 
 const told = new Map(); // element -> what makes its words
 
@@ -48,6 +52,7 @@ export async function setUpLanguage(select, changed) {
 async function speak(language) {
   const words = language === "en" ? {} : await fetch(`page/languages/${language}.json`).then((answer) => answer.json());
   [table, written] = [words, new Intl.NumberFormat(language)];
+  point = written.formatToParts(0.5).find(({ type }) => type === "decimal").value;
   document.documentElement.lang = language;
   translate(document.documentElement);
   for (const [element, make] of told) {

@@ -1,5 +1,6 @@
 // The list of images, as rows, as a strip on a phone or as a grid. Only what is in view has elements: 5,000 images scroll.
 import { say } from "./language.js";
+import { inTwo, setUpNames, tellApart } from "./names.js";
 import { words as shown } from "./scale.js";
 import { change, changeOf, decisionOf, ordered, saidOf, state } from "./state.js";
 import { write } from "./write.js";
@@ -8,6 +9,7 @@ const AHEAD = 6; // lines of cells beyond the view that are ready
 const FLIGHT = 1 / 3; // of the view, scrolled in one step: too fast for pictures, which then come when it rests
 const REST = 90; // milliseconds without a step
 const CELLS = { rows: [0, 62], strip: [72, 82], grid: [190, 208] }; // least width and height in pixels; 0 is all there is
+const BESIDE_NAMES = { rows: 142, strip: 0, grid: 30 }; // pixels of a cell's width that are not its name's
 const WAITING = { waiting: "waiting", running: "looking …" };
 const SAID = { "false alarm": "a false alarm", faulty: "faulty" };
 const rows = new Map(); // item id -> its <li>
@@ -15,6 +17,7 @@ const spare = []; // <li> of items that are out of view, for others
 const narrow = matchMedia("(max-width: 760px)");
 let list = null;
 let items = [];
+let apart = null; // the items whose names were last told apart
 let room = [0, 0]; // of the list in pixels, as it was observed: asking for it while scrolling would lay the page out
 let framed = ""; // what its style was written for
 let before = 0; // where it was scrolled to
@@ -23,6 +26,7 @@ let resting = 0;
 
 export function setUpList(element) {
   list = element;
+  setUpNames(`14px ${getComputedStyle(list).fontFamily}`);
   list.addEventListener("scroll", scrolled, { passive: true });
   new ResizeObserver(() => {
     room = [list.clientWidth, list.clientHeight];
@@ -48,6 +52,7 @@ function rest() {
 
 export function drawList() {
   items = ordered();
+  if (apart !== state.items) tellApart((apart = state.items).map(({ name }) => name));
   place();
 }
 
@@ -86,7 +91,7 @@ function place(all = true) {
     if (known && !all) continue;
     if (!known) rows.set(item.id, spare.pop() ?? makeRow());
     if (!known && !hasty) rows.get(item.id).remove(); // out of the order in which the others stand: they need not move
-    put(rows.get(item.id), item, number, at(number));
+    put(rows.get(item.id), item, number, at(number), width - BESIDE_NAMES[kind()]);
   }
   if (hasty) return; // who flies past thousands reads no order, and what is left over is used at the next step
   for (const row of spare.splice(0)) row.remove();
@@ -102,12 +107,14 @@ function frame(...wanted) {
 }
 
 /** One row where it stands; what it says already is not written again. */
-function put(row, item, number, [x, y]) {
+function put(row, item, number, [x, y], wide) {
   if (row.item !== item) {
-    row.item = item;
     row.said = "";
-    for (const [at, words] of inTwo(item.name).entries()) write(row.parts.title.children[at], { textContent: words });
     row.parts.picture.removeAttribute("src"); // of the one that stood here before
+  }
+  if (row.item !== item || row.wide !== wide || row.apart !== apart) {
+    Object.assign(row, { item, wide, apart });
+    for (const [at, words] of inTwo(item.name, wide).entries()) write(row.parts.title.children[at], { textContent: words });
   }
   const place = `${x} ${y} ${items.length}`;
   if (row.place !== place) {
@@ -156,15 +163,6 @@ function makeRow() {
   button.addEventListener("click", () => change({ selected: row.item, hovered: null, view: "one" }));
   list.append(row);
   return row;
-}
-
-const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
-
-/** A name in two parts, of which only the first is cut where there is no room: endings tell files apart. One that runs to the left is not torn. */
-function inTwo(name) {
-  const letters = [...name];
-  const at = RIGHT_TO_LEFT.test(name) ? letters.length : Math.max(0, letters.length - 12);
-  return [letters.slice(0, at).join(""), letters.slice(at).join("")];
 }
 
 function fill(row, item) {

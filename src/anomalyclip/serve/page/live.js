@@ -42,10 +42,11 @@ function add(row) {
   const name = Object.assign(document.createElement("span"), { className: "live-name", textContent: row.path.split(/[\\/]/).pop(), title: row.path });
   const told = Object.assign(document.createElement("span"), { className: "state" });
   told.dataset.decision = decision;
-  const score = Object.assign(document.createElement("span"), { className: "number", textContent: row.score === null ? "" : words(row.score) });
+  const score = Object.assign(document.createElement("span"), { className: "number" });
   cell.append(picture, name, told, score);
   $("live-rows").prepend(cell);
   tell(told, () => row.error ?? say(decision));
+  tell(score, () => (row.score === null ? "" : words(row.score)));
   while ($("live-rows").children.length > LAST) $("live-rows").lastChild.remove();
   if (row.overlay) show(picture, row.overlay).catch(() => null); // it may be gone from the ring
 }

@@ -1,7 +1,7 @@
 // Sends pictures to be looked at, a few at a time; keeps the maps of the latest ones, and asks again for others.
 import * as api from "./api.js";
 import { nameOf } from "./drop.js";
-import { count, say } from "./language.js";
+import { count, decimal, say } from "./language.js";
 import { bytesOf, readMap } from "./map.js";
 import { heatThumb, thumb } from "./picture.js";
 import { change, decisionOf, isCurrent, state } from "./state.js";
@@ -128,5 +128,5 @@ export function drawProgress() {
   if (done === all) return write($("rate-now"), { textContent: "" });
   Object.assign($("bar"), { max: all, value: done });
   const left = rate > 0 ? say(", {seconds} s left", { seconds: Math.ceil((all - done) / rate) }) : "";
-  $("rate-now").textContent = say("{done} of {all}, {rate} per second", { done, all, rate: rate.toFixed(1) }) + left;
+  $("rate-now").textContent = say("{done} of {all}, {rate} per second", { done, all, rate: decimal(rate.toFixed(1)) }) + left;
 }

@@ -1,12 +1,12 @@
 // The profiles of the server: which there are, which one is used, what it promises; and thresholds moved by hand.
 import * as api from "./api.js";
-import { Problem, count, say } from "./language.js";
+import { Problem, count, decimal, say } from "./language.js";
 import { change, onChange, state, useProfile } from "./state.js";
 import { remembered } from "./storage.js";
 import { write } from "./write.js";
 
 const $ = (id) => document.getElementById(id);
-export const percent = (share) => `${Number((100 * share).toPrecision(2))}%`;
+export const percent = (share) => decimal(`${Number((100 * share).toPrecision(2))}%`);
 /** Revisions of profiles, by name, as this page has seen them. */
 export const revisions = {};
 

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { goodPictures } from "./calibration.js";
 import { nameOf } from "./drop.js";
-import { count, say } from "./language.js";
+import { count, decimal, say } from "./language.js";
 import { choose, percent } from "./profiles.js";
 import { change, onChange, state } from "./state.js";
 import { write } from "./write.js";
@@ -121,7 +121,7 @@ function drawFaults(tried) {
 function mark(own) {
   if (!own.length) return cell("td", "");
   const score = Math.max(...own.map((one) => one.score));
-  const dot = Object.assign(document.createElement("span"), { title: score.toFixed(3) });
+  const dot = Object.assign(document.createElement("span"), { title: decimal(score.toFixed(3)) });
   dot.setAttribute("role", "img");
   marks.push([dot, score]);
   const td = cell("td", "");
@@ -132,7 +132,7 @@ function mark(own) {
 function drawMarks() {
   for (const [dot, score] of marks) {
     const found = isFound({ score });
-    write(dot, { textContent: found ? "●" : "○", "aria-label": `${say(found ? "found" : "missed")}, ${score.toFixed(3)}` });
+    write(dot, { textContent: found ? "●" : "○", "aria-label": `${say(found ? "found" : "missed")}, ${decimal(score.toFixed(3))}` });
   }
 }
 
@@ -146,7 +146,7 @@ function drawSetting(profile) {
   $("setting-words").textContent = profile.setting.length
     ? say("Are they really good? The line lies where it does because of them.")
     : say("Their scores: {scores}. Which pictures they are is not known here: the profile remembers none, or was made by an older version.", {
-      scores: profile.scores.slice(-3).reverse().map((score) => score.toFixed(3)).join(", "),
+      scores: profile.scores.slice(-3).reverse().map((score) => decimal(score.toFixed(3))).join("; "),
     });
   $("setting-words").hidden = profile.scores.length === 0;
 }
@@ -157,8 +157,8 @@ function settingPicture(profile, { name, score, without, picture }) {
   const words = document.createElement("div");
   words.append(
     Object.assign(cell("b", name), { title: name }),
-    cell("span", say("scores {score}", { score: score.toFixed(3) })),
-    cell("span", say("without it the threshold would be {without}", { without: without.toFixed(3) })),
+    cell("span", say("scores {score}", { score: decimal(score.toFixed(3)) })),
+    cell("span", say("without it the threshold would be {without}", { without: decimal(without.toFixed(3)) })),
   );
   if (picture === null) words.append(cell("span", say("not among the remembered pictures, so it cannot be shown")));
   else show(profile, picture, image);

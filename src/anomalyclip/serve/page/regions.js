@@ -1,6 +1,6 @@
 // The table of regions of the selected image; a click shows what a region was compared with.
 import { showBeside } from "./beside.js";
-import { number, say } from "./language.js";
+import { decimal, number, say } from "./language.js";
 import { words } from "./scale.js";
 import { change, regionsOf, state } from "./state.js";
 import { write } from "./write.js";
@@ -28,7 +28,7 @@ function rowOf(item, region) {
   row.append(document.createElement("td"));
   row.firstChild.append(peak);
   const box = say("{width} × {height} at {x}, {y}", { width, height, x, y });
-  for (const text of [`${number(region.area)} px`, `${share.toFixed(share < 1 ? 2 : 1)}%`, box]) {
+  for (const text of [`${number(region.area)} px`, decimal(`${share.toFixed(share < 1 ? 2 : 1)}%`), box]) {
     row.append(Object.assign(document.createElement("td"), { textContent: text }));
   }
   row.addEventListener("click", () => showBeside(item, region));

@@ -1,5 +1,7 @@
 // Scores as positions on a line. A score is a softmax, so even steps are steps of its logit: 0.001 and 0.01 lie as far
 // apart as 0.99 and 0.999, and the scores of a sure model do not pile up at the ends.
+import { decimal } from "./language.js";
+
 const REACH = Math.log(9999); // the line runs from 0.0001 to 0.9999; its ends stand for 0 and 1
 
 export const TICKS = [0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999];
@@ -20,7 +22,9 @@ export function scoreAt(position) {
 }
 
 /** A score in words: three decimals, more where the value is near 0 or 1. */
-export function words(score) {
+export const words = (score) => decimal(plain(score));
+
+function plain(score) {
   if (score > 0 && score < 0.0001) return "< 0.0001";
   if (score > 0 && score < 0.01) return Number(score.toPrecision(2)).toString();
   if (score > 0.9999 && score < 1) return "> 0.9999";

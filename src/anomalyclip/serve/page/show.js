@@ -1,5 +1,5 @@
 // The selected image on the screen: its verdict, its two panes, the sliders and the tally.
-import { number, say } from "./language.js";
+import { decimal, number, say } from "./language.js";
 import { fetched } from "./looking.js";
 import { drawPanes } from "./picture.js";
 import { positionOf, scoreAt, words } from "./scale.js";
@@ -30,7 +30,7 @@ function drawVerdict(item) {
   write($("decision"), { hidden: decision === null, textContent: decision ? say(decision) : "", "data-decision": decision ?? "" });
   const p = pValueOf(item);
   write($("p-box"), { hidden: p === null });
-  write($("p-value"), { textContent: p?.toFixed(3) ?? "" });
+  write($("p-value"), { textContent: decimal(p?.toFixed(3) ?? "") });
 }
 
 function drawStage(item) {

@@ -1,4 +1,5 @@
 // All scores on one line (see `scale.js`): dots for images, ticks for the normal images of a profile, a mark for the threshold.
+import { decimal } from "./language.js";
 import { TICKS, positionOf, words } from "./scale.js";
 import { change, decisionOf, state } from "./state.js";
 
@@ -24,7 +25,7 @@ export function drawStrip(svg) {
   const along = (share) => INSET + share * (width - 2 * INSET);
   const at = (score) => along(positionOf(score));
   const scores = state.profile?.scores ?? [];
-  const wanted = `${width} ${state.profile?.name} ${state.profile?.revision} ${scores.length}`;
+  const wanted = `${width} ${document.documentElement.lang} ${state.profile?.name} ${state.profile?.revision} ${scores.length}`;
   if (frame !== wanted) {
     frame = wanted;
     dots = new Map();
@@ -76,7 +77,7 @@ function dot(item, x, selected) {
 
 function label(x, score) {
   const text = make("text", { x, y: BOTTOM + 13 });
-  text.textContent = score;
+  text.textContent = decimal(`${score}`);
   return text;
 }
 

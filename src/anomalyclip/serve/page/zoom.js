@@ -12,29 +12,46 @@ export const onZoom = (view) => told.push(view);
 export function setUpZoom(canvases) {
   panes = canvases;
   const pointers = new Map();
+  let dragged = false; // since the pointer went down: the click that ends a drag chooses nothing
   for (const canvas of canvases) {
     canvas.addEventListener("wheel", (event) => {
       event.preventDefault();
       zoomAt(canvas, event, Math.exp(-event.deltaY / 400));
     }, { passive: false });
     canvas.addEventListener("dblclick", (event) => (view.scale > 1 ? reset() : zoomAt(canvas, event, 3)));
-    canvas.addEventListener("pointerdown", (event) => pointers.set(event.pointerId, event));
+    canvas.addEventListener("pointerdown", (event) => {
+      dragged = false;
+      pointers.set(event.pointerId, event);
+    });
     canvas.addEventListener("pointermove", (event) => {
       const last = pointers.get(event.pointerId);
       if (!last) return;
       const others = [...pointers.values()].filter((one) => one.pointerId !== event.pointerId);
-      if (others.length === 1) {
-        const apart = (one) => Math.hypot(one.clientX - others[0].clientX, one.clientY - others[0].clientY);
-        zoomAt(canvas, event, apart(event) / Math.max(1, apart(last)));
-      } else if (view.scale > 1) {
+      if (others.length === 1) pinch(canvas, others[0], last, event);
+      else if (view.scale > 1) {
         canvas.setPointerCapture(event.pointerId);
-        move((event.clientX - last.clientX) / canvas.clientWidth, (event.clientY - last.clientY) / canvas.clientHeight);
+        drag(canvas, last, event, 1);
+        dragged = true;
       }
       pointers.set(event.pointerId, event);
     });
+    canvas.addEventListener("click", (event) => dragged && event.stopImmediatePropagation());
+    // Two fingers are ours also where one finger scrolls the page.
+    canvas.addEventListener("touchmove", (event) => event.cancelable && event.touches.length > 1 && event.preventDefault(), { passive: false });
     for (const end of ["pointerup", "pointercancel", "pointerleave"]) canvas.addEventListener(end, (event) => pointers.delete(event.pointerId));
   }
 }
+
+/** One of two fingers moved: what lies between them stays there. */
+function pinch(canvas, other, last, now) {
+  const apart = (one) => Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY);
+  const between = { clientX: (last.clientX + other.clientX) / 2, clientY: (last.clientY + other.clientY) / 2 };
+  zoomAt(canvas, between, apart(now) / Math.max(1, apart(last)));
+  drag(canvas, last, now, 1 / 2);
+}
+
+const drag = (canvas, last, now, share) =>
+  move((share * (now.clientX - last.clientX)) / canvas.clientWidth, (share * (now.clientY - last.clientY)) / canvas.clientHeight);
 
 /** Zoom about the middle, for keys. */
 export function zoomBy(factor) {
