@@ -43,6 +43,8 @@ class Broken(NamedTuple):
 
 long_attention = partial(held.test_attention, tokens=261, queries=1, width=32, a=0, b=1)
 short_attention = partial(held.test_attention, tokens=29, queries=29, width=64, a=2, b=2)
+deep_linear = partial(held.test_linear, rows=13, inner=1040, columns=35, tall=13, wide=32, quick=1)
+whole_tiles = partial(held.test_linear, rows=12, inner=1040, columns=32, tall=12, wide=32, quick=0)
 resize = partial(held.test_resize_is_pillows, shape=(61, 83, 13, 17))
 bounded = partial(held.test_search_by_bounds, rows=307, queries=41, width=64)
 long_block = partial(held.test_a_block_in_int8_is_that_of_this_processor, tokens=290, width=64, heads=2, own=2)
@@ -69,6 +71,21 @@ SINGLE = {
     ),
     "rows that bounds leave open are left out": Broken(
         "search_f32.h", "if (!(bounds[row] > open)", "if (!(bounds[row] > open + 9)", "search_f32.h", bounded
+    ),
+    "sums of earlier parts are forgotten": Broken(
+        "linear_f32.h", "sum[r][1] += load(y + r * across + LANES);", "", "linear_f32.h", whole_tiles
+    ),
+    "sums of earlier parts are forgotten at the edges": Broken(
+        "linear_f32.h", "more ? (Floats)(here", "0 ? (Floats)(here", "linear_f32.h", deep_linear
+    ),
+    "a panel's right half is its left": Broken(
+        "linear_f32.h", "first + i < count ? first + i", "i < count ? i", "linear_f32.h", deep_linear
+    ),
+    "a bias is the first column's": Broken(
+        "linear_f32.h", "some_of(job->bias + column + c,", "some_of(job->bias + c,", "linear_f32.h", deep_linear
+    ),
+    "pieces begin at the first column": Broken(
+        "linear_f32.h", "column = piece % across * job->wide", "column = 0", "linear_f32.h", deep_linear
     ),
     "levels are cut, not rounded": Broken(
         "resize_u8.h", "sum[j] = (Ints){0} + (1 << (BITS - 1))", "sum[j] = (Ints){0}", "resize_u8.h", resize
@@ -136,6 +153,15 @@ OWN = {
         "else sums[r][half] = sums_of",
         "search_u8.h",
         partial(loud_codes, queries=41, rows=8, width=208),
+    ),
+    ("avx2", "columns change places in packing"): Broken(
+        "simd_avx2.h", "(fours[i], fours[i + 4], 0x31)", "(fours[i], fours[i + 4], 0x21)", "linear_f32.h", whole_tiles
+    ),
+    ("avx512", "a vector is packed twice"): Broken(
+        "simd_avx512.h", "load(vectors[i] + at)", "load(vectors[i & 14] + at)", "linear_f32.h", whole_tiles
+    ),
+    ("neon", "columns change places in packing"): Broken(
+        "simd_neon.h", "(even.val[i], odd.val[i])", "(odd.val[i], even.val[i])", "linear_f32.h", whole_tiles
     ),
     ("avxvnni", "the right half is the left"): Broken(
         "simd_avx2.h", "DOT(sum_right, codes_, right)", "DOT(sum_right, codes_, left)", "search_u8.h", loud_codes

@@ -15,7 +15,7 @@ from anomalyclip.errors import ConfigError
 from anomalyclip.native import kernels, why_not
 from anomalyclip.native.compile import LIBRARY, SWITCH
 from anomalyclip.native.library import ABI
-from anomalyclip.native.targets import AVX2, AVX512, AVX512_VNNI, AVX_VNNI, MARK, TARGETS, Kind
+from anomalyclip.native.targets import AMD, AVX2, AVX512, AVX512_VNNI, AVX_VNNI, MARK, TARGETS, Kind, multiplies_faster
 
 SUFFIXES = sorted({build.suffix for target in TARGETS.values() for build in target.values()})
 CPU = "int ac_abi_version(void) {{ return {abi}; }}\nint ac_cpu_features(void) {{ return {features}; }}\n" + "".join(
@@ -33,6 +33,7 @@ def test_the_processor_has_what_linux_says(compiled: Path, processor_flags: set[
         AVX512_VNNI: {"avx512f", "avx512bw", "avx512vl", "avx512dq", "avx2", "fma", "f16c", "avx512_vnni"},
     }
     expected = sum(bit for bit, flags in known.items() if flags <= processor_flags)
+    expected |= AMD if expected and "AuthenticAMD" in Path("/proc/cpuinfo").read_text() else 0
     assert ctypes.CDLL(str(compiled)).ac_cpu_features() == expected
 
 
@@ -42,21 +43,23 @@ def test_the_library_is_opened_once(tiny: Tiny) -> None:
     assert why_not("int8", library) is None
 
 
-# Words of CPUID and XCR0 of processors: leaf 1 ecx, leaf 7 ebx, leaf 7 ecx, leaf 7.1 eax, XCR0.
+# Words of CPUID and XCR0 of processors: leaf 0 ebx, leaf 1 ecx, leaf 7 ebx, leaf 7 ecx, leaf 7.1 eax, XCR0.
 BASE, YMM, ZMM = 1 << 27 | 1 << 28 | 1 << 12 | 1 << 29, 7, 0xE7
+AUTH, INTEL = (int.from_bytes(name, "little") for name in (b"Auth", b"Genu"))
 WIDE = 1 << 16 | 1 << 17 | 1 << 30 | 1 << 31
 X86 = {
-    "an AMD Zen 3": ((BASE, 1 << 5, 0, 0, YMM), ("avx2", "avx2")),
-    "an Intel Alder Lake": ((BASE, 1 << 5, 0, 1 << 4, YMM), ("avx2", "avxvnni")),
-    "an Intel Skylake-SP": ((BASE, WIDE | 1 << 5, 0, 0, ZMM), ("avx512", "avx2")),
-    "an Intel Sapphire Rapids": ((BASE, WIDE | 1 << 5, 1 << 11, 1 << 4, ZMM), ("avx512", "avx512vnni")),
-    "one whose system saves no zmm": ((BASE, WIDE | 1 << 5, 1 << 11, 0, YMM), ("avx2", "avx2")),
-    "one whose system saves no ymm": ((BASE, WIDE | 1 << 5, 1 << 11, 1 << 4, 3), None),
-    "one whose system saves nothing": ((BASE & ~(1 << 27), WIDE | 1 << 5, 1 << 11, 0, ZMM), None),
-    "one without FMA": ((BASE & ~(1 << 12), 1 << 5, 0, 0, YMM), None),
-    "one without half floats": ((BASE & ~(1 << 29), 1 << 5, 0, 0, YMM), None),
-    "an Intel Ivy Bridge": ((BASE & ~(1 << 12), 0, 0, 0, YMM), None),
-    "AVX-512 without BW": ((BASE, WIDE & ~(1 << 30) | 1 << 5, 1 << 11, 0, ZMM), ("avx2", "avx2")),
+    "an AMD Zen 3": ((AUTH, BASE, 1 << 5, 0, 0, YMM), ("avx2", "avx2")),
+    "an AMD Zen 4": ((AUTH, BASE, WIDE | 1 << 5, 1 << 11, 0, ZMM), ("avx512", "avx512vnni")),
+    "an Intel Alder Lake": ((INTEL, BASE, 1 << 5, 0, 1 << 4, YMM), ("avx2", "avxvnni")),
+    "an Intel Skylake-SP": ((INTEL, BASE, WIDE | 1 << 5, 0, 0, ZMM), ("avx512", "avx2")),
+    "an Intel Sapphire Rapids": ((INTEL, BASE, WIDE | 1 << 5, 1 << 11, 1 << 4, ZMM), ("avx512", "avx512vnni")),
+    "one whose system saves no zmm": ((INTEL, BASE, WIDE | 1 << 5, 1 << 11, 0, YMM), ("avx2", "avx2")),
+    "one whose system saves no ymm": ((INTEL, BASE, WIDE | 1 << 5, 1 << 11, 1 << 4, 3), None),
+    "one whose system saves nothing": ((INTEL, BASE & ~(1 << 27), WIDE | 1 << 5, 1 << 11, 0, ZMM), None),
+    "one without FMA": ((INTEL, BASE & ~(1 << 12), 1 << 5, 0, 0, YMM), None),
+    "one without half floats": ((INTEL, BASE & ~(1 << 29), 1 << 5, 0, 0, YMM), None),
+    "an Intel Ivy Bridge": ((INTEL, BASE & ~(1 << 12), 0, 0, 0, YMM), None),
+    "AVX-512 without BW": ((INTEL, BASE, WIDE & ~(1 << 30) | 1 << 5, 1 << 11, 0, ZMM), ("avx2", "avx2")),
 }
 # Linux's AT_HWCAP and AT_HWCAP2.
 ARM = {
@@ -83,6 +86,16 @@ def test_what_runs_where(name: str, compiled: Path, tiny: Tiny) -> None:
                 kernels(kind, library)
         else:
             assert kernels(kind, library).suffix == suffix
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("an AMD Zen 3", True), ("an AMD Zen 4", False), ("an Intel Alder Lake", False)]
+)
+def test_where_our_linear_layers_are_known_to_be_faster(name: str, expected: bool, compiled: Path, tiny: Tiny) -> None:
+    words = map(ctypes.c_uint32, X86[name][0])
+    library = tiny(CPU.format(abi=ABI, features=ctypes.CDLL(str(compiled)).ac_x86_features(*words)))
+    found = kernels("fp32", library)
+    assert multiplies_faster(found.suffix, found.features) is expected
 
 
 def test_a_target_can_be_forced_where_it_runs(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from anomalyclip.judges.memory.index import _short, _turned
 from anomalyclip.native.compile import FOLDER
 from anomalyclip.native.library import Layout, why_not
 from anomalyclip.native.resize import weights
-from anomalyclip.native.targets import AVX2, AVX512, AVX512_VNNI
+from anomalyclip.native.targets import AMD, AVX2, AVX512, AVX512_VNNI
 
 LAYOUTS = {
     "avx2": Layout(16, 2, 6, 2, 0),
@@ -44,7 +44,7 @@ needs_sanitizers = pytest.mark.skipif(not SANITIZE, reason="the other tests run 
 MODELS = {
     "corei7_sandy_bridge_2600k": 0,
     "corei7_haswell_4770": AVX2,
-    "ryzen": AVX2,
+    "ryzen": AVX2 | AMD,
     "corei7_skylake_x": AVX2 | AVX512,
     "tigerlake": AVX2 | AVX512 | AVX512_VNNI,
 }
@@ -82,6 +82,25 @@ def test_quick_gelu(run: Run, target: str) -> None:
     y = (x + bias).astype(float)
     found = np.frombuffer(run(target, "quick_gelu", [17, 48], [x, bias]), np.float32).reshape(17, 48)
     assert_allclose(found, y / (1 + np.exp(-1.702 * y)), atol=1e-6, rtol=2e-6)
+
+
+@pytest.mark.parametrize("target", SINGLE)
+@pytest.mark.parametrize(
+    ("rows", "inner", "columns", "tall", "wide", "quick"),
+    [(1, 16, 1, 96, 96, 0), (101, 32, 45, 96, 45, 1), (13, 1040, 35, 13, 32, 1), (2, 16, 530, 2, 530, 0)],
+)
+def test_linear(run: Run, target: str, rows: int, inner: int, columns: int, tall: int, wide: int, quick: int) -> None:
+    """Several pieces, several parts of the inner dimension (1040 in three), edges of tiles and panels."""
+    rng = np.random.default_rng(rows)
+    x, weight, bias = (rng.normal(size=size).astype(np.float32) for size in ((rows, inner), (columns, inner), columns))
+    given = [x, weight, bias] if quick else [x, weight]
+    found = run(target, "linear", [rows, inner, columns, tall, wide, quick, len(given) == 3], given)
+    y = x.astype(float) @ weight.T.astype(float) + (bias if quick else 0)
+    with np.errstate(over="ignore"):
+        expected = y / (1 + np.exp(-1.702 * y)) if quick else y
+    assert_allclose(
+        np.frombuffer(found, np.float32).reshape(rows, columns), expected, atol=2e-6 * inner**0.5, rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize("target", SINGLE)

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from anomalyclip.clip.config import DPAMMode as DPAMMode
 from anomalyclip.native import attention as native
+from anomalyclip.native import linear as products
 
 Q, K, V = 0, 1, 2
 """Where the three lie in a packed projection."""
@@ -23,6 +24,13 @@ def plain_inference(x: Tensor) -> bool:
         and not torch.compiler.is_compiling()
         and not torch._C._get_tracing_state()  # public only as the untyped torch.jit.is_tracing
     )
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x W^T + bias: torch's, or where that is known to be faster our own kernel's, which differs by rounding."""
+    if plain_inference(x) and products.fits(x, weight):
+        return products.linear(x, weight, bias)
+    return F.linear(x, weight, bias)
 
 
 class SelfAttention(nn.Module):
@@ -42,10 +50,10 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor, *, causal: bool = False, class_only: bool = False) -> Tensor:
         """softmax(Q K^T / sqrt(d)) V, optionally causal, or for the class token alone: ``(B, 1, D)``."""
         if not causal and plain_inference(x) and native.fits(x, self.heads):
-            packed = F.linear(x, self.in_proj_weight)  # the kernel adds the bias on its way
+            packed = linear(x, self.in_proj_weight)  # the kernel adds the bias on its way
             few = 1 if class_only else x.shape[1]
             return self._out(native.attention(packed, self.in_proj_bias, self.heads, Q, K, few))
-        q, k, v = self._split(F.linear(x, self.in_proj_weight, self.in_proj_bias))
+        q, k, v = self._split(linear(x, self.in_proj_weight, self.in_proj_bias))
         return self._merge(F.scaled_dot_product_attention(q[:, :, :1] if class_only else q, k, v, is_causal=causal))
 
     def dual(self, x: Tensor, mode: DPAMMode, *, class_only: bool = False) -> tuple[Tensor, Tensor]:
@@ -55,13 +63,13 @@ class SelfAttention(nn.Module):
         """
         own, tokens = {"vv": V, "qq": Q, "kk": K}[mode], x.shape[1]
         if plain_inference(x) and native.fits(x, self.heads):
-            packed, bias = F.linear(x, self.in_proj_weight), self.in_proj_bias
+            packed, bias = linear(x, self.in_proj_weight), self.in_proj_bias
             del x  # whatever is alive here counts in the peak of memory
             plain = self._out(native.attention(packed, bias, self.heads, Q, K, 1 if class_only else tokens))
             local = native.attention(packed, bias, self.heads, own, own, tokens)
             del packed
             return plain, self._out(local)
-        q, k, v = qkv = self._split(F.linear(x, self.in_proj_weight, self.in_proj_bias))
+        q, k, v = qkv = self._split(linear(x, self.in_proj_weight, self.in_proj_bias))
         plain = self._merge(F.scaled_dot_product_attention(q[:, :, :1] if class_only else q, k, v))
         return plain, self._merge(F.scaled_dot_product_attention(qkv[own], qkv[own], v))
 
@@ -76,5 +84,4 @@ class SelfAttention(nn.Module):
         return self._out(x.transpose(1, 2).flatten(2))
 
     def _out(self, x: Tensor) -> Tensor:
-        out: Tensor = self.out_proj(x)
-        return out
+        return linear(x, self.out_proj.weight, self.out_proj.bias)

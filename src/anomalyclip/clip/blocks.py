@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from anomalyclip.clip.attention import DPAMMode, SelfAttention, plain_inference
+from anomalyclip.clip.attention import DPAMMode, SelfAttention, linear, plain_inference
 from anomalyclip.clip.config import NORM_EPS, Activation, TextConfig, VisionConfig
 from anomalyclip.native import activation as native
+from anomalyclip.native import linear as products
 
 _HIDDEN_NUMBERS = 3 * 2**20  # of the MLP at a time on a CPU: 12 MB, 768 rows of ViT-L; no more than its attention holds
 
@@ -48,8 +49,8 @@ ACTIVATIONS: dict[Activation, type[nn.Module]] = {"quick_gelu": QuickGELU, "gelu
 class MLP(nn.Sequential):
     """Linear to ``hidden`` units, activation, linear back, under OpenAI's names. Tokens ``(..., D)``.
 
-    For rows (R, D) without gradients our own kernel adds the first bias and takes QuickGELU in one pass, where it fits:
-    the same numbers but for rounding.
+    For rows (R, D) without gradients our own kernels add the first bias and take QuickGELU in one pass, where they fit,
+    with or after the product: the same numbers but for rounding.
     """
 
     def __init__(self, width: int, activation: Activation, hidden: int = 0) -> None:
@@ -60,13 +61,18 @@ class MLP(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         """(..., D) to (..., D)."""
         fc, act, projection = cast("tuple[nn.Linear, nn.Module, nn.Linear]", tuple(self))
-        fits = isinstance(act, QuickGELU) and x.dim() == 2 and plain_inference(x)
-        if fits and native.fits(x, fc.out_features):
-            x = native.quick_gelu_(F.linear(x, fc.weight), fc.bias)
-        else:
-            x = act(fc(x))
-        out: Tensor = projection(x)
-        return out
+        return linear(_activated(x, fc, act), projection.weight, projection.bias)
+
+
+def _activated(x: Tensor, fc: nn.Linear, act: nn.Module) -> Tensor:
+    """act(fc(x))."""
+    if not (isinstance(act, QuickGELU) and x.dim() == 2 and plain_inference(x)):
+        return cast("Tensor", act(linear(x, fc.weight, fc.bias)))
+    if products.fits(x, fc.weight):
+        return products.linear(x, fc.weight, fc.bias, quick_gelu=True)
+    if native.fits(x, fc.out_features):
+        return native.quick_gelu_(F.linear(x, fc.weight), fc.bias)
+    return cast("Tensor", act(fc(x)))
 
 
 class Block(nn.Module):

@@ -12,7 +12,7 @@ from anomalyclip.errors import ConfigError
 from anomalyclip.native.compile import FOLDER, LIBRARY, SWITCH
 from anomalyclip.native.targets import MARK, TARGETS, Build, Kind, choose
 
-ABI = 8
+ABI = 9
 """What ``ac_abi_version`` in csrc/cpu.c must say: functions and their arguments are those that this package calls."""
 BUILT = FOLDER / LIBRARY
 _REBUILD = "build it with `python -m anomalyclip.native.compile` (needs a C compiler)"
@@ -39,8 +39,8 @@ class Layout(NamedTuple):
 class Kernels:
     """The functions of one kind for this processor, by their names without the target: ``kernels("fp32").ac_...``."""
 
-    def __init__(self, library: ctypes.CDLL, build: Build) -> None:
-        self._library, self.suffix = library, build.suffix
+    def __init__(self, library: ctypes.CDLL, build: Build, features: int) -> None:
+        self._library, self.suffix, self.features = library, build.suffix, features
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._library, f"{name}_{self.suffix}")
@@ -72,7 +72,8 @@ def kernels(kind: Kind, path: Path = BUILT) -> Kernels:
     library = _open(path)
     forced = switch if switch in TARGETS else None
     built = lambda build: hasattr(library, f"{MARK[kind]}_{build.suffix}")  # noqa: E731
-    return Kernels(library, choose(kind, library.ac_cpu_features(), forced, built))
+    features = library.ac_cpu_features()
+    return Kernels(library, choose(kind, features, forced, built), features)
 
 
 def why_not(kind: Kind, path: Path = BUILT) -> str | None:

@@ -10,7 +10,7 @@ from anomalyclip.errors import ConfigError
 Kind: TypeAlias = Literal["fp32", "int8"]
 """Kernels come in two kinds; a processor may run one of them alone."""
 
-AVX2, AVX_VNNI, AVX512, AVX512_VNNI, NEON, DOTPROD, I8MM = (1 << bit for bit in range(7))
+AVX2, AVX_VNNI, AVX512, AVX512_VNNI, NEON, DOTPROD, I8MM, AMD = (1 << bit for bit in range(8))
 """The bits of ``ac_cpu_features`` in csrc/cpu.c."""
 
 MARK: dict[Kind, str] = {"fp32": "ac_attention_f32", "int8": "ac_encode_u8"}
@@ -32,6 +32,12 @@ TARGETS: dict[str, dict[Kind, Build]] = {
     "dotprod": {"fp32": Build("neon", NEON), "int8": Build("dotprod", NEON | DOTPROD)},
 }
 """By the value of ANOMALYCLIP_KERNELS that asks for them, the fastest first."""
+
+_MULTIPLIES_FASTER = {"avx2": AMD}
+"""Builds whose products of fp32 matrices beat torch's (MKL, OpenBLAS), with the features under which that was measured.
+
+MKL knows Intel's processors best; AVX-512 and ARM were not at hand to measure.
+"""
 
 _WANTED: dict[Kind, str] = {
     "fp32": "neither AVX2 with FMA nor NEON",
@@ -57,3 +63,9 @@ def choose(kind: Kind, features: int, forced: str | None, built: Callable[[Build
             "this library: unset it"
         )
     raise ConfigError(f"this processor has {_WANTED[kind]}, which the kernels need: use another runtime here")
+
+
+def multiplies_faster(suffix: str, features: int) -> bool:
+    """Whether a build's linear layers are known to be faster than torch's on a processor with these ``features``."""
+    needs = _MULTIPLIES_FASTER.get(suffix)
+    return needs is not None and not needs & ~features

@@ -46,6 +46,23 @@ static void quick_gelu_rows(void) {
 
 #endif
 
+#ifdef ANOMALYCLIP_LINEAR_F32_H
+static void linear(void) {
+    const int64_t rows = size(), inner = size(), columns = size();
+    Linear job = {.rows = rows, .inner = inner, .columns = columns, .tall = size(), .wide = size(), .quick_gelu = size()};
+    const int64_t biases = size(), all = 4 * rows * columns;
+    job.x = floats(rows * inner), job.weight = floats(columns * inner), job.bias = biases ? floats(columns) : NULL;
+    const int64_t bytes = NAMED(ac_linear_bytes)(&job);
+    char *bench = malloc(bytes), *const benches[1] = {bench};
+    job.y = malloc(all), job.benches = benches;
+    memset(bench, 0xff, bytes), memset(job.y, 0xff, all); /* NaN: what is read before it is written shows */
+    NAMED(ac_linear_f32)(&job);
+    give(job.y, all);
+    free((void *)job.x), free((void *)job.weight), free((void *)job.bias), free(job.y), free(bench);
+}
+
+#endif
+
 #ifdef ANOMALYCLIP_RESIZE_U8_H
 static Axis axis(int64_t times) {
     const int64_t count = size(), taps = size();
@@ -183,6 +200,9 @@ int main(int count, char **words) {
 #endif
 #ifdef ANOMALYCLIP_ACTIVATION_F32_H
         if (!strcmp(words[i], "quick_gelu")) quick_gelu_rows(), known = 1;
+#endif
+#ifdef ANOMALYCLIP_LINEAR_F32_H
+        if (!strcmp(words[i], "linear")) linear(), known = 1;
 #endif
 #ifdef ANOMALYCLIP_RESIZE_U8_H
         if (!strcmp(words[i], "resize")) resize(), known = 1;

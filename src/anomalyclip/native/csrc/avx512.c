@@ -6,6 +6,7 @@
 
 #include "activation_f32.h"
 #include "attention_f32.h"
+#include "linear_f32.h"
 #include "resize_u8.h"
 #include "search_f32.h"
 

@@ -22,6 +22,9 @@
 
 INLINE int64_t rounded_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
+/* The first LANES of `count` numbers, zeros beyond. */
+INLINE Floats some_of(const float *at, int64_t count) { return count >= LANES ? load(at) : gather(at, 1, count); }
+
 /* 2^x for x <= 0 or small, relative error 1e-7: x is split at the nearest integer, a polynomial does the rest. */
 INLINE Floats exp2_exact(Floats x) {
     Floats whole;

@@ -107,6 +107,25 @@ INLINE Floats gather(const float *from, int64_t stride, int64_t count) {
     return x;
 }
 
+/* The numbers `at` to at + LANES - 1 of LANES vectors, by place: to[i] holds each vector's number at + i. */
+INLINE void transpose(const float *const vectors[LANES], int64_t at, Floats to[LANES]) {
+    Floats pairs[LANES], fours[LANES];
+    UNROLL for (int i = 0; i < 4; i++) {
+        const Floats one = load(vectors[2 * i] + at), other = load(vectors[2 * i + 1] + at);
+        pairs[2 * i] = _mm256_unpacklo_ps(one, other);     /* numbers 0 and 1 of both, and 4 and 5 */
+        pairs[2 * i + 1] = _mm256_unpackhi_ps(one, other); /* 2 and 3, and 6 and 7 */
+    }
+    UNROLL for (int i = 0; i < 4; i++) {
+        const Floats one = pairs[i / 2 * 4 + i % 2], other = pairs[i / 2 * 4 + i % 2 + 2];
+        fours[2 * i] = _mm256_shuffle_ps(one, other, 0x44);
+        fours[2 * i + 1] = _mm256_shuffle_ps(one, other, 0xee);
+    }
+    UNROLL for (int i = 0; i < 4; i++) {
+        to[i] = _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x20);
+        to[i + 4] = _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x31);
+    }
+}
+
 /* PANEL numbers of 16 bits; two registers of integers as these, cut to -2^15..2^15 - 1. */
 typedef int16_t Words __attribute__((vector_size(32), may_alias));
 INLINE Words words_from(Ints left, Ints right) {

@@ -92,6 +92,13 @@ INLINE Floats gather(const float *from, int64_t stride, int64_t count) {
     return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), inside, steps, from, 4);
 }
 
+/* The numbers `at` to at + LANES - 1 of LANES vectors, by place: to[i] holds each vector's number at + i. */
+INLINE void transpose(const float *const vectors[LANES], int64_t at, Floats to[LANES]) {
+    float square[LANES * LANES];
+    UNROLL for (int i = 0; i < LANES; i++) store(square + i * LANES, load(vectors[i] + at));
+    UNROLL for (int i = 0; i < LANES; i++) to[i] = gather(square + i, LANES, LANES);
+}
+
 /* PANEL numbers of 16 bits; two registers of integers as these, cut to -2^15..2^15 - 1. */
 typedef int16_t Words __attribute__((vector_size(64), may_alias));
 INLINE Words words_from(Ints left, Ints right) {

@@ -97,6 +97,16 @@ INLINE Floats gather(const float *from, int64_t stride, int64_t count) {
     return x;
 }
 
+/* The numbers `at` to at + LANES - 1 of LANES vectors, by place: to[i] holds each vector's number at + i. */
+INLINE void transpose(const float *const vectors[LANES], int64_t at, Floats to[LANES]) {
+    const float32x4x2_t even = vzipq_f32(load(vectors[0] + at), load(vectors[2] + at));
+    const float32x4x2_t odd = vzipq_f32(load(vectors[1] + at), load(vectors[3] + at));
+    UNROLL for (int i = 0; i < 2; i++) {
+        const float32x4x2_t both = vzipq_f32(even.val[i], odd.val[i]);
+        to[2 * i] = both.val[0], to[2 * i + 1] = both.val[1];
+    }
+}
+
 /* PANEL numbers of 16 bits; two registers of integers as these, cut to -2^15..2^15 - 1. */
 typedef int16x8_t Words;
 INLINE Words words_from(Ints left, Ints right) { return vcombine_s16(vqmovn_s32(left), vqmovn_s32(right)); }
