@@ -56,6 +56,8 @@ def test_a_region_said_in_the_report_reaches_the_profile(
         page.select_option("#part", "#region=1")
         page.click("#viewer [data-said=normal]")
         page.keyboard.press("Escape")
+        told = page.locator("article").first.evaluate("card => getComputedStyle(card, '::after').content")
+        assert told == '"said: false alarm, region 1"'
         with page.expect_download() as waiting:
             page.click("#export")
         waiting.value.save_as(tmp_path / "said.json")

@@ -6,11 +6,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from tests.e2e.conftest import SHOTS
 
+MOVE = "(slider, to) => { slider.value = to; slider.dispatchEvent(new Event('input')); }"
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
 SHIFT = """() => ["original", "heat"].map((one) => {
   const m = new DOMMatrix(getComputedStyle(document.getElementById(one)).transform);
@@ -123,6 +125,38 @@ def test_two_fingers_enlarge_what_is_between_them_and_one_moves_it(desk: Any) ->
     context.close()
 
 
+PIXELS = """async (image) => {
+  await image.decode();
+  const [width, height] = [image.naturalWidth, image.naturalHeight];
+  const context = Object.assign(document.createElement("canvas"), { width, height }).getContext("2d");
+  context.drawImage(image, 0, 0);
+  return [...context.getImageData(0, 0, width, height).data];
+}"""
+
+
+def test_the_page_s_report_draws_the_outlines_of_regions(desk: Any) -> None:
+    """Lines appear at a threshold within the map's range; where nothing is above it there are none to compare with."""
+
+    def pixels(position: float) -> np.ndarray:
+        desk("#pixel-threshold").evaluate(MOVE, position)
+        report = desk.page.context.browser.new_context().new_page()
+        report.goto(desk.save("[data-save=report]").as_uri())
+        heat = report.locator("article", has_text=desk.odd[0].name).locator("img").nth(1)
+        data = np.array(heat.evaluate(PIXELS), int).reshape(-1, 4)
+        report.context.close()
+        return data
+
+    desk("#list .item").first.click()
+    for position in range(40, 60):
+        desk("#pixel-threshold").evaluate(MOVE, position / 100)
+        shares = desk("#regions td:nth-child(3)").all_inner_texts()
+        if shares and 5 < float(shares[0].rstrip("%")) < 80:
+            break
+    drawn = np.abs(pixels(position / 100) - pixels(1.0)).max(axis=1) > 40
+    assert 50 < drawn.sum() < 0.5 * len(drawn)
+    desk("#pixel-threshold").evaluate(MOVE, 0.5)
+
+
 def test_nothing_hinders_in_any_state(desk: Any) -> None:
     desk.page.keyboard.press("g")
     assert hinders(desk.page) == []
@@ -146,8 +180,11 @@ def test_nothing_hinders_in_any_state(desk: Any) -> None:
     assert hinders(report) == []
     if SHOTS:
         report.set_viewport_size({"width": 1280, "height": 900})
-        report.wait_for_function("[...document.images].every(one => one.naturalWidth)")
-        report.screenshot(path=Path(SHOTS) / "18-report.png")
+        drawn = "all => Promise.all(all.map(one => one.decode()))"
+        report.locator("article img").evaluate_all(drawn)
+        report.screenshot(path=Path(SHOTS) / "17-report.png")
         report.locator(".pictures").first.click()
-        report.screenshot(path=Path(SHOTS) / "19-report-one.png")
+        report.select_option("#part", "#region=1")
+        report.locator(".large img").evaluate_all(drawn)
+        report.screenshot(path=Path(SHOTS) / "18-report-one.png")
     report.context.close()

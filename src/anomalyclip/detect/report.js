@@ -205,10 +205,12 @@
   const list = (what) => [...said].filter(([, one]) => one === what).map(([name]) => name);
   const quoted = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
   const showSaid = () => {
-    for (const card of cards) delete card.dataset.said;
+    for (const card of cards) delete card.dataset.told;
     for (const [name, what] of said) {
       const card = byName.get(name.replace(/#region=\d+$/, "")) || byName.get(name);
-      if (card) card.dataset.said = what;
+      const region = card && card.dataset.name !== name ? `, region ${name.split("=").pop()}` : "";
+      const words = `said: ${what === "normal" ? "false alarm" : "really faulty"}${region}`;
+      if (card) card.dataset.told = [card.dataset.told, words].filter(Boolean).join("; ");
     }
     const words = ["normal", "faulty"].map((what) => (list(what).length ? ` --${what} ${list(what).map(quoted).join(" ")}` : "")).join("");
     const here = location.protocol === "file:" ? decodeURIComponent(location.pathname).replace(/\/[^/]*$/, "") : "RESULTS_DIR";

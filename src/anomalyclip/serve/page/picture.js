@@ -35,12 +35,15 @@ export function drawHeat(item, canvas) {
 /** Small JPEGs of a picture, and of it under its heat map, as blobs. */
 export const thumb = (item) => small(item, (canvas, width, height) => canvas.getContext("2d").drawImage(item.preview, 0, 0, width, height));
 
-export function heatThumb(item) {
+/** outlined: with the outlines of its regions at the threshold as it stands. */
+export function heatThumb(item, outlined = false) {
   return small(item, (canvas, width, height) => {
     const context = canvas.getContext("2d");
     context.drawImage(item.preview, 0, 0, width, height);
     context.globalAlpha = 0.75;
     context.drawImage(layerOf(item.map, false), 0, 0, width, height);
+    context.globalAlpha = 1;
+    if (outlined) outline(item, context, width, height);
   });
 }
 

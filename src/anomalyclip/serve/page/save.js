@@ -2,7 +2,7 @@
 import * as api from "./api.js";
 import { Problem, count, number, say } from "./language.js";
 import { fetched } from "./looking.js";
-import { drawHeat } from "./picture.js";
+import { drawHeat, heatThumb } from "./picture.js";
 import { decisionOf, ordered, pValueOf, regionsOf, state } from "./state.js";
 import { zip } from "./zip.js";
 
@@ -104,7 +104,8 @@ export async function saveReport() {
   const drawn = new Set(highest.filter((item) => (bytes += size(item)) < REPORT_BYTES));
   const rows = await Promise.all(rowItems().map(async (item) => {
     const { path, width, height, score, p_value, decision, regions, notes, error, frame } = rowOf(item);
-    const [image, heat] = !drawn.has(item) ? [null, null] : await Promise.all(item.small.map(dataOf));
+    const heatOf = async () => (item.map ? heatThumb(item, true) : item.small[1]); // outlines where the map is held
+    const [image, heat] = !drawn.has(item) ? [null, null] : await Promise.all([item.small[0], await heatOf()].map(dataOf));
     const kept = regions.slice(0, 50).map(({ box, area, peak, peak_xy, mean }) => ({ box, area, peak, peak_xy, mean }));
     return { path, width, height, score, p_value, decision, regions: kept, notes, error, frame, image, heat };
   }));
