@@ -211,7 +211,6 @@ OWN = {
         "search_u8.h",
         loud_codes,
     ),
-    ("i8mm", "zero points are not taken off"): INT8["zero points are not taken off"],
     ("i8mm", "the largest is the latest"): Broken(
         "simd_neon.h", "return vmaxq_s16(a, b);", "return b;", "search_u8.h", loud_codes
     ),
@@ -243,7 +242,7 @@ def test_a_broken_kernel_is_noticed(name: str, target: str, tmp_path: Path) -> N
 
 
 @pytest.mark.skipif(why_not("int8") is not None, reason=str(why_not("int8")))
-@pytest.mark.parametrize("target", ["avx2", "avxvnni", "avx512vnni"])
+@pytest.mark.parametrize("target", ["avx2", "avxvnni", "avx512vnni", "dotprod", "i8mm"])
 @pytest.mark.parametrize("name", INT8)
 def test_a_broken_kernel_in_int8_is_noticed(name: str, target: str, tmp_path: Path) -> None:
     program = driver(INT8[name], target, tmp_path)
