@@ -2,6 +2,7 @@
 
     python benchmarks/bench_memory.py                          # ViT-L/14@336 at 518 px, seeded random weights
     python benchmarks/bench_memory.py vit-b-16 --json memory.json
+    python benchmarks/bench_memory.py --formats fp16.safetensors --prompts learned clip --runtime native   # int8
 
 Prints a table: peak resident memory, and how many times the fp32 vision tower that is, which is what detection needs
 at the least. Weight files (2.6 GB for ViT-L/14) are made in --folder and used again.
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -65,11 +67,12 @@ def write(path: Path, clip: CLIP) -> None:
         torch.jit.save(torch.jit.trace(_Nested(state), torch.zeros(1)), str(path))
 
 
-def prepare(architecture: str, folder: Path) -> dict[str, Path]:
+def prepare(architecture: str, folder: Path, formats: Sequence[str]) -> dict[str, Path]:
     """Weight files by format and a file of prompts learned on them (untrained: memory does not depend on it)."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = {name: folder / f"{architecture}.{name}" for name in (*FORMATS, "learned")}
-    missing = [name for name in FORMATS if not paths[name].exists()]
+    wanted = [name for name in FORMATS if name in {*formats, "fp16.safetensors"}]
+    missing = [name for name in wanted if not paths[name].exists()]
     if missing:
         clip = random_clip(PRESETS[architecture])
         for name in missing:
@@ -107,11 +110,12 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "anomalyclip-bench-memory")
     parser.add_argument("--formats", nargs="*", default=list(FORMATS), choices=FORMATS)
     parser.add_argument("--prompts", nargs="*", default=list(PROMPTS), choices=PROMPTS)
+    parser.add_argument("--runtime", default="torch", choices=["torch", "native"], help="native: in int8")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     # In a process of its own: a child's peak counts what its parent held when it was started.
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        paths = pool.submit(prepare, options.architecture, options.folder).result()
+        paths = pool.submit(prepare, options.architecture, options.folder, options.formats).result()
     image = options.folder / "image.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (600, 800, 3), dtype=np.uint8)).save(image)
     vision_mb = sum(p.numel() for p in vision_parameters(options.architecture)) * 4 / MB
@@ -121,6 +125,7 @@ def main() -> None:
         for prompts in options.prompts:
             given = str(paths["learned"]) if prompts == "learned" else prompts
             detect = ["detect", str(image), "--model", str(paths[name]), "--prompts", given, "--device", "cpu"]
+            detect += ["--runtime", options.runtime, "--precision", "int8" if options.runtime == "native" else "fp32"]
             with tempfile.TemporaryDirectory() as output:
                 peak, seconds = measure([sys.executable, "-m", "anomalyclip", *detect, "--output", f"{output}/run"])
             rows.append({"weights": name, "prompts": prompts, "peak_mb": peak, "of_vision": peak / vision_mb})
@@ -131,6 +136,7 @@ def main() -> None:
         record = {
             "architecture": options.architecture,
             "vision_mb": vision_mb,
+            "runtime": options.runtime,
             "rows": rows,
             "torch": torch.__version__,
         }
