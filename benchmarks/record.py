@@ -116,6 +116,16 @@ def mutual_rows(found: Any) -> Rows:
     }
 
 
+def search_rows(found: Any) -> Rows:
+    """A search beside `torch.cdist`, which is the first of each table."""
+    tables = {name: found[name] for name in ("a memory", "two pictures")}
+    return {
+        f"{name}: {way}": {"CPU ms": value, "x the first": next(iter(ways.values())) / value}
+        for name, ways in tables.items()
+        for way, value in ways.items()
+    }
+
+
 def training_rows(found: Any) -> Rows:
     """Seconds per picture."""
     return {
@@ -156,6 +166,7 @@ PARTS: dict[str, Part] = {
     "mutual": Part(
         "benchmarks/mutual.py ratio --json OUT", "", mutual_rows, {"s": ".2f", "MB": ".0f", "x restatement": ".1f"}
     ),
+    "search": Part("benchmarks/search.py --json OUT", "", search_rows, {"CPU ms": ".2f", "x the first": ".2f"}),
     "training": Part(
         "benchmarks/bench_training.py --images 12 --output OUT", "training.json", training_rows, {"ms a picture": ".1f"}
     ),
