@@ -32,7 +32,7 @@ ENCODERS: dict[str, tuple[dict[str, Any], str | None]] = {
     "native": ({"runtime": "native"}, why_not("int8")),
     "openvino": ({"runtime": "openvino"}, None if installed("openvino") else "OpenVINO is not installed"),
 }
-JUDGES = ("learned", "clip", "winclip", "vand", "heads")
+JUDGES = ("learned", "clip", "winclip", "vand", "heads", "glance")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -58,10 +58,11 @@ def opened(golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Cal
     told = replace(metadata, method="heads", dpam="vv", sigma=4.0, tau=0.07, post_norm_class=False)
     save_heads(heads, HeadsFile(told, pairs[0], pairs[1:]))
     prompts = {"learned": str(golden_folder / "epoch_1.pth"), "vand": f"vand:{vand}", "heads": f"heads:{heads}"}
+    prompts["glance"] = prompts["learned"]
     made: dict[tuple[str, str], Detector] = {}
 
     def make(encoder: str, judge: str) -> Detector:
-        keywords, _ = ENCODERS[encoder]
+        keywords = ENCODERS[encoder][0] | ({"glance": 28} if judge == "glance" else {})
         if (encoder, judge) not in made:
             made[encoder, judge] = open_detector(
                 clip, prompts=prompts.get(judge, judge), image_size=SIDE, device="cpu", threads=1, **keywords
@@ -135,7 +136,7 @@ class TestEveryPair:
         names = {"model", "method", "weights_sha256", "prompts", "prompts_sha256", "settings", "version"}
         assert names <= set(told)
         assert len(told["weights_sha256"]) == len(told["prompts_sha256"]) == 64
-        assert told["method"] == {"learned": "anomalyclip"}.get(judge, judge)
+        assert told["method"] == {"learned": "anomalyclip", "glance": "anomalyclip"}.get(judge, judge)
         assert told["settings"]["image_size"] == SIDE
         assert (encoder == "torch") == ("runtime" not in told)
 
@@ -150,7 +151,7 @@ class TestEveryPair:
         assert np.isfinite(found.score)
 
 
-VALUES = {"layers": [6], "dpam": "vv", "dpam_blocks": 3, "map_weight": 0.5, "map_share": 0.05}
+VALUES = {"layers": [6], "dpam": "vv", "dpam_blocks": 3, "map_weight": 0.5, "map_share": 0.05, "glance": 28}
 
 
 @pytest.mark.parametrize(("judge", "setting"), [(judge, name) for judge, names in LACKING.items() for name in names])

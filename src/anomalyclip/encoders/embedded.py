@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from anomalyclip.encoders.base import Encoder, EncoderFacts, Features, Stage, refuse
+from anomalyclip.encoders.glance import joined, parts
 from anomalyclip.encoders.graph_sessions import GRAPH_RUNTIMES, open_graph, open_prepared
 from anomalyclip.encoders.prepared import prepared_weights
 from anomalyclip.encoders.request import FeatureRequest
@@ -181,6 +182,13 @@ class EmbeddedEncoder(Encoder):
     def begin(self, pixels: Array, request: FeatureRequest) -> Callable[[], Features]:
         """See :meth:`Encoder.begin`."""
         self.check(request)
+        near, far = parts(pixels, request, self.facts.patch_size)
+        if far is None:
+            return self._begun(pixels, near)
+        glanced, features = self._begun(*far), self._begun(pixels, near)
+        return lambda: joined(features(), glanced())
+
+    def _begun(self, pixels: Array, request: FeatureRequest) -> Callable[[], Features]:
         patch = self.facts.patch_size
         grid = (pixels.shape[2] // patch, pixels.shape[3] // patch)
         if 0 in grid:
@@ -192,6 +200,8 @@ class EmbeddedEncoder(Encoder):
             **{f"summary_{stage}": ("summaries", stage) for stage in request.summaries},
         }
         outputs = (["image"] if request.image else []) + list(numbers)
+        if not outputs:
+            return lambda: Features(grid)
         given = np.ascontiguousarray(pixels, np.float32)
         each = [given[index : index + 1] for index in range(len(given))]
         mapped = map if self._pool is None else self._pool.map
@@ -199,10 +209,10 @@ class EmbeddedEncoder(Encoder):
 
         def wait() -> Features:
             results = list(found)
-            joined = {name: np.concatenate([one[at] for one in results]) for at, name in enumerate(outputs)}
+            whole = {name: np.concatenate([one[at] for one in results]) for at, name in enumerate(outputs)}
             groups: dict[str, Any] = {kind: {} for kind in ("patches", "tokens", "stages", "summaries")}
             for name, (kind, number) in numbers.items():
-                groups[kind][number] = joined[name]
-            return Features(grid, joined.get("image"), **groups)
+                groups[kind][number] = whole[name]
+            return Features(grid, whole.get("image"), **groups)
 
         return wait

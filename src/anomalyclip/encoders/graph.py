@@ -12,8 +12,9 @@ import numpy as np
 
 from anomalyclip.encoders.base import Array, Encoder, EncoderFacts, Features, Stage
 from anomalyclip.encoders.formats import FORMATS
+from anomalyclip.encoders.glance import glance_size
 from anomalyclip.encoders.graph_io import outputs_of, preprocessing_of
-from anomalyclip.encoders.request import FeatureRequest
+from anomalyclip.encoders.request import PATHS, FeatureRequest
 from anomalyclip.encoders.sessions import open_session
 from anomalyclip.encoders.sidecar import Artefact, read_artefact
 from anomalyclip.errors import InputError
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 #: precision -> largest relative distance of a feature vector from torch's in float32 (tests/encoders)
 BOUNDS = {"fp32": 1e-3, "fp16": 0.02, "int8": 0.25}
-_PATHS = ("dpam", "dpam_blocks", "post_norm_class")
 
 
 class GraphEncoder(Encoder):
@@ -66,11 +66,19 @@ class GraphEncoder(Encoder):
                 f"this graph of {name} does not give {' and '.join(lacks)}: export the model again with --features, or "
                 "use --runtime torch"
             )
-        for setting in _PATHS:
-            wanted, has = getattr(request, setting), getattr(given, setting)
+        for setting, wanted, has in self._ways(request):
             if wanted is not None and has is not None and wanted != has:
                 return f"this graph of {name} was made with {setting} {has!r}, not {wanted!r}: export the model again"
         return None
+
+    def _ways(self, request: FeatureRequest) -> list[tuple[str, Any, Any]]:
+        """How a request is to be met, asked and given; a glance as its size, 0 where it is the input itself."""
+        told = [(one, getattr(request, one), getattr(self.given, one)) for one in PATHS[:-1]]
+        if not (request.image or request.summaries):
+            return told
+        side = self.artefact.image_size
+        asked, given = (glance_size(side, side, one.glance, 1) or (0, 0) for one in (request, self.given))
+        return [*told, ("glance", asked[0], given[0])]
 
     def run(self, pixels: Array, request: FeatureRequest) -> Features:
         """Arrays of the graph's outputs; all of them are computed, whatever is asked for.

@@ -15,10 +15,11 @@ from anomalyclip.clip.config import NORM_EPS, VisionConfig
 from anomalyclip.clip.vision import VisionTransformer
 from anomalyclip.encoders import native_structs as structs
 from anomalyclip.encoders.base import Encoder, Features, refuse
+from anomalyclip.encoders.glance import with_glance
 from anomalyclip.encoders.native_weights import PANEL, PackedBlock, group_of, pack_block
 from anomalyclip.encoders.native_workspace import Workspace
 from anomalyclip.encoders.request import FeatureRequest
-from anomalyclip.encoders.torch import as_tensor, facts_of, stages_for, with_summaries
+from anomalyclip.encoders.torch import as_tensor, facts_of, shrunk_tensor, stages_for, with_summaries
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.native import kernels, why_not
 from anomalyclip.native.attention import Counters
@@ -102,16 +103,19 @@ class NativeEncoder(Encoder):
     def run(self, pixels: Array, request: FeatureRequest) -> Features:
         """Tensors on the CPU: what torch gives, but for rounding to 8 bits.
 
-        The original path's tokens beside another local path cost a second pass.
+        The original path's tokens beside another local path cost a second pass, as does a glance.
 
         Raises:
             ConfigError: a layer or ``dpam_blocks`` outside the encoder's depth.
             InputError: pixels that are not finite, of which 8 bits would make ordinary numbers.
         """
         self.check(request)
+        return with_glance(self._pass, as_tensor(pixels), request, self.facts.patch_size, shrunk_tensor)
+
+    def _pass(self, pixels: Tensor, request: FeatureRequest) -> Features:
         visual, dpam = self.visual, request.dpam or "qk"
         first_dual = visual.first_dual_block(dpam, request.dpam_blocks)  # type: ignore[arg-type]  # one of the modes
-        tokens, grid, stages = self._embed(as_tensor(pixels), stages_for(request))
+        tokens, grid, stages = self._embed(pixels, stages_for(request))
         if not tokens.isfinite().all():
             raise InputError("the image's values must be finite, and their features: got NaN or infinity")
         single = first_dual > visual.config.layers or not request.patches

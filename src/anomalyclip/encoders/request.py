@@ -8,6 +8,8 @@ from typing import Any, Literal
 from anomalyclip.errors import ConfigError
 
 FeatureKind = Literal["image", "patches", "tokens", "stages", "windows", "summaries", "verdict"]
+#: fields that say how, not what
+PATHS = ("dpam", "dpam_blocks", "post_norm_class", "glance")
 KINDS: tuple[FeatureKind, ...] = ("image", "patches", "tokens", "stages", "windows", "summaries", "verdict")
 
 
@@ -26,6 +28,8 @@ class FeatureRequest:
         dpam: the local path's attention, "vv", "qq", "kk", or "qk" (plain CLIP); None where no patches are asked for.
         dpam_blocks: how many last blocks run two paths; None with ``patches`` is the encoder's default.
         post_norm_class: LN_post on the class token, of the image and of windows; None is False.
+        glance: side in pixels of a smaller look that gives ``image`` and ``summaries`` (`anomalyclip.encoders.glance`);
+            None is the input itself.
     """
 
     image: bool = False
@@ -38,13 +42,14 @@ class FeatureRequest:
     dpam: str | None = None
     dpam_blocks: int | None = None
     post_norm_class: bool | None = None
+    glance: int | None = None
 
     def __or__(self, other: FeatureRequest) -> FeatureRequest:
         """Both at once. Raises :class:`ConfigError` where they ask for one path in two ways."""
         joined: dict[str, Any] = {}
         for name in ("patches", "tokens", "stages", "windows", "summaries"):
             joined[name] = tuple(sorted({*getattr(self, name), *getattr(other, name)}))
-        for name in ("dpam", "dpam_blocks", "post_norm_class"):
+        for name in PATHS:
             joined[name] = _same(name, getattr(self, name), getattr(other, name))
         return FeatureRequest(self.image or other.image, verdict=self.verdict or other.verdict, **joined)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +14,7 @@ from anomalyclip.clip.plain import window_features
 from anomalyclip.clip.vision import VisionTransformer
 from anomalyclip.encoders.base import Encoder, EncoderFacts, Features, Stage, refuse
 from anomalyclip.encoders.formats import Precision
+from anomalyclip.encoders.glance import area_means, with_glance
 from anomalyclip.encoders.request import FeatureRequest
 from anomalyclip.errors import ConfigError
 
@@ -126,7 +128,17 @@ def _hold_in(visual: VisionTransformer, dtype: torch.dtype) -> None:
 
 
 def see(visual: VisionTransformer, pixels: Tensor, request: FeatureRequest) -> Features:
-    """One pass of a tower over normalised images (B, 3, H, W); differentiable in them."""
+    """One pass of a tower over normalised images (B, 3, H, W), two with a glance; differentiable in them."""
+    return with_glance(partial(_pass, visual), pixels, request, visual.config.patch_size, shrunk_tensor)
+
+
+def shrunk_tensor(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    """:func:`anomalyclip.encoders.glance.shrunk` of a tensor."""
+    rows, columns = (torch.tensor(area_means(*one)).to(pixels) for one in zip(pixels.shape[-2:], size, strict=True))
+    return rows @ (pixels @ columns.T)
+
+
+def _pass(visual: VisionTransformer, pixels: Tensor, request: FeatureRequest) -> Features:
     size = visual.config.patch_size
     grid = (pixels.shape[2] // size, pixels.shape[3] // size)
     if {*request.kinds} <= {"stages", "summaries"}:

@@ -33,6 +33,7 @@ class CacheKey:
         scales: sides of the windows, in patches.
         post_norm_class: LN_post on the class token, as plain CLIP does.
         recipe: counts up when preprocessing or the format changes.
+        glance: side of the look that the global feature and summaries are of; 0 is the input itself.
         summaries: (stage, numbers) of what is kept of a stem, too, see :class:`anomalyclip.encoders.base.Features`.
         rounding: of the encoder ("" is float32), see :class:`anomalyclip.encoders.EncoderFacts`; numbers of another
             rounding never mix with these.
@@ -53,11 +54,13 @@ class CacheKey:
     recipe: int = 2
     rounding: str = ""
     summaries: tuple[tuple[int, int], ...] = ()
+    glance: int = 0
 
     @property
     def digest(self) -> str:
-        """Name of the cache's folder; without another rounding or summaries it is what it was before they were kept."""
-        told = {name: value for name, value in asdict(self).items() if name not in ("rounding", "summaries") or value}
+        """Name of the cache's folder; without what came later it is what it was before that came."""
+        later = ("rounding", "summaries", "glance")
+        told = {name: value for name, value in asdict(self).items() if name not in later or value}
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:24]
 
     @property
@@ -65,9 +68,10 @@ class CacheKey:
         """What to ask an encoder for."""
         blocks = self.dpam_blocks if self.kind == "patches" else None
         path: dict[str, Any] = {"dpam": self.dpam, "dpam_blocks": blocks} if self.kind == "patches" else {}
+        path |= {"post_norm_class": self.post_norm_class, "glance": self.glance or None}
         local: dict[str, Any] = {self.kind: self.scales if self.kind == "windows" else self.layers}
         stages = tuple(stage for stage, _ in self.summaries)
-        return FeatureRequest(image=True, post_norm_class=self.post_norm_class, summaries=stages, **local, **path)
+        return FeatureRequest(image=True, summaries=stages, **local, **path)
 
     @property
     def local_shape(self) -> tuple[int, int, int]:
@@ -108,5 +112,6 @@ def key_of(facts: EncoderFacts, request: FeatureRequest, image_size: int, dtype:
         scales=request.windows,
         post_norm_class=bool(request.post_norm_class),
         rounding=facts.rounding,
+        glance=request.glance or 0,
         summaries=tuple((number, 3 * facts.stages[number].channels) for number in request.summaries),
     )

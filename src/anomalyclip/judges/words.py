@@ -54,6 +54,7 @@ class Words(TextJudge):
             dpam_blocks=0 if settings.dpam == "qk" else settings.dpam_blocks,
             post_norm_class=settings.post_norm_class,
             summaries=() if self.readout is None else self.readout.stages,
+            glance=settings.glance or None,
         )
 
     def judge(self, features: Features, size: Size) -> tuple[Array, Array]:

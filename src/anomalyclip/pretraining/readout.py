@@ -115,22 +115,23 @@ def learn(model: Detector, seen: Seen, stages: tuple[int, ...], recipe: ReadoutR
         embed_dim=judge.text.features.shape[1],
         method=METHOD,
         training=told | terms | {"share": recipe.share},
-        **{**vars(settings), "map_weight": recipe.map_weight},
+        **{**vars(settings), "map_weight": recipe.map_weight, "glance": recipe.glance},
     )
     return HeadsFile(metadata, judge.text.features, readout=Readout(stages, *fit(seen, **terms), recipe.share))
 
 
-def looked_at(model: Detector, pictures: Iterable[tuple[Image, int, str]], seed: int) -> Seen:
-    """Run the stem over pictures with their labels and families, and over another look of each."""
+def looked_at(model: Detector, pictures: Iterable[tuple[Image, int, str]], recipe: ReadoutRecipe) -> Seen:
+    """Run the stem over a glance at pictures with their labels and families, and at another look of each."""
     stages, rows, looks, labels, families = _stages(model), [], [], [], []
+    wanted = FeatureRequest(summaries=stages, glance=recipe.glance)
 
     def summaries(picture: Image) -> Floats:
         pixels = model.preprocess(picture)[None]
-        row: Floats = joined(model.features(pixels, FeatureRequest(summaries=stages)).summaries, stages)[0]
+        row: Floats = joined(model.features(pixels, wanted).summaries, stages)[0]
         return row
 
     for number, (picture, label, family) in enumerate(pictures):
-        rng = np.random.default_rng([seed, number])
+        rng = np.random.default_rng([recipe.seed, number])
         rows.append(summaries(picture))
         looks.append(summaries(fromarray(another(rng, np.asarray(picture)))))
         labels.append(label)
@@ -145,7 +146,7 @@ def read_out(model: Detector, data: Path, recipe: ReadoutRecipe, *, photographs:
     on_photographs = () if photographs is None else _on(gathered(photographs), recipe, model.image_size)
     total = len(items) + (recipe.photographs if photographs else 0)
     pictures = track(chain(of_data, on_photographs), total=total, description="stem")
-    return learn(model, looked_at(model, pictures, recipe.seed), _stages(model), recipe)
+    return learn(model, looked_at(model, pictures, recipe), _stages(model), recipe)
 
 
 def _stages(model: Detector) -> tuple[int, ...]:

@@ -145,6 +145,7 @@ class ReadoutRecipe:
     ``photographs``: renders of defects on photographs of surfaces beside them (run 34).
     ``penalty``, ``calm``, ``steady``: see :func:`anomalyclip.pretraining.readout.fit`; so strong that no single channel
     decides.
+    ``glance``: side of the look that is read out, and that the class token is of (run 38).
     ``share``: of the read-out in the picture's part of the score. ``map_weight``: of the map's peak in the whole.
     """
 
@@ -154,8 +155,9 @@ class ReadoutRecipe:
     penalty: float = 1e-3
     calm: float = 1.0
     steady: float = 0.3
+    glance: int = 160
     share: float = 0.6
-    map_weight: float = 0.5
+    map_weight: float = 0.4
 
 
 @dataclass(frozen=True)

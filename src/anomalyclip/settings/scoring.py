@@ -54,6 +54,13 @@ class ScoringSettings:
         range=Range(0, 1, "a share"),
         later=True,
     )
+    glance: int = declared(
+        0,
+        int,
+        "Side in pixels of a smaller look that judges the picture as a whole, beside the map (0: no other look).",
+        range=Range(0, 8192, "pixels"),
+        later=True,
+    )
 
     @property
     def peak(self) -> tuple[float, float]:
@@ -123,6 +130,7 @@ class ScoringKeywords(TypedDict, total=False):
     post_norm_class: bool | None
     map_weight: float | None
     map_share: float | None
+    glance: int | None
 
 
 def _declared_by(owner: type[Preset]) -> tuple[Setting, ...]:
