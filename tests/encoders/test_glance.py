@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,16 +10,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from anomalyclip.detector import Detector
 from anomalyclip.encoders.base import Features
 from anomalyclip.encoders.glance import area_means, glance_size, parts, shrunk
-from anomalyclip.encoders.graph import GraphEncoder
 from anomalyclip.encoders.request import FeatureRequest
 from anomalyclip.encoders.torch import see, shrunk_tensor
 from anomalyclip.errors import ConfigError
-from anomalyclip.export.making import ExportOptions, export_model, with_features
 from anomalyclip.features.key import key_of
 from anomalyclip.opening import load
 
@@ -106,23 +102,6 @@ def test_a_cache_of_another_glance_is_another(pocket: Detector) -> None:
     keys = {key_of(facts, replace(request, glance=one), SIDE, "fp32") for one in (None, 32, GLANCE)}
     assert len({key.digest for key in keys}) == 3
     assert {key.request.glance for key in keys} == {None, 32, GLANCE}
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_an_export_has_it_built_in(tmp_path: Path) -> None:
-    model = load("pocket", runtime="torch", image_size=SIDE, glance=GLANCE)
-    gives = with_features(model, ["image"])
-    export_model(model, tmp_path / "out", ExportOptions("onnx", verification_images=1, gives=gives))
-    graph = load(tmp_path / "out")
-    picture = np.random.default_rng(1).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
-    np.testing.assert_allclose(graph.detect(picture).score, model.detect(picture).score, atol=1e-5)
-    encoder = graph.encoder
-    assert isinstance(encoder, GraphEncoder)
-    assert encoder.offers(FeatureRequest(image=True, glance=GLANCE)) is None
-    assert "glance 48, not 0" in str(encoder.offers(FeatureRequest(image=True)))
-    found = encoder.encode(graph.preprocess(Image.fromarray(picture))[None], FeatureRequest(image=True, glance=GLANCE))
-    exact = model.features(model.preprocess(Image.fromarray(picture))[None])
-    np.testing.assert_allclose(found.image, exact.image, atol=2e-5)
 
 
 def test_gradients_reach_the_input_through_it() -> None:

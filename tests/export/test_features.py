@@ -16,6 +16,7 @@ from anomalyclip.encoders.request import FeatureRequest
 from anomalyclip.errors import ConfigError
 from anomalyclip.evaluation import CacheSettings, EvaluationSettings, evaluate
 from anomalyclip.export.making import ExportOptions, export_model, with_features
+from anomalyclip.judges.words import Words
 from anomalyclip.settings.reading import kinds_of
 
 
@@ -84,3 +85,20 @@ def test_int8_features_are_kept_apart_from_float32s(model, photos, exported, tmp
     keys = [one.feature_key("fp32") for one in (model, int8)]
     assert {path.name for path in (tmp_path / "cache").iterdir()} == {key.digest for key in keys}
     assert [key.rounding.split()[:2] for key in keys] == [[], ["int8", "openvino"]]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_glance_is_built_into_the_graph(model, tmp_path) -> None:
+    glancing = Detector(model.encoder, Words(model.judge.text, replace(model.settings, glance=28)), model.settings)
+    gives = with_features(glancing, ("image",))
+    export_model(glancing, tmp_path / "out", ExportOptions("onnx", verification_images=1, gives=gives))
+    graph = GraphEncoder(tmp_path / "out", device="cpu", threads=1, streams=1)
+    image = Image.fromarray(np.random.default_rng(3).integers(0, 256, (42, 42, 3), dtype=np.uint8))
+    pixels, wanted = graph.preprocess(image)[None], FeatureRequest(image=True, glance=28)
+    exact = glancing.features(glancing.preprocess(image)[None])
+    np.testing.assert_allclose(graph.encode(pixels, wanted).image, exact.image, atol=2e-5)
+    assert np.abs(exact.image - model.features(model.preprocess(image)[None]).image).max() > 1e-3
+    verdict = graph.encode(pixels, FeatureRequest(verdict=True)).verdict
+    np.testing.assert_allclose(verdict[0], glancing.predict(glancing.preprocess(image)[None])[0], atol=1e-5)
+    assert "glance 28, not 0" in str(graph.offers(FeatureRequest(image=True)))
+    assert graph.offers(FeatureRequest(patches=(1,))) is not None  # it was not asked to give them

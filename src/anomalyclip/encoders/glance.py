@@ -38,6 +38,11 @@ def glance_size(height: int, width: int, side: int | None, patch: int) -> tuple[
     return size if size[0] <= height and size[1] <= width else None
 
 
+def sides(pixels: Array) -> tuple[int, int]:
+    """(H, W), as numbers even where torch traces a graph."""
+    return int(pixels.shape[-2]), int(pixels.shape[-1])
+
+
 @lru_cache(maxsize=32)
 def area_means(length: int, shorter: int) -> Floats:
     """(shorter, length): which share of each old cell a new one is the mean of; rows sum to 1."""
@@ -51,7 +56,7 @@ def area_means(length: int, shorter: int) -> Floats:
 
 def shrunk(pixels: Array, size: tuple[int, int]) -> Floats:
     """Means over areas of pixels (B, 3, H, W), (B, 3, h, w) for ``size`` (h, w)."""
-    height, width = pixels.shape[-2:]
+    height, width = sides(pixels)
     given = np.asarray(pixels, np.float32)
     return np.asarray(area_means(height, size[0]) @ (given @ area_means(width, size[1]).T), np.float32)
 
@@ -63,7 +68,8 @@ def parts(
 
     The first may be of no kind at all; see :func:`joined`.
     """
-    size = glance_size(*pixels.shape[-2:], request.glance, patch)
+    height, width = sides(pixels)
+    size = glance_size(height, width, request.glance, patch)
     whole = replace(request, glance=None)
     if size is None or not (request.image or request.summaries):
         return whole, None
@@ -87,5 +93,6 @@ def with_glance(
     near, far = parts(pixels, request, patch, shrink)
     if far is None:
         return run(pixels, near)
-    grid = (pixels.shape[-2] // patch, pixels.shape[-1] // patch)
+    height, width = sides(pixels)
+    grid = (height // patch, width // patch)
     return joined(run(pixels, near) if near.kinds else Features(grid), run(*far))

@@ -14,7 +14,7 @@ from anomalyclip.clip.plain import window_features
 from anomalyclip.clip.vision import VisionTransformer
 from anomalyclip.encoders.base import Encoder, EncoderFacts, Features, Stage, refuse
 from anomalyclip.encoders.formats import Precision
-from anomalyclip.encoders.glance import area_means, with_glance
+from anomalyclip.encoders.glance import area_means, sides, with_glance
 from anomalyclip.encoders.request import FeatureRequest
 from anomalyclip.errors import ConfigError
 
@@ -134,7 +134,7 @@ def see(visual: VisionTransformer, pixels: Tensor, request: FeatureRequest) -> F
 
 def shrunk_tensor(pixels: Tensor, size: tuple[int, int]) -> Tensor:
     """:func:`anomalyclip.encoders.glance.shrunk` of a tensor."""
-    rows, columns = (torch.tensor(area_means(*one)).to(pixels) for one in zip(pixels.shape[-2:], size, strict=True))
+    rows, columns = (torch.tensor(area_means(*one)).to(pixels) for one in zip(sides(pixels), size, strict=True))
     return rows @ (pixels @ columns.T)
 
 
