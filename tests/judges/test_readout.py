@@ -90,7 +90,9 @@ def test_calm_and_steady_minimise_what_they_say():
 def test_pictures_are_seen_in_two_looks(pocket):
     rng = np.random.default_rng(8)
     pictures = [Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)) for _ in range(4)]
-    seen = looked_at(pocket, [(one, n % 2, f"kind {n}") for n, one in enumerate(pictures)], replace(ReadoutRecipe(), seed=11))
+    seen = looked_at(
+        pocket, [(one, n % 2, f"kind {n}") for n, one in enumerate(pictures)], replace(ReadoutRecipe(), seed=11)
+    )
     stages = tuple(pocket.encoder.visual.config.stem.taps)
 
     def summaries(picture):

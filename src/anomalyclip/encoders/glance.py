@@ -1,7 +1,7 @@
-"""A glance: the class token, and what is read out of a stem, from the picture at a smaller size; patches from it as it is.
+"""A glance: the class token, and what is read out of a stem, from the picture at a smaller size.
 
-What a picture is of, and whether all of it looks right, shows better from afar; where a fault lies, from near. A glance
-of half the side costs a quarter of a pass (docs/pocket-log.md, run 38).
+Patches see it as it is. Whether all of a picture looks right shows better from afar; where a fault lies, from near. A
+glance of half the side costs a quarter of a pass (docs/pocket-log.md, run 38).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def area_means(length: int, shorter: int) -> Floats:
     edges = np.arange(shorter + 1) * (length / shorter)
     cells = np.arange(length)
     covered = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)
-    weights = (np.clip(covered, 0, None) * (shorter / length)).astype(np.float32)
+    weights: Floats = (np.clip(covered, 0, None) * (shorter / length)).astype(np.float32)
     weights.setflags(write=False)
     return weights
 
@@ -64,7 +64,7 @@ def shrunk(pixels: Array, size: tuple[int, int]) -> Floats:
 def parts(
     pixels: Array, request: FeatureRequest, patch: int, shrink: Callable[[Any, tuple[int, int]], Any] = shrunk
 ) -> tuple[FeatureRequest, tuple[Array, FeatureRequest] | None]:
-    """What the input itself has to give, and the glance with what it has to give; None where no other look is asked for.
+    """What the input has to give, and the glance with what it has to give; None where no other look is asked for.
 
     The first may be of no kind at all; see :func:`joined`.
     """

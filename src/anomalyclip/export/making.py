@@ -78,9 +78,7 @@ def with_features(model: Detector, kinds: Sequence[str]) -> FeatureRequest:
     """
     settings, wanted = model.settings, FeatureRequest(verdict=True)
     if "image" in kinds:
-        wanted |= FeatureRequest(
-            image=True, post_norm_class=model.request.post_norm_class, glance=model.request.glance
-        )
+        wanted |= FeatureRequest(image=True, post_norm_class=model.request.post_norm_class, glance=model.request.glance)
     layers = tuple(settings.layers)
     if "patches" in kinds:
         wanted |= FeatureRequest(patches=layers, dpam=settings.dpam, dpam_blocks=settings.dpam_blocks)
