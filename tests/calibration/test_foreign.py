@@ -100,7 +100,10 @@ def test_pictures_each_of_a_kind_of_its_own_leave_all_to_the_words() -> None:
     assert_allclose(line.judge(calm)[1], line.judge(pictures[0])[1], atol=1e-6)  # maps are the words'
     assert line.judge(calm)[0] == pytest.approx(line.judge(pictures[0])[0], abs=1e-6)  # and so is the score
     raw = [
-        sum(np.log(p / (1 - p)) / s for p, s in zip((one.whole, one.score), line.spread[[2, 7]], strict=True))
+        sum(
+            w * np.log(p / (1 - p)) / s
+            for w, p, s in zip((2, 1), (one.whole, one.score), line.spread[[2, 7]], strict=True)
+        )
         for one in pictures
     ]
     assert np.argsort([line.judge(one)[0] for one in pictures]).tolist() == np.argsort(raw).tolist()
@@ -109,7 +112,7 @@ def test_pictures_each_of_a_kind_of_its_own_leave_all_to_the_words() -> None:
 def test_what_products_lose_goes_to_the_words_score() -> None:
     half = as_trusted(AUTO, (KNOWN_TO_WORDS + FOREIGN_TO_WORDS) / 2)
     assert (half.product, half.novelty_product, half.zero_shot) == pytest.approx((0.5, 0.5, 0.5))
-    assert (half.words, half.memory) == (1, 0)
+    assert (half.words, half.memory) == (2, 0)
     assert as_trusted(AUTO, KNOWN) == AUTO
 
 
@@ -141,5 +144,5 @@ def test_the_score_of_few_is_the_weighed_sum_of_logarithms() -> None:
     parts = [near.max(), (near * view.words).max(), 0, novel.max(), (novel * view.words).max(), 0]
     logarithms = np.log(np.array(parts) + 1e-9)
     logarithms[2] = np.log(view.whole / (1 - view.whole))
-    raw = np.mean((logarithms / SPREADS)[:5])  # of one kind: nothing goes to the words' own score
+    raw = np.average((logarithms / SPREADS)[:5], weights=[1, 1, 2, 1, 1])  # of one kind: no zero_shot
     assert line.judge(view)[0] == pytest.approx(1 / (1 + np.exp(-0.25 * raw)), abs=2e-3)

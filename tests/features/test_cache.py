@@ -32,6 +32,7 @@ OTHER = {
     "recipe": 3,
     "rounding": "int8 native",
     "summaries": ((3, 6), (5, 3)),
+    "glance": 160,
 }
 SHA = "0123456789abcdef" * 4
 

@@ -118,7 +118,7 @@ def test_a_detector_says_in_two_lines_what_it_is(model: Detector) -> None:
     assert "pocket" in first
     assert first.endswith(f"on {model.runtime}, cpu")
     assert f"image_size={model.image_size}" in second
-    assert "map_weight=0.5" in second
+    assert "map_weight=0.4, glance=160" in second
 
 
 def test_the_package_lists_its_public_names() -> None:

@@ -13,8 +13,9 @@ from anomalyclip.judges.memory.fusion import Mixture
 if TYPE_CHECKING:
     from anomalyclip.judges.memory.held_out import HeldOut
 
-AUTO = Mixture("auto", memory=1, product=1, words=1, novelty=1, novelty_product=1, map_words=1.0, map_memory=0.5)
-"""A fifth each: fixed, as a choice per line served worse over eight real sets (docs/memory-log.md)."""
+AUTO = Mixture("auto", memory=1, product=1, words=2, novelty=1, novelty_product=1, map_words=1.0, map_memory=0.5)
+"""A sixth each, what the words say of the whole two: fixed, as a choice per line served worse over eight real sets
+(docs/memory-log.md)."""
 
 OF_MANY_KINDS = replace(AUTO, name="many-kinds", kind=2, kind_product=2)
 """Where good pictures are of several kinds: what is unusual for a picture's own kind counts, too, and as much again."""

@@ -32,7 +32,7 @@ pictures apart is then what they show, not what is wrong with them. Measured: on
 STEPS = 3.0
 """Deviations above the batch's middle where scores and maps have their 0.5."""
 MIXTURE = Mixture("mutual", memory=1, product=1, words=1, novelty=1, novelty_product=1, map_words=1.0, map_memory=0.5)
-"""A fifth each, as a line's."""
+"""A fifth each."""
 OF_MANY_KINDS = Mixture("mutual-kinds", memory=1, product=1, words=1, map_words=1.0, map_memory=0.5)
 """Of a batch of many kinds, whose distances are held against their own picture already."""
 KNOWN, FOREIGN = 0.7, 0.9
