@@ -72,6 +72,19 @@ def test_pieces_keep_threads_busy_and_small_enough(rows: int, columns: int, thre
     assert threads == 1 or pieces >= 2 * threads or max(tall, wide) <= 96
 
 
+@pytest.mark.parametrize("inner", [32, 768, 1040])
+@pytest.mark.parametrize("quick", [False, True])
+def test_a_row_is_the_same_whatever_lies_beside_it(inner: int, quick: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, weight, bias = layer(330, inner, 100)
+    whole = native.linear(x, weight, bias, quick_gelu=quick)
+    for rows in (1, 5, 26, 52, 97, 200):
+        for first in (0, 7, 130):
+            for threads in (1, 2):
+                monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+                part = native.linear(x[first : first + rows], weight, bias, quick_gelu=quick)
+                assert torch.equal(part, whole[first : first + rows]), (rows, first, threads)
+
+
 def test_tokens_of_a_batch_are_rows() -> None:
     x, weight, bias = layer(60, 32, 40)
     found = native.linear(x.view(3, 20, 32).transpose(0, 1), weight, bias)
@@ -83,6 +96,7 @@ class TestWhoTakesIt:
     @pytest.fixture(autouse=True)
     def _as_where_it_is_faster(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(native, "multiplies_faster", lambda suffix, features: True)
+        monkeypatch.setattr(native, "FEWEST", 256)
 
     def test_a_block_says_the_same_with_and_without(self, monkeypatch: pytest.MonkeyPatch) -> None:
         torch.manual_seed(0)
@@ -101,11 +115,12 @@ class TestWhoTakesIt:
     def test_the_rest_goes_to_torch(self, monkeypatch: pytest.MonkeyPatch) -> None:
         x, weight, _ = layer(64, 32, 8)
         assert native.fits(x, weight)
-        assert not native.fits(x[:40], weight)
+        assert native.fits(x[:1], weight)  # or a picture's numbers would hang on how many share its batch
         assert not native.fits(x[:, :24], weight[:, :24].contiguous())
         assert not native.fits(x, weight.T.contiguous().T)
         assert not native.fits(x.double(), weight.double())
         assert not native.fits(x, weight.half())
+        assert not native.fits(x, weight[:7].contiguous())
         monkeypatch.setattr(native, "multiplies_faster", lambda suffix, features: False)
         assert not native.fits(x, weight)
 

@@ -12,8 +12,8 @@ from anomalyclip.native.threads import run_on_threads
 if TYPE_CHECKING:
     from torch import Tensor
 
-LANES, FEWEST = 16, 48
-"""Input features must be a multiple of the one; of fewer rows than the other the packing of weights costs too much."""
+LANES, FEWEST = 16, 2**18
+"""Input features must be a multiple of the one; of fewer weights than the other nothing is won."""
 _TALLEST, _STEP = 1536, 96
 """Rows that a piece may have, since a thread packs them all; what cut sides are multiples of: each target's panel."""
 
@@ -27,14 +27,18 @@ class _Linear(ctypes.Structure):
 
 
 def fits(x: Tensor, weight: Tensor) -> bool:
-    """Whether :func:`linear` takes them and is known to be the faster way: float32 on a CPU it was measured on."""
+    """Whether :func:`linear` takes them and is known to be the faster way: float32 on a CPU it was measured on.
+
+    However few the rows: a picture's numbers must not hang on how many share its batch.
+    """
     import torch
 
     return (
         x.dtype == weight.dtype == torch.float32
         and weight.is_contiguous()
         and x.shape[-1] % LANES == 0
-        and x.numel() >= FEWEST * x.shape[-1]
+        and x.numel() > 0
+        and weight.numel() >= FEWEST
         and why_not("fp32") is None
         and multiplies_faster((found := kernels("fp32")).suffix, found.features)
     )
