@@ -75,7 +75,7 @@ def test_a_false_alarm_joins_the_memory_and_can_be_taken_back(server, line) -> N
     assert (more.status, "was corrected since" in more.json["error"]["message"]) == (409, True)
     back = server.ask("DELETE", f"/v1/profiles/{line}/corrections/{answer['number']}?by=bob")
     assert (back.status, whole(server, line)) == (200, before)
-    # The memory's rows lie in another order than before: distances are the same but for their last bit.
+    # As before but for the last bit of float32.
     np.testing.assert_allclose([row["score"] for row in rows(server, line)], [row["score"] for row in found], rtol=3e-7)
     entries = server.ask("GET", f"/v1/profiles/{line}/corrections").json["entries"]
     assert [(e["action"], e["by"], e["in_force"]) for e in entries] == [
