@@ -55,6 +55,7 @@ def line(server):
 
 def test_a_false_alarm_joins_the_memory_and_can_be_taken_back(server, line) -> None:
     before, found = whole(server, line), rows(server, line)
+    alone = [rows(server, line, [one])[0]["score"] for one in ODD]  # in a batch the last bit may hang on the others
     answer = say(server, line, ODD[:1], f"{ALARM}&by=ann").json
     (picture,) = answer["pictures"]
     assert picture["digest"] == hashlib.blake2b(ODD[0][1], digest_size=16).hexdigest()
@@ -75,8 +76,7 @@ def test_a_false_alarm_joins_the_memory_and_can_be_taken_back(server, line) -> N
     assert (more.status, "was corrected since" in more.json["error"]["message"]) == (409, True)
     back = server.ask("DELETE", f"/v1/profiles/{line}/corrections/{answer['number']}?by=bob")
     assert (back.status, whole(server, line)) == (200, before)
-    # As before but for the last bit of float32.
-    np.testing.assert_allclose([row["score"] for row in rows(server, line)], [row["score"] for row in found], rtol=3e-7)
+    assert [rows(server, line, [one])[0]["score"] for one in ODD] == alone
     entries = server.ask("GET", f"/v1/profiles/{line}/corrections").json["entries"]
     assert [(e["action"], e["by"], e["in_force"]) for e in entries] == [
         ("correct", "ann", False),
