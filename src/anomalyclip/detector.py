@@ -20,7 +20,7 @@ from anomalyclip.errors import ConfigError
 from anomalyclip.geometry.settings import Layout
 from anomalyclip.geometry.sizes import InputSizes
 from anomalyclip.io.sources import listed
-from anomalyclip.judges.verdicts import Verdicts
+from anomalyclip.judges.verdicts import Verdicts, verdicts_of
 from anomalyclip.settings.keywords import spelled_out
 from anomalyclip.version import __version__
 
@@ -158,8 +158,8 @@ class Detector:
         Features of ``features`` that were kept give the same numbers again.
         """
         given = self.encoder.adopt(features) if self.judge.takes_tensors else features.numpy()
-        found = self.judge.judge(given, size or (self.image_size, self.image_size))
-        return found if isinstance(found, Verdicts) else Verdicts(*found)
+        size = size or (self.image_size, self.image_size)
+        return verdicts_of(self.judge, given, size, singly=self.encoder.device == "cpu")
 
     def with_judge(self, judge: Judge) -> Self:
         """The same encoder and settings with another judge; nothing is copied."""

@@ -55,7 +55,8 @@ def line(server):
 
 def test_a_false_alarm_joins_the_memory_and_can_be_taken_back(server, line) -> None:
     before, found = whole(server, line), rows(server, line)
-    alone = [rows(server, line, [one])[0]["score"] for one in ODD]  # in a batch the last bit may hang on the others
+    alone = [rows(server, line, [one])[0]["score"] for one in ODD]
+    assert [row["score"] for row in found] == alone  # no picture's numbers hang on its batch
     answer = say(server, line, ODD[:1], f"{ALARM}&by=ann").json
     (picture,) = answer["pictures"]
     assert picture["digest"] == hashlib.blake2b(ODD[0][1], digest_size=16).hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -103,6 +103,10 @@ class Features:
         """The same as float32 NumPy arrays."""
         return self.map(as_numpy)
 
+    def singly(self) -> list[Features]:
+        """Those of each picture, B = 1."""
+        return [self.map(lambda values, at=index: values[at : at + 1]) for index in range(len(self))]
+
     def __len__(self) -> int:
         """B, or 0 where nothing was asked for."""
         for value in (self.image, *(self.verdict or ())):
@@ -112,6 +116,30 @@ class Features:
             for value in group.values():
                 return len(value)
         return 0
+
+
+def together(found: Sequence[Features]) -> Features:
+    """Features of one batch out of those of its parts, which hold the same kinds on one grid."""
+    if len(found) == 1:
+        return found[0]
+    changed: dict[str, Any] = {}
+    for each in fields(Features)[1:]:
+        values = [getattr(one, each.name) for one in found]
+        if isinstance(values[0], Mapping):
+            changed[each.name] = {key: _concatenated([one[key] for one in values]) for key in values[0]}
+        elif isinstance(values[0], tuple):
+            changed[each.name] = tuple(_concatenated(parts) for parts in zip(*values, strict=True))
+        elif values[0] is not None:
+            changed[each.name] = _concatenated(values)
+    return replace(found[0], **changed)
+
+
+def _concatenated(values: Sequence[Array]) -> Array:
+    if isinstance(values[0], np.ndarray):
+        return np.concatenate(values)
+    import torch
+
+    return torch.cat(list(values))
 
 
 def as_numpy(values: Array) -> NDArray[np.float32]:

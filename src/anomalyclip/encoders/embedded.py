@@ -21,7 +21,7 @@ from anomalyclip.encoders.base import Encoder, EncoderFacts, Features, Stage, re
 from anomalyclip.encoders.glance import joined, parts
 from anomalyclip.encoders.graph_sessions import GRAPH_RUNTIMES, open_graph, open_prepared
 from anomalyclip.encoders.prepared import prepared_weights
-from anomalyclip.encoders.request import FeatureRequest
+from anomalyclip.encoders.request import SETTINGS, FeatureRequest
 from anomalyclip.errors import ConfigError, WeightsError
 from anomalyclip.hub.digests import sha256
 from anomalyclip.io.names import printable
@@ -166,7 +166,7 @@ class EmbeddedEncoder(Encoder):
             if not set(asked) <= set(gives[kind]):
                 have = ", ".join(map(str, gives[kind]))
                 return f"{self.facts.name} gives {kind} of layer {have} here, not of {asked}; {remedy}"
-        for setting in ("dpam", "dpam_blocks", "post_norm_class"):
+        for setting in SETTINGS:
             asked, needed = (
                 getattr(request, setting),
                 request.image if setting == "post_norm_class" else request.patches,

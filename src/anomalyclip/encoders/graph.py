@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from anomalyclip.encoders.base import Array, Encoder, EncoderFacts, Features, Stage
+from anomalyclip.encoders.base import Array, Encoder, EncoderFacts, Features, Stage, together
 from anomalyclip.encoders.formats import FORMATS
 from anomalyclip.encoders.glance import glance_size
 from anomalyclip.encoders.graph_io import outputs_of, preprocessing_of
-from anomalyclip.encoders.request import PATHS, FeatureRequest
+from anomalyclip.encoders.request import SETTINGS, FeatureRequest
 from anomalyclip.encoders.sessions import open_session
 from anomalyclip.encoders.sidecar import Artefact, read_artefact
 from anomalyclip.errors import InputError
@@ -73,7 +73,7 @@ class GraphEncoder(Encoder):
 
     def _ways(self, request: FeatureRequest) -> list[tuple[str, Any, Any]]:
         """How a request is to be met, asked and given; a glance as its size, 0 where it is the input itself."""
-        told = [(one, getattr(request, one), getattr(self.given, one)) for one in PATHS[:-1]]
+        told = [(one, getattr(request, one), getattr(self.given, one)) for one in SETTINGS]
         if not (request.image or request.summaries):
             return told
         side = self.artefact.image_size
@@ -96,7 +96,10 @@ class GraphEncoder(Encoder):
             )
         if self.artefact.pixels == "uint8":
             given = given.transpose(0, 2, 3, 1)
-        return self._features(self._run(np.ascontiguousarray(given)), request)
+        given = np.ascontiguousarray(given)
+        alone = self.device == "cpu" and self.streams == 1 and len(given) > 0  # no picture depends on its neighbours
+        parts = [given[index : index + 1] for index in range(len(given))] if alone else [given]
+        return together([self._features(self._run(part), request) for part in parts])
 
     def preprocess(self, image: Image, size: tuple[int, int] | None = None) -> NDArray[Any]:
         """RGB image -> (3, S, S): uint8 where the graph normalises, else float32 normalised."""

@@ -14,7 +14,7 @@ from anomalyclip.clip.blocks import Block, QuickGELU
 from anomalyclip.clip.config import NORM_EPS, VisionConfig
 from anomalyclip.clip.vision import VisionTransformer
 from anomalyclip.encoders import native_structs as structs
-from anomalyclip.encoders.base import Encoder, Features, refuse
+from anomalyclip.encoders.base import Encoder, Features, refuse, together
 from anomalyclip.encoders.glance import with_glance
 from anomalyclip.encoders.native_weights import PANEL, PackedBlock, group_of, pack_block
 from anomalyclip.encoders.native_workspace import Workspace
@@ -103,14 +103,16 @@ class NativeEncoder(Encoder):
     def run(self, pixels: Array, request: FeatureRequest) -> Features:
         """Tensors on the CPU: what torch gives, but for rounding to 8 bits.
 
-        The original path's tokens beside another local path cost a second pass, as does a glance.
+        The original path's tokens beside another local path cost a second pass, as does a glance. One image comes after
+        the other, so that a picture's features do not depend on its neighbours.
 
         Raises:
             ConfigError: a layer or ``dpam_blocks`` outside the encoder's depth.
             InputError: pixels that are not finite, of which 8 bits would make ordinary numbers.
         """
         self.check(request)
-        return with_glance(self._pass, as_tensor(pixels), request, self.facts.patch_size, shrunk_tensor)
+        patch, each = self.facts.patch_size, torch.split(as_tensor(pixels), 1)
+        return together([with_glance(self._pass, one, request, patch, shrunk_tensor) for one in each])
 
     def _pass(self, pixels: Tensor, request: FeatureRequest) -> Features:
         visual, dpam = self.visual, request.dpam or "qk"

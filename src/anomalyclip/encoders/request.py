@@ -8,8 +8,10 @@ from typing import Any, Literal
 from anomalyclip.errors import ConfigError
 
 FeatureKind = Literal["image", "patches", "tokens", "stages", "windows", "summaries", "verdict"]
+#: fields that say how the input is computed with
+SETTINGS = ("dpam", "dpam_blocks", "post_norm_class")
 #: fields that say how, not what
-PATHS = ("dpam", "dpam_blocks", "post_norm_class", "glance")
+PATHS = (*SETTINGS, "glance")
 KINDS: tuple[FeatureKind, ...] = ("image", "patches", "tokens", "stages", "windows", "summaries", "verdict")
 
 

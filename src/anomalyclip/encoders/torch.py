@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from anomalyclip.clip.attention import SelfAttention
 from anomalyclip.clip.plain import window_features
 from anomalyclip.clip.vision import VisionTransformer
-from anomalyclip.encoders.base import Encoder, EncoderFacts, Features, Stage, refuse
+from anomalyclip.encoders.base import Encoder, EncoderFacts, Features, Stage, refuse, together
 from anomalyclip.encoders.formats import Precision
 from anomalyclip.encoders.glance import area_means, sides, with_glance
 from anomalyclip.encoders.request import FeatureRequest
@@ -91,13 +91,12 @@ class TorchEncoder(Encoder):
 
     @torch.inference_mode()
     def run(self, pixels: Array, request: FeatureRequest) -> Features:
-        """Tensors on :attr:`where`. On a CPU tokens and windows are computed image by image: nothing is gained by more,
-        and a picture's features then do not depend on its neighbours."""
+        """Tensors on :attr:`where`. On a CPU one image comes after the other: nothing is gained by more, and the
+        features of a picture then do not depend on its neighbours."""
         self.check(request)
         given = as_tensor(pixels).to(self.where, non_blocking=True)
-        alone = self.where.type == "cpu" and (request.tokens or request.windows)
-        found = [self._see(part, request) for part in torch.split(given, 1 if alone else max(1, len(given)))]
-        return found[0] if len(found) == 1 else _joined(found)
+        at_once = 1 if self.where.type == "cpu" else max(1, len(given))
+        return together([self._see(part, request) for part in torch.split(given, at_once)])
 
     def adopt(self, features: Features) -> Features:
         """As tensors on :attr:`where`."""
@@ -232,17 +231,6 @@ def as_tensor(pixels: Array) -> Tensor:
     if isinstance(pixels, Tensor):
         return pixels
     return torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy())
-
-
-def _joined(found: list[Features]) -> Features:
-    first = found[0]
-
-    def group(name: str) -> dict[int, Tensor]:
-        return {number: torch.cat([getattr(one, name)[number] for one in found]) for number in getattr(first, name)}
-
-    image = None if first.image is None else torch.cat([one.image for one in found])
-    groups: dict[str, Any] = {name: group(name) for name in ("patches", "tokens", "stages", "windows", "summaries")}
-    return Features(first.grid, image, **groups)
 
 
 def _check(precision: str, device: torch.device) -> None:

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from anomalyclip.encoders.base import as_numpy
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
-    from anomalyclip.encoders.base import Array
+    from anomalyclip.encoders.base import Array, Features
+    from anomalyclip.judges.base import Judge, Size
     from anomalyclip.judges.memory.bank import Bank
 
     Floats = NDArray[np.float32]
@@ -75,6 +77,22 @@ class Verdicts(tuple["Floats", "Floats"]):
         made = super().__new__(cls, (as_numpy(scores), as_numpy(maps)))
         made.nearest, made.digests = nearest, digests
         return made
+
+
+def verdicts_of(judge: Judge, features: Features, size: Size, *, singly: bool) -> Verdicts:
+    """What a judge says of features, for ``size`` (H, W).
+
+    singly: one picture after the other, so that none's verdict depends, by the order of sums, on how many share its
+    batch; judges of a whole batch are given it whole.
+    """
+    parts = features.singly() if singly and not judge.whole_batch else []
+    found = [judge.judge(part, size) for part in parts or [features]]
+    made = [one if isinstance(one, Verdicts) else Verdicts(*one) for one in found]
+    if len(made) == 1:
+        return made[0]
+    scores, maps = (np.concatenate(parts) for parts in zip(*made, strict=True))
+    nearest, digests = ([item for one in made for item in getattr(one, name)] for name in ("nearest", "digests"))
+    return Verdicts(scores, maps, nearest, digests)
 
 
 def nearest_of(verdicts: object, count: int) -> list[Nearest | None]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anomalyclip.encoders.base import as_numpy
 from anomalyclip.judges.memory.seen import Seen, class_scores, on_patches
+from anomalyclip.judges.verdicts import verdicts_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +22,8 @@ def see(encoder: Encoder, words: Judge, source: Source, pixels: Array) -> list[S
     """Preprocessed views (B, 3, H, W) as :class:`Seen`, in one pass of the encoder."""
     features = encoder.run(pixels, words.needs(encoder) | source.request)
     given = features if words.takes_tensors else features.numpy()
-    scores, maps = (as_numpy(part) for part in words.judge(given, (pixels.shape[-2], pixels.shape[-1])))
+    size = (pixels.shape[-2], pixels.shape[-1])
+    scores, maps = verdicts_of(words, given, size, singly=encoder.device == "cpu")
     return seen_by(source, features.numpy(), scores, maps, words.peak)
 
 
