@@ -237,7 +237,8 @@ def detect_by(profile: Any, model: Detector, sources: Sequence[Any], **options: 
         what = type(profile).__name__
         raise ConfigError(f"profile is of the type {what}, expected a profile or the path of its file")
     layout = {name: options[name] for name in Layout.__annotations__ if options.get(name) is not None}
-    judged = profile.judging(model, *(parse_layout(layout) if layout else ()))  # type: ignore[arg-type]
+    geometry, areas = parse_layout(layout) if layout else (None, None)  # type: ignore[arg-type]
+    judged = profile.judging(model, geometry, areas, PYTHON)
     asked = Reading(options.pop("max_pixels"), options.pop("axis"), parse_full_scale(options.pop("full_scale")))
     how = profile.reading(asked).keywords()
     thresholds = {"threshold": profile.image_threshold, "pixel_threshold": profile.pixel_threshold}

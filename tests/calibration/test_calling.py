@@ -176,3 +176,19 @@ def test_labelled_anomalies_choose_the_operating_point(model: Detector, folder: 
 def test_what_is_no_profile_is_named(model: Detector) -> None:
     with pytest.raises(ConfigError, match="profile is of the type int, expected a profile or the path of its file"):
         model.detect(picture(9), profile=7)
+
+
+def test_a_profile_of_other_settings_is_refused_in_the_words_of_python(model: Detector) -> None:
+    good = [picture(seed) for seed in range(5)]
+    line = model.calibrate(good, fpr=0.2, roi=(0, 0, 40, 40))
+    with pytest.raises(
+        ConfigError, match=r"made with \(detect\(\.\.\., roi=\(0, 0, 40, 40\)\)\), or .* model\.calibrate"
+    ):
+        model.detect(good[0], profile=line)
+    with pytest.raises(ConfigError, match=r"\(detect_batch\(\.\.\., roi=\(0, 0, 40, 40\)\)\)"):
+        model.detect_batch(good, profile=line)
+    with pytest.raises(ConfigError, match=r"\(detect\(\.\.\., roi=\(0, 0, 40, 40\)\) without tile\)"):
+        model.detect(good[0], profile=line, tile=32, overlap=0.25)
+    other = anomalyclip.load("pocket", sigma=2.0)
+    with pytest.raises(ConfigError, match=r"\(anomalyclip\.load\('pocket', sigma=4\.0\)\)"):
+        other.detect(good[0], profile=line, roi=(0, 0, 40, 40))

@@ -161,6 +161,26 @@ def test_undo_brings_back_what_was(shop: Path, work: Path, capsys: pytest.Captur
     assert told.numbers == (3,), "a number is never used twice"
 
 
+def test_undo_takes_the_folder_that_was_corrected_and_no_other(
+    shop: Path, work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line, results = work / "line.json", shop / "results-line"
+    assert run("correct", results, "--profile", line, "--normal", "p1.png", "--quiet") == 0
+    corrected = line.read_bytes()
+    other = work / "other"
+    shutil.copytree(results, other)
+    (other / "results.jsonl").write_text(json.dumps(rows(shop, "line")["p0.png"] | {"path": "elsewhere.png"}) + "\n")
+    for folder, said in (
+        (shop / "photos", "holds no results.jsonl"),
+        (other, f"it was said of the results in {results}"),
+    ):
+        assert run("correct", folder, "--profile", line, "--undo") == 2
+        told = " ".join(capsys.readouterr().err.split())
+        assert said in told
+        assert line.read_bytes() == corrected
+    assert run("correct", results, "--profile", line, "--undo", "--quiet") == 0
+
+
 def test_a_region_alone_joins_the_memory(shop: Path, work: Path) -> None:
     line = work / "line.json"
     before = read_profile(line)

@@ -218,3 +218,11 @@ def test_several_pictures(tmp_path):
         image.seek(1)
         np.testing.assert_array_equal(np.asarray(as_image(image))[..., 0], stack[1])
         np.testing.assert_array_equal(np.asarray(as_image(image.copy()))[..., 0], stack[1])
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 0, 3), (5, 0, 3), (0, 5)])
+def test_an_array_without_pixels_is_no_file_with_a_header(shape):
+    with pytest.raises(
+        ImageReadError, match=f"it has {shape[1]} x {shape[0]} pixels .*; give an array or an image of 1 x 1"
+    ):
+        as_image(np.zeros(shape, np.uint8))

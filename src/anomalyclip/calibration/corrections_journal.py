@@ -76,6 +76,12 @@ class Journal(ABC):
         rows = [row for row in self.entries() if row.get("action") == "correct" and row["number"] in numbers]
         return [(row, picture) for row in rows for picture in row["pictures"]]
 
+    def entry(self, number: int) -> dict[str, Any] | None:
+        """The correction of this number; None where the journal does not have it."""
+        return next(
+            (row for row in self.entries() if (row.get("action"), row.get("number")) == ("correct", number)), None
+        )
+
     def record(self, number: int, by: str, results: object, pictures: Sequence[Said]) -> None:
         """Append a correction. results: where they were looked at. Raises OutputError."""
         told = [dict(vars(one)) for one in pictures]

@@ -25,7 +25,7 @@ from anomalyclip.calibration.profile_parts import (
 )
 from anomalyclip.calibration.provenance import provenance_of
 from anomalyclip.calibration.recipe import Recipe
-from anomalyclip.calibration.remedy import remedy
+from anomalyclip.calibration.remedy import anew, remedy
 from anomalyclip.calibration.writing import write_profiles
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.io.reading import Reading
@@ -225,8 +225,7 @@ class Profile(Part):
             raise ConfigError(
                 f"the profile {self.name!r} was calibrated with another model or other settings, so its thresholds "
                 f"mean nothing here: {listed}. {remedy(self.provenance, then, different, face)}, or make it anew with "
-                "this model and these settings from the same pictures: `anomalyclip calibrate --again` and the "
-                "profile's file"
+                f"this model and these settings from the same pictures: {anew(face)}"
             )
 
     @cached_property

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from anomalyclip.settings import settings_of
-from anomalyclip.settings.faces import CALIBRATE, DETECT, WATCH
+from anomalyclip.settings.faces import CALIBRATE, DETECT, LOAD, PYTHON, PYTHON_BATCH, WATCH
 
 
 def remedy(made: Mapping[str, Any], then: Mapping[str, Any], different: Iterable[str], face: str = DETECT) -> str:
@@ -19,7 +19,11 @@ def remedy(made: Mapping[str, Any], then: Mapping[str, Any], different: Iterable
     'Use what it was made with (--roi 0,0,9,9 and no --tile)'
     >>> remedy({"model": "pocket"}, {"roi": [0, 0, 9, 9]}, ["roi"], "serve")
     'serve has no --roi: use the profile with detect or watch (--roi 0,0,9,9)'
+    >>> remedy({"model": "pocket"}, {"roi": [0, 0, 9, 9], "sigma": 4.0}, ["roi", "tile", "sigma"], "model.detect")
+    "Use what it was made with (anomalyclip.load('pocket', sigma=4.0) and detect(..., roi=(0, 0, 9, 9)) without tile)"
     """
+    if face in (PYTHON, PYTHON_BATCH):
+        return f"Use what it was made with ({_calls(made, then, list(different), face)})"
     has, declared = settings_of(face), settings_of(CALIBRATE)
     given, left_out, lacking = [], [], []
     for name in different:
@@ -41,6 +45,46 @@ def remedy(made: Mapping[str, Any], then: Mapping[str, Any], different: Iterable
     if lacking:
         return f"{face} has no {', '.join(lacking)}: use the profile with {DETECT} or {WATCH} ({listed})"
     return f"Use what it was made with ({listed})"
+
+
+def anew(face: str) -> str:
+    """How a profile is made anew where it is used."""
+    if face in (PYTHON, PYTHON_BATCH):
+        return "model.calibrate, or `anomalyclip calibrate --again` and the profile's file"
+    return "`anomalyclip calibrate --again` and the profile's file"
+
+
+def _calls(made: Mapping[str, Any], then: Mapping[str, Any], different: Sequence[str], here: str) -> str:
+    """In Python's words: what `load` and `detect` are to be given, and what is to be left out."""
+    faces = {LOAD: settings_of(LOAD), here: settings_of(PYTHON) | settings_of(here)}
+    given: dict[str, list[str]] = {LOAD: [], here: []}
+    left_out = []
+    for name in different:
+        face = next((one for one, has in faces.items() if name in has), None)
+        if face is None:
+            continue
+        if then.get(name) in (None, False):
+            left_out.append(name)
+        else:
+            given[face].append(f"{name}={_written(then[name])}")
+    if made.get("prompts") and any(all(name not in has for has in faces.values()) for name in different):
+        given[LOAD].insert(0, f"prompts={made['prompts']!r}")
+    calls = []
+    if given[LOAD]:
+        calls.append(f"{LOAD}({', '.join([repr(made.get('model')), *given[LOAD]])})")
+    if given[here]:
+        calls.append(f"{here.rpartition('.')[2]}({', '.join(['...', *given[here]])})")
+    without = [f"without {' and '.join(left_out)}"] * bool(left_out)
+    return " ".join([" and ".join(calls)] * bool(calls) + without)
+
+
+def _written(value: Any) -> str:
+    """As Python takes it; masks are known by their hash alone."""
+    if isinstance(value, list):
+        return repr(tuple(value))
+    if value == "by name":
+        return "FOLDER"
+    return "MASK" if isinstance(value, str) and len(value) == 64 else repr(value)
 
 
 def _spelled(value: Any) -> str:

@@ -88,7 +88,14 @@ class CorrectJob:
             return "unknown"
 
     def _undo(self) -> int:
+        known = Rows(self.given.results).paths()
         number, before = self.journal.before(self.profile)
+        entry = self.journal.entry(number)
+        if entry is not None and known.isdisjoint(picture["path"] for picture in entry["pictures"]):
+            raise ConfigError(
+                f"{printable(self.given.results)} has no row of correction {number}, the last one in the profile: it "
+                f"was said of the results in {printable(entry['results'])}; give that folder to take it back"
+            )
         self._save(before)
         self.journal.record_undo(number, self._by)
         self._note(f"Correction {number} is undone.")

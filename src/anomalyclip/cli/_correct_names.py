@@ -63,8 +63,6 @@ class Rows:
 
     def find(self, name: str) -> Named:
         """Raises ConfigError for a name of no row with a score, of several, or a region that the row does not have."""
-        from anomalyclip.detect.names import file_of
-
         cwd, every = self._rows
         rows = [row for row in every if row.get("score") is not None]
         plain, _, number = name.partition("#region=")
@@ -90,9 +88,20 @@ class Rows:
                 raise ConfigError(f"{printable(name)}: {printable(plain)} has {many}, counted from 1")
             x, y, width, height = boxes[int(number) - 1]
             region = (x, y, width, height)
-        frame = row.get("frame")
-        path = os.path.abspath(os.path.join(cwd, file_of(row["path"], frame)))  # noqa: PTH100, PTH118
-        return Named(row, path if frame is None else f"{path}#frame={frame}", region)
+        return Named(row, _path_of(row, cwd), region)
+
+    def paths(self) -> set[str]:
+        """The absolute path of every row, as the journal has it. Raises InputError where the folder is no run."""
+        cwd, rows = self._rows
+        return {_path_of(row, cwd) for row in rows}
+
+
+def _path_of(row: dict[str, Any], cwd: str) -> str:
+    from anomalyclip.detect.names import file_of
+
+    frame = row.get("frame")
+    path = os.path.abspath(os.path.join(cwd, file_of(row["path"], frame)))  # noqa: PTH100, PTH118
+    return path if frame is None else f"{path}#frame={frame}"
 
 
 def item_of(path: str, axis: str = "z") -> InputItem:

@@ -29,6 +29,15 @@ SUFFIXES = frozenset(_SUFFIXES.split())
 """Lower-case suffixes by which files are found in folders."""
 
 
+def check_in_hand(width: int, height: int, max_pixels: int) -> None:
+    """:func:`check_pixels` of pixels that are no file's."""
+    if width < 1 or height < 1:
+        raise Refusal(
+            f"it has {width} x {height} pixels (width x height)", "give an array or an image of 1 x 1 pixels or more"
+        )
+    check_pixels(width, height, max_pixels)
+
+
 def check_pixels(width: int, height: int, max_pixels: int) -> None:
     """Refuse an image by the size that its header declares, before anything is decoded."""
     if width < 1 or height < 1:

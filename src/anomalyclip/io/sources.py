@@ -32,7 +32,7 @@ from anomalyclip.io.depth import Array, Raster, finite_range
 from anomalyclip.io.full_scale import FullScale
 from anomalyclip.io.images import read_image, read_image_bytes
 from anomalyclip.io.inspection import inspect
-from anomalyclip.io.limits import DEFAULT_MAX_PIXELS, check_pixels
+from anomalyclip.io.limits import DEFAULT_MAX_PIXELS, check_in_hand
 from anomalyclip.io.opened import reported
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def _bytes_behind(image: ImageFile.ImageFile) -> bytes | None:
 
 
 def _of_pixels(image: Image.Image, options: dict[str, Any]) -> Image.Image:
-    check_pixels(image.width, image.height, options["max_pixels"])
+    check_in_hand(image.width, image.height, options["max_pixels"])
     if isinstance(profile := image.info.get("icc_profile"), bytes):
         light.note_of_profile(profile)  # HDR is refused; what is only told of a file says nothing new of its copy
     turned = _turned(image)
@@ -241,7 +241,7 @@ def _order(shape: tuple[int, ...]) -> str:
 
 
 def _of_array(pixels: Array, max_pixels: int, full_scale: FullScale | None) -> Image.Image:
-    check_pixels(pixels.shape[1], pixels.shape[0], max_pixels)
+    check_in_hand(pixels.shape[1], pixels.shape[0], max_pixels)
     if pixels.ndim == 2:
         return decoding.to_rgb(Raster(pixels), 1, full_scale)
     channels = pixels.shape[2]

@@ -73,7 +73,8 @@ def detect_batch(
         asked = {name: options.pop(name, None) for name in ("max_pixels", "axis", "full_scale")}
         told = Reading(asked["max_pixels"], asked["axis"] or "z", parse_full_scale(asked["full_scale"]))
         options |= profile.reading(told).keywords()
-        model = profile.judging(model, *(parse_layout(layout) if layout else ()))  # type: ignore[arg-type]
+        geometry, areas = parse_layout(layout) if layout else (None, None)  # type: ignore[arg-type]
+        model = profile.judging(model, geometry, areas, PYTHON_BATCH)
         options["threshold"] = profile.image_threshold
     with tempfile.TemporaryDirectory(prefix="anomalyclip-batch-") as folder:
         first = FirstPass(model, Path(folder))
