@@ -187,7 +187,7 @@ def test_a_profile_of_other_settings_is_refused_in_the_words_of_python(model: De
         model.detect(good[0], profile=line)
     with pytest.raises(ConfigError, match=r"\(detect_batch\(\.\.\., roi=\(0, 0, 40, 40\)\)\)"):
         model.detect_batch(good, profile=line)
-    with pytest.raises(ConfigError, match=r"\(detect\(\.\.\., roi=\(0, 0, 40, 40\)\) without tile\)"):
+    with pytest.raises(ConfigError, match=r"\(detect\(\.\.\., roi=\(0, 0, 40, 40\)\) without tile and overlap\)"):
         model.detect(good[0], profile=line, tile=32, overlap=0.25)
     other = anomalyclip.load("pocket", sigma=2.0)
     with pytest.raises(ConfigError, match=r"\(anomalyclip\.load\('pocket', sigma=4\.0\)\)"):

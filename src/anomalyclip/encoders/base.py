@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -105,7 +106,7 @@ class Features:
 
     def singly(self) -> list[Features]:
         """Those of each picture, B = 1."""
-        return [self.map(lambda values, at=index: values[at : at + 1]) for index in range(len(self))]
+        return [self.map(itemgetter(slice(index, index + 1))) for index in range(len(self))]
 
     def __len__(self) -> int:
         """B, or 0 where nothing was asked for."""

@@ -68,11 +68,13 @@ def _means_along(given: Floats, axis: int, shorter: int) -> Floats:
         found = np.moveaxis(given, axis, -1) @ area_means(length, shorter).T
         return np.ascontiguousarray(np.moveaxis(found, -1, axis), np.float32)
     # Whole cells are added up: a product would wake BLAS's threads, which wait busily beside the pictures under way.
-    before, step = (slice(None),) * axis, length // shorter
-    total = given[(*before, slice(0, None, step))].copy()
-    for cell in range(1, step):
-        total += given[(*before, slice(cell, None, step))]
-    return total * np.float32(1 / step)
+    step = length // shorter
+    every = [(*[slice(None)] * axis, slice(cell, None, step)) for cell in range(step)]
+    total: Floats = given[every[0]].copy()
+    for cells in every[1:]:
+        total += given[cells]
+    total *= np.float32(1 / step)
+    return total
 
 
 def parts(
