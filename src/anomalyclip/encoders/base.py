@@ -119,28 +119,20 @@ class Features:
         return 0
 
 
-def together(found: Sequence[Features]) -> Features:
-    """Features of one batch out of those of its parts, which hold the same kinds on one grid."""
+def together(found: Sequence[Features], join: Callable[[Sequence[Array]], Array] = np.concatenate) -> Features:
+    """Features of one batch out of those of its parts, which hold the same kinds on one grid. join: of their arrays."""
     if len(found) == 1:
         return found[0]
     changed: dict[str, Any] = {}
     for each in fields(Features)[1:]:
         values = [getattr(one, each.name) for one in found]
         if isinstance(values[0], Mapping):
-            changed[each.name] = {key: _concatenated([one[key] for one in values]) for key in values[0]}
+            changed[each.name] = {key: join([one[key] for one in values]) for key in values[0]}
         elif isinstance(values[0], tuple):
-            changed[each.name] = tuple(_concatenated(parts) for parts in zip(*values, strict=True))
+            changed[each.name] = tuple(join(parts) for parts in zip(*values, strict=True))
         elif values[0] is not None:
-            changed[each.name] = _concatenated(values)
+            changed[each.name] = join(values)
     return replace(found[0], **changed)
-
-
-def _concatenated(values: Sequence[Array]) -> Array:
-    if isinstance(values[0], np.ndarray):
-        return np.concatenate(values)
-    import torch
-
-    return torch.cat(list(values))
 
 
 def as_numpy(values: Array) -> NDArray[np.float32]:

@@ -19,7 +19,7 @@ from anomalyclip.encoders.glance import with_glance
 from anomalyclip.encoders.native_weights import PANEL, PackedBlock, group_of, pack_block
 from anomalyclip.encoders.native_workspace import Workspace
 from anomalyclip.encoders.request import FeatureRequest
-from anomalyclip.encoders.torch import as_tensor, facts_of, shrunk_tensor, stages_for, with_summaries
+from anomalyclip.encoders.torch import as_tensor, cat, facts_of, shrunk_tensor, stages_for, with_summaries
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.native import kernels, why_not
 from anomalyclip.native.attention import Counters
@@ -112,7 +112,7 @@ class NativeEncoder(Encoder):
         """
         self.check(request)
         patch, each = self.facts.patch_size, torch.split(as_tensor(pixels), 1)
-        return together([with_glance(self._pass, one, request, patch, shrunk_tensor) for one in each])
+        return together([with_glance(self._pass, one, request, patch, shrunk_tensor) for one in each], cat)
 
     def _pass(self, pixels: Tensor, request: FeatureRequest) -> Features:
         visual, dpam = self.visual, request.dpam or "qk"

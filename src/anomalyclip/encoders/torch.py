@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -96,7 +97,7 @@ class TorchEncoder(Encoder):
         self.check(request)
         given = as_tensor(pixels).to(self.where, non_blocking=True)
         at_once = 1 if self.where.type == "cpu" else max(1, len(given))
-        return together([self._see(part, request) for part in torch.split(given, at_once)])
+        return together([self._see(part, request) for part in torch.split(given, at_once)], cat)
 
     def adopt(self, features: Features) -> Features:
         """As tensors on :attr:`where`."""
@@ -231,6 +232,11 @@ def as_tensor(pixels: Array) -> Tensor:
     if isinstance(pixels, Tensor):
         return pixels
     return torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy())
+
+
+def cat(parts: Sequence[Tensor]) -> Tensor:
+    """Behind one another."""
+    return torch.cat(list(parts))
 
 
 def _check(precision: str, device: torch.device) -> None:
