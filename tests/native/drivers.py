@@ -31,11 +31,11 @@ class Driver:
     """``driver(target, kernel, sizes, arrays)`` gives what the kernel wrote; built when a target is first asked for.
 
     Args:
-        folder: for the programs. sources: of the kernels.
+        folder: for the programs. sources: of the kernels. bare: the optimisation of those that Bochs runs.
     """
 
-    def __init__(self, folder: Path, sources: Path = FOLDER / "csrc") -> None:
-        self.folder, self.sources = folder, sources
+    def __init__(self, folder: Path, sources: Path = FOLDER / "csrc", bare: str = "-O3") -> None:
+        self.folder, self.sources, self.bare = folder, sources, bare
         self._made: dict[str, list[str]] = {}
         self._bare: dict[str, Path] = {}
 
@@ -43,7 +43,7 @@ class Driver:
         given = np.array(sizes, np.int64).tobytes() + b"".join(np.ascontiguousarray(x).tobytes() for x in arrays)
         if target in BARE:
             if target not in self._bare:
-                self._bare[target] = bochs.build(self.folder, target, self._named(target))
+                self._bare[target] = bochs.build(self.folder, target, self._named(target), self.bare)
             return bochs.run(self._bare[target], BARE[target], kernel, given)
         if target not in self._made:
             self._made[target] = self._program(target)
