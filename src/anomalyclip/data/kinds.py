@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,30 +18,32 @@ from anomalyclip.data.folder_names import (
     masks_of_kinds,
     of_other_splits,
 )
-from anomalyclip.data.pairing import child, folded, folders, pair, pictures, pictures_below, strays
+from anomalyclip.data.pairing import child, folded, folders, folders_below, pair, pictures, pictures_below, strays
+from anomalyclip.errors import InputError
 
 #: Names of the two halves of a kind's folder where images and masks lie in it, as in BMAD.
-_IMAGE_HALVES = ("img", "image", "images", "rgb", "imgs")
-_MASK_HALVES = ("label", "labels", "mask", "masks", "anomaly_mask", "gt", "ground_truth", "annotation")
+IMAGE_HALVES = ("img", "image", "images", "rgb", "imgs")
+_MASK_HALVES = ("label", "labels", "mask", "masks", "anomaly_mask", "gt", "ground_truth", "annotation", *MASK_FOLDERS)
 
 
 def read_kinds(draft: Draft, folder: Path, masks: Path | None, normal: frozenset[str], class_name: str) -> None:
     """The kinds of one class: a normal folder and one per defect; `masks` holds theirs, by kind or all together.
 
-    A kind's images may lie in subfolders, or in img/ beside label/. Masks of normal images are read as well, to see
-    whether they contradict.
+    A kind's images may lie in subfolders, or in a folder beside that of their masks (img/ and label/). Masks of normal
+    images are read as well, to see whether they contradict.
+
+    Raises InputError for masks of all kinds in one folder that could be those of several pictures.
     """
     kinds, good, beside = _kinds_of(draft, folder, normal)
     together = pictures(masks) if masks else []
+    common: list[list[Path]] = []
     for kind in kinds:
         label = NORMAL if kind.name in good else ANOMALOUS
         half, own_masks = _halves(kind)
         own_masks = own_masks or beside.get(kind.name)
         place = half or kind
-        images = pictures(place) or pictures_below(place)
-        if half is not None:
-            others = [path for path in folders(kind) if path not in (half, own_masks) and pictures(path)]
-            draft.problem_files("folders beside the pictures' that are not used", others)
+        images = pictures(place) or pictures_below(place, _is_aside)
+        _tell_unused(draft, kind, images, own_masks)
         if not images:
             draft.problems.append(f"{draft.show(kind)} holds no images")
         draft.problem_files("files that are no images", strays(place))
@@ -65,8 +68,10 @@ def read_kinds(draft: Draft, folder: Path, masks: Path | None, normal: frozenset
             below = pictures_below(theirs) if theirs and several and not deeper else own
             draft.add_paired(images, below, class_name, named, label=label, several=deeper, base=place)
         else:
+            common.append(list(images))
             _from_common_folder(draft, images, together, class_name, kind.name)
     if masks:
+        _check_alone(draft, common, together)
         known = {kind.name.casefold() for kind in kinds}
         lost = [path for path in folders(masks) if path.name.casefold() not in known and pictures(path)]
         if draft.split == "test":  # masks belong to the test split
@@ -99,11 +104,46 @@ def _kinds_of(draft: Draft, folder: Path, normal: frozenset[str]) -> tuple[list[
 
 
 def _halves(kind: Path) -> tuple[Path | None, Path | None]:
-    """(images, masks) of a kind's folder that holds img/ and perhaps label/; (None, None) for any other."""
-    half = next((path for name in _IMAGE_HALVES if (path := child(kind, name)).is_dir()), None)
-    if half is None or pictures(kind):
-        return None, None
-    return half, next((path for name in _MASK_HALVES if (path := child(kind, name)).is_dir()), None)
+    """(images, masks) of a kind's folder that holds img/ and perhaps label/, or masks beside one other folder; the
+    images are None where they lie in the folder itself, or in several, the masks where there are none."""
+    masks = next((path for name in _MASK_HALVES if (path := child(kind, name)).is_dir()), None)
+    if pictures(kind):
+        return None, masks if masks is not None and pictures_below(masks) else None
+    half = next((path for name in IMAGE_HALVES if (path := child(kind, name)).is_dir()), None)
+    if half is None and masks is not None:
+        others = [path for path in folders(kind) if not _is_aside(path.name) and pictures_below(path, _is_aside)]
+        half = others[0] if len(others) == 1 else None
+    return half, masks
+
+
+def _is_aside(name: str) -> bool:
+    """Whether a folder among a kind's pictures holds none of them, by its name."""
+    return name.casefold() in _MASK_HALVES or is_neither(name)
+
+
+def _tell_unused(draft: Draft, kind: Path, images: Sequence[Path], masks: Path | None) -> None:
+    used = {image.parent for image in images}
+    below = [path for path in folders_below(kind) if path not in used and pictures(path)]
+    unused = [path for path in below if masks is None or not path.is_relative_to(masks)]
+    draft.problem_files("folders beside the pictures' that are not used", unused)
+
+
+def _check_alone(draft: Draft, kinds: Sequence[Sequence[Path]], masks: Sequence[Path]) -> None:
+    """Refuse a mask that pictures of several kinds could claim: nobody knows whose it is."""
+    times = Counter(stem for images in kinds for stem in {folded(image.stem) for image in images})
+    torn = [
+        image
+        for images in kinds
+        for image in pair(images, masks, numbered=not draft.published).masks
+        if times[folded(image.stem)] > 1
+    ]
+    if torn:
+        same = [draft.show(image) for image in torn if folded(image.stem) == folded(torn[0].stem)]
+        place = draft.show(masks[0].parent)
+        raise InputError(
+            f"{len(torn)} pictures of several kinds share a name, such as {' and '.join(same[:2])}, and all masks lie "
+            f"in {place}/: put them into a folder for each kind, {place}/<defect>/"
+        )
 
 
 def _from_common_folder(

@@ -21,9 +21,9 @@ from anomalyclip.data.folder_names import (
     good_folders,
     is_of_a_split,
 )
-from anomalyclip.data.kinds import read_kinds
+from anomalyclip.data.kinds import IMAGE_HALVES, read_kinds
 from anomalyclip.data.masks import mask_paths
-from anomalyclip.data.pairing import child, folded, folders, pair, pictures, pictures_below, strays
+from anomalyclip.data.pairing import child, folded, folders, holds_pictures, pair, pictures, pictures_below, strays
 
 _TELLING = 3  # of the names of mask folders: those that hold nothing else
 
@@ -84,10 +84,10 @@ class ClassTree:
             masks = self._masks(folder)
             read_kinds(draft, phase, masks, self.normal, self.class_name or folder.name)
             beside = [path for path in folders(folder) if not is_of_a_split(path.name) and path != masks]
-            unused = [] if draft.published else list(filter(_holds_pictures, beside))
+            unused = [] if draft.published else list(filter(holds_pictures, beside))
             draft.problem_files("folders beside the pictures' that are not used", unused)
         if found != [root]:
-            others = [path for path in folders(root) if path not in found and _holds_pictures(path)]
+            others = [path for path in folders(root) if path not in found and holds_pictures(path)]
             draft.problem_files(f"folders without a test/ folder (not used) in {draft.root.name or '/'}", others)
 
 
@@ -117,12 +117,16 @@ class FlatTree:
         return tuple(folder.name for folder in self._class_folders(root))
 
     def read(self, root: Path, draft: Draft) -> None:
-        found = self._class_folders(root)
+        found = self._class_folders(root)  # images/<kind>/ may lie alone, beside masks/<kind>/
+        beside = _masks_in(root) if [one.name.casefold() in IMAGE_HALVES for one in found] == [True] else None
         for folder in found:
-            masks = _masks_in(folder)
+            masks = _masks_in(folder) or beside
             draft.pixel_level |= masks is not None
             draft.problem_files("images outside any labelled folder (not used)", pictures(folder))
-            read_kinds(draft, folder, masks, NORMAL_NAMES, folder.name)
+            read_kinds(draft, folder, masks, NORMAL_NAMES, folder.name if beside is None else root.name)
+        if found != [root]:
+            rest = [path for path in folders(root) if path not in (*found, beside) and holds_pictures(path)]
+            draft.problem_files("folders without a folder of good pictures (not used)", rest)
 
 
 @dataclass(frozen=True)
@@ -159,7 +163,7 @@ class LabelledFolders:
                 draft.add(image, None, label, self.class_name, "" if label == NORMAL else folder.name)
         # Known extra folders (lung masks, unlabelled predictions) are named, so that nobody wonders about the count.
         taken = {child(base, name) for name in self.labels}
-        others = [path for path in folders(base) if path not in taken and _holds_pictures(path)]
+        others = [path for path in folders(base) if path not in taken and holds_pictures(path)]
         draft.problem_files("folders that the protocol does not use", others)
 
 
@@ -295,7 +299,3 @@ def _phase(folder: Path, split: str) -> Path:
     """The folder of a split's pictures; as we call it where there is none."""
     options = (path for name in PHASE_FOLDERS[split] if (path := child(folder, name)).is_dir())
     return next(options, folder / split)
-
-
-def _holds_pictures(folder: Path) -> bool:
-    return bool(pictures(folder)) or any(pictures(below) for below in folders(folder))

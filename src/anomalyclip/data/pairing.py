@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,14 +134,24 @@ def pictures(folder: Path) -> list[Path]:
     return [Path(entry.path) for entry in found if entry.kind is Kind.PICTURE and entry.name not in charts]
 
 
-def pictures_below(folder: Path) -> list[Path]:
-    """Image files at any depth; links to folders are not followed."""
+def pictures_below(folder: Path, aside: Callable[[str], bool] = lambda name: False) -> list[Path]:
+    """Image files at any depth; links to folders are not followed, nor folders whose name is to be left `aside`."""
+    return sorted(path for here in [folder, *folders_below(folder, aside)] for path in pictures(here))
+
+
+def folders_below(folder: Path, aside: Callable[[str], bool] = lambda name: False) -> list[Path]:
+    """Subfolders at any depth, as :func:`pictures_below` goes through them."""
     found, waiting = [], [folder]
     while waiting:
-        here = waiting.pop()
-        found += pictures(here)
-        waiting += [path for path in folders(here) if not path.is_symlink()]
-    return sorted(found)
+        below = [path for path in folders(waiting.pop()) if not path.is_symlink() and not aside(path.name)]
+        found += below
+        waiting += below
+    return found
+
+
+def holds_pictures(folder: Path) -> bool:
+    """Whether images lie in a folder or one level deeper."""
+    return bool(pictures(folder)) or any(pictures(below) for below in folders(folder))
 
 
 def strays(folder: Path) -> list[Path]:
