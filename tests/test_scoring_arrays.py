@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import ndimage
+from scipy import ndimage, special
 
 from anomalyclip import scoring, scoring_arrays
 from anomalyclip.errors import ConfigError
+from anomalyclip.settings.scoring import SMOOTHED
 
 
 def _features(seed: int, *shape: int) -> np.ndarray:
@@ -30,15 +32,16 @@ def _text(seed: int, *shape: int) -> np.ndarray:
     tau=st.sampled_from([0.01, 0.07, 1.0]),
     layers=st.integers(1, 3),
     batch=st.integers(1, 3),
+    smoothed=st.sampled_from(SMOOTHED),
 )
-def test_maps_and_scores_are_those_of_torch(seed, grid, size, sigma, tau, layers, batch):
+def test_maps_and_scores_are_those_of_torch(seed, grid, size, sigma, tau, layers, batch, smoothed):
     patches = [_features(seed + layer, batch, grid[0] * grid[1], 16) for layer in range(layers)]
     image, text = _features(seed + 7, batch, 16), _text(seed + 8, 2, 16)
-    expected = scoring.anomaly_map(
-        [torch.from_numpy(one) for one in patches], torch.from_numpy(text), size, tau=tau, sigma=sigma, grid=grid
-    )
-    maps = scoring_arrays.anomaly_map(patches, text, size, tau=tau, sigma=sigma, grid=grid)
-    np.testing.assert_allclose(maps, expected.numpy(), atol=1e-5)
+    how = {"tau": tau, "sigma": sigma, "grid": grid, "smoothed": smoothed}
+    expected = scoring.anomaly_map([torch.from_numpy(one) for one in patches], torch.from_numpy(text), size, **how)
+    maps = scoring_arrays.anomaly_map(patches, text, size, **how)
+    # What rounds cosines by 2e-7 is divided by tau.
+    np.testing.assert_allclose(maps, expected.numpy(), atol=max(1e-5, 2e-7 / tau))
     scores = scoring_arrays.image_score(image, text, tau)
     np.testing.assert_allclose(
         scores, scoring.image_score(torch.from_numpy(image), torch.from_numpy(text), tau).numpy(), atol=1e-5
@@ -47,6 +50,26 @@ def test_maps_and_scores_are_those_of_torch(seed, grid, size, sigma, tau, layers
         peaked = scoring.with_map_peak(torch.from_numpy(scores), torch.from_numpy(maps), 0.5, share)
         np.testing.assert_allclose(scoring_arrays.with_map_peak(scores, maps, 0.5, share), peaked.numpy(), atol=1e-6)
     assert maps.dtype == scores.dtype == np.float32
+
+
+def test_log_odds_are_smoothed_as_scipy_does():
+    patches, text = [_features(layer, 1, 12, 8) for layer in (1, 2)], _text(3, 2, 8)
+    odds = np.mean(
+        [special.logit(scoring_arrays.similarity(one, text, 0.5)[0, :, 1].astype(float)) for one in patches], 0
+    )
+    large = cv2.resize(odds.reshape(3, 4), (40, 30), interpolation=cv2.INTER_LINEAR)
+    expected = special.expit(ndimage.gaussian_filter(large, 2.0))
+    found = scoring_arrays.anomaly_map(patches, text, (30, 40), tau=0.5, sigma=2, grid=(3, 4), smoothed="log-odds")
+    np.testing.assert_allclose(found[0], expected, atol=1e-5)
+    plain = scoring_arrays.anomaly_map(patches, text, (30, 40), tau=0.5, sigma=2, grid=(3, 4))
+    assert np.abs(found - plain).max() > 1e-2
+
+
+def test_log_odds_however_sure_neither_overflow_nor_lose_their_order():
+    sure = np.array([-200.0, -90.0, -80.0, 0.0, 80.0, 200.0], np.float32)
+    found = scoring_arrays.logistic(sure)
+    np.testing.assert_allclose(found, special.expit(sure.astype(float)), rtol=1e-6, atol=1e-45)
+    assert (np.diff(found[1:4]) > 0).all()
 
 
 def test_a_pair_of_words_per_image():

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from anomalyclip.errors import ConfigError
 from anomalyclip.scoring_arrays import hottest_count
 from anomalyclip.settings.scoring import TAU as TAU
+from anomalyclip.settings.scoring import Smoothed
 
 ABNORMAL = 1
 """Index of the abnormal embedding; 0 is normal."""
@@ -91,8 +92,12 @@ def anomaly_map(
     tau: float = TAU,
     sigma: float = 4.0,
     grid: tuple[int, int] | None = None,
+    smoothed: Smoothed = "probability",
 ) -> Tensor:
     """Anomaly maps (B, size, size) in [0, 1]: mean over layers of (S_abnormal + 1 - S_normal) / 2, then a Gaussian.
+
+    ``smoothed`` "log-odds" does both to ln(S_abnormal / S_normal) and makes a probability of the outcome: of two
+    neighbours the surer one then decides about what lies between them.
 
     ``size`` may be (H, W), and ``grid`` (rows, columns) says how the patches of an image that is not square lie.
     ``text_features`` is one pair for all layers, see :func:`cosines`, or a list with one for each.
@@ -104,11 +109,23 @@ def anomaly_map(
     # digits (and the order) that 1 - S_normal would round away.
     found = list(patch_features)
     pairs = [text_features] * len(found) if isinstance(text_features, Tensor) else text_features
-    layers = [similarity(features, pair, tau)[..., ABNORMAL] for features, pair in zip(found, pairs, strict=True)]
+    value = log_odds if smoothed == "log-odds" else _abnormal
+    layers = [value(features, pair, tau) for features, pair in zip(found, pairs, strict=True)]
     if not layers:
         raise ConfigError("an anomaly map needs the patch features of at least one layer")
     mean = torch.stack(layers).mean(dim=0)
-    return gaussian_filter(upsample(on_grid(mean.unsqueeze(-1), grid), size).squeeze(1), sigma)
+    maps = gaussian_filter(upsample(on_grid(mean.unsqueeze(-1), grid), size).squeeze(1), sigma)
+    return maps.sigmoid() if smoothed == "log-odds" else maps
+
+
+def _abnormal(features: Tensor, text_features: Tensor, tau: float) -> Tensor:
+    return similarity(features, text_features, tau)[..., ABNORMAL]
+
+
+def log_odds(features: Tensor, text_features: Tensor, tau: float = TAU) -> Tensor:
+    """ln(p / (1 - p)) (...,) of the abnormal probability: the difference of :func:`cosines` over tau."""
+    both = cosines(features, text_features)
+    return (both[..., ABNORMAL] - both[..., 1 - ABNORMAL]) / tau
 
 
 def gaussian_kernel(sigma: float, truncate: float = 4.0) -> Tensor:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from anomalyclip.errors import ConfigError
-from anomalyclip.settings.scoring import TAU
+from anomalyclip.settings.scoring import TAU, Smoothed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -107,15 +107,34 @@ def anomaly_map(
     tau: float = TAU,
     sigma: float = 4.0,
     grid: tuple[int, int] | None = None,
+    smoothed: Smoothed = "probability",
 ) -> Floats:
     """Anomaly maps (B, H, W) in [0, 1] of patch features (B, N, E) per layer, as ``scoring.anomaly_map`` gives them."""
     found = list(patch_features)
     pairs = [text_features] * len(found) if isinstance(text_features, np.ndarray) else text_features
-    layers = [similarity(features, pair, tau)[..., _ABNORMAL] for features, pair in zip(found, pairs, strict=True)]
+    value = log_odds if smoothed == "log-odds" else _abnormal
+    layers = [value(features, pair, tau) for features, pair in zip(found, pairs, strict=True)]
     if not layers:
         raise ConfigError("an anomaly map needs the patch features of at least one layer")
     mean = np.stack(layers).mean(axis=0)
-    return gaussian_filter(upsample(on_grid(mean, grid), size), sigma)
+    maps = gaussian_filter(upsample(on_grid(mean, grid), size), sigma)
+    return logistic(maps) if smoothed == "log-odds" else maps
+
+
+def _abnormal(features: Floats, text_features: Floats, tau: float) -> Floats:
+    return similarity(features, text_features, tau)[..., _ABNORMAL]
+
+
+def log_odds(features: Floats, text_features: Floats, tau: float = TAU) -> Floats:
+    """ln(p / (1 - p)) (...,) of the abnormal probability: the difference of :func:`cosines` over tau."""
+    both = cosines(features, text_features)
+    return np.asarray((both[..., _ABNORMAL] - both[..., 1 - _ABNORMAL]) / np.float32(tau), np.float32)
+
+
+def logistic(log_odds: Floats) -> Floats:
+    """1 / (1 + exp(-x)), which neither overflows nor rounds small probabilities to 0."""
+    tail = np.exp(-np.abs(log_odds))
+    return np.asarray(np.where(log_odds < 0, tail, 1) / (1 + tail), np.float32)
 
 
 def gaussian_kernel(sigma: float, truncate: float = 4.0) -> NDArray[np.float64]:

@@ -25,6 +25,8 @@ def test_equal_to_the_recorded_numbers(tiny: Detector, golden: dict[str, np.ndar
         {"dpam": "qk"},
         {"dpam": "kk", "dpam_blocks": 2},
         {"post_norm_class": True, "map_weight": 0.5, "sigma": 2.0},
+        {"smoothed": "log-odds", "layers": (2, 6), "map_weight": 0.5, "sigma": 2.0},
+        {"glance": 28},
     ],
 )
 def test_equal_to_ours(tiny: Detector, golden: dict[str, np.ndarray], changed: dict[str, object]) -> None:

@@ -151,7 +151,15 @@ class TestEveryPair:
         assert np.isfinite(found.score)
 
 
-VALUES = {"layers": [6], "dpam": "vv", "dpam_blocks": 3, "map_weight": 0.5, "map_share": 0.05, "glance": 28}
+VALUES = {
+    "layers": [6],
+    "dpam": "vv",
+    "dpam_blocks": 3,
+    "smoothed": "log-odds",
+    "map_weight": 0.5,
+    "map_share": 0.05,
+    "glance": 28,
+}
 
 
 @pytest.mark.parametrize(("judge", "setting"), [(judge, name) for judge, names in LACKING.items() for name in names])

@@ -70,7 +70,7 @@ def test_pocket_s_heads_leave_its_maps_and_add_what_they_say_to_its_scores() -> 
     file = load_heads(resolve_prompts("pocket-heads", offline=True))
     read = file.readout
     assert read is not None
-    model = anomalyclip.load("pocket", runtime="torch", device="cpu", glance=0, map_weight=0.5)
+    model = anomalyclip.load("pocket", runtime="torch", device="cpu", glance=0, map_weight=0.5, smoothed="probability")
     for index, image in enumerate(pictures()[:4]):
         pixels = model.preprocess(image)[None]
         stages = model.features(pixels, FeatureRequest(stages=read.stages)).stages

@@ -17,10 +17,11 @@ from torch.nn import functional as F
 
 from anomalyclip.bench.ceiling import tower_of
 from anomalyclip.clip.blocks import Block, QuickGELU
-from anomalyclip.encoders.torch import as_tensor
+from anomalyclip.encoders.glance import glance_size, sides
+from anomalyclip.encoders.torch import as_tensor, shrunk_tensor
 from anomalyclip.errors import ConfigError
 from anomalyclip.judges.words import Words
-from anomalyclip.scoring import image_score, on_grid, similarity, upsample, with_map_peak
+from anomalyclip.scoring import cosines, image_score, on_grid, similarity, upsample, with_map_peak
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,12 +57,17 @@ class Reference:
         settings = self.model.settings
         pixel_values = as_tensor(pixels).to(self.device)
         image, patches, stages = self._encode(pixel_values)
+        if glance := glance_size(*sides(pixel_values), settings.glance, self.visual.config.patch_size):
+            image, _, stages = self._encode(shrunk_tensor(pixel_values, glance))
         total = torch.zeros(len(pixel_values), settings.image_size, settings.image_size, device=self.device)
+        odds = settings.smoothed == "log-odds"
         for features, pair in zip(patches, self.pairs, strict=True):
-            both = upsample(on_grid(similarity(features, pair, settings.tau)), settings.image_size)
-            total += (both[:, 1] + 1 - both[:, 0]) / 2
+            likely = cosines(features, pair) / settings.tau if odds else similarity(features, pair, settings.tau)
+            both = upsample(on_grid(likely), settings.image_size)
+            total += both[:, 1] - both[:, 0] if odds else (both[:, 1] + 1 - both[:, 0]) / 2
         mean = (total / len(patches)).cpu().numpy()
         maps = torch.stack([torch.from_numpy(gaussian_filter(one, sigma=settings.sigma)) for one in mean])
+        maps = maps.sigmoid() if odds else maps
         scores = image_score(image, self.text, settings.tau).cpu()
         if self.readout is not None:
             scores = torch.from_numpy(self.readout.mixed(scores.numpy(), _summaries(stages)))

@@ -31,7 +31,15 @@ def verdict_arrays(
     """
     patches = [features.patches[layer] for layer in settings.layers]
     pairs = text if local is None else list(local)
-    maps = anomaly_map(patches, pairs, size, tau=settings.tau, sigma=settings.sigma, grid=features.grid)
+    maps = anomaly_map(
+        patches,
+        pairs,
+        size,
+        tau=settings.tau,
+        sigma=settings.sigma,
+        grid=features.grid,
+        smoothed=settings.smoothed,
+    )
     scores = image_score(features.image, text, settings.tau)
     if readout is not None:
         scores = readout.mixed(scores, features.summaries)

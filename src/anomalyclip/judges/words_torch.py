@@ -32,7 +32,15 @@ def verdict_tensors(
     pair = _tensor(text, features)
     patches = [features.patches[layer] for layer in settings.layers]
     pairs = pair if local is None else _tensor(local, features).unbind(0)
-    maps = anomaly_map(patches, pairs, size, tau=settings.tau, sigma=settings.sigma, grid=features.grid)
+    maps = anomaly_map(
+        patches,
+        pairs,
+        size,
+        tau=settings.tau,
+        sigma=settings.sigma,
+        grid=features.grid,
+        smoothed=settings.smoothed,
+    )
     scores = image_score(features.image, pair, settings.tau)
     if readout is not None:
         scores = (1 - readout.share) * scores + readout.share * _read_out(readout, features)

@@ -115,7 +115,7 @@ def learn(model: Detector, seen: Seen, stages: tuple[int, ...], recipe: ReadoutR
         embed_dim=judge.text.features.shape[1],
         method=METHOD,
         training=told | terms | {"share": recipe.share},
-        **{**vars(settings), "map_weight": recipe.map_weight, "glance": recipe.glance},
+        **{**vars(settings), **{name: getattr(recipe, name) for name in ("map_weight", "glance", "smoothed")}},
     )
     return HeadsFile(metadata, judge.text.features, readout=Readout(stages, *fit(seen, **terms), recipe.share))
 

@@ -7,6 +7,8 @@ import zlib
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from anomalyclip.settings.scoring import Smoothed
+
 SHARD = 256
 """Renders per shard, the unit that is made, kept and resumed."""
 
@@ -147,6 +149,7 @@ class ReadoutRecipe:
     decides.
     ``glance``: side of the look that is read out, and that the class token is of (run 38).
     ``share``: of the read-out in the picture's part of the score. ``map_weight``: of the map's peak in the whole.
+    ``smoothed``: of what the map is a mean (run 40).
     """
 
     images: int = 1400
@@ -158,6 +161,7 @@ class ReadoutRecipe:
     glance: int = 160
     share: float = 0.6
     map_weight: float = 0.4
+    smoothed: Smoothed = "log-odds"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict, get_args
 
 from anomalyclip.clip.config import DPAM_MODES, DPAMMode
 from anomalyclip.settings.faces import EVALUATE, EXPORT, LOAD, REPRODUCE, SCORING, TRAIN
@@ -15,6 +15,8 @@ from anomalyclip.settings.setting import Range, Setting
 
 #: The method's temperature; CLIP's own logit scale is not used.
 TAU = 0.07
+Smoothed = Literal["probability", "log-odds"]
+SMOOTHED: tuple[Smoothed, ...] = get_args(Smoothed)
 _EVERYWHERE = (*SCORING, EXPORT, LOAD)
 
 
@@ -43,6 +45,13 @@ class ScoringSettings:
     )
     post_norm_class: bool = declared(
         False, bool, "LN_post on the class token, as plain CLIP does and the reference does not.", where=(LOAD,)
+    )
+    smoothed: Smoothed = declared(
+        "probability",
+        str,
+        "What is averaged over layers and smoothed into the map: probabilities, as in the paper, or their log-odds.",
+        choices=SMOOTHED,
+        later=True,
     )
     map_weight: float = declared(
         0.0, float, "Share of the map's peak in the image score (the paper's score: 0).", range=Range(0, 1, "a share")
@@ -128,6 +137,7 @@ class ScoringKeywords(TypedDict, total=False):
     sigma: float | None
     tau: float | None
     post_norm_class: bool | None
+    smoothed: Smoothed | None
     map_weight: float | None
     map_share: float | None
     glance: int | None
