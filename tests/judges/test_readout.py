@@ -139,7 +139,8 @@ def test_the_file_comes_back_and_opens_by_name(pocket, pixels, file, tmp_path):
     assert found.sha256 != replace(file, readout=None).sha256
     assert found.sha256 != replace(file, readout=replace(file.readout, share=0.25)).sha256
     opened = open_detector("pocket", prompts=f"heads:{path}", runtime="torch", image_size=64)
-    judged = pocket.with_judge(Heads(file, replace(pocket.settings, map_weight=file.metadata.map_weight), "h"))
+    told = {name: getattr(file.metadata, name) for name in ("map_weight", "smoothed")}
+    judged = pocket.with_judge(Heads(file, replace(pocket.settings, **told), "h"))
     for mine, theirs in zip(opened.predict(pixels), judged.predict(pixels), strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
