@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from anomalyclip.version import __version__
 
@@ -50,3 +51,14 @@ def test_a_working_folder_that_was_deleted_is_one_line(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines() == ["error: the working folder was deleted; change to another one, and try again"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX closes them")
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_streams_that_the_caller_closed_lose_no_result(tmp_path: Path, closed: str) -> None:
+    Image.new("RGB", (40, 30), (90, 120, 60)).save(tmp_path / "a.png")
+    line = [sys.executable, "-m", "anomalyclip", "detect", str(tmp_path / "a.png"), "--output", str(tmp_path / "out")]
+    done = subprocess.run(["sh", "-c", f'exec "$0" "$@" {closed}', *line], timeout=120, check=False)
+    assert done.returncode == 0
+    rows = (tmp_path / "out" / "results.csv").read_text("utf-8").splitlines()
+    assert [row.partition(",")[0] for row in rows] == ["path", str(tmp_path / "a.png")]

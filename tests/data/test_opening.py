@@ -219,6 +219,8 @@ def test_nothing_there(tmp_path: Path) -> None:
         open_dataset(tmp_path)
     with pytest.raises(InputError, match="MVTec AD in"):
         open_dataset(tmp_path, name="mvtec")
+    with pytest.raises(InputError, match="addresses are not opened: download it"):
+        open_dataset("https://example.org/data")
     with pytest.raises(InputError, match="there is no data set"):
         open_dataset(tmp_path / "x")
     with pytest.raises(InputError, match=r"cannot read|there is no data set"):

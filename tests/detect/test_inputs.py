@@ -80,6 +80,8 @@ def test_inputs_that_give_nothing_become_items_with_a_problem(tmp_path: Path, pn
     assert "--recursive" not in str(problems[2]), "it would find nothing either"
     assert problems[3] == "no such file, and none matches it as a pattern"
     assert survey_inputs(given) == 4
+    (address,) = iter_inputs(["https://example.org/a.png"])
+    assert "download it, and give the path" in str(address.problem)
 
 
 @pytest.mark.parametrize("given", ["gone.png", "empty", "*.xyz"])

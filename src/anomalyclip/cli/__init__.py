@@ -27,6 +27,7 @@ from anomalyclip.errors import AnomalyClipError, OutputError
 from anomalyclip.extras import explained
 
 _INTERRUPTED = 130
+_STDERR = 2
 _ENDLESS = ("watch", "serve")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
@@ -79,12 +80,24 @@ def command() -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; always ends in SystemExit with one of this module's exit codes."""
+    _open_standard_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a file name never makes printing fail
     with _signals_interrupt(sys.argv[1:] if argv is None else argv):
         code = _run(argv)
     sys.exit(code)
+
+
+def _open_standard_streams() -> None:
+    """Those that the caller closed (`>&-`) lead nowhere; else a file of results would get their number, and what
+    libraries print."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        pass
+    os.close(number)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - as long as we run
 
 
 @contextmanager

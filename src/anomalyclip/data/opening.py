@@ -22,7 +22,7 @@ from anomalyclip.data.pairing import child, folders, pictures
 from anomalyclip.data.table_items import read_table
 from anomalyclip.data.text import read_json
 from anomalyclip.errors import ConfigError, InputError
-from anomalyclip.io.names import printable
+from anomalyclip.io.names import is_address, printable
 
 META = "meta.json"
 
@@ -69,10 +69,14 @@ def open_dataset(
 
 def _open(path: Path, name: str | None, split: str, missing_masks: MissingMasks, use_meta: bool) -> Dataset:
     if not path.exists():
-        raise InputError(f"there is no data set at {printable(path)}; check the path")
+        remedy = "addresses are not opened: download it, and give its folder" if is_address(path) else "check the path"
+        raise InputError(f"there is no data set at {printable(path)}; {remedy}")
     if path.is_file():
         if path.suffix.lower() not in (".json", ".xml", ".txt", *TABLES):
-            raise InputError(f"{printable(path)}: expected a folder, a meta.json or a .csv; give the data set's folder")
+            raise InputError(
+                f"{printable(path)}: expected a folder, a meta.json or a .csv; give the data set's folder "
+                "(unpack an archive first)"
+            )
         return _from_file(path, name, split, missing_masks)
     meta = child(path, META)
     if use_meta and meta.is_file() and not _is_of_another_tool(meta):

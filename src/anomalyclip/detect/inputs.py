@@ -18,11 +18,13 @@ from anomalyclip.errors import AnomalyClipError, InputError
 from anomalyclip.io.charts import charts_among, charts_in
 from anomalyclip.io.frames import count_frames, frame_path, split_frame, wanted
 from anomalyclip.io.limits import DEFAULT_MAX_PIXELS
+from anomalyclip.io.names import is_address
 from anomalyclip.io.scanning import Entry, Kind, PassedOver, told_by_name
 from anomalyclip.io.scanning import scan as scan_folder
 
 _MISSING = "no such file or folder"
 _STDIN = f"{_MISSING}, and standard input is not read: give files"
+_ADDRESS = f"{_MISSING}; addresses are not opened here: download it, and give the path of the file"
 _SHOWN_PROBLEMS = 5
 _MOST_COUNTED = 100_000  # entries of subfolders that a refusal counts pictures in
 
@@ -67,6 +69,12 @@ class Found:
 class _Scan:
     recursive: bool
     passed: PassedOver = field(default_factory=PassedOver)
+
+
+def _missing(given: str) -> str:
+    if os.path.normpath(given) == "-":
+        return _STDIN
+    return _ADDRESS if is_address(given) else _MISSING
 
 
 def iter_inputs(
@@ -181,7 +189,7 @@ def _expand(given: str, scan: _Scan, *, prefixed: bool) -> Iterator[Found]:
         yield Found(file, f"{stem}-{frame:06d}{suffix}", frame=frame)
         return
     if not glob.has_magic(given):
-        yield Found(given, os.path.basename(given), _STDIN if os.path.normpath(given) == "-" else _MISSING)
+        yield Found(given, os.path.basename(given), _missing(given))
         return
     matches = _without_charts(sorted(glob.glob(given, recursive=True)))
     if not matches:

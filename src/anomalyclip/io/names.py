@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 StrPath = str | os.PathLike[str]
 
@@ -20,3 +21,12 @@ def printable(path: StrPath | bytes | os.PathLike[bytes]) -> str:
     """
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def is_address(path: StrPath) -> bool:
+    """Whether a path that leads nowhere is an address of the web or a store, also as paths collapse it.
+
+    >>> [is_address(one) for one in ("https://a/b.png", "/home/s3:/bucket/x", "file:///a.png", "C:/a.png", "a:b.png")]
+    [True, True, True, False, False]
+    """
+    return re.search(r"(?:^|/)[A-Za-z][A-Za-z0-9+.-]+:/", os.fspath(path)) is not None
