@@ -192,3 +192,10 @@ def test_a_profile_of_other_settings_is_refused_in_the_words_of_python(model: De
     other = anomalyclip.load("pocket", sigma=2.0)
     with pytest.raises(ConfigError, match=r"\(anomalyclip\.load\('pocket', sigma=4\.0\)\)"):
         other.detect(good[0], profile=line, roi=(0, 0, 40, 40))
+
+
+def test_too_few_pictures_are_told_with_those_that_were_left_out(model: Detector, folder: Path, tmp_path: Path) -> None:
+    for copy in range(5):
+        (tmp_path / f"{copy}.png").write_bytes((folder / "0.png").read_bytes())
+    with pytest.raises(ConfigError, match=r"1 normal image cannot .*\. 4 files left out, such as .*1\.png: .*0\.png"):
+        model.calibrate(tmp_path, fpr=0.3)

@@ -187,8 +187,7 @@ class Maker:
         self, items: Sequence[InputItem], anomalies: Sequence[InputItem] | None, wish: Wish | None
     ) -> Made:
         normals = _needed(self.measure(self.model, items, None))
-        for rate in self.rates:
-            allowed(len(normals.scores), rate)
+        _check_rates(normals, self.rates)
         anomalous = None if anomalies is None else _needed(self.measure(self.model, anomalies, normals))
         profile = calibrate(
             normals,
@@ -202,6 +201,20 @@ class Maker:
         )
         skipped = normals.skipped + (anomalous.skipped if anomalous is not None else [])
         return Made(profile, anomalous, skipped, list(normals.paths), warnings=suspicious_names(normals.paths))
+
+
+def _check_rates(normals: Measured, rates: Sequence[float]) -> None:
+    """Raises ConfigError for a rate that so few pictures do not support, with what was left out of them."""
+    try:
+        for rate in rates:
+            allowed(len(normals.scores), rate)
+    except ConfigError as error:
+        if not normals.skipped:
+            raise
+        path, why = normals.skipped[0]
+        left = len(normals.skipped)
+        files = f"{left} file{'s' * (left != 1)}"
+        raise ConfigError(f"{error}. {files} left out, such as {printable(path)}: {printable(why)}") from error
 
 
 def line_profile(
