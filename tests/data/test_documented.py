@@ -202,6 +202,8 @@ FORMS = (
     Form("folders", "heatmaps/ in a defect's folder", {"good/0.png": PHOTO, "bad/data/1.png": PHOTO, "bad/heatmaps/1.png": PHOTO}, (1, 1), "not used: bad/heatmaps"),
     Form("folders", "a subfolder beside a kind's pictures", {"good/0.png": PHOTO, "bad/1.png": PHOTO, "good/monday/2.png": PHOTO}, (1, 1), "not used: good/monday"),
     Form("folders", "images/<kind>/ and masks/<kind>/", {"images/good/0.png": PHOTO, "images/bad/1.png": PHOTO, "masks/bad/1.png": MASK}, (1, 1), marked=TRUTH),
+    Form("folders", "images/{train,test}/ and masks/{train,test}/", {f"images/{split}/{n}.png": PHOTO for split in ("train", "test") for n in range(3)} | {f"masks/{split}/{n}.png": MASK if n == 2 else BLACK for split in ("train", "test") for n in range(3)}, (2, 1), marked=TRUTH),
+    Form("folders", "images/{train,val}/ and masks/{train,val}/", {f"images/{split}/{n}.png": PHOTO for split in ("train", "val") for n in range(3)} | {f"masks/{split}/{n}.png": MASK if n == 2 else BLACK for split in ("train", "val") for n in range(3)}, (2, 1), marked=TRUTH),
     Form("folders", "one part of two without good pictures", {"nut/good/0.png": PHOTO, "nut/bad/1.png": PHOTO, "bolt/bad/2.png": PHOTO}, (1, 1), "folders without a folder of good pictures (not used): bolt"),
     Form("folders", "one mask, and pictures of two kinds of its name", {"good/0.png": PHOTO, "a/1.png": PHOTO, "b/1.png": PHOTO, "ground_truth/1.png": MASK}, "share a name, such as a/1.png and b/1.png"),
     Form("folders", "glioma/ and notumor/", {"test/glioma/0.png": PHOTO, "test/notumor/1.png": PHOTO}, (1, 1)),

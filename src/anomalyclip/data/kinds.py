@@ -26,6 +26,16 @@ IMAGE_HALVES = ("img", "image", "images", "rgb", "imgs")
 _MASK_HALVES = ("label", "labels", "mask", "masks", "anomaly_mask", "gt", "ground_truth", "annotation", *MASK_FOLDERS)
 
 
+TELLING = 3
+"""Of the names of mask folders: those that hold nothing else."""
+
+
+def masks_in(folder: Path, names: Sequence[str] = MASK_FOLDERS) -> Path | None:
+    """The folder of masks; one whose name could mean texts as well only where it holds pictures."""
+    options = [(place, path) for place, name in enumerate(names) if (path := child(folder, name)).is_dir()]
+    return next((path for place, path in options if place < TELLING or pictures_below(path)), None)
+
+
 def read_kinds(draft: Draft, folder: Path, masks: Path | None, normal: frozenset[str], class_name: str) -> None:
     """The kinds of one class: a normal folder and one per defect; `masks` holds theirs, by kind or all together.
 

@@ -21,11 +21,9 @@ from anomalyclip.data.folder_names import (
     good_folders,
     is_of_a_split,
 )
-from anomalyclip.data.kinds import IMAGE_HALVES, read_kinds
+from anomalyclip.data.kinds import IMAGE_HALVES, TELLING, masks_in, read_kinds
 from anomalyclip.data.masks import mask_paths
 from anomalyclip.data.pairing import child, folded, folders, holds_pictures, pair, pictures, pictures_below, strays
-
-_TELLING = 3  # of the names of mask folders: those that hold nothing else
 
 
 class Layout(Protocol):
@@ -62,7 +60,7 @@ class ClassTree:
     def fits(self, root: Path) -> bool:
         return any(
             good_folders(map(_name, folders(_phase(folder, "test"))), self.normal)
-            or any(child(folder, name).is_dir() for name in self.mask_folders[:_TELLING])
+            or any(child(folder, name).is_dir() for name in self.mask_folders[:TELLING])
             for folder in self._class_folders(root)
         )
 
@@ -71,7 +69,7 @@ class ClassTree:
 
     def _masks(self, folder: Path) -> Path | None:
         """Beside the splits, or inside the test pictures' folder."""
-        return _masks_in(folder, self.mask_folders) or _masks_in(_phase(folder, "test"), self.mask_folders)
+        return masks_in(folder, self.mask_folders) or masks_in(_phase(folder, "test"), self.mask_folders)
 
     def read(self, root: Path, draft: Draft) -> None:
         found = self._class_folders(root)
@@ -118,9 +116,9 @@ class FlatTree:
 
     def read(self, root: Path, draft: Draft) -> None:
         found = self._class_folders(root)  # images/<kind>/ may lie alone, beside masks/<kind>/
-        beside = _masks_in(root) if [one.name.casefold() in IMAGE_HALVES for one in found] == [True] else None
+        beside = masks_in(root) if [one.name.casefold() in IMAGE_HALVES for one in found] == [True] else None
         for folder in found:
-            masks = _masks_in(folder) or beside
+            masks = masks_in(folder) or beside
             draft.pixel_level |= masks is not None
             draft.problem_files("images outside any labelled folder (not used)", pictures(folder))
             read_kinds(draft, folder, masks, NORMAL_NAMES, folder.name if beside is None else root.name)
@@ -180,7 +178,9 @@ class ImagesAndMasks:
         return frozenset(self.pairs)
 
     def _find(self, root: Path, split: str) -> tuple[Path, Path] | None:
-        options = [(child(root, *i.split("/")), child(root, *m.split("/"))) for i, m in self.pairs.get(split, ())]
+        there = {folded(path.name) for path in folders(root)}
+        likely = (two for two in self.pairs.get(split, ()) if all(folded(one.split("/")[0]) in there for one in two))
+        options = ((child(root, *i.split("/")), child(root, *m.split("/"))) for i, m in likely)
         return next((option for option in options if option[0].is_dir() and option[1].is_dir()), None)
 
     def fits(self, root: Path) -> bool:
@@ -199,6 +199,8 @@ class ImagesAndMasks:
             masks = [mask for mask in masks if mask.parent not in several]
             draft.add_paired(images, masks, self.classes(root)[0], label=None, several=several, base=found[0])
             draft.problem_files("files that are no images", strays(found[0]))
+            if any(part.startswith("val") for part in draft.show(found[0]).lower().split("/")):
+                draft.notes.append(f"{draft.show(found[0])}/ is read as the test split, as there is no test/")
 
     @staticmethod
     def _folders_of_images(found: tuple[Path, Path], images: Sequence[Path]) -> list[Path]:
@@ -287,12 +289,6 @@ class MaskBeside:
 
 def _name(path: Path) -> str:
     return path.name
-
-
-def _masks_in(folder: Path, names: Sequence[str] = MASK_FOLDERS) -> Path | None:
-    """The folder of masks; one whose name could mean texts as well only where it holds pictures."""
-    options = [(place, path) for place, name in enumerate(names) if (path := child(folder, name)).is_dir()]
-    return next((path for place, path in options if place < _TELLING or pictures_below(path)), None)
 
 
 def _phase(folder: Path, split: str) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 from anomalyclip.data.beside import as_one, masks_of_names
 from anomalyclip.data.dataset import NORMAL
 from anomalyclip.data.draft import Draft
-from anomalyclip.data.folder_names import PHASES
+from anomalyclip.data.folder_names import PHASE_FOLDERS, PHASES
 from anomalyclip.data.layouts import ClassTree, FlatTree, ImagesAndMasks, Layout
 from anomalyclip.data.pairing import child, pictures
 from anomalyclip.data.split_json import SplitJson
@@ -66,11 +66,15 @@ _PAIRS = tuple(
 
 
 def _inside(split: str) -> tuple[tuple[str, str], ...]:
-    """The pairs below a split's folder, and with one such folder in each of the two."""
-    return (
-        *((f"{split}/{images}", f"{split}/{masks}") for images, masks in _PAIRS),
-        *((f"{images}/{split}", f"{masks}/{split}") for images, masks in _PAIRS),
-        *((f"{split}_{images}", f"{split}_{masks}") for images, masks in (*_PAIRS, ("img", "lab"))),
+    """The pairs below a folder of the split, by any of its names, and with one such folder in each of the two."""
+    return tuple(
+        pair
+        for name in PHASE_FOLDERS[split]
+        for pair in (
+            *((f"{name}/{images}", f"{name}/{masks}") for images, masks in _PAIRS),
+            *((f"{images}/{name}", f"{masks}/{name}") for images, masks in _PAIRS),
+            *((f"{name}_{images}", f"{name}_{masks}") for images, masks in (*_PAIRS, ("img", "lab"))),
+        )
     )
 
 
@@ -81,7 +85,7 @@ PLAIN: tuple[Layout, ...] = (
     FlatTree(),
     ImagesAndMasks(
         None,
-        {"test": _PAIRS + _inside("test"), "train": _inside("train")},
+        {"test": _inside("test") + _PAIRS, "train": _inside("train")},
         "images/ and masks/ (or JPEGImages/ and SegmentationClass/, img/ and label/ ...) with the same names",
     ),
     MasksAmongImages(),
