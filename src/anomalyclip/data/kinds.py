@@ -116,12 +116,13 @@ def _kinds_of(draft: Draft, folder: Path, normal: frozenset[str]) -> tuple[list[
 def _halves(kind: Path) -> tuple[Path | None, Path | None]:
     """(images, masks) of a kind's folder that holds img/ and perhaps label/, or masks beside one other folder; the
     images are None where they lie in the folder itself, or in several, the masks where there are none."""
-    masks = next((path for name in _MASK_HALVES if (path := child(kind, name)).is_dir()), None)
+    below = {folded(path.name): path for path in folders(kind)}  # one look: a kind may hold 100,000 files
+    masks = next((below[name] for name in _MASK_HALVES if name in below), None)
     if pictures(kind):
         return None, masks if masks is not None and pictures_below(masks) else None
-    half = next((path for name in IMAGE_HALVES if (path := child(kind, name)).is_dir()), None)
+    half = next((below[name] for name in IMAGE_HALVES if name in below), None)
     if half is None and masks is not None:
-        others = [path for path in folders(kind) if not _is_aside(path.name) and pictures_below(path, _is_aside)]
+        others = [path for path in below.values() if not _is_aside(path.name) and pictures_below(path, _is_aside)]
         half = others[0] if len(others) == 1 else None
     return half, masks
 
