@@ -178,6 +178,8 @@ FORMS = (
     Form("folders", "good/, good_2/ and Good (3)/", {"good/0.png": PHOTO, "good_2/0.png": PHOTO, "Good (3)/0.png": PHOTO, "bad/1.png": PHOTO}, (3, 1)),
     Form("folders", "ok_front/ beside ok/", {"ok/0.png": PHOTO, "ok_front/0.png": PHOTO, "def_front/1.png": PHOTO}, (1, 2), "a word for good: ok_front"),
     Form("folders", "heatmaps/ among the kinds", {"good/0.png": PHOTO, "bad/1.png": PHOTO, "heatmaps/1.png": PHOTO}, (1, 1), "not used): heatmaps"),
+    Form("folders", "backup/ and augmented/ among the kinds", {"good/0.png": PHOTO, "bad/1.png": PHOTO, "backup/1.png": PHOTO, "augmented/1.png": PHOTO}, (1, 1), "not used): augmented, backup"),
+    Form("folders", "masks in a folder of another name (truth/) among the kinds", {"good/0.png": PHOTO, "bad/1.png": PHOTO, "truth/1.png": MASK}, (1, 1), "as masks have"),
     Form("folders", "unlabelled/ and unknown_2/ among the kinds", {"good/0.png": PHOTO, "bad/1.png": PHOTO, "unlabelled/2.png": PHOTO, "unknown_2/3.png": PHOTO}, (1, 1), "nobody has judged"),
     Form("folders", "what drives and systems put there", {**ONE_BAD, "@eaDir/x.png": PHOTO, "bad/@eaDir/0.png/THUMB.jpg": JPEG, "__MACOSX/good/0.png": PHOTO, "bad/.ipynb_checkpoints/0.png": PHOTO}, (2, 1)),
     Form("folders", "masks/NAME/0.png and 1.png of one picture", {"images/0.png": PHOTO, "images/1.png": PHOTO, "masks/0/0.png": BLACK, "masks/1/0.png": HALVES[0], "masks/1/1.png": HALVES[1]}, (1, 1), marked=TRUTH),

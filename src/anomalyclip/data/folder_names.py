@@ -27,7 +27,8 @@ _MASK_WORDS = ("mask", "masks", "gt", "groundtruth", "label", "labels", "segment
 _RESULTS = (
     "heatmap heatmaps overlay overlays result results prediction predictions pred preds anomaly_map anomaly_maps map "
     "maps output outputs visualization visualizations visualisation vis thumbnail thumbnails thumbs preview previews "
-    "xyz depth pointcloud pointclouds point_cloud pcd ir infrared thermal normals"
+    "xyz depth pointcloud pointclouds point_cloud pcd ir infrared thermal normals "
+    "annotated augmented augmentation augmentations backup backups bak copy copies"
 )
 _NEITHER = frozenset(map(plain, str.split(_RESULTS)))
 # Pictures that nobody has judged yet are no defects.

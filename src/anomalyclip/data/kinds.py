@@ -18,6 +18,7 @@ from anomalyclip.data.folder_names import (
     masks_of_kinds,
     of_other_splits,
 )
+from anomalyclip.data.like_masks import like_masks
 from anomalyclip.data.pairing import child, folded, folders, folders_below, pair, pictures, pictures_below, strays
 from anomalyclip.errors import InputError
 
@@ -104,13 +105,29 @@ def _kinds_of(draft: Draft, folder: Path, normal: frozenset[str]) -> tuple[list[
     kinds = [kind for kind in kinds if kind.name not in other]
     good = good_folders((kind.name for kind in kinds), normal)
     kinds.sort(key=lambda kind: (kind.name not in good, kind.name))
+    kinds = _without_masks(draft, kinds, good)
     draft.problem_files(
-        "folders of results or other sensors (not used)", [one for one in found if is_neither(one.name)]
+        "folders of results, copies or other sensors (not used)", [one for one in found if is_neither(one.name)]
     )
     draft.problem_files("folders of pictures that nobody has judged, by their name (not used)", unjudged)
     doubts = [kind for kind in kinds if kind.name not in good and doubtful(kind.name) and not draft.published]
     draft.problem_files("folders that count as a defect though their name has a word for good", doubts)
     return kinds, good, {kind: folder / masks for kind, masks in named.items()}
+
+
+def _without_masks(draft: Draft, kinds: list[Path], good: set[str]) -> list[Path]:
+    """Those that do not look like masks by their pictures, whatever they are called."""
+    if draft.published:
+        return kinds
+    held = {kind: pictures(kind) or pictures_below(kind, _is_aside) for kind in kinds}
+    faults = {kind: paths for kind, paths in held.items() if kind.name not in good}
+    marks = like_masks(faults, [held[kind] for kind in kinds if kind.name in good])
+    draft.problem_files(
+        "folders whose pictures have black and a few other levels alone, as masks have, and the good ones more (not "
+        "used; masks belong in ground_truth/KIND/)",
+        marks,
+    )
+    return [kind for kind in kinds if kind not in marks]
 
 
 def _halves(kind: Path) -> tuple[Path | None, Path | None]:
