@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from anomalyclip.calibration.memory_file import memory_name
-from anomalyclip.data.pairing import pictures
+from anomalyclip.data.listings import pictures
 from anomalyclip.detect import iter_inputs, survey_inputs
 from anomalyclip.errors import InputError
 

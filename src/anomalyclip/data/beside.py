@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from anomalyclip.data.draft import Draft
+from anomalyclip.data.listings import folded
 from anomalyclip.data.masks import MaskFiles
-from anomalyclip.data.pairing import CONVENTIONS, folded, without_number
+from anomalyclip.data.pairing import CONVENTIONS, without_number
 from anomalyclip.errors import ImageReadError
 
 _ENDINGS = tuple(ending for ending in CONVENTIONS if ending)

@@ -19,7 +19,8 @@ from anomalyclip.data.folder_names import (
     of_other_splits,
 )
 from anomalyclip.data.like_masks import like_masks
-from anomalyclip.data.pairing import child, folded, folders, folders_below, pair, pictures, pictures_below, strays
+from anomalyclip.data.listings import child, folded, folders, folders_below, pictures, pictures_below, strays
+from anomalyclip.data.pairing import pair
 from anomalyclip.errors import InputError
 
 #: Names of the two halves of a kind's folder where images and masks lie in it, as in BMAD.

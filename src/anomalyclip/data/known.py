@@ -46,7 +46,7 @@ def recognise(root: Path) -> Known | None:
 
 def place(known: Known, root: Path) -> tuple[Layout, Path] | None:
     """The layout in which a data set lies under a folder, and the subfolder where it starts; None if in none."""
-    from anomalyclip.data.pairing import child
+    from anomalyclip.data.listings import child
 
     for inner in known.inside:
         base = child(root, *inner.split("/")) if inner else root

@@ -22,8 +22,9 @@ from anomalyclip.data.folder_names import (
     is_of_a_split,
 )
 from anomalyclip.data.kinds import IMAGE_HALVES, TELLING, masks_in, read_kinds
+from anomalyclip.data.listings import child, folded, folders, holds_pictures, pictures, pictures_below, strays
 from anomalyclip.data.masks import mask_paths
-from anomalyclip.data.pairing import child, folded, folders, holds_pictures, pair, pictures, pictures_below, strays
+from anomalyclip.data.pairing import pair
 
 
 class Layout(Protocol):

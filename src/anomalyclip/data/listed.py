@@ -7,7 +7,7 @@ from pathlib import Path
 
 from anomalyclip.data.draft import Draft
 from anomalyclip.data.folder_names import PHASES
-from anomalyclip.data.pairing import child, pictures
+from anomalyclip.data.listings import child, pictures
 from anomalyclip.errors import InputError
 
 

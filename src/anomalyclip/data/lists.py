@@ -8,7 +8,7 @@ from pathlib import Path
 
 from anomalyclip.data.draft import Draft
 from anomalyclip.data.folder_names import PHASE_FOLDERS
-from anomalyclip.data.pairing import child, entries, folded, pictures
+from anomalyclip.data.listings import child, folded, listing
 from anomalyclip.data.places import Places
 from anomalyclip.data.tables import Table, is_list, open_table, with_inferred_columns
 from anomalyclip.data.text import decode
@@ -99,12 +99,13 @@ def tell(draft: Draft, unused: tuple[str, ...] | list[str]) -> None:
 def _candidates(root: Path, split: str) -> list[Path]:
     """Files at the top, in folders without pictures, and beside the pictures of the split (Roboflow, ImageFolder)."""
     own = next((path for name in PHASE_FOLDERS[split] if (path := child(root, name)).is_dir()), None)
-    kinds = (*TABLES, *_TEXTS, *_WORKBOOKS, *_CLOSED, *_OTHER_TEXTS)
-    top = entries(root)
-    found = [path for path in top if path.suffix.lower() in kinds and path.is_file()]
-    for folder in top:
-        if folder.is_dir() and (folder == own or not pictures(folder)):
-            found += [p for p in entries(folder) if p.suffix.lower() in (*TABLES, *_WORKBOOKS) and p.is_file()]
+    kinds = frozenset((*TABLES, *_TEXTS, *_WORKBOOKS, *_CLOSED, *_OTHER_TEXTS))
+    top = listing(root)
+    found = [path for path in top.files if path.suffix.lower() in kinds and path.is_file()]
+    for folder in top.folders:
+        here = listing(folder)
+        if folder == own or not here.pictures:
+            found += [p for p in here.files if p.suffix.lower() in (*TABLES, *_WORKBOOKS) and p.is_file()]
     return found
 
 

@@ -15,10 +15,10 @@ from anomalyclip.data.exports.supervisely import is_project, is_supervisely
 from anomalyclip.data.folder_names import PHASES
 from anomalyclip.data.known import KNOWN, Known, find_known, place, recognise
 from anomalyclip.data.layouts import Layout
+from anomalyclip.data.listings import child, folders, listed_once, pictures
 from anomalyclip.data.lists import TABLES, find_list, of_another_split
 from anomalyclip.data.meta_json import read_meta
 from anomalyclip.data.own_layouts import PLAIN
-from anomalyclip.data.pairing import child, folders, pictures
 from anomalyclip.data.table_items import read_table
 from anomalyclip.data.text import read_json
 from anomalyclip.errors import ConfigError, InputError
@@ -61,7 +61,8 @@ def open_dataset(
         raise ConfigError(f"missing_masks {missing_masks!r}: expected 'error' or 'image-only'")
     path = Path(path).absolute()  # the items' paths outlive a change of folder
     try:
-        return _open(path, name, split, missing_masks, use_meta)
+        with listed_once():
+            return _open(path, name, split, missing_masks, use_meta)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read {printable(path)}: {reason}; check the path and its permissions") from error

@@ -10,7 +10,7 @@ from anomalyclip.data.dataset import NORMAL
 from anomalyclip.data.draft import Draft
 from anomalyclip.data.folder_names import PHASE_FOLDERS, PHASES
 from anomalyclip.data.layouts import ClassTree, FlatTree, ImagesAndMasks, Layout
-from anomalyclip.data.pairing import child, pictures
+from anomalyclip.data.listings import child, pictures
 from anomalyclip.data.split_json import SplitJson
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from anomalyclip.data.listings import folded, pictures
 from anomalyclip.data.masks import MaskFiles
-from anomalyclip.io.charts import charts_among
-from anomalyclip.io.scanning import Entry, Kind, is_litter, scan
 
 #: What mask names add to the image's stem, the commonest first; "" is the same stem with any suffix.
 CONVENTIONS = ("_mask", "", "_label", "_gt", "_segmentation", "_anno")
@@ -108,90 +106,7 @@ def without_number(stem: str) -> str:
     return (found[1] or found[2]) if found else stem
 
 
-def folded(name: str) -> str:
-    """How names of files compare: composed (NFC, as most systems write them; some archives decompose) and caseless.
-
-    >>> folded("Grün.PNG") == folded("gru" + chr(0x308) + "n.png")
-    True
-    """
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-
-
 def _best(image: Path, options: Sequence[Path]) -> Path:
     """Two masks whose stems differ in letter case only: the exact one, else the first by name."""
     exact = [mask for mask in options if mask.stem.startswith(image.stem)]
     return (exact or list(options))[0]
-
-
-def pictures(folder: Path) -> list[Path]:
-    """Image files directly in a folder, told as `anomalyclip.io.scanning` does, sorted by name; [] for no folder.
-
-    What `calibrate` drew there is none. What cannot be looked at (a link to itself, a pipe) and may be a picture is
-    one: reading it tells why.
-    """
-    found = _scanned(folder)
-    charts = charts_among({entry.name for entry in found})
-    return [Path(entry.path) for entry in found if entry.kind is Kind.PICTURE and entry.name not in charts]
-
-
-def pictures_below(folder: Path, aside: Callable[[str], bool] = lambda name: False) -> list[Path]:
-    """Image files at any depth; links to folders are not followed, nor folders whose name is to be left `aside`."""
-    return sorted(path for here in [folder, *folders_below(folder, aside)] for path in pictures(here))
-
-
-def folders_below(folder: Path, aside: Callable[[str], bool] = lambda name: False) -> list[Path]:
-    """Subfolders at any depth, as :func:`pictures_below` goes through them."""
-    found, waiting = [], [folder]
-    while waiting:
-        below = [path for path in folders(waiting.pop()) if not path.is_symlink() and not aside(path.name)]
-        found += below
-        waiting += below
-    return found
-
-
-def holds_pictures(folder: Path) -> bool:
-    """Whether images lie in a folder or one level deeper."""
-    return bool(pictures(folder)) or any(pictures(below) for below in folders(folder))
-
-
-def strays(folder: Path) -> list[Path]:
-    """Files directly in a folder that are no images."""
-    return [Path(entry.path) for entry in _scanned(folder) if entry.kind not in (Kind.PICTURE, Kind.FOLDER)]
-
-
-def folders(folder: Path) -> list[Path]:
-    """Subfolders, sorted by name."""
-    return [path for path in entries(folder) if _is_folder(path)]
-
-
-def _scanned(folder: Path) -> list[Entry]:
-    try:
-        return scan(str(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # a link to where we may not look
-        return False
-
-
-def child(folder: Path, *names: str) -> Path:
-    """A path below a folder, found whatever the letter case on disk; as given where nothing matches."""
-    for name in names:
-        exact = folder / name
-        if not exact.exists():
-            exact = next((path for path in entries(folder) if folded(path.name) == folded(name)), exact)
-        folder = exact
-    return folder
-
-
-def entries(folder: Path) -> list[Path]:
-    """What a folder holds, sorted, without hidden files and the litter of file managers."""
-    try:
-        found = list(folder.iterdir())
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return sorted(path for path in found if not is_litter(path.name))

@@ -6,7 +6,8 @@ import os
 from collections import defaultdict
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from anomalyclip.data.pairing import MASK_PLACES, entries, folded
+from anomalyclip.data.listings import folded, listing
+from anomalyclip.data.pairing import MASK_PLACES
 from anomalyclip.errors import InputError
 from anomalyclip.io.limits import SUFFIXES
 from anomalyclip.io.names import printable
@@ -114,13 +115,10 @@ class Places:
 
     def _names(self, folder: Path) -> dict[str, list[str]]:
         if folder not in self._known:
-            found: dict[str, list[str]] = defaultdict(list)
             try:
-                for path in sorted(folder.iterdir()):
-                    found[folded(path.name)].append(path.name)
+                self._known[folder] = listing(folder).names
             except OSError:
-                pass
-            self._known[folder] = found
+                self._known[folder] = {}
         return self._known[folder]
 
     def _named(self, name: str) -> list[Path]:
@@ -133,11 +131,11 @@ class Places:
             self._index = defaultdict(list)
             waiting, count = [self.root], 0
             while waiting and count < _MOST_INDEXED:
-                for path in entries(waiting.pop()):
-                    count += 1
-                    if path.is_dir() and not path.is_symlink():
-                        waiting.append(path)
-                    elif _suffix(path.name):
+                here = listing(waiting.pop())
+                count += len(here.folders) + len(here.files)
+                waiting += [path for path in here.folders if not path.is_symlink()]
+                for path in here.files:
+                    if _suffix(path.name):
                         self._index[folded(path.name)].append(path)
                         self._index[f"{folded(path.stem)}."].append(path)
         return self._index

@@ -11,8 +11,8 @@ from pathlib import Path
 from anomalyclip.data.columns import is_empty
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL
 from anomalyclip.data.draft import Draft
+from anomalyclip.data.listings import pictures
 from anomalyclip.data.masks import Mask, MaskFiles
-from anomalyclip.data.pairing import pictures
 from anomalyclip.data.places import Places
 from anomalyclip.data.repeated import Found, Merged, once_each
 from anomalyclip.data.row_labels import SIGNED, is_signed, labels_of_rows

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalyclip.data.pairing import CONVENTIONS, pictures
+from anomalyclip.data.listings import pictures
+from anomalyclip.data.pairing import CONVENTIONS
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.geometry.area import Area, Mask, bounding_box
 from anomalyclip.geometry.settings import Box, Geometry, Layout

@@ -16,9 +16,11 @@ def charts_among(names: set[str]) -> set[str]:
     """
     found = set()
     for name in names:
+        if not name.endswith(_MEMORY):
+            continue
         base = name.removesuffix(_MEMORY)  # FILE.PROFILE
         stems = [base[:at] for at, sign in enumerate(base) if sign == "." and f"{base[:at]}.json" in names]
-        if base != name and stems:
+        if stems:
             found |= {f"{stem}.png" for stem in (*stems, base)}
     return found & names
 

@@ -96,7 +96,7 @@ def scan(folder: str, memo: Memo | None = None) -> list[Entry]:
     """
     with os.scandir(folder) as found:
         entries = sorted((entry for entry in found if not is_litter(entry.name)), key=lambda entry: entry.name)
-    return [_look(entry, memo) for entry in entries]
+    return [look(entry, memo) for entry in entries]
 
 
 def told_by_name(name: str) -> Entry | None:
@@ -126,7 +126,8 @@ def told_by_content(name: str, head: bytes) -> Entry:
     return Entry(name, name, Kind.PICTURE, suffix)
 
 
-def _look(entry: os.DirEntry[str], memo: Memo | None) -> Entry:
+def look(entry: os.DirEntry[str], memo: Memo | None = None) -> Entry:
+    """One entry, as `scan` tells it."""
     try:
         if entry.is_dir():
             return Entry(entry.name, entry.path, Kind.FOLDER)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anomalyclip.data.known import KNOWN, Known, place, recognise
+from anomalyclip.data.listings import folders
 from anomalyclip.data.opening import META
-from anomalyclip.data.pairing import folders
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
 

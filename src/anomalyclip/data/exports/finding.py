@@ -15,7 +15,7 @@ from anomalyclip.data.exports.marks import Annotations
 from anomalyclip.data.exports.others import other_tool
 from anomalyclip.data.exports.supervisely import is_project, is_supervisely, read_supervisely
 from anomalyclip.data.exports.xml import root_of
-from anomalyclip.data.pairing import entries, folded
+from anomalyclip.data.listings import folded, listing
 from anomalyclip.data.places import Places
 from anomalyclip.data.text import read_json
 from anomalyclip.errors import InputError
@@ -123,13 +123,10 @@ def _files(root: Path) -> list[Path]:
     files, waiting, count = [], [(root, 0)], 0
     while waiting and count < _MOST_FILES:
         folder, depth = waiting.pop()
-        for path in entries(folder):
-            count += 1
-            if path.is_dir():
-                if depth < _DEPTH and not path.is_symlink():
-                    waiting.append((path, depth + 1))
-            elif path.suffix.lower() in (".json", ".xml", ".txt"):
-                files.append(path)
+        here = listing(folder)
+        count += len(here.folders) + len(here.files)
+        waiting += [(path, depth + 1) for path in here.folders if depth < _DEPTH and not path.is_symlink()]
+        files += [path for path in here.files if path.suffix.lower() in (".json", ".xml", ".txt")]
     return sorted(files)
 
 
