@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cached_property
@@ -28,6 +28,15 @@ class Listing:
         except (FileNotFoundError, NotADirectoryError):
             self._all = []
 
+    def __len__(self) -> int:
+        return len(self._shown)
+
+    def files(self, suffixes: Collection[str]) -> list[Path]:
+        """What is no folder and has one of these suffixes, in lower case."""
+        inner = {path.name for path in self.folders}
+        named = [one.name for one in self._shown if os.path.splitext(one.name)[1].lower() in suffixes]  # noqa: PTH122
+        return [self._folder / name for name in named if name not in inner]
+
     @cached_property
     def names(self) -> dict[str, list[str]]:
         """Every name, hidden ones too, by its `folded` form."""
@@ -45,12 +54,6 @@ class Listing:
     def folders(self) -> list[Path]:
         """Subfolders, also behind links; none that cannot be looked at."""
         return [self._folder / entry.name for entry in self._shown if _is_folder(entry)]
-
-    @cached_property
-    def files(self) -> list[Path]:
-        """All others."""
-        inner = {path.name for path in self.folders}
-        return [self._folder / entry.name for entry in self._shown if entry.name not in inner]
 
     @cached_property
     def pictures(self) -> list[Path]:

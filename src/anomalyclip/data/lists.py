@@ -101,11 +101,11 @@ def _candidates(root: Path, split: str) -> list[Path]:
     own = next((path for name in PHASE_FOLDERS[split] if (path := child(root, name)).is_dir()), None)
     kinds = frozenset((*TABLES, *_TEXTS, *_WORKBOOKS, *_CLOSED, *_OTHER_TEXTS))
     top = listing(root)
-    found = [path for path in top.files if path.suffix.lower() in kinds and path.is_file()]
+    found = [path for path in top.files(kinds) if path.is_file()]
     for folder in top.folders:
         here = listing(folder)
         if folder == own or not here.pictures:
-            found += [p for p in here.files if p.suffix.lower() in (*TABLES, *_WORKBOOKS) and p.is_file()]
+            found += [path for path in here.files((*TABLES, *_WORKBOOKS)) if path.is_file()]
     return found
 
 

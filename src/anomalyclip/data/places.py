@@ -132,12 +132,11 @@ class Places:
             waiting, count = [self.root], 0
             while waiting and count < _MOST_INDEXED:
                 here = listing(waiting.pop())
-                count += len(here.folders) + len(here.files)
+                count += len(here)
                 waiting += [path for path in here.folders if not path.is_symlink()]
-                for path in here.files:
-                    if _suffix(path.name):
-                        self._index[folded(path.name)].append(path)
-                        self._index[f"{folded(path.stem)}."].append(path)
+                for path in here.files(SUFFIXES):
+                    self._index[folded(path.name)].append(path)
+                    self._index[f"{folded(path.stem)}."].append(path)
         return self._index
 
 

@@ -31,7 +31,7 @@ class SplitJson:
     def _found(self, root: Path) -> dict[Path, tuple[dict[str, Any], Path]]:
         """File -> (its content, the folder of its class), of the first place that holds any."""
         for place in (root, child(root, _JSONS), child(root, _JSONS, _JSONS)):
-            files = [path for path in listing(place).files if path.suffix.lower() == ".json" and path.is_file()]
+            files = [path for path in listing(place).files((".json",)) if path.is_file()]
             told = {
                 path: (content, folder) for path in files if (folder := _folder(root, path)) and (content := _of(path))
             }

@@ -124,9 +124,9 @@ def _files(root: Path) -> list[Path]:
     while waiting and count < _MOST_FILES:
         folder, depth = waiting.pop()
         here = listing(folder)
-        count += len(here.folders) + len(here.files)
+        count += len(here)
         waiting += [(path, depth + 1) for path in here.folders if depth < _DEPTH and not path.is_symlink()]
-        files += [path for path in here.files if path.suffix.lower() in (".json", ".xml", ".txt")]
+        files += here.files((".json", ".xml", ".txt"))
     return sorted(files)
 
 
