@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import itertools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -63,6 +65,53 @@ def write_profiles(path: str | Path, profiles: Iterable[Written]) -> None:
             aside.replace(target)
     except OSError as error:  # the profile finds it where it waits
         raise output_error(file, error) from error
+
+
+def write_new_profiles(path: str | Path, profiles: Sequence[Written]) -> Path:
+    """`write_profiles` into a file that is not there; where it is by now, into the first free one beside it.
+
+    What another run wrote meanwhile stays: `line.json`, then `line-2.json`, `line-3.json` ... Gives the file written.
+    Raises as `write_profiles` does.
+    """
+    file = Path(path)
+    names = itertools.chain([file.name], (f"{file.stem}-{number}{file.suffix}" for number in itertools.count(2)))
+    for place in map(file.with_name, names):
+        with _claimed(place) as ours:
+            if ours and not place.exists():
+                write_profiles(place, profiles)
+                return place
+    raise AssertionError  # names do not end
+
+
+@contextlib.contextmanager
+def _claimed(place: Path) -> Iterator[bool]:
+    """Whether no other run is writing `place` now; none begins before the block ends, where the system has locks."""
+    aside = place.with_name(f".{place.name}.writing")
+    try:
+        lock = aside.open("wb")
+    except (OSError, ValueError) as error:
+        raise output_error(place, error) from error
+    with lock:
+        ours = _locked(lock.fileno())
+        try:
+            yield ours
+        finally:
+            if ours:
+                with contextlib.suppress(OSError):  # Windows: while it is open
+                    aside.unlink()
+
+
+def _locked(number: int) -> bool:
+    """Whether nobody else has it. True where the system, or a network file system, has no such locks."""
+    try:
+        import fcntl
+
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):
+        pass
+    return True
 
 
 def _write_aside(target: Path, data: bytes) -> None:

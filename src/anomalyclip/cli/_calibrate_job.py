@@ -12,7 +12,7 @@ from anomalyclip.cli._calibrate_again import again_given
 from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.cli._declared import Given
 from anomalyclip.cli._opening import batch_for, load_detector, reading_of, scan_of, tell_isolation
-from anomalyclip.errors import ConfigError
+from anomalyclip.errors import ConfigError, OutputError
 from anomalyclip.io import attempts
 from anomalyclip.io.attempts import noted_in
 from anomalyclip.io.names import printable
@@ -122,6 +122,7 @@ class CalibrateJob:
     def _process(self, model: Detector, others: list[Profile], wish: RecallWish | CostWish | None, total: int) -> int:
         from anomalyclip.calibration import write_profiles
         from anomalyclip.calibration.making import Maker
+        from anomalyclip.calibration.writing import write_new_profiles
 
         reading = reading_of(self.given)
         with progress_bar(shown=not self.given.quiet) as bar:
@@ -152,9 +153,18 @@ class CalibrateJob:
             made = maker.make(self._items(), self._anomalies(), wish)
         _tell_skipped(made.skipped)
         made.profile = made.profile.model_copy(update={"recipe": self._recipe(made)})
-        write_profiles(self.given.output, [*others, made.profile])
+        wanted = self.given.output
+        if others or self.given.overwrite:
+            write_profiles(wanted, [*others, made.profile])
+        else:  # where another run has made that file by now, a name of its own
+            self.given = self.given.changed(output=write_new_profiles(wanted, [made.profile]))
         picture = self._draw(made)
         self._tell(made, picture)
+        if self.given.output != wanted:
+            raise OutputError(
+                f"another run wrote {printable(wanted)} meanwhile, which stays as it is: this profile is in "
+                f"{printable(self.given.output)}; rename it, or calibrate again with --add or --overwrite"
+            )
         return SOME_SKIPPED if made.skipped else DONE
 
     def _recipe(self, made: Made) -> Recipe:
