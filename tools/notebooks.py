@@ -55,12 +55,20 @@ def is_progress(output: Any) -> bool:
 
 
 def kinds(notebook: Any) -> list[list[Any]]:
-    """Per code cell what it shows: names of streams, and kinds of data."""
-    return [
-        [one.get("name") or sorted(one.get("data", {})) for one in cell.outputs]
-        for cell in notebook.cells
-        if cell.cell_type == "code"
-    ]
+    """Per code cell what it shows: names of streams, and kinds of data.
+
+    How many pieces a stream comes in is the clock's affair: those behind one another count once.
+    """
+    return [_kinds(cell.outputs) for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def _kinds(outputs: Any) -> list[Any]:
+    found: list[Any] = []
+    for one in outputs:
+        kind = one.get("name") or sorted(one.get("data", {}))
+        if one.output_type != "stream" or found[-1:] != [kind]:
+            found.append(kind)
+    return found
 
 
 def main() -> None:
