@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from anomalyclip.calibration.memory_file import memory_name, waiting
 from anomalyclip.errors import OutputError
 from anomalyclip.io.atomic import output_error, write_bytes
+from anomalyclip.io.locks import lock
 
 if TYPE_CHECKING:
     from anomalyclip.calibration.memory_file import MemoryPart
@@ -88,30 +89,17 @@ def _claimed(place: Path) -> Iterator[bool]:
     """Whether no other run is writing `place` now; none begins before the block ends, where the system has locks."""
     aside = place.with_name(f".{place.name}.writing")
     try:
-        lock = aside.open("wb")
+        held = aside.open("wb")
     except (OSError, ValueError) as error:
         raise output_error(place, error) from error
-    with lock:
-        ours = _locked(lock.fileno())
+    with held:
+        ours = lock(held.fileno()) is not False
         try:
             yield ours
         finally:
             if ours:
                 with contextlib.suppress(OSError):  # Windows: while it is open
                     aside.unlink()
-
-
-def _locked(number: int) -> bool:
-    """Whether nobody else has it. True where the system, or a network file system, has no such locks."""
-    try:
-        import fcntl
-
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except (ImportError, OSError):
-        pass
-    return True
 
 
 def _write_aside(target: Path, data: bytes) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from anomalyclip.data.draft import Draft
+from anomalyclip.data.like_masks import LOSSY
 from anomalyclip.data.listings import folded
 from anomalyclip.data.masks import MaskFiles
 from anomalyclip.data.pairing import CONVENTIONS, without_number
@@ -16,7 +17,6 @@ from anomalyclip.errors import ImageReadError
 
 _ENDINGS = tuple(ending for ending in CONVENTIONS if ending)
 _MOST_VALUES = 2  # of a mask's pixels: marked and not
-_LOSSY = frozenset({".jpg", ".jpeg", ".webp"})
 
 
 def masks_beside(draft: Draft, images: Sequence[Path]) -> tuple[list[Path], dict[Path, Path | MaskFiles]]:
@@ -33,7 +33,7 @@ def masks_beside(draft: Draft, images: Sequence[Path]) -> tuple[list[Path], dict
     for same in twins.values():
         if len({path.suffix.lower() for path in same}) < 2:  # names that differ in letter case alone are two pictures
             continue
-        marks = [path for path in same if path.suffix.lower() not in _LOSSY and _is_mask(path)]
+        marks = [path for path in same if path.suffix.lower() not in LOSSY and _is_mask(path)]
         photos = [path for path in same if path not in marks]
         if len(marks) == len(photos) == 1:
             masks[photos[0]] = [marks[0]]

@@ -25,8 +25,7 @@ from anomalyclip.errors import InputError
 
 #: Names of the two halves of a kind's folder where images and masks lie in it, as in BMAD.
 IMAGE_HALVES = ("img", "image", "images", "rgb", "imgs")
-_MASK_HALVES = ("label", "labels", "mask", "masks", "anomaly_mask", "gt", "ground_truth", "annotation", *MASK_FOLDERS)
-
+_MASK_HALVES = ("label", "labels", "mask", "masks", "anomaly_mask", *MASK_FOLDERS)
 
 TELLING = 3
 """Of the names of mask folders: those that hold nothing else."""

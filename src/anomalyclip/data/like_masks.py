@@ -10,8 +10,8 @@ import numpy as np
 from anomalyclip.errors import ImageReadError
 
 _MOST_LEVELS = 8  # of a mask: unmarked and some kinds of marks
-_LOSSY = frozenset({".jpg", ".jpeg", ".webp"})
-_PACKED = _LOSSY | {".png"}
+LOSSY = frozenset({".jpg", ".jpeg", ".webp"})
+_PACKED = LOSSY | {".png"}
 _MOST_BYTES = 0.3  # of a packed mask's pixel; a photograph has more
 _HEADERS = 4096  # bytes of a file that are no pixels
 _NEAR = 16 / 255  # how far a lossy file moves black and white
@@ -53,7 +53,7 @@ def _has_few_levels(path: Path) -> bool:
         found = read_mask_levels(path)
     except ImageReadError:
         return False
-    if path.suffix.lower() in _LOSSY:
+    if path.suffix.lower() in LOSSY:
         levels = found.levels / found.full
         dark, light = levels <= _NEAR, levels >= 1 - _NEAR
         return bool(dark.any() and light.any() and (dark | light).mean() >= 1 - _MOST_BETWEEN)

@@ -14,6 +14,7 @@ cards.jsonl     per image: its output name and its thumbnails, needed to rebuild
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -24,6 +25,7 @@ from typing import Any
 
 from anomalyclip.errors import ConfigError, OutputError
 from anomalyclip.io.atomic import output_error
+from anomalyclip.io.locks import lock
 from anomalyclip.io.names import StrPath, printable
 
 RESULTS, TABLE, REPORT, RUN, CARDS = "results.jsonl", "results.csv", "report.html", "run.json", "cards.jsonl"
@@ -160,20 +162,13 @@ class FolderLock:
 
     def __init__(self, path: Path) -> None:
         self._descriptor: int | None = None
-        try:
-            import fcntl
-        except ImportError:
-            return
-        try:
+        with contextlib.suppress(OSError):  # a folder cannot be opened everywhere
             self._descriptor = os.open(path, os.O_RDONLY)
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        taken = None if self._descriptor is None else lock(self._descriptor)
+        if not taken:
             self.close()
-            raise OutputError(
-                f"another run is writing to {printable(path)}; wait for it or name another folder"
-            ) from None
-        except OSError:
-            self.close()
+        if taken is False:
+            raise OutputError(f"another run is writing to {printable(path)}; wait for it or name another folder")
 
     def close(self) -> None:
         if self._descriptor is not None:

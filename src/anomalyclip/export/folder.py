@@ -19,6 +19,7 @@ from pathlib import Path
 from anomalyclip.encoders.exported import SIDECAR, find_artefact
 from anomalyclip.errors import OutputError
 from anomalyclip.io.atomic import output_error
+from anomalyclip.io.locks import lock
 from anomalyclip.io.names import printable
 
 _TIMES_WEIGHTS = 3  # room on the disk: the file, and what the exporter writes on the way
@@ -103,7 +104,7 @@ def sweep(parent: Path) -> list[Path]:
 def _making(path: Path) -> Iterator[None]:
     """Hold a lock as long as this process lives; its file goes with the block."""
     with path.open("wb") as file:
-        _lock(file.fileno())
+        lock(file.fileno())
         try:
             yield
         finally:
@@ -111,21 +112,8 @@ def _making(path: Path) -> Iterator[None]:
                 path.unlink()
 
 
-def _lock(number: int) -> bool:
-    """Whether nobody else has it. True where the system has no locks."""
-    try:
-        import fcntl
-
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except ImportError:
-        return True
-    except OSError:
-        return False
-    return True
-
-
 def _is_free(path: Path) -> bool:
     if os.name == "nt":  # it has no locks of this kind
         return time.time() - path.stat().st_mtime > _DAY
     with path.open("rb") as file:
-        return _lock(file.fileno())
+        return lock(file.fileno()) is True
