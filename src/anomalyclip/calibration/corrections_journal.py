@@ -10,11 +10,12 @@ an entry that is not in force, never one that is lost.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -22,8 +23,9 @@ from typing import TYPE_CHECKING, Any
 
 from anomalyclip.detect.journal import LineFile, read_rows
 from anomalyclip.detect.result import json_line
-from anomalyclip.errors import ConfigError, InputError
+from anomalyclip.errors import ConfigError, InputError, OutputError
 from anomalyclip.io.atomic import output_error
+from anomalyclip.io.locks import held
 from anomalyclip.io.names import printable
 from anomalyclip.version import __version__
 
@@ -34,6 +36,7 @@ JOURNAL = "journal.jsonl"
 FALSE_ALARM, FAULTY = "false alarm", "faulty"
 #: Columns of the CSV export.
 COLUMNS = ("number", "at", "by", "said", "path", "region", "score_before", "score_after", "in_force")
+_PATIENCE = 300.0  # seconds; to correct takes as long as detecting the pictures a few times
 _FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -121,13 +124,31 @@ class CorrectionsJournal(Journal):
         self.folder = profile_file.with_name(f"{profile_file.stem}.{name}.corrections")
         self.path = self.folder / JOURNAL
 
-    def lock(self) -> str:
-        """The file that whoever corrects holds locked; its folder is made. Raises OutputError."""
+    def make_folder(self) -> None:
+        """Make the folder where it lies. Raises OutputError."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise output_error(self.folder, error) from error
-        return str(self.folder / "lock")
+
+    @contextlib.contextmanager
+    def held(self, waiting: Callable[[], None]) -> Iterator[None]:
+        """Two people correct one after the other. waiting: tells the second that it waits.
+
+        Raises OutputError, also where the first takes too long.
+        """
+        self.make_folder()
+        with contextlib.ExitStack() as stack:
+            try:
+                ours = stack.enter_context(held(self.folder / "lock", wait=_PATIENCE, waiting=waiting))
+            except OSError as error:
+                raise output_error(self.folder, error) from error
+            if not ours:
+                raise OutputError(
+                    f"another run has been correcting {printable(self.folder.name)} for {_PATIENCE:.0f} seconds; wait "
+                    "until it has ended, then try again"
+                )
+            yield
 
     def entries(self) -> list[dict[str, Any]]:
         """All of it, oldest first."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomalyclip.cli._calibrate_again import again_given
+from anomalyclip.cli._calibrate_before import Before
 from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.cli._declared import Given
 from anomalyclip.cli._opening import batch_for, load_detector, reading_of, scan_of, tell_isolation
@@ -60,7 +61,7 @@ class CalibrateJob:
             for line in told:
                 note(line, style="yellow")
         wish = self._wish()
-        others = self._others()
+        before = Before.of(self.given)
         passed = PassedOver()
         total = survey_inputs(self._normals, passed=passed, **scan_of(self.given))
         for rate in self._rates:
@@ -74,7 +75,7 @@ class CalibrateJob:
             note(line, style="yellow")
         tell_isolation(self.given)
         try:
-            return self._process(load_detector(self.given), others, wish, total + extra)
+            return self._process(load_detector(self.given), before, wish, total + extra)
         except KeyboardInterrupt:
             note("Interrupted; nothing was written.", style="yellow")
             return INTERRUPTED
@@ -98,31 +99,8 @@ class CalibrateJob:
             return None
         return CostWish(given.cost_miss, given.cost_false_alarm, given.anomaly_share)
 
-    def _others(self) -> list[Profile]:
-        """Profiles that stay in the file. Raises ConfigError where something would be lost without being asked for."""
-        from anomalyclip.calibration import check_name, read_profiles
-
-        check_name(self.given.name)
-        if not self.given.output.exists():
-            return []
-        place = printable(self.given.output)
-        if not self.given.add:
-            if self.given.overwrite:
-                return []
-            raise ConfigError(
-                f"--output {place} exists: --add puts this profile beside its own, --overwrite replaces it"
-            )
-        profiles = read_profiles(self.given.output)
-        if self.given.name in profiles and not self.given.overwrite:
-            raise ConfigError(
-                f"{place} has a profile {self.given.name!r}: choose another --name, or replace it with --overwrite"
-            )
-        return [profile for profile in profiles.values() if profile.name != self.given.name]
-
-    def _process(self, model: Detector, others: list[Profile], wish: RecallWish | CostWish | None, total: int) -> int:
-        from anomalyclip.calibration import write_profiles
+    def _process(self, model: Detector, before: Before, wish: RecallWish | CostWish | None, total: int) -> int:
         from anomalyclip.calibration.making import Maker
-        from anomalyclip.calibration.writing import write_new_profiles
 
         reading = reading_of(self.given)
         with progress_bar(shown=not self.given.quiet) as bar:
@@ -154,10 +132,7 @@ class CalibrateJob:
         _tell_skipped(made.skipped)
         made.profile = made.profile.model_copy(update={"recipe": self._recipe(made)})
         wanted = self.given.output
-        if others or self.given.overwrite:
-            write_profiles(wanted, [*others, made.profile])
-        else:  # where another run has made that file by now, a name of its own
-            self.given = self.given.changed(output=write_new_profiles(wanted, [made.profile]))
+        self.given = self.given.changed(output=before.write(made.profile))
         picture = self._draw(made)
         self._tell(made, picture)
         if self.given.output != wanted:

@@ -33,9 +33,10 @@ class CorrectJob:
 
     def run(self) -> int:
         """Everything that can be refused is refused before the model is loaded."""
-        import filelock
+        from anomalyclip.calibration.writing import refuse_kept
 
-        with filelock.FileLock(self.journal.lock()):  # two people correct one after the other
+        refuse_kept(self.file)
+        with self.journal.held(lambda: note("Another correction of this profile is being made; waiting for it ...")):
             code = self._undo() if self.given.undo else DONE
             if any(self._names):
                 code = self._correct()
@@ -88,15 +89,15 @@ class CorrectJob:
             return "unknown"
 
     def _undo(self) -> int:
-        known = Rows(self.given.results).paths()
-        number, before = self.journal.before(self.profile)
+        known, profile = Rows(self.given.results).paths(), self.profile
+        number, before = self.journal.before(profile)
         entry = self.journal.entry(number)
         if entry is not None and known.isdisjoint(picture["path"] for picture in entry["pictures"]):
             raise ConfigError(
                 f"{printable(self.given.results)} has no row of correction {number}, the last one in the profile: it "
                 f"was said of the results in {printable(entry['results'])}; give that folder to take it back"
             )
-        self._save(before)
+        self._save(before, instead_of=profile)
         self.journal.record_undo(number, self._by)
         self._note(f"Correction {number} is undone.")
         return DONE
@@ -141,7 +142,7 @@ class CorrectJob:
         ]  # fmt: skip
         self.journal.keep(number, profile)
         self.journal.record(number, self._by, self.given.results, pictures)
-        self._save(new)
+        self._save(new, instead_of=profile)
         self._tell(number, profile, new, pictures)
         for path, why in skipped.items():
             note(f"left out: {printable(path)}: {printable(why)}", style="yellow")
@@ -215,11 +216,14 @@ class CorrectJob:
                 found[result.item.path] = result.score
         return found
 
-    def _save(self, profile: Profile) -> None:
-        from anomalyclip.calibration import read_profiles, write_profiles
+    def _save(self, profile: Profile, instead_of: Profile) -> None:
+        from anomalyclip.calibration.changing import put_profile
 
-        others = [one for one in read_profiles(self.file).values() if one.name != profile.name]
-        write_profiles(self.file, [*others, profile])
+        if not put_profile(self.file, profile, instead_of=instead_of):
+            raise ConfigError(
+                f"another run changed the profile {profile.name!r} in {printable(self.file)} meanwhile, which stays as "
+                "it is now: nothing was corrected; give the same command again"
+            )
 
     def _export(self) -> None:
         from anomalyclip.calibration.corrections_journal import as_coco, as_csv

@@ -26,7 +26,7 @@ import filelock
 from anomalyclip.calibration.corrections_journal import CorrectionsJournal
 from anomalyclip.calibration.files import read_profiles
 from anomalyclip.calibration.memory_file import memory_name
-from anomalyclip.calibration.writing import write_profiles
+from anomalyclip.calibration.writing import SERVER_LOCK, write_owned
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.io.atomic import output_error, write_bytes
 from anomalyclip.io.names import printable
@@ -62,7 +62,7 @@ class KeptJournal(CorrectionsJournal):
         return max(1 + self._after, super().next_number())
 
     def _append(self, entry: dict[str, Any]) -> None:
-        self.lock()  # its folder is made
+        self.make_folder()
         super()._append(entry)
 
 
@@ -76,8 +76,8 @@ class Keeper:
     def __post_init__(self) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = filelock.FileLock(str(self.folder / ".lock"), thread_local=False)
-            self._lock.acquire(timeout=0)
+            self._lock = filelock.FileLock(str(self.folder / SERVER_LOCK), thread_local=False)
+            self._lock.acquire(timeout=1)  # others look at it for a moment
         except filelock.Timeout:
             raise ConfigError(
                 f"--keep {printable(self.folder)}: another server keeps its profiles there; end it, or name another"
@@ -121,13 +121,13 @@ class Keeper:
     def write(self, profile: Profile, revision: int, desk: Desk | None, given: str | None) -> None:
         """Keep a profile as it is now. desk: None of a new line, whose journal begins anew. Raises OutputError."""
         journal = self.journal(profile)
-        journal.lock()
+        journal.make_folder()
         if desk is None:
             self._set_aside(journal)
         else:
             self._write_steps(journal, desk)
         write_bytes(journal.folder / _STATE, json.dumps({"revision": revision, "given": given}).encode())
-        write_profiles(self._file(profile.name), [profile.in_hand()])
+        write_owned(self._file(profile.name), [profile.in_hand()])
         if desk is not None:
             self._forget_steps(journal, desk)
 
