@@ -33,6 +33,8 @@ _HEIF_BRANDS = frozenset(
     (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"miaf", b"avci", b"jpeg")
 )
 
+_RAW_TIFF = b"CR\x02\x00"  # at byte 8: Canon's photos, whose pages are previews and sensor data without a mark
+
 _HEAD = 264  # bytes: the mark of a tar archive ends there
 _TAIL = 18  # bytes of Targa's footer
 
@@ -47,6 +49,8 @@ def sniff(file: BinaryIO) -> str:
     if not head:
         raise Refusal("the file is empty (0 bytes)", "copy or export the file again")
     for offset, magic, name in _MAGIC:
+        if name == "TIFF" and head[8:12] == _RAW_TIFF:
+            break
         if head[offset : offset + len(magic)] == magic and (name != "WEBP" or head[:4] == b"RIFF"):
             return name
     if (boxed := _of_brands(head)) is not None:

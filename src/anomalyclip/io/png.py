@@ -98,10 +98,13 @@ def read_facts(file: BinaryIO) -> PngFacts:
             raise Refusal("the image is damaged (a checksum is wrong)", EXPORT_AGAIN)
         if facts is None:
             facts = _header(body)
-        if kind in (b"IHDR", b"PLTE", b"tRNS"):
+        if kind in (b"IHDR", b"PLTE"):
             facts.before.append(data[position:end])
-            if kind == b"tRNS" and facts.colour == 0 and length == 2:
-                facts.transparent = int.from_bytes(body, "big")
+        elif kind == b"tRNS":
+            own = _transparent(bytes(body), facts)
+            facts.before.append(memoryview(_chunk(kind, own)))
+            if facts.colour == 0 and length == 2:
+                facts.transparent = int.from_bytes(own, "big")
         elif kind == b"IDAT" and length:
             facts.pixels.append(body)
         elif kind == b"sBIT":
@@ -121,6 +124,8 @@ def read_facts(file: BinaryIO) -> PngFacts:
         raise Refusal(f"it has more than {_MOST_CHUNKS:,} chunks", EXPORT_AGAIN)
     if facts is None or not facts.pixels:
         raise truncated("it holds no pixels")
+    if facts.colour == 3 and not any(bytes(part[4:8]) == b"PLTE" for part in facts.before):
+        raise Refusal("the image is damaged (its palette is missing)", EXPORT_AGAIN)  # Pillow: all black
     if len(facts.before) > 3:
         raise Refusal("the image is damaged (a palette is there twice)", EXPORT_AGAIN)
     facts.orientation = exif.orientation(notes, xmp)
@@ -164,6 +169,15 @@ def _header(body: memoryview) -> PngFacts:
     if depth not in _DEPTHS.get(colour, ()):
         raise Refusal(f"its PNG header declares {depth} bits of colour type {colour}", EXPORT_AGAIN)
     return PngFacts(width, height, depth, colour, interlace == 1)
+
+
+def _transparent(body: bytes, facts: PngFacts) -> bytes:
+    """tRNS of grey or of a colour: of its 16 bits only those count that samples have (PNG third edition, 11.3.1.1)."""
+    samples = facts.channels if facts.colour in (0, 2) else 0
+    if len(body) != 2 * samples:
+        return body
+    mask = 2**facts.depth - 1
+    return struct.pack(f">{samples}H", *(value & mask for value in struct.unpack(f">{samples}H", body)))
 
 
 def _significant(body: memoryview, colour: int) -> int | None:

@@ -93,4 +93,7 @@ def decode(file: BinaryIO, facts: PnmFacts) -> Raster:
     values = np.frombuffer(data, ">u2" if facts.maximum > 255 else np.uint8)
     shape = (facts.height, facts.width, 3) if facts.channels == 3 else (facts.height, facts.width)
     values = values.astype(values.dtype.newbyteorder("=")).reshape(shape)
-    return Raster(values, stated=Stated(0.0, float(facts.maximum), f"PNM maximum {facts.maximum}"))
+    raster = Raster(values, stated=Stated(0.0, float(facts.maximum), f"PNM maximum {facts.maximum}"))
+    if facts.maximum < 255 and (high := int(values.max(initial=0))) > facts.maximum:  # deeper ones: see `scale_of`
+        raster.notes += (f"its values reach {high}, beyond its PNM maximum of {facts.maximum}: shown as white",)
+    return raster

@@ -80,6 +80,7 @@ REFUSED = (
     RefusedKind(0, b"IIRS", "a raw photo (Olympus)"),
     RefusedKind(0, b"MMOR", "a raw photo (Olympus)"),
     RefusedKind(0, b"FOVb", "a raw photo (Sigma)"),
+    RefusedKind(8, b"CR\x02\x00", "a raw photo (Canon)"),  # within a TIFF
     RefusedKind(4, b"ftypcrx ", "a raw photo (Canon)"),
     RefusedKind(0, b"NRRD0", "an NRRD volume"),
     RefusedKind(0, b"ObjectType", "a MetaImage header"),
@@ -146,7 +147,7 @@ def refused_kind(head: bytes, tail: bytes = b"") -> RefusedKind | None:
         return RefusedKind(0, head[:1], "a web page (HTML)", picture=False, remedy=_DOWNLOAD)
     if tail.endswith(_TARGA_FOOTER):
         return RefusedKind(0, head[:1], "a Targa image (TGA)")
-    if len(head) > 8 and not any(head):
+    if len(head) > 8 and not any(head) and not any(tail):
         again = "copy or export it again"
         return RefusedKind(0, head[:1], "a file of zeros, reserved and never written", picture=False, remedy=again)
     return None

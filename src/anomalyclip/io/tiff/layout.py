@@ -127,14 +127,14 @@ def read_layout(file: BinaryIO, page: Directory, max_pixels: int) -> Layout:
     width, height = page.integer(file, tags.WIDTH, 0), page.integer(file, tags.HEIGHT, 0)
     check_pixels(width, height, max_pixels)
     compression = page.integer(file, tags.COMPRESSION, NONE)
-    if compression not in _COMPRESSIONS:
-        name = _REFUSED_COMPRESSIONS.get(compression, f"of the unknown kind {compression}")
-        raise Refusal(f"its TIFF compression is {name}", "save it with LZW or deflate, or uncompressed")
     # A missing photometric tag breaks the standard; two colours of fax files are read as fax machines mean them.
     photometric = page.integer(file, tags.PHOTOMETRIC, GREY_INVERTED if compression in CCITT else GREY)
     if photometric not in _COLOURS:
         name = _REFUSED_COLOURS.get(photometric, f"of the unknown kind {photometric}")
         raise Refusal(f"its TIFF pixels are {name}", f"{'develop' if photometric == 32803 else 'save'} it as RGB")
+    if compression not in _COMPRESSIONS:
+        name = _REFUSED_COMPRESSIONS.get(compression, f"of the unknown kind {compression}")
+        raise Refusal(f"its TIFF compression is {name}", "save it with LZW or deflate, or uncompressed")
     samples = page.integer(file, tags.SAMPLES, 1)
     if not 1 <= samples <= _MOST_SAMPLES:
         raise Refusal(f"it claims {samples:,} samples per pixel", f"{_SAVE} with one picture's colours")
