@@ -64,10 +64,16 @@ def test_rows_depend_on_the_batch_and_say_so(
 def test_killed_in_the_middle_and_resumed_each_picture_comes_once(
     command: Callable[..., list[str]], detect: Callable[..., int], folder: Path, tmp_path: Path, rows_of: Rows
 ) -> None:
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    whole, killed, temporary = tmp_path / "whole", tmp_path / "killed", tmp_path / "temporary"
+    temporary.mkdir()
     arguments = command(folder, "--mutual", "-o", killed)
     for watched, wanted in ((killed / "batch", 4), (killed / "results.jsonl", 2)):
-        process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            arguments,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "TMPDIR": str(temporary)},
+        )
         deadline = time.monotonic() + 200
         while _progress(watched) < wanted and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -80,6 +86,7 @@ def test_killed_in_the_middle_and_resumed_each_picture_comes_once(
     assert [row["path"] for row in rows] == [row["path"] for row in expected]
     assert _scores(rows) == pytest.approx(_scores(expected), abs=1e-4)
     assert not list(killed.rglob("*.tmp"))
+    assert not list(temporary.glob("anomalyclip*")), "what was seen lay in the folder"
     assert not (killed / "batch").exists()
 
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from anomalyclip.errors import ConfigError
+from anomalyclip.io.scratch import scratch
 
 _DISTINCT = 32  # pictures drawn; the others are copies of them under other names
 _SIDE = 512
@@ -57,13 +57,12 @@ def measure_detect(
     Raises:
         ConfigError: the command failed; the message holds its last line.
     """
-    with TemporaryDirectory(prefix="anomalyclip-bench-") as name:
-        folder = Path(name)
-        # In a process of its own: a child's peak memory counts what its parent held when it was started.
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            pool.submit(_draw, folder / "many", images).result()
-            pool.submit(_draw, folder / "one", 1).result()
-            measured = pool.submit(_alternate, asked, folder, threads, runs, tuple(prompts)).result()
+    # In a process of its own: a child's peak memory counts what its parent held when it was started.
+    alone = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+    with scratch("bench") as folder, alone as pool:
+        pool.submit(_draw, folder / "many", images).result()
+        pool.submit(_draw, folder / "one", 1).result()
+        measured = pool.submit(_alternate, asked, folder, threads, runs, tuple(prompts)).result()
     return [
         Throughput(variant, images, first, total, (images - 1) / max(total - first, 1e-9), peak)
         for variant, (first, total, peak) in measured.items()
@@ -86,7 +85,7 @@ def _alternate(
 
 def run_detect(images: Path, options: tuple[str, ...]) -> tuple[float, float]:
     """(seconds, peak MB) of one `anomalyclip detect`."""
-    with TemporaryDirectory(prefix="anomalyclip-bench-out-") as output:
+    with scratch("bench") as output:
         command = [sys.executable, "-m", "anomalyclip", "detect", str(images), "--device", "cpu", "--quiet", *options]
         command += ["--output", f"{output}/run", "--no-overlay", "--no-report", "--maps", "none", "--threshold", "0.5"]
         start = time.perf_counter()

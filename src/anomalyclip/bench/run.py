@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from anomalyclip.bench.operators import profile_operators
 from anomalyclip.bench.processes import measure_detect
 from anomalyclip.bench.timing import Timing, alternate
 from anomalyclip.bench.variants import VARIANTS, Variant, artefact, open_variant
+from anomalyclip.io.scratch import scratch
 
 if TYPE_CHECKING:
     from anomalyclip.bench.variants import Runner
@@ -199,8 +199,8 @@ def _exports(plan: Plan) -> Iterator[Path]:
     if plan.exports is not None:
         yield plan.exports
         return
-    with TemporaryDirectory(prefix="anomalyclip-bench-exports-") as name:
-        yield Path(name)
+    with scratch("exports") as folder:
+        yield folder
 
 
 def _described(plan: Plan) -> dict[str, Any]:

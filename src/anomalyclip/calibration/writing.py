@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from anomalyclip.calibration.memory_file import memory_name, waiting
 from anomalyclip.errors import ConfigError, OutputError
-from anomalyclip.io.atomic import output_error, write_bytes
+from anomalyclip.io.atomic import output_error, sweep, write_bytes
 from anomalyclip.io.locks import held, is_locked
 from anomalyclip.io.names import printable
 
@@ -106,6 +106,7 @@ def _claimed(place: Path, wait: float = 0.0) -> Iterator[bool]:
             ours = stack.enter_context(held(target.with_name(f".{target.name}.writing"), wait=wait))
         except (OSError, ValueError) as error:
             raise output_error(place, error) from error
+        sweep(target.parent)
         yield ours
 
 

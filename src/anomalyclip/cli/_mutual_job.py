@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,9 @@ from anomalyclip.detect import folder as folders
 from anomalyclip.detect.groups import note_of, write_groups
 from anomalyclip.errors import ConfigError
 from anomalyclip.extras import present, require
+from anomalyclip.io.atomic import output_error
 from anomalyclip.io.names import printable
+from anomalyclip.io.scratch import scratch
 
 if TYPE_CHECKING:
     from anomalyclip.calibration import DriftMonitor
@@ -70,9 +71,7 @@ class MutualJob(DetectJob):
     ) -> None:
         if folder is not None and self._all_done(folder, total):
             return
-        with tempfile.TemporaryDirectory(prefix="anomalyclip-batch-") as elsewhere:
-            kept = Path(elsewhere) if folder is None else folder.path / folders.SEEN
-            kept.mkdir(exist_ok=True)
+        with scratch("batch") if folder is None else _beside(folder.path / folders.SEEN) as kept:
             judged = self._compared(self._seen(model, kept, total), total)
             record = {**judged.batch.record(), "inputs": total}
             provenance = self._provenance(judged)
@@ -86,7 +85,6 @@ class MutualJob(DetectJob):
                     note(f"What is odd, in groups: {printable(page)}")
                 elif not self.given.quiet:
                     note(f"No groups: nothing scores {self._odd_from():.3g} or more; a lower --threshold finds more.")
-            shutil.rmtree(kept, ignore_errors=True)
 
     def _grouped(self, judged: SecondPass) -> Mapping[str, int] | None:
         """Group of every odd picture; None where no groups are wanted, or cannot be made."""
@@ -162,3 +160,14 @@ class MutualJob(DetectJob):
             left = f", {total - count:,} could not be read" if total > count else ""
             note(f"Scores depend on this batch: {count:,} pictures ({judged.batch.sha256[:12]}){left}.")
         return judged
+
+
+@contextmanager
+def _beside(kept: Path) -> Iterator[Path]:
+    """The folder `kept`; it stays where the run ends early, for `--resume`. Raises OutputError."""
+    try:
+        kept.mkdir(exist_ok=True)
+    except OSError as error:
+        raise output_error(kept, error) from error
+    yield kept
+    shutil.rmtree(kept, ignore_errors=True)

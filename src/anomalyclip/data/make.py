@@ -74,7 +74,7 @@ def claim_folder(out: Path, settings: dict[str, Any], resume: bool) -> None:
 
     Raises OutputError or InputError as `make_dataset`.
     """
-    from anomalyclip.io.atomic import output_error, write_bytes
+    from anomalyclip.io.atomic import output_error, sweep, write_bytes
 
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -85,6 +85,7 @@ def claim_folder(out: Path, settings: dict[str, Any], resume: bool) -> None:
     if not empty and not resume:
         raise OutputError(f"{printable(out)} is not empty; choose a new folder, or add --resume to continue in it")
     if not empty:
+        sweep(out, "**/*")
         try:
             before = json.loads(record.read_text())
         except (OSError, ValueError) as error:

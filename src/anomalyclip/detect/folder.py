@@ -17,14 +17,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from anomalyclip.errors import ConfigError, OutputError
-from anomalyclip.io.atomic import output_error
+from anomalyclip.io.atomic import TEMPORARY, output_error
 from anomalyclip.io.locks import lock
 from anomalyclip.io.names import StrPath, printable
 
@@ -45,7 +44,6 @@ OVERLAYS, MAPS = "overlays", "maps"
 OUTPUT_FOLDERS = (OVERLAYS, MAPS)
 
 _OUR_SUFFIXES = {OVERLAYS: (".png",), MAPS: (".tiff", ".npz")}
-_TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 _ABSENT = object()
 
 
@@ -93,7 +91,7 @@ def sweep(path: Path) -> None:
     """Remove the half-written files that a killed run left behind (:func:`anomalyclip.io.atomic_write` names them)."""
     for pattern in (".*.tmp", *(f"{name}/**/.*.tmp" for name in OUTPUT_FOLDERS)):
         for file in path.glob(pattern):
-            if _TEMPORARY.fullmatch(file.name):
+            if TEMPORARY.fullmatch(file.name):
                 file.unlink(missing_ok=True)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ from anomalyclip.data.pictures import pictures_of
 from anomalyclip.errors import AnomalyClipError
 from anomalyclip.geometry.views import plan_views, view_pixels
 from anomalyclip.io.reading import Reading
+from anomalyclip.io.scratch import scratch
 from anomalyclip.mutual.passes import FirstPass, SecondPass, compared
 
 if TYPE_CHECKING:
@@ -85,5 +85,5 @@ class ByBatch(ByClass):
 @contextmanager
 def by_batch(models: Models, dataset: Dataset, layout: tuple[Geometry, Areas], **options: Any) -> Iterator[ByBatch]:
     """:class:`ByBatch` with a folder of its own for as long as the context lasts."""
-    with tempfile.TemporaryDirectory(prefix="anomalyclip-batch-") as folder:
-        yield ByBatch(models, dataset, Path(folder), layout, **options)
+    with scratch("batch") as folder:
+        yield ByBatch(models, dataset, folder, layout, **options)

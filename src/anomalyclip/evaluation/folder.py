@@ -28,7 +28,7 @@ from anomalyclip.evaluation.curves import PixelCurve
 from anomalyclip.evaluation.few_shot.result import Draw
 from anomalyclip.evaluation.files import DRAWS_FILE, IMAGES_FILE, LATEX_FILE, MARKDOWN_FILE, METRICS_FILE
 from anomalyclip.evaluation.result import ClassResult, Counts, ImageRow, PixelResamples
-from anomalyclip.io.atomic import write_bytes
+from anomalyclip.io.atomic import sweep, write_bytes
 
 Mode = Literal["new", "resume", "overwrite"]
 RUN, CLASSES, PLOTS = common.RUN, "classes.jsonl", "plots"
@@ -61,6 +61,7 @@ class EvaluationFolder:
 
         run: everything that decides the results, JSON-ready.
         """
+        sweep(self.path, "**/*")
         run = {"verb": VERB, **run}
         done: dict[str, ClassResult] = {}
         if self.mode == "resume" and any(self.path.iterdir()):

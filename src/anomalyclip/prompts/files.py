@@ -18,7 +18,7 @@ from anomalyclip.clip.safetensors_header import read_header
 from anomalyclip.clip.wrappings import bare, bare_name
 from anomalyclip.errors import AnomalyClipError, PromptError, WeightsError
 from anomalyclip.io.refused_kinds import refused_kind
-from anomalyclip.prompts.bounded import read_bounded, write_atomic
+from anomalyclip.prompts.bounded import read_bounded, write_file
 from anomalyclip.prompts.content import CTX_NAMES, PromptFile
 from anomalyclip.prompts.metadata import HEADS_KEY, LINEAR_KEY, METADATA_KEY, PromptMetadata, check_ranges
 from anomalyclip.prompts.published import from_state, learned, parse_published
@@ -54,7 +54,7 @@ def save_prompts(path: str | Path, prompts: PromptFile) -> None:
     _read_header(text, str(path))  # what is written must be readable
     tensors = {name: value.contiguous() for name, value in prompts.tensors.items()}
     tensors["text_features"] = prompts.text_features.contiguous()
-    write_atomic(path, save(tensors, {METADATA_KEY: text}))
+    write_file(path, save(tensors, {METADATA_KEY: text}))
 
 
 def load_prompts(path: str | Path) -> PromptFile:

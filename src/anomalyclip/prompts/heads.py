@@ -15,7 +15,7 @@ import numpy as np
 from anomalyclip.clip.safetensors_header import read_header
 from anomalyclip.errors import PromptError, WeightsError
 from anomalyclip.io.names import printable
-from anomalyclip.prompts.bounded import read_bounded, write_atomic
+from anomalyclip.prompts.bounded import read_bounded, write_file
 from anomalyclip.prompts.metadata import HEADS_KEY, PromptMetadata, check_ranges
 from anomalyclip.prompts.readout import ARRAYS, Readout
 from anomalyclip.settings.scoring import without_later
@@ -116,7 +116,7 @@ def save_heads(path: str | Path, file: HeadsFile) -> None:
         arrays |= file.readout.arrays()
     text = json.dumps(header, sort_keys=True, allow_nan=False)
     kept = {name: np.ascontiguousarray(values, np.float32) for name, values in arrays.items()}
-    write_atomic(path, save(kept, {HEADS_KEY: text}))
+    write_file(path, save(kept, {HEADS_KEY: text}))
 
 
 def load_heads(path: str | Path, *, own: bool = False) -> HeadsFile:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from anomalyclip.errors import PromptError
 from anomalyclip.prompts.backbone import Backbone
-from anomalyclip.prompts.bounded import header_texts, read_bounded, write_atomic
+from anomalyclip.prompts.bounded import header_texts, read_bounded, write_file
 from anomalyclip.prompts.metadata import LINEAR_KEY, PromptMetadata
 
 FORMAT_VERSION = 1
@@ -127,7 +127,7 @@ def save_linear(path: str | Path, file: LinearFile) -> None:
 
     header = {"format": FORMAT_VERSION, "ensemble": file.ensemble, "metadata": asdict(file.metadata)}
     text = json.dumps(header, sort_keys=True, allow_nan=False)
-    write_atomic(path, save({name: value.contiguous() for name, value in file.tensors.items()}, {LINEAR_KEY: text}))
+    write_file(path, save({name: value.contiguous() for name, value in file.tensors.items()}, {LINEAR_KEY: text}))
 
 
 def load_linear(path: str | Path) -> LinearFile:

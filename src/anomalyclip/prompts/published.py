@@ -13,7 +13,7 @@ from torch import Tensor
 from anomalyclip.clip.pickles import check_archive
 from anomalyclip.clip.wrappings import bare, unwrap
 from anomalyclip.errors import ConfigError, PromptError
-from anomalyclip.prompts.bounded import MAX_BYTES, read_bounded, write_atomic
+from anomalyclip.prompts.bounded import MAX_BYTES, read_bounded, write_file
 from anomalyclip.prompts.content import CTX_NAMES, DEEP_PREFIX, PromptFile
 from anomalyclip.prompts.learner import PromptLearner
 from anomalyclip.prompts.metadata import PromptMetadata
@@ -120,7 +120,7 @@ def save_published(path: str | Path, learner: PromptLearner) -> None:
         state[f"{PROJECTION_PREFIX}{index}.bias"] = torch.zeros(PROJECTION_WIDTH)
     buffer = io.BytesIO()
     torch.save({TOP_KEY: state}, buffer)
-    write_atomic(path, buffer.getvalue())
+    write_file(path, buffer.getvalue())
 
 
 def _unpack(data: bytes, path: str) -> dict[str, Tensor]:

@@ -19,7 +19,7 @@ import filelock
 
 from anomalyclip.errors import ConfigError
 from anomalyclip.evaluation.files import METRICS_FILE
-from anomalyclip.io.atomic import output_error, write_bytes
+from anomalyclip.io.atomic import output_error, sweep, write_bytes
 from anomalyclip.io.names import printable
 from anomalyclip.reproduction.judges import DIGITS, Training, slug
 from anomalyclip.training.outputs import PROBLEMS, PROMPTS
@@ -51,6 +51,7 @@ class Store:
         except OSError as error:
             raise output_error(self.path, error) from error
         try:
+            sweep(self.path, "**/*")
             self._refuse_foreign()
             write_bytes(self.path / RECORD, json.dumps(settings, indent=1).encode("utf-8", "backslashreplace"))
             yield

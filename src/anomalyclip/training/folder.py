@@ -9,7 +9,7 @@ from pathlib import Path
 import filelock
 
 from anomalyclip.errors import ConfigError, OutputError
-from anomalyclip.io.atomic import output_error
+from anomalyclip.io.atomic import output_error, sweep
 from anomalyclip.io.names import printable
 from anomalyclip.training.config import CONFIG
 from anomalyclip.training.outputs import BEST, CURVE, ENVIRONMENT, METRICS, PROBLEMS, PROMPTS
@@ -37,6 +37,7 @@ def run_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
     except OSError as error:
         raise output_error(path, error) from error
     try:
+        sweep(path)
         _refuse_foreign(path)
         if overwrite:
             for name in _OURS:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from anomalyclip.evaluation.settings import EvaluationSettings
 from anomalyclip.geometry import Areas, Geometry
 from anomalyclip.hub.cache import home
 from anomalyclip.io.reading import Reading
+from anomalyclip.io.scratch import scratch
 
 if TYPE_CHECKING:
     from anomalyclip.by_class import Models
@@ -158,5 +158,5 @@ def _place(cache: CacheSettings | None, work: Path | None) -> Iterator[tuple[Pat
         yield work, "fp32", False
         shutil.rmtree(work, ignore_errors=True)
     else:
-        with tempfile.TemporaryDirectory(prefix="anomalyclip-seen-") as temporary:
-            yield Path(temporary), "fp32", False
+        with scratch("seen") as temporary:
+            yield temporary, "fp32", False

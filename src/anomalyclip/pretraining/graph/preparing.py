@@ -9,7 +9,6 @@ read `graph.onnx`.
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
@@ -17,6 +16,7 @@ from onnx import helper, numpy_helper
 from safetensors.numpy import load_file
 
 from anomalyclip.encoders.prepared import TURNED, float_arrays
+from anomalyclip.io.scratch import scratch
 
 _DOMAINS = ("", "com.microsoft")
 """Of the operations; the file that onnxruntime writes names others, in versions that earlier ones refuse."""
@@ -46,12 +46,12 @@ def prepared(graph: Path, weights: Path) -> tuple[onnx.ModelProto, list[str]]:
 def _optimised(graph: Path) -> onnx.ModelProto:
     import onnxruntime
 
-    with TemporaryDirectory() as folder:
+    with scratch("graph") as folder:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         # What lies above depends on the processor, and is done when the file is opened.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-        options.optimized_model_filepath = str(Path(folder) / "optimised.onnx")
+        options.optimized_model_filepath = str(folder / "optimised.onnx")
         onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
         return onnx.load(options.optimized_model_filepath)
 
