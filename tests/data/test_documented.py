@@ -9,6 +9,7 @@ written and read here.
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import re
@@ -126,9 +127,13 @@ def kaggle(marked: np.ndarray) -> str:
     return " ".join(f"{start + 1} {end - start}" for start, end in changes.reshape(-1, 2))
 
 
-def labelme(kind: str, points: object, label: str = "scratch", **entry: object) -> str:
-    shape = {"label": label, "points": points, "shape_type": kind}
+def labelme(kind: str, points: object, label: str = "scratch", mask: str = "", **entry: object) -> str:
+    shape = {"label": label, "points": points, "shape_type": kind} | ({"mask": mask} if mask else {})
     return json.dumps({"shapes": [shape], "imagePath": "a.png", "imageWidth": WIDTH, "imageHeight": HEIGHT, **entry})
+
+
+def embedded(marked: np.ndarray) -> str:
+    return base64.b64encode(picture(marked)).decode()
 
 
 def cvat(body: str) -> str:
@@ -240,6 +245,11 @@ FORMS = (
     Form("list", "runs that count from 0", {**MARKS, "list.csv": "ImageId,EncodedPixels\na.png,0 3\nb.png,-1\n"}, "count pixels from 1"),
     Form("list", "a submission (sample_submission.csv)", {**ONE_BAD, "sample_submission.csv": "ImageId,EncodedPixels\n0.png,1 409600\n"}, (2, 1), "a program's answers"),
     Form("list", "German: bestanden, nicht bestanden", {**listed("", "{0}"), "list.csv": "Bild;Befund\n" + "".join(f"{path};{('bestanden', 'nicht bestanden')[label]}\n" for path, label in ROWS)}, (2, 3)),
+    Form("list", "Polish: dobry, zły, Windows-1250", {**listed("", "{0}"), "list.csv": ("plik;wynik\n" + "".join(f"{path};{('dobry', 'zły')[label]}\n" for path, label in ROWS)).encode("cp1250")}, (2, 3)),
+    Form("list", "Turkish: uygun, hatalı", {**listed("", "{0}"), "list.csv": "dosya;etiket\n" + "".join(f"{path};{('uygun', 'hatalı')[label]}\n" for path, label in ROWS)}, (2, 3)),
+    Form("list", "French: conforme, non conforme", {**listed("", "{0}"), "list.csv": "fichier;résultat\n" + "".join(f"{path};{('conforme', 'non conforme')[label]}\n" for path, label in ROWS)}, (2, 3)),
+    Form("list", "a text of pictures and their masks (Crack500)", {"a.jpg": JPEG, "b.jpg": JPEG, "a.png": MASK, "b.png": MASK, "test.txt": "a.jpg a.png\nb.jpg b.png\n"}, (0, 2), marked=TRUTH),
+    Form("list", "a text of pictures and pictures", {"a.jpg": JPEG, "b.jpg": JPEG, "a.png": PHOTO, "b.png": PHOTO, "test.txt": "a.jpg a.png\nb.jpg b.png\n"}, "no paths with labels"),
     Form("list", "relative runs (SIIM-ACR)", {**MARKS, "list.csv": "ImageId,EncodedPixels\na,100 3 50 4\nb,-1\n"}, "begins within the one before it"),
     Form("list", "runs beyond the picture", {**MARKS, "list.csv": "ImageId,EncodedPixels\na,430 9\nb,-1\n"}, "end at pixel 438, its image has 24 x 18"),
     Form("list", "two masks in one cell", {**MARKS, "m/1.png": HALVES[0], "m/2.png": HALVES[1], "list.csv": "image,mask\na.png,m/1.png;m/2.png\nb.png,\n"}, (1, 1), marked=TRUTH),
@@ -265,6 +275,7 @@ FORMS = (
     Form("COCO", "polygon", pair(x_json=coco([SQUARE])), (1, 1), marked=TRUTH),
     Form("COCO", "runs", pair(x_json=coco(runs(compressed=False), iscrowd=1)), (1, 1), marked=TRUTH),
     Form("COCO", "compressed runs", pair(x_json=coco(runs(compressed=True))), (1, 1), marked=TRUTH),
+    Form("COCO", "annotations twice in one JSON", pair(x_json=coco([SQUARE])[:-1] + ', "annotations": []}'), "'annotations' is there twice"),
     Form("COCO", "boxes alone", pair(x_json=coco([], bbox=[4, 3, 10, 6])), (1, 1), "mark no pixels"),
     Form("COCO", "a category called good", pair(x_json=coco([SQUARE], "Good")), (2, 0), "no anomalous images"),
     Form("COCO", "one JSON per split, pictures named alike", split(coco([SQUARE])), (1, 1), "does not list", marked=TRUTH),
@@ -273,6 +284,9 @@ FORMS = (
     Form("LabelMe", "rectangle", pair(a_json=labelme("rectangle", [[14, 9], [4, 3]])), (1, 1), marked=TRUTH),
     Form("LabelMe", "turned rectangle", pair(a_json=labelme("oriented_rectangle", CORNERS)), (1, 1), marked=TRUTH),
     Form("LabelMe", "line", pair(a_json=labelme("linestrip", CORNERS)), (1, 1), "mark no pixels"),
+    Form("LabelMe", "mask", pair(a_json=labelme("mask", [[4, 3], [13, 8]], mask=embedded(TRUTH[3:9, 4:14]))), (1, 1), marked=TRUTH),
+    Form("LabelMe", "a mask of another size than its points span", pair(a_json=labelme("mask", [[4, 3], [13, 8]], mask=embedded(TRUTH))), "its mask has 24 x 18 pixels, its points span 10 x 6"),
+    Form("LabelMe", "_background_, which marks nothing", pair(a_json=labelme("polygon", CORNERS, "_background_")), (2, 0), "no anomalous images"),
     Form("LabelMe", "a shape called ok", pair(a_json=labelme("polygon", CORNERS, "OK")), (2, 0), "no anomalous images"),
     Form("CVAT for images", "polygon", pair(x_xml=cvat(f'<polygon label="x" points="{POINTS}"/>')), (1, 1), marked=TRUTH),
     Form("CVAT for images", "mask", pair(x_xml=cvat('<mask label="x" rle="0, 60" left="4" top="3" width="10" height="6"/>')), (1, 1), marked=TRUTH),

@@ -12,13 +12,13 @@ _COLUMNS = {
     "image": "image img images img_path image_path image_file image_name image_filename img_name imagefile file "
     "file_name filename filepath file_path path name id image_id picture photo frame input bild bilddatei bildname "
     "bildpfad datei dateiname dateipfad pfad foto aufnahme fichier nom_fichier imagen archivo ruta immagine percorso "
-    "imagem arquivo afbeelding bestand bestandsnaam image_id_class_id "
+    "imagem arquivo afbeelding bestand bestandsnaam image_id_class_id plik obraz zdjecie dosya goruntu resim "
     "图片 图像 文件 文件名 画像 ファイル ファイル名 "
     "이미지 파일 파일명 файл изображение снимок",
     "label": "label labels anomaly anomalous is_anomaly is_anomalous is_defect is_defective target y gt truth "
     "ground_truth class_label label_index status state result verdict decision judgement judgment defective faulty "
     "bad ng nok klasse_label bewertung ergebnis urteil befund zustand fehlerhaft defekt anomalie anormal etiquette "
-    "etiqueta etichetta resultat resultado risultato ausschuss "
+    "etiqueta etichetta resultat resultado risultato ausschuss etykieta wynik ocena etiket sonuc durum "
     "标签 结果 判定 ラベル 結果 라벨 결과 판정 метка результат",
     "normal": "normal is_normal good is_good ok is_ok pass passed gut in_ordnung io bon bueno buono quality qualitaet "
     "qualitat qualite calidad usable normality "
@@ -38,14 +38,15 @@ _LABELS = {
     "gut io in_ordnung bestanden freigegeben "
     "fehlerfrei nein falsch gesund n bon sain non bueno correcto buono sano nee none no_defect "
     "no_anomaly nondefective without_defect unblemished heil tadellos mangelfrei intakt bom boa normale goed iyi "
-    "free nominal inlier inliers "
+    "free nominal inlier inliers conforme conformes conform conforming konform apto idoneo zgodny uygun kusursuz "
     "saglam dobry dobre dobra норма годен годный хорошо 正常 良品 合格 良好 无缺陷 無缺陷 정상 양품",
     ANOMALOUS: "1 anomaly anomalous abnormal defect defective bad ko nok ng fail failed reject rejected yes true "
     "positive faulty damaged broken sick diseased ungood outlier outliers "
     "schlecht nio nicht_in_ordnung nicht_bestanden "
     "gesperrt fehler fehlerhaft defekt "
     "ausschuss ja wahr krank y mauvais defaut oui malo defecto si cattivo difetto unhealthy crack cracked mangelhaft "
-    "ruim anormal anormale defeito kapot hatali bozuk wadliwy wadliwe zly брак дефект негоден 异常 異常 不良 不良品 "
+    "ruim anormal anormale defeito kapot hatali kusurlu bozuk uygunsuz wadliwy wadliwe zly uszkodzony niezgodny "
+    "scarto брак дефект негоден 异常 異常 不良 不良品 "
     "缺陷 不合格 瑕疵 비정상 불량 불량품",
 }
 # What says whether something holds, beside 0 and 1; other labels say themselves what the image is.
@@ -61,7 +62,10 @@ _FAULTS = (
     "blemishes blemished fehler defekt defekte befund kratzer riss risse schaden schäden mangel mängel anomalie "
     "anomalien défaut défauts anomalies fissure fissures defecto defectos difetto difetti defeito defeitos"
 )
-_GOODS = "ok okay good normal healthy clean intact pass passed accepted conform conforming gut bon bueno buono"
+_GOODS = (
+    "ok okay good normal healthy clean intact pass passed accepted conform conforming conforme conformes "
+    "konform apto idoneo gut bon bueno buono"
+)
 _DENIALS = (
     "un",
     "no",
@@ -88,13 +92,17 @@ _TELLING = 5  # letters of a column's name that tells by its meaning alone
 _EMPTY = frozenset({"", "-", "none", "null", "nan", "n/a", "na", "#n/a"})
 
 
+#: Letters that Unicode does not take apart into one of a to z and its mark.
+_WHOLE = str.maketrans({"ß": "ss", "ł": "l", "ı": "i", "ø": "o", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe"})
+
+
 def plain(text: str) -> str:
     """How names are compared.
 
-    >>> plain("Fehler-Art "), plain("Défaut"), plain("n.i.O.")
-    ('fehlerart', 'defaut', 'nio')
+    >>> plain("Fehler-Art "), plain("Défaut"), plain("n.i.O."), plain("ZŁY"), plain("hatalı")
+    ('fehlerart', 'defaut', 'nio', 'zly', 'hatali')
     """
-    letters = unicodedata.normalize("NFKD", text.casefold().replace("ß", "ss"))
+    letters = unicodedata.normalize("NFKD", text.casefold().translate(_WHOLE))
     return "".join(letter for letter in letters if letter.isalnum())
 
 

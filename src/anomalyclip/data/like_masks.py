@@ -27,6 +27,11 @@ def like_masks(faults: Mapping[Path, Sequence[Path]], good: Sequence[Sequence[Pa
     return [] if found and any(map(_all_like, good)) else found
 
 
+def are_masks(pictures: Sequence[Path], marks: Sequence[Path]) -> bool:
+    """Whether files beside each other in a list are pictures and their masks: the second look so, the first do not."""
+    return _all_like(marks) and not _all_like(pictures)
+
+
 def _all_like(paths: Sequence[Path]) -> bool:
     places = sorted({0, len(paths) // 2, len(paths) - 1}) if paths else []
     return bool(places) and all(_is_small(paths[at]) and _has_few_levels(paths[at]) for at in places)

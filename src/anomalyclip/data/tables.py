@@ -167,6 +167,8 @@ def with_inferred_columns(table: Table, places: Places) -> Table:
             files = [name for name in files if all(Path(row[name].strip()).suffix for row in rows)]
         if len(files) == 1:
             names[names.index(files[0])] = "image"
+        elif files == names == ["column 1", "column 2"] and _are_pairs(rows, places):
+            names = ["image", "mask"]
     boxes = {name for name in free if plain(name) in _BOXES}
     if labelling(names) is None:
         labels = [
@@ -214,6 +216,14 @@ def _are_labels(cells: Sequence[str], asked: bool) -> bool:
     if asked and all(is_answer(cell) for cell in cells):
         return False
     return all(label_of(cell) is not None for cell in cells) or is_signed(cells)
+
+
+def _are_pairs(rows: Sequence[dict[str, str]], places: Places) -> bool:
+    """Whether each row is a picture and its mask, as sets of segmentation list them (`0.jpg 0.png`)."""
+    from anomalyclip.data.like_masks import are_masks
+
+    pictures, marks = ([places.find(row[name], "") for row in rows] for name in ("column 1", "column 2"))
+    return are_masks([path for path in pictures if path is not None], [path for path in marks if path is not None])
 
 
 def _rows_or_none(table: Table) -> Iterator[dict[str, str]]:

@@ -98,12 +98,26 @@ def _legacy(data: bytes, known: Callable[[str], bool]) -> tuple[str, str]:
 
 def read_json(path: Path) -> Any:
     """What a JSON file holds. Raises InputError where it is no text, or of more parts than a list of images has (three
-    bytes become an object of sixty); ValueError and RecursionError as `json.loads` does."""
+    bytes become an object of sixty) or where an object has a key twice, which no writer of JSON makes: the second would
+    hide the first; ValueError and RecursionError as `json.loads` does."""
     text = read_text(path)
     for signs, most, what in (("{[", MOST_CONTAINERS, "objects and lists"), (",", MOST_VALUES, "values")):
         if (found := sum(map(text.count, signs))) > most:
             raise InputError(f"{printable(path)} holds {found:,} {what}, the limit is {most:,}; write several files")
-    return json.loads(text)
+    try:
+        return json.loads(text, object_pairs_hook=once_each)
+    except InputError as error:
+        raise InputError(f"{printable(path)}: {error}") from error
+
+
+def once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. Raises InputError where a key is there twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"{printable(twice[:80])!r} is there twice in one of its objects; keep one of them")
+    return found
 
 
 def read_text(path: Path) -> str:

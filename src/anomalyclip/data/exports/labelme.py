@@ -13,6 +13,8 @@ from anomalyclip.data.exports.marks import Annotations, number, pair_ring, size_
 from anomalyclip.data.places import Places
 from anomalyclip.errors import InputError
 
+#: LabelMe's own words for what is not marked, and for what nobody has looked at.
+_NO_MARKS = frozenset({"_background_", "__ignore__"})
 #: Shapes that may have four corners: of LabelMe, and of X-AnyLabeling.
 _CORNERED = ("rectangle", "oriented_rectangle", "rotation")
 
@@ -46,6 +48,8 @@ def read_labelme(content: dict[str, Any], path: Path, shown: str, places: Places
         if not isinstance(shape, dict):
             raise InputError(f"{where}: expected an object with label, points and shape_type")
         kind, shapes = str(shape.get("label", "anomaly")), _shapes(shape, where)
+        if kind in _NO_MARKS:
+            continue
         marked.add(kind, shapes, box=not shapes)
 
 
@@ -70,9 +74,24 @@ def _shapes(shape: dict[str, Any], where: str) -> list[Shape]:
         radius = math.dist(*corners)
         return [Polygon((circle(corners[0], radius, radius),))]
     if kind == "mask":
-        left, top = (round(value) for value in corners[0])
-        return [Bitmap(decoded(shape.get("mask"), where), left, top)]
+        return [_mask(decoded(shape.get("mask"), where), [round(value) for one in corners for value in one], where)]
     return []
+
+
+def _mask(png: bytes, box: list[int], where: str) -> Bitmap:
+    """An embedded mask. box: left, top, right, bottom, both ends within; LabelMe's own end one beyond at the border."""
+    from anomalyclip.errors import ImageReadError
+    from anomalyclip.io.inspection import inspect
+
+    left, top, right, bottom = box
+    try:
+        header = inspect(png)
+    except ImageReadError as error:
+        raise InputError(f"{where}: its mask: {error}") from error
+    own, told = (header.width, header.height), (right - left + 1, bottom - top + 1)
+    if any(abs(a - b) > 1 for a, b in zip(own, told, strict=True)):
+        raise InputError(f"{where}: its mask has {own[0]} x {own[1]} pixels, its points span {told[0]} x {told[1]}")
+    return Bitmap(png, left, top)
 
 
 def decoded(text: Any, where: str) -> bytes:
