@@ -312,7 +312,7 @@ INSTANCES = (
     Instance("folder scans", "a QOI without a suffix", "counted", scanned("image", pillow("QOI", RGB)(), "UNREAD", "QOI")),
     Instance("folder scans", "a raw photo (.nef)", "counted", scanned("a.NEF", b"MM\0*", "UNREAD", ".nef")),
     Instance("folder scans", "NumPy, MATLAB, HDF5 (.npy, .mat, .h5)", "counted", arrays_beside),
-    Instance("folder scans", "a tar without a suffix", "no picture", scanned("all", b"a.png".ljust(257, b"\0") + b"ustar\0", "OTHER", "tar archive")),
+    Instance("folder scans", "a tar without a suffix", "counted", scanned("all", b"a.png".ljust(257, b"\0") + b"ustar\0", "ARCHIVE", "tar archive")),
     Instance("folder scans", "a web page called a.png", "a row that says so", scanned("a.png", b"<html>", "PICTURE", ".png")),
     Instance("folder scans", "a link to itself", "a row of its own, the others stay", link_to_itself),
     Instance("identity", "touched", "the same", identity(lambda one, _: os.utime(one, ns=(1, 1)), same=True)),

@@ -16,6 +16,7 @@ from anomalyclip.calibration.writing import FORMAT, VERSION
 from anomalyclip.encoders.exported import SIDECAR, find_artefact
 from anomalyclip.encoders.sidecar import parse_artefact
 from anomalyclip.errors import ConfigError, InputError
+from anomalyclip.io.headers import what_it_is
 from anomalyclip.io.names import printable
 
 MAX_BYTES = 128 * 2**20  # two numbers per image: enough for millions, and for memories in base64
@@ -142,4 +143,6 @@ def _parsed(data: bytes, path: Path) -> Any:
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
+        if (told := what_it_is(path)) is not None:
+            raise InputError(f"{printable(path)} is no profile: {told}; give the file that calibrate wrote") from error
         raise InputError(f"{printable(path)} is no JSON ({error}); check the path, or calibrate again") from error

@@ -13,7 +13,7 @@ from anomalyclip.cli._calibrate_before import Before
 from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.cli._declared import Given
 from anomalyclip.cli._opening import batch_for, load_detector, reading_of, scan_of, tell_isolation
-from anomalyclip.errors import ConfigError, OutputError
+from anomalyclip.errors import ConfigError, InputError, OutputError
 from anomalyclip.io import attempts
 from anomalyclip.io.attempts import noted_in
 from anomalyclip.io.names import printable
@@ -63,16 +63,20 @@ class CalibrateJob:
         wish = self._wish()
         before = Before.of(self.given)
         passed = PassedOver()
-        total = survey_inputs(self._normals, passed=passed, **scan_of(self.given))
         for rate in self._rates:
             check_rate(rate)
-            if self.given.no_memory or total < FEWEST_REMEMBERED:
-                allowed(total, rate)
-        extra = 0
+        total, extra = survey_inputs(self._normals, passed=passed, **scan_of(self.given)), 0
         if self.given.anomalies:
             extra = survey_inputs(self.given.anomalies, passed=passed, **scan_of(self.given))
         for line in passed.lines():
             note(line, style="yellow")
+        if self.given.no_memory or total < FEWEST_REMEMBERED:
+            others = _no_pictures(self._normals)
+            if len(others) == total:
+                raise InputError(f"{printable(others[0][0])}: {printable(others[0][1])}")
+            _tell_skipped(others)
+            for rate in self._rates:
+                allowed(total - len(others), rate)
         tell_isolation(self.given)
         try:
             return self._process(load_detector(self.given), before, wish, total + extra)
@@ -231,6 +235,22 @@ class CalibrateJob:
             )
         pictured = f"; picture: {printable(picture)}" if picture is not None else ""
         note(f"Profile: {printable(self.given.output)}{pictured}")
+
+
+def _no_pictures(given: Sequence[str]) -> list[tuple[str, str]]:
+    """(path, reason) of files named one by one that their first bytes tell to be archives, documents and the like."""
+    from anomalyclip.io.headers import sniff
+    from anomalyclip.io.refusal import Refusal
+
+    def reason(path: Path) -> str | None:
+        try:
+            with path.open("rb") as file:
+                sniff(file)
+        except (OSError, Refusal) as error:
+            return str(error)
+        return None
+
+    return [(str(path), told) for path in map(Path, given) if path.is_file() and (told := reason(path)) is not None]
 
 
 def _tell_skipped(skipped: Sequence[tuple[str, str]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from anomalyclip.data.dataset import Dataset
@@ -15,14 +15,16 @@ from anomalyclip.data.exports.supervisely import is_project, is_supervisely
 from anomalyclip.data.folder_names import PHASES
 from anomalyclip.data.known import KNOWN, Known, find_known, place, recognise
 from anomalyclip.data.layouts import Layout
-from anomalyclip.data.listings import child, folders, listed_once, pictures
+from anomalyclip.data.listings import child, folders, listed_once, listing, pictures
 from anomalyclip.data.lists import TABLES, find_list, of_another_split
 from anomalyclip.data.meta_json import read_meta
 from anomalyclip.data.own_layouts import PLAIN
 from anomalyclip.data.table_items import read_table
 from anomalyclip.data.text import read_json
 from anomalyclip.errors import ConfigError, InputError
+from anomalyclip.io.headers import what_it_is
 from anomalyclip.io.names import is_address, printable
+from anomalyclip.io.scanning import Kind, PassedOver
 
 META = "meta.json"
 
@@ -74,9 +76,9 @@ def _open(path: Path, name: str | None, split: str, missing_masks: MissingMasks,
         raise InputError(f"there is no data set at {printable(path)}; {remedy}")
     if path.is_file():
         if path.suffix.lower() not in (".json", ".xml", ".txt", *TABLES):
+            told = what_it_is(path) or "it is another file"
             raise InputError(
-                f"{printable(path)}: expected a folder, a meta.json or a .csv; give the data set's folder "
-                "(unpack an archive first)"
+                f"{printable(path)}: {told}; expected the data set's folder, a meta.json, or a list such as a .csv"
             )
         return _from_file(path, name, split, missing_masks)
     meta = child(path, META)
@@ -216,5 +218,14 @@ def _what_is_there(root: Path, unused: Sequence[str]) -> str:
     told = [f"{own} image{'s' * (own != 1)} without a folder"] if own else []
     told += [f"images in {printable(', '.join(held[:5]))}"] if held else []
     told += [f"{len(inner)} subfolders without images"] if inner and not held else []
+    told += list(_archives(root))
     found = f"Found there: {'; '.join(told)}." if told else "Found there: no image."
     return " ".join([found, *(f"{line}." for line in unused)])
+
+
+def _archives(root: Path) -> Iterator[str]:
+    passed = PassedOver()
+    for entry in listing(root).entries:
+        if entry.kind is Kind.ARCHIVE:
+            passed.add(entry)
+    return passed.lines()

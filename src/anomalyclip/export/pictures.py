@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomalyclip.errors import AnomalyClipError, InputError
+from anomalyclip.io.headers import what_it_is
 from anomalyclip.io.names import printable
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ def folder_images(folder: Path, side: int, count: int) -> list[NDArray[np.uint8]
         except AnomalyClipError:
             continue
     if not found:
-        raise InputError(f"{printable(folder)} holds no image that can be read; give a folder of typical images")
+        told = what_it_is(folder)
+        reason = "holds no image that can be read" if told is None else f"is no folder: {told}"
+        raise InputError(f"{printable(folder)} {reason}; give a folder of typical images")
     return found
 
 

@@ -15,6 +15,7 @@ from anomalyclip.hub.files import obtain
 from anomalyclip.hub.identify import published_name
 from anomalyclip.hub.progress import Meter, silent
 from anomalyclip.hub.registry import MODELS, SOURCES, Entry, Kind, Source, table
+from anomalyclip.io.headers import what_it_is
 
 RUN_PROMPTS = "prompts.safetensors"
 OWN_HEADS = "heads.safetensors"  # beside weights of this project's own: judges in place of the prompts
@@ -49,6 +50,9 @@ class ModelFiles:
                 raise HubError(
                     f"{self.name} is JSON and no model: a profile is what --profile takes, in Python profile="
                 )
+            told = None if place.path.suffix in _WEIGHT_SUFFIXES else what_it_is(place.path)  # torch.save writes ZIPs
+            if told is not None:
+                raise HubError(f"{self.name} is no model: {told}; give a name of `anomalyclip models`, or weights")
             raise HubError(
                 f"nobody published prompts learned on {self.name}: give a prompt file of your own (anomalyclip train),"
                 " hand-written words (--prompts winclip-ensemble), or use the model vit-l-14-336 or pocket"

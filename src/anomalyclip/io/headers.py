@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import BinaryIO
 
 from anomalyclip.io.boxes import AV1_BRANDS
@@ -63,6 +64,23 @@ def sniff(file: BinaryIO) -> str:
     if refused is not None:
         raise Refusal(f"it is {refused.name}, not an image that can be read", refused.remedy)
     raise Refusal(f"it is not an image (it starts with bytes {head[:8].hex(' ')})", f"give a file in {EXPECTED}")
+
+
+def what_it_is(path: Path) -> str | None:
+    """What a file is that was given in another's place, for a message: "it is a ZIP archive (unpack it first)".
+
+    None for a folder, for what cannot be read, and where the first bytes do not tell.
+    """
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            kind = refused_kind(file.read(_HEAD), _tail(file))
+            if kind is None:
+                return f"it is a picture ({sniff(file)})"
+    except (OSError, ValueError, Refusal):
+        return None
+    return f"it is {kind.name}" + (f" ({kind.own_remedy})" if kind.own_remedy else "")
 
 
 def _of_brands(head: bytes) -> str | None:

@@ -26,9 +26,15 @@ class RefusedKind(NamedTuple):
         name = self.name.partition(" ")[2]
         return name.partition("(")[2].rstrip(")") or name.removesuffix(" image")
 
+    @property
+    def own_remedy(self) -> str | None:
+        """What to do where no picture was wanted; None where the remedy is only how to get one."""
+        return None if self.picture or self.remedy in (EXPORT, _FILM) else self.remedy
 
+
+_FILM = "anomalyclip watch FILE scores its frames; or save frames as PNG or JPEG"
 _ONE_FILE = "save it as one .nii or .nii.gz file"
-_UNPACK = "unpack it first"
+UNPACK = "unpack it first"
 _DOWNLOAD = "see what the download answered, and fetch the picture itself"
 _PCX = tuple(
     RefusedKind(0, bytes((10, version, 1, bits)), "a PCX image") for version in (0, 2, 3, 4, 5) for bits in (1, 2, 4, 8)
@@ -105,20 +111,20 @@ REFUSED = (
     RefusedKind(4, b"ftypmsf1", "an HEIF image sequence"),
     RefusedKind(4, b"ftyphevs", "an HEIF image sequence"),
     RefusedKind(4, b"ftyphevm", "an HEIF image sequence"),
-    RefusedKind(4, b"ftyp", "a video", picture=False),
-    RefusedKind(0, b"\x1aE\xdf\xa3", "a video", picture=False),
-    RefusedKind(8, b"AVI ", "a video", picture=False),
-    RefusedKind(0, b"OggS", "a video", picture=False),
-    RefusedKind(0, b"\x00\x00\x01\xba", "a video", picture=False),
+    RefusedKind(4, b"ftyp", "a video", picture=False, remedy=_FILM),
+    RefusedKind(0, b"\x1aE\xdf\xa3", "a video", picture=False, remedy=_FILM),
+    RefusedKind(8, b"AVI ", "a video", picture=False, remedy=_FILM),
+    RefusedKind(0, b"OggS", "a video", picture=False, remedy=_FILM),
+    RefusedKind(0, b"\x00\x00\x01\xba", "a video", picture=False, remedy=_FILM),
     RefusedKind(0, b"\x8aMNG", "an MNG animation"),
-    RefusedKind(0, b"PK\x03\x04", "a ZIP archive", picture=False, remedy=_UNPACK),
-    RefusedKind(0, b"\x1f\x8b", "a gzip archive", picture=False, remedy=_UNPACK),
-    RefusedKind(0, b"BZh", "a bzip2 archive", picture=False, remedy=_UNPACK),
-    RefusedKind(0, b"\xfd7zXZ\x00", "an xz archive", picture=False, remedy=_UNPACK),
-    RefusedKind(0, b"\x28\xb5\x2f\xfd", "a Zstandard archive", picture=False, remedy=_UNPACK),
-    RefusedKind(0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", picture=False, remedy=_UNPACK),
-    RefusedKind(0, b"Rar!\x1a\x07", "a RAR archive", picture=False, remedy=_UNPACK),
-    RefusedKind(257, b"ustar", "a tar archive", picture=False, remedy=_UNPACK),
+    RefusedKind(0, b"PK\x03\x04", "a ZIP archive", picture=False, remedy=UNPACK),
+    RefusedKind(0, b"\x1f\x8b", "a gzip archive", picture=False, remedy=UNPACK),
+    RefusedKind(0, b"BZh", "a bzip2 archive", picture=False, remedy=UNPACK),
+    RefusedKind(0, b"\xfd7zXZ\x00", "an xz archive", picture=False, remedy=UNPACK),
+    RefusedKind(0, b"\x28\xb5\x2f\xfd", "a Zstandard archive", picture=False, remedy=UNPACK),
+    RefusedKind(0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", picture=False, remedy=UNPACK),
+    RefusedKind(0, b"Rar!\x1a\x07", "a RAR archive", picture=False, remedy=UNPACK),
+    RefusedKind(257, b"ustar", "a tar archive", picture=False, remedy=UNPACK),
     RefusedKind(
         0,
         b"version https://git-lfs",

@@ -21,18 +21,19 @@ from typing import Any
 from anomalyclip.io import headers
 from anomalyclip.io.limits import SUFFIXES
 from anomalyclip.io.refusal import Refusal
-from anomalyclip.io.refused_kinds import refused_kind
+from anomalyclip.io.refused_kinds import UNPACK, refused_kind
 
 
 class Kind(Enum):
     """FOLDER; PICTURE: to be attempted, also where it cannot be looked at; UNREAD: a picture of a kind that cannot be
-    read here; VIDEO; ARRAYS: numbers that may be pictures (NumPy, MATLAB, HDF5); OTHER: no picture."""
+    read here; VIDEO; ARRAYS: numbers that may be pictures (NumPy, MATLAB, HDF5); ARCHIVE; OTHER: no picture."""
 
     FOLDER = "folder"
     PICTURE = "picture"
     UNREAD = "unread picture"
     VIDEO = "video"
     ARRAYS = "arrays"
+    ARCHIVE = "archive"
     OTHER = "other file"
 
 
@@ -52,12 +53,14 @@ def _suffixes(text: str) -> frozenset[str]:
 
 _OTHER = _suffixes(
     "txt md rst log csv tsv json jsonl xml yaml yml toml ini cfg conf html htm css js ts py pyc ipynb sh bat ps1 c h "
-    "cpp java m r sql db sqlite lock pid sock zip gz bz2 xz zst 7z rar tar tgz pkl pickle parquet "
+    "cpp java m r sql db sqlite lock pid sock pkl pickle parquet "
     "arrow feather pt pth ckpt onnx safetensors xlsx xls ods doc docx odt ppt pptx rtf exe dll so iso wav mp3 flac ogg "
     "m4a ttf otf woff woff2 tmp part crdownload download partial swp md5 sha1 sha256 url lnk webloc xmp aae thm"
 )
 _VIDEOS = _suffixes("mp4 m4v avi mov mkv webm mpg mpeg wmv flv mts m2ts 3gp ogv mjpeg mjpg")
+_ARCHIVES = _suffixes("zip gz bz2 xz zst 7z rar tar tgz")
 _ARRAYS = _suffixes("npy npz mat h5 hdf5 hdf nc")
+_TOLD = {Kind.VIDEO: _VIDEOS, Kind.ARRAYS: _ARRAYS, Kind.ARCHIVE: _ARCHIVES}
 #: Kinds whose content looks like TIFF, with a preview as its first page: their names decide.
 _BY_NAME = _suffixes("dng cr2 cr3 nef nrw arw srf sr2 raf orf rw2 pef srw x3f raw 3fr iiq svs ndpi scn bif")
 #: Pictures that a user may take to be covered; whether one is readable after all, its content says.
@@ -108,8 +111,9 @@ def told_by_name(name: str) -> Entry | None:
         return Entry(name, name, Kind.PICTURE, suffix)
     if suffix in _OTHER or name.casefold() in _NAMES:
         return Entry(name, name, Kind.OTHER, suffix)
-    if suffix in _VIDEOS or suffix in _ARRAYS:
-        return Entry(name, name, Kind.VIDEO if suffix in _VIDEOS else Kind.ARRAYS, suffix)
+    for kind, suffixes in _TOLD.items():
+        if suffix in suffixes:
+            return Entry(name, name, kind, suffix)
     return Entry(name, name, Kind.UNREAD, suffix) if suffix in _BY_NAME else None
 
 
@@ -122,7 +126,9 @@ def told_by_content(name: str, head: bytes) -> Entry:
         kind = refused_kind(head)
         unread = suffix in _PICTURES or (kind is not None and kind.picture)
         told = suffix if kind is None or suffix in _PICTURES else kind.short
-        return Entry(name, name, Kind.UNREAD if unread else Kind.OTHER, told)
+        if unread:
+            return Entry(name, name, Kind.UNREAD, told)
+        return Entry(name, name, Kind.ARCHIVE if kind is not None and kind.remedy == UNPACK else Kind.OTHER, told)
     return Entry(name, name, Kind.PICTURE, suffix)
 
 
@@ -168,12 +174,13 @@ def _head(path: str) -> bytes:
 
 @dataclass
 class PassedOver:
-    """What scans left out, by kind: counts by suffix of unread pictures, videos and files of arrays, of other files, of
-    subfolders."""
+    """What scans left out, by kind: counts by suffix of unread pictures, videos, files of arrays and archives, of other
+    files, of subfolders."""
 
     pictures: Counter[str] = field(default_factory=Counter)
     videos: Counter[str] = field(default_factory=Counter)
     arrays: Counter[str] = field(default_factory=Counter)
+    archives: Counter[str] = field(default_factory=Counter)
     others: int = 0
     folders: int = 0
 
@@ -185,6 +192,8 @@ class PassedOver:
             self.videos[entry.told] += 1
         elif entry.kind is Kind.ARRAYS:
             self.arrays[entry.told] += 1
+        elif entry.kind is Kind.ARCHIVE:
+            self.archives[entry.told] += 1
         elif entry.kind is Kind.FOLDER:
             self.folders += 1
         else:
@@ -195,6 +204,7 @@ class PassedOver:
         self.pictures.update(other.pictures)
         self.videos.update(other.videos)
         self.arrays.update(other.arrays)
+        self.archives.update(other.archives)
         self.others += other.others
         self.folders += other.folders
 
@@ -214,6 +224,9 @@ class PassedOver:
         if count := self.arrays.total():
             what = f"{_counted(count, 'file')} of arrays {_were(count)} ({_kinds(self.arrays)})"
             yield f"{what}: save pictures among them as PNG or TIFF"
+        if count := self.archives.total():
+            what = f"{_counted(count, 'archive')} {_were(count)} ({_kinds(self.archives)})"
+            yield f"{what}: unpack {'it' if count == 1 else 'them'} to have pictures from there"
         if self.folders:
             yield f"{_counted(self.folders, 'subfolder')} {_were(self.folders)}: --recursive looks into them"
 
@@ -222,14 +235,15 @@ class PassedOver:
         told: dict[str, Any] = {"pictures": dict(sorted(self.pictures.items()))} if self.pictures else {}
         told |= {"videos": dict(sorted(self.videos.items()))} if self.videos else {}
         told |= {"arrays": dict(sorted(self.arrays.items()))} if self.arrays else {}
+        told |= {"archives": dict(sorted(self.archives.items()))} if self.archives else {}
         told |= {"subfolders": self.folders} if self.folders else {}
         return told | ({"other_files": self.others} if self.others else {})
 
     @classmethod
     def recorded(cls, told: Mapping[str, Any]) -> PassedOver:
         """From what `record` gave."""
-        pictures, videos, arrays = (Counter(told.get(name, {})) for name in ("pictures", "videos", "arrays"))
-        return cls(pictures, videos, arrays, told.get("other_files", 0), told.get("subfolders", 0))
+        counts = {name: Counter(told.get(name, {})) for name in ("pictures", "videos", "arrays", "archives")}
+        return cls(**counts, others=told.get("other_files", 0), folders=told.get("subfolders", 0))
 
 
 def _counted(count: int, noun: str) -> str:

@@ -126,12 +126,11 @@ def _metadata_text(data: bytes, path: str) -> str | None:
 
 
 def _what_it_is(data: bytes) -> str:
+    expected = "expected our .safetensors or the authors' .pth"
     if data[:1] == b"\x80":
         return "it is a pickle (torch.save of before version 1.6); load it where it comes from and save it again"
     kind = refused_kind(data[:264])
-    if kind is None:
-        return "expected our .safetensors or the authors' .pth"
-    return f"it is {kind.name}" + (f"; {kind.remedy}" if not kind.picture else "")
+    return expected if kind is None else f"it is {kind.name}; {kind.own_remedy or expected}"
 
 
 @dataclass(frozen=True)

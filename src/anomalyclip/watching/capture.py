@@ -8,12 +8,14 @@ import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from anomalyclip.errors import InputError
+from anomalyclip.io.headers import what_it_is
 from anomalyclip.io.names import printable
 from anomalyclip.watching.addresses import check_host
 
@@ -89,6 +91,7 @@ def open_capture(target: str, *, link_local: bool = False) -> Any:
         _check_stream(target)
     import cv2
 
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # what cannot be opened is told here
     camera = _CAMERA.fullmatch(target)
     if camera is not None:
         capture = cv2.VideoCapture(int(camera[1]))
@@ -100,6 +103,9 @@ def open_capture(target: str, *, link_local: bool = False) -> Any:
         hint = "check the address and the format"
     if not capture.isOpened():
         capture.release()
+        told = None if is_live(target) else what_it_is(Path(target))
+        if told is not None and not told.endswith("a video"):
+            hint = told
         raise InputError(f"{printable(without_password(target))} cannot be opened as a video; {hint}")
     return capture
 
