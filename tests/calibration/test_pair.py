@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -222,6 +223,30 @@ def test_a_memory_with_three_statistics_of_before_judges_as_it_did(pair: tuple[P
     part = pair[1][0].memory
     assert part is not None
     assert line.raw_scores(parts) == pytest.approx(np.mean((parts[:3] - part.centre) / part.spread))
+
+
+@pytest.mark.parametrize(
+    ("damage", "what"),
+    [
+        (lambda memory: memory["centre"].pop(), "memory.centre"),
+        (lambda memory: memory["spread"].append(1.0), "3 centres and 4 spreads"),
+        (lambda memory: memory["mixture"].update(novelty=1.0), "3 centres and 3 spreads; expected as many of both, at"),
+        (lambda memory: memory["spread"].__setitem__(1, 0.0), "memory.spread.1: Input should be greater than 0"),
+        (lambda memory: memory["spread"].__setitem__(1, -1.0), "memory.spread.1: Input should be greater than 0"),
+        (lambda memory: memory["score_scale"].update(line=1e300), "memory.score_scale.line"),
+        (lambda memory: memory["mixture"].update(words=1e300), "memory.mixture.words"),
+        (lambda memory: memory.update(sigma=1e300), "memory.sigma"),
+        (lambda memory: memory.update(layers=[]), "memory.layers"),
+    ],
+)
+def test_numbers_edited_by_hand_that_no_line_has(
+    pair: tuple[Path, list[Profile]], damage: Callable[[Any], Any], what: str
+) -> None:
+    content = json.loads(pair[0].read_text())
+    damage(content["profiles"][0]["memory"])
+    pair[0].write_text(json.dumps(content))
+    with pytest.raises(InputError, match=what):
+        read_profile(pair[0])
 
 
 def test_rows_come_back_as_they_were_however_they_lay_in_memory(pair: tuple[Path, list[Profile]]) -> None:

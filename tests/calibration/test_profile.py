@@ -103,6 +103,8 @@ def test_a_colon_in_a_name_that_exists(profile_of: Callable[..., Profile], tmp_p
         (lambda c: c["profiles"][0].update(shell="rm"), "shell"),
         (lambda c: c["profiles"][0].pop("pixel"), "pixel"),
         (lambda c: c.update(version=2), "has version 2, this program reads version 1"),
+        (lambda c: c.update(version=True), "has version True, this program reads version 1"),
+        (lambda c: c["profiles"][0]["provenance"].update(settings="none"), r"\(provenance\.settings is no object"),
         (lambda c: c.update(format="other"), "no file of profiles"),
         (lambda c: c.update(profiles={}), "no file of profiles"),
         (lambda c: c.update(profiles=[]), "holds no profile"),
@@ -117,6 +119,16 @@ def test_damage_is_named(
     damage(content)
     file.write_text(json.dumps(content))
     with pytest.raises(InputError, match=what):
+        read_profile(file)
+
+
+def test_a_value_twice_is_refused(profile_of: Callable[..., Profile], tmp_path: Path) -> None:
+    file = tmp_path / "p.json"
+    write_profiles(file, [profile_of(SCORES)])
+    text = file.read_text()
+    assert text.count('"threshold":') == 2
+    file.write_text(text.replace('"threshold":', '"threshold": 0.1, "threshold":', 1))
+    with pytest.raises(InputError, match="damaged: 'threshold' is there twice in one of its objects"):
         read_profile(file)
 
 

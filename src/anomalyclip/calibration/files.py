@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from anomalyclip.calibration.profile import Profile
 from anomalyclip.calibration.writing import FORMAT, VERSION
+from anomalyclip.data.text import once_each
 from anomalyclip.encoders.exported import SIDECAR, find_artefact
 from anomalyclip.encoders.sidecar import parse_artefact
 from anomalyclip.errors import ConfigError, InputError
@@ -89,7 +90,7 @@ def _profiles_in(content: Any, path: Path) -> list[Profile]:
         or not isinstance(content.get("profiles"), list)
     ):
         raise InputError(f"{printable(path)} is no file of profiles; make one with `anomalyclip calibrate`")
-    if content.get("version") != VERSION:
+    if content.get("version") != VERSION or isinstance(content["version"], bool):
         raise InputError(
             f"{printable(path)} has version {content.get('version')!r}, this program reads version {VERSION}; "
             "update anomalyclip, or calibrate again"
@@ -118,8 +119,15 @@ def _checked(path: Path, profiles: list[Any]) -> list[Profile]:
     try:
         return [Profile.model_validate(one).lying_in(path.parent) for one in profiles]
     except ValidationError as error:
-        reasons = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:_SHOWN]]
+        reasons = [
+            ": ".join(filter(None, (_place(one["loc"]), one["msg"].removeprefix("Value error, "))))
+            for one in error.errors()[:_SHOWN]
+        ]
         raise InputError(f"{printable(path)} is damaged ({'; '.join(reasons)}); calibrate again") from error
+
+
+def _place(names: tuple[int | str, ...]) -> str:
+    return printable(".".join(map(str, names)))
 
 
 def _json(path: Path) -> Any:
@@ -141,7 +149,9 @@ def _json(path: Path) -> Any:
 
 def _parsed(data: bytes, path: Path) -> Any:
     try:
-        return json.loads(data)
+        return json.loads(data, object_pairs_hook=once_each)
+    except InputError as error:  # by hand: the second threshold would hide the first
+        raise InputError(f"{printable(path)} is damaged: {error}") from error
     except (ValueError, RecursionError) as error:
         if (told := what_it_is(path)) is not None:
             raise InputError(f"{printable(path)} is no profile: {told}; give the file that calibrate wrote") from error

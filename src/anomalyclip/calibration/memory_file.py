@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
@@ -35,9 +35,12 @@ REMEDY = "calibrate again, or bring the file that belongs to this profile"
 
 _ARRAYS = ("rows", "pictures", "places", "boxes", "sizes")
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+# Bounds that float32 and its squares hold; what is measured lies far within them.
+Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0, le=1e3, allow_inf_nan=False)]
+Deviation = Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False)]
 Statistics = Annotated[tuple[Number, ...], Field(min_length=3, max_length=8)]
+Deviations = Annotated[tuple[Deviation, ...], Field(min_length=3, max_length=8)]
 
 
 class _Part(BaseModel):
@@ -81,11 +84,11 @@ class MemoryPart(_Part):
     held_out: Literal["each", "half"]
     pictures: tuple[str, ...]
     kind: Literal["stages", "tokens", "patches"]
-    layers: tuple[Annotated[int, Field(ge=1)], ...]
+    layers: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
     neighbourhood: Annotated[int, Field(ge=1, le=15)]
     mixture: MixtureRecord
     centre: Statistics
-    spread: Statistics
+    spread: Deviations
     score_scale: ScaleRecord
     map_scale: ScaleRecord
     sigma: Weight
@@ -93,6 +96,17 @@ class MemoryPart(_Part):
     widths: tuple[Annotated[int, Field(ge=1)], ...] = ()
     aligned: Annotated[int, Field(ge=0)] | None = None
     augmented: bool = False
+
+    @model_validator(mode="after")
+    def _whole(self) -> MemoryPart:
+        """What has a weight has a centre and a spread; the other way round would shift all behind a lost number."""
+        from anomalyclip.judges.memory.fusion import STATISTICS
+
+        weighed = max((n for n, name in enumerate(STATISTICS, 1) if getattr(self.mixture, name)), default=0)
+        if len(self.centre) != len(self.spread) or len(self.centre) < weighed:
+            counts = f"{len(self.centre)} centres and {len(self.spread)} spreads"
+            raise ValueError(f"{counts}; expected as many of both, at least {weighed}")
+        return self
 
     @property
     def source(self) -> Source:

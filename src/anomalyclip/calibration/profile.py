@@ -28,6 +28,7 @@ from anomalyclip.calibration.recipe import Recipe
 from anomalyclip.calibration.remedy import anew, remedy
 from anomalyclip.calibration.writing import write_profiles
 from anomalyclip.errors import ConfigError, InputError
+from anomalyclip.io.names import printable
 from anomalyclip.io.reading import Reading
 from anomalyclip.prediction import Decision
 from anomalyclip.settings.faces import DETECT
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 #: Parts of a model's provenance that do not change its scores.
 _NAMES_ONLY = ("model", "prompts", "version", "runtime")
+_SHOWN = 100  # characters of a value, in messages
 #: Settings that a profile brings with it, see :meth:`Profile.reading`.
 _BROUGHT = ("axis", "full_scale", "float_white")
 
@@ -77,6 +79,8 @@ class Profile(Part):
             raise ValueError(
                 f"{len(self.image.scores)} scores and {len(self.pixel.peaks)} peaks; expected one per image"
             )
+        if not isinstance(self.provenance.get("settings", {}), Mapping):
+            raise ValueError("provenance.settings is no object of settings and their values")
         return self
 
     def __repr__(self) -> str:
@@ -250,4 +254,4 @@ def _flat(tree: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 def _show(value: object) -> str:
     text = str(value)
-    return f"{text[:12]}..." if len(text) == 64 else text
+    return f"{printable(text[:12])}..." if len(text) == 64 else printable(text[:_SHOWN])

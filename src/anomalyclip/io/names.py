@@ -18,8 +18,13 @@ def printable(path: StrPath | bytes | os.PathLike[bytes]) -> str:
     'scan\\\\n01.png'
     >>> printable(b"caf\\xe9.png")
     'caf\\\\xe9.png'
+    >>> printable("\\ud800.png")
+    '\\\\ud800.png'
     """
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    try:
+        text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half of a surrogate pair, as JSON may write it and no disk has it
+        text = str(path).encode("utf-8", "backslashreplace").decode()
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
