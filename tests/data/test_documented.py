@@ -276,6 +276,7 @@ FORMS = (
     Form("COCO", "runs", pair(x_json=coco(runs(compressed=False), iscrowd=1)), (1, 1), marked=TRUTH),
     Form("COCO", "compressed runs", pair(x_json=coco(runs(compressed=True))), (1, 1), marked=TRUTH),
     Form("COCO", "annotations twice in one JSON", pair(x_json=coco([SQUARE])[:-1] + ', "annotations": []}'), "'annotations' is there twice"),
+    Form("COCO", "of pictures that are not there", pair(x_json=coco([SQUARE], folder="raw/x")), "2 annotated images that do not exist \\(not used\\): raw/xa.png"),
     Form("COCO", "boxes alone", pair(x_json=coco([], bbox=[4, 3, 10, 6])), (1, 1), "mark no pixels"),
     Form("COCO", "a category called good", pair(x_json=coco([SQUARE], "Good")), (2, 0), "no anomalous images"),
     Form("COCO", "one JSON per split, pictures named alike", split(coco([SQUARE])), (1, 1), "does not list", marked=TRUTH),

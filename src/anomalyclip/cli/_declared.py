@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from anomalyclip.cli._console import note
 from anomalyclip.io.apart import apart
 from anomalyclip.settings import Setting, settings_of
 
@@ -97,7 +98,21 @@ class Command(click.Command):
         self.several = several
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, spread(args, self.several) if self.several else args)
+        args = spread(args, self.several) if self.several else args
+        twice = self._given_twice(ctx, args)
+        left = super().parse_args(ctx, args)
+        for one in twice:
+            note(f"{one.opts[-1]} is given more than once: the last counts, {ctx.params.get(one.name or '')}")
+        return left
+
+    def _given_twice(self, ctx: click.Context, args: list[str]) -> list[click.Option]:
+        """Options of one value that are there more than once. Raises UsageError as parsing does."""
+        if ctx.resilient_parsing:
+            return []
+        order = self.make_parser(ctx).parse_args(args=list(args))[2]
+        single = [one for one in order if isinstance(one, click.Option) and not one.multiple and not one.count]
+        telling = [one for one in dict.fromkeys(single) if not one.is_flag or one.secondary_opts]
+        return [one for one in telling if single.count(one) > 1]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         panels: dict[str, list[tuple[str, str]]] = {}

@@ -98,9 +98,10 @@ class Draft:
     def finish(self, name: str, missing_masks: MissingMasks) -> Dataset:
         """Raises InputError where nothing was found, or where masks are missing and `missing_masks` is "error"."""
         if not self.items:
+            told = "".join(f"{line}. " for line in self.problems[:_SHOWN])
             raise InputError(
-                f"{printable(self.root)} holds no images in its {self.split} split; check the folder, or give the "
-                "other split (--split)"
+                f"{printable(self.root)} holds no images in its {self.split} split. {told}Check the folder, or give "
+                "the other split (--split)"
             )
         lacking = [item.image for item in self.items if item.label == ANOMALOUS and item.mask is None]
         pixel = self.pixel_level or len(lacking) < sum(item.label for item in self.items)

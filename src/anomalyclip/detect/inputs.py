@@ -146,7 +146,7 @@ def survey_inputs(
         if item.problem is None:
             usable = True
         elif len(problems) < _SHOWN_PROBLEMS:
-            problems.append(f"{item.path}: {item.problem}")
+            problems.append(f"{item.path or repr('')}: {item.problem}")
     if not usable:
         raise InputError("Nothing to detect on. " + "; ".join(problems))
     return count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import socket
 import threading
@@ -69,10 +70,12 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         if door is not None:
             door.close()
-        raise ConfigError(
-            f"cannot listen on {host} port {port}: {error.strerror or error}; end what uses it, or choose another "
-            "--port (0 takes a free one) or --host"
-        ) from error
+        remedy = (
+            "--host takes an address or name of this machine, such as 127.0.0.1, or 0.0.0.0 for all of them"
+            if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
+            else "end what uses it, or choose another --port (0 takes a free one) or --host"
+        )
+        raise ConfigError(f"cannot listen on {host} port {port}: {error.strerror or error}; {remedy}") from error
     return door
 
 
