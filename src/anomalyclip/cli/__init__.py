@@ -20,6 +20,7 @@ from types import FrameType
 
 import click
 
+from anomalyclip.cli._address_space import out_of_memory
 from anomalyclip.cli._console import report_error
 from anomalyclip.cli._group import LazyGroup
 from anomalyclip.cli._waiting import wait_briefly
@@ -138,7 +139,7 @@ def _run(argv: Sequence[str] | None) -> int:
     except ImportError as error:
         told = explained(error)
         if told is None:
-            raise
+            return _of_memory(error)
         report_error(told)
         return 2
     except (click.Abort, KeyboardInterrupt):
@@ -148,10 +149,24 @@ def _run(argv: Sequence[str] | None) -> int:
         return 1
     except OSError as error:
         if (words := _of_the_machine(error)) is None:
-            raise
+            return _of_memory(error)
         _forget_output()
         report_error(AnomalyClipError(words))
         return 1
+    except (MemoryError, RuntimeError) as error:
+        return _of_memory(error)
+
+
+def _of_memory(error: Exception) -> int:
+    """Tell of a want of memory or threads; what has another reason is raised again."""
+    words = out_of_memory(error)
+    if words is None:
+        raise error
+    try:
+        report_error(AnomalyClipError(words))
+    except (MemoryError, ImportError, RuntimeError):  # there is not even enough for colours
+        os.write(_STDERR, f"error: {words}\n".encode(errors="replace"))
+    return 2
 
 
 def _forget_output() -> None:

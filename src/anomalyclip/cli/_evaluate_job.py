@@ -139,6 +139,9 @@ class EvaluateJob:
         return dataset
 
     def _load(self, dataset: Dataset) -> Detector | ByClass:
+        from anomalyclip.cli._address_space import check_address_space
+
+        check_address_space(None, "torch")
         import cv2
 
         from anomalyclip.by_class import model_for

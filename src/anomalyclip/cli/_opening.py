@@ -48,11 +48,13 @@ def reading_of(given: Given) -> Reading:
 
 def load_detector(given: Given, *, quiet: bool = False, **more: Any) -> Detector:
     """`open_detector` for the call; says on stderr what is doubtful, and where a faster runtime is not used."""
+    from anomalyclip.cli._address_space import check_address_space
     from anomalyclip.cli._console import note
     from anomalyclip.cli._heap import trim_heap_for
     from anomalyclip.encoders.choosing import faster_runtime
     from anomalyclip.opening import open_detector
 
+    check_address_space(given.threads, "torch" if given.runtime == "torch" else "graph")
     detector = open_detector(**given.part("opening"), **more)
     one_thread()
     trim_heap_for(detector)

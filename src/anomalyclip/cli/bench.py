@@ -16,6 +16,9 @@ def app(given: Given) -> None:
     """
     if given.detect_images == 1:
         raise ConfigError("--detect-images 1 gives no rate: take 2 or more, or 0 for none")
+    from anomalyclip.cli._address_space import check_address_space
+
+    check_address_space(None, "export")
     from anomalyclip.bench.files import write_bench
     from anomalyclip.bench.report import markdown
     from anomalyclip.bench.run import Plan, run_bench

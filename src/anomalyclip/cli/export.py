@@ -24,6 +24,9 @@ def app(given: Given) -> None:
     The text side is computed once and built in. The export is compared with torch on rendered images before it is
     kept; one that is wrong is not written.
     """
+    from anomalyclip.cli._address_space import check_address_space
+
+    check_address_space(None, "export")
     from anomalyclip.export.folder import check_output
     from anomalyclip.export.making import ExportOptions, check_options, export_model, with_features
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from anomalyclip.cli._address_space import check_address_space
 from anomalyclip.cli._console import HiddenBar, note, progress_bar
 from anomalyclip.cli._declared import Given, verb
 from anomalyclip.errors import ConfigError
@@ -38,6 +39,7 @@ def app(given: Given) -> None:
 
 def _run(config: TrainConfig, quiet: bool) -> int:
     check_extra()
+    check_address_space(None, "export")
     from anomalyclip.training import train as run_training
 
     try:
