@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import io
 import json
@@ -122,6 +123,8 @@ def test_undecodable_names_come_back_as_escapes(server, png, form) -> None:
         ("/v1/detect", b'{"images": [{"data": 5}]}', "application/json", 422, "invalid"),
         ("/v1/detect", b"x", "multipart/form-data", 400, "malformed"),
         ("/v1/detect", b"--b\r\nno end", "multipart/form-data; boundary=b", 400, "malformed"),
+        ("/v1/detect", '{"images": []}'.encode("utf-16"), "application/json", 400, "malformed"),
+        ("/v1/detect?threshold=0.1&threshold=0.2", b"{}", "application/json", 422, "invalid"),
         ("/v1/detect", b"--b--\r\n", "multipart/form-data; boundary=b", 422, "invalid"),
         ("/v1/detect?threshold=2", b"{}", "application/json", 422, "invalid"),
         ("/v1/detect?threshold=nan", b"{}", "application/json", 422, "invalid"),
@@ -136,6 +139,65 @@ def test_refusals_say_what_is_wrong(path, content, kind, status, error, server) 
     assert (answer.status, answer.json["error"]["kind"]) == (status, error)
     assert "\n" not in answer.json["error"]["message"]
     assert answer.headers["content-type"] == "application/json"
+
+
+def test_a_body_without_its_last_boundary_loses_no_file(server, png, form) -> None:
+    """Of two files the second would be left out, and the answer would look whole."""
+    kind = "multipart/form-data; boundary=anomalyclip-test"
+    body = form([("a.png", png(0)), ("b.png", png(1))])
+    for cut in (len(body) - 30, len(body) - 500, body.index(b"b.png") + 5):
+        answer = server.ask("POST", "/v1/detect", body[:cut], content_type=kind)
+        assert (answer.status, answer.json["error"]["kind"]) == (400, "malformed")
+        assert "ends before its last boundary" in answer.json["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "named",
+    [b"filename*=UTF-8''pr%C3%BCf.png", b"filename=\"=?utf-8?B?cHLDvGYucG5n?=\"; filename*=utf-8''pr%C3%BCf.png"],
+    ids=["alone", "as .NET sends it"],
+)
+def test_names_in_the_extended_form_come_whole(named, server, png, form) -> None:
+    kind = "multipart/form-data; boundary=anomalyclip-test"
+    body = form([("a.png", png(0))]).replace(b'filename="a.png"', named)
+    (row,) = server.ask("POST", "/v1/detect", body, content_type=kind).json["results"]
+    assert (row["path"], row["error"]) == ("prüf.png", None)
+
+
+def test_a_packed_body_is_told_as_such(server, png, form) -> None:
+    kind = "multipart/form-data; boundary=anomalyclip-test"
+    body = gzip.compress(form([("a.png", png(0))]))
+    answer = server.ask("POST", "/v1/detect", body, content_type=kind, content_encoding="gzip")
+    assert (answer.status, answer.json["error"]["message"]) == (415, "the body is packed (gzip); send it as it is")
+
+
+def test_json_as_editors_and_mime_write_it(server, png) -> None:
+    """A byte order mark, and base64 in lines of 76."""
+    plain = server.send_json({"images": [{"data": base64.b64encode(png(0)).decode()}]}).json["results"]
+    lines = json.dumps({"images": [{"data": base64.encodebytes(png(0)).decode()}]}).encode()
+    answer = server.ask("POST", "/v1/detect", b"\xef\xbb\xbf" + lines, content_type="application/json")
+    assert answer.json["results"] == plain
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/healthz", "/readyz"])
+def test_head_answers_as_get_does_without_a_body(path, server) -> None:
+    head, get = server.ask("HEAD", path), server.ask("GET", path)
+    assert (head.status, head.headers["content-length"]) == (200, get.headers["content-length"])
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("full_scale=abc", "full_scale 'abc': expected the stored value of white, above 0"),
+        ("frames=-1", "frames is '-1', expected first, all, or how many pictures"),
+        ("roi=1,2,3", "roi: expected X,Y,W,H in whole pixels, such as 10,20,64,48"),
+        ("profile=../x", "profile: expected up to 100 letters, digits and _"),
+        ("threshold=0.1&threshold=0.2", "threshold is given twice in the address; give it once"),
+    ],
+)
+def test_refused_values_are_told_in_words(query, says, server) -> None:
+    answer = server.ask("POST", f"/v1/detect?{query}", b"{}", content_type="application/json")
+    assert answer.status == 422
+    assert answer.json["error"]["message"].startswith(says)
 
 
 def test_a_path_that_is_asked_wrongly_says_how_it_is_asked(server) -> None:

@@ -22,14 +22,23 @@ from anomalyclip.serve.live_routes import live
 from anomalyclip.serve.picture_routes import pictures
 from anomalyclip.serve.refusals import error_answer, kind_of
 from anomalyclip.serve.routes import probes, v1
+from anomalyclip.serve.schemas import NAME_PATTERN
 from anomalyclip.serve.service import Service
 from anomalyclip.serve.static import mount_page
+from anomalyclip.settings.reading import BOX
 from anomalyclip.version import __version__
 
 _ABOUT = """Find defects in images. Send image files to `POST /v1/detect`; the web page at `/` does so for you.
 
 Rows have the keys of `results.jsonl` as `anomalyclip detect` writes it. Every answer that is no success has the body
 `{"error": {"kind": ..., "message": ...}}`."""
+
+
+#: What patterns ask for, in words.
+_FORMS = {
+    BOX: "expected X,Y,W,H in whole pixels, such as 10,20,64,48",
+    NAME_PATTERN: "expected up to 100 letters, digits and _ . @ + -, such as camera-3",
+}
 
 
 def create_app(model: Any, config: ServeConfig | None = None, profiles: Sequence[Profile] = ()) -> FastAPI:
@@ -68,7 +77,10 @@ async def _invalid(request: Request, error: Exception) -> Response:
         close = get_close_matches(where, _options_of(request), n=1)
         meant = f"; did you mean {close[0]}?" if close else "; see /openapi.json for what is taken"
         return error_answer("invalid", f"{where} is no option of this path{meant}")
-    return error_answer("invalid", f"{where}: {first['msg']}; see /openapi.json for what is taken")
+    if first["type"] == "value_error":  # of our own, which name the option
+        return error_answer("invalid", first["msg"].removeprefix("Value error, "))
+    told = _FORMS.get(first.get("ctx", {}).get("pattern", ""), first["msg"])
+    return error_answer("invalid", f"{where}: {told}; see /openapi.json for what is taken")
 
 
 def _options_of(request: Request) -> list[str]:

@@ -7,11 +7,13 @@ import logging
 import secrets
 import time
 from contextlib import AbstractContextManager, nullcontext
+from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from anomalyclip.io.names import printable
 from anomalyclip.serve.admission import ANSWER, Admission
 from anomalyclip.serve.body import Incoming, Outgoing, too_large
 from anomalyclip.serve.config import ServeConfig
@@ -37,6 +39,12 @@ _HEADERS = {
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
 }
+
+
+def _given_twice(query: bytes) -> str | None:
+    """The first option of an address that is there twice; all take one value, and the last would count."""
+    names = [name for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)]
+    return next((name for at, name in enumerate(names) if name in names[:at]), None) if len(names) > 1 else None
 
 
 class Guard:
@@ -83,6 +91,8 @@ class Guard:
         if "transfer-encoding" in headers and "content-length" in headers:  # a proxy may have believed the other one
             incoming.complete = False
             raise Refused("malformed", "the request tells its length twice; send Content-Length or chunks, not both")
+        if (packed := headers.get("content-encoding", "identity").strip().lower()) not in ("", "identity"):
+            raise Refused("media_type", f"the body is packed ({printable(packed[:40])}); send it as it is")
         if scope["path"].startswith(_GUARDED) and not self._knows(headers):
             given = "authorization" in headers or "x-api-key" in headers
             words = "send the server's API key as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'"
@@ -91,6 +101,8 @@ class Guard:
                 f"the key that was sent is not this server's; {words}" if given else words,
                 www_authenticate="Bearer",
             )
+        if scope["path"].startswith(_GUARDED) and (twice := _given_twice(scope["query_string"])):
+            raise Refused("invalid", f"{printable(twice[:100])} is given twice in the address; give it once")
         if incoming.declared > self.config.limits.max_bytes:
             raise too_large(self.config.limits.max_bytes)
 

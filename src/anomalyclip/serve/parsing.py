@@ -7,6 +7,7 @@ one at a time: the interpreter would do no more at once, and what the many take 
 
 from __future__ import annotations
 
+import codecs
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -28,6 +29,7 @@ _turn = threading.Lock()
 
 def parsed(model: type[M], body: bytes, most: int, what: str) -> M:
     """most: objects, lists, members and elements together. what: names the body. Raises Refused (400, 422). Blocks."""
+    body = body.removeprefix(codecs.BOM_UTF8)
     return _bounded(lambda: model.model_validate_json(body), body, most, what)
 
 
@@ -37,6 +39,8 @@ def profiles_in(body: bytes) -> list[Profile]:
 
 
 def _bounded(read: Callable[[], T], body: bytes, most: int, what: str) -> T:
+    if body[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or b"\0" in body[:4]:
+        raise Refused("malformed", f"{what}: it is UTF-16 or UTF-32; send JSON as UTF-8")
     parts = sum(map(body.count, _SIGNS))
     if parts > most:
         raise Refused("invalid", f"{what}: {parts:,} parts of JSON are more than its use has ({most:,})")

@@ -191,12 +191,14 @@ async def models(request: Request) -> Response:
     )
 
 
+@probes.head("/healthz", include_in_schema=False)  # as load balancers ask
 @probes.get("/healthz", summary="Is the process alive", tags=["probes"], responses=openapi.plain(State))
 async def healthz() -> Response:
     """200 as long as the event loop turns."""
     return json_answer({"status": "ok"})
 
 
+@probes.head("/readyz", include_in_schema=False)
 @probes.get("/readyz", summary="Are new requests welcome", tags=["probes"], responses=openapi.plain(State, 503))
 async def readyz(request: Request) -> Response:
     """503 from SIGTERM on, or where the model's thread has ended."""

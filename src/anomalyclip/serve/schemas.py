@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, create_model
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, create_model
 
 from anomalyclip.errors import ConfigError
 from anomalyclip.settings import Setting, settings_of
@@ -16,6 +17,9 @@ MapFormat = Literal["png", "tiff16", "npz"]
 
 # A 1 x 1 pixel PNG: the smallest body that works.
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
+
+
+_SHOWN = 100  # characters of what was given, in refusals
 
 
 def drawn(name: str, face: str) -> type[BaseModel]:
@@ -35,6 +39,8 @@ def _field(setting: Setting) -> tuple[Any, Any]:
         kind = Annotated[kind, StringConstraints(pattern=setting.pattern)]
     if setting.read is not None:
         kind = Annotated[kind, AfterValidator(partial(_read, setting))]
+    if setting.pattern is not None and setting.read is not None:
+        kind = Annotated[kind, BeforeValidator(partial(_in_words, setting))]
     return (kind | None if optional else kind), Field(default=default, description=setting.help, **bounds)
 
 
@@ -43,6 +49,13 @@ def _read(setting: Setting, given: str) -> Any:
         return setting.value(given)
     except ConfigError as error:
         raise ValueError(str(error)) from None
+
+
+def _in_words(setting: Setting, given: Any) -> Any:
+    """Of what the pattern would refuse, the setting's own words on it, where it has any."""
+    if isinstance(given, str) and not re.fullmatch(setting.pattern or "", given):
+        _read(setting, given[:_SHOWN])
+    return given
 
 
 class EncodedImage(BaseModel):

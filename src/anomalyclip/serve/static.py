@@ -33,7 +33,7 @@ def mount_page(app: FastAPI) -> None:
     the OpenAPI description by Swagger UI, from the package fastapi-swagger."""
     known = languages()
 
-    @app.get("/", include_in_schema=False)
+    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def index() -> FileResponse:
         return FileResponse(FOLDER / "index.html", headers=_FRESH)
 
@@ -41,7 +41,7 @@ def mount_page(app: FastAPI) -> None:
     async def spoken() -> JSONResponse:
         return JSONResponse(known, headers=_FRESH)
 
-    @app.get("/docs", include_in_schema=False)
+    @app.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
     async def docs() -> FileResponse:
         return FileResponse(FOLDER / "docs.html", headers=_FRESH)
 

@@ -13,13 +13,14 @@ from typing import BinaryIO
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
 from anomalyclip.errors import ImageReadError
 from anomalyclip.io.frames import frame_path
 from anomalyclip.io.isolation import Survey
 from anomalyclip.io.names import printable
+from anomalyclip.serve.forms import form_of
 from anomalyclip.serve.memory import cost_of
 from anomalyclip.serve.parsing import parsed
 from anomalyclip.serve.refusals import Refused
@@ -115,17 +116,18 @@ async def uploads_of(request: Request, max_files: int) -> AsyncIterator[list[Upl
 
 async def _form_of(request: Request, max_files: int) -> FormData:
     try:
-        return await request.form(max_files=max_files, max_fields=0)
-    except HTTPException as error:
-        if error.detail.startswith("Too many fields"):  # than none
-            raise Refused(
-                "invalid",
-                f"the form has a field of text; images are files in '{FIELD}' (curl -F {FIELD}=@part.png), "
-                "and settings stand in the address, as /v1/detect?threshold=0.5",
-            ) from error
-        if error.detail.startswith("Too many f"):
-            raise Refused("invalid", _too_many(f"{error.detail.rstrip('.')}", max_files)) from error
-        raise Refused("malformed", f"the multipart body cannot be read: {error.detail}") from error
+        return await form_of(request, max_files)
+    except MultiPartException as error:
+        told = error.message
+    if told.startswith("Too many fields"):  # than none
+        raise Refused(
+            "invalid",
+            f"the form has a field of text; images are files in '{FIELD}' (curl -F {FIELD}=@part.png), "
+            "and settings stand in the address, as /v1/detect?threshold=0.5",
+        )
+    if told.startswith("Too many f"):
+        raise Refused("invalid", _too_many(f"{told.rstrip('.')}", max_files))
+    raise Refused("malformed", f"the multipart body cannot be read: {told}")
 
 
 def _from_form(form: FormData) -> list[Upload]:
@@ -169,6 +171,8 @@ class _Base64:
         _, comma, data = self.text.partition(",") if self.text.startswith("data:") else ("", "", self.text)
         if self.text.startswith("data:") and not comma:
             raise ImageReadError("the data URI has no comma; send base64, or data:image/png;base64,...")
+        if "\n" in data:  # as `base64` and MIME break it
+            data = data.replace("\r", "").replace("\n", "")
         try:
             return base64.b64decode(data, validate=True)
         except (binascii.Error, ValueError) as error:
