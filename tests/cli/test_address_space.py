@@ -60,7 +60,7 @@ def test_without_a_limit_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> No
     check_address_space(10_000)
     monkeypatch.setattr(_address_space, "_limit", lambda: 10**12)
     check_address_space(10)
-    with pytest.raises(ConfigError, match="an export needs"):
+    with pytest.raises(ConfigError, match="an export or training needs"):
         check_address_space(100_000, "export")
 
 

@@ -134,4 +134,5 @@ def test_a_folder_that_cannot_be_written_changes_nothing(serve, tmp_path, monkey
         assert (refused.status, refused.json["error"]["kind"]) == (500, "failed")
         assert "cannot write its --keep folder" in refused.json["error"]["message"]
         assert str(tmp_path) not in json.dumps(refused.json), "no path of the server's goes out"
+        assert "folder: Is a directory" in refused.json["error"]["message"], "why, told by the system"
         assert whole(server, "line") == before

@@ -21,7 +21,7 @@ except ImportError:
 _M_ARENA_MAX = -8  # of <malloc.h>
 _MB = 10**6
 _ROOM = {"graph": 600 * _MB, "torch": 1_150 * _MB, "export": 2_000 * _MB}
-_NEEDS = {"graph": "a model", "torch": "a model in torch", "export": "an export"}
+_NEEDS = {"graph": "a model", "torch": "a model in torch", "export": "an export or training"}
 _ROOM_A_THREAD = 50 * _MB
 """What `pocket` takes: `detect` runs with 640 MB left and two threads, and ends at 590."""
 _SIGNS = ("bad_alloc", "can't start new thread", "failed to map segment", "annot allocate memory", "not enough memory")

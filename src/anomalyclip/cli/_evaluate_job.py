@@ -16,7 +16,7 @@ from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.cli._declared import Given
 from anomalyclip.cli._evaluate_lines import check_lines, evaluate_lines, lines_of, references_of
 from anomalyclip.cli._opening import open_layout, reading_of, tell_isolation
-from anomalyclip.errors import ConfigError
+from anomalyclip.errors import ConfigError, OutputError
 from anomalyclip.io import attempts
 from anomalyclip.io.attempts import noted_in
 from anomalyclip.io.names import printable
@@ -51,7 +51,7 @@ class EvaluateJob:
 
     def run(self) -> int:
         """Cheap checks first: no model is loaded before the data and the folder fit."""
-        from anomalyclip.evaluation import EvaluationSettings, save
+        from anomalyclip.evaluation import EvaluationSettings
         from anomalyclip.evaluation.folder import EvaluationFolder
 
         folder = None
@@ -77,8 +77,7 @@ class EvaluateJob:
                 )
                 result = self._evaluate(models, dataset, settings, folder, done)
                 if folder is not None:
-                    self._draw(result, models, dataset, folder)
-                    save(result, folder.path)
+                    self._keep(result, models, dataset, folder)
         except KeyboardInterrupt:
             note(f"Interrupted.{' Continue with the same command and --resume.' if folder else ''}", style="yellow")
             return INTERRUPTED
@@ -250,6 +249,17 @@ class EvaluateJob:
                 result = evaluate_lines(self.given, few_shot, models, dataset, folder, bar, on_image, **common)
         self._summarise(left, time.monotonic() - start, len(done))
         return result
+
+    def _keep(self, result: Evaluation, models: Detector | ByClass, dataset: Dataset, folder: EvaluationFolder) -> None:
+        """Plots, then tables: those say that all is there. Raises OutputError, after the table was shown."""
+        from anomalyclip.evaluation import save
+
+        try:
+            self._draw(result, models, dataset, folder)
+            save(result, folder.path)
+        except OutputError as error:
+            self._print(result)
+            raise OutputError(f"{error}. What was measured is kept: then run again with --resume") from error
 
     def _draw(self, result: Evaluation, models: Detector | ByClass, dataset: Dataset, folder: EvaluationFolder) -> None:
         from anomalyclip.evaluation.folder import PLOTS

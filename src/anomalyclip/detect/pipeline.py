@@ -25,6 +25,7 @@ from anomalyclip.detect.stages import Finished as Finished
 from anomalyclip.detect.stages import Job, Stages, reason
 from anomalyclip.detect.stages import Rules as Rules
 from anomalyclip.detect.stages import Sink as Sink
+from anomalyclip.errors import OutputError
 from anomalyclip.geometry import Areas, Geometry
 from anomalyclip.io.reading import Reading
 from anomalyclip.judges.memory.comparing import Looked
@@ -177,6 +178,8 @@ def _take(stages: Stages, pixels: list[tuple[Task, Pixels]], wait: Callable[[], 
         return
     try:
         outcomes = wait()
+    except OutputError:  # what it keeps on the way finds no room: no image is at fault
+        raise
     except Exception as error:
         if len(pixels) == 1:
             job = pixels[0][0].job

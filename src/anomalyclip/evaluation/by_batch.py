@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomalyclip.by_class import ByClass, model_for, provenance_of
 from anomalyclip.data.pictures import pictures_of
-from anomalyclip.errors import AnomalyClipError
+from anomalyclip.errors import AnomalyClipError, OutputError
 from anomalyclip.geometry.views import plan_views, view_pixels
 from anomalyclip.io.reading import Reading
 from anomalyclip.io.scratch import scratch
@@ -17,7 +17,7 @@ from anomalyclip.mutual.passes import FirstPass, SecondPass, compared
 
 if TYPE_CHECKING:
     from anomalyclip.by_class import Models
-    from anomalyclip.data.dataset import Dataset
+    from anomalyclip.data.dataset import Dataset, Item
     from anomalyclip.detector import Detector
     from anomalyclip.geometry import Areas, Geometry
 
@@ -73,13 +73,20 @@ class ByBatch(ByClass):
         return told | {"method": f"{told.get('method', '')}+mutual", "partners": self._partners} | aligned
 
     def _see(self, first: FirstPass, name: str) -> None:
-        geometry, areas = self._layout
         for item in pictures_of(self._dataset.of_class(name), self._frames, self._reading):
-            with suppress(AnomalyClipError):  # told in the picture's row, when it is measured
-                image = self._reading.image(item.image, item.frame)
-                area, _ = areas.of(image.size, item.image.name)
-                for view in plan_views(image.size, geometry, first.sizes, area):
-                    first.predict(view_pixels(first.preprocess, image, view)[None])
+            self._see_one(first, item)
+
+    def _see_one(self, first: FirstPass, item: Item) -> None:
+        geometry, areas = self._layout
+        try:
+            image = self._reading.image(item.image, item.frame)
+            area, _ = areas.of(image.size, item.image.name)
+            for view in plan_views(image.size, geometry, first.sizes, area):
+                first.predict(view_pixels(first.preprocess, image, view)[None])
+        except OutputError:  # no room for what was seen: no picture is at fault
+            raise
+        except AnomalyClipError:
+            return  # told in the picture's row, when it is measured
 
 
 @contextmanager

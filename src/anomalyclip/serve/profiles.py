@@ -170,6 +170,8 @@ class Profiles:
                 self._keeper.write(new.profile, new.revision, new.desk, made_of)
         except AnomalyClipError as error:
             why = error.__cause__
+            while why is not None and not isinstance(why, OSError):
+                why = why.__cause__
             said = f": {why.strerror}" if isinstance(why, OSError) else ""
             raise Refused("failed", f"nothing was changed, the server cannot write its --keep folder{said}") from error
         self._made[name] = new

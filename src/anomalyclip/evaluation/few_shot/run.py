@@ -18,7 +18,7 @@ from anomalyclip.data.pictures import pictures_of, relative_name, with_own_mask
 from anomalyclip.detect.inputs import InputItem
 from anomalyclip.detect.names import frame_key, path_key
 from anomalyclip.detect.pipeline import file_reader
-from anomalyclip.errors import AnomalyClipError, ConfigError
+from anomalyclip.errors import AnomalyClipError, ConfigError, OutputError
 from anomalyclip.evaluation.few_shot.judging import Picture, Verdict, Verdicts, judge_pictures, packed
 from anomalyclip.evaluation.few_shot.result import METRICS, Draw
 from anomalyclip.evaluation.few_shot.seeing import Sight, SightGatherer, assembled
@@ -160,6 +160,8 @@ class FewShotRun:
             area, _ = self.sight.areas.of(image.size, item.image.name)
             views, key = self.sight.views(image.size, area), picture_digest(image)
             seen = self.sight.seen(image, views, key)
+        except OutputError:  # no room for what was seen: no picture is at fault
+            raise
         except AnomalyClipError:
             return None
         if not all(_finite(view) for view in seen):
