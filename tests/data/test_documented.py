@@ -178,6 +178,8 @@ FORMS = (
     Form("folders", "正常/ and 划痕/", {"正常/0.png": PHOTO, "划痕/1.png": PHOTO}, (1, 1)),
     Form("folders", "no_defect/ and defect/", {"no_defect/0.png": PHOTO, "defect/1.png": PHOTO}, (1, 1)),
     Form("folders", "Negative/ and Positive/", {"Negative/0.png": PHOTO, "Positive/1.png": PHOTO}, (1, 1)),
+    Form("folders", "no/, yes/ and pred/ (Br35H)", {"no/0.png": PHOTO, "yes/1.png": PHOTO, "pred/2.png": PHOTO}, (1, 1), "not used): pred"),
+    Form("folders", "Negative/, Positive/ and masks/", {"Negative/0.png": PHOTO, "Positive/1.png": PHOTO, "masks/1.png": MASK}, (1, 1), marked=TRUTH),
     Form("folders", "0/ and 1/", {"0/0.png": PHOTO, "1/1.png": PHOTO}, (1, 1)),
     Form("folders", "0/, 1/ and 2/", {f"{n}/0.png": PHOTO for n in range(3)}, "cannot find a data set"),
     Form("folders", "good/, good_2/ and Good (3)/", {"good/0.png": PHOTO, "good_2/0.png": PHOTO, "Good (3)/0.png": PHOTO, "bad/1.png": PHOTO}, (3, 1)),

@@ -84,6 +84,14 @@ def test_permission_denied(tmp_path, monkeypatch):
         (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
         (b"qoif\0\0\0\2\0\0\0\2\3\0........", "not an image"),  # Pillow knows it, the allow-list does not
         (b"PK\x03\x04....", "ZIP"),
+        (b"NITF02.10" + bytes(300), "NITF"),
+        (b"EHFA_HEADER_TAG\0" + bytes(300), "ERDAS IMAGINE"),
+        (b"CDF\1" + bytes(300), "netCDF"),
+        (b"\x8bJNG\r\n\x1a\n" + bytes(300), "JNG"),
+        (
+            bytes(512) + b"\0\x11\2\xff" + bytes([1] * 40),
+            "not an image (it starts with bytes 00 00",
+        ),  # PICT: not all zeros
     ],
 )
 def test_what_is_no_image_is_named(tmp_path, content, says):

@@ -62,9 +62,12 @@ def good_folders(names: Iterable[str], normal: frozenset[str] = NORMAL_NAMES) ->
     (set(), set(), set())
     >>> sorted(good_folders(["def_front", "ok_front"])), sorted(good_folders(["abnormal", "normal", "normal_test"]))
     (['ok_front'], ['normal', 'normal_test'])
+    >>> good_folders(["yes", "no", "pred"]), good_folders(["Negative", "Positive", "masks"])
+    ({'no'}, {'Negative'})
     """
     given = _without_common_part(list(names))
-    words = {plain(short) for short in given.values()}
+    told = [name for name in given if not (is_neither(name) or is_unjudged(name) or name.casefold() in MASK_FOLDERS)]
+    words = {plain(given[name]) for name in told}
     return {name for name, short in given.items() if name.casefold() in normal or _means_good(short, words)}
 
 
