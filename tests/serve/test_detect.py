@@ -163,6 +163,18 @@ def test_names_in_the_extended_form_come_whole(named, server, png, form) -> None
     assert (row["path"], row["error"]) == ("prüf.png", None)
 
 
+def test_keys_that_are_twice_in_json_lose_no_picture(server, png) -> None:
+    data = base64.b64encode(png(0)).decode()
+    one = json.dumps({"name": '"data": and "images":', "data": data})
+    for body, status in (
+        (f'{{"images": [{one}, {one}]}}', 200),
+        (f'{{"images": [{one}], "images" : [{one}]}}', 400),
+        (f'{{"images": [{{"data": "{data}", "data": "{data}"}}]}}', 400),
+    ):
+        answer = server.ask("POST", "/v1/detect", body.encode(), content_type="application/json")
+        assert (answer.status, b"a key twice in one object" in answer.body) == (status, status == 400)
+
+
 def test_a_packed_body_is_told_as_such(server, png, form) -> None:
     kind = "multipart/form-data; boundary=anomalyclip-test"
     body = gzip.compress(form([("a.png", png(0))]))
