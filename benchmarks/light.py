@@ -1,12 +1,12 @@
-"""Which runtime the light install has: onnxruntime or OpenVINO, on the graph of ``pocket`` that both read.
+"""What the light install runs on: our own kernels, or the graph of ``pocket`` on onnxruntime or OpenVINO.
 
-    python benchmarks/light.py [--rounds 15] [--runtimes onnx,openvino] [--images FOLDER] [--output light.json]
+    python benchmarks/light.py [--rounds 15] [--runtimes native,onnx] [--images FOLDER] [--output light.json]
 
 Per runtime: a fresh process from its start to the first score (median of some), seconds to open the graph, CPU and wall
 seconds per picture at 320 px with one thread, pictures per second with one picture per core, and what its packages take
 on the disk. The rounds alternate between the runtimes, so that other work on the machine hits both alike. Last, the
-command, on the first of the runtimes given: one picture from start to end, and `detect` over a folder of real or
-rendered pictures with no options and with `--output`, beside what the encoder alone does.
+command, whose own choice is native where there are kernels: one picture from start to end, and `detect` over a folder
+of real or rendered pictures with no options and with `--output`, beside what the first runtime given does alone.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from anomalyclip.encoders.request import FeatureRequest
 from anomalyclip.hub import resolve_model
 
 REQUEST = FeatureRequest(image=True, patches=(4,), dpam="vv")
-PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino", "torch": "torch"}
+PACKAGES = {"native": "", "onnx": "onnxruntime", "openvino": "openvino"}
 FIRST_SCORE = """
 import numpy as np
 from anomalyclip.encoders.embedded import EmbeddedEncoder, find_embedded
@@ -50,7 +50,7 @@ image_score(encoder.encode(pixels, FeatureRequest(True, (4,), dpam="vv")).image,
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--runtimes", default="onnx,openvino")
+    parser.add_argument("--runtimes", default="native,onnx", help="of native, onnx, openvino")
     parser.add_argument("--images", type=Path, help="a folder for `detect`; default: 200 rendered pictures of 512 px")
     parser.add_argument("--output", type=Path, help="write the figures as JSON")
     given = parser.parse_args()
@@ -157,7 +157,7 @@ def used(line: list[str]) -> tuple[float, float]:
 def installed(package: str, seen: set[str] | None = None) -> int:
     """Bytes of a package and what it needs, less what the light core needs anyway."""
     seen = set() if seen is None else seen
-    if package in seen or package in ("numpy",):
+    if package in seen or package in ("", "numpy"):
         return 0
     seen.add(package)
     try:

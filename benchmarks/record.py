@@ -150,7 +150,9 @@ PARTS: dict[str, Part] = {
     # Its graph takes minutes to make: one round, and one of the other runtimes.
     "vit-l-openvino": compared("--model random:vit-l-14-336 --variants reference,openvino,native-int8 --rounds 1"),
     "vit-b": compared("--model random:vit-b-16 --variants reference,torch,onnx,openvino,native-int8 --rounds 3"),
-    "light": Part("benchmarks/light.py --runtimes onnx --rounds 5 --output OUT", "", light_rows, {"value": ".3g"}),
+    "light": Part(
+        "benchmarks/light.py --runtimes native,onnx --rounds 5 --output OUT", "", light_rows, {"value": ".3g"}
+    ),
     "aupro": Part(
         "benchmarks/bench_metrics.py --images 10 --json OUT",
         "",

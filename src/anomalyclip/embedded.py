@@ -109,7 +109,7 @@ def open_light(
     name: str,
     prompts: str,
     settings: Mapping[str, Any],
-    runtime: str = "onnx",
+    runtime: str | None = None,
     threads: int | None = None,
     streams: int = 1,
 ) -> Detector:

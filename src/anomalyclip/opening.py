@@ -112,9 +112,10 @@ def open_detector(
             `winclip-ensemble`, `april-gan-ensemble`); `winclip`, the whole of WinCLIP; or `coop:PATH`, `vand:PATH`,
             `heads:PATH`, `object-aware:PATH`, `learned:PATH`, where the word before the path must be the file's
             method. None takes the model's own.
-        runtime: "torch"; "native", our own int8 kernels; or "openvino" or "onnx", for which a model is converted once
-            and kept in the cache, but for the embedded model, which has its graph. "auto": an artefact's own; the
-            embedded graph on onnxruntime; else ``anomalyclip.encoders.choosing.choose_runtime``.
+        runtime: "torch"; "native", our own kernels: int8, and fp32 for the embedded model; or "openvino" or "onnx",
+            for which a model is converted once and kept in the cache, but for the embedded model, which has its graph.
+            "auto": an artefact's own; the embedded model on our kernels in fp32, on onnxruntime where they cannot run;
+            else ``anomalyclip.encoders.choosing.choose_runtime``.
         precision: None is "fp32" for a model, "int8" for native, and an artefact's own.
         compiled: `torch.compile` the encoder (torch only).
         device: ``auto``, ``cpu``, ``cuda``, ``mps``; ``xpu`` is OpenVINO's GPU.

@@ -108,8 +108,9 @@ class Call:
 
     @cached_property
     def embedded(self) -> Light | None:
-        """The graph of the embedded model, where what is asked for is what it does: on a CPU, in float32."""
-        elsewhere = self.asked not in ("auto", *GRAPH_RUNTIMES) or self.device not in ("auto", "cpu")
+        """The embedded model without torch, where what is asked for is what it does: on a CPU, in float32."""
+        own = self.asked == "native" and self.precision == "fp32"
+        elsewhere = (not own and self.asked not in ("auto", *GRAPH_RUNTIMES)) or self.device not in ("auto", "cpu")
         told = self.told != Given()  # the graph reads its own weights as they are: told otherwise, torch has to
         if elsewhere or told or self.compiled or self.precision not in (None, "fp32"):
             return None
@@ -118,7 +119,7 @@ class Call:
     def detector(self) -> Detector:
         """The judge of the first class on the encoder."""
         if self.embedded is not None:
-            runtime = "onnx" if self.asked == "auto" else self.asked
+            runtime = None if self.asked == "auto" else self.asked
             words = str(self.spec) if self.spec is not None else self.files.prompts_or_error()
             where = self.threads, self.streams
             return open_light(self.embedded, self.files.name, words, self.settings, runtime, *where)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from anomalyclip.native import why_not
+
 
 def _imported(*args: str) -> str:
     done = subprocess.run([sys.executable, "-X", "importtime", *args], capture_output=True, text=True, check=True)
@@ -28,6 +30,8 @@ def test_detect_imports_only_what_it_needs(tmp_path: Path) -> None:
     Image.new("RGB", (40, 30), (120, 90, 60)).save(tmp_path / "a.png")
     lines = _imported("-m", "anomalyclip", "detect", str(tmp_path / "a.png"), "-q").splitlines()
     imported = {line.rpartition("|")[2].strip() for line in lines}
-    assert {"onnxruntime", "anomalyclip.detect.stages"} <= imported
+    runtime = "onnxruntime" if why_not("fp32") else "anomalyclip.encoders.tower"
+    assert {runtime, "anomalyclip.detect.stages"} <= imported
+    assert ("onnxruntime" in imported) == bool(why_not("fp32"))
     needless = {"torch", "pydantic", "ssl", "http.client", "anomalyclip.hub.download", "anomalyclip.calibration"}
     assert not needless & imported

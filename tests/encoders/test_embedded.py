@@ -26,6 +26,7 @@ from anomalyclip.encoders.embedded import (
     WEIGHTS,
     EmbeddedEncoder,
     find_embedded,
+    quickest,
     read_embedded,
 )
 from anomalyclip.encoders.graph_sessions import GRAPH_RUNTIMES, open_graph, open_prepared
@@ -45,7 +46,10 @@ def pixels(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
-@pytest.mark.parametrize("runtime", list(GRAPH_RUNTIMES))
+@pytest.mark.parametrize(
+    "runtime",
+    [pytest.param("native", marks=pytest.mark.skipif(quickest() != "native", reason="no kernels")), *GRAPH_RUNTIMES],
+)
 def test_pocket_is_torchs_at_every_size(runtime: str) -> None:
     gaps = verify_graph(POCKET, runtime)
     assert set(gaps) == {"text", "image", "patches", "tokens", "stages", "summaries"}
@@ -112,6 +116,21 @@ def test_other_towers_and_paths(tmp_path: Path, stem: StemConfig | None, activat
             np.testing.assert_allclose(found, value, rtol=1e-4, atol=1e-4, err_msg=name)
 
 
+def test_without_kernels_onnxruntime_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    embedded, given = read_embedded(POCKET), pixels(1, 3, 64, 96)
+    usual = EmbeddedEncoder(embedded, name="pocket")
+    monkeypatch.setenv("ANOMALYCLIP_KERNELS", "0")
+    other = EmbeddedEncoder(embedded, name="pocket")
+    assert other.runtime == "onnx"
+    assert usual.provenance() == other.provenance() == {}
+    for one, two in zip(
+        usual.encode(given, ALL).patches.values(), other.encode(given, ALL).patches.values(), strict=True
+    ):
+        assert np.linalg.norm(one - two) < 5e-6 * np.linalg.norm(two)
+    with pytest.raises(ConfigError, match="switched off"):
+        EmbeddedEncoder(embedded, name="pocket", runtime="native")
+
+
 def test_a_picture_does_not_depend_on_its_neighbours_nor_on_streams() -> None:
     embedded = read_embedded(POCKET)
     one, two = (EmbeddedEncoder(embedded, name="pocket", threads=2, streams=streams) for streams in (1, 2))
@@ -175,8 +194,8 @@ def test_what_it_lacks_is_refused_with_the_extra(request_: FeatureRequest, told:
 
 
 def test_bad_calls() -> None:
-    with pytest.raises(ConfigError, match="runs on onnx, openvino, not on 'native'"):
-        EmbeddedEncoder(read_embedded(POCKET), name="pocket", runtime="native")
+    with pytest.raises(ConfigError, match="runs on native, onnx, openvino, not on 'torch'"):
+        EmbeddedEncoder(read_embedded(POCKET), name="pocket", runtime="torch")
     with pytest.raises(ConfigError, match="below one patch"):
         EmbeddedEncoder(read_embedded(POCKET), name="pocket").encode(pixels(1, 3, 15, 40), ALL)
 

@@ -18,13 +18,13 @@ _MACHINE = """config_interface: textconfig
 display_library: term
 megs: 256
 romimage: file={folder}/rom, address=0xffff0000
-optramimage1: file={program}, address=0x100000
-optramimage2: file={folder}/input, address=0x8000000
+{images}
 cpu: model={model}, count=1, ips=4000000, reset_on_triple_fault=0
 parport1: enabled=1, file={folder}/printed
 log: {folder}/log
 panic: action=fatal
 """
+_BLOCK = 2**17  # of memory, as Bochs takes it: an image may fill one, or it lies in what the next image takes
 
 
 def build(folder: Path, target: str, flags: list[str], optimisation: str = "-O3") -> Path:
@@ -50,6 +50,20 @@ def build(folder: Path, target: str, flags: list[str], optimisation: str = "-O3"
     return program
 
 
+def _images(program: Path) -> str:
+    """The program block by block, then the input, the only one that may be larger: nothing comes after it."""
+    content, places = program.read_bytes(), []
+    for number, start in enumerate(range(0, len(content), _BLOCK)):
+        part = program.with_suffix(f".{number}")
+        part.write_bytes(content[start : start + _BLOCK])
+        places.append((part, 0x100000 + start))
+    places.append((program.parent / "input", 0x8000000))
+    assert len(places) <= 4, f"a program of {len(content)} bytes, Bochs takes three blocks of it"
+    return "\n".join(
+        f"optramimage{at}: file={file}, address={address:#x}" for at, (file, address) in enumerate(places, 1)
+    )
+
+
 def run(program: Path, model: str, kernel: str, given: bytes) -> bytes:
     """What a kernel printed; an assertion fails if the program did not reach its end.
 
@@ -58,7 +72,7 @@ def run(program: Path, model: str, kernel: str, given: bytes) -> bytes:
     """
     folder = program.parent
     (folder / "input").write_bytes(kernel.encode().ljust(64, b"\0") + given)
-    (folder / "machine").write_text(_MACHINE.format(folder=folder, program=program, model=model))
+    (folder / "machine").write_text(_MACHINE.format(folder=folder, images=_images(program), model=model))
     (folder / "commands").write_text("c\nq\n")  # Debian's Bochs is a debugger: it waits for the word to go on
     (folder / "printed").unlink(missing_ok=True)
     ours, its = pty.openpty()  # it draws a screen, whoever looks

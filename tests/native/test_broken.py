@@ -6,13 +6,12 @@ One kernel of one target is compiled alone, from sources that were changed by a 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from tests.native import test_targets as held
+from tests.native.broken_towers import TOWERS, Broken
 from tests.native.drivers import BARE, Driver
 
 from anomalyclip.native.compile import FOLDER
@@ -32,17 +31,6 @@ QUICK = "-O1"
 """What is broken is compiled as for ARM: half of the time of these tests was the compiler's at -O3."""
 
 
-class Broken(NamedTuple):
-    """file, right, wrong: what part of which line becomes what. kernel: the header that is compiled. check: the test
-    that must fail, and passes with the sources as they are (test_targets.py)."""
-
-    file: str
-    right: str
-    wrong: str
-    kernel: str
-    check: Callable[..., None]
-
-
 long_attention = partial(held.test_attention, tokens=261, queries=1, width=32, a=0, b=1)
 short_attention = partial(held.test_attention, tokens=29, queries=29, width=64, a=2, b=2)
 deep_linear = partial(held.test_linear, rows=13, inner=1040, columns=35, tall=13, wide=32, quick=1)
@@ -56,6 +44,7 @@ loud_codes = partial(held.test_bounds_are_those_of_the_codes, queries=29, rows=4
 twin_codes = partial(held.test_what_codes_cannot_tell_apart_is_measured, queries=190, rows=430, width=24)
 
 SINGLE = {
+    **TOWERS,
     "sums of earlier keys are not rescaled": Broken(
         "attention_f32.h", "total[r] * keep[r] + prob", "total[r] + prob", "attention_f32.h", long_attention
     ),

@@ -14,11 +14,13 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 from PIL import Image
-from tests.native import bochs
+from tests.native import bochs, towers
 from tests.native.drivers import SANITIZE, Driver, Run
 
 from anomalyclip.clip.blocks import Block
+from anomalyclip.encoders import FeatureRequest, tower_weights
 from anomalyclip.encoders.native_weights import group_of, pack_block
+from anomalyclip.encoders.torch import see
 from anomalyclip.judges.memory.index import _short, _turned
 from anomalyclip.native.compile import FOLDER
 from anomalyclip.native.library import Layout, why_not
@@ -254,6 +256,41 @@ def test_a_block_in_int8_is_that_of_this_processor(
     out = np.frombuffer(run(target, "encode", sizes, [*arrays, x.numpy()]), np.float32).reshape(2, 2, tokens, width)
     for found, expected in ((out[0], original.numpy()), (out[1], taps[1].numpy())):
         assert np.linalg.norm(found - expected) < 2e-3 * np.linalg.norm(expected)
+
+
+TOWER = {"avx2": (16, 8, 6), "avx512": (32, 16, 12), "neon": (8, 4, 12)}
+"""By target: panel, lanes, and rows that may be read beyond a stage."""
+
+
+@pytest.mark.parametrize("target", SINGLE)
+@pytest.mark.parametrize(("stem", "height", "width"), [("small", 24, 40), ("all kinds", 72, 168)])
+@torch.inference_mode()
+def test_a_tower_is_torchs(run: Run, target: str, stem: str, height: int, width: int) -> None:
+    """Every stage, the patches and tokens of every block, and the image's feature, as they lie one after the other."""
+    visual = towers.visual_of(stem)
+    packed = towers.packed_of(visual, tower_weights.Layout(*TOWER[target]))
+    picture = np.random.default_rng(width).normal(size=(3, height, width)).astype(np.float32)
+    positions = visual.positions((height // packed.stem.stride, width // packed.stem.stride)).numpy()
+    out = np.frombuffer(run(target, "tower", [], towers.streamed(packed, picture, positions, 2, 1)), np.float32)
+    every = tuple(range(1, towers.DEPTH + 1))
+    numbers = {int(end) + 1: stage for stage, end in enumerate(packed.ends, 1)}
+    request = FeatureRequest(True, every, every, tuple(numbers.values()), dpam="vv", dpam_blocks=2)
+    wanted = see(visual, torch.from_numpy(picture[None]), request).numpy()
+    at = 0
+    height, width = -(-height // 2), -(-width // 2)
+    for number, block in enumerate(packed.struct.stem[: packed.struct.stem_blocks], 1):
+        height, width = -(-height // block.stride), -(-width // block.stride)
+        size = height * width * block.outputs
+        if number in numbers:
+            stage = out[at : at + size].reshape(height, width, block.outputs)
+            expected = np.moveaxis(wanted.stages[numbers[number]][0], 0, -1)
+            assert_allclose(stage, expected, atol=1e-5 * abs(expected).max())
+        at += size
+    for expected in (*(one[n][0] for n in every for one in (wanted.patches, wanted.tokens)), wanted.image[0]):
+        found = out[at : at + expected.size].reshape(expected.shape)
+        assert_allclose(found, expected, atol=2e-5 * abs(expected).max())
+        at += expected.size
+    assert at == len(out)
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -25,6 +25,7 @@ from anomalyclip.encoders.request import SETTINGS, FeatureRequest
 from anomalyclip.errors import ConfigError, WeightsError
 from anomalyclip.hub.digests import sha256
 from anomalyclip.io.names import printable
+from anomalyclip.native import why_not
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -107,7 +108,21 @@ def _again(folder: Path) -> str:
     return f"install the package again, or run: python -m anomalyclip.pretraining.graph {printable(folder)}"
 
 
+RUNTIMES = ("native", *GRAPH_RUNTIMES)
+"""What runs the embedded model, the fastest first."""
+
+
+def quickest() -> str:
+    """Our own kernels where they can run, else onnxruntime."""
+    return "native" if why_not("fp32") is None else "onnx"
+
+
 def _opened(embedded: Embedded, runtime: str, threads: int | None, streams: int) -> Run:
+    if runtime == "native":
+        from anomalyclip.encoders.tower import open_tower
+
+        how = {name: embedded.offers[name] for name in SETTINGS}
+        return open_tower(embedded.folder / WEIGHTS, threads, streams, **how)
     if runtime != "onnx":
         return open_graph(runtime, embedded.folder / GRAPH, threads, streams)
     weights = prepared_weights(embedded.folder / WEIGHTS, embedded.handed)
@@ -115,28 +130,35 @@ def _opened(embedded: Embedded, runtime: str, threads: int | None, streams: int)
 
 
 class EmbeddedEncoder(Encoder):
-    """The embedded graph on onnxruntime or OpenVINO: equal to torch's float32 but for the order of sums.
+    """The embedded model on our kernels, onnxruntime or OpenVINO: equal to torch's float32 but for the order of sums.
 
     Pictures of a batch are computed one by one, so that none depends on its neighbours: ``streams`` of them at a time.
 
     Args:
         embedded: from :func:`find_embedded`.
         name: what the weights are called in results.
-        runtime: see :data:`GRAPH_RUNTIMES`.
+        runtime: one of :data:`RUNTIMES`; None is the :func:`quickest` here.
         threads: CPU threads in all; None is one per core that this process may use.
         streams: pictures under way at a time, each with its share of the threads.
 
     Raises:
-        ConfigError: the runtime is unknown or not installed. WeightsError: it cannot read the graph.
+        ConfigError: the runtime is unknown or not installed. WeightsError: it cannot read the graph, or the weights.
     """
 
     device = "cpu"
 
     def __init__(
-        self, embedded: Embedded, *, name: str, runtime: str = "onnx", threads: int | None = None, streams: int = 1
+        self,
+        embedded: Embedded,
+        *,
+        name: str,
+        runtime: str | None = None,
+        threads: int | None = None,
+        streams: int = 1,
     ) -> None:
-        if runtime not in GRAPH_RUNTIMES:
-            raise ConfigError(f"the embedded graph runs on {', '.join(GRAPH_RUNTIMES)}, not on {runtime!r}")
+        runtime = quickest() if runtime is None else runtime
+        if runtime not in RUNTIMES:
+            raise ConfigError(f"the embedded model runs on {', '.join(RUNTIMES)}, not on {runtime!r}")
         told = dict(embedded.facts)
         stages = {int(number): Stage(*stage) for number, stage in told.pop("stages").items()}
         self.facts = EncoderFacts(name, embedded.weights_sha256, stages=stages, bound=2e-5, **told)
@@ -146,7 +168,7 @@ class EmbeddedEncoder(Encoder):
             self._run = _opened(embedded, runtime, threads, self.streams)
         except (RuntimeError, OSError, ValueError) as error:
             reason = " ".join(str(error).split())[:300]
-            raise WeightsError(f"{runtime} cannot read {printable(embedded.folder / GRAPH)} ({reason})") from error
+            raise WeightsError(f"{runtime} cannot read what lies in {printable(embedded.folder)} ({reason})") from error
         self._pool = ThreadPoolExecutor(self.streams, "anomalyclip-graph") if self.streams > 1 else None
         self.ahead = self._pool is not None  # pictures of several batches wait in one line for the streams
 

@@ -12,7 +12,7 @@ from anomalyclip.errors import ConfigError
 from anomalyclip.native.compile import FOLDER, LIBRARY, SWITCH
 from anomalyclip.native.targets import MARK, TARGETS, Build, Kind, choose
 
-ABI = 9
+ABI = 10
 """What ``ac_abi_version`` in csrc/cpu.c must say: functions and their arguments are those that this package calls."""
 BUILT = FOLDER / LIBRARY
 _REBUILD = "build it with `python -m anomalyclip.native.compile` (needs a C compiler)"

@@ -185,6 +185,76 @@ static void encode(void) {
 }
 #endif
 
+#ifdef ANOMALYCLIP_TOWER_F32_H
+/* Arrays in the order in which they are packed (encoders/tower_weights.py), each after its length. */
+static void *kept[1024];
+static int kept_count;
+static void *keep(void *at) { return kept[kept_count++] = at; }
+static void *fresh(int64_t bytes) { return keep(memset(malloc(bytes), 0xff, bytes)); } /* NaN: what is read before it is written shows */
+static const float *next_array(void) { return keep(floats(size())); }
+static Dense dense(void) {
+    Dense w = {.inner = size(), .columns = size()};
+    w.panels = next_array(), w.bias = next_array();
+    return w;
+}
+
+/* A whole tower on one picture: every stage, patches and tokens of every block, and the image's feature. */
+static void tower(void) {
+    const int64_t blocks = size(), taps = size(), depth = size(), width = size(), heads = size(), hidden = size(), quick = size();
+    const int64_t own = size(), first_dual = size(), height = size(), across = size(), stride = size();
+    Inverted *stem = fresh(blocks * sizeof(Inverted));
+    for (int64_t i = 0; i < blocks; i++) {
+        stem[i] = (Inverted){.inputs = size(), .inner = size(), .outputs = size(), .kernel = size(), .stride = size(), .residual = size(), .pixels = size()};
+        if (size()) stem[i].widen = dense();
+        stem[i].narrow = dense();
+        stem[i].filter = next_array(), stem[i].filter_bias = next_array();
+    }
+    Tap *tapped = fresh(taps * sizeof(Tap));
+    for (int64_t i = 0; i < taps; i++) {
+        tapped[i] = (Tap){.block = size(), .channels = size(), .pooled = size(), .cells = size()};
+        tapped[i].mean = next_array(), tapped[i].factor = next_array();
+    }
+    TowerLayer *layers = fresh(depth * sizeof(TowerLayer));
+    for (int64_t i = 0; i < depth; i++) {
+        layers[i].norm_1_weight = next_array(), layers[i].norm_1_bias = next_array(), layers[i].norm_2_weight = next_array();
+        layers[i].norm_2_bias = next_array(), layers[i].qkv_bias = next_array();
+        layers[i].qkv = dense(), layers[i].out = dense(), layers[i].up = dense(), layers[i].down = dense();
+    }
+    Tower t = {.stem = stem, .taps = tapped, .layers = layers};
+    t.tokens = dense(), t.contrast = dense(), t.projection = dense();
+    t.class_token = next_array(), t.norm_pre_weight = next_array(), t.norm_pre_bias = next_array();
+    t.norm_post_weight = next_array(), t.norm_post_bias = next_array();
+    t.stem_blocks = blocks, t.tap_count = taps, t.depth = depth, t.width = width, t.heads = heads, t.hidden = hidden, t.quick = quick;
+    TowerJob job = {.tower = &t, .height = height, .width = across, .grid_h = height / stride, .grid_w = across / stride, .blocks = depth, .own = own};
+    job.positions = next_array(), job.picture = next_array();
+    const int64_t tokens = (int64_t)job.grid_h * job.grid_w, embedding = t.projection.columns;
+    int32_t *needed = fresh(4 * depth), *dual = fresh(4 * depth);
+    float **stages = fresh(blocks * 8), **patches = fresh(depth * 8), **plain = fresh(depth * 8);
+    int64_t *stage_bytes = fresh(blocks * 8), h = height, w = across;
+    for (int64_t i = 0; i < blocks; i++) {
+        const Frame f = frame_of(stem + i, h, w);
+        h = f.rows, w = f.columns;
+        stage_bytes[i] = 4 * h * w * stem[i].outputs;
+        stages[i] = fresh(stage_bytes[i] + 4 * TILE * stem[i].outputs);
+    }
+    for (int64_t i = 0; i < depth; i++) {
+        needed[i] = ALL, dual[i] = i >= first_dual;
+        patches[i] = fresh(4 * tokens * embedding), plain[i] = fresh(4 * tokens * width);
+    }
+    job.needed = needed, job.dual = dual, job.stages = stages, job.patches = patches, job.plain = plain, job.image = fresh(4 * embedding);
+    int64_t bytes[2];
+    NAMED(ac_tower_bytes)(&job, bytes);
+    char *bench = fresh(bytes[1]), *const benches[1] = {bench};
+    Team team = {.size = 1};
+    job.team = &team, job.common = fresh(bytes[0]), job.benches = benches;
+    NAMED(ac_tower_f32)(&job, 0);
+    for (int64_t i = 0; i < blocks; i++) give(stages[i], stage_bytes[i]);
+    for (int64_t i = 0; i < depth; i++) give(patches[i], 4 * tokens * embedding), give(plain[i], 4 * tokens * width);
+    give(job.image, 4 * embedding);
+    while (kept_count) free(kept[--kept_count]);
+}
+#endif
+
 #ifdef EXPORT /* cpu.c */
 static void features(void) {
     const int32_t found = ac_cpu_features();
@@ -216,6 +286,9 @@ int main(int count, char **words) {
 #endif
 #ifdef ANOMALYCLIP_ENCODER_U8_H
         if (!strcmp(words[i], "encode")) encode(), known = 1;
+#endif
+#ifdef ANOMALYCLIP_TOWER_F32_H
+        if (!strcmp(words[i], "tower")) tower(), known = 1;
 #endif
 #ifdef EXPORT
         if (!strcmp(words[i], "features")) features(), known = 1;

@@ -12,6 +12,7 @@
 #include "resize_u8.h"
 #include "search_f32.h"
 #include "search_u8.h"
+#include "tower_f32.h"
 
 SIMD_END
 #endif

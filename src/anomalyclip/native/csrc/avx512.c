@@ -9,6 +9,7 @@
 #include "linear_f32.h"
 #include "resize_u8.h"
 #include "search_f32.h"
+#include "tower_f32.h"
 
 SIMD_END
 #endif

@@ -9,7 +9,7 @@
 #define EXPORT __attribute__((visibility("default")))
 
 /* Raised whenever a function changes its arguments or their meaning; ABI in library.py is the same number. */
-EXPORT int32_t ac_abi_version(void) { return 9; }
+EXPORT int32_t ac_abi_version(void) { return 10; }
 
 /* The bits of ac_cpu_features; those of targets.py. */
 enum { AVX2 = 1, AVX_VNNI = 2, AVX512 = 4, AVX512_VNNI = 8, NEON = 16, DOTPROD = 32, I8MM = 64, AMD = 128 };

@@ -44,20 +44,6 @@ typedef struct {
 
 typedef enum { STORE, ADD, STORE_HALF, STORE_QUICK_GELU, STORE_GELU } Finish;
 
-/* x Phi(x), with erf by Abramowitz and Stegun's 7.1.26 (absolute error 1.5e-7). */
-INLINE Floats gelu(Floats x) {
-    const Floats z = magnitude(x * splat(0.70710678f)), one = splat(1.0f);
-    const Floats t = one / fma_of(z, splat(0.3275911f), one);
-    Floats p = splat(1.061405429f);
-    p = fma_of(p, t, splat(-1.453152027f));
-    p = fma_of(p, t, splat(1.421413741f));
-    p = fma_of(p, t, splat(-0.284496736f));
-    p = fma_of(p, t, splat(0.254829592f)) * t;
-    const Floats e = exp2_exact(z * z * splat(-1.44269504f));
-    const Floats tail = p * e * splat(0.5f); /* 1 - Phi(|x|) */
-    return x * by_sign(x, tail, one - tail);
-}
-
 INLINE void finish(Floats y, void *row, int64_t column, Finish how) {
     float *at = (float *)row + column;
     switch (how) {

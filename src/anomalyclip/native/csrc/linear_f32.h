@@ -73,16 +73,6 @@ APART void multiply_packed_f32(float *y, int64_t across, const float *rows, cons
     }
 }
 
-INLINE void store_some(float *at, Floats x, int64_t count) {
-    if (count >= LANES) {
-        store(at, x);
-        return;
-    }
-    float some[LANES];
-    store(some, x);
-    __builtin_memcpy(at, some, count * sizeof(float));
-}
-
 /* The same where y has fewer rows or columns. */
 static void multiply_edge(float *y, int64_t across, int64_t valid, int64_t columns, const float *rows, const float *panel,
                           int64_t depth, int more) {

@@ -25,6 +25,17 @@ INLINE int64_t rounded_up(int64_t n, int64_t multiple) { return (n + multiple - 
 /* The first LANES of `count` numbers, zeros beyond. */
 INLINE Floats some_of(const float *at, int64_t count) { return count >= LANES ? load(at) : gather(at, 1, count); }
 
+/* The first LANES of `count` numbers to memory, no more. */
+INLINE void store_some(float *at, Floats x, int64_t count) {
+    if (count >= LANES) {
+        store(at, x);
+        return;
+    }
+    float some[LANES];
+    store(some, x);
+    __builtin_memcpy(at, some, count * sizeof(float));
+}
+
 /* 2^x for x <= 0 or small, relative error 1e-7: x is split at the nearest integer, a polynomial does the rest. */
 INLINE Floats exp2_exact(Floats x) {
     Floats whole;
@@ -43,6 +54,20 @@ INLINE Floats exp2_exact(Floats x) {
 INLINE Floats quick_gelu(Floats x) {
     const Floats e = exp2_exact(x * splat(-1.702f * 1.44269504f));
     return x / (e + splat(1.0f));
+}
+
+/* x Phi(x), with erf by Abramowitz and Stegun's 7.1.26 (absolute error 1.5e-7). */
+INLINE Floats gelu(Floats x) {
+    const Floats z = magnitude(x * splat(0.70710678f)), one = splat(1.0f);
+    const Floats t = one / fma_of(z, splat(0.3275911f), one);
+    Floats p = splat(1.061405429f);
+    p = fma_of(p, t, splat(-1.453152027f));
+    p = fma_of(p, t, splat(1.421413741f));
+    p = fma_of(p, t, splat(-0.284496736f));
+    p = fma_of(p, t, splat(0.254829592f)) * t;
+    const Floats e = exp2_exact(z * z * splat(-1.44269504f));
+    const Floats tail = p * e * splat(0.5f); /* 1 - Phi(|x|) */
+    return x * by_sign(x, tail, one - tail);
 }
 
 #endif

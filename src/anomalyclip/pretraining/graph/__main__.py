@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import anomalyclip
+from anomalyclip.encoders.embedded import quickest
+from anomalyclip.encoders.formats import installed
+from anomalyclip.encoders.graph_sessions import GRAPH_RUNTIMES
 from anomalyclip.errors import AnomalyClipError
 from anomalyclip.pretraining.graph.making import make_graph, verify_graph
 
@@ -22,12 +24,13 @@ def main(
     folder: Annotated[Path, typer.Argument(help="Holds model.safetensors and prompts.safetensors.")] = POCKET,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; compare what is there with torch.")] = False,
 ) -> None:
-    """Write graph.onnx and graph.json, and compare them with torch on every runtime that is installed."""
+    """Write graph.onnx and graph.json, and compare them with torch on every runtime that can run here."""
     try:
         if not check:
             make_graph(folder)
-        for runtime, package in (("onnx", "onnxruntime"), ("openvino", "openvino")):
-            if find_spec(package) is not None:
+        there = {"native": quickest() == "native", **{name: installed(name) for name in GRAPH_RUNTIMES}}  # type: ignore[arg-type]
+        for runtime, usable in there.items():
+            if usable:
                 gaps = verify_graph(folder, runtime)
                 typer.echo(f"{runtime}: " + ", ".join(f"{kind} {gap:.1e}" for kind, gap in gaps.items()))
     except AnomalyClipError as error:

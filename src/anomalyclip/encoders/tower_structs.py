@@ -1,0 +1,88 @@
+"""The structures of `native/csrc/tower_f32.h` as ctypes, field by field, and the functions with their arguments."""
+
+from __future__ import annotations
+
+import ctypes
+
+from anomalyclip.native.attention import Counters
+from anomalyclip.native.library import Kernels
+
+_POINTER, _INT = ctypes.c_void_p, ctypes.c_int32
+
+
+def _fields(kind: type, names: str) -> list[tuple[str, type]]:
+    return [(name, kind) for name in names.split()]
+
+
+class Dense(ctypes.Structure):
+    """Weights of a linear layer, packed."""
+
+    _fields_ = [*_fields(_POINTER, "panels bias"), *_fields(_INT, "inner columns")]
+
+
+class Inverted(ctypes.Structure):
+    """An inverted residual; the first one of a stem takes the picture."""
+
+    _fields_ = [
+        *_fields(Dense, "widen narrow"),
+        *_fields(_POINTER, "filter filter_bias"),
+        *_fields(_INT, "inputs inner outputs kernel stride residual pixels"),
+    ]
+
+
+class Tap(ctypes.Structure):
+    """A stage that becomes tokens."""
+
+    _fields_ = [*_fields(_INT, "block channels pooled cells"), *_fields(_POINTER, "mean factor")]
+
+
+class Layer(ctypes.Structure):
+    """A transformer block."""
+
+    _fields_ = [
+        *_fields(_POINTER, "norm_1_weight norm_1_bias norm_2_weight norm_2_bias qkv_bias"),
+        *_fields(Dense, "qkv out up down"),
+    ]
+
+
+class Tower(ctypes.Structure):
+    """All of it."""
+
+    _fields_ = [
+        ("stem", ctypes.POINTER(Inverted)),
+        ("taps", ctypes.POINTER(Tap)),
+        ("layers", ctypes.POINTER(Layer)),
+        *_fields(Dense, "tokens contrast projection"),
+        *_fields(_POINTER, "class_token norm_pre_weight norm_pre_bias norm_post_weight norm_post_bias"),
+        *_fields(_INT, "stem_blocks tap_count depth width heads hidden quick"),
+    ]
+
+
+class Job(ctypes.Structure):
+    """One picture: what is wanted, and the memory for it."""
+
+    _fields_ = [
+        ("tower", ctypes.POINTER(Tower)),
+        ("team", ctypes.POINTER(Counters)),
+        *_fields(_POINTER, "picture positions"),
+        *_fields(_INT, "height width grid_h grid_w blocks own post_norm"),
+        *_fields(ctypes.POINTER(_INT), "needed dual"),
+        *_fields(ctypes.POINTER(_POINTER), "stages patches plain"),
+        *_fields(_POINTER, "image common"),
+        ("benches", ctypes.POINTER(_POINTER)),
+    ]
+
+
+NONE, CLASS, ALL = range(3)
+"""Which rows of a block's original path are needed."""
+
+
+def declare(library: Kernels) -> Kernels:
+    """Tell ctypes the arguments and results of the functions."""
+    library.ac_tower_layout.argtypes = [ctypes.POINTER(_INT)]
+    library.ac_tower_layout.restype = None
+    library.ac_tower_bytes.argtypes = [ctypes.POINTER(Job), ctypes.POINTER(ctypes.c_int64)]
+    library.ac_tower_bytes.restype = None
+    library.ac_tower_f32.argtypes = [ctypes.POINTER(Job), ctypes.c_int32]
+    library.ac_tower_f32.restype = None
+    return library

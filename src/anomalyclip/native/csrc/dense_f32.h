@@ -1,0 +1,108 @@
+/* A linear layer over rows, or a convolution of single pixels, in single precision, with what follows it. Weights are packed. */
+#ifndef ANOMALYCLIP_DENSE_F32_H
+#define ANOMALYCLIP_DENSE_F32_H
+
+#include <string.h>
+
+#define MOST 12  /* rows at once, of half a panel: as many sums as keep the multipliers busy; of a whole one a TILE, no more */
+#define PART 384 /* of the inner dimension: a panel of AVX2 takes 24 KB of the first cache */
+
+typedef struct {
+    const float *panels; /* (columns / PANEL, rounded up; inner; PANEL), zeros beyond the columns */
+    const float *bias;   /* as many as the panels have columns, zeros beyond */
+    int32_t inner, columns;
+} Dense;
+
+/* Rows of x, `stride` apart, and where each one's results go; TILE - 1 more rows may be read. */
+typedef struct {
+    const float *x;
+    int64_t stride, count;
+    float *const *to;
+    const float *const *plus; /* what is added, row by row; may be null */
+    int64_t origin;           /* the column that lies at `to` and `plus` */
+} Batch;
+
+typedef enum { LINEAR, RELU6, QUICK_GELU, GELU } After;
+
+INLINE Floats relu6(Floats x) { return smaller(larger(x, splat(0)), splat(6)); }
+
+INLINE Floats after_of(Floats y, After after) {
+    switch (after) {
+    case RELU6: return relu6(y);
+    case QUICK_GELU: return quick_gelu(y);
+    case GELU: return gelu(y);
+    default: return y;
+    }
+}
+
+/* `rows` rows, and of a panel both halves or the left one: the sums never leave their registers. */
+INLINE void multiply_tile(const Batch *b, const float *bias, const float *panel, int64_t row, int64_t column, int64_t start, int64_t depth,
+                          const After after, const int rows, const int halves) {
+    Floats sum[MOST][2];
+    float *const *to = b->to + row;
+    const int64_t place = column - b->origin;
+    UNROLL for (int r = 0; r < rows; r++)
+        UNROLL for (int half = 0; half < halves; half++) sum[r][half] = load(start ? to[r] + place + half * LANES : bias + column + half * LANES);
+    const float *base[MOST / 3];
+    UNROLL for (int i = 0; i < rows / 3; i++) base[i] = b->x + (row + 3 * i) * b->stride + start;
+    for (int64_t k = 0; k < depth; k++) {
+        const Floats left = load(panel), right = halves == 2 ? load(panel + LANES) : left;
+        panel += PANEL;
+        UNROLL for (int r = 0; r < rows; r++) {
+            const float *one = base[r / 3] + (r % 3) * b->stride + k;
+            if (halves == 2) MULTIPLY_ADD_F32(sum[r][0], sum[r][1], one, left, right);
+            else sum[r][0] = fma_of(splat(*one), left, sum[r][0]);
+        }
+    }
+    UNROLL for (int r = 0; r < rows; r++)
+        UNROLL for (int half = 0; half < halves; half++) {
+            const int64_t at = half * LANES;
+            const Floats y = start == 0 && b->plus ? (Floats)(sum[r][half] + load(b->plus[row + r] + place + at)) : sum[r][half];
+            store(to[r] + place + at, after_of(y, after));
+        }
+}
+
+/* A tile with rows missing, or a panel with columns: the same sums in the same order, by way of a copy. */
+static void multiply_edge_tile(const Batch *b, const Dense *w, const float *panel, int64_t row, int64_t column, int64_t start, int64_t depth, After after) {
+    float results[TILE * PANEL] __attribute__((aligned(64))), more[TILE * PANEL] __attribute__((aligned(64))), *to[TILE];
+    const float *plus[TILE];
+    const int64_t rows = b->count - row < TILE ? b->count - row : TILE, across = w->columns - column < PANEL ? w->columns - column : PANEL;
+    const int64_t place = column - b->origin;
+    const int adds = start == 0 && b->plus;
+    for (int r = 0; r < TILE; r++) to[r] = results + r * PANEL, plus[r] = more + r * PANEL;
+    for (int64_t r = 0; r < rows; r++) {
+        if (start) memcpy(to[r], b->to[row + r] + place, across * sizeof(float));
+        if (adds) memcpy(more + r * PANEL, b->plus[row + r] + place, across * sizeof(float));
+    }
+    const Batch edge = {.x = b->x + row * b->stride, .stride = b->stride, .to = to, .plus = adds ? plus : NULL, .origin = column};
+    multiply_tile(&edge, w->bias, panel, 0, column, start, depth, after, TILE, 2);
+    for (int64_t r = 0; r < rows; r++) memcpy(b->to[row + r] + place, to[r], across * sizeof(float));
+}
+
+INLINE void multiply_part(const Batch *b, const Dense *w, int64_t first, int64_t end, int64_t start, int64_t depth, const After after) {
+    for (int64_t column = first; column < end; column += PANEL) {
+        const float *panel = w->panels + column * w->inner + start * PANEL;
+        const int64_t across = w->columns - column;
+        int64_t row = 0;
+        if (across == LANES)
+            for (; row + MOST <= b->count; row += MOST) multiply_tile(b, w->bias, panel, row, column, start, depth, after, MOST, 1);
+        for (; row < b->count; row += TILE)
+            if (across >= PANEL && row + TILE <= b->count) multiply_tile(b, w->bias, panel, row, column, start, depth, after, TILE, 2);
+            else multiply_edge_tile(b, w, panel, row, column, start, depth, after);
+    }
+}
+
+/* to = after(x w^T + bias + plus), of the columns from `first`, where a panel begins, to `end`. */
+APART void multiply_columns(const Batch *b, const Dense *w, int64_t first, int64_t end, After after) {
+    for (int64_t start = 0; start < w->inner; start += PART) {
+        const int64_t depth = w->inner - start < PART ? w->inner - start : PART;
+        if (start + depth < w->inner || after == LINEAR) multiply_part(b, w, first, end, start, depth, LINEAR);
+        else if (after == RELU6) multiply_part(b, w, first, end, start, depth, RELU6);
+        else if (after == QUICK_GELU) multiply_part(b, w, first, end, start, depth, QUICK_GELU);
+        else multiply_part(b, w, first, end, start, depth, GELU);
+    }
+}
+
+static void multiply_dense(const Batch *b, const Dense *w, After after) { multiply_columns(b, w, 0, w->columns, after); }
+
+#endif
