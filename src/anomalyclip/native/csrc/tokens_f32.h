@@ -11,7 +11,7 @@
 #define CUT 6.0f    /* standardised numbers end at so many deviations */
 #define FLOOR 0.5f  /* of a channel's deviation within the picture */
 #define RELATED_FLOOR 0.02f
-#define TOKEN_ROWS (2 * TILE)
+#define TOKEN_ROWS 48 /* that are projected at a time, a multiple of every TILE */
 
 typedef struct {
     int32_t block, channels;      /* the block whose output it is */

@@ -197,7 +197,7 @@ static void advance_rows(const TowerJob *job, const Common *m, TowerBench *b, in
 
 static void advance_tower(const TowerJob *job, const Common *m, TowerBench *b, int layer) {
     const int64_t rows = (int64_t)job->grid_h * job->grid_w + 1, tiles = (rows + TILE - 1) / TILE, team = job->team->size;
-    const int64_t rounds = (tiles + team * 4 - 1) / (team * 4), pieces = rounds * team;
+    const int64_t most = team * TOWER_ROWS / TILE, pieces = (tiles + most - 1) / most * team;
     for (int64_t piece; (piece = take(job->team)) < pieces;) {
         const int64_t first = piece * tiles / pieces * TILE, end = (piece + 1) * tiles / pieces * TILE;
         const int64_t count = (end < rows ? end : rows) - first;
