@@ -145,7 +145,7 @@ def compared(options: str) -> Part:
 
 
 PARTS: dict[str, Part] = {
-    "pocket": compared("--variants reference,torch,onnx,openvino --rounds 7"),
+    "pocket": compared("--variants reference,torch,native,onnx,openvino --rounds 7"),
     "vit-l": compared("--model random:vit-l-14-336 --variants reference,torch,native-int8 --rounds 2"),
     # Its graph takes minutes to make: one round, and one of the other runtimes.
     "vit-l-openvino": compared("--model random:vit-l-14-336 --variants reference,openvino,native-int8 --rounds 1"),

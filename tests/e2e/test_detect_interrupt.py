@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-COUNT = 40
+COUNT = 120
 Rows = Callable[[Path], list[dict[str, Any]]]
 
 

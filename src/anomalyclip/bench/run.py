@@ -184,7 +184,8 @@ def _detect(plan: Plan, model: Detector, exports: Path, threads: int, size: int)
         if variant.format is not None:
             asked[variant.name] = ["--model", str(artefact(variant, model, exports))]
         elif variant.name != "reference" and not plan.model.startswith(RANDOM):
-            asked[variant.name] = ["--model", plan.model, "--runtime", variant.runtime]
+            precision = ["--precision", variant.precision] if variant.runtime == "native" else []
+            asked[variant.name] = ["--model", plan.model, "--runtime", variant.runtime, *precision]
     measured = measure_detect(asked, plan.detect_images, threads=threads)
     return [{"image_size": size, "threads": threads, **asdict(one)} for one in measured]
 

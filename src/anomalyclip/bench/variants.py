@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from anomalyclip.bench.reference import Reference
 from anomalyclip.detector import Detector
+from anomalyclip.embedded import find_light
 from anomalyclip.encoders.formats import FormatName, Precision, RuntimeName, installed
 from anomalyclip.errors import ConfigError
 from anomalyclip.native import why_not
@@ -30,6 +31,7 @@ class Variant:
         runtime: what runs it.
         precision: what it computes in.
         format: what has to be exported first; None takes the model as it is.
+        embedded: only the embedded model runs so.
     """
 
     name: str
@@ -37,12 +39,13 @@ class Variant:
     runtime: RuntimeName = "torch"
     precision: Precision = "fp32"
     format: FormatName | None = None
+    embedded: bool = False
 
     @property
     def missing(self) -> str | None:
         """None if it can run here, else what to do about it."""
         if self.runtime == "native":
-            return why_not("int8")
+            return why_not("int8" if self.precision == "int8" else "fp32")
         return None if installed(self.runtime) else f"pip install 'anomalyclip[{self.runtime}]'"
 
 
@@ -51,6 +54,7 @@ VARIANTS: dict[str, Variant] = {
     for each in (
         Variant("reference", "the authors' computation, torch"),
         Variant("torch", "torch fp32"),
+        Variant("native", "our kernels, fp32", "native", embedded=True),
         Variant("onnx", "onnxruntime fp32", "onnx", format="onnx"),
         Variant("openvino", "OpenVINO fp32", "openvino", format="openvino"),
         Variant("onnx-int8", "onnxruntime int8", "onnx", "int8", "onnx"),
@@ -60,19 +64,21 @@ VARIANTS: dict[str, Variant] = {
 }
 
 
-def parse_variants(given: str | None) -> tuple[Variant, ...]:
-    """Names separated by commas, in the order given; None takes every variant whose runtime is installed.
+def parse_variants(given: str | None, model: str = "pocket") -> tuple[Variant, ...]:
+    """Names separated by commas, in the order given; None takes every variant of the model whose runtime is installed.
 
     Raises:
-        ConfigError: an unknown name, or one whose runtime is missing.
+        ConfigError: an unknown name, one whose runtime is missing, or one that only the embedded model has.
     """
+    embedded = find_light(model, None, {}) is not None
     if given is None:
-        return tuple(each for each in VARIANTS.values() if each.missing is None)
+        return tuple(each for each in VARIANTS.values() if each.missing is None and each.embedded <= embedded)
     names = [name.strip() for name in given.split(",") if name.strip()]
     unknown = [name for name in names if name not in VARIANTS]
     if unknown or not names:
         raise ConfigError(f"unknown variants {unknown or given!r}; expected some of {','.join(VARIANTS)}")
     missing = [f"{name} cannot run here: {remedy}" for name in names if (remedy := VARIANTS[name].missing)]
+    missing += [f"{name} runs pocket alone" for name in names if VARIANTS[name].embedded > embedded]
     if missing:
         raise ConfigError("; ".join(missing))
     return tuple(VARIANTS[name] for name in dict.fromkeys(names))
@@ -102,6 +108,9 @@ def open_variant(
     Raises:
         ConfigError, OutputError, InputError: see :func:`anomalyclip.export.making.export_model`.
     """
+    if variant.embedded:
+        size = model.settings.image_size
+        return open_detector(model.name, runtime="native", precision="fp32", threads=threads, image_size=size)
     if variant.runtime == "native":
         from anomalyclip.bench.ceiling import tower_of
         from anomalyclip.encoders.native import NativeEncoder

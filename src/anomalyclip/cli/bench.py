@@ -26,7 +26,7 @@ def app(given: Given) -> None:
     from anomalyclip.cli._console import note
 
     chosen = {
-        "variants": parse_variants(given.variants),
+        "variants": parse_variants(given.variants, given.model),
         "image_sizes": given.image_sizes or (None,),
         "threads": given.threads or (None,),
     }

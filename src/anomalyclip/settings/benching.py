@@ -20,7 +20,7 @@ BENCHING: tuple[Setting, ...] = (
     Setting(
         "variants",
         str,
-        "Some of reference,torch,onnx,openvino,onnx-int8,openvino-int8; default: all that are installed.",
+        "Some of reference,torch,native,onnx,openvino,onnx-int8,openvino-int8,native-int8; default: all that can run here.",
         (BENCH,),
     ),
     Setting(

@@ -35,14 +35,15 @@ INLINE Floats after_of(Floats y, After after) {
     }
 }
 
+
 /* `rows` rows, and of a panel both halves or the left one: the sums never leave their registers. */
 INLINE void multiply_tile(const Batch *b, const float *bias, const float *panel, int64_t row, int64_t column, int64_t start, int64_t depth,
-                          const After after, const int rows, const int halves) {
+                          const After after, const int begins, const int adds, const int rows, const int halves) {
     Floats sum[MOST][2];
     float *const *to = b->to + row;
     const int64_t place = column - b->origin;
     UNROLL for (int r = 0; r < rows; r++)
-        UNROLL for (int half = 0; half < halves; half++) sum[r][half] = load(start ? to[r] + place + half * LANES : bias + column + half * LANES);
+        UNROLL for (int half = 0; half < halves; half++) sum[r][half] = load((begins ? bias + column : to[r] + place) + half * LANES);
     const float *base[MOST / 3];
     UNROLL for (int i = 0; i < rows / 3; i++) base[i] = b->x + (row + 3 * i) * b->stride + start;
     for (int64_t k = 0; k < depth; k++) {
@@ -56,50 +57,58 @@ INLINE void multiply_tile(const Batch *b, const float *bias, const float *panel,
     }
     UNROLL for (int r = 0; r < rows; r++)
         UNROLL for (int half = 0; half < halves; half++) {
-            const int64_t at = half * LANES;
-            const Floats y = start == 0 && b->plus ? (Floats)(sum[r][half] + load(b->plus[row + r] + place + at)) : sum[r][half];
-            store(to[r] + place + at, after_of(y, after));
+            const int64_t at = place + half * LANES;
+            const Floats y = adds ? (Floats)(sum[r][half] + load(b->plus[row + r] + at)) : sum[r][half];
+            store(to[r] + at, after_of(y, after));
         }
 }
 
 /* A tile with rows missing, or a panel with columns: the same sums in the same order, by way of a copy. */
-static void multiply_edge_tile(const Batch *b, const Dense *w, const float *panel, int64_t row, int64_t column, int64_t start, int64_t depth, After after) {
+static void multiply_edge_tile(const Batch *b, const Dense *w, const float *panel, int64_t row, int64_t column, int64_t start, int64_t depth, After after, int begins, int adds) {
     float results[TILE * PANEL] __attribute__((aligned(64))), more[TILE * PANEL] __attribute__((aligned(64))), *to[TILE];
     const float *plus[TILE];
     const int64_t rows = b->count - row < TILE ? b->count - row : TILE, across = w->columns - column < PANEL ? w->columns - column : PANEL;
     const int64_t place = column - b->origin;
-    const int adds = start == 0 && b->plus;
     for (int r = 0; r < TILE; r++) to[r] = results + r * PANEL, plus[r] = more + r * PANEL;
     for (int64_t r = 0; r < rows; r++) {
-        if (start) memcpy(to[r], b->to[row + r] + place, across * sizeof(float));
+        if (!begins) memcpy(to[r], b->to[row + r] + place, across * sizeof(float));
         if (adds) memcpy(more + r * PANEL, b->plus[row + r] + place, across * sizeof(float));
     }
-    const Batch edge = {.x = b->x + row * b->stride, .stride = b->stride, .to = to, .plus = adds ? plus : NULL, .origin = column};
-    multiply_tile(&edge, w->bias, panel, 0, column, start, depth, after, TILE, 2);
+    const Batch edge = {.x = b->x + row * b->stride, .stride = b->stride, .to = to, .plus = plus, .origin = column};
+    multiply_tile(&edge, w->bias, panel, 0, column, start, depth, after, begins, adds, TILE, 2);
     for (int64_t r = 0; r < rows; r++) memcpy(b->to[row + r] + place, to[r], across * sizeof(float));
 }
 
-INLINE void multiply_part(const Batch *b, const Dense *w, int64_t first, int64_t end, int64_t start, int64_t depth, const After after) {
+INLINE void multiply_part(const Batch *b, const Dense *w, int64_t first, int64_t end, int64_t start, int64_t depth, const After after, const int begins, const int adds) {
     for (int64_t column = first; column < end; column += PANEL) {
         const float *panel = w->panels + column * w->inner + start * PANEL;
         const int64_t across = w->columns - column;
         int64_t row = 0;
         if (across == LANES)
-            for (; row + MOST <= b->count; row += MOST) multiply_tile(b, w->bias, panel, row, column, start, depth, after, MOST, 1);
+            for (; row + MOST <= b->count; row += MOST) multiply_tile(b, w->bias, panel, row, column, start, depth, after, begins, adds, MOST, 1);
         for (; row < b->count; row += TILE)
-            if (across >= PANEL && row + TILE <= b->count) multiply_tile(b, w->bias, panel, row, column, start, depth, after, TILE, 2);
-            else multiply_edge_tile(b, w, panel, row, column, start, depth, after);
+            if (across >= PANEL && row + TILE <= b->count) multiply_tile(b, w->bias, panel, row, column, start, depth, after, begins, adds, TILE, 2);
+            else multiply_edge_tile(b, w, panel, row, column, start, depth, after, begins, adds);
     }
 }
 
-/* to = after(x w^T + bias + plus), of the columns from `first`, where a panel begins, to `end`. */
+/* to = after(x w^T + bias + plus), of the columns from `first`, where a panel begins, to `end`; `plus` only where nothing comes
+ * after. */
 APART void multiply_columns(const Batch *b, const Dense *w, int64_t first, int64_t end, After after) {
     for (int64_t start = 0; start < w->inner; start += PART) {
         const int64_t depth = w->inner - start < PART ? w->inner - start : PART;
-        if (start + depth < w->inner || after == LINEAR) multiply_part(b, w, first, end, start, depth, LINEAR);
-        else if (after == RELU6) multiply_part(b, w, first, end, start, depth, RELU6);
-        else if (after == QUICK_GELU) multiply_part(b, w, first, end, start, depth, QUICK_GELU);
-        else multiply_part(b, w, first, end, start, depth, GELU);
+        const After now = start + depth < w->inner ? LINEAR : after;
+#define AS(what, is, plus) multiply_part(b, w, first, end, start, depth, what, is, plus)
+        if (start == 0 && b->plus) AS(LINEAR, 1, 1);
+        else if (now == LINEAR && start == 0) AS(LINEAR, 1, 0);
+        else if (now == LINEAR) AS(LINEAR, 0, 0);
+        else if (now == RELU6 && start == 0) AS(RELU6, 1, 0);
+        else if (now == RELU6) AS(RELU6, 0, 0);
+        else if (now == QUICK_GELU && start == 0) AS(QUICK_GELU, 1, 0);
+        else if (now == QUICK_GELU) AS(QUICK_GELU, 0, 0);
+        else if (start == 0) AS(GELU, 1, 0);
+        else AS(GELU, 0, 0);
+#undef AS
     }
 }
 
