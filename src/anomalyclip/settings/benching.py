@@ -20,7 +20,7 @@ BENCHING: tuple[Setting, ...] = (
     Setting(
         "variants",
         str,
-        "Some of reference,torch,native,onnx,openvino,onnx-int8,openvino-int8,native-int8; default: all that can run here.",
+        "Some of reference,torch,native,onnx,openvino,onnx-int8,openvino-int8,native-int8; default: all that run here.",
         (BENCH,),
     ),
     Setting(
