@@ -206,6 +206,8 @@ FORMS = (
     Form("DICOM", "an empty group of the frame's own", dicom(TWELVE, NumberOfFrames=1, SharedFunctionalGroupsSequence=functional_group(**CT), PerFrameFunctionalGroupsSequence=functional_group(), **MEDICAL), windowed(TWELVE - 1024.0, 40, 400)),
     Form("DICOM", "RLE", dicom(TWELVE, compress=True, **MEDICAL), np.round(TWELVE / 4095 * 255)),
     Form("DICOM", "a preamble that is a TIFF's beginning", lambda: b"II*\0\x08\0\0\0" + dicom(GREY)()[8:], GREY),
+    Form("DICOM", "one sample of an unknown interpretation", dicom(GREY, PhotometricInterpretation="MONOCHROME3"), "photometric interpretation is MONOCHROME3;"),
+    Form("DICOM", "two rescale slopes", dicom(GREY, RescaleSlope=[1, 2], RescaleIntercept=0), "its RescaleSlope has 2 values"),
     Form("DICOM", "three samples of HSV", dicom(RGB, SamplesPerPixel=3, PhotometricInterpretation="HSV", PlanarConfiguration=0), "photometric interpretation is HSV of 3 samples"),
     Form("DICOM", "an empty window", dicom(GREY, WindowCenter=None, WindowWidth=None), GREY),
     Form("DICOM", "fewer frames than its tags claim", dicom(GREY, NumberOfFrames=4), "tags claim"),

@@ -98,8 +98,6 @@ def _shown(pixels: Array, form: Format, told: Any) -> Raster:
     full = Stated(0.0, float(2**form.stored - 1), f"BitsStored {form.stored}")
     if pixels.ndim == 3:
         return Raster(pixels, stated=full)
-    if form.photometric not in ("MONOCHROME1", "MONOCHROME2"):
-        raise Refusal(f"its photometric interpretation is {form.photometric}", "convert it to MONOCHROME2 or RGB")
     inverse = form.photometric == "MONOCHROME1"
     _check_presentation(told, inverse=inverse)
     raster = _grey(pixels, form, told)
@@ -173,6 +171,8 @@ def _modality(pixels: Array, told: Any) -> Array:
     from pydicom.pixels.processing import apply_modality_lut
 
     for keyword in ("RescaleSlope", "RescaleIntercept"):
+        if keyword in told and told[keyword].VM > 1:
+            raise Refusal(f"its {keyword} has {told[keyword].VM} values", "leave one of them")
         if keyword in told and not np.isfinite(_number(told[keyword].value)):
             raise Refusal(f"its {keyword} is no number", EXPORT_AGAIN)
     if "RescaleIntercept" in told or "RescaleSlope" in told:

@@ -77,6 +77,8 @@ def format_of(parsed: DicomFile, max_pixels: int) -> Format:
     photometric = str(value(data, "PhotometricInterpretation", "RGB" if samples == 3 else "MONOCHROME2")).strip()
     if samples == 3 and photometric not in _COLOURS[parsed.length is None]:
         raise Refusal(f"its photometric interpretation is {photometric} of 3 samples", "convert it to RGB")
+    if samples == 1 and photometric not in ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"):
+        raise Refusal(f"its photometric interpretation is {photometric}", "convert it to MONOCHROME2 or RGB")
     signed = bool(whole(data, "PixelRepresentation", 0))
     planar = whole(data, "PlanarConfiguration", 0)
     return Format(rows, columns, samples, photometric, allocated, stored, high, signed, planar, frames)
