@@ -207,6 +207,9 @@ def test_what_is_no_picture_is_refused(tmp_path, counts):
     report = dataset(counts)
     del report.PixelData
     report.save_as(path, enforce_file_format=True)
+    assert "truncated (its tags describe a picture, and it ends before its pixels)" in refused(path)
+    del report.Rows
+    report.save_as(path, enforce_file_format=True)
     assert "without pixels" in refused(path)
     dataset(counts, "HSV").save_as(path, enforce_file_format=True)
     assert "HSV" in refused(path)

@@ -102,6 +102,8 @@ def _parse(file: BinaryIO) -> DicomFile:
     )
     start = source.tell()
     head = source.read(12)
+    if len(head) < 8 and "Rows" in data:
+        raise truncated("its tags describe a picture, and it ends before its pixels")
     if len(head) < 8:
         raise Refusal("it is a DICOM file without pixels (a report or a structure?)", "give an image object")
     order = "<" if little else ">"
