@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from PIL import Image
 
+from anomalyclip.cli import app
 from anomalyclip.clip.config import CLIPConfig, TextConfig, VisionConfig
 from anomalyclip.clip.model import random_clip
 from anomalyclip.detector import Detector
@@ -20,6 +23,11 @@ from anomalyclip.judges.words import Words
 from anomalyclip.settings import ModelSettings
 
 WITH_FEATURES = ("openvino", "int8")
+
+
+def run_verb(*call: object) -> None:
+    result = CliRunner().invoke(app, [*map(str, call)])
+    assert result.exit_code == 0, (result.output, result.exception)
 
 
 @pytest.fixture(scope="session")
@@ -69,3 +77,23 @@ def exported(model, tmp_path_factory):
         return target
 
     return get
+
+
+@pytest.fixture(scope="session")
+def factory(clip_files: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """line.json with its memory, export/ made with it, bad.png; the good pictures are gone."""
+    place = tmp_path_factory.mktemp("factory")
+    (place / "good").mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        pixels = rng.normal(120, 20, (48, 48, 3)).clip(0, 255).astype(np.uint8)
+        if number == 5:
+            pixels[10:30, 10:30] = (255, 30, 30)
+        Image.fromarray(pixels).save(place / ("bad.png" if number == 5 else f"good/{number}.png"))
+    model = ["--model", clip_files["model"], "--prompts", clip_files["prompts"]]
+    line = ["--fpr", 0.2, "--no-self-test", "--output", place / "line.json"]
+    run_verb("calibrate", place / "good", *model, "--runtime", "torch", *line)
+    shutil.rmtree(place / "good")
+    carrying = ["--profile", place / "line.json", "--output", place / "export", "--quiet"]
+    run_verb("export", clip_files["model"], *model[2:], *carrying)
+    return place

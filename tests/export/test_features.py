@@ -91,7 +91,7 @@ def test_int8_features_are_kept_apart_from_float32s(model, photos, exported, tmp
 def test_a_glance_is_built_into_the_graph(model, tmp_path) -> None:
     glancing = Detector(model.encoder, Words(model.judge.text, replace(model.settings, glance=28)), model.settings)
     gives = with_features(glancing, ("image",))
-    export_model(glancing, tmp_path / "out", ExportOptions("onnx", verification_images=1, gives=gives))
+    export_model(glancing, tmp_path / "out", ExportOptions("openvino", verification_images=1, gives=gives))
     graph = GraphEncoder(tmp_path / "out", device="cpu", threads=1, streams=1)
     image = Image.fromarray(np.random.default_rng(3).integers(0, 256, (42, 42, 3), dtype=np.uint8))
     pixels, wanted = graph.preprocess(image)[None], FeatureRequest(image=True, glance=28)

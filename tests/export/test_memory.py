@@ -6,10 +6,9 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
-from PIL import Image
+from tests.export.conftest import run_verb
 
 import anomalyclip
 from anomalyclip.calibration import read_profile
@@ -19,33 +18,8 @@ from anomalyclip.errors import ConfigError, InputError
 RUN = CliRunner()
 
 
-def _run(*call: object) -> None:
-    result = RUN.invoke(app, [*map(str, call)])
-    assert result.exit_code == 0, (result.output, result.exception)
-
-
-@pytest.fixture(scope="module")
-def factory(clip_files: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """line.json with its memory, export/ made with it, bad.png; the good pictures are gone."""
-    place = tmp_path_factory.mktemp("factory")
-    (place / "good").mkdir()
-    rng = np.random.default_rng(0)
-    for number in range(6):
-        pixels = rng.normal(120, 20, (48, 48, 3)).clip(0, 255).astype(np.uint8)
-        if number == 5:
-            pixels[10:30, 10:30] = (255, 30, 30)
-        Image.fromarray(pixels).save(place / ("bad.png" if number == 5 else f"good/{number}.png"))
-    model = ["--model", clip_files["model"], "--prompts", clip_files["prompts"]]
-    line = ["--fpr", 0.2, "--no-self-test", "--output", place / "line.json"]
-    _run("calibrate", place / "good", *model, "--runtime", "torch", *line)
-    shutil.rmtree(place / "good")
-    carrying = ["--profile", place / "line.json", "--output", place / "export", "--quiet"]
-    _run("export", clip_files["model"], *model[2:], *carrying)
-    return place
-
-
 def _rows(place: Path, output: Path, *options: object) -> list[dict[str, object]]:
-    _run("detect", place / "bad.png", "--output", output, "--no-overlay", "--maps", "none", "--quiet", *options)
+    run_verb("detect", place / "bad.png", "--output", output, "--no-overlay", "--maps", "none", "--quiet", *options)
     return [json.loads(line) for line in (output / "results.jsonl").read_text().splitlines()]
 
 

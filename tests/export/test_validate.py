@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,14 +90,10 @@ def spoil(export: Path, share: float) -> None:
     onnx.save(graph, export / "model.onnx")
 
 
-def test_weights_that_changed_are_told_by_the_exit_code(golden_folder, pictures, tmp_path, capsys):
+def test_weights_that_changed_are_told_by_the_exit_code(factory, pictures, tmp_path, capsys):
     """The real command on a real file, before and after; a file that is not the one that was written is refused."""
     export = tmp_path / "export"
-    words = f"--image-size 70 --layers 6 --offline --format onnx --quiet --output {export}".split()
-    prompts = golden_folder / "epoch_1.pth"
-    with pytest.raises(SystemExit) as ended:
-        main(["export", str(golden_folder / "clip_small_openai.safetensors"), "--prompts", str(prompts), *words])
-    assert not ended.value.code
+    shutil.copytree(factory / "export", export)
     assert validate(export, "--data", pictures) == 0
     spoil(export, 0.5)
     assert validate(export, "--data", pictures) == 2
