@@ -13,8 +13,10 @@ import pytest
 
 from anomalyclip.detect import OutputFolder, Provenance, Result, Thumbnails
 from anomalyclip.detect import writers as writers_module
+from anomalyclip.detect.identity import Identity
 from anomalyclip.detect.journal import LineFile
-from anomalyclip.errors import ConfigError, OutputError
+from anomalyclip.detect.scored import read_results
+from anomalyclip.errors import ConfigError, InputError, OutputError
 
 FILES = {"overlay": True, "maps": "tiff"}
 
@@ -106,6 +108,58 @@ def test_any_torn_file_is_repaired_on_resume(
             if not folder.is_done(result.item):
                 folder.append(result)
     assert scores(tmp_path / "out") == {f"/data/{n}.png": 0.4 for n in "abc"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("score", "0.4"), ("score", float("nan")), ("path", 5), ("path", "\ud800"), ("regions", 3), ("regions", [{}]),
+        ("regions", [{"box": [1, 2, 3], "peak": 0.5, "area": 1}]), ("geometry", 1e300), ("notes", [1]), ("error", 1),
+        ("settings", "none"), ("width", 10**400), ("frame", True),
+    ],
+)  # fmt: skip
+def test_a_row_that_was_edited_is_scored_again(
+    start: Callable[..., OutputFolder], result_of: Callable[..., Result], tmp_path: Path, key: str, value: object
+) -> None:
+    a, b = (absolute(result_of, f"{n}.png", 0.4) for n in "ab")
+    with start() as folder:
+        row = folder.append(a)
+        folder.append(b)
+    path = tmp_path / "out/results.jsonl"
+    path.write_text(json.dumps({**row, key: value}) + "\n" + path.read_text().splitlines()[1] + "\n")
+    with pytest.raises(InputError, match="holds a row that detect did not write"):
+        list(read_results(tmp_path / "out"))
+    with start("resume") as folder:
+        assert [folder.is_done(one.item) for one in (a, b)] == [False, True]
+        folder.append(a)
+    assert scores(tmp_path / "out") == {"/data/a.png": 0.4, "/data/b.png": 0.4}
+
+
+@pytest.mark.parametrize(
+    "edit", [{"image": 5}, {"heat": None}, {"name": "\ud800"}, {"pairs": [{"own": 1}]}, {"pairs": 1}]
+)
+def test_a_card_that_was_edited_is_left_out(
+    start: Callable[..., OutputFolder], result_of: Callable[..., Result], tmp_path: Path, edit: dict[str, object]
+) -> None:
+    with start() as folder:
+        folder.append(replace(absolute(result_of, "a.png", 0.4), thumbnails=Thumbnails("data:i", "data:h")))
+    path = tmp_path / "out/cards.jsonl"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **edit}) + "\n")
+    with start("resume"):
+        pass
+    assert path.read_text() == ""
+    assert scores(tmp_path / "out") == {"/data/a.png": 0.4}
+
+
+def test_times_that_no_file_has_are_not_compared(
+    start: Callable[..., OutputFolder], result_of: Callable[..., Result], tmp_path: Path
+) -> None:
+    with start() as folder:
+        folder.append(replace(absolute(result_of, "a.png", 0.4), identity=Identity(1, 2, 3, bytes(16))))
+    path = tmp_path / "out/files.jsonl"
+    path.write_text(path.read_text().replace('"mtime_ns": 2', '"mtime_ns": 1e300'))
+    with start("resume") as folder:
+        assert folder.done_count == 1
 
 
 def test_an_interrupt_between_two_files_leaves_both_in_step(

@@ -168,8 +168,8 @@ def _detected(path: Path, labels: Dataset | None) -> Run:
         )
     run = _json(path / detect_folder.RUN)
     try:
-        model = {"model": run["model"], "prompts": run["prompts"], "settings": run["settings"]}
-    except (KeyError, TypeError, AttributeError) as error:
+        model = {"model": run["model"], "prompts": run["prompts"], "settings": dict(run["settings"])}
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{printable(path)}: {detect_folder.RUN} is damaged ({error!r}); run detect again") from error
     items = {(os.path.realpath(item.image), item.frame): item for item in labels.items}
     found: dict[SetName, dict[str, tuple[float, int]]] = {}

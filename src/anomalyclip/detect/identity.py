@@ -13,6 +13,7 @@ from anomalyclip.io.limits import DEFAULT_MAX_BYTES
 from anomalyclip.io.regular import open_regular
 
 _CHUNK = 1 << 20
+_LARGEST = 1 << 63
 _FIELDS = struct.Struct("<qqq16s")
 
 
@@ -44,10 +45,11 @@ class Identity:
     @classmethod
     def recorded(cls, row: dict[str, Any]) -> Identity:
         """Raises KeyError, TypeError or ValueError for anything that `record` did not make."""
-        size, mtime, ctime = (int(row[name]) for name in ("size", "mtime_ns", "ctime_ns"))
+        numbers = [row[name] for name in ("size", "mtime_ns", "ctime_ns")]
         digest = bytes.fromhex(row["digest"])
-        if len(digest) != 16:
-            raise ValueError("a digest has 16 bytes")
+        if len(digest) != 16 or not all(abs(number) < _LARGEST for number in numbers):
+            raise ValueError("a digest has 16 bytes, the others 8")
+        size, mtime, ctime = map(int, numbers)
         return cls(size, mtime, ctime, digest)
 
     def still_of(self, path: str) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -130,6 +131,40 @@ def to_row(result: Result, provenance: Provenance) -> dict[str, Any]:
         "settings": dict(provenance.settings),
         "frame": result.item.frame,
     }
+
+
+def is_row(row: Mapping[str, Any]) -> bool:
+    """Whether a line of `results.jsonl` that was read back is as `to_row` makes it; one that was edited may not be."""
+    return row.keys() >= set(COLUMNS) - LATER_KEYS and is_readable(row)
+
+
+def is_readable(row: Mapping[str, Any]) -> bool:
+    """Whether it names a file, and what else it says of the keys of COLUMNS is of their types."""
+    try:
+        os.fsencode(row["path"])  # TypeError, or UnicodeEncodeError: no name on any disk
+    except (KeyError, TypeError, ValueError):
+        return False
+    return all(row.get(key) is None or fits(row[key]) for key, fits in _FITS.items())
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
+
+
+def _is_region(value: object) -> bool:
+    box = value.get("box") if isinstance(value, dict) else None
+    numbers = [*box, value.get("peak"), value.get("area")] if isinstance(box, list) and isinstance(value, dict) else []
+    return len(numbers) == 6 and all(map(_is_number, numbers))
+
+
+_LARGEST = 1e15  # of a row's numbers; NaN and infinities are none
+_FITS: dict[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("width", "height", "score", "p_value", "frame"), _is_number),
+    **dict.fromkeys(("decision", "error", "model", "prompts"), lambda value: isinstance(value, str)),
+    **dict.fromkeys(("geometry", "settings"), lambda value: isinstance(value, dict)),
+    "regions": lambda value: isinstance(value, list) and all(map(_is_region, value)),
+    "notes": lambda value: isinstance(value, list) and all(isinstance(one, str) for one in value),
+}
 
 
 def json_line(row: Mapping[str, Any]) -> bytes:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from anomalyclip.detect import folder
 from anomalyclip.detect.journal import Row, read_rows
 from anomalyclip.detect.names import file_of, frame_key, path_key
+from anomalyclip.detect.result import is_readable
 from anomalyclip.errors import InputError
 from anomalyclip.geometry.regions import find_regions
 from anomalyclip.io.names import printable
@@ -72,7 +73,7 @@ class Scored:
 def read_results(path: str | Path) -> Iterator[Scored]:
     """Every picture of an output folder that has a score, in the order of its rows.
 
-    Raises InputError where the folder holds no results of `detect` or `watch`.
+    Raises InputError where the folder holds no results of `detect` or `watch`, or a row that they did not write.
     """
     path = Path(path)
     if not (path / folder.RESULTS).is_file():
@@ -86,6 +87,11 @@ def _scored(path: Path) -> Iterator[Scored]:
     cwd = folder.working_folder(path)
     names = {bytes.fromhex(card["key"]): str(card["name"]) for _, card in read_rows(path / folder.CARDS)}
     for _, row in read_rows(path / folder.RESULTS):
+        if not is_readable(row):
+            told = (
+                f"{printable(path / folder.RESULTS)} holds a row that detect did not write ({printable(str(row)[:80])})"
+            )
+            raise InputError(f"{told}: run detect with --resume, which scores its picture again")
         if row.get("score") is None:
             continue
         frame = row.get("frame")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
@@ -17,7 +18,7 @@ from anomalyclip.detect.identity import Identity
 from anomalyclip.detect.inputs import InputItem
 from anomalyclip.detect.journal import LineFile, Row, compact, read_rows
 from anomalyclip.detect.names import NameRegistry, file_of, frame_key, path_key
-from anomalyclip.detect.result import COLUMNS, LATER_KEYS, Provenance, Result, json_line, to_row
+from anomalyclip.detect.result import Provenance, Result, is_row, json_line, to_row
 from anomalyclip.errors import ConfigError, OutputError
 from anomalyclip.io.atomic import atomic_write, write_bytes
 from anomalyclip.io.depth import guessed_white
@@ -149,7 +150,7 @@ class OutputFolder:
 
     def key_of(self, row: Row) -> bytes | None:
         """The input's key of a row read back; None for a row that is not one of ours."""
-        return self._key(row) if row.keys() >= set(COLUMNS) - LATER_KEYS else None
+        return self._key(row) if is_row(row) else None
 
     def _key(self, row: Row) -> bytes:
         frame = row.get("frame")
@@ -204,10 +205,16 @@ class OutputFolder:
 
 def card_key(card: Row) -> bytes | None:
     """The key of a line of `cards.jsonl`; None for a line that is not one of ours."""
-    key, name = card.get("key"), card.get("name")
+    pairs = card.get("pairs", [])
+    if not (isinstance(pairs, list) and all(isinstance(pair, dict) for pair in pairs)):
+        return None
+    texts = [card.get("key"), card.get("name"), *(card[name] for name in ("image", "heat") if name in card)]
+    texts += [pair.get(name) for pair in pairs for name in ("own", "good", "words")]
     try:
-        return bytes.fromhex(key) if isinstance(key, str) and isinstance(name, str) else None
-    except ValueError:
+        for text in texts:
+            os.fsencode(text)  # TypeError where it is no text, UnicodeEncodeError where no disk has such a name
+        return bytes.fromhex(card["key"])
+    except (TypeError, ValueError):
         return None
 
 
