@@ -19,7 +19,6 @@ from anomalyclip.encoders.tower_weights import Layout, PackedTower, read_config,
 from anomalyclip.errors import ConfigError
 from anomalyclip.lazy import meanwhile
 from anomalyclip.native import kernels
-from anomalyclip.native.attention import Counters
 from anomalyclip.native.team import Team
 
 if TYPE_CHECKING:
@@ -97,11 +96,11 @@ class CompiledTower:
         tokens = {layer: np.empty((1, count, width), np.float32) for layer in wanted.tokens}
         image = np.empty((1, embed), np.float32) if wanted.image else None
         needed, dual = self._plan(wanted)
+        phases = np.zeros((2 * packed.struct.stem_blocks + 2 * len(needed) + 5, 2), np.int32)
         job = structs.Job(
             ctypes.pointer(packed.struct),
-            ctypes.pointer(Counters(seat.team.size)),
-            *(picture.ctypes.data, self._positions(grid).ctypes.data, *picture.shape[1:], *grid, len(needed)),
-            *(_OWN.get(self._how["dpam"], 0), bool(self._how["post_norm_class"])),
+            *(phases.ctypes.data, picture.ctypes.data, self._positions(grid).ctypes.data, *picture.shape[1:], *grid),
+            *(seat.team.size, len(needed), _OWN.get(self._how["dpam"], 0), bool(self._how["post_norm_class"])),
             *((ctypes.c_int32 * max(1, len(every)))(*every) for every in (needed, dual)),
             _pointers(
                 {int(packed.ends[number - 1]): whole for number, whole in stages.items()}, packed.struct.stem_blocks

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 
-from anomalyclip.native.attention import Counters
 from anomalyclip.native.library import Kernels
 
 _POINTER, _INT = ctypes.c_void_p, ctypes.c_int32
@@ -63,9 +62,8 @@ class Job(ctypes.Structure):
 
     _fields_ = [
         ("tower", ctypes.POINTER(Tower)),
-        ("team", ctypes.POINTER(Counters)),
-        *_fields(_POINTER, "picture positions"),
-        *_fields(_INT, "height width grid_h grid_w blocks own post_norm"),
+        *_fields(_POINTER, "phases picture positions"),
+        *_fields(_INT, "height width grid_h grid_w threads blocks own post_norm"),
         *_fields(ctypes.POINTER(_INT), "needed dual"),
         *_fields(ctypes.POINTER(_POINTER), "stages patches plain"),
         *_fields(_POINTER, "image common"),

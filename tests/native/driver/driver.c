@@ -245,8 +245,8 @@ static void tower(void) {
     int64_t bytes[2];
     NAMED(ac_tower_bytes)(&job, bytes);
     char *bench = fresh(bytes[1]), *const benches[1] = {bench};
-    Team team = {.size = 1};
-    job.team = &team, job.common = fresh(bytes[0]), job.benches = benches;
+    job.phases = memset(fresh((2 * blocks + 2 * depth + 5) * sizeof(Phase)), 0, (2 * blocks + 2 * depth + 5) * sizeof(Phase));
+    job.threads = 1, job.common = fresh(bytes[0]), job.benches = benches;
     NAMED(ac_tower_f32)(&job, 0);
     for (int64_t i = 0; i < blocks; i++) give(stages[i], stage_bytes[i]);
     for (int64_t i = 0; i < depth; i++) give(patches[i], 4 * tokens * embedding), give(plain[i], 4 * tokens * width);

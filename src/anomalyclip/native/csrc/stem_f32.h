@@ -8,10 +8,12 @@
 #define ANOMALYCLIP_STEM_F32_H
 
 #include "dense_f32.h"
+#include "phases.h"
 
 #define SPAN 8          /* places that are filtered at once, of stride 1; of stride 2 half as many */
 #define BAND_PLACES 60  /* of a band, where rows are short: whole tiles on every target */
 #define SMALL 320000    /* filtered numbers of a map that is a single band */
+#define PIECE 96        /* places of a small map that a thread narrows at a time, a multiple of every TILE */
 #define LARGEST_FILTER 5
 
 typedef struct {
@@ -143,7 +145,7 @@ static void copy_panel(const Inverted *b, const Frame *f, Belt *belt, const floa
 }
 
 /* A panel's filtered rows o..o + rows, from its ring. */
-static void filter_panel(const Inverted *b, const Frame *f, Belt *belt, int64_t o, int64_t rows, int64_t column) {
+static void filter_panel(const Inverted *b, const Frame *f, Belt *belt, float *filtered, int64_t o, int64_t rows, int64_t column) {
     const float *ring = belt->ring + column / PANEL * f->jump;
     for (int64_t r = 0; r < rows; r++) {
         const float *from[LARGEST_FILTER];
@@ -151,7 +153,7 @@ static void filter_panel(const Inverted *b, const Frame *f, Belt *belt, int64_t 
             const int64_t at = (o + r) * b->stride - f->top + i;
             from[i] = at < 0 || at >= f->height ? belt->nothing : ring + at % f->held * f->across * PANEL;
         }
-        float *to = belt->filtered + r * f->columns * b->inner;
+        float *to = filtered + r * f->columns * b->inner;
         if (b->kernel == 3 && b->stride == 1) filter_3_by_1(b, from, column, f->columns, to);
         else if (b->kernel == 3) filter_3_by_2(b, from, column, f->columns, to);
         else if (b->stride == 1) filter_5_by_1(b, from, column, f->columns, to);
@@ -159,42 +161,77 @@ static void filter_panel(const Inverted *b, const Frame *f, Belt *belt, int64_t 
     }
 }
 
-static void narrow_rows(const Inverted *b, const Frame *f, Belt *belt, const float *x, float *y, int64_t first, int64_t rows) {
-    Batch batch = {.x = belt->filtered, .stride = b->inner, .count = rows * f->columns, .to = belt->to};
-    for (int64_t i = 0; i < batch.count; i++) {
-        belt->to[i] = y + (first * f->columns + i) * b->outputs;
-        belt->plus[i] = x + (first * f->columns + i) * b->outputs;
+/* `count` places of the output, from the filtered ones, the first of which is the place `origin`. */
+static void narrow_places(const Inverted *b, Belt *belt, const float *filtered, int64_t origin, const float *x, float *y, int64_t first, int64_t count) {
+    Batch batch = {.x = filtered + (first - origin) * b->inner, .stride = b->inner, .count = count, .to = belt->to};
+    for (int64_t i = 0; i < count; i++) {
+        belt->to[i] = y + (first + i) * b->outputs;
+        belt->plus[i] = x + (first + i) * b->outputs;
     }
     if (b->residual) batch.plus = belt->plus;
     multiply_dense(&batch, &b->narrow, LINEAR);
 }
 
+/* The input of the widened rows first..end, and where they go. */
+static Batch begin_band(const Inverted *b, const Frame *f, Belt *belt, const float *x, int64_t height, int64_t width, int64_t first, int64_t end) {
+    Batch batch = {.x = x + first * f->width * b->inputs, .stride = b->inputs, .to = belt->to, .count = ring_places(f, belt, first, end)};
+    if (!b->pixels) return batch;
+    batch.x = belt->patches;
+    batch.stride = 27;
+    for (int64_t row = first; row < end; row++)
+        gather_patches(x, height, width, row, f->width, belt->patches + (row - first) * f->width * 27);
+    return batch;
+}
+
+/* A panel of channels of a band: widened, then filtered. */
+static void run_panel(const Inverted *b, const Frame *f, Belt *belt, const Batch *batch, float *filtered, int64_t o, int64_t rows, int64_t column) {
+    Batch panel = *batch;
+    panel.origin = column - column / PANEL * f->jump;
+    if (b->widen.panels) multiply_columns(&panel, &b->widen, column, column + PANEL, RELU6);
+    else copy_panel(b, f, belt, batch->x, batch->count, column);
+    filter_panel(b, f, belt, filtered, o, rows, column);
+}
+
+static void clear_belt(const Inverted *b, const Frame *f, Belt *belt) {
+    memset(belt->ring, 0, ring_size(b, f) * sizeof(float)); /* the padding, of which nothing is written */
+    memset(belt->nothing, 0, f->across * PANEL * sizeof(float));
+}
+
 /* The output rows first..end of a block: x (height, width, inputs), or the picture (3, height, width), to y (.., .., outputs). */
-static void invert_rows(const Inverted *b, Belt *belt, const float *x, int64_t height, int64_t width, float *y, int64_t first, int64_t end) {
-    const Frame f = frame_of(b, height, width);
-    memset(belt->ring, 0, ring_size(b, &f) * sizeof(float)); /* the padding, of which nothing is written */
-    memset(belt->nothing, 0, f.across * PANEL * sizeof(float));
-    int64_t done = first * b->stride - f.top > 0 ? first * b->stride - f.top : 0;
-    for (int64_t o = first; o < end; o += f.band) {
-        const int64_t rows = end - o < f.band ? end - o : f.band, wanted = (o + rows - 1) * b->stride - f.top + b->kernel;
-        const int64_t until = wanted < f.height ? wanted : f.height;
-        Batch batch = {.x = x + done * f.width * b->inputs, .stride = b->inputs, .to = belt->to};
-        batch.count = ring_places(&f, belt, done, until);
-        if (b->pixels) {
-            batch.x = belt->patches;
-            batch.stride = 27;
-            for (int64_t row = done; row < until; row++)
-                gather_patches(x, height, width, row, f.width, belt->patches + (row - done) * f.width * 27);
-        }
-        for (int64_t column = 0; column < b->inner; column += PANEL) {
-            batch.origin = column - column / PANEL * f.jump;
-            if (b->widen.panels) multiply_columns(&batch, &b->widen, column, column + PANEL, RELU6);
-            else copy_panel(b, &f, belt, batch.x, batch.count, column);
-            filter_panel(b, &f, belt, o, rows, column);
-        }
+static void invert_rows(const Inverted *b, const Frame *f, Belt *belt, const float *x, int64_t height, int64_t width, float *y, int64_t first, int64_t end) {
+    if (first >= end) return;
+    clear_belt(b, f, belt);
+    int64_t done = first * b->stride - f->top > 0 ? first * b->stride - f->top : 0;
+    for (int64_t o = first; o < end; o += f->band) {
+        const int64_t rows = end - o < f->band ? end - o : f->band, wanted = (o + rows - 1) * b->stride - f->top + b->kernel;
+        const int64_t until = wanted < f->height ? wanted : f->height;
+        const Batch batch = begin_band(b, f, belt, x, height, width, done, until);
+        for (int64_t column = 0; column < b->inner; column += PANEL) run_panel(b, f, belt, &batch, belt->filtered, o, rows, column);
         if (until > done) done = until;
-        narrow_rows(b, &f, belt, x, y, o, rows);
+        narrow_places(b, belt, belt->filtered, o * f->columns, x, y, o * f->columns, rows * f->columns);
     }
+}
+
+/* All of a small map: whoever is free takes a panel, then a piece of the output. Rows would widen their neighbours, too. */
+static void invert_map(const Inverted *b, const Frame *f, Belt *belt, const float *x, int64_t height, int64_t width, float *filtered, float *y, Phase phases[2]) {
+    const int64_t places = f->rows * f->columns;
+    Batch batch = {0};
+    for (PIECES(panel, phases, (b->inner + PANEL - 1) / PANEL)) {
+        if (!batch.x) {
+            clear_belt(b, f, belt);
+            batch = begin_band(b, f, belt, x, height, width, 0, f->height);
+        }
+        run_panel(b, f, belt, &batch, filtered, 0, f->rows, panel * PANEL);
+    }
+    for (PIECES(piece, phases + 1, (places + PIECE - 1) / PIECE)) {
+        const int64_t first = piece * PIECE;
+        narrow_places(b, belt, filtered, 0, x, y, first, places - first < PIECE ? places - first : PIECE);
+    }
+}
+
+/* A larger one: rows, in as many pieces as asked for. */
+static void invert_rows_by_piece(const Inverted *b, const Frame *f, Belt *belt, const float *x, int64_t height, int64_t width, float *y, Phase *phase, int64_t pieces) {
+    for (PIECES(piece, phase, pieces)) invert_rows(b, f, belt, x, height, width, y, f->rows * piece / pieces, f->rows * (piece + 1) / pieces);
 }
 
 #endif

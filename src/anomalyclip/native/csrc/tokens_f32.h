@@ -6,7 +6,7 @@
 #include "dense_f32.h"
 #include "norm_f32.h"
 #include "relations_f32.h"
-#include "team.h"
+#include "phases.h"
 
 #define CUT 6.0f    /* standardised numbers end at so many deviations */
 #define FLOOR 0.5f  /* of a channel's deviation within the picture */

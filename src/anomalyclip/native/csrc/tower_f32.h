@@ -8,52 +8,56 @@
 
 #include "tower_memory_f32.h"
 
-/* A thread's share of `count` rows. */
-static void share_of(const TowerJob *job, int thread, int64_t count, int64_t *first, int64_t *end) {
-    *first = count * thread / job->team->size;
-    *end = count * (thread + 1) / job->team->size;
-}
-
-static void run_stem(const TowerJob *job, const Common *m, TowerBench *b, int thread) {
+static void run_stem(const TowerJob *job, const Common *m, TowerBench *b) {
     const Tower *t = job->tower;
     const float *x = job->picture;
-    int64_t height = job->height, width = job->width, first, end;
+    int64_t height = job->height, width = job->width;
     for (int i = 0; i < t->stem_blocks; i++) {
-        const Frame f = frame_of(t->stem + i, height, width);
-        share_of(job, thread, f.rows, &first, &end);
-        invert_rows(t->stem + i, &b->belt, x, height, width, m->stages[i], first, end);
-        meet(job->team);
+        const Inverted *each = t->stem + i;
+        const Frame f = frame_of(each, height, width);
+        Phase *phases = job->phases + 2 * i;
+        if (!f.jump) invert_map(each, &f, &b->belt, x, height, width, m->filtered, m->stages[i], phases);
+        else invert_rows_by_piece(each, &f, &b->belt, x, height, width, m->stages[i], phases, job->threads > 1 ? 2 * job->threads : 1);
         x = m->stages[i];
         height = f.rows;
         width = f.columns;
     }
 }
 
-static void gather_taps(const TowerJob *job, const Common *m, TowerBench *b, int64_t folded, int thread) {
+/* The tokens first..end of one tap: gathered, and at length 1. */
+static void gather_tap(const TowerJob *job, const Common *m, TowerBench *b, int tap, int64_t height, int64_t width, int64_t folded, int64_t column,
+                       int64_t first, int64_t end) {
+    const Tap *each = job->tower->taps + tap;
+    for (int64_t token = first; token < end; token++) {
+        float *to = m->gathered.folded + token * folded + column;
+        fold(each, m->stages[each->block], height, width, job->grid_h, job->grid_w, token, to, b->sum);
+        place_unit(b->sum, each->channels, token, m->unit[tap], m->packed[tap]);
+    }
+}
+
+static void gather_taps(const TowerJob *job, const Common *m, TowerBench *b, int64_t folded, Phase *phase) {
     const Tower *t = job->tower;
-    int64_t first, end, height = job->height, width = job->width, column = 0;
-    share_of(job, thread, (int64_t)job->grid_h * job->grid_w, &first, &end);
-    for (int i = 0, tap = 0; i < t->stem_blocks && tap < t->tap_count; i++) {
-        const Frame f = frame_of(t->stem + i, height, width);
-        height = f.rows;
-        width = f.columns;
-        if (t->taps[tap].block != i) continue;
-        const Tap *each = t->taps + tap;
-        for (int64_t token = first; token < end; token++) {
-            fold(each, m->stages[i], height, width, job->grid_h, job->grid_w, token, m->gathered.folded + token * folded + column, b->sum);
-            place_unit(b->sum, each->channels, token, m->unit[tap], m->packed[tap]);
+    const int64_t tokens = (int64_t)job->grid_h * job->grid_w;
+    for (PIECES(piece, phase, (tokens + TOKEN_ROWS - 1) / TOKEN_ROWS)) {
+        const int64_t first = piece * TOKEN_ROWS, end = first + TOKEN_ROWS < tokens ? first + TOKEN_ROWS : tokens;
+        int64_t height = job->height, width = job->width, column = 0;
+        for (int i = 0, tap = 0; i < t->stem_blocks && tap < t->tap_count; i++) {
+            const Frame f = frame_of(t->stem + i, height, width);
+            height = f.rows;
+            width = f.columns;
+            if (t->taps[tap].block != i) continue;
+            gather_tap(job, m, b, tap, height, width, folded, column, first, end);
+            column += columns_of(t->taps + tap++);
         }
-        column += each->channels * (each->cells ? each->cells * each->cells : 1);
-        tap++;
     }
 }
 
 /* Relations, a tap's tile of tokens at a time, and channels' means and deviations. */
-static void compare_tokens(const TowerJob *job, const Common *m, TowerBench *b, int64_t folded) {
+static void compare_tokens(const TowerJob *job, const Common *m, TowerBench *b, int64_t folded, Phase *phase) {
     const Tower *t = job->tower;
     const int64_t tokens = (int64_t)job->grid_h * job->grid_w, tiles = (tokens + TILE - 1) / TILE, related = t->tap_count * RELATIONS;
     const int64_t groups = (folded + LANES - 1) / LANES;
-    for (int64_t piece; (piece = take(job->team)) < t->tap_count * tiles + groups;) {
+    for (PIECES(piece, phase, t->tap_count * tiles + groups)) {
         const int64_t tap = piece / tiles, row = piece % tiles * TILE, group = (piece - t->tap_count * tiles) * LANES;
         if (tap < t->tap_count)
             relate_tile(m->unit[tap], m->packed[tap], t->taps[tap].channels, job->grid_h, job->grid_w, row, b->distance,
@@ -63,10 +67,11 @@ static void compare_tokens(const TowerJob *job, const Common *m, TowerBench *b, 
 }
 
 /* Deviations are (x - mean) factor, channel by channel: so their projection joins that of x itself, once per picture. */
-static void join_projections(const TowerJob *job, const Common *m, int64_t folded) {
+static void join_projections(const TowerJob *job, const Common *m, int64_t folded, Phase *phase) {
     const Tower *t = job->tower;
     const int64_t inner = t->tokens.inner;
-    for (int64_t column; (column = take(job->team) * PANEL) < t->width;) {
+    for (PIECES(piece, phase, (t->width + PANEL - 1) / PANEL)) {
+        const int64_t column = piece * PANEL;
         const float *plain = t->tokens.panels + column * inner, *contrast = t->contrast.panels + column * folded;
         float *to = (float *)m->tokens.panels + column * inner;
         memcpy(to + folded * PANEL, plain + folded * PANEL, (inner - folded) * PANEL * sizeof(float));
@@ -93,28 +98,35 @@ static void spread(const Common *m, const float *stats, int64_t folded, int64_t 
     }
 }
 
-/* Tokens with positions, through LN_pre. */
-static void make_tokens(const TowerJob *job, const Common *m, TowerBench *b, int64_t folded, int thread) {
+/* The tokens first..first + count with positions, through LN_pre. */
+static void make_some(const TowerJob *job, const Common *m, TowerBench *b, int64_t folded, int64_t related, int64_t first, int64_t count) {
     const Tower *t = job->tower;
-    const int64_t tokens = (int64_t)job->grid_h * job->grid_w, related = t->tap_count * RELATIONS, width = t->width;
-    int64_t first, end;
-    for (int64_t c = 0; c < related; c += LANES)
-        sum_up(m->gathered.related + c, tokens, related, related - c, RELATED_FLOOR, b->stats + c, b->stats + related + LANES + c);
-    share_of(job, thread, tokens, &first, &end);
-    for (int64_t row = first; row < end; row += TOKEN_ROWS) {
-        const int64_t rows = end - row < TOKEN_ROWS ? end - row : TOKEN_ROWS;
-        for (int64_t r = 0; r < rows; r++) {
-            spread(m, b->stats, folded, related, row + r, b->rows + r * t->tokens.inner);
-            b->to[r] = m->original + (1 + row + r) * width;
-            b->plus[r] = job->positions + (1 + row + r) * width;
-        }
-        const Batch batch = {.x = b->rows, .stride = t->tokens.inner, .count = rows, .to = b->to, .plus = b->plus};
-        multiply_dense(&batch, &m->tokens, LINEAR);
-        for (int64_t r = 0; r < rows; r++) normalise_row(b->to[r], width, t->norm_pre_weight, t->norm_pre_bias, b->to[r]);
+    for (int64_t r = 0; r < count; r++) {
+        spread(m, b->stats, folded, related, first + r, b->rows + r * t->tokens.inner);
+        b->to[r] = m->original + (1 + first + r) * t->width;
+        b->plus[r] = job->positions + (1 + first + r) * t->width;
     }
-    if (thread) return;
-    for (int64_t i = 0; i < width; i++) m->original[i] = t->class_token[i] + job->positions[i];
-    normalise_row(m->original, width, t->norm_pre_weight, t->norm_pre_bias, m->original);
+    const Batch batch = {.x = b->rows, .stride = t->tokens.inner, .count = count, .to = b->to, .plus = b->plus};
+    multiply_dense(&batch, &m->tokens, LINEAR);
+    for (int64_t r = 0; r < count; r++) normalise_row(b->to[r], t->width, t->norm_pre_weight, t->norm_pre_bias, b->to[r]);
+}
+
+static void make_tokens(const TowerJob *job, const Common *m, TowerBench *b, int64_t folded, Phase *phase) {
+    const Tower *t = job->tower;
+    const int64_t tokens = (int64_t)job->grid_h * job->grid_w, related = t->tap_count * RELATIONS, groups = (tokens + TOKEN_ROWS - 1) / TOKEN_ROWS;
+    int known = 0;
+    for (PIECES(piece, phase, groups + 1)) {
+        const int64_t first = piece * TOKEN_ROWS;
+        if (piece == groups) { /* the class token */
+            for (int64_t i = 0; i < t->width; i++) m->original[i] = t->class_token[i] + job->positions[i];
+            normalise_row(m->original, t->width, t->norm_pre_weight, t->norm_pre_bias, m->original);
+            continue;
+        }
+        for (int64_t c = 0; !known && c < related; c += LANES)
+            sum_up(m->gathered.related + c, tokens, related, related - c, RELATED_FLOOR, b->stats + c, b->stats + related + LANES + c);
+        known = 1;
+        make_some(job, m, b, folded, related, first, tokens - first < TOKEN_ROWS ? tokens - first : TOKEN_ROWS);
+    }
 }
 
 /* Of the rows first..first + count, those whose original path's output a block is asked for. */
@@ -195,10 +207,10 @@ static void advance_rows(const TowerJob *job, const Common *m, TowerBench *b, in
     if (layer == job->blocks - 1 && job->image && first == 0) give_image(job, b, x);
 }
 
-static void advance_tower(const TowerJob *job, const Common *m, TowerBench *b, int layer) {
-    const int64_t rows = (int64_t)job->grid_h * job->grid_w + 1, tiles = (rows + TILE - 1) / TILE, team = job->team->size;
+static void advance_tower(const TowerJob *job, const Common *m, TowerBench *b, int layer, Phase *phase) {
+    const int64_t rows = (int64_t)job->grid_h * job->grid_w + 1, tiles = (rows + TILE - 1) / TILE, team = job->threads;
     const int64_t most = team * TOWER_ROWS / TILE, pieces = (tiles + most - 1) / most * team;
-    for (int64_t piece; (piece = take(job->team)) < pieces;) {
+    for (PIECES(piece, phase, pieces)) {
         const int64_t first = piece * tiles / pieces * TILE, end = (piece + 1) * tiles / pieces * TILE;
         const int64_t count = (end < rows ? end : rows) - first;
         if (count <= 0) continue;
@@ -207,13 +219,13 @@ static void advance_tower(const TowerJob *job, const Common *m, TowerBench *b, i
     }
 }
 
-static void attend_tower(const TowerJob *job, const Common *m, TowerBench *b, int layer) {
+static void attend_tower(const TowerJob *job, const Common *m, TowerBench *b, int layer, Phase *phase) {
     const Tower *t = job->tower;
     const int64_t d = t->width / t->heads, rows = (int64_t)job->grid_h * job->grid_w + 1;
     const int64_t plain = wanted_rows(job, layer, 0, rows), own = job->dual[layer] ? t->heads : 0, count = own + (plain ? t->heads : 0);
     HeadF32 h;
     head_layout(&h, rows, d, (uintptr_t)b->head);
-    for (int64_t piece; (piece = take(job->team)) < count;) {
+    for (PIECES(piece, phase, count)) {
         const int64_t local = piece < own, head = piece % t->heads * d, queries = local ? rows : plain;
         const Attention way = {.bias = t->layers[layer].qkv_bias, .tokens = rows, .heads = t->heads, .width = d, .queries = queries,
                                .a = local ? job->own : 0, .b = local ? job->own : 1};
@@ -224,32 +236,26 @@ static void attend_tower(const TowerJob *job, const Common *m, TowerBench *b, in
     }
 }
 
-/* What every thread of the team calls, each with its own number. */
+/* What every thread calls, each with its own number: so many of them as there are benches, or fewer. */
 API void NAMED(ac_tower_f32)(const TowerJob *job, int32_t thread) {
     Common m;
     TowerBench b;
-    int64_t folded;
     common_layout(&m, job, (uintptr_t)job->common);
     tower_bench_layout(&b, job, (uintptr_t)job->benches[thread]);
     for (int i = 0; i < job->tower->stem_blocks; i++)
         if (job->stages[i]) m.stages[i] = job->stages[i];
-    run_stem(job, &m, &b, thread);
+    run_stem(job, &m, &b);
     if (!job->blocks) return;
-    channels_of(job->tower, &folded);
-    gather_taps(job, &m, &b, folded, thread);
-    meet(job->team);
-    compare_tokens(job, &m, &b, folded);
-    meet(job->team);
-    join_projections(job, &m, folded);
-    meet(job->team);
-    make_tokens(job, &m, &b, folded, thread);
-    meet(job->team);
-    advance_tower(job, &m, &b, -1);
+    Phase *phase = job->phases + 2 * job->tower->stem_blocks;
+    const int64_t folded = folded_of(job->tower);
+    gather_taps(job, &m, &b, folded, phase++);
+    compare_tokens(job, &m, &b, folded, phase++);
+    join_projections(job, &m, folded, phase++);
+    make_tokens(job, &m, &b, folded, phase++);
+    advance_tower(job, &m, &b, -1, phase++);
     for (int layer = 0; layer < job->blocks; layer++) {
-        meet(job->team);
-        attend_tower(job, &m, &b, layer);
-        meet(job->team);
-        advance_tower(job, &m, &b, layer);
+        attend_tower(job, &m, &b, layer, phase++);
+        advance_tower(job, &m, &b, layer, phase++);
     }
 }
 

@@ -28,11 +28,11 @@ typedef enum { NONE, CLASS, ALL } Needed;
 
 typedef struct {
     const Tower *tower;
-    Team *team;
+    Phase *phases;                 /* 2 per block of the stem, then 5, then 2 per block, all 0 */
     const float *picture;          /* (3, height, width) */
     const float *positions;        /* (1 + tokens, width) */
     int32_t height, width;         /* whole tokens of `stride` pixels */
-    int32_t grid_h, grid_w;
+    int32_t grid_h, grid_w, threads;
     int32_t blocks, own, post_norm; /* blocks that run, 0 stops after the stem; what the local path compares with itself */
     const int32_t *needed;         /* per block: which rows of the original path's output (Needed) */
     const int32_t *dual;           /* per block: whether the local path runs */
@@ -47,6 +47,7 @@ typedef struct {
 /* The common memory. */
 typedef struct {
     float *stages[64];
+    float *filtered; /* of the small map that is under way */
     Gathered gathered;
     float *unit[8], *packed[8];
     Dense tokens; /* of this picture */
@@ -64,25 +65,31 @@ typedef struct {
 #define PLACE(field, count) ((field) = (void *)(base + used), used += rounded_up((count) * 4, 64) + 64)
 #define SLACK(stride) (TILE * (stride)) /* rows that a tile may read beyond the last */
 
-static int64_t channels_of(const Tower *t, int64_t *folded) {
-    *folded = 0;
-    for (int i = 0; i < t->tap_count; i++) *folded += t->taps[i].channels * (t->taps[i].cells ? t->taps[i].cells * t->taps[i].cells : 1);
-    return *folded;
+static int64_t larger_of(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* A tap's numbers per token. */
+static int64_t columns_of(const Tap *tap) { return tap->channels * (tap->cells ? tap->cells * tap->cells : 1); }
+
+static int64_t folded_of(const Tower *t) {
+    int64_t folded = 0;
+    for (int i = 0; i < t->tap_count; i++) folded += columns_of(t->taps + i);
+    return folded;
 }
 
 static int64_t common_layout(Common *m, const TowerJob *job, uintptr_t base) {
     const Tower *t = job->tower;
     const int64_t tokens = (int64_t)job->grid_h * job->grid_w, n = tokens + 1, width = t->width;
-    int64_t used = 0, folded, height = job->height, across = job->width;
+    int64_t used = 0, folded = folded_of(t), filtered = 0, height = job->height, across = job->width;
     base = (base + 63) / 64 * 64;
     for (int i = 0; i < t->stem_blocks; i++) {
         const Frame f = frame_of(t->stem + i, height, across);
+        if (!f.jump) filtered = larger_of(filtered, (f.rows * f.columns + TILE) * t->stem[i].inner);
         PLACE(m->stages[i], (f.rows * f.columns + TILE) * t->stem[i].outputs);
         height = f.rows;
         across = f.columns;
     }
+    PLACE(m->filtered, filtered);
     if (!job->blocks) return used;
-    channels_of(t, &folded);
     PLACE(m->gathered.folded, tokens * folded);
     PLACE(m->gathered.mean, folded + LANES);
     PLACE(m->gathered.factor, folded + LANES);
@@ -102,25 +109,22 @@ static int64_t common_layout(Common *m, const TowerJob *job, uintptr_t base) {
     return used;
 }
 
-static int64_t larger_of(int64_t a, int64_t b) { return a > b ? a : b; }
-
 static int64_t tower_bench_layout(TowerBench *b, const TowerJob *job, uintptr_t base) {
     const Tower *t = job->tower;
     const int64_t tokens = (int64_t)job->grid_h * job->grid_w;
-    int64_t used = 0, ring = 0, row = 0, filtered = 0, places = TOWER_ROWS, patches = 0, folded, height = job->height, across = job->width;
+    int64_t used = 0, ring = 0, row = 0, filtered = 0, places = larger_of(TOWER_ROWS, PIECE), patches = 0, folded = folded_of(t), height = job->height, across = job->width;
     base = (base + 63) / 64 * 64;
     for (int i = 0; i < t->stem_blocks; i++) {
         const Inverted *each = t->stem + i;
         const Frame f = frame_of(each, height, across);
         ring = larger_of(ring, ring_size(each, &f));
         row = larger_of(row, f.across * PANEL);
-        filtered = larger_of(filtered, (f.band * f.columns + TILE) * each->inner);
+        if (f.jump) filtered = larger_of(filtered, (f.band * f.columns + TILE) * each->inner);
         places = larger_of(places, larger_of(f.held, f.band * f.columns / f.width + 1) * f.width);
         if (each->pixels) patches = (f.held * f.width + TILE) * 27;
         height = f.rows;
         across = f.columns;
     }
-    channels_of(t, &folded);
     PLACE(b->belt.ring, ring);
     PLACE(b->belt.nothing, row);
     PLACE(b->belt.filtered, filtered);
