@@ -141,7 +141,7 @@ class CompiledTower:
     def _stage(self, shape: tuple[int, ...], number: int) -> Floats:
         """Memory for a stage, with the rows that the kernels may read beyond it."""
         height, width, channels = self._shape(shape, number)
-        return np.zeros((height * width + self._packed.layout.beyond, channels), np.float32)
+        return np.empty((height * width + self._packed.layout.beyond, channels), np.float32)
 
     def _shaped(self, whole: Floats, shape: tuple[int, ...], number: int) -> Floats:
         height, width, channels = self._shape(shape, number)

@@ -192,9 +192,14 @@ static void run_panel(const Inverted *b, const Frame *f, Belt *belt, const Batch
     filter_panel(b, f, belt, filtered, o, rows, column);
 }
 
+/* The padding, of which nothing is written. */
 static void clear_belt(const Inverted *b, const Frame *f, Belt *belt) {
-    memset(belt->ring, 0, ring_size(b, f) * sizeof(float)); /* the padding, of which nothing is written */
-    memset(belt->nothing, 0, f->across * PANEL * sizeof(float));
+    const int64_t row = f->across * PANEL, left = f->left * PANEL, beyond = (f->left + f->width) * PANEL;
+    for (float *at = belt->ring; at < belt->ring + ring_size(b, f); at += row) {
+        memset(at, 0, left * sizeof(float));
+        memset(at + beyond, 0, (row - beyond) * sizeof(float));
+    }
+    memset(belt->nothing, 0, row * sizeof(float));
 }
 
 /* The output rows first..end of a block: x (height, width, inputs), or the picture (3, height, width), to y (.., .., outputs). */
