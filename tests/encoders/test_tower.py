@@ -37,6 +37,9 @@ def compiled(
     return CompiledTower(packed_of(visual_of(stem, activation), Layout(*numbers)), library, seats, threads, **how)
 
 
+NAMES = ["image", "patches_2", "patches_3", "tokens_1", "stage_2"]
+
+
 def pixels(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
@@ -96,6 +99,22 @@ def test_calls_from_many_threads_and_sizes_do_not_disturb_each_other() -> None:
         for one, other in zip(theirs, ours, strict=True):
             assert np.array_equal(one, other)
     assert threading.active_count() < 20
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_number_that_is_none_is_not_made_one(threads: int) -> None:
+    given = pixels(1, 3, 48, 48)
+    given[0, 1, 20, 30] = np.nan
+    found = dict(zip(NAMES, compiled("small", threads=threads)(given, NAMES), strict=True))
+    with torch.inference_mode():
+        request = FeatureRequest(True, (2, 3), (1,), (2,), dpam="vv", dpam_blocks=2)
+        expected = see(visual_of("small"), torch.from_numpy(given), request).numpy()
+    assert np.isnan(found["image"]).all()
+    assert np.isnan(expected.image).all()
+    for name, values in (("patches_2", expected.patches[2]), ("tokens_1", expected.tokens[1])):
+        assert np.isnan(values).all()
+        assert np.isnan(found[name]).all(), name
+    assert np.array_equal(np.isnan(found["stage_2"]), np.isnan(expected.stages[2]))
 
 
 @pytest.mark.parametrize("grid", [(4, 4), (1, 1), (3, 9), (13, 2)])

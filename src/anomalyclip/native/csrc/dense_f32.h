@@ -24,7 +24,8 @@ typedef struct {
 
 typedef enum { LINEAR, RELU6, QUICK_GELU, GELU } After;
 
-INLINE Floats relu6(Floats x) { return smaller(larger(x, splat(0)), splat(6)); }
+/* NaN stays NaN: of two numbers, x86 gives the second where either is none. */
+INLINE Floats relu6(Floats x) { return smaller(splat(6), larger(splat(0), x)); }
 
 INLINE Floats after_of(Floats y, After after) {
     switch (after) {

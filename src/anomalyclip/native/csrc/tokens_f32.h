@@ -37,7 +37,7 @@ static void add_cell(const Tap *tap, const float *stage, int64_t width, int64_t 
         for (int64_t i = 0; i < side; i++)
             for (int64_t j = 0; j < side; j++) v += some_of(stage + ((y * side + i) * width + x * side + j) * channels + c, left);
         v = (v * share - some_of(tap->mean + c, left)) * some_of(tap->factor + c, left);
-        v = smaller(larger(v, splat(-CUT)), splat(CUT));
+        v = smaller(splat(CUT), larger(splat(-CUT), v)); /* NaN stays NaN */
         store_some(to + c, fma_of(v, splat(weight), some_of(to + c, left)), left);
     }
 }
