@@ -122,6 +122,29 @@ def test_what_is_no_request_is_refused_in_the_same_form(sent, server) -> None:
     assert (status, told["error"]["kind"]) == (400, "malformed")
 
 
+@pytest.mark.parametrize(
+    ("target", "host", "status"),
+    [
+        ("http://localhost/readyz", "localhost", 200),
+        ("HTTP://127.0.0.1:{port}/v1/profiles?", "else.example", 200),
+        ("http://localhost", "localhost", 200),
+        ("http://localhost?a=1", "localhost", 200),
+        ("http://localhost/none", "localhost", 404),
+        ("http://else.example/readyz", "localhost", 403),
+        ("http:///readyz", "localhost", 404),
+    ],
+)
+def test_a_whole_address_is_its_path_asked_of_its_host(serve, target, host, status) -> None:
+    """RFC 9112, 3.2.2: the server must take it, and must not believe the header Host beside it."""
+    ours = ServeConfig(hosts=frozenset({"localhost", "127.0.0.1"}))
+    with serve(ours) as up, socket.create_connection(("127.0.0.1", up.port), timeout=10) as connection:
+        line = f"GET {target.format(port=up.port)} HTTP/1.1"
+        connection.sendall(f"{line}\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        assert answer.status == status
+
+
 def test_request_in_crumbs(server, monkeypatch) -> None:
     """Few small chunks, or many larger ones, are none."""
     monkeypatch.syspath_prepend(Path(__file__).parents[2] / "attacks")

@@ -33,11 +33,31 @@ class _Connection(h11.Connection):
         event = super().next_event()
         if isinstance(event, h11.Request):
             self._pieces = self._bytes = 0
+            return _in_origin_form(event)
         elif isinstance(event, h11.Data):
             self._pieces, self._bytes = self._pieces + 1, self._bytes + len(event.data)
             if self._pieces > _FEW_PIECES + self._bytes / _PIECE:
                 raise h11.RemoteProtocolError("the chunks of the body are too small")
         return event
+
+
+def _in_origin_form(asked: h11.Request) -> h11.Request:
+    """`GET http://host/path`, as a proxy is asked, as `GET /path` of that host: what it names counts, not the header
+    Host (RFC 9112, 3.2.2). One that names no host is left, and found nowhere."""
+    scheme, there, rest = asked.target.partition(b"://")
+    if not there or scheme.lower() not in (b"http", b"https"):
+        return asked
+    end = next((at for at, sign in enumerate(rest) if sign in b"/?"), len(rest))
+    host, target = rest[:end], rest[end:]
+    if not host:
+        return asked
+    others = [(name, value) for name, value in asked.headers if name != b"host"]
+    return h11.Request(
+        method=asked.method,
+        target=target if target.startswith(b"/") else b"/" + target,
+        headers=[(b"host", host), *others],
+        http_version=asked.http_version,
+    )
 
 
 async def _full(scope: Scope, receive: Receive, send: Send) -> None:
