@@ -88,7 +88,8 @@ TABLE: tuple[Row, ...] = (
     Row(
         lambda c: c.runtime == "native" and c.precision not in (None, "int8"),
         lambda c: (
-            f"the native runtime computes in int8, not in {c.precision}; leave --precision out, or use --runtime torch"
+            f"the native runtime computes in int8, not in {c.precision} (in fp32 it runs pocket alone, with its own "
+            "prompts, layers and paths); leave --precision out, or use --runtime torch"
         ),
     ),
     Row(

@@ -132,9 +132,9 @@ _THREADS = Setting(
 _RUNTIME = Setting(
     "runtime",
     str,
-    "native: int8 on our own kernels; openvino and onnx convert the model once and keep it, but for pocket's own "
-    "graph; auto: an export's own; pocket's graph; torch on a GPU; on a CPU OpenVINO where the model was converted "
-    "before, else torch.",
+    "native: our own kernels, int8, and fp32 for pocket; openvino and onnx convert the model once and keep it, but for "
+    "pocket's own graph; auto: an export's own; for pocket our kernels, else its graph; torch on a GPU; on a CPU "
+    "OpenVINO where the model was converted before, else torch.",
     (*SCORING, LOAD, TRAIN),
     default="auto",
     choices=("auto", "torch", "native", "openvino", "onnx"),
