@@ -101,6 +101,24 @@ def test_calls_from_many_threads_and_sizes_do_not_disturb_each_other() -> None:
     assert threading.active_count() < 20
 
 
+def test_what_two_calls_make_at_once_is_not_freed_under_either() -> None:
+    """Of positions that both make, one is kept for later: the other must live as long as its call."""
+    given = [pixels(1, 3, 8 * side, 8 * (31 - side), seed=side) for side in range(2, 30)]
+    fresh = compiled("small")
+    expected = [fresh(one, ["image"])[0] for one in given]
+    for _ in range(3):
+        tower, start = compiled("small", seats=4), threading.Barrier(4)
+
+        def call(one: np.ndarray, tower: CompiledTower = tower, start: threading.Barrier = start) -> np.ndarray:
+            start.wait(60)
+            return tower(one, ["image"])[0]
+
+        with ThreadPoolExecutor(4) as pool:
+            found = [list(pool.map(call, [one] * 4)) for one in given]
+        for theirs, ours in zip(expected, found, strict=True):
+            assert all(np.array_equal(theirs, one) for one in ours)
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_a_number_that_is_none_is_not_made_one(threads: int) -> None:
     given = pixels(1, 3, 48, 48)

@@ -95,11 +95,11 @@ class CompiledTower:
         patches = {layer: np.empty((1, count, embed), np.float32) for layer in wanted.patches}
         tokens = {layer: np.empty((1, count, width), np.float32) for layer in wanted.tokens}
         image = np.empty((1, embed), np.float32) if wanted.image else None
-        needed, dual = self._plan(wanted)
+        needed, dual, positions = *self._plan(wanted), self._positions(grid)  # held: another call may drop it
         phases = np.zeros((2 * packed.struct.stem_blocks + 2 * len(needed) + 5, 2), np.int32)
         job = structs.Job(
             ctypes.pointer(packed.struct),
-            *(phases.ctypes.data, picture.ctypes.data, self._positions(grid).ctypes.data, *picture.shape[1:], *grid),
+            *(phases.ctypes.data, picture.ctypes.data, positions.ctypes.data, *picture.shape[1:], *grid),
             *(seat.team.size, len(needed), _OWN.get(self._how["dpam"], 0), bool(self._how["post_norm_class"])),
             *((ctypes.c_int32 * max(1, len(every)))(*every) for every in (needed, dual)),
             _pointers(
