@@ -6,19 +6,15 @@ import ctypes
 
 from anomalyclip.encoders.native_weights import PackedLinear
 from anomalyclip.native.attention import Counters
-from anomalyclip.native.library import Kernels
+from anomalyclip.native.library import Kernels, fields
 
 _POINTER, _INT, _LONG = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64
-
-
-def _fields(kind: type, names: str) -> list[tuple[str, type]]:
-    return [(name, kind) for name in names.split()]
 
 
 class Weights(ctypes.Structure):
     """A matrix of weights, see :class:`anomalyclip.encoders.native_weights.PackedLinear`."""
 
-    _fields_ = _fields(_POINTER, "panels scale sums bias")
+    _fields_ = fields(_POINTER, "panels scale sums bias")
 
 
 class Rows(ctypes.Structure):
@@ -26,8 +22,8 @@ class Rows(ctypes.Structure):
 
     _fields_ = [
         ("q", _POINTER),
-        *_fields(_LONG, "stride count part jump"),
-        *_fields(_POINTER, "scale zero to"),
+        *fields(_LONG, "stride count part jump"),
+        *fields(_POINTER, "scale zero to"),
     ]
 
 
@@ -35,8 +31,8 @@ class Layer(ctypes.Structure):
     """One block."""
 
     _fields_ = [
-        *_fields(_POINTER, "norm_1_weight norm_1_bias norm_2_weight norm_2_bias"),
-        *_fields(Weights, "qkv out up down"),
+        *fields(_POINTER, "norm_1_weight norm_1_bias norm_2_weight norm_2_bias"),
+        *fields(Weights, "qkv out up down"),
     ]
 
 
@@ -45,7 +41,7 @@ class Encoder(ctypes.Structure):
 
     _fields_ = [
         ("layers", ctypes.POINTER(Layer)),
-        *_fields(_INT, "depth width heads hidden group quick"),
+        *fields(_INT, "depth width heads hidden group quick"),
     ]
 
 
@@ -55,9 +51,9 @@ class Job(ctypes.Structure):
     _fields_ = [
         ("encoder", ctypes.POINTER(Encoder)),
         ("team", ctypes.POINTER(Counters)),
-        *_fields(_INT, "images tokens first_dual last_dual class_only own"),
-        *_fields(_POINTER, "original local qkv attended attended_own"),
-        *_fields(ctypes.POINTER(_POINTER), "taps benches"),
+        *fields(_INT, "images tokens first_dual last_dual class_only own"),
+        *fields(_POINTER, "original local qkv attended attended_own"),
+        *fields(ctypes.POINTER(_POINTER), "taps benches"),
     ]
 
 

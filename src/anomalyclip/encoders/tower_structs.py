@@ -4,43 +4,39 @@ from __future__ import annotations
 
 import ctypes
 
-from anomalyclip.native.library import Kernels
+from anomalyclip.native.library import Kernels, fields
 
 _POINTER, _INT = ctypes.c_void_p, ctypes.c_int32
-
-
-def _fields(kind: type, names: str) -> list[tuple[str, type]]:
-    return [(name, kind) for name in names.split()]
 
 
 class Dense(ctypes.Structure):
     """Weights of a linear layer, packed."""
 
-    _fields_ = [*_fields(_POINTER, "panels bias"), *_fields(_INT, "inner columns")]
+    _fields_ = [*fields(_POINTER, "panels bias"), *fields(_INT, "inner columns")]
 
 
 class Inverted(ctypes.Structure):
     """An inverted residual; the first one of a stem takes the picture."""
 
     _fields_ = [
-        *_fields(Dense, "widen narrow"),
-        *_fields(_POINTER, "filter filter_bias"),
-        *_fields(_INT, "inputs inner outputs kernel stride residual pixels"),
+        *fields(Dense, "widen narrow"),
+        *fields(_POINTER, "filter filter_bias"),
+        *fields(_INT, "inputs inner outputs kernel stride residual pixels"),
     ]
 
 
 class Tap(ctypes.Structure):
     """A stage that becomes tokens."""
 
-    _fields_ = [*_fields(_INT, "block channels pooled cells"), *_fields(_POINTER, "mean factor")]
+    _fields_ = [*fields(_INT, "block channels pooled cells"), *fields(_POINTER, "mean factor")]
 
 
 class Layer(ctypes.Structure):
     """A transformer block."""
 
     _fields_ = [
-        *_fields(_POINTER, "norm_1_weight norm_1_bias norm_2_weight norm_2_bias qkv_bias"),
-        *_fields(Dense, "qkv out up down"),
+        *fields(_POINTER, "norm_1_weight norm_1_bias norm_2_weight norm_2_bias qkv_bias"),
+        *fields(Dense, "qkv out up down"),
     ]
 
 
@@ -51,9 +47,9 @@ class Tower(ctypes.Structure):
         ("stem", ctypes.POINTER(Inverted)),
         ("taps", ctypes.POINTER(Tap)),
         ("layers", ctypes.POINTER(Layer)),
-        *_fields(Dense, "tokens contrast projection"),
-        *_fields(_POINTER, "class_token norm_pre_weight norm_pre_bias norm_post_weight norm_post_bias"),
-        *_fields(_INT, "stem_blocks tap_count depth width heads hidden quick"),
+        *fields(Dense, "tokens contrast projection"),
+        *fields(_POINTER, "class_token norm_pre_weight norm_pre_bias norm_post_weight norm_post_bias"),
+        *fields(_INT, "stem_blocks tap_count depth width heads hidden quick"),
     ]
 
 
@@ -62,11 +58,11 @@ class Job(ctypes.Structure):
 
     _fields_ = [
         ("tower", ctypes.POINTER(Tower)),
-        *_fields(_POINTER, "phases picture positions"),
-        *_fields(_INT, "height width grid_h grid_w threads blocks own post_norm"),
-        *_fields(ctypes.POINTER(_INT), "needed dual"),
-        *_fields(ctypes.POINTER(_POINTER), "stages patches plain"),
-        *_fields(_POINTER, "image common"),
+        *fields(_POINTER, "phases picture positions"),
+        *fields(_INT, "height width grid_h grid_w threads blocks own post_norm"),
+        *fields(ctypes.POINTER(_INT), "needed dual"),
+        *fields(ctypes.POINTER(_POINTER), "stages patches plain"),
+        *fields(_POINTER, "image common"),
         ("benches", ctypes.POINTER(_POINTER)),
     ]
 

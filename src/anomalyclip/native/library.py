@@ -36,6 +36,11 @@ class Layout(NamedTuple):
     shift: int
 
 
+def fields(kind: type, names: str) -> list[tuple[str, type]]:
+    """Fields of a C structure that follow each other, of one kind; names are parted by blanks."""
+    return [(name, kind) for name in names.split()]
+
+
 class Kernels:
     """The functions of one kind for this processor, by their names without the target: ``kernels("fp32").ac_...``."""
 
