@@ -159,7 +159,7 @@ def test_refusals(evaluated, tmp_path, capsys, count):
         ([run, tmp_path / "empty"], "holds no run"),
         ([run, tmp_path / "nowhere"], "holds no run"),
         ([run, tmp_path / "begun"], "unfinished"),
-        ([run, tmp_path / "bad"], "do not fit what evaluate writes"),
+        ([run, tmp_path / "bad"], "does not fit what evaluate writes (format: Field required; dataset: "),
         ([run, evaluated("b", {"other": (5, 5)}, shift=1)], "no data set and class in common"),
         ([run, evaluated("c", CLASSES, shift=1, seed=2), "--output", run / "metrics.json"], "a file of that name"),
     ):
@@ -267,6 +267,8 @@ def with_draws(path, drawn, images="the same"):
     metrics = json.loads((path / "metrics.json").read_text())
     for name, values in drawn.items():
         metrics["classes"][name]["aupro"] = float(np.mean(values))
+    metrics["mean"]["aupro"] = float(np.mean([metrics["classes"][name]["aupro"] for name in drawn]))
+    metrics["mean"]["classes_counted"]["aupro"] = len(drawn)
     (path / "metrics.json").write_text(json.dumps(metrics))
     told = {name: {"images": images, "seed": 0, "values": {"aupro": list(values)}} for name, values in drawn.items()}
     (path / "pixel_resamples.json").write_text(json.dumps({"format": 1, "classes": told}))

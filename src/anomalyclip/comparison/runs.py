@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from anomalyclip.comparison.figures import Draws, Metrics, Resamples
+from anomalyclip.comparison.records import DetectRun, EvaluateRun, read_record
 from anomalyclip.comparison.statistics import Scores
 from anomalyclip.detect import folder as detect_folder
 from anomalyclip.detect.scored import read_results
@@ -130,35 +131,45 @@ def read_run(path: Path, labels: Dataset | None = None) -> Run:
 
 
 def _evaluated(path: Path) -> Run:
-    told = _json(path / METRICS_FILE)
+    told = read_record(path / METRICS_FILE, Metrics, "evaluate")
+    model = told.model.model_dump(exclude_unset=True)
+    if (path / detect_folder.RUN).is_file():
+        began = read_record(path / detect_folder.RUN, EvaluateRun, "evaluate")
+        if began.model.model_dump(exclude_unset=True) != model:
+            raise InputError(
+                f"{printable(path)}: {METRICS_FILE} and {detect_folder.RUN} tell different models; run evaluate again"
+            )
+    drawn = read_record(path / DRAWS_FILE, Resamples, "evaluate").classes if (path / DRAWS_FILE).is_file() else {}
     try:
-        data, model, classes = told["dataset"], told["model"], told["classes"]
         rows = _table(path / IMAGES_FILE)
-        draws = _json(path / DRAWS_FILE)["classes"] if (path / DRAWS_FILE).is_file() else {}
         sets = {}
-        for name, values in classes.items():
+        for name, values in told.classes.items():
             own = [row for row in rows if row["class"].removeprefix("'") == name and row["score"]]
-            sets[str(data["name"]), str(name)] = RunSet(
+            sets[told.dataset.name, name] = RunSet(
                 tuple(row["image"] for row in own),
                 _scores([(float(row["score"]), int(row["label"])) for row in own]),
-                {metric: values[metric] for metric in METRICS},
+                {metric: getattr(values, metric) for metric in METRICS},
                 by_image={name: np.array([float(row[name] or "nan") for row in own]) for name in OF_ONE_MAP},
-                **_drawn(draws.get(name)),
+                **_drawn(drawn.get(name)),
             )
-        return Run(path, "evaluate", _words(model), model, Path(data["root"]), sets)
+            if len(own) != values.counts.scored:
+                raise InputError(
+                    f"{printable(path)}: {IMAGES_FILE} has {len(own)} images of {printable(name)} with a score, "
+                    f"{METRICS_FILE} {values.counts.scored}; run evaluate again"
+                )
+        return Run(path, "evaluate", _words(model), model, Path(told.dataset.root), sets)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
-            f"{printable(path)}: {METRICS_FILE} and {IMAGES_FILE} do not fit what evaluate writes ({error!r}); "
-            "run evaluate again"
+            f"{printable(path)}: {IMAGES_FILE} does not fit what evaluate writes ({error!r}); run evaluate again"
         ) from error
 
 
-def _drawn(told: Mapping[str, Any] | None) -> dict[str, Any]:
+def _drawn(told: Draws | None) -> dict[str, Any]:
     if told is None:
         return {}
-    drawn = {metric: np.array(values, np.float64) for metric, values in told["values"].items()}  # None is NaN
+    drawn = {metric: np.array(values, np.float64) for metric, values in told.values.items()}  # None is NaN
     count = len(next(iter(drawn.values())))
-    return {"drawn": drawn, "draws_of": (str(told["images"]), int(told["seed"]), count)}
+    return {"drawn": drawn, "draws_of": (told.images, told.seed, count)}
 
 
 def _detected(path: Path, labels: Dataset | None) -> Run:
@@ -166,15 +177,17 @@ def _detected(path: Path, labels: Dataset | None) -> Run:
         raise InputError(
             f"{printable(path)} is a run of detect, which knows no labels: add --data DIR, the labelled data set"
         )
-    run = _json(path / detect_folder.RUN)
-    try:
-        model = {"model": run["model"], "prompts": run["prompts"], "settings": dict(run["settings"])}
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{printable(path)}: {detect_folder.RUN} is damaged ({error!r}); run detect again") from error
+    run = read_record(path / detect_folder.RUN, DetectRun, "detect")
+    model = {"model": run.model, "prompts": run.prompts, "settings": run.settings}
     items = {(os.path.realpath(item.image), item.frame): item for item in labels.items}
     found: dict[SetName, dict[str, tuple[float, int]]] = {}
     maps: dict[str, Path] = {}
     for one in read_results(path):
+        if (other := _unlike(one.row, model)) is not None:
+            raise InputError(
+                f"{printable(path)}: {detect_folder.RUN} and {detect_folder.RESULTS} tell different {other}; "
+                "run detect again"
+            )
         file = os.path.realpath(one.file)
         item = items.get((file, one.frame)) or items.get((file, None))
         if item is None:
@@ -201,11 +214,11 @@ def _scores(pairs: Sequence[tuple[float, int]]) -> Scores:
     return Scores(scores, np.array([label == 1 for _, label in pairs], np.bool_))
 
 
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{printable(path)} cannot be read ({error}); run the command that made it again") from error
+def _unlike(row: Mapping[str, Any], run: Mapping[str, Any]) -> str | None:
+    """What a row says otherwise than its run; nothing of what one of the two leaves out, as a batch of its rows."""
+    own, known = ({**one, **(one.get("settings") or {})} for one in (row, run))
+    own.pop("settings", None)
+    return next((printable(name) for name, value in own.items() if name in known and known[name] != value), None)
 
 
 def _table(path: Path) -> list[dict[str, str]]:
