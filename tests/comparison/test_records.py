@@ -20,7 +20,7 @@ from anomalyclip.evaluation.result import DECISIONS, METRICS
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
-    """Folders of real runs over one class: ran["evaluate"], ran["few"], ran["detect"], and another of each to compare."""
+    """Folders of real runs over one class, and another of each verb to compare with."""
     root = tmp_path_factory.mktemp("runs")
     rng = np.random.default_rng(0)
     for part, kind, count in (("train", "good", 3), ("test", "good", 4), ("test", "scratch", 3)):
@@ -126,7 +126,7 @@ def test_all_metrics_are_checked():
         ("evaluate", "metrics.json", '"format": 1', '"format": 2', "format: it is 2, this program reads 1"),
         ("evaluate", "metrics.json", '"format": 1', '"format": true', "format"),
         ("evaluate", "metrics.json", '"pixel_ap": 0', '"pixel_ap": 1', "pixel_ap"),
-        ("evaluate", "metrics.json", '"normal": 4', '"normal": 5', "counts 7 images, but 5 normal and 3 anomalous ones"),
+        ("evaluate", "metrics.json", '"normal": 4', '"normal": 5', "7 images, but 5 normal and 3 anomalous ones"),
         ("evaluate", "metrics.json", '"scored": 7', '"scored": 6', "has 7 images of bolt with a score"),
         ("evaluate", "metrics.json", '"scored": 7', '"scored": 8', "counts more images of a kind than it has, 7"),
         ("evaluate", "metrics.json", '"sigma": 4.0', '"sigma": -4.0', "sigma -4 is out of range"),

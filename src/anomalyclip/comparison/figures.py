@@ -82,7 +82,7 @@ class _Values(Record):
 class _OfClass(_Values):
     intervals: dict[str, Ends]
     undefined: dict[str, str]
-    error_bounds: dict[str, Share] = {}
+    error_bounds: dict[str, Share] = Field(default_factory=dict)
     counts: Counts
 
 

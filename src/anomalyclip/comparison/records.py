@@ -16,8 +16,6 @@ from anomalyclip.settings.faces import DETECT
 from anomalyclip.settings.scoring import DECIDING
 
 _SHOWN = 3  # faults that are named of one file
-
-
 _DECLARED = {one.name: one for one in (*DECIDING, settings_of(DETECT)["min_area"])}
 _THRESHOLDS = {"threshold", "pixel_threshold"}
 _ABOVE_ALL = 1.000001  # what a threshold is that nothing reaches
@@ -99,8 +97,8 @@ class DetectRun(Record):
     prompts: str
     settings: Settings
     cwd: str | None
-    files: dict[str, Any] = {}
-    passed_over: dict[str, Any] = {}
+    files: dict[str, Any] = Field(default_factory=dict)
+    passed_over: dict[str, Any] = Field(default_factory=dict)
 
 
 T = TypeVar("T", bound=Record)
