@@ -3,14 +3,16 @@
 What counts as a picture: every directory of the chain, and those below a reduced page (DNG keeps the photograph there),
 less those that the file marks as a reduced copy or as a mask (NewSubfileType bits 0 and 2, SubfileType 2), less what
 lies below a page at full resolution (pyramids of OME-TIFF), less unmarked pyramid levels: tiled pages whose sides are
-those of the largest page divided by one whole number; in slides of Aperio and Hamamatsu all pages but the largest size.
+those of the largest page divided by one whole number, and ImageMagick's (`ptif:`), which are halved down to 64 pixels;
+in slides of Aperio and Hamamatsu all pages but the largest size.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import BinaryIO
 
 from anomalyclip.io import ifd as directory
@@ -23,6 +25,7 @@ MOST_DIRECTORIES = 100_000
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _SUBFILE, _DESCRIPTION, _DEPTH, _UIC2, _NDPI = 255, 270, 32997, 33629, 65420
 _SUBDIRECTORIES_MOST = 64
+_SMALLEST = 64  # a side at which ImageMagick halves no more
 _DESCRIBED = 512  # characters in which writers say who they are
 
 
@@ -103,7 +106,18 @@ def _without_levels(found: list[_Page]) -> list[_Page]:
     largest = max(found, key=lambda page: page.size[0] * page.size[1])
     if any(page.slide for page in found):
         return [page for page in found if page.size == largest.size]
+    if _is_halved([page.size for page in found]):
+        return found[:1]
     return [page for page in found if not _is_level(page, largest)]
+
+
+def _is_halved(sizes: Sequence[tuple[int, int]]) -> bool:
+    """Whether these are ImageMagick's pyramid: no tiles and no marks, but each half of the one before, to the end."""
+    halves = all(
+        after == (width // 2, height // 2) and min(width, height) > _SMALLEST
+        for (width, height), after in pairwise(sizes)
+    )
+    return halves and 0 < min(sizes[-1]) <= _SMALLEST
 
 
 def _is_level(page: _Page, largest: _Page) -> bool:
