@@ -12,4 +12,4 @@ import pytest
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names")
 def test_pipe_swapped_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(Path(__file__).parents[2] / "attacks")
-    assert "it is not a regular file" in importlib.import_module("pipe_swapped_in").end(tmp_path)
+    assert "it is a named pipe, not a regular file" in importlib.import_module("pipe_swapped_in").end(tmp_path)

@@ -48,8 +48,8 @@ def test_paths(tmp_path, read):
 
 def test_pipes_and_devices_do_not_block(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
-    assert "not a regular file" in problem(tmp_path / "pipe.png")
-    assert "not a regular file" in problem("/dev/zero")
+    assert "it is a named pipe, not a regular file" in problem(tmp_path / "pipe.png")
+    assert "it is a device, not a regular file" in problem("/dev/zero")
 
 
 def test_names_that_cannot_be_printed_are_escaped(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from tests.watching.watched import Clock, _png, _score
 
 from anomalyclip.errors import ImageReadError
-from anomalyclip.watching import source_folder
+from anomalyclip.watching import whole
 from anomalyclip.watching.arrival import FileMark
 from anomalyclip.watching.journal import Journal
 from anomalyclip.watching.settling import EMPTY_PATIENCE, ONCE_PATIENCE
@@ -150,7 +150,7 @@ def test_unreadable_files_are_tried_again_where_it_may_pass_and_then_fail_once(
         raise OSError(code, os.strerror(code))
 
     # Permissions do not bind root, under whom tests may run.
-    monkeypatch.setattr(source_folder, "open_regular", refuse)
+    monkeypatch.setattr(whole, "open_regular", refuse)
     marks: list[FileMark | None] = []
     source.arrivals()
     for _ in range(100):

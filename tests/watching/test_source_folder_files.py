@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,8 @@ def test_pictures_are_told_by_content_and_odd_entries_hide_no_folder(
     (folder / "sub/self").symlink_to("self")
     (folder / "sub/away.png").symlink_to("/nowhere.png")
     os.mkfifo(folder / "sub/pipe.png")
+    with socket.socket(socket.AF_UNIX) as talk:
+        talk.bind(os.path.relpath(folder / "sub/socket.png"))  # addresses of sockets are short
     source.arrivals()
     assert source.passed_over.record() == {"pictures": {".psd": 1}, "other_files": 1}
     clock.now += 20  # also for a pipe, which is empty
@@ -122,7 +125,8 @@ def test_pictures_are_told_by_content_and_odd_entries_hide_no_folder(
     assert reasons.pop("IM000001") == reasons.pop("b.png") == ""
     assert {name: reason.split(";")[0] for name, reason in reasons.items()} == {
         "away.png": "it is a link to a file that is not there",
-        "pipe.png": "cannot read the file: it is not a regular file",
+        "pipe.png": "it is a named pipe, not a regular file",
+        "socket.png": "it is a socket, not a regular file",
         "self": "cannot read the file: Too many levels of symbolic links",
     }
     clock.now += 20

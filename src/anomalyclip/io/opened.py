@@ -12,7 +12,7 @@ from typing import BinaryIO, TypeVar
 from anomalyclip.errors import ImageReadError
 from anomalyclip.io.names import StrPath, printable
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
-from anomalyclip.io.regular import open_regular
+from anomalyclip.io.regular import not_a_file, open_regular
 
 _PATH_PROBLEMS = {
     errno.ENOENT: ("there is no such file", "check the path"),
@@ -69,8 +69,8 @@ def _opened(path: StrPath, max_bytes: int) -> BinaryIO:
 def _check_kind(status: os.stat_result, max_bytes: int) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise Refusal("it is a folder", "give an image file, or list the folder's files")
-    if not stat.S_ISREG(status.st_mode):
-        raise Refusal("it is not a regular file", "copy the image to a file first")
+    if (told := not_a_file(status.st_mode)) is not None:
+        raise Refusal(told, "copy the image to a file first")
     check_bytes(status.st_size, max_bytes)
 
 

@@ -13,12 +13,11 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from anomalyclip.detect.inputs import InputItem, formula_safe
+from anomalyclip.detect.inputs import InputItem
 from anomalyclip.detect.names import frame_key, path_key
 from anomalyclip.errors import AnomalyClipError, ImageReadError, InputError
 from anomalyclip.io.apart import Isolate
@@ -31,7 +30,8 @@ from anomalyclip.io.scanning import Kind, Memo, PassedOver, scan
 from anomalyclip.io.untrusted import Untrusted
 from anomalyclip.watching.arrival import FileMark, FrameMark
 from anomalyclip.watching.journal import Journal
-from anomalyclip.watching.settling import GONE, PASSING, TRIES, Pending, Stat
+from anomalyclip.watching.settling import GONE, TRIES, Pending, Stat
+from anomalyclip.watching.whole import StillWrittenError, UnreadableError, VanishedError, digest, read_whole, stats_at
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -129,7 +129,7 @@ class FolderSource:
             self._refuse_changed(item, stat)
             return how.agreed(image, item.path)
         data = self._bytes(item)
-        self._note(item, stat, _digest(data))
+        self._note(item, stat, digest(data))
         return how.agreed(self._files.read(data, path=item.file, frame=item.frame, **how.keywords()), item.path)
 
     def settle(self, item: InputItem) -> FileMark | FrameMark | None:
@@ -171,13 +171,13 @@ class FolderSource:
                 entries = scan(here, self._told)
             except PermissionError:
                 if here != folder:  # told in a row of its own
-                    yield from _stat_of(here)
+                    yield from stats_at(here)
                 continue
             except OSError:  # a folder that is away: the next look will tell
                 continue
             for entry in entries:
                 if entry.kind is Kind.PICTURE:
-                    yield from _stat_of(entry.path)
+                    yield from stats_at(entry.path)
                 elif entry.kind is Kind.FOLDER and self._options.recursive:
                     stack.append(entry.path)
                 elif os.path.realpath(entry.path) != self._options.leave_out:
@@ -229,7 +229,7 @@ class FolderSource:
 
     def _refuse_changed(self, item: InputItem, stat: Stat) -> None:
         """Raises ImageReadError where the file is no longer the one that arrived; it will come again."""
-        if next(_stat_of(item.file), (item.file, GONE))[1] != stat:
+        if next(stats_at(item.file), (item.file, GONE))[1] != stat:
             self._come_again(item)
             raise ImageReadError("the file changed while its pictures were read")
 
@@ -240,7 +240,7 @@ class FolderSource:
                 size = os.fstat(file.fileno()).st_size
                 if size != mark.size or size > DEFAULT_MAX_BYTES:  # too large to be scored, then as now: not read
                     return size == mark.size
-                return _digest(file.read(size + 1)) == mark.digest
+                return digest(file.read(size + 1)) == mark.digest
         except OSError:
             return False
 
@@ -248,33 +248,20 @@ class FolderSource:
         """The whole content of an arrival. Raises ImageReadError; notes who is to come again later."""
         expected, _ = self._read[item.key]
         try:
-            with open_regular(item.file) as file:
-                before = _stat(os.fstat(file.fileno()))
-                if before.size > DEFAULT_MAX_BYTES:  # it grew since it arrived
-                    self._come_again(item)
-                    raise ImageReadError("the file is still being written")
-                data = file.read(before.size + 1)  # a byte more of one that grows
-                after = _stat(os.fstat(file.fileno()))
-        except FileNotFoundError:
-            if os.path.lexists(item.file):
-                raise ImageReadError("it is a link to a file that is not there; repair the link") from None
+            return read_whole(item.file, expected)
+        except StillWrittenError:
+            self._come_again(item)
+            raise
+        except VanishedError:
             self._note(item, GONE, None)
-            raise ImageReadError(
-                "the file vanished before it was scored; move files away later, or score faster"
-            ) from None
-        except OSError as error:
+            raise
+        except UnreadableError as error:
             pending = self._pending[item.file]
             pending.tries, pending.since = pending.tries + 1, self._clock()
-            replaced = next(_stat_of(item.file), (item.file, GONE))[1] != expected  # its next version has its own row
-            if replaced or (error.errno in PASSING and pending.tries < TRIES):
+            replaced = next(stats_at(item.file), (item.file, GONE))[1] != expected  # its next version has its own row
+            if replaced or (error.passing and pending.tries < TRIES):
                 self._come_again(item)
-            raise ImageReadError(f"cannot read the file: {error.strerror or error}; make it readable") from error
-        if not expected == before == after or len(data) < after.size:
-            self._come_again(item)
-            raise ImageReadError("the file is still being written")
-        if len(data) > after.size:  # as those of /proc, today and tomorrow
-            raise ImageReadError("it holds more than the system says; copy the image to a file first")
-        return data
+            raise
 
     def _note(self, item: InputItem, stat: Stat, digest: bytes | None) -> None:
         with self._guard:
@@ -283,19 +270,3 @@ class FolderSource:
     def _come_again(self, item: InputItem) -> None:
         with self._guard:
             self._later.add(item.key)
-
-
-def _stat_of(path: str) -> Iterator[tuple[str, Stat]]:
-    """Of the file that a name leads to; of the name itself where it leads nowhere."""
-    for look in (os.stat, os.lstat):
-        with suppress(OSError):  # at last: it vanished under our eyes
-            yield formula_safe(path), _stat(look(path))
-            return
-
-
-def _stat(status: os.stat_result) -> Stat:
-    return Stat(status.st_size, status.st_mtime_ns)
-
-
-def _digest(data: bytes) -> bytes:
-    return blake2b(data, digest_size=16).digest()
