@@ -125,7 +125,7 @@ def _in_order(
 
 
 def _look(item: Item, reading: Reading) -> _Looked:
-    from anomalyclip.io.decoding import notes_of
+    from anomalyclip.io.notes import notes_of
 
     try:
         image = reading.image(item.image, item.frame)

@@ -16,6 +16,8 @@ class Doubt(Enum):
     FAINT = "faint"
     ALPHA = "alpha"
     PALETTE = "palette"
+    VOID = "void"
+    BEYOND = "beyond"
     TURNED = "turned"
     SCALED = "scaled"
     LABEL = "label"
@@ -31,11 +33,11 @@ class Doubt(Enum):
     @property
     def harmless(self) -> bool:
         """Whether it is only told how the mask is read, which is as it was meant."""
-        return self in (Doubt.FAINT, Doubt.ALPHA, Doubt.PALETTE, Doubt.TURNED)
+        return self in (Doubt.FAINT, Doubt.ALPHA, Doubt.PALETTE, Doubt.VOID, Doubt.TURNED)
 
 
 #: What training and evaluation say of a mask that they use. That one is scaled is no doubt: published sets hold such.
-DOUBTFUL = (Doubt.HALF, Doubt.SOFT, Doubt.WHITE_IS_ZERO)
+DOUBTFUL = (Doubt.HALF, Doubt.SOFT, Doubt.WHITE_IS_ZERO, Doubt.BEYOND)
 
 #: What is said of one mask, and of several.
 WORDS = {
@@ -62,6 +64,14 @@ WORDS = {
     Doubt.PALETTE: (
         "its truth is read from palette indices, as its palette is black",
         "are read from palette indices, as their palette is black",
+    ),
+    Doubt.VOID: (
+        "its colour number 255, the void of Pascal VOC's palette, marks nothing",
+        "hold colour number 255, the void of Pascal VOC's palette, which marks nothing",
+    ),
+    Doubt.BEYOND: (
+        "some of its colour numbers lie beyond its palette, are black and mark nothing",
+        "hold colour numbers beyond their palette, which are black and mark nothing",
     ),
     Doubt.TURNED: (
         "it was turned as EXIF turns its picture, since it has the size of the picture as stored",

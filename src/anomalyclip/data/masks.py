@@ -189,6 +189,8 @@ def _cut(file: MaskLevels, name: str) -> Reading:
     levels, findings = file.levels, []
     if file.place:
         findings.append(Finding(Doubt.ALPHA if file.place == "alpha" else Doubt.PALETTE, name))
+    if file.unmarked:
+        findings.append(Finding(Doubt(file.unmarked), name))
     if file.white_is_zero:
         findings.append(Finding(Doubt.WHITE_IS_ZERO, name))
     top = levels.max() if levels.size else 0

@@ -13,6 +13,7 @@ from anomalyclip.io import animation, decoding, frames, headers, inspection, roo
 from anomalyclip.io.depth import Raster
 from anomalyclip.io.full_scale import FullScale
 from anomalyclip.io.memo import Memo
+from anomalyclip.io.notes import NOTES, notes_of
 from anomalyclip.io.refusal import Refusal
 
 # What a file's content becomes before it is turned into RGB or a mask, and by how much EXIF says it is turned.
@@ -69,7 +70,7 @@ def decode(
     if isinstance(pixels, Raster):
         pixels.notes += header.notes
     elif header.notes:
-        pixels.info[decoding.NOTES] = header.notes
+        pixels.info[NOTES] = header.notes + notes_of(pixels)
     return pixels, orientation
 
 

@@ -20,12 +20,11 @@ from anomalyclip.io import bmp, exif, isobmff, jpeg, png, pnm, tiff
 from anomalyclip.io.depth import Raster, Stated, over_white, positive, scale_of, to_uint8
 from anomalyclip.io.full_scale import FullScale
 from anomalyclip.io.inspection import Header
+from anomalyclip.io.notes import NOTES, notes_of
 from anomalyclip.io.quiet import own_pixel_limit
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal
 
 BACKGROUND = (255, 255, 255)
-NOTES = "anomalyclip_notes"
-"""Key of a read picture's `info` under which its notes stand: see `notes_of`."""
 
 _TURN = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -36,11 +35,6 @@ _TURN = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-
-
-def notes_of(image: Image.Image) -> tuple[str, ...]:
-    """What has to be told about how a picture was read (a guessed depth, bands left out), one line each."""
-    return tuple(image.info.get(NOTES, ()))
 
 
 def decode(file: BinaryIO, header: Header) -> tuple[Image.Image | Raster, int]:

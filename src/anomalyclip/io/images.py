@@ -17,10 +17,10 @@ from PIL import Image
 
 from anomalyclip.io import attempts, content, decoding, frames
 from anomalyclip.io.apart import decoders_for
-from anomalyclip.io.decoding import notes_of
 from anomalyclip.io.full_scale import FullScale
 from anomalyclip.io.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, SUFFIXES
 from anomalyclip.io.names import StrPath
+from anomalyclip.io.notes import notes_of
 from anomalyclip.io.opened import check_bytes, reported, use_file
 
 __all__ = [

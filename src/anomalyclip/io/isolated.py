@@ -27,6 +27,7 @@ from anomalyclip.io.full_scale import parse_full_scale
 from anomalyclip.io.headers import sniff
 from anomalyclip.io.limits import DEFAULT_MAX_BYTES
 from anomalyclip.io.mask_levels import levels_in
+from anomalyclip.io.notes import notes_of
 from anomalyclip.io.opened import reported, use_file
 from anomalyclip.io.refusal import Refusal
 
@@ -167,7 +168,7 @@ def _used(data: bytes, name: str, message: dict[str, Any], use: Callable[..., T]
 def _read(data: bytes, name: str, message: dict[str, Any]) -> Answer:
     scale = parse_full_scale(message["full_scale"])
     image = _used(data, name, message, content.rgb, axis=message["axis"], full_scale=scale)
-    notes = list(decoding.notes_of(image))
+    notes = list(notes_of(image))
     return {"width": image.width, "height": image.height, "notes": notes}, image.tobytes()
 
 

@@ -143,7 +143,7 @@ class Decoders:
         """
         from PIL import Image
 
-        from anomalyclip.io.decoding import NOTES
+        from anomalyclip.io.notes import NOTES
 
         answer, pixels = self._ask(
             "read",
@@ -185,8 +185,8 @@ class Decoders:
         """As `read_mask_levels` of a path or `mask_levels_of` content. Raises ImageReadError."""
         answer, data = self._ask("levels", source, name, None, {"frame": frame, "max_pixels": max_pixels})
         levels = array_of(answer, data, name if isinstance(source, bytes) else source)
-        flags = {key: bool(answer[key]) for key in ("lossy", "white_is_zero")}
-        return MaskLevels(levels, float(answer["full"]), place=str(answer["place"]), **flags)
+        lossy, inverted = bool(answer["lossy"]), bool(answer["white_is_zero"])
+        return MaskLevels(levels, float(answer["full"]), lossy, str(answer["place"]), str(answer["unmarked"]), inverted)
 
     def survey(
         self,

@@ -14,12 +14,14 @@ import numpy as np
 
 from anomalyclip.io import content, decoding, headers, inspection, jpeg2000
 from anomalyclip.io.depth import Raster, scale_of
+from anomalyclip.io.notes import notes_of
 from anomalyclip.io.tiff import layout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
+_VOID = 255  # no class: the border between them, or what nobody decided
 _LOSSY = frozenset({"JPEG", "AVIF", "HEIC"})
 
 
@@ -29,12 +31,14 @@ class MaskLevels:
 
     full: the level of a fully marked pixel in this depth. lossy: the format changes values. place: where the truth lies
     if not in the colours: "alpha" or "palette". white_is_zero: a 1-bit TIFF whose stored ones are black.
+    unmarked: colour numbers above 0 that are 0 here: "void", the border that VOC calls 255; "beyond" the palette.
     """
 
     levels: NDArray[Any]
     full: float
     lossy: bool = False
     place: str = ""
+    unmarked: str = ""
     white_is_zero: bool = False
 
 
@@ -92,11 +96,30 @@ def _of_image(image: Image.Image) -> MaskLevels:
         found = _visible(rgba[..., :3].max(axis=2), rgba[..., 3], 255.0)
     else:
         found = MaskLevels(np.asarray(image.convert("RGB")).max(axis=2), 255.0)
-    if image.mode == "P" and not found.levels.any():
-        indices = np.asarray(image)
-        if indices.any():
-            return MaskLevels(indices, 255.0, place="palette")
-    return found
+    return _by_number(image, found) if image.mode == "P" else found
+
+
+def _by_number(image: Image.Image, found: MaskLevels) -> MaskLevels:
+    """What a palette's numbers say beyond their colours."""
+    numbers, colours = np.asarray(image), np.reshape(image.getpalette() or [], (-1, 3))
+    if not found.levels.any():
+        return MaskLevels(numbers, 255.0, place="palette") if numbers.any() else found
+    void = numbers == _VOID
+    if void.any() and _is_voc(colours) and (~void & (numbers > 0)).any():
+        return replace(found, levels=np.where(void, 0, found.levels).astype(found.levels.dtype), unmarked="void")
+    return replace(found, unmarked="beyond") if notes_of(image) else found
+
+
+def _is_voc(colours: NDArray[Any]) -> bool:
+    """Whether they are Pascal VOC's, which labelme, CVAT and others write as well: a number's bits 0 to 2 are the top
+    bits of red, green and blue, the next three those below."""
+    return len(colours) > _VOID and all(
+        tuple(colours[number]) == tuple(_voc(number)) for number in (0, 1, 2, 3, 4, _VOID)
+    )
+
+
+def _voc(number: int) -> list[int]:
+    return [sum((number >> 3 * level + channel & 1) << 7 - level for level in range(3)) for channel in range(3)]
 
 
 def _visible(levels: NDArray[Any], alpha: NDArray[Any] | None, full: float) -> MaskLevels:

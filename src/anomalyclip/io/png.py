@@ -20,6 +20,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from anomalyclip.io import exif, light
 from anomalyclip.io.depth import Raster, Stated
+from anomalyclip.io.notes import NOTES, notes_of
 from anomalyclip.io.opencv import decode_unchanged
 from anomalyclip.io.quiet import quiet_stderr
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
@@ -59,6 +60,17 @@ class PngFacts:
     @property
     def channels(self) -> int:
         return _CHANNELS[self.colour]
+
+    @property
+    def colours(self) -> int:
+        """Of the palette; 0 without one."""
+        return next((len(part) // 3 - 4 for part in self.before if bytes(part[4:8]) == b"PLTE"), 0)
+
+    def beyond_palette(self, image: Image.Image) -> int:
+        """How many pixels have a number that the palette has no colour for; decoders make them black."""
+        if self.colour != 3 or self.colours >= 2**self.depth:
+            return 0
+        return sum(image.histogram()[self.colours :])
 
     def stream(self) -> bytes:
         """A PNG of the chunks that pixels need."""
@@ -195,6 +207,10 @@ def decode(facts: PngFacts) -> Image.Image | Raster:
     if facts.interlaced or not any(last.tobytes()):  # rows that a short stream left out are 0, and Pillow says nothing
         _check_stream(facts)
     facts.pixels.clear()
+    if (beyond := facts.beyond_palette(image)) > 0:
+        image.info[NOTES] = (
+            f"{beyond:,} of its pixels have a colour number beyond its palette of {facts.colours}: read as black",
+        )
     if facts.transparent is not None and facts.depth in (2, 4):  # Pillow scales the samples up, and not this one
         image.info["transparency"] = facts.transparent * 255 // (2**facts.depth - 1)
     return _widened(image) if facts.narrow else image
@@ -205,7 +221,7 @@ def _widened(image: Image.Image) -> Raster:
     has_alpha = image.mode in ("LA", "RGBA") or "transparency" in image.info
     pixels = np.asarray(image.convert("RGBA" if has_alpha else "RGB"))
     alpha = np.ascontiguousarray(pixels[..., 3]) if has_alpha else None
-    return Raster(np.ascontiguousarray(pixels[..., :3]), alpha, stated=_narrow(8))
+    return Raster(np.ascontiguousarray(pixels[..., :3]), alpha, stated=_narrow(8), notes=notes_of(image))
 
 
 def _narrow(depth: int) -> Stated:

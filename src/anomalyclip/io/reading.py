@@ -78,7 +78,7 @@ class Reading:
 
         Raises ImageReadError: floats of 0 to 1 beside such of 0 to 255 would look alike and be scored as if they were.
         """
-        from anomalyclip.io.decoding import notes_of
+        from anomalyclip.io.notes import notes_of
 
         self.agree(notes_of(image), name)
         return image
