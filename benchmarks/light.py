@@ -2,11 +2,12 @@
 
     python benchmarks/light.py [--rounds 15] [--runtimes native,onnx] [--images FOLDER] [--output light.json]
 
-Per runtime: a fresh process from its start to the first score (median of some), seconds to open the graph, CPU and wall
-seconds per picture at 320 px with one thread, pictures per second with one picture per core, and what its packages take
-on the disk. The rounds alternate between the runtimes, so that other work on the machine hits both alike. Last, the
-command, whose own choice is native where there are kernels: one picture from start to end, and `detect` over a folder
-of real or rendered pictures with no options and with `--output`, beside what the first runtime given does alone.
+Per runtime: a fresh process from its start to the first score (median of some), seconds to open the model, CPU and
+wall seconds per picture of 320 px and its glance with one thread, pictures per second with one picture per core, and
+what its packages take on the disk. The rounds alternate between the runtimes, so that other work on the machine hits
+both alike. Last, the command, whose own choice is native where there are kernels: one picture from start to end, and
+`detect` over a folder of real or rendered pictures with no options and with `--output`, beside what the first of the
+runtimes does alone.
 """
 
 from __future__ import annotations
@@ -27,12 +28,11 @@ from typing import Any
 
 import numpy as np
 
+import anomalyclip
 from anomalyclip.encoders.embedded import EmbeddedEncoder, find_embedded
 from anomalyclip.encoders.graph_sessions import cores
-from anomalyclip.encoders.request import FeatureRequest
 from anomalyclip.hub import resolve_model
 
-REQUEST = FeatureRequest(image=True, patches=(4,), dpam="vv")
 PACKAGES = {"native": "", "onnx": "onnxruntime", "openvino": "openvino"}
 FIRST_SCORE = """
 import numpy as np
@@ -69,7 +69,7 @@ def main() -> None:
 
 def compare(runtimes: list[str], rounds: int) -> dict[str, dict[str, float]]:
     """Medians per runtime."""
-    embedded = find_embedded(resolve_model("pocket").weights)
+    embedded, request = find_embedded(resolve_model("pocket").weights), anomalyclip.load("pocket").request
     assert embedded is not None
     single, every, opened = {}, {}, {}
     for name in runtimes:
@@ -82,10 +82,10 @@ def compare(runtimes: list[str], rounds: int) -> dict[str, dict[str, float]]:
     for number in range(rounds + 1):
         for name in runtimes:
             cpu, wall = time.process_time(), time.perf_counter()
-            single[name].encode(batch[:1], REQUEST)
+            single[name].encode(batch[:1], request)
             told = {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu}
             wall = time.perf_counter()
-            every[name].encode(batch, REQUEST)
+            every[name].encode(batch, request)
             told["images_per_s"] = len(batch) / (time.perf_counter() - wall)
             if number < min(rounds, 5):
                 told["first_score_s"] = seconds([sys.executable, "-c", FIRST_SCORE.format(runtime=name)])
