@@ -36,7 +36,7 @@ def cheap(end: dict) -> None:
 
 
 def test_tiff_tag_counts(refused):
-    refused("tiff_tag_counts", "compression is of the unknown kind 4097")
+    refused("tiff_tag_counts", "its TIFF pixels are of the unknown kind 4097")
 
 
 def test_tiff_private_tags(harmless):

@@ -80,7 +80,7 @@ def test_int8_takes_it_for_plain_transformers_only(clip_files, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"precision": "fp32"}, "computes in int8, not in fp32; .* use --runtime torch"),
+        ({"precision": "fp32"}, r"computes in int8, not in fp32 \(in fp32 it runs pocket alone.* use --runtime torch"),
         ({"device": "cuda"}, "runs on the CPU, not on 'cuda'"),
         ({"compiled": True}, "leave compile out"),
     ],

@@ -24,6 +24,8 @@ EMULATED = {"neon": "cortex-a72", "dotprod": "neoverse-n1", "i8mm": "max"}
 BARE = {"avx512": "corei7_skylake_x", "avx512vnni": "corei7_icelake_u", "avxvnni": "corei7_icelake_u"}
 """The same of x86: the first of Bochs' processors that has it."""
 _FLAGS = ("-O1", "-std=gnu11", "-fno-math-errno")
+_SMALL = "-DSMALL=20000"
+"""So that the larger of the towers' maps pass in bands (stem_f32.h)."""
 _SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
 
 
@@ -64,4 +66,4 @@ class Driver:
         return [*(["qemu-aarch64", "-cpu", EMULATED[target]] if emulated else []), str(self.folder / target)]
 
     def _named(self, target: str) -> list[str]:
-        return [f"-I{self.sources}", f'-DTARGET_FILE="{target}.c"']
+        return [f"-I{self.sources}", f'-DTARGET_FILE="{target}.c"', _SMALL]

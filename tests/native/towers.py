@@ -31,13 +31,15 @@ STEMS = {
         8,
     ),
 }
+WIDTHS = {"small": 64, "all kinds": 128}
+"""Of tokens; the hidden units of the larger are more than one part of a product's inner dimension (dense_f32.h)."""
 EMBED, DEPTH = 24, 3
 
 
 @cache
-def visual_of(stem: str, activation: str = "quick_gelu", width: int = 64, heads: int = 2) -> VisionTransformer:
+def visual_of(stem: str, activation: str = "quick_gelu") -> VisionTransformer:
     """A tower in which every number matters: biases, norms, positions and statistics are drawn, too."""
-    vision = VisionConfig(32, STEMS[stem].stride, width, DEPTH, heads, stem=STEMS[stem], activation=activation)  # type: ignore[arg-type]
+    vision = VisionConfig(32, STEMS[stem].stride, WIDTHS[stem], DEPTH, 2, stem=STEMS[stem], activation=activation)  # type: ignore[arg-type]
     visual = random_clip(CLIPConfig(EMBED, vision, TextConfig(16, 512, 32, 1, 2)), seed=3).visual.eval()
     generator = torch.Generator().manual_seed(5)
     draw = lambda values, spread: values.copy_(torch.randn(values.shape, generator=generator) * spread)  # noqa: E731
