@@ -23,7 +23,7 @@ _MB = 10**6
 _ROOM = {"graph": 1_150 * _MB, "torch": 1_150 * _MB, "export": 2_000 * _MB}
 _NEEDS = {"graph": "a model", "torch": "a model in torch", "export": "an export or training"}
 _ROOM_A_THREAD = 50 * _MB
-"""What `pocket` takes on kernels of its own, whose threads wait for each other for ever where one cannot start."""
+"""Beside 1,109 MB that `pocket` took at its peak; with 640 MB a run hung, for what reason was not found."""
 _SIGNS = ("bad_alloc", "can't start new thread", "failed to map segment", "annot allocate memory", "not enough memory")
 
 

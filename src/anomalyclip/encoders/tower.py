@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 _OWN = {"qq": 0, "kk": 1, "vv": 2}
-_DIRECTIONS = {"dpam": "vv", "dpam_blocks": None, "post_norm_class": False}
+_DEFAULTS = {"dpam": "vv", "dpam_blocks": None, "post_norm_class": False}
 
 
 class Wanted(NamedTuple):
@@ -69,7 +69,7 @@ class CompiledTower:
 
     def __init__(self, packed: PackedTower, library: Any, seats: int, threads: int, **how: Any) -> None:
         self._packed, self._library = packed, library
-        self._how = {**_DIRECTIONS, **how}
+        self._how = {**_DEFAULTS, **how}
         self._positions = lru_cache(maxsize=8)(lambda grid: positions_of(packed.positions, grid))
         self._seats: LifoQueue[Seat] = LifoQueue()
         for _ in range(seats):
