@@ -68,6 +68,17 @@ def test_open_clip_features_that_are_refused(tmp_path, published, part, field, v
         load_clip(written(tmp_path, published, part, field, value))
 
 
+def test_a_field_twice_is_refused(tmp_path, published):
+    """Python's json takes the last one."""
+    folder = published.write_open_clip(tmp_path)
+    config = next(folder.glob("*config.json"))
+    text = config.read_text()
+    assert text.count('"width": ') > 0
+    config.write_text(text.replace('"width": ', '"width": 1, "width": ', 1))
+    with pytest.raises(WeightsError, match=r"config\.json is not readable JSON .'width' stands there twice"):
+        load_clip(folder)
+
+
 @pytest.mark.parametrize(("part", "field", "value"), WITHOUT_EFFECT)
 def test_open_clip_fields_without_effect(tmp_path, published, part, field, value):
     clip = load_clip(written(tmp_path / "one", published, part, field, value))

@@ -107,6 +107,24 @@ def test_a_sidecar_that_says_something_else_is_refused(exported, tmp_path, chang
         read_artefact(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"version": 1', '"version": 2, "version": 1', "'version' is there twice"),
+        ('"version": 1', '"version": 2, "\\u0076ersion": 1', "'version' is there twice"),
+        ('"image_size"', '"model": "a", "model": "b", "image_size"', "'model' is there twice"),
+        ('"version": 1,', '"version": 1', "it is no JSON"),
+        ('"provenance": {', f'"provenance": {{"deep": {"[" * 99_999}{"]" * 99_999}, ', "nested too deeply"),
+    ],
+)
+def test_a_sidecar_edited_into_two_answers_or_none_is_refused(exported, tmp_path, old, new, message):
+    text = (exported("openvino", "fp32") / SIDECAR).read_text()
+    assert old in text
+    (tmp_path / SIDECAR).write_text(text.replace(old, new, 1))
+    with pytest.raises(InputError, match=rf"is no sidecar this version reads .*{message}"):
+        read_artefact(tmp_path)
+
+
 def test_an_export_replaces_only_exports_and_only_when_told(model, tmp_path):
     options = ExportOptions("torchscript", verification_images=1)
     (tmp_path / "mine").mkdir()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from anomalyclip.clip.limits import shown
+from anomalyclip.clip.limits import once_each, shown
 from anomalyclip.clip.preprocessing import Preprocessing
 from anomalyclip.errors import ConfigError, WeightsError
 
@@ -19,12 +19,12 @@ def read_json(path: Path) -> Any:
     """A JSON file of bounded size and depth.
 
     Raises:
-        WeightsError: unreadable, too large, too deep or no JSON.
+        WeightsError: unreadable, too large, too deep, no JSON, or a name twice in one object.
     """
     try:
         if path.stat().st_size > MAX_BYTES:
             raise WeightsError(f"{path} has more than {MAX_BYTES // 2**20} MiB, no config has; download it again")
-        return json.loads(path.read_bytes())
+        return json.loads(path.read_bytes(), object_pairs_hook=once_each)
     except (OSError, ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
         raise WeightsError(f"{path} is not readable JSON ({reason}); remove it or download it again") from error

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import IO, Any
 
-from anomalyclip.clip.limits import shown
+from anomalyclip.clip.limits import once_each, shown
 from anomalyclip.errors import WeightsError
 
 MAX_HEADER = 16 * 2**20  # a model of 100,000 tensors has less; the library itself takes 100 MB
@@ -43,7 +43,7 @@ def read_header(stream: IO[bytes], size: int, path: object) -> Header:
     if length > MAX_HEADER:
         raise _damaged(path, f"a header of {length} bytes, {MAX_HEADER} are the most")
     try:
-        header = json.loads(stream.read(length).decode("utf-8"), object_pairs_hook=_once)
+        header = json.loads(stream.read(length).decode("utf-8"), object_pairs_hook=once_each)
     except RecursionError as error:
         raise _damaged(path, "its header is nested too deeply") from error
     except ValueError as error:
@@ -60,16 +60,6 @@ def read_header(stream: IO[bytes], size: int, path: object) -> Header:
 
 
 _Entry = tuple[str, tuple[int, ...], tuple[int, int]]
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose names are all different: of two tensors of one name, readers take different ones."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{shown(twice)} stands there twice")
-    return found
 
 
 def _entry(name: str, value: Any, path: object) -> _Entry:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from anomalyclip.clip.limits import once_each
 from anomalyclip.encoders.base import Encoder, EncoderFacts, Features, Stage, refuse
 from anomalyclip.encoders.glance import joined, parts
 from anomalyclip.encoders.graph_sessions import GRAPH_RUNTIMES, open_graph, open_prepared
@@ -92,7 +93,7 @@ def find_embedded(weights: Path, prompts: Path | None = None) -> Embedded | None
 def read_embedded(folder: Path) -> Embedded:
     """The sidecar of a folder whose files are those that it names; raises :class:`WeightsError`."""
     try:
-        told = json.loads((folder / SIDECAR).read_text(encoding="utf-8"))
+        told = json.loads((folder / SIDECAR).read_text(encoding="utf-8"), object_pairs_hook=once_each)
         found = Embedded(folder=folder, **{each.name: told[each.name] for each in fields(Embedded)[:-1]})
         wrong = [name for name, digest in found.files.items() if sha256(folder / name) != digest]
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from anomalyclip.data.text import once_each
 from anomalyclip.encoders.exported import SIDECAR
 from anomalyclip.encoders.formats import FORMATS, FormatName, Precision
 from anomalyclip.encoders.graph_io import Pixels
@@ -170,17 +171,29 @@ def parse_artefact(path: Path) -> Artefact:
     """The sidecar alone; raises InputError."""
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise InputError(f"{printable(path)} is larger than {_MAX_BYTES:,} bytes; it is no sidecar of an export")
-        return Artefact.model_validate_json(path.read_bytes())
+            raise InputError(f"it has more than {_MAX_BYTES:,} bytes")
+        return _parsed(path.read_bytes())
     except OSError as error:
         raise InputError(f"cannot read {printable(path)}: {error.strerror or error}") from error
+    except InputError as error:
+        raise InputError(
+            f"{printable(path)} is no sidecar this version reads ({error}); export the model again, or use the version "
+            "that wrote it"
+        ) from error
+
+
+def _parsed(data: bytes) -> Artefact:
+    """Not by pydantic alone: of two keys of one name, it would take the last."""
+    try:
+        return Artefact.model_validate(json.loads(data, object_pairs_hook=once_each))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise InputError(
-            f"{printable(path)} is no sidecar this version reads ({where}: {first['msg']}); export the model again, "
-            "or use the version that wrote it"
-        ) from error
+        raise InputError(f"{where}: {first['msg']}") from error
+    except RecursionError as error:
+        raise InputError("the file: it is nested too deeply") from error
+    except ValueError as error:
+        raise InputError(f"the file: it is no JSON ({error})") from error
 
 
 def write_sidecar(folder: Path, artefact: Artefact) -> None:
