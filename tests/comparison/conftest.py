@@ -22,7 +22,14 @@ def evaluated(tmp_path: Path) -> Callable[..., Path]:
     """evaluated("a", {"bolt": (20, 10)}, shift=1.0) writes a run: classes -> (normal, anomalous) images."""
 
     def make(
-        name: str, classes: dict[str, tuple[int, int]], *, shift: float, seed: int = 0, maps: bool = False, **told: Any
+        name: str,
+        classes: dict[str, tuple[int, int]],
+        *,
+        shift: float,
+        seed: int = 0,
+        maps: bool = False,
+        asked: dict[str, Any] | None = None,
+        **told: Any,
     ) -> Path:
         rng = np.random.default_rng(seed)
         results = []
@@ -40,9 +47,10 @@ def evaluated(tmp_path: Path) -> Callable[..., Path]:
                     for i, score in enumerate(scores)
                 ]
             results.append(summarise(one, rows, SETTINGS.pixel_metrics(), 0, SETTINGS))
-        data = {"name": told.pop("data", "parts"), "root": str(tmp_path), "split": "test", "images": 1, "problems": []}
+        data = {"name": told.pop("data", "parts"), "root": str(tmp_path), "split": "test", "problems": []}
+        data["images"] = sum(map(sum, classes.values()))
         model = {"model": "m", "prompts": name, "prompts_sha256": name, "settings": {"image_size": 64}} | told
-        save(Evaluation(data, tuple(results), model, {}, {}), tmp_path / name)
+        save(Evaluation(data, tuple(results), model, asked or {}, {}), tmp_path / name)
         return tmp_path / name
 
     return make

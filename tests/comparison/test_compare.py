@@ -18,6 +18,7 @@ from anomalyclip.comparison import compare, read_methods
 from anomalyclip.comparison.tables import as_latex, as_markdown
 from anomalyclip.data import open_dataset
 from anomalyclip.errors import ConfigError, InputError
+from anomalyclip.evaluation.result import PIXEL_METRICS
 from anomalyclip.io import write_map
 from anomalyclip.metrics import auroc, bootstrap_interval
 
@@ -81,6 +82,40 @@ def test_runs_of_one_model_on_other_data_are_one_method(evaluated):
     assert test is not None
     assert test.p < 0.05
     assert "Nemenyi" in as_markdown(found)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "left_out"),
+    [
+        ("resolution", "native", {"pixel_auroc", "pixel_ap", "pixel_f1_max", "aupro", "mean_pixel_auroc"}),
+        ("fpr_limit", 0.05, {"aupro"}),
+    ],
+)
+def test_what_was_measured_otherwise_is_not_compared(evaluated, option, value, left_out):
+    """The same maps give another AUPRO up to 0.05 than up to 0.3: that is no difference of methods."""
+    asked = {"resolution": "model", "fpr_limit": 0.3}
+
+    def measured(name, **other):
+        return with_pixels(evaluated(name, CLASSES, shift=1.0, maps=True, asked=asked | other))
+
+    runs = [measured("a"), measured("b", **{option: value})]
+    found, alike = compare(read_methods(runs)), compare(read_methods([runs[0], measured("c")]))
+    assert set(alike.tables) - set(found.tables) == left_out
+    said = f"({option.replace('_', ' ')} {asked[option]} in a, {value} in b): evaluate again with one --"
+    assert [said in note for note in found.notes].count(True) == 1
+    assert not [note for note in alike.notes if "measured otherwise" in note]
+
+
+def test_tiles_and_regions_set_methods_apart(evaluated):
+    """`evaluate` records them beside the model's settings, not among them."""
+    runs = [evaluated("whole", CLASSES, shift=1.0), evaluated("tiled", CLASSES, shift=1.0, asked={"tile": 24})]
+    assert [one.told.split("; ")[1:] for one in read_methods(runs)] == [["no tile"], ["tile 24"]]
+    elsewhere = evaluated("tiled2", CLASSES, shift=1.0, data="other", prompts="whole", prompts_sha256="whole")
+    other = evaluated(
+        "tiled3", CLASSES, shift=1.0, data="third", prompts="whole", prompts_sha256="whole", asked={"tile": 24}
+    )
+    joined = read_methods([runs[0], elsewhere, other])
+    assert [len(one.runs) for one in joined] == [2, 1]
 
 
 def test_markdown_and_latex_have_the_best_in_bold(evaluated):
@@ -260,6 +295,18 @@ def test_the_terminal_shows_all(evaluated, capsys):
     assert all(len(line) <= 80 for line in out.out.splitlines())
     with pytest.raises(ConfigError):
         read_methods([runs[0]])
+
+
+def with_pixels(path):
+    """A run with metrics of all images' pixels."""
+    metrics = json.loads((path / "metrics.json").read_text())
+    for one in metrics["classes"].values():
+        one["counts"]["with_pixels"] = 1
+    for part in (metrics["mean"], *metrics["classes"].values()):
+        part |= dict.fromkeys(PIXEL_METRICS, 0.5)
+    metrics["mean"]["classes_counted"] |= dict.fromkeys(PIXEL_METRICS, len(CLASSES))
+    (path / "metrics.json").write_text(json.dumps(metrics))
+    return path
 
 
 def with_draws(path, drawn, images="the same"):

@@ -127,10 +127,17 @@ def test_all_metrics_are_checked():
         ("evaluate", "metrics.json", '"format": 1', '"format": true', "format"),
         ("evaluate", "metrics.json", '"pixel_ap": 0', '"pixel_ap": 1', "pixel_ap"),
         ("evaluate", "metrics.json", '"normal": 4', '"normal": 5', "7 images, but 5 normal and 3 anomalous ones"),
-        ("evaluate", "metrics.json", '"scored": 7', '"scored": 6', "has 7 images of bolt with a score"),
+        ("evaluate", "metrics.json", '"scored": 7', '"scored": 6', "of bolt, per_image.csv has 7 images with a score"),
         ("evaluate", "metrics.json", '"scored": 7', '"scored": 8', "counts more images of a kind than it has, 7"),
         ("evaluate", "metrics.json", '"sigma": 4.0', '"sigma": -4.0', "sigma -4 is out of range"),
         ("evaluate", "metrics.json", '"sigma": 4.0', '"sigma": 3.0', "metrics.json and run.json tell different models"),
+        ("evaluate", "metrics.json", '"with_pixels": 7', '"with_pixels": 0', "and counts no image with pixels"),
+        ("evaluate", "metrics.json", '"images": 7', '"images": 8', "it has 8 images, its classes count 7"),
+        ("evaluate", "metrics.json", '"problems": 0', '"problems": 1', "it has 0 problems, its classes count 1"),
+        ("evaluate", "metrics.json", '"fpr_limit": 0.3', '"fpr_limit": 0.05', "tell different fpr_limit (settings)"),
+        ("evaluate", "run.json", '"resolution": "model"', '"resolution": "native"', "different resolution (settings)"),
+        ("evaluate", "pixel_resamples.json", '"seed": 0', '"seed": 1', "draws of seed 1, metrics.json 400 of seed 0"),
+        ("evaluate", "pixel_resamples.json", '{"bolt"', '{"nut"', "has nut, metrics.json not"),
         ("evaluate", "metrics.json", '"seed": 0', '"seed": 0, "seed": 0', "'seed' is there twice"),
         ("evaluate", "metrics.json", '"seed": 0', '"seed": 0, "\\u0073eed": 0', "'seed' is there twice"),
         ("evaluate", "metrics.json", '"seed": 0', '"seed": NaN', "NaN is no number of JSON"),
@@ -155,3 +162,14 @@ def test_a_mean_that_is_not_its_classes(ran):
     said = refusal(ran, "evaluate", "metrics.json", json.dumps(edited(content, ("mean", "aupro"), 0.125)))
     assert said is not None
     assert "the mean aupro is 0.125, that of its classes " in said
+
+
+def test_an_image_metric_that_is_not_its_scores(ran):
+    """Edited in the class and in the mean alike."""
+    content = json.loads((ran["evaluate"] / "metrics.json").read_bytes())
+    found = content["mean"]["image_auroc"]
+    for at in (("mean", "image_auroc"), ("classes", "bolt", "image_auroc")):
+        content = edited(content, at, 0.125)
+    said = refusal(ran, "evaluate", "metrics.json", json.dumps(content))
+    assert said is not None
+    assert f"per_image.csv has scores of image_auroc {found}, metrics.json 0.125" in said

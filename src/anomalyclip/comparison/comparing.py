@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from anomalyclip.comparison.runs import OF_ONE_MAP, Method, RunSet, SetName
+from anomalyclip.comparison.contradictions import BY_IMAGE
+from anomalyclip.comparison.measuring import MEANS, alike, measured_otherwise
+from anomalyclip.comparison.runs import Method, RunSet, SetName
 from anomalyclip.comparison.statistics import (
     Estimate,
     RankTest,
@@ -24,17 +26,13 @@ from anomalyclip.comparison.statistics import (
     with_ends,
 )
 from anomalyclip.errors import ConfigError, InputError
-from anomalyclip.evaluation.result import IMAGE_METRICS, METRICS
-from anomalyclip.metrics import auroc, average_precision, f1_max
+from anomalyclip.evaluation.result import METRICS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMAT = 1
 RESAMPLES = 1000
-BY_IMAGE = dict(zip(IMAGE_METRICS, (auroc, average_precision, f1_max), strict=True))
-MEANS = {f"mean_{metric}": metric for metric in OF_ONE_MAP}
-"""Means over the images of what each image's map has alone."""
 RESAMPLED = {**BY_IMAGE, **dict.fromkeys(MEANS, mean_score)}
 
 
@@ -133,10 +131,10 @@ def compare(methods: Sequence[Method], *, resamples: int = RESAMPLES, seed: int 
     if not shared:
         listed = "; ".join(f"{one.name}: {', '.join(sorted({data for data, _ in one.sets}))}" for one in methods)
         raise InputError(f"the runs have no data set and class in common ({listed}): evaluate them on the same data")
-    notes = _left_out(methods, shared)
+    notes = _left_out(methods, shared) + measured_otherwise(methods, shared)
     tables = {}
     for metric in (*METRICS, *MEANS):
-        table, told = _table(metric, methods, shared, resamples, seed)
+        table, told = _table(metric, methods, alike(metric, methods, shared), resamples, seed)
         notes += [one for one in told if one not in notes]
         if table is not None:
             tables[metric] = table

@@ -79,7 +79,9 @@ class _Values(Record):
     false_alarm_rate: Share | None = None
 
 
-class _OfClass(_Values):
+class OfClass(_Values):
+    """See `anomalyclip.evaluation.result.ClassResult`."""
+
     intervals: dict[str, Ends]
     undefined: dict[str, str]
     error_bounds: dict[str, Share] = Field(default_factory=dict)
@@ -135,7 +137,7 @@ class Metrics(Record):
     format: Format
     dataset: _Dataset
     mean: _Mean
-    classes: Annotated[dict[str, _OfClass], Field(min_length=1)]
+    classes: Annotated[dict[str, OfClass], Field(min_length=1)]
     problems: list[_Problem]
     model: Detector | PerClass
     settings: Measured
@@ -154,6 +156,15 @@ class Metrics(Record):
                 )
             if max(counts.scored, counts.with_pixels, counts.problems) > counts.images:
                 raise ValueError(f"{name} counts more images of a kind than it has, {counts.images}")
+            if not counts.with_pixels and one.pixel_auroc is not None:
+                raise ValueError(f"{name} has metrics of pixels, and counts no image with pixels")
+        all_of = [one.counts for one in self.classes.values()]
+        for what, told, found in (
+            ("images", self.dataset.images, sum(one.images for one in all_of)),
+            ("problems", len(self.problems), sum(one.problems for one in all_of)),
+        ):
+            if told != found:
+                raise ValueError(f"it has {told} {what}, its classes count {found}")
         for metric in METRICS:
             values = [value for one in self.classes.values() if (value := getattr(one, metric)) is not None]
             mean, told = sum(values) / len(values) if values else None, getattr(self.mean, metric)

@@ -53,6 +53,9 @@ class Maps:
             self._opened[run.path] = None
             if run.verb != "evaluate":
                 self._tell(f"{run.path.name} kept no maps (--maps none)")
+            elif run.layout:
+                asked = ", ".join(printable(name) for name in run.layout)
+                self._tell(f"no maps of {run.path.name}: they are made again of whole images alone, it had {asked}")
             else:
                 try:
                     self._opened[run.path] = reopen(run.model)

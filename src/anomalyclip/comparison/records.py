@@ -18,6 +18,7 @@ from anomalyclip.settings.scoring import DECIDING
 _SHOWN = 3  # faults that are named of one file
 _DECLARED = {one.name: one for one in (*DECIDING, settings_of(DETECT)["min_area"])}
 _THRESHOLDS = {"threshold", "pixel_threshold"}
+_NOT_LAYOUT = {"few_shot", "features"}
 _ABOVE_ALL = 1.000001  # what a threshold is that nothing reaches
 
 
@@ -79,6 +80,11 @@ class Measured(Record):
     resamples: Count = 0
     seed: Count = 0
     threshold: Share | None = None
+
+    @property
+    def layout(self) -> dict[str, Any]:
+        """How images were laid out and read before the model: tiles, regions, scales."""
+        return {name: value for name, value in (self.model_extra or {}).items() if name not in _NOT_LAYOUT}
 
 
 class EvaluateRun(Record):

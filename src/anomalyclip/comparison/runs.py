@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from anomalyclip.comparison.contradictions import contradiction, undrawn, unlike
 from anomalyclip.comparison.figures import Draws, Metrics, Resamples
 from anomalyclip.comparison.records import DetectRun, EvaluateRun, read_record
 from anomalyclip.comparison.statistics import Scores
@@ -41,6 +42,7 @@ class RunSet:
     by_image: OF_ONE_MAP -> each image's own value (m,), NaN where it has none, as good images.
     drawn: metric of the pixels of all images together -> its values on images drawn anew (r,), NaN where undefined.
     draws_of: which images and draws those are; equal where they pair.
+    measured: how `evaluate` measured pixels, "resolution" and "fpr_limit"; empty for `detect`, which does not.
     """
 
     images: tuple[str, ...]
@@ -50,6 +52,7 @@ class RunSet:
     by_image: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     drawn: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     draws_of: tuple[str, int, int] | None = None
+    measured: Mapping[str, Any] = field(default_factory=dict)
 
     def only(self, images: Sequence[str]) -> Scores:
         """Scores of these images, in their order."""
@@ -65,7 +68,8 @@ class RunSet:
 
 @dataclass(frozen=True)
 class Run:
-    """One folder. told: what made it, for people; model: its provenance; root: where names of images count from."""
+    """One folder. told: what made it, for people; model: its provenance; root: where names of images count from;
+    layout: how `evaluate` laid images out before the model (tiles, regions), which `detect` has among its settings."""
 
     path: Path
     verb: str
@@ -73,6 +77,12 @@ class Run:
     model: Mapping[str, Any]
     root: Path
     sets: Mapping[SetName, RunSet]
+    layout: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that decides its scores besides the model."""
+        return {**(self.model.get("settings") or {}), **self.layout}
 
 
 @dataclass(frozen=True)
@@ -135,29 +145,32 @@ def _evaluated(path: Path) -> Run:
     model = told.model.model_dump(exclude_unset=True)
     if (path / detect_folder.RUN).is_file():
         began = read_record(path / detect_folder.RUN, EvaluateRun, "evaluate")
-        if began.model.model_dump(exclude_unset=True) != model:
+        if (other := unlike(told, began)) is not None:
             raise InputError(
-                f"{printable(path)}: {METRICS_FILE} and {detect_folder.RUN} tell different models; run evaluate again"
+                f"{printable(path)}: {METRICS_FILE} and {detect_folder.RUN} tell different {other}; run evaluate again"
             )
     drawn = read_record(path / DRAWS_FILE, Resamples, "evaluate").classes if (path / DRAWS_FILE).is_file() else {}
+    if (wrong := undrawn(told, drawn)) is not None:
+        raise InputError(f"{printable(path)}: {DRAWS_FILE} has {wrong}; run evaluate again")
     try:
         rows = _table(path / IMAGES_FILE)
         sets = {}
         for name, values in told.classes.items():
             own = [row for row in rows if row["class"].removeprefix("'") == name and row["score"]]
+            scores = _scores([(float(row["score"]), int(row["label"])) for row in own])
             sets[told.dataset.name, name] = RunSet(
                 tuple(row["image"] for row in own),
-                _scores([(float(row["score"]), int(row["label"])) for row in own]),
+                scores,
                 {metric: getattr(values, metric) for metric in METRICS},
                 by_image={name: np.array([float(row[name] or "nan") for row in own]) for name in OF_ONE_MAP},
+                measured={"resolution": told.settings.resolution, "fpr_limit": told.settings.fpr_limit},
                 **_drawn(drawn.get(name)),
             )
-            if len(own) != values.counts.scored:
+            if (wrong := contradiction(values, scores)) is not None:
                 raise InputError(
-                    f"{printable(path)}: {IMAGES_FILE} has {len(own)} images of {printable(name)} with a score, "
-                    f"{METRICS_FILE} {values.counts.scored}; run evaluate again"
+                    f"{printable(path)}: of {printable(name)}, {IMAGES_FILE} has {wrong}; run evaluate again"
                 )
-        return Run(path, "evaluate", _words(model), model, Path(told.dataset.root), sets)
+        return Run(path, "evaluate", _words(model), model, Path(told.dataset.root), sets, told.settings.layout)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
             f"{printable(path)}: {IMAGES_FILE} does not fit what evaluate writes ({error!r}); run evaluate again"
@@ -236,7 +249,7 @@ def _words(model: Mapping[str, Any]) -> str:
 
 def _apart(runs: Sequence[Run]) -> list[list[str]]:
     """Of each run, the settings that not all have: "sigma 4.0"; without what one verb alone writes."""
-    settings = [run.model.get("settings") or {} for run in runs]
+    settings = [run.settings for run in runs]
     known: dict[str, set[str]] = {run.verb: set() for run in runs}
     for run, one in zip(runs, settings, strict=True):
         known[run.verb] |= set(one)
@@ -252,7 +265,7 @@ def _told(runs: Sequence[Run], settings: Sequence[str]) -> str:
 
 
 def _same_method(one: Run, other: Run) -> bool:
-    return one.verb == other.verb and one.model == other.model
+    return one.verb == other.verb and (one.model, one.layout) == (other.model, other.layout)
 
 
 def _share_sets(runs: Sequence[Run], run: Run) -> bool:

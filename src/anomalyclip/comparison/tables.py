@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from anomalyclip.comparison.comparing import MEANS, Comparison, MetricTable
+from anomalyclip.comparison.comparing import Comparison, MetricTable
+from anomalyclip.comparison.measuring import MEANS
 from anomalyclip.comparison.statistics import Estimate
 from anomalyclip.evaluation import tables
 from anomalyclip.evaluation.tables import MISSING, latex_text, percent
