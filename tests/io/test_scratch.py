@@ -73,6 +73,12 @@ def test_the_next_process_removes_what_a_killed_one_left_and_nothing_else(place:
     assert set(place.iterdir()) == {*others, place / "anomalyclip-tmp-batch-abcdefgh"}
 
 
+def test_a_named_place_is_swept_too(place: Path) -> None:
+    (place / "short" / "anomalyclip-tmp-ray-abcdefgh").mkdir(parents=True)
+    with scratch("ray", place / "short") as folder:
+        assert list((place / "short").iterdir()) == [folder]
+
+
 def test_no_place_for_temporary_files_is_told(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> str:
         raise OSError(28, "No space left on device")

@@ -50,6 +50,21 @@ def test_a_compiler_that_fails_leaves_what_was_there(
     assert set(tmp_path.iterdir()) == before
 
 
+def test_what_killed_compilations_left_is_swept_and_what_others_work_in_is_not(
+    failing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiler: str
+) -> None:
+    monkeypatch.setenv("PATH", str(failing))
+    for name in (".kernels-killed", ".kernels-at_work", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / LIBRARY).touch()
+    for name in (".kernels-killed", "other"):
+        os.utime(tmp_path / name, (1e9, 1e9))
+    with pytest.raises(CannotCompileError):
+        compile_kernels(tmp_path / LIBRARY)
+    assert {each.name for each in tmp_path.iterdir()} >= {".kernels-at_work", "other"}
+    assert not (tmp_path / ".kernels-killed").exists()
+
+
 def test_the_next_compiler_is_tried_unless_one_was_named(
     failing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiler: str
 ) -> None:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 
 from anomalyclip.errors import ConfigError
+from anomalyclip.io.scratch import scratch
 
 _STORE_BYTES = 80_000_000  # the least that Ray takes is 75 MB
 _START_SECONDS = 180
@@ -33,8 +32,9 @@ class LocalCluster:
 
     def __init__(self, nodes: int = 2, *, cpus: int = 1) -> None:
         self._cpus = cpus
-        # Short, because the sockets in there have names of 107 bytes at most.
-        self.folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
+        # Not where TMPDIR says: the sockets in there have names of 107 bytes at most, Ray makes 66 of them.
+        self._kept = ExitStack()
+        self.folder = self._kept.enter_context(scratch("ray", Path("/tmp")))
         self.environment = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
         self._nodes: list[subprocess.Popen[bytes]] = []
         try:
@@ -67,7 +67,7 @@ class LocalCluster:
         for node in reversed(self._nodes):
             _kill_session(node.pid)
             node.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._kept.close()
 
     def __enter__(self) -> LocalCluster:
         return self

@@ -18,16 +18,17 @@ _OURS = re.compile(rf"{_PREFIX}[a-z]+-\w{{8}}")
 
 
 @contextlib.contextmanager
-def scratch(what: str) -> Iterator[Path]:
+def scratch(what: str, place: Path | None = None) -> Iterator[Path]:
     """A new folder `anomalyclip-tmp-WHAT-*` where the system keeps temporary files, which goes with the block.
 
-    It is locked as long as this process lives; what nobody holds any more goes first. what: small letters.
+    It is locked as long as this process lives; what nobody holds any more goes first. what: small letters. place:
+    another than the system's, where the folder's name has to be short.
 
     Raises:
         OutputError: there is no room, or nowhere to make it.
     """
     try:
-        place = Path(tempfile.gettempdir())
+        place = place or Path(tempfile.gettempdir())
         sweep(place)
         folder, descriptor = _made(place, what)
     except OSError as error:

@@ -5,6 +5,7 @@ The build hook (hatch_build.py) loads this file by its path, before the package 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shlex
@@ -12,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,6 +26,7 @@ MACHINES = ("x86_64", "amd64", "aarch64", "arm64")
 FLAGS = ("-O3", "-std=gnu11", "-fno-math-errno", "-shared", "-fPIC", "-fvisibility=hidden")
 PATIENCE = 600
 """Seconds that one compiler may take."""
+SCRATCH = ".kernels-"
 
 
 class CannotCompileError(Exception):
@@ -50,7 +53,8 @@ def compile_kernels(target: Path) -> Path:
         raise CannotCompileError(f"they are written for 64-bit x86 and ARM, this Python runs on {platform.machine()}")
     sources = sorted((FOLDER / "csrc").glob("*.c"))
     reasons = []
-    with tempfile.TemporaryDirectory(prefix=".kernels-", dir=target.parent) as scratch:
+    _sweep(target.parent)
+    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=target.parent) as scratch:
         fresh = Path(scratch) / target.name
         for compiler in _compilers(os.environ):
             reason = _run([*compiler, *FLAGS, "-o", str(fresh), *map(str, sources)])
@@ -59,6 +63,14 @@ def compile_kernels(target: Path) -> Path:
                 return target
             reasons.append(reason)
     raise CannotCompileError("; ".join(reasons) or f"no C compiler found (looked for {', '.join(COMPILERS)} and $CC)")
+
+
+def _sweep(place: Path) -> None:
+    """Remove what killed compilations left. By their age: `anomalyclip.io.locks` cannot be imported here."""
+    for left in place.glob(f"{SCRATCH}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > PATIENCE * (len(COMPILERS) + 1):
+                shutil.rmtree(left)
 
 
 def _compilers(environment: Mapping[str, str]) -> list[list[str]]:
