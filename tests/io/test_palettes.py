@@ -59,6 +59,36 @@ def test_what_palettes_mark(tmp_path: Path, numbers: np.ndarray, palette: bytes,
     np.testing.assert_array_equal(reading.marked, expected)
 
 
+def in_colours(numbers: np.ndarray, **other: tuple[int, int, int]) -> Image.Image:
+    """As `Image.convert("RGB")` makes a mask of VOC's palette; other: colours that replace some."""
+    colours = np.frombuffer(devkit(), np.uint8).reshape(256, 3).copy()
+    for name, colour in other.items():
+        colours[int(name.removeprefix("number"))] = colour
+    return Image.fromarray(colours[numbers])
+
+
+@pytest.mark.parametrize(
+    ("image", "expected", "found"),
+    [
+        (in_colours(CLASSES), CLASSES > 0, set()),
+        (in_colours(BORDERED), CLASSES > 0, {Doubt.VOID}),
+        (in_colours(np.where(CLASSES > 0, 255, 0)), CLASSES > 0, set()),
+        (in_colours(BORDERED, number3=(129, 128, 0)), BORDERED > 0, set()),
+        (in_colours(BORDERED, number255=(224, 224, 191)), BORDERED > 0, set()),
+    ],
+    ids=["VOC", "void", "nothing but void", "another colour", "another void"],
+)
+@pytest.mark.parametrize("name", ["mask.png", "mask.bmp", "mask.tif", "alpha.png"])
+def test_what_the_palette_s_colours_mark(
+    tmp_path: Path, image: Image.Image, expected: np.ndarray, found: set, name: str
+) -> None:
+    Image.new("RGB", (60, 40), (90, 90, 90)).save(tmp_path / "picture.png")
+    (image.convert("RGBA") if name.startswith("alpha") else image).save(tmp_path / name)
+    reading = read_marked(tmp_path / name, tmp_path / "picture.png", 1)
+    assert {finding.doubt for finding in reading.findings} == found
+    np.testing.assert_array_equal(reading.marked, expected)
+
+
 def test_processes_of_their_own_say_the_same(tmp_path: Path) -> None:
     mask = tmp_path / "mask.png"
     mask.write_bytes(paletted((60, 40), [row.tobytes() for row in BORDERED], devkit()))

@@ -66,8 +66,8 @@ WORDS = {
         "are read from palette indices, as their palette is black",
     ),
     Doubt.VOID: (
-        "its colour number 255, the void of Pascal VOC's palette, marks nothing",
-        "hold colour number 255, the void of Pascal VOC's palette, which marks nothing",
+        "colour number 255 of Pascal VOC's palette, its void (224, 224, 192), marks nothing",
+        "hold colour number 255 of Pascal VOC's palette, its void (224, 224, 192), which marks nothing",
     ),
     Doubt.BEYOND: (
         "some of its colour numbers lie beyond its palette, are black and mark nothing",

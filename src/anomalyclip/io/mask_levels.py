@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-_VOID = 255  # no class: the border between them, or what nobody decided
+_VOID, _VOID_COLOUR = 255, (224, 224, 192)  # no class: the border between them, or what nobody decided
 _LOSSY = frozenset({"JPEG", "AVIF", "HEIC"})
 
 
@@ -31,7 +31,8 @@ class MaskLevels:
 
     full: the level of a fully marked pixel in this depth. lossy: the format changes values. place: where the truth lies
     if not in the colours: "alpha" or "palette". white_is_zero: a 1-bit TIFF whose stored ones are black.
-    unmarked: colour numbers above 0 that are 0 here: "void", the border that VOC calls 255; "beyond" the palette.
+    unmarked: what looks marked and is 0 here: "void", the border that VOC calls 255, also where its palette was made
+    RGB; "beyond", colour numbers that the palette lacks.
     """
 
     levels: NDArray[Any]
@@ -85,7 +86,8 @@ def _of_raster(raster: Raster) -> MaskLevels:
     if raster.white_is_zero:
         values = (full - np.minimum(values, full)).astype(values.dtype)
     levels = values.max(axis=2) if values.ndim == 3 else values
-    return _visible(np.maximum(levels, 0), raster.alpha, full)
+    found = _visible(np.maximum(levels, 0), raster.alpha, full)
+    return _by_colour(values, found) if values.dtype == np.uint8 and values.shape[2:] == (3,) else found
 
 
 def _of_image(image: Image.Image) -> MaskLevels:
@@ -93,10 +95,26 @@ def _of_image(image: Image.Image) -> MaskLevels:
         return MaskLevels(np.asarray(image.convert("L")), 255.0)
     if decoding._has_alpha(image):
         rgba = np.asarray(decoding._rgba(image))
-        found = _visible(rgba[..., :3].max(axis=2), rgba[..., 3], 255.0)
+        colours, found = rgba[..., :3], _visible(rgba[..., :3].max(axis=2), rgba[..., 3], 255.0)
     else:
-        found = MaskLevels(np.asarray(image.convert("RGB")).max(axis=2), 255.0)
-    return _by_number(image, found) if image.mode == "P" else found
+        colours = np.asarray(image.convert("RGB"))
+        found = MaskLevels(colours.max(axis=2), 255.0)
+    return _by_number(image, found) if image.mode == "P" else _by_colour(colours, found)
+
+
+def _by_colour(colours: NDArray[np.uint8], found: MaskLevels) -> MaskLevels:
+    """A mask whose palette was made RGB, (H, W, 3): VOC's void tells itself where every colour is one of VOC's."""
+    void = (colours == _VOID_COLOUR).all(axis=2) & (found.levels > 0)
+    if not void.any() or not (~void & (found.levels > 0)).any():
+        return found
+    weights = np.array([1 << 16, 1 << 8, 1], np.int64)
+    known = np.array([_voc(number) for number in range(_VOID + 1)]) @ weights
+    seen = np.unique(colours[found.levels > 0] @ weights)
+    return replace(found, levels=_without(found.levels, void), unmarked="void") if np.isin(seen, known).all() else found
+
+
+def _without(levels: NDArray[Any], void: NDArray[np.bool_]) -> NDArray[Any]:
+    return np.where(void, np.zeros((), levels.dtype), levels)
 
 
 def _by_number(image: Image.Image, found: MaskLevels) -> MaskLevels:
@@ -106,7 +124,7 @@ def _by_number(image: Image.Image, found: MaskLevels) -> MaskLevels:
         return MaskLevels(numbers, 255.0, place="palette") if numbers.any() else found
     void = numbers == _VOID
     if void.any() and _is_voc(colours) and (~void & (numbers > 0)).any():
-        return replace(found, levels=np.where(void, 0, found.levels).astype(found.levels.dtype), unmarked="void")
+        return replace(found, levels=_without(found.levels, void), unmarked="void")
     return replace(found, unmarked="beyond") if notes_of(image) else found
 
 
