@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from anomalyclip.detector import Detector
 from anomalyclip.encoders.base import Features
-from anomalyclip.encoders.glance import area_means, glance_size, parts, shrunk
+from anomalyclip.encoders.glance import glance_size, parts, shrunk
 from anomalyclip.encoders.request import FeatureRequest
-from anomalyclip.encoders.torch import see, shrunk_tensor
+from anomalyclip.encoders.torch import area_means, see, shrunk_tensor
 from anomalyclip.errors import ConfigError
 from anomalyclip.features.key import key_of
 from anomalyclip.opening import load

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,17 +40,6 @@ def glance_size(height: int, width: int, side: int | None, patch: int) -> tuple[
 def sides(pixels: Array) -> tuple[int, int]:
     """(H, W), as numbers even where torch traces a graph."""
     return int(pixels.shape[-2]), int(pixels.shape[-1])
-
-
-@lru_cache(maxsize=32)
-def area_means(length: int, shorter: int) -> Floats:
-    """(shorter, length): which share of each old cell a new one is the mean of; rows sum to 1."""
-    edges = np.arange(shorter + 1) * (length / shorter)
-    cells = np.arange(length)
-    covered = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)
-    weights: Floats = (np.clip(covered, 0, None) * (shorter / length)).astype(np.float32)
-    weights.setflags(write=False)
-    return weights
 
 
 def shrunk(pixels: Array, size: tuple[int, int]) -> Floats:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,11 +16,12 @@ from anomalyclip.clip.plain import window_features
 from anomalyclip.clip.vision import VisionTransformer
 from anomalyclip.encoders.base import Encoder, EncoderFacts, Features, Stage, refuse, together
 from anomalyclip.encoders.formats import Precision
-from anomalyclip.encoders.glance import area_means, sides, with_glance
+from anomalyclip.encoders.glance import sides, with_glance
 from anomalyclip.encoders.request import FeatureRequest
 from anomalyclip.errors import ConfigError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from typing_extensions import Self
 
     from anomalyclip.encoders.base import Array
@@ -136,6 +138,17 @@ def shrunk_tensor(pixels: Tensor, size: tuple[int, int]) -> Tensor:
     """:func:`anomalyclip.encoders.glance.shrunk` of a tensor."""
     rows, columns = (torch.tensor(area_means(*one)).to(pixels) for one in zip(sides(pixels), size, strict=True))
     return rows @ (pixels @ columns.T)
+
+
+@lru_cache(maxsize=32)
+def area_means(length: int, shorter: int) -> NDArray[np.float32]:
+    """(shorter, length): which share of each old cell a new one is the mean of; rows sum to 1."""
+    edges = np.arange(shorter + 1) * (length / shorter)
+    cells = np.arange(length)
+    covered = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)
+    weights: NDArray[np.float32] = (np.clip(covered, 0, None) * (shorter / length)).astype(np.float32)
+    weights.setflags(write=False)
+    return weights
 
 
 def _pass(visual: VisionTransformer, pixels: Tensor, request: FeatureRequest) -> Features:
