@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-#define MOST 12  /* rows at once, of half a panel: as many sums as keep the multipliers busy; of a whole one a TILE, no more */
+#include "gemm_f32.h"
+
 #define PART 384 /* of the inner dimension: a panel of AVX2 takes 24 KB of the first cache */
 
 typedef struct {
@@ -36,7 +37,6 @@ INLINE Floats after_of(Floats y, After after) {
     }
 }
 
-
 /* `rows` rows, and of a panel both halves or the left one: the sums never leave their registers. */
 INLINE void multiply_tile(const Batch *b, const float *bias, const float *panel, int64_t row, int64_t column, int64_t start, int64_t depth,
                           const After after, const int begins, const int adds, const int rows, const int halves) {
@@ -45,17 +45,7 @@ INLINE void multiply_tile(const Batch *b, const float *bias, const float *panel,
     const int64_t place = column - b->origin;
     UNROLL for (int r = 0; r < rows; r++)
         UNROLL for (int half = 0; half < halves; half++) sum[r][half] = load((begins ? bias + column : to[r] + place) + half * LANES);
-    const float *base[MOST / 3];
-    UNROLL for (int i = 0; i < rows / 3; i++) base[i] = b->x + (row + 3 * i) * b->stride + start;
-    for (int64_t k = 0; k < depth; k++) {
-        const Floats left = load(panel), right = halves == 2 ? load(panel + LANES) : left;
-        panel += PANEL;
-        UNROLL for (int r = 0; r < rows; r++) {
-            const float *one = base[r / 3] + (r % 3) * b->stride + k;
-            if (halves == 2) MULTIPLY_ADD_F32(sum[r][0], sum[r][1], one, left, right);
-            else sum[r][0] = fma_of(splat(*one), left, sum[r][0]);
-        }
-    }
+    add_products(sum, b->x + row * b->stride + start, b->stride, panel, depth, rows, halves);
     UNROLL for (int r = 0; r < rows; r++)
         UNROLL for (int half = 0; half < halves; half++) {
             const int64_t at = place + half * LANES;
@@ -80,6 +70,14 @@ static void multiply_edge_tile(const Batch *b, const Dense *w, const float *pane
     for (int64_t r = 0; r < rows; r++) memcpy(b->to[row + r] + place, to[r], across * sizeof(float));
 }
 
+/* The next panel, a share with every tile of this one: from the third cache it would come late. Beyond the last one nothing is
+ * read, only asked for. */
+INLINE void fetch_ahead(const Batch *b, const Dense *w, const float *panel, int64_t row, int64_t depth) {
+    const int64_t size = depth * PANEL * (int64_t)sizeof(float), first = size * row / b->count / 64, end = size * (row + TILE) / b->count / 64;
+    const char *next = (const char *)(panel + w->inner * PANEL);
+    for (int64_t line = first; line < end; line++) __builtin_prefetch(next + line * 64, 0, 2);
+}
+
 INLINE void multiply_part(const Batch *b, const Dense *w, int64_t first, int64_t end, int64_t start, int64_t depth, const After after, const int begins, const int adds) {
     for (int64_t column = first; column < end; column += PANEL) {
         const float *panel = w->panels + column * w->inner + start * PANEL;
@@ -87,9 +85,11 @@ INLINE void multiply_part(const Batch *b, const Dense *w, int64_t first, int64_t
         int64_t row = 0;
         if (across == LANES)
             for (; row + MOST <= b->count; row += MOST) multiply_tile(b, w->bias, panel, row, column, start, depth, after, begins, adds, MOST, 1);
-        for (; row < b->count; row += TILE)
+        for (; row < b->count; row += TILE) {
+            fetch_ahead(b, w, panel, row, depth);
             if (across >= PANEL && row + TILE <= b->count) multiply_tile(b, w->bias, panel, row, column, start, depth, after, begins, adds, TILE, 2);
             else multiply_edge_tile(b, w, panel, row, column, start, depth, after, begins, adds);
+        }
     }
 }
 

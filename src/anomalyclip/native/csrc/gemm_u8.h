@@ -10,19 +10,29 @@
 
 typedef int32_t Four __attribute__((may_alias)); /* bytes: as many codes as are multiplied in a lane */
 
+/* One step, `at` steps from where the pointers stand. */
+INLINE void add_codes(Ints sum[TILE][2], const Code *const *base, int64_t stride, const int8_t *panel, const int at) {
+    const int8_t *weights = panel + at * PANEL * DEPTH;
+    const Ints left = load_weights(weights), right = load_weights(weights + LANES * DEPTH);
+    UNROLL for (int r = 0; r < TILE; r++) {
+        const Four *codes = (const Four *)(base[r / 3] + r % 3 * stride + at * DEPTH);
+        MULTIPLY_ADD(sum[r][0], sum[r][1], codes, left, right);
+    }
+}
+
 /* The sums of TILE rows and PANEL columns over DEPTH * steps products each. Rows lie `stride` codes apart. */
 APART void multiply(Ints sums[TILE][2], const Code *rows, int64_t stride, const int8_t *panel, int64_t steps) {
     Ints sum[TILE][2];
     UNROLL for (int r = 0; r < TILE; r++) sum[r][0] = sum[r][1] = (Ints){0};
     const Code *base[TILE / 3];
     UNROLL for (int i = 0; i < TILE / 3; i++) base[i] = rows + 3 * i * stride;
-    for (int64_t k = 0; k < steps; k++) {
-        const Ints left = load_weights(panel), right = load_weights(panel + LANES * DEPTH);
-        panel += PANEL * DEPTH;
-        UNROLL for (int r = 0; r < TILE; r++) {
-            const Four *codes = (const Four *)(base[r / 3] + (r % 3) * stride + DEPTH * k);
-            MULTIPLY_ADD(sum[r][0], sum[r][1], codes, left, right);
-        }
+    for (; steps >= STEPS; steps -= STEPS, panel += STEPS * PANEL * DEPTH) {
+        UNROLL for (int i = 0; i < STEPS; i++) add_codes(sum, base, stride, panel, i);
+        UNROLL for (int i = 0; i < TILE / 3; i++) MOVED(base[i], STEPS * DEPTH);
+    }
+    for (; steps > 0; steps--, panel += PANEL * DEPTH) {
+        add_codes(sum, base, stride, panel, 0);
+        UNROLL for (int i = 0; i < TILE / 3; i++) base[i] += DEPTH;
     }
     UNROLL for (int r = 0; r < TILE; r++) sums[r][0] = sum[r][0], sums[r][1] = sum[r][1];
 }

@@ -13,12 +13,20 @@
 #define PANEL (2 * LANES) /* columns of packed operands that lie together: two registers */
 #define KEYS 256          /* of attention at a time: their scores, and keys and values, fit the first cache together */
 #define WIDEST 256        /* of a head */
+#define STEPS 4           /* of the inner dimension of a product at a time: their addresses are constants from the same pointers */
 #define API __attribute__((visibility("default")))
 #define APART static __attribute__((noinline))
 
 #define JOINED(name, target) name##_##target
 #define JOIN(name, target) JOINED(name, target)
 #define NAMED(name) JOIN(name, TARGET) /* the library holds every function once per target */
+
+/* A pointer moved on, of which the compiler knows no more: else it would keep one for every row, and compute them at every step. */
+#define MOVED(pointer, count)            \
+    do {                                 \
+        (pointer) += (count);            \
+        __asm__("" : "+r"(pointer));     \
+    } while (0)
 
 INLINE int64_t rounded_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 

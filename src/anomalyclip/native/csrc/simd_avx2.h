@@ -134,12 +134,15 @@ INLINE Words words_from(Ints left, Ints right) {
 INLINE Words larger_words(Words a, Words b) { return (Words)_mm256_max_epi16((__m256i)a, (__m256i)b); }
 INLINE int any_word(Words mask) { return _mm256_movemask_epi8((__m256i)mask) != 0; }
 
+/* sum += x y, in its own register. In C, gcc would let sums wander between registers, with moves and spills. */
+#define ADD_PRODUCT(sum, x, y) __asm__("vfmadd231ps %2, %1, %0" : "+x"(sum) : "x"(x), "x"(y))
+
 /* One row's number times a panel's two registers. */
-#define MULTIPLY_ADD_F32(sum_left, sum_right, one, left, right)  \
-    do {                                                         \
-        const Floats x_ = _mm256_broadcast_ss(one);              \
-        sum_left = _mm256_fmadd_ps(x_, left, sum_left);          \
-        sum_right = _mm256_fmadd_ps(x_, right, sum_right);       \
+#define MULTIPLY_ADD_F32(sum_left, sum_right, one, left, right) \
+    do {                                                        \
+        const Floats x_ = _mm256_broadcast_ss(one);             \
+        ADD_PRODUCT(sum_left, x_, left);                        \
+        ADD_PRODUCT(sum_right, x_, right);                      \
     } while (0)
 
 #ifdef AVX_VNNI
@@ -149,6 +152,12 @@ typedef int32_t Unit; /* DEPTH weights of one column */
 #define GROUP 32      /* codes in a register */
 #define PLACE_OF(unit) ((unit) % 4 * 2 + (unit) / 4) /* which unit of a GROUP `join` leaves at a place */
 #define DOT(sum, codes, weights) (Ints)_mm256_dpbusd_avx_epi32((__m256i)(sum), codes, (__m256i)(weights))
+#define MULTIPLY_ADD(sum_left, sum_right, codes, left, right) \
+    do {                                                      \
+        const __m256i codes_ = _mm256_set1_epi32(*(codes));   \
+        sum_left = DOT(sum_left, codes_, left);               \
+        sum_right = DOT(sum_right, codes_, right);            \
+    } while (0)
 INLINE Ints load_weights(const int8_t *at) { return (Ints)_mm256_loadu_si256((const __m256i *)at); }
 #else
 typedef int16_t Code;
@@ -157,6 +166,15 @@ typedef int16_t Unit;
 #define GROUP 16
 #define PLACE_OF(unit) (unit)
 #define DOT(sum, codes, weights) ((sum) + (Ints)_mm256_madd_epi16(codes, (__m256i)(weights)))
+/* In C, gcc would spill sums. */
+#define MULTIPLY_ADD(sum_left, sum_right, codes, left, right) \
+    __asm__("vpbroadcastd %2, %%ymm15\n\t"                    \
+            "vpmaddwd %3, %%ymm15, %%ymm14\n\t"               \
+            "vpmaddwd %4, %%ymm15, %%ymm15\n\t"               \
+            "vpaddd %%ymm14, %0, %0\n\t"                      \
+            "vpaddd %%ymm15, %1, %1"                          \
+            : "+x"(sum_left), "+x"(sum_right)                 \
+            : "m"(*(codes)), "x"(left), "x"(right) : "xmm14", "xmm15")
 INLINE Ints load_weights(const int8_t *at) { return (Ints)_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)at)); }
 
 /* Where sums of products are known to fit 16 bits, bytes are multiplied after all: twice as many at once. In C, gcc would add
@@ -180,13 +198,6 @@ INLINE Ints sums_of(Words x) { return (Ints)_mm256_madd_epi16((__m256i)x, _mm256
 #endif
 #define SHIFT 0
 #define BLOCK 48 /* rows, at most: with 1024 columns of hidden units in floats, and their codes, they take 400 KB */
-
-#define MULTIPLY_ADD(sum_left, sum_right, codes, left, right) \
-    do {                                                      \
-        const __m256i codes_ = _mm256_set1_epi32(*(codes));   \
-        sum_left = DOT(sum_left, codes_, left);               \
-        sum_right = DOT(sum_right, codes_, right);            \
-    } while (0)
 
 /* Eight words. */
 INLINE __m128i words_of(Ints q) { return _mm_packus_epi32(_mm256_castsi256_si128((__m256i)q), _mm256_extracti128_si256((__m256i)q, 1)); }

@@ -108,6 +108,8 @@ INLINE Words words_from(Ints left, Ints right) {
 INLINE Words larger_words(Words a, Words b) { return (Words)_mm512_max_epi16((__m512i)a, (__m512i)b); }
 INLINE int any_word(Words mask) { return _mm512_movepi16_mask((__m512i)mask) != 0; }
 
+#define ADD_PRODUCT(sum, x, y) __asm__("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(x), "v"(y)) /* sum += x y, in its own register */
+
 /* One row's number times a panel's two registers. In C, gcc would load several rows ahead and spill sums inside the loop. */
 #define MULTIPLY_ADD_F32(sum_left, sum_right, one, left, right) \
     __asm__("vbroadcastss %2, %%zmm31\n\t"                      \

@@ -113,6 +113,8 @@ INLINE Words words_from(Ints left, Ints right) { return vcombine_s16(vqmovn_s32(
 INLINE Words larger_words(Words a, Words b) { return vmaxq_s16(a, b); }
 INLINE int any_word(Words mask) { return vmaxvq_u16(vreinterpretq_u16_s16(mask)) != 0; }
 
+#define ADD_PRODUCT(sum, x, y) ((sum) = vfmaq_f32(sum, x, y)) /* sum += x y */
+
 /* One row's number times a panel's two registers. */
 #define MULTIPLY_ADD_F32(sum_left, sum_right, one, left, right) \
     do {                                                        \
