@@ -221,3 +221,14 @@ def test_packed_weights_are_the_weights(layout):
     assert torch.equal(packed.sums, torch.stack([q[:, :12].sum(1), q[:, 12:].sum(1)]))
     bias += 1
     assert torch.equal(packed.bias, bias - 1)  # a copy
+
+
+@pytest.mark.parametrize("rows", [64, 2048, 2080])  # at once 1,024
+def test_parts_of_a_matrix_are_packed_as_the_whole(rows):
+    weight = torch.randn(rows, 256, generator=torch.Generator().manual_seed(rows))
+    packed = pack_linear(weight, torch.zeros(rows), Layout(32, 4, 12, 1, 0), groups=2)
+    scale = weight.abs().amax(1) / 127
+    q = (weight / scale[:, None]).round()
+    assert torch.equal(packed.scale, scale)
+    assert torch.equal(packed.panels.permute(0, 2, 1, 3).reshape(rows, 256).float(), q)
+    assert torch.equal(packed.sums, q.view(rows, 2, 128).sum(2).T)

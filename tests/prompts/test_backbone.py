@@ -10,6 +10,7 @@ from anomalyclip.clip.model import CLIP, random_clip
 from anomalyclip.errors import PromptError
 from anomalyclip.prompts import Backbone, PromptFile, check_backbone, load_prompts
 
+table_of = torch.nn.Embedding.from_pretrained
 OURS = Backbone("tiny", "ab" * 32, text_width=32, text_layers=3, embed_dim=16)
 
 
@@ -46,7 +47,7 @@ def test_published_on_its_own_backbone(golden_clip: CLIP, golden_path: Path) -> 
     check_backbone(prompts, backbone)
     assert backbone.token_embedding is not None
     for dtype in (torch.float16, torch.bfloat16):  # a rounded copy of the same backbone is the same backbone
-        check_backbone(prompts, replace(backbone, token_embedding=backbone.token_embedding.to(dtype)))
+        check_backbone(prompts, replace(backbone, token_embedding=table_of(backbone.token_embedding.weight.to(dtype))))
 
 
 def test_published_on_another_backbone_of_equal_width(golden_clip: CLIP, golden_path: Path) -> None:
@@ -63,14 +64,14 @@ def test_one_strange_token_is_enough(golden_clip: CLIP, golden_path: Path) -> No
     table = golden_clip.text_tower().token_embedding.weight.detach().clone()
     table[13568] += 0.01  # "damaged"
     with pytest.raises(PromptError, match="differ"):
-        check_backbone(prompts, replace(Backbone.of(golden_clip, "x"), token_embedding=table))
+        check_backbone(prompts, replace(Backbone.of(golden_clip, "x"), token_embedding=table_of(table)))
 
 
 def test_small_vocabularies_and_shallow_towers(golden_clip: CLIP, golden_path: Path) -> None:
     prompts = load_prompts(golden_path / "epoch_1.pth")
     backbone = Backbone.of(golden_clip, "x")
     with pytest.raises(PromptError, match="49407, the vocabulary has 100"):
-        check_backbone(prompts, replace(backbone, token_embedding=torch.zeros(100, 128)))
+        check_backbone(prompts, replace(backbone, token_embedding=table_of(torch.zeros(100, 128))))
     check_backbone(prompts, replace(backbone, text_layers=5))
     with pytest.raises(PromptError, match="4 deep prompts"):
         check_backbone(prompts, replace(backbone, text_layers=4))

@@ -17,6 +17,9 @@ LARGEST = 127
 GROUP = 1024
 """Hidden units that share a scale, at most: few enough for the second cache, and finer than a scale per row."""
 
+_NUMBERS = 2**18
+"""Quantised at a time: what glibc kept of a whole matrix's steps could add 110 MB to the peak of ViT-L/14."""
+
 
 @dataclass(frozen=True)
 class PackedLinear:
@@ -86,13 +89,18 @@ def pack_linear(weight: Tensor, bias: Tensor, layout: Layout, groups: int = 1) -
         groups: parts of the inputs that will be quantised with scales of their own.
     """
     outputs, inputs = weight.shape
-    weight = weight.detach().float()
-    scale = (weight.abs().amax(dim=1) / LARGEST).clamp_min(1e-30)
-    q = (weight / scale[:, None]).round_().to(torch.int8)
-    sums = q.view(outputs, groups, inputs // groups).sum(dim=2, dtype=torch.int32).T
     panel, depth = layout.panel, layout.depth
-    panels = q.view(outputs // panel, panel, inputs // depth, depth).permute(0, 2, 1, 3)
-    return PackedLinear(panels.contiguous(), scale, sums.float().contiguous(), _plain(bias))
+    panels = torch.empty(outputs // panel, inputs // depth, panel, depth, dtype=torch.int8)
+    scale, sums = torch.empty(outputs), torch.empty(groups, outputs)
+    at_once = max(1, _NUMBERS // (panel * inputs))
+    for part, first in zip(panels.split(at_once), range(0, outputs, at_once * panel), strict=True):
+        rows = slice(first, first + len(part) * panel)
+        some = weight[rows].detach().float()
+        scale[rows] = (some.abs().amax(dim=1) / LARGEST).clamp_min(1e-30)
+        q = (some / scale[rows, None]).round_().to(torch.int8)
+        sums[:, rows] = q.view(len(q), groups, inputs // groups).sum(dim=2, dtype=torch.int32).T
+        part.copy_(q.view(len(part), panel, inputs // depth, depth).permute(0, 2, 1, 3))
+    return PackedLinear(panels, scale, sums, _plain(bias))
 
 
 def _plain(x: Tensor) -> Tensor:

@@ -23,7 +23,9 @@ from anomalyclip.prompts import (
     PromptFile,
     check_backbone,
     ensemble_text_features,
+    ensemble_tokens,
     load_prompts,
+    tokenize_templates,
 )
 from anomalyclip.prompts.settings import OBJECT
 from anomalyclip.settings import Preset
@@ -53,13 +55,16 @@ def class_embeddings(
         PromptError, ConfigError: also where a class's name cannot fill the prompts.
     """
     if str(prompts) in NAMES:
-        tower = load_clip(clip, vision=False)
+        tower = load_clip(clip, vision=False, tokens=lambda outline: _ensemble_tokens(outline, str(prompts), classes))
         found = {name: _handwritten(tower, str(prompts), name) for name in classes}
         preset = handwritten_preset(tower, str(prompts))
     else:
         file = load_prompts(prompts)
         named = [name for name in classes if file.settings.object_aware and name != OBJECT]
-        tower = load_clip(clip, text=bool(named) or file.text_features is None, vision=False)
+        needed = bool(named) or file.text_features is None
+        tower = load_clip(
+            clip, text=needed, vision=False, tokens=lambda outline: _file_tokens(outline, file, backbone, named)
+        )
         check_backbone(file, Backbone.of(tower, backbone))
         agnostic = learned_embeddings(file, tower, str(prompts))
         found = dict.fromkeys(classes, agnostic) | _object_aware(file, tower, str(prompts), named)
@@ -68,6 +73,26 @@ def class_embeddings(
     if vision:
         load_vision(tower, clip)  # only now: the two towers are never in memory together
     return found, tower, preset
+
+
+def _ensemble_tokens(outline: CLIP, name: str, classes: Sequence[str]) -> Tensor:
+    """Ids (N,) of all that :func:`_handwritten` encodes."""
+    tokenizer = outline.tokenizer()
+    return torch.cat([ensemble_tokens(tokenizer, each, name).unique() for each in classes])
+
+
+def _file_tokens(outline: CLIP, file: PromptFile, backbone: str, named: Sequence[str]) -> Tensor:
+    """Ids (N,) of all that a file's prompts, and those of the classes ``named``, look up.
+
+    Raises:
+        PromptError: the file's are of another shape: said before its words are told not to fit.
+    """
+    check_backbone(file, Backbone.of(outline, backbone))
+    settings = [file.settings, *map(file.settings.for_class, named)]
+    own = [tokenize_templates(each, outline.tokenizer()).flatten() for each in settings]
+    if file.token_ids is not None:  # of another vocabulary they are refused once its weights are there
+        own.append(file.token_ids.flatten().clamp(0, outline.config.text.vocab_size - 1))
+    return torch.cat(own)
 
 
 def handwritten_preset(clip: CLIP, name: str) -> Preset:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from anomalyclip.prompts.content import PromptFile
     from anomalyclip.prompts.ensembles import ENSEMBLES, NAMES, Ensemble, get_ensemble
     from anomalyclip.prompts.files import load_prompts, save_prompts, with_text_features
-    from anomalyclip.prompts.handwritten import ensemble_text_features
+    from anomalyclip.prompts.handwritten import ensemble_text_features, ensemble_tokens
     from anomalyclip.prompts.learner import PromptInputs, PromptLearner, tokenize_templates
     from anomalyclip.prompts.metadata import PromptMetadata
     from anomalyclip.prompts.published import read_published, save_published
@@ -31,6 +31,7 @@ __all__ = [
     "PromptSettings",
     "check_backbone",
     "ensemble_text_features",
+    "ensemble_tokens",
     "get_ensemble",
     "load_prompts",
     "read_published",
@@ -46,7 +47,7 @@ _ROOMS = {
     "content": ("PromptFile",),
     "ensembles": ("ENSEMBLES", "NAMES", "Ensemble", "get_ensemble"),
     "files": ("load_prompts", "save_prompts", "with_text_features"),
-    "handwritten": ("ensemble_text_features",),
+    "handwritten": ("ensemble_text_features", "ensemble_tokens"),
     "learner": ("PromptInputs", "PromptLearner", "tokenize_templates"),
     "metadata": ("PromptMetadata",),
     "published": ("read_published", "save_published"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import nn
 
 from anomalyclip.errors import PromptError
 from anomalyclip.prompts.content import PromptFile
@@ -28,7 +28,7 @@ class Backbone:
         text_width: D.
         text_layers: blocks of the text tower.
         embed_dim: E.
-        token_embedding: (vocabulary, D) table, needed for published files; ``None`` skips that comparison.
+        token_embedding: the table, needed for published files; ``None`` skips that comparison.
     """
 
     name: str
@@ -36,13 +36,13 @@ class Backbone:
     text_width: int
     text_layers: int
     embed_dim: int
-    token_embedding: Tensor | None = None
+    token_embedding: nn.Embedding | None = None
 
     @classmethod
     def of(cls, clip: CLIP, name: str) -> Backbone:
-        """Of a loaded CLIP; without its text tower the token embeddings cannot be compared."""
+        """Of a loaded CLIP; without its text tower, or its weights, the token embeddings cannot be compared."""
         config = clip.config
-        table = clip.text.token_embedding.weight if clip.text is not None else None
+        table = None if clip.text is None or clip.text.token_embedding.weight.is_meta else clip.text.token_embedding
         sha256 = clip.weights_sha256 or None
         return cls(name, sha256, config.text.width, config.text.layers, config.embed_dim, table)
 
@@ -81,15 +81,17 @@ def _check_widths(prompts: PromptFile, backbone: Backbone) -> None:
     raise _refusal(prompts, backbone, reason)
 
 
-def _check_token_embeddings(prompts: PromptFile, backbone: Backbone, table: Tensor) -> None:
+def _check_token_embeddings(prompts: PromptFile, backbone: Backbone, table: nn.Embedding) -> None:
     ids, stored = prompts.token_ids, prompts.token_embeddings
     assert ids is not None  # the caller looked
     if stored is None:
         return
-    if int(ids.min()) < 0 or int(ids.max()) >= len(table):
-        raise _refusal(prompts, backbone, f"it uses token {int(ids.max())}, the vocabulary has {len(table)} tokens")
+    if int(ids.min()) < 0 or int(ids.max()) >= table.num_embeddings:
+        raise _refusal(
+            prompts, backbone, f"it uses token {int(ids.max())}, the vocabulary has {table.num_embeddings} tokens"
+        )
     fixed = torch.cat([ids[:, :1], ids[:, 1 + prompts.settings.n_ctx :]], dim=1)
-    own = table.detach()[fixed.to(table.device)].float().cpu()
+    own = table(fixed.to(table.weight.device)).detach().float().cpu()
     if not torch.allclose(own, stored, atol=_ATOL, rtol=_RTOL):
         gap = float((own - stored).abs().max())
         raise _refusal(

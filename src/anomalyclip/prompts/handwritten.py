@@ -44,10 +44,17 @@ def ensemble_text_features(
         PromptError: unknown ensemble or empty class name.
         InputError: a sentence does not fit the context length.
     """
-    if isinstance(ensemble, str):
-        ensemble = get_ensemble(ensemble)
-    sides = [_mean_direction(clip, tokenizer, side, batch_size) for side in ensemble.sentences(class_name)]
+    sides = [_mean_direction(clip, tokenizer, side, batch_size) for side in _sentences(ensemble, class_name)]
     return torch.stack(sides)
+
+
+def ensemble_tokens(tokenizer: Tokenizer, class_name: str = OBJECT, ensemble: Ensemble | str = "clip") -> Tensor:
+    """Token ids (N, C) of all sentences that :func:`ensemble_text_features` encodes; raises what that does of them."""
+    return tokenizer.encode_batch([sentence for side in _sentences(ensemble, class_name) for sentence in side])
+
+
+def _sentences(ensemble: Ensemble | str, class_name: str) -> tuple[list[str], list[str]]:
+    return (get_ensemble(ensemble) if isinstance(ensemble, str) else ensemble).sentences(class_name)
 
 
 def _mean_direction(clip: TextEncoder, tokenizer: Tokenizer, sentences: list[str], batch_size: int) -> Tensor:
