@@ -23,7 +23,7 @@ class TokenRows(nn.Embedding):
     tokens: Tensor
 
     def __init__(self, tokens: Tensor, vocabulary: int, width: int) -> None:
-        kept = tokens.unique()  # sorted
+        kept = torch.unique(tokens)  # sorted
         super().__init__(len(kept), width, _weight=torch.empty(len(kept), width, device="meta"))
         self.num_embeddings = vocabulary
         self.register_buffer("tokens", kept, persistent=False)

@@ -93,7 +93,7 @@ def pack_linear(weight: Tensor, bias: Tensor, layout: Layout, groups: int = 1) -
     panels = torch.empty(outputs // panel, inputs // depth, panel, depth, dtype=torch.int8)
     scale, sums = torch.empty(outputs), torch.empty(groups, outputs)
     at_once = max(1, _NUMBERS // (panel * inputs))
-    for part, first in zip(panels.split(at_once), range(0, outputs, at_once * panel), strict=True):
+    for part, first in zip(torch.split(panels, at_once), range(0, outputs, at_once * panel), strict=True):
         rows = slice(first, first + len(part) * panel)
         some = weight[rows].detach().float()
         scale[rows] = (some.abs().amax(dim=1) / LARGEST).clamp_min(1e-30)

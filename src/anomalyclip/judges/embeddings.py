@@ -78,7 +78,7 @@ def class_embeddings(
 def _ensemble_tokens(outline: CLIP, name: str, classes: Sequence[str]) -> Tensor:
     """Ids (N,) of all that :func:`_handwritten` encodes."""
     tokenizer = outline.tokenizer()
-    return torch.cat([ensemble_tokens(tokenizer, each, name).unique() for each in classes])
+    return torch.cat([torch.unique(ensemble_tokens(tokenizer, each, name)) for each in classes])
 
 
 def _file_tokens(outline: CLIP, file: PromptFile, backbone: str, named: Sequence[str]) -> Tensor:
