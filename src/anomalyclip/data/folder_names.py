@@ -10,16 +10,25 @@ from anomalyclip.data.dataset import ANOMALOUS, NORMAL
 
 NORMAL_NAMES = frozenset({"good", "ok", "normal"})
 PHASES = frozenset({"train", "test"})
+
+
+def _longer(*words: str) -> tuple[str, ...]:
+    """The words, and with what people add to them: test_set, Testing Data, trainset."""
+    added = (f"{word}{between}{what}" for word in words for between in ("_", " ", "-", "") for what in ("data", "set"))
+    return (*words, *added)
+
+
 #: What the folder of a split may be called, ours first; MVTec AD 2 publishes one part of its test pictures with masks.
 #: What a set without test pictures keeps for validation is tested on.
 PHASE_FOLDERS = {
-    "test": ("test", "test_public", "testing", "val", "valid", "validation"),
-    "train": ("train", "training"),
+    "test": ("test", "test_public", *_longer("test", "testing")[1:], "val", "valid", "validation"),
+    "train": _longer("train", "training"),
 }
 #: Where masks lie, by kind or all together.
 MASK_FOLDERS = (
     "ground_truth", "masks", "mask", "groundtruth", "ground-truth", "gt", "test_masks", "test_mask", "masks_test",
     "labels", "label", "annotations", "annotation", "segmentation", "mask_images", "mask_image",
+    "ground truth",
 )  # fmt: skip
 #: What a folder beside a kind's adds to the kind's name where it holds its masks: NG/ beside NG_mask/.
 _MASK_WORDS = ("mask", "masks", "gt", "groundtruth", "label", "labels", "segmentation", "annotation", "annotations")
