@@ -141,6 +141,12 @@ def cvat(body: str) -> str:
     return f"<annotations>{image.format(0, 'a', body)}{image.format(1, 'b', '')}</annotations>"
 
 
+def halves(*splits: str) -> Files:
+    """As COCO itself is laid out: pictures of the splits in folders of their own, what is marked in another."""
+    told = {f"annotations/instances_{one}.json": coco([SQUARE]) for one in splits}
+    return {f"{one}/{name}.png": PHOTO for one in splits for name in "ab"} | told
+
+
 def split(content: str) -> Files:
     return {f"{phase}/{name}": PHOTO for phase in ("train", "test") for name in ("a.png", "b.png")} | {
         f"{phase}/_annotations.coco.json": content for phase in ("train", "test")
@@ -287,9 +293,11 @@ FORMS = (
     Form("COCO", "a category called good", pair(x_json=coco([SQUARE], "Good")), (2, 0), "no anomalous images"),
     Form("COCO", "one JSON per split, pictures named alike", split(coco([SQUARE])), (1, 1), "does not list", marked=TRUTH),
     Form("COCO", "a coordinate that is no number", pair(x_json=coco([[None, *SQUARE[1:]]])), "annotation 0: expected a number"),
+    Form("COCO", "annotations/instances_val2017.json beside train2017/ and val2017/", halves("train2017", "val2017"), (1, 1), "does not list (not used): train2017/a.png", marked=TRUTH),
     Form("LabelMe", "polygon, imageData", pair(a_json=labelme("polygon", CORNERS, imageData="AAAA")), (1, 1), marked=TRUTH),
     Form("LabelMe", "rectangle", pair(a_json=labelme("rectangle", [[14, 9], [4, 3]])), (1, 1), marked=TRUTH),
     Form("LabelMe", "turned rectangle", pair(a_json=labelme("oriented_rectangle", CORNERS)), (1, 1), marked=TRUTH),
+    Form("LabelMe", "train/ and val/", {f"{part}/{name}": content for part in ("train", "val") for name, content in pair(a_json=labelme("polygon", CORNERS)).items()}, (1, 1), "images of another split (not used): train/a.png, train/b.png", marked=TRUTH),
     Form("LabelMe", "line", pair(a_json=labelme("linestrip", CORNERS)), (1, 1), "mark no pixels"),
     Form("LabelMe", "mask", pair(a_json=labelme("mask", [[4, 3], [13, 8]], mask=embedded(TRUTH[3:9, 4:14]))), (1, 1), marked=TRUTH),
     Form("LabelMe", "a mask of another size than its points span", pair(a_json=labelme("mask", [[4, 3], [13, 8]], mask=embedded(TRUTH))), "its mask has 24 x 18 pixels, its points span 10 x 6"),

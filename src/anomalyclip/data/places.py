@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
+from collections.abc import Collection
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from anomalyclip.data.listings import folded, listing
@@ -40,11 +42,11 @@ def inside(root: Path, text: str, where: str) -> Path:
 class Places:
     """Finds listed files below `root`, with one listing per folder instead of one question per file.
 
-    base: the list's own folder, from which its paths may count as well. split: where several files bear a name, those
-    in a folder called so are meant.
+    base: the list's own folder, from which its paths may count as well. split: words for it; where several files bear a
+    name, those in a folder named after one are meant.
     """
 
-    def __init__(self, root: Path, base: Path | None = None, split: str = "") -> None:
+    def __init__(self, root: Path, base: Path | None = None, split: Collection[str] = ()) -> None:
         self.root = root
         self._split = split
         self._bases = (root,) if base is None or base == root else (root, base)
@@ -80,7 +82,7 @@ class Places:
         if len(relative.parts) > 1:  # as much of the path as there is
             options = [p for p in options if folded(p.parent.name) == folded(relative.parent.name)] or options
         if len(options) > 1 and self._split:
-            options = [p for p in options if self._split in map(folded, p.relative_to(self.root).parts[:-1])]
+            options = [p for p in options if is_named_after(p.parent, self.root, self._split)]
         return self._kept(options[0], where) if len(options) == 1 else None
 
     def _kept(self, path: Path, where: str) -> Path:
@@ -138,6 +140,16 @@ class Places:
                     self._index[folded(path.name)].append(path)
                     self._index[f"{folded(path.stem)}."].append(path)
         return self._index
+
+
+def is_named_after(path: Path, root: Path, words: Collection[str]) -> bool:
+    """Whether a file below a root, or a folder that it lies in, has one of the words in its name.
+
+    >>> is_named_after(Path("annotations/instances_Val2017.json"), Path(), {"val"})
+    True
+    """
+    parts = path.relative_to(root).with_suffix("").parts
+    return any(word in words for part in parts for word in re.split(r"[^a-z]+", folded(part)))
 
 
 def _suffix(name: str) -> bool:

@@ -15,8 +15,8 @@ from anomalyclip.data.exports.marks import Annotations
 from anomalyclip.data.exports.others import other_tool
 from anomalyclip.data.exports.supervisely import is_project, is_supervisely, read_supervisely
 from anomalyclip.data.exports.xml import root_of
-from anomalyclip.data.listings import folded, listing
-from anomalyclip.data.places import Places
+from anomalyclip.data.listings import listing
+from anomalyclip.data.places import Places, is_named_after
 from anomalyclip.data.text import read_json
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
@@ -30,8 +30,10 @@ _JSON: tuple[tuple[str, Callable[[Any], bool], Reader], ...] = (
 _DEPTH = 4  # folders below the root
 _MOST_FILES = 200_000
 _YOLO = re.compile(r"\d+( -?\d*\.?\d+(e-?\d+)?){4,}\s*", re.IGNORECASE)
-_SPLITS = {"test": ("test",), "train": ("train",)}
-_OTHER_SPLITS = {"test": ("train", "val", "valid", "validation"), "train": ("test", "val", "valid", "validation")}
+_VALIDATION = ("val", "valid", "validation")
+#: What files of a split are named after, the first words that any is; without test files those for validation are.
+_SPLITS = {"test": (("test", "testing"), _VALIDATION), "train": (("train", "training"),)}
+_ALL = frozenset(("test", "testing", "train", "training", *_VALIDATION))
 
 
 @dataclass
@@ -95,13 +97,19 @@ def find_annotations(root: Path, split: str, only: Path | None = None) -> tuple[
 
     only: look at this file alone. Raises InputError for an export that is damaged, by file and entry.
     """
-    search = _Search(root, Places(root, split=split))
     files = [only] if only is not None else _files(root)
-    for path in _of_split([path for path in files if path.suffix.lower() == ".json"], root, split):
+    marked = [path for path in files if path.suffix.lower() in (".json", ".xml")]
+    words = next((some for some in _SPLITS[split] if any(is_named_after(path, root, some) for path in marked)), ())
+    others = _ALL.difference(words) if words else frozenset[str]()
+    marked = [path for path in marked if not is_named_after(path, root, others)]
+    search = _Search(root, Places(root, split=words), Annotations(others=others))
+    for path in (path for path in marked if path.suffix.lower() == ".json"):
         search.take(path)
     found, unused = search.found, search.tell()
+    if words == _VALIDATION:
+        found.notes.append("files for validation are read as the test split, as there are none for tests")
     boxes = []
-    for path in _of_split([path for path in files if path.suffix.lower() == ".xml"], root, split):
+    for path in (path for path in marked if path.suffix.lower() == ".xml"):
         kind = root_of(path)
         if kind == "annotations":
             read_cvat(path, printable(path), search.places, found)
@@ -128,18 +136,6 @@ def _files(root: Path) -> list[Path]:
         waiting += [(path, depth + 1) for path in here.folders if depth < _DEPTH and not path.is_symlink()]
         files += here.files((".json", ".xml", ".txt"))
     return sorted(files)
-
-
-def _of_split(files: list[Path], root: Path, split: str) -> list[Path]:
-    """Without the files that are named after another split, where any is named after this one."""
-
-    def named(path: Path, words: tuple[str, ...]) -> bool:
-        parts = path.relative_to(root).with_suffix("").parts
-        return any(word in re.split(r"[^a-z]+", folded(part)) for part in parts for word in words)
-
-    if not any(named(path, _SPLITS[split]) for path in files):
-        return files
-    return [path for path in files if not named(path, _OTHER_SPLITS[split])]
 
 
 def _is_yolo(path: Path) -> bool:

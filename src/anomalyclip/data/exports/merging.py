@@ -9,7 +9,7 @@ from anomalyclip.data.dataset import ANOMALOUS, NORMAL
 from anomalyclip.data.draft import Draft
 from anomalyclip.data.exports.marks import Annotations, Marked
 from anomalyclip.data.masks import DrawnMask
-from anomalyclip.data.places import Places
+from anomalyclip.data.places import Places, is_named_after
 from anomalyclip.io.names import printable
 
 
@@ -27,10 +27,14 @@ def merge(annotations: Annotations, draft: Draft, class_name: str) -> None:
     if annotations.complete:
         draft.problem_files("images that the export does not list (not used)", others)
     else:  # the tool writes a file for images with marks only
+        elsewhere = [path for path in others if is_named_after(path, draft.root, annotations.others)]
+        draft.problem_files("images of another split (not used)", elsewhere)
+        others = sorted(set(others).difference(elsewhere))
         for path in others:
             draft.add(path, None, NORMAL, class_name)
         if others:
             draft.notes.append(f"{len(others)} images without an annotation file count as normal")
+    draft.notes += annotations.notes
     _tell(annotations, draft, boxes)
 
 
