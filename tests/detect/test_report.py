@@ -160,6 +160,21 @@ def test_no_rows_at_all(report: Callable[..., Page]) -> None:
     assert "No image has a score." in page.text["p"]
 
 
+@pytest.mark.parametrize(
+    ("path", "heading"),
+    [
+        ("/data/part.png", "/data/<b>part.png</b>"),
+        ("day 1/a&b/<i>.png", "day 1/a&amp;b/<b>&lt;i&gt;.png</b>"),
+        (r"C:\line\part.png", r"C:\line\<b>part.png</b>"),
+    ],
+)
+def test_a_card_tells_the_file_from_its_folder(
+    report: Callable[..., Page], result_of: Callable[..., Result], tmp_path: Path, path: str, heading: str
+) -> None:
+    report(result_of(path, 0.4))
+    assert f"<h2>{heading}</h2>" in (tmp_path / "out" / "report.html").read_text("utf-8")
+
+
 def test_pictures_beyond_the_first_follow_the_script_in_the_order_of_their_cards(
     report: Callable[..., Page], result_of: Callable[..., Result], tmp_path: Path
 ) -> None:
@@ -170,5 +185,5 @@ def test_pictures_beyond_the_first_follow_the_script_in_the_order_of_their_cards
     assert (before.count("<h2>/data/"), behind.count("<h2>/data/")) == (24, 16)
     assert [c["data-name"] for c in page.of("article")] == [f"/data/{i}.png" for i in range(39, -1, -1)]
     numbers = [c["data-inside"] for c in page.of("article") if "data-inside" in c]
-    insides = re.findall(r'<script type="text/plain" id="inside-(\d+)">.*?<h2>/data/(\d+).png</h2>', html, re.S)
+    insides = re.findall(r'<script type="text/plain" id="inside-(\d+)">.*?<h2>/data/<b>(\d+).png</b></h2>', html, re.S)
     assert insides == [(number, str(39 - int(number))) for number in numbers]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 SIZE = (WIDTH, 460)  # of a histogram
 BINS = 48
+_ROUNDING = 1e-9  # of a step: a tick at the very end stays
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 30, 92, 66  # margins of a panel
 
 
@@ -109,13 +111,27 @@ def _bars(
 def _axes(pen: ImageDraw.ImageDraw, low: float, high: float, most: int) -> None:
     floor = SIZE[1] - _BOTTOM
     pen.line((_LEFT, floor, SIZE[0] - _RIGHT, floor), fill=INK, width=1)
-    for value in np.linspace(low, high, 6):
-        x = _place(float(value), low, high)
+    for value in round_ticks(low, high):
+        x = _place(value, low, high)
         pen.line((x, floor, x, floor + 6), fill=INK, width=1)
         pen.text((x, floor + 10), f"{value:.3g}", fill=INK, font=font(15), anchor="ma")
     pen.text((_LEFT - 10, _TOP), f"{most:,}", fill=FAINT, font=font(15), anchor="rm")
     pen.text((_LEFT - 10, floor), "0", fill=FAINT, font=font(15), anchor="rm")
     pen.text((SIZE[0] // 2, SIZE[1] - 22), "anomaly value, 0 to 1", fill=FAINT, font=font(15), anchor="mm")
+
+
+def round_ticks(low: float, high: float) -> list[float]:
+    """The multiples of 1, 2 or 5 times a power of ten within [low, high], six at most.
+
+    >>> [round(tick, 9) for tick in round_ticks(0.0825, 0.547)]
+    [0.1, 0.2, 0.3, 0.4, 0.5]
+    """
+    tenth = 10.0 ** math.floor(math.log10((high - low) / 6))
+    for step in (times * tenth for times in (1, 2, 5, 10)):
+        first, last = math.ceil(low / step - _ROUNDING), math.floor(high / step + _ROUNDING)
+        if last - first < 6:
+            break
+    return [number * step for number in range(first, last + 1)]
 
 
 def _legend(pen: ImageDraw.ImageDraw, words: list[tuple[str, Colour]]) -> None:

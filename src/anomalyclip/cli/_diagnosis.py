@@ -17,6 +17,7 @@ from importlib import metadata
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from anomalyclip.cli._waiting import set_here
 from anomalyclip.hub.cache import usual_home
 from anomalyclip.version import __version__
 
@@ -73,7 +74,8 @@ def _told(find: Callable[[], Any]) -> Any:
 def _environment() -> Facts:
     """Variables that change what happens here; what may be a secret is told to be set."""
     named = {name: "set (not shown)" for name in os.environ if _NAMED_VARIABLES.fullmatch(name)}
-    return named | {name: value for name, value in os.environ.items() if _TOLD_VARIABLES.fullmatch(name)}
+    told = {name: value for name, value in os.environ.items() if _TOLD_VARIABLES.fullmatch(name)}
+    return named | {name: value for name, value in told.items() if name not in set_here()}
 
 
 def _machine() -> Facts:

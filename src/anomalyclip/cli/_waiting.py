@@ -19,3 +19,8 @@ def wait_briefly() -> None:
     """To be called before a library loads its OpenMP runtime, which reads this once. A user's own choice stays."""
     if not any(name in os.environ for name in _CHOSEN):
         os.environ.update(_SPINS)
+
+
+def set_here() -> frozenset[str]:
+    """The variables that stand as :func:`wait_briefly` leaves them: nobody's choice."""
+    return frozenset(_SPINS) if _SPINS.items() <= os.environ.items() else frozenset()

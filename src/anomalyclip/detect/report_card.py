@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -78,9 +79,15 @@ def _inside(card: Card) -> str:
         detail += f", p = {row['p_value']:.3g}"
     link = f' · <a href="{card.overlay}" target="_blank" rel="noopener">overlay</a>' if card.overlay else ""
     return f"""{_pictures(card, name)}
-<h2>{name}</h2>
+<h2>{_heading(row["path"])}</h2>
 <p class="score"><b>{score:.3f}</b><span class="bar"><i style="width:{100 * score:.1f}%"></i></span>{badge}</p>
 <p class="detail">{detail}{link}</p>{_pairs(card)}{problem}"""
+
+
+def _heading(path: str) -> str:
+    """The folder, and the file's own name, which stays in one line where it can."""
+    own = re.split(r"[/\\]", path)[-1]
+    return f"{text(path.removesuffix(own))}<b>{text(own)}</b>"
 
 
 def _pairs(card: Card) -> str:
