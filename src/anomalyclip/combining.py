@@ -181,21 +181,12 @@ def _lacking(combination: Combination) -> str:
     return f"{combination.method} has no {name} to choose, got {combination.settings[name]!r}; leave it out"
 
 
-DOUBTFUL_MAPS = frozenset(("pocket", words, "qk") for words in ("clip", "clip-ac", "winclip-ensemble"))
-"""(model, words, dpam) whose maps mislead: pixel AUROC on renders 0.64 to 0.80, where vv has 0.87 to 0.96."""
-
-
-def doubts_of(facts: EncoderFacts, method: str, settings: ModelSettings) -> list[str]:
+def doubts_of(facts: EncoderFacts, settings: ModelSettings) -> list[str]:
     """What can be combined, and is better not: one sentence each, see :meth:`anomalyclip.detector.Detector.doubts`."""
     found, patch, side = [], facts.patch_size, settings.image_size
     if rest := side % patch:
         found.append(
             f"image_size {side} is no multiple of the patch ({patch} pixels): the last {rest} rows and columns are "
             f"not seen, and maps are stretched over them; {side - rest} and {side - rest + patch} are multiples."
-        )
-    if (facts.name, method, settings.dpam) in DOUBTFUL_MAPS:
-        found.append(
-            f"the maps of {method} with dpam {settings.dpam} on {facts.name} are weak, and inverted on "
-            "some real sets: trust its scores alone, or take --dpam vv or the model's own prompts."
         )
     return found

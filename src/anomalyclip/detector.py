@@ -177,7 +177,7 @@ class Detector:
         """What a user should know of these settings before trusting maps: one sentence each, usually none."""
         from anomalyclip.combining import doubts_of
 
-        return doubts_of(self.encoder.facts, self.method, self.settings)
+        return doubts_of(self.encoder.facts, self.settings)
 
     def provenance(self) -> dict[str, Any]:
         """What every result file records: model, weights and prompts with their hashes, settings, version; and the

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -158,13 +158,19 @@ def identity(tensors_sha256: str, config: CLIPConfig) -> str:
     return hashlib.sha256(f"{tensors_sha256}\n{told}".encode()).hexdigest()
 
 
-def save_clip(path: str | Path, clip: CLIP, *, dtype: torch.dtype = torch.float16) -> None:
-    """Write both towers as safetensors with OpenAI's names and the configuration in the header."""
+def save_clip(
+    path: str | Path, clip: CLIP, *, dtype: torch.dtype = torch.float16, unrounded: Collection[str] = ()
+) -> None:
+    """Write both towers as safetensors with OpenAI's names and the configuration in the header.
+
+    ``unrounded``: names of tensors that keep the precision that they are held in.
+    """
     from safetensors.torch import save_file
 
+    named = {CLIP.file_name(name): tensor.detach() for name, tensor in clip.state_dict().items()}
     tensors = {
-        CLIP.file_name(name): tensor.detach().to("cpu", dtype).contiguous()
-        for name, tensor in clip.state_dict().items()
+        name: tensor.to("cpu", tensor.dtype if name in unrounded else dtype).contiguous()
+        for name, tensor in named.items()
     }
     save_file(tensors, str(path), metadata={"clip_config": json.dumps(clip.config.to_dict()), "format": "pt"})
 

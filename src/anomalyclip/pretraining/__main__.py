@@ -19,6 +19,7 @@ from anomalyclip.clip.weights import load_clip, save_clip
 from anomalyclip.opening import from_files
 from anomalyclip.pretraining.graph.making import make_graph, verify_graph
 from anomalyclip.pretraining.language import speak
+from anomalyclip.pretraining.leaning import LEANED, lean
 from anomalyclip.pretraining.learn_prompts import learn_prompts, render_features, save_curve, save_pocket_prompts
 from anomalyclip.pretraining.loop import pretrain
 from anomalyclip.pretraining.readout import from_renders
@@ -40,21 +41,24 @@ def main(
     ] = None,
     workers: Annotated[int, typer.Option(help="Processes that render and run the stem.")] = 2,
     threads: Annotated[int, typer.Option(help="Threads of the training process.")] = 2,
-    prompts_only: Annotated[bool, typer.Option(help="Keep model.safetensors, learn the prompts again.")] = False,
+    prompts_only: Annotated[bool, typer.Option(help="Keep the towers (spoken.safetensors), learn the prompts again.")] = False,
 ) -> None:
     """Pretrain the small CLIP on renders, learn prompts and read-out, and measure them on renders it never saw."""
     torch.set_num_threads(threads)
     recipe = _scaled(Recipe(seed=seed), renders_scale)
-    weights = folder / "model.safetensors"
-    if not (prompts_only and weights.is_file()):
+    weights, spoken = folder / "model.safetensors", folder / "spoken.safetensors"
+    if not (prompts_only and spoken.is_file()):
         rendered = shards or folder / "shards"
         clip = pretrain(recipe, folder, shards=rendered, workers=workers)
         speak(clip, recipe, folder / "language_log.csv", shards=rendered)
-        save_clip(weights, clip)
+        save_clip(spoken, clip)
     torch.set_num_threads(os.cpu_count() or 1)
-    clip = load_clip(weights)  # the fp16 file is what users run, so the prompts are learned on it
+    clip = load_clip(spoken)  # the fp16 file is what users run, so the prompts are learned on it
     learner, curve = learn_prompts(clip, render_features(clip, recipe.prompts.images), recipe.prompts)
     save_curve(folder / "prompts_log.csv", curve)
+    lean(clip, learner.text_features(clip.text_tower()), recipe.language.lean)
+    save_clip(weights, clip, unrounded=LEANED)
+    clip = load_clip(weights)
     save_pocket_prompts(folder / "prompts.safetensors", clip, learner, recipe.prompts)
     (folder / "recipe.json").write_text(json.dumps(recipe.to_dict() | {"version": __version__}, indent=2) + "\n")
     worded = from_files(weights, folder / "prompts.safetensors")

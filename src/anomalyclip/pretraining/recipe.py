@@ -110,6 +110,7 @@ class LanguageRecipe:
     """The text tower's own phase on the renders of the last phase; see :mod:`anomalyclip.pretraining.language`.
 
     ``region``: weight of the defects' words beside the captions.
+    ``lean``: of hand-written words towards the learned prompts, see :func:`anomalyclip.pretraining.leaning.lean`.
     """
 
     images: int = 3072
@@ -117,6 +118,7 @@ class LanguageRecipe:
     batch_size: int = 64
     learning_rate: float = 1e-3
     region: float = 0.5
+    lean: float = 2.5
 
 
 @dataclass(frozen=True)
