@@ -43,8 +43,8 @@ COMMANDS = {
     "pocket": "",
     "pocket, its prompts alone": "--prompts pocket",
     "pocket, its prompts alone, without DPAM": "--prompts pocket --dpam qk",
-    "pocket, hand-written prompts (clip)": "--prompts clip --class-agnostic --dpam vv",
-    "pocket, hand-written prompts (winclip-ensemble)": "--prompts winclip-ensemble --class-agnostic --dpam vv",
+    "pocket, hand-written prompts (clip)": "--prompts clip --class-agnostic --dpam vv --exact-pixels",
+    "pocket, hand-written prompts (winclip-ensemble)": "--prompts winclip-ensemble --class-agnostic --dpam vv --exact-pixels",
 }
 
 
