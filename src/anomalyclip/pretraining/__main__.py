@@ -41,7 +41,9 @@ def main(
     ] = None,
     workers: Annotated[int, typer.Option(help="Processes that render and run the stem.")] = 2,
     threads: Annotated[int, typer.Option(help="Threads of the training process.")] = 2,
-    prompts_only: Annotated[bool, typer.Option(help="Keep the towers (spoken.safetensors), learn the prompts again.")] = False,
+    prompts_only: Annotated[
+        bool, typer.Option(help="Keep the towers (spoken.safetensors), learn the prompts again.")
+    ] = False,
 ) -> None:
     """Pretrain the small CLIP on renders, learn prompts and read-out, and measure them on renders it never saw."""
     torch.set_num_threads(threads)
