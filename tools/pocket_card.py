@@ -38,13 +38,14 @@ from anomalyclip.version import __version__
 ELPV_IMAGES = 400
 SEED = 0
 FAMILY_RENDERS = 9
+WORDS = "--class-agnostic --dpam vv --exact-pixels"
 #: row -> options of `anomalyclip evaluate SET` that give its numbers (a mean over a set's classes, here one pool)
 COMMANDS = {
     "pocket": "",
     "pocket, its prompts alone": "--prompts pocket",
     "pocket, its prompts alone, without DPAM": "--prompts pocket --dpam qk",
-    "pocket, hand-written prompts (clip)": "--prompts clip --class-agnostic --dpam vv --exact-pixels",
-    "pocket, hand-written prompts (winclip-ensemble)": "--prompts winclip-ensemble --class-agnostic --dpam vv --exact-pixels",
+    "pocket, hand-written prompts (clip)": f"--prompts clip {WORDS}",
+    "pocket, hand-written prompts (winclip-ensemble)": f"--prompts winclip-ensemble {WORDS}",
 }
 
 
