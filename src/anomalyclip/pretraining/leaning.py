@@ -1,8 +1,8 @@
 """Hand-written words lean towards what the learned prompts found (docs/pocket-log.md, run 42).
 
-The text tower learned from captions, which describe whole pictures. What tells a damaged patch from its neighbours on the
-Q-K path lies along another direction: the learned prompts find it, while the difference of two sentences may point away
-from it, and its maps are then inverted.
+The text tower learned from captions, which describe whole pictures. What tells a damaged patch from its neighbours on
+the Q-K path lies along another direction: the learned prompts find it, while the difference of two sentences may point
+away from it, and its maps are then inverted.
 """
 
 from __future__ import annotations
