@@ -39,5 +39,5 @@ def lean(clip: CLIP, learned: Tensor, amount: float) -> None:
     beside = F.normalize(apart - apart @ plane @ plane.T, dim=-1)
     words = F.normalize(beside.sum(dim=0), dim=0)
     found = F.normalize((learned[1] - learned[0]).double(), dim=0)
-    projection = text.text_projection.double()
-    text.text_projection += (amount * torch.outer(projection @ words, found)).to(text.text_projection.dtype)
+    change = amount * torch.outer(text.text_projection.double() @ words, found)
+    text.text_projection.add_(change.to(text.text_projection.dtype))
