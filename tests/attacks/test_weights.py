@@ -12,7 +12,7 @@ ATTACKS = Path(__file__).parents[2] / "attacks"
 ENDS = {
     "weights_header_too_large": "a header of 1099511627776 bytes",
     "weights_overlapping_tensors": "overlaps another tensor",
-    "weights_name_twice": "'visual.proj' stands there twice",
+    "weights_name_twice": "'visual.proj' is there twice",
     "weights_absurd_shape": "has 0 bytes",
     "weights_outside_file": "leaves the file",
     "weights_deep_header": "nested too deeply",

@@ -75,7 +75,7 @@ def test_a_field_twice_is_refused(tmp_path, published):
     text = config.read_text()
     assert text.count('"width": ') > 0
     config.write_text(text.replace('"width": ', '"width": 1, "width": ', 1))
-    with pytest.raises(WeightsError, match=r"config\.json is not readable JSON .'width' stands there twice"):
+    with pytest.raises(WeightsError, match=r"config\.json is not readable JSON .'width' is there twice"):
         load_clip(folder)
 
 

@@ -164,7 +164,7 @@ def test_a_damaged_sidecar_and_none_at_all(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"graph\.json cannot be read .* python -m anomalyclip"):
         find_embedded(tmp_path / WEIGHTS)
     (tmp_path / SIDECAR).write_text((POCKET / SIDECAR).read_text().replace("{", '{"files": {}, ', 1))
-    with pytest.raises(WeightsError, match=r"graph\.json cannot be read .'files' stands there twice"):
+    with pytest.raises(WeightsError, match=r"graph\.json cannot be read .'files' is there twice"):
         find_embedded(tmp_path / WEIGHTS)
 
 

@@ -13,11 +13,11 @@ from pydantic import ValidationError
 
 from anomalyclip.calibration.profile import Profile
 from anomalyclip.calibration.writing import FORMAT, VERSION
-from anomalyclip.data.text import once_each
 from anomalyclip.encoders.exported import SIDECAR, find_artefact
 from anomalyclip.encoders.sidecar import parse_artefact
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.io.headers import what_it_is
+from anomalyclip.io.json_objects import once_each
 from anomalyclip.io.names import printable
 
 MAX_BYTES = 128 * 2**20  # two numbers per image: enough for millions, and for memories in base64

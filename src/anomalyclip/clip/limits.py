@@ -34,20 +34,6 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
         raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {shown(value)}")
 
 
-def once_each(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON whose names are all different: of two of one name, readers take different ones.
-
-    Raises:
-        ValueError: a name is there twice.
-    """
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{shown(twice)} stands there twice")
-    return found
-
-
 def shown(value: Any, most: int = 60) -> str:
     """``repr``, cut: what came from a file may be endless."""
     text = f"{value:.6g}" if isinstance(value, float) else repr(value) if not _is_huge(value) else "a huge number"

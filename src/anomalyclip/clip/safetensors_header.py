@@ -10,8 +10,9 @@ import math
 from dataclasses import dataclass
 from typing import IO, Any
 
-from anomalyclip.clip.limits import once_each, shown
-from anomalyclip.errors import WeightsError
+from anomalyclip.clip.limits import shown
+from anomalyclip.errors import InputError, WeightsError
+from anomalyclip.io.json_objects import once_each
 
 MAX_HEADER = 16 * 2**20  # a model of 100,000 tensors has less; the library itself takes 100 MB
 MAX_TENSORS = 100_000
@@ -46,7 +47,7 @@ def read_header(stream: IO[bytes], size: int, path: object) -> Header:
         header = json.loads(stream.read(length).decode("utf-8"), object_pairs_hook=once_each)
     except RecursionError as error:
         raise _damaged(path, "its header is nested too deeply") from error
-    except ValueError as error:
+    except (ValueError, InputError) as error:
         raise _damaged(path, f"its header is not valid: {error}") from error
     if not isinstance(header, dict) or len(header) > MAX_TENSORS:
         raise _damaged(path, "its header is no list of tensors")

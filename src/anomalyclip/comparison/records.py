@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from anomalyclip.data.text import once_each
 from anomalyclip.errors import ConfigError, InputError
+from anomalyclip.io.json_objects import once_each
 from anomalyclip.io.names import printable
 from anomalyclip.settings import settings_of
 from anomalyclip.settings.faces import DETECT

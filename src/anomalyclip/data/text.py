@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from anomalyclip.errors import InputError
+from anomalyclip.io.json_objects import once_each
 from anomalyclip.io.names import printable
 from anomalyclip.io.regular import open_regular
 
@@ -108,16 +109,6 @@ def read_json(path: Path) -> Any:
         return json.loads(text, object_pairs_hook=once_each)
     except InputError as error:
         raise InputError(f"{printable(path)}: {error}") from error
-
-
-def once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON. Raises InputError where a key is there twice."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InputError(f"{printable(twice[:80])!r} is there twice in one of its objects; keep one of them")
-    return found
 
 
 def read_text(path: Path) -> str:

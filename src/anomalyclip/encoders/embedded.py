@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from anomalyclip.clip.limits import once_each
 from anomalyclip.encoders.base import Encoder, EncoderFacts, Features, Stage, refuse
 from anomalyclip.encoders.glance import joined, parts
 from anomalyclip.encoders.graph_sessions import GRAPH_RUNTIMES, open_graph, open_prepared
 from anomalyclip.encoders.prepared import prepared_weights
 from anomalyclip.encoders.request import SETTINGS, FeatureRequest
-from anomalyclip.errors import ConfigError, WeightsError
+from anomalyclip.errors import ConfigError, InputError, WeightsError
 from anomalyclip.hub.digests import sha256
+from anomalyclip.io.json_objects import once_each
 from anomalyclip.io.names import printable
 from anomalyclip.native import why_not
 
@@ -96,7 +96,7 @@ def read_embedded(folder: Path) -> Embedded:
         told = json.loads((folder / SIDECAR).read_text(encoding="utf-8"), object_pairs_hook=once_each)
         found = Embedded(folder=folder, **{each.name: told[each.name] for each in fields(Embedded)[:-1]})
         wrong = [name for name, digest in found.files.items() if sha256(folder / name) != digest]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, InputError) as error:
         raise WeightsError(f"{printable(folder / SIDECAR)} cannot be read ({error}); {_again(folder)}") from error
     if wrong:
         raise WeightsError(

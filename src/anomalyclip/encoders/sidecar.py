@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from anomalyclip.data.text import once_each
 from anomalyclip.encoders.exported import SIDECAR
 from anomalyclip.encoders.formats import FORMATS, FormatName, Precision
 from anomalyclip.encoders.graph_io import Pixels
@@ -19,6 +18,7 @@ from anomalyclip.errors import InputError
 from anomalyclip.hub.cache import state
 from anomalyclip.hub.digests import sha256
 from anomalyclip.hub.registry import POCKET, POCKET_VERSION, RemoteFile
+from anomalyclip.io.json_objects import once_each
 from anomalyclip.io.names import printable
 
 _MAX_BYTES = 64 * 2**20

@@ -17,8 +17,8 @@ from pydantic import BaseModel, ValidationError
 
 from anomalyclip.calibration.files import from_content
 from anomalyclip.calibration.profile import Profile
-from anomalyclip.data.text import once_each
 from anomalyclip.errors import AnomalyClipError, InputError
+from anomalyclip.io.json_objects import once_each
 from anomalyclip.serve.refusals import Refused
 
 M = TypeVar("M", bound=BaseModel)
