@@ -18,14 +18,6 @@ def test_sizes_that_are_no_multiple_of_the_patch(size, rest, near):
     assert near in doubt
 
 
-@pytest.mark.parametrize(("prompts", "dpam", "doubtful"), [
-    ("clip", None, True), ("clip-ac", "qk", True), ("clip", "vv", False), (None, None, False),
-])  # fmt: skip
-def test_words_whose_maps_mislead(prompts, dpam, doubtful):
-    found = anomalyclip.load("pocket", device="cpu", prompts=prompts, dpam=dpam).doubts()
-    assert [("inverted" in doubt) for doubt in found] == [True] * doubtful
-
-
 @pytest.mark.parametrize(("score", "threshold"), [(float("nan"), 0.5), (0.5, float("nan"))])
 def test_nothing_is_decided_of_what_is_not_a_number(score, threshold):
     with pytest.raises(InputError, match="cannot decide"):

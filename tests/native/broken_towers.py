@@ -45,10 +45,6 @@ TOWERS = {
     "steps beyond the fours are left out": Broken(
         "gemm_f32.h", "k < depth; k++, panel", "k < depth - 1; k++, panel", "tower_f32.h", small_tower
     ),
-    "of four steps the last is the first": Broken(
-        "gemm_f32.h", "add_step(sum, base, stride, panel, i, rows", "add_step(sum, base, stride, panel, i % 3, rows",
-        "tower_f32.h", small_tower,
-    ),
     "an edge's rows begin at the tile's": Broken(
         "dense_f32.h", ".x = b->x + row * b->stride, .stride", ".x = b->x, .stride", "tower_f32.h", small_tower
     ),
