@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from sklearn.metrics import roc_auc_score
 
 from anomalyclip import load
 from anomalyclip.clip.config import CLIPConfig, TextConfig, VisionConfig
 from anomalyclip.clip.model import CLIP, random_clip
+from anomalyclip.clip.weights import load_clip, save_clip
 from anomalyclip.data.synthetic import FAMILIES, render
-from anomalyclip.pretraining.leaning import lean
+from anomalyclip.hub import resolve_model
+from anomalyclip.pretraining.leaning import LEANED, lean
 from anomalyclip.prompts import PromptLearner, PromptSettings, ensemble_text_features
 
 SENTENCES = ("a photo of a normal object", "a cracked tile", "a photo of a cat", "solder")
@@ -63,6 +68,25 @@ def test_twice_as_much_moves_twice_as_far(clip: CLIP) -> None:
     lean(once, pair, 1.5)
     lean(twice, pair, 3.0)
     torch.testing.assert_close(features(twice) - before, 2 * (features(once) - before), rtol=1e-3, atol=1e-5)
+
+
+def test_what_leaned_is_written_unrounded(clip: CLIP, tmp_path: Path) -> None:
+    lean(clip, learned(clip), 2.5)
+    save_clip(tmp_path / "leaned.safetensors", clip, unrounded=LEANED)
+    shipped = resolve_model("pocket", offline=True).weights
+    for path in (tmp_path / "leaned.safetensors", shipped):
+        with safe_open(path, "np") as file:
+            kinds = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
+        assert {name for name, kind in kinds.items() if kind == "F32"} == set(LEANED)
+        assert {kind for name, kind in kinds.items() if name not in LEANED} == {"F16"}
+    assert torch.equal(features(load_clip(tmp_path / "leaned.safetensors")), features(rounded_but_leaned(clip)))
+
+
+def rounded_but_leaned(clip: CLIP) -> CLIP:
+    for name, parameter in clip.named_parameters():
+        if CLIP.file_name(name) not in LEANED:
+            parameter.data = parameter.data.half().float()
+    return clip
 
 
 @pytest.mark.parametrize(

@@ -58,11 +58,13 @@ class MasksAmongImages:
         draft.problem_files("images without a mask beside them (they count as normal)", without)
 
 
-_SURE = ("masks", "mask", "ground_truth", "groundtruth", "ground-truth", "ground truth")
 _PAIRS = tuple(
     (images, masks)
     for images in ("images", "image", "img", "imgs", "JPEGImages", "data", "input", "original", "originals")
-    for masks in (*_SURE, "gt", "labels", "label", "annotations", "SegmentationClass")
+    for masks in (
+        *("masks", "mask", "ground_truth", "groundtruth", "ground-truth", "ground truth"),
+        *("gt", "labels", "label", "annotations", "SegmentationClass"),
+    )
 )
 
 
