@@ -17,6 +17,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from packaging.tags import platform_tags
 
 INSIDE = "anomalyclip/native"
+SCRATCH = "anomalyclip-kernels-"
 MACHINES = {62: "x86_64", 183: "aarch64"}
 """By ELF's number: `CC=aarch64-linux-gnu-gcc` makes a wheel for ARM."""
 
@@ -40,7 +41,8 @@ class KernelsHook(BuildHookInterface):
             self.app.display_warning(f"anomalyclip is built without compiled kernels: {compiling['SWITCH']} is 0")
             return None
         if not editable:
-            self.scratch = tempfile.TemporaryDirectory(prefix="anomalyclip-kernels-")
+            compiling["sweep"](Path(tempfile.gettempdir()), SCRATCH)
+            self.scratch = tempfile.TemporaryDirectory(prefix=SCRATCH)
         folder = compiling["FOLDER"] if editable else Path(self.scratch.name)
         try:
             made: Path = compiling["compile_kernels"](folder / compiling["LIBRARY"])

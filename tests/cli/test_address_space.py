@@ -37,6 +37,15 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize("megabytes", [60, 100, 159])
+def test_where_not_even_numpy_starts_a_verb_says_so(megabytes: int) -> None:
+    """OpenBLAS had a line of its own, `doctor` a traceback."""
+    done = _limited(megabytes, "doctor")
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: this shell or batch system lets a process have {megabytes} MB of address space")
+
+
 @pytest.mark.parametrize("runtime", ["auto", "torch"])
 @pytest.mark.parametrize("megabytes", [200, 400, 600, 716])
 def test_too_little_is_refused_before_a_library_aborts(folder: Path, megabytes: int, runtime: str) -> None:

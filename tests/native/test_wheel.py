@@ -43,8 +43,12 @@ def _sources(project: Path) -> Path:
 
 
 def test_with_kernels(project: Path, compiler: str, tmp_path: Path) -> None:
-    wheel, _ = _build(project, tmp_path / "dist", ANOMALYCLIP_KERNELS="1")
+    temporary = tmp_path / "temporary"
+    (temporary / "anomalyclip-kernels-killed").mkdir(parents=True)
+    os.utime(temporary / "anomalyclip-kernels-killed", (1e9, 1e9))
+    wheel, _ = _build(project, tmp_path / "dist", ANOMALYCLIP_KERNELS="1", TMPDIR=str(temporary))
     assert wheel is not None
+    assert list(temporary.iterdir()) == []
     tag = re.fullmatch(rf"anomalyclip-{re.escape(__version__)}-(py3-none-(\w+))\.whl", wheel.name)
     assert tag is not None
     assert tag[2] != "any"

@@ -20,7 +20,7 @@ from types import FrameType
 
 import click
 
-from anomalyclip.cli._address_space import out_of_memory
+from anomalyclip.cli._address_space import check_start, out_of_memory
 from anomalyclip.cli._console import report_error
 from anomalyclip.cli._group import LazyGroup
 from anomalyclip.cli._waiting import wait_briefly
@@ -51,6 +51,7 @@ def _version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
 )
 def app() -> None:
     """Zero-shot visual anomaly detection: find defects in images without training on them."""
+    check_start()
 
 
 def command() -> None:

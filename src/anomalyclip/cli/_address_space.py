@@ -21,10 +21,23 @@ except ImportError:
 _M_ARENA_MAX = -8  # of <malloc.h>
 _MB = 10**6
 _ROOM = {"graph": 1_150 * _MB, "torch": 1_150 * _MB, "export": 2_000 * _MB}
+_START = 160 * _MB
+"""NumPy with its OpenBLAS on 2 and more threads, and Pillow (110 MB on one)."""
 _NEEDS = {"graph": "a model", "torch": "a model in torch", "export": "an export or training"}
 _ROOM_A_THREAD = 50 * _MB
 """Beside 1,109 MB that `pocket` took at its peak; with 640 MB a run hung, for what reason was not found."""
 _SIGNS = ("bad_alloc", "can't start new thread", "failed to map segment", "annot allocate memory", "not enough memory")
+
+
+def check_start() -> None:
+    """Before NumPy is imported, whose OpenBLAS ends the process. Raises ConfigError where a limit is too low."""
+    limit = _limit()
+    if limit is not None and limit < _START:
+        raise ConfigError(
+            f"this shell or batch system lets a process have {limit // _MB:,} MB of address space, the least to start "
+            f"with is {_START // _MB:,} MB, and a model needs {_ROOM['graph'] // _MB:,} MB more: raise the limit "
+            f"(ulimit -v {(_START + _ROOM['graph']) // 1024} or more, or unlimited)"
+        )
 
 
 def check_address_space(threads: int | None, by: str = "graph") -> None:

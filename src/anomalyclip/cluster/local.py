@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import secrets
 import signal
@@ -18,13 +19,15 @@ from anomalyclip.io.scratch import scratch
 _STORE_BYTES = 80_000_000  # the least that Ray takes is 75 MB
 _START_SECONDS = 180
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_IMPORT_WARNING": "1", "RAY_prestart_worker_first_driver": "0"}
+_PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
 _FAIR = {"RAY_worker_niceness": "0"}  # Ray's 15 lets any other process of the machine starve the workers
 
 
 class LocalCluster:
     """Nodes are separate `ray start` processes with `cpus` each, in sessions of their own; the first is the head.
 
-    Linux only: it finds a node's processes in /proc. environment: what drivers need to be let in, a token of its own.
+    Linux only: it finds a node's processes in /proc. A node also ends with the thread that started it, so that a killed
+    process leaves none. environment: what drivers need to be let in, a token of its own.
 
     >>> with LocalCluster(nodes=2) as cluster:  # doctest: +SKIP
     ...     print(cluster.address)
@@ -94,6 +97,7 @@ class LocalCluster:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=_end_with_parent,
                 env={**os.environ, **_QUIET, **_FAIR, **self.environment},
             )
         self._nodes.append(node)
@@ -109,6 +113,14 @@ class LocalCluster:
                 log = self._log(len(self._nodes) - 1).read_text(errors="replace")
                 raise ConfigError(f"a Ray node did not start: {' '.join(log.split())[-500:]}")
             time.sleep(0.05)
+
+
+_libc = ctypes.CDLL(None)  # opened here: between fork and exec nothing may be
+
+
+def _end_with_parent() -> None:
+    """The system sends SIGTERM when the parent is gone, and `ray start --block` then ends all that it started."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _kill_session(leader: int) -> None:

@@ -53,7 +53,7 @@ def compile_kernels(target: Path) -> Path:
         raise CannotCompileError(f"they are written for 64-bit x86 and ARM, this Python runs on {platform.machine()}")
     sources = sorted((FOLDER / "csrc").glob("*.c"))
     reasons = []
-    _sweep(target.parent)
+    sweep(target.parent, SCRATCH)
     with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=target.parent) as scratch:
         fresh = Path(scratch) / target.name
         for compiler in _compilers(os.environ):
@@ -65,9 +65,9 @@ def compile_kernels(target: Path) -> Path:
     raise CannotCompileError("; ".join(reasons) or f"no C compiler found (looked for {', '.join(COMPILERS)} and $CC)")
 
 
-def _sweep(place: Path) -> None:
+def sweep(place: Path, prefix: str) -> None:
     """Remove what killed compilations left. By their age: `anomalyclip.io.locks` cannot be imported here."""
-    for left in place.glob(f"{SCRATCH}*"):
+    for left in place.glob(f"{prefix}*"):
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > PATIENCE * (len(COMPILERS) + 1):
                 shutil.rmtree(left)
