@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 class Calibrating(Layout, total=False):
     """The keywords of :meth:`anomalyclip.detector.Detector.calibrate`, besides those of the layout.
 
-    fpr: share of good pictures that may be called anomalous, in (0, 1); default 0.01. pixel_fpr: the same for regions;
-    default `fpr`. pixel_rule: counts pictures with any region ("image"), or pixels of good pictures ("pixel").
+    fpr: share of good pictures that may be called anomalous, in (0, 1). pixel_fpr: the same for regions; None is
+    `fpr`. pixel_rule: counts pictures with any region ("image"), or pixels of good pictures ("pixel").
     name: of the camera or product. memory: remember the pictures, from 4 on, and compare others with them; False draws
     thresholds alone, a name is a published method's (`anomalyclip.judges.memory.recipes`). aligned: compare only with
     places at most so many patches away. augment: remember turned and mirrored copies, too. split: remember half of them
@@ -70,6 +70,13 @@ class Calibrating(Layout, total=False):
     axis: str
     max_pixels: int | None
     full_scale: FullScale | None
+
+
+CALIBRATING = {
+    **{"fpr": 0.01, "pixel_rule": "image", "name": "default", "memory": True, "augment": False, "split": False},
+    **{"self_test": False, "batch_size": 1, "axis": "z"},
+}
+"""What they are unless given, where that is not None: `help` shows it."""
 
 
 class Asked(Layout, total=False):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from anomalyclip.detecting import Calibrating
+from anomalyclip.detecting import CALIBRATING, Calibrating
 from anomalyclip.encoders.base import Array, Encoder, Features, check_image, check_pixels
 from anomalyclip.encoders.request import FeatureRequest
 from anomalyclip.errors import ConfigError
@@ -194,13 +194,13 @@ class Detector:
         reading = {"reading": dict(self.encoder.facts.reading)} if self.encoder.facts.reading else {}
         return told | reading | self.judge.provenance() | self.encoder.provenance()
 
-    @spelled_out(Calibrating)
+    @spelled_out(Calibrating, CALIBRATING)
     def calibrate(self, pictures: Any, **options: Unpack[Calibrating]) -> Profile:
         """Learn from good pictures where to draw the line; `anomalyclip calibrate` does the same.
 
         Args:
             pictures: a folder, a glob, a path, or a list of paths, bytes, PIL images and arrays; without defects.
-            options: see ``anomalyclip.detecting.Calibrating``.
+            options: see ``help(anomalyclip.detecting.Calibrating)``.
 
         Returns:
             A ``Profile``: for ``detect(..., profile=)``; ``profile.save("line.json")`` keeps it with its memory, and

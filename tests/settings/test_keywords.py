@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import anomalyclip
+from anomalyclip.calibration.calling import calibrate_detector
 from anomalyclip.detector import Detector
 from anomalyclip.errors import ConfigError, KeywordError
 from anomalyclip.geometry import Layout
@@ -49,6 +50,13 @@ def test_keywords_are_the_declarations() -> None:
     assert set(Layout.__annotations__) == {one.name for one in settings_of(PYTHON).values() if one.part == "layout"}
     assert set(inspect.signature(load).parameters) == set(settings_of(LOAD))
     assert set(inspect.signature(Detector.detect).parameters) == {"self", "inputs", *settings_of(PYTHON)}
+
+
+def test_help_shows_the_defaults_of_calibrate() -> None:
+    shown, real = (inspect.signature(one).parameters for one in (Detector.calibrate, calibrate_detector))
+    names = set(shown) - {"self", "pictures", *Layout.__annotations__}
+    assert names == set(real) - {"model", "pictures", "layout"}
+    assert {name: shown[name].default for name in names} == {name: real[name].default for name in names}
 
 
 @pytest.mark.parametrize("function", [load, open_detector, from_files, Detector.detect], ids=lambda f: f.__name__)

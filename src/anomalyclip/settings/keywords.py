@@ -35,8 +35,11 @@ def check_keywords(values: Mapping[str, Any], known: Mapping[str, Setting], *, h
             raise KeywordError(f"there is no keyword {name!r}; {hint}")
 
 
-def spelled_out(keywords: type) -> Callable[[F], F]:
-    """Show `**options: Unpack[keywords]` of a function as its keywords, each with its type: for `help` and editors."""
+def spelled_out(keywords: type, defaults: Mapping[str, object] | None = None) -> Callable[[F], F]:
+    """Show `**options: Unpack[keywords]` of a function as its keywords, each with its type: for `help` and editors.
+
+    defaults: those that are not None.
+    """
 
     def decorate(function: F) -> F:
         signature = inspect.signature(function)
@@ -44,8 +47,9 @@ def spelled_out(keywords: type) -> Callable[[F], F]:
         assert parameters[-1].kind is inspect.Parameter.VAR_KEYWORD, f"{function.__name__} takes no further keywords"
         for name, kind in keywords.__annotations__.items():
             shown = getattr(kind, "__forward_arg__", kind)
+            default = (defaults or {}).get(name)
             parameters.insert(
-                -1, inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=shown)
+                -1, inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=shown)
             )
         function.__signature__ = signature.replace(parameters=parameters[:-1])  # type: ignore[attr-defined]
         return function
