@@ -157,8 +157,12 @@ def test_what_cannot_be_is_refused(model: Detector, folder: Path, tmp_path: Path
         model.calibrate(folder, tiles=64)  # type: ignore[call-arg]
     with pytest.raises(InputError, match="no pictures"):
         model.calibrate([])
-    with pytest.raises(InputError, match="no image could be measured"):
-        model.calibrate([tmp_path / "none.png"], fpr=0.6, memory=False)
+    for rate in (0.6, 0.01):  # more pictures are not what is wanting
+        with pytest.raises(InputError, match=r"no pictures .*none\.png: no such file or folder\); check the paths"):
+            model.calibrate([tmp_path / "none.png"], fpr=rate, memory=False)
+    for text in (None, "0.05"):
+        with pytest.raises(ConfigError, match=f"a false-positive rate of {text!r} is no number"):
+            model.calibrate(folder, fpr=text)  # type: ignore[arg-type]
     profile = model.calibrate(folder, fpr=0.01)
     assert profile.image.rate == pytest.approx(1 / 6, abs=1e-5)
     assert any("support no false-positive rate below" in line for line in profile.told)

@@ -20,6 +20,7 @@ from anomalyclip.detecting import Calibrating
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.geometry import Areas, Geometry, parse_layout
 from anomalyclip.io.full_scale import FullScale, parse_full_scale
+from anomalyclip.io.names import printable
 from anomalyclip.io.reading import Reading
 from anomalyclip.io.sources import as_image, held, listed
 from anomalyclip.judges.memory.recipes import AUTO, check_recipe
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from anomalyclip.geometry.settings import Layout
 
 _WORKERS = 2
+_SHOWN_PROBLEMS = 3
 _FLAGS = re.compile(r" \(--drop (?:NAME\)|.*?\)(?= the threshold))")
 
 
@@ -68,6 +70,9 @@ class Pictures:
                 key, name = number.to_bytes(16, "big"), f"picture {number}"
                 self._held[key] = source
                 self.items.append(InputItem(name, name, key))
+        if all(item.problem for item in self.items):
+            told = "; ".join(f"{printable(item.path)}: {item.problem}" for item in self.items[:_SHOWN_PROBLEMS])
+            raise InputError(f"there are no pictures to calibrate with ({told}); check the paths")
 
     def read(self, item: InputItem) -> Image:
         """An item's RGB image. Raises ImageReadError, InputError."""

@@ -120,7 +120,8 @@ def make(given: Given) -> None:
     with progress_bar(shown=True) as bar:
         task = bar.add_task("rendering", total=given.images)
         dataset = make_dataset(given.out, given.images, families=chosen, advance=lambda: bar.advance(task), **rendering)
-    click.echo(f"{given.out}: {len(dataset.items)} images of {len(dataset.classes)} classes")
+    images, classes = len(dataset.items), len(dataset.classes)
+    click.echo(f"{given.out}: {images:,} image{'s' * (images != 1)} of {classes} class{'es' * (classes != 1)}")
 
 
 def _make_standins(out: Path, names: list[str], per_class: int, classes: int | None, **options: Any) -> None:

@@ -16,5 +16,5 @@ def pick_device(device: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
-        raise ConfigError(f"the device {device!r} cannot be used here ({reason}); try --device cpu") from error
+        raise ConfigError(f"the device {device!r} cannot be used here ({reason}); try the device cpu") from error
     return torch.device(device)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from anomalyclip.errors import ImageReadError
-from anomalyclip.io.names import StrPath, printable
+from anomalyclip.io.names import StrPath, is_address, printable
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
 from anomalyclip.io.regular import not_a_file, open_regular
 
@@ -61,6 +61,8 @@ def _opened(path: StrPath, max_bytes: int) -> BinaryIO:
         return open_regular(path)
     except OSError as error:
         what, remedy = _PATH_PROBLEMS.get(error.errno or 0, (error.strerror or str(error), "check the path and disk"))
+        if error.errno == errno.ENOENT and is_address(path):
+            remedy = "addresses are not opened here: download it, and give the path of the file"
         raise Refusal(what, remedy) from error
     except ValueError as error:
         raise Refusal("the path holds a NUL character", "check the path") from error
