@@ -35,6 +35,7 @@ def outcome(data: bytes) -> str:
 @pytest.mark.parametrize("read", [read_image, read_mask])
 def test_paths(tmp_path, read):
     assert "no such file" in problem(tmp_path / "missing.png", read)
+    assert "addresses are not opened here: download it" in problem("https://example.com/a.png", read)
     assert "is a folder" in problem(tmp_path, read)
     assert "NUL" in problem("a\0b.png", read)
     assert "too long" in problem(tmp_path / ("x" * 300), read)
