@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,9 +61,13 @@ def allowed(n: int, rate: float) -> int:
 
 def check_rate(rate: float) -> None:
     """Raises ConfigError for what is no rate between 0 and 1."""
-    if not isinstance(rate, Real):
-        raise ConfigError(f"a false-positive rate of {rate!r} is no number: expected more than 0 and less than 1")
-    if not 0 < rate < 1:
+    try:
+        fits = 0 < rate < 1
+    except TypeError as error:
+        raise ConfigError(
+            f"a false-positive rate of {rate!r} is no number: expected more than 0 and less than 1"
+        ) from error
+    if not fits:
         raise ConfigError(f"a false-positive rate of {rate:g} is out of range: expected more than 0 and less than 1")
 
 
