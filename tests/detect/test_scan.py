@@ -86,6 +86,14 @@ def test_other_files_need_no_word(tmp_path: Path, name: str) -> None:
     assert not list(passed.lines())
 
 
+def test_what_gdal_keeps_beside_a_picture_is_none(tmp_path: Path) -> None:
+    for name in ("a.tif", "a.tif.ovr", "a.tif.msk", "b.ovr"):
+        (tmp_path / name).write_bytes(encoded("TIFF"))
+    found, passed = scanned(tmp_path)
+    assert found == ["a.tif", "b.ovr"]
+    assert passed.record() == {"other_files": 2}
+
+
 def test_videos_and_subfolders_are_told(tmp_path: Path) -> None:
     for name in ("a.png", "film.MP4", "sub/b.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

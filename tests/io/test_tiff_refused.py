@@ -89,3 +89,10 @@ def test_missing_byte_counts_of_uncompressed_strips():
     values = np.arange(70, dtype=np.uint8).reshape(7, 10)
     data = tiff(size(10, 7, t278=3), *(values[top : top + 3].tobytes() for top in (0, 3, 6)), sizes=60000)
     np.testing.assert_array_equal(raster(data).values, values)
+
+
+def test_tiles_that_were_never_written_are_told(tmp_path):
+    tiles = iter([np.full((16, 16), 9, np.uint8), None])
+    tifffile.imwrite(tmp_path / "a.tif", tiles, shape=(16, 32), dtype="u1", tile=(16, 16), compression="zlib")
+    with pytest.raises(ImageReadError, match=r"1 of its 2 strips or tiles were never written.*gdal_translate"):
+        read_image(tmp_path / "a.tif")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from typing import BinaryIO
 
 import numpy as np
@@ -21,7 +22,8 @@ from anomalyclip.io.depth import Raster, Stated, over_white, positive, scale_of,
 from anomalyclip.io.full_scale import FullScale
 from anomalyclip.io.inspection import Header
 from anomalyclip.io.notes import NOTES, notes_of
-from anomalyclip.io.quiet import own_pixel_limit
+from anomalyclip.io.opencv import decode_unchanged
+from anomalyclip.io.quiet import own_pixel_limit, quiet_stderr
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal
 
 BACKGROUND = (255, 255, 255)
@@ -93,12 +95,18 @@ def _decode_jpeg2000(file: BinaryIO, header: Header) -> Image.Image | Raster:
         raise Refusal("it is a JPEG 2000 image, and this Pillow has no decoder for it", "install pillow from a wheel")
     from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
+    if header.bits > 8:  # which Pillow rounds to 8 bits, and white beyond them to black
+        top = 2.0**header.bits - 1
+        with quiet_stderr():
+            raster = decode_unchanged(file.read(), "JPEG 2000")
+        return replace(raster, stated=Stated(0.0, top, f"JPEG 2000 of {header.bits} bits"), alpha_top=top)
     image = _with_pillow(Jpeg2KImageFile)(file, header)
-    if image.mode != "I;16":
-        return image
-    # OpenJPEG's samples were scaled up to 16 bits, whatever the header says they have.
-    values = np.asarray(image) >> np.uint16(16 - header.bits)
-    return Raster(values, stated=Stated(0.0, float(2**header.bits - 1), f"JPEG 2000 of {header.bits} bits"))
+    return image if set(header.facts) == {8} else image.point(_stretched(header.facts))
+
+
+def _stretched(depths: tuple[int, ...]) -> list[int]:
+    """Pillow's tables from samples that it shifted up to 8 bits to such that end at 255, band by band."""
+    return [int((level >> 8 - bits) * 255 / (2**bits - 1) + 0.5) for bits in depths for level in range(256)]
 
 
 def _decode_heic(file: BinaryIO, header: Header) -> Image.Image:

@@ -226,10 +226,10 @@ def _boxed(name: str) -> Callable[[BinaryIO, int], Header]:
         facts = isobmff.read_jpeg2000(file) if name == "JPEG2000" else isobmff.read_heif(file)
         size = 1 if facts.bits <= 8 else 2
         pixels = facts.width * facts.height
-        # OpenJPEG keeps four bytes of every sample.
-        decoded = pixels * (4 * facts.components + 3 * _PILLOW_PIXEL)
+        # OpenJPEG keeps four bytes of every sample, OpenCV its array of deep ones and the same in RGB order.
+        decoded = pixels * (4 * size * facts.components + 3 * _PILLOW_PIXEL)
         sizes = facts.width, facts.height, facts.components, facts.bits, size
-        return Header(name, *sizes, decoded_bytes=decoded, notes=facts.notes)
+        return Header(name, *sizes, decoded_bytes=decoded, facts=facts.depths, notes=facts.notes)
 
     return read
 

@@ -16,20 +16,22 @@ _HEAD = 1 << 20  # bytes in which the descriptions of a picture stand; pixels co
 _CONTAINERS = {b"meta": 4} | dict.fromkeys((b"iprp", b"ipco", b"jp2h", b"moov", b"trak", b"mdia", b"minf", b"stbl"), 0)
 """Box -> bytes before its children."""
 _DEEPEST = 6
-_JPEG2000_SPACES = (12, 16, 17, 18)  # CMYK, sRGB, grey, YCbCr: what OpenJPEG and Pillow turn into colours
+_CMYK, _YCBCR = 12, 18
+_JPEG2000_SPACES = (_CMYK, 16, 17, _YCBCR)  # and sRGB and grey: what OpenJPEG and Pillow turn into colours
 _SIGNATURE = b"\x00\x00\x00\x0cjP  "
 
 
 @dataclass(frozen=True)
 class BoxFacts:
-    """Width and height of the largest picture inside (tiles are parts of it), components, bits of one component; what
-    has to be told of its colours."""
+    """Width and height of the largest picture inside (tiles are parts of it), components, bits of the deepest; what has
+    to be told of its colours. depths: of a JPEG 2000, the bits of every component."""
 
     width: int
     height: int
     components: int = 3
     bits: int = 8
     notes: tuple[str, ...] = ()
+    depths: tuple[int, ...] = ()
 
 
 def read_heif(file: BinaryIO) -> BoxFacts:
@@ -111,13 +113,16 @@ def read_jpeg2000(file: BinaryIO) -> BoxFacts:
     boxes = list(_boxes(memoryview(head)[:start]))
     _check_channels(boxes, number)
     notes = _coding_of_jpeg2000(boxes)
-    return BoxFacts(right - left, bottom - top, number, max(depth & 0x7F for depth in depths) + 1, notes)
+    bits = tuple(depth + 1 for depth in depths)
+    steps = head[start + 43 : start + 42 + 3 * number : 3] + head[start + 44 : start + 42 + 3 * number : 3]
+    _check_depths(boxes, bits, subsampled=set(steps) != {1})
+    return BoxFacts(right - left, bottom - top, number, max(bits), notes, bits)
 
 
 def _check_channels(boxes: list[tuple[bytes, memoryview]], number: int) -> None:
     """That channels lie as Pillow takes them, colours first, in order, then plain alpha (ISO 15444-1, I.5.3.6)."""
     body = bytes(next((body for kind, body in boxes if kind == b"cdef"), b""))
-    if len(body) < 8 or any(kind == b"pclr" for kind, _ in boxes):
+    if len(body) < 8 or _is_palette(boxes):
         return
     told = sorted(struct.iter_unpack(">3H", body[2 : 2 + (len(body) - 2) // 6 * 6]))
     usual = [(place, 0, place + 1) for place in range(number)]
@@ -127,10 +132,33 @@ def _check_channels(boxes: list[tuple[bytes, memoryview]], number: int) -> None:
         raise Refusal("its JPEG 2000 channels are no colours in order, with plain alpha or none", "save it as RGB")
 
 
+def _check_depths(boxes: list[tuple[bytes, memoryview]], bits: tuple[int, ...], *, subsampled: bool) -> None:
+    """That the stored values can be had back: Pillow shifts all samples to 8 bits, and what goes through a palette or
+    another colour space on the way cannot be shifted back; OpenCV gives deeper ones as they are, of one depth."""
+    deepest = max(bits)
+    if set(bits) == {8}:
+        return
+    told = f"it is a JPEG 2000 of {', '.join(map(str, sorted(set(bits))))} bits"
+    if deepest > 8 and (len(set(bits)) > 1 or deepest > 16 or len(bits) == 2):
+        raise Refusal(f"{told} in {len(bits)} components", "save it as PNG or TIFF")
+    if subsampled or _is_palette(boxes) or _enumerated_space(boxes) in (_CMYK, _YCBCR):
+        raise Refusal(f"{told} that are no plain grey or RGB", "save it as RGB in a PNG or TIFF")
+
+
+def _is_palette(boxes: list[tuple[bytes, memoryview]]) -> bool:
+    return any(kind == b"pclr" for kind, _ in boxes)
+
+
+def _enumerated_space(boxes: list[tuple[bytes, memoryview]]) -> int | None:
+    """The number of the first `colr` box's colour space; None where it has none."""
+    body = bytes(next((body for kind, body in boxes if kind == b"colr"), b""))
+    return int.from_bytes(body[3:7], "big") if body[:1] == b"\1" else None
+
+
 def _coding_of_jpeg2000(boxes: list[tuple[bytes, memoryview]]) -> tuple[str, ...]:
     """What has to be told by the first `colr` box (ISO 15444-1, I.5.3.3). Raises `Refusal`: colours of another kind."""
     body = bytes(next((body for kind, body in boxes if kind == b"colr"), b""))
-    if body[:1] == b"\1" and (space := int.from_bytes(body[3:7], "big")) not in _JPEG2000_SPACES:
+    if (space := _enumerated_space(boxes)) not in (None, *_JPEG2000_SPACES):
         raise Refusal(f"its JPEG 2000 colours are of the enumerated space {space}", "save it as grey or RGB")
     if body[:1] == b"\5" and len(body) >= 7:
         return light.note_of(int.from_bytes(body[5:7], "big"), "colour box")

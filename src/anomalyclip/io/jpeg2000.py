@@ -17,6 +17,7 @@ _MOST_MARKERS = 300_000  # two or three for each of 65,535 tiles
 _MOST_PIECES = 2_000_000
 """Precincts and code-blocks together: 89 megapixels of three components have 65,000 blocks of the usual size."""
 _MOST_PACKETS = 4_000_000
+_COMPONENTS = 36  # where SIZ's body lists them, three bytes each: depth, step across, step down
 _LARGEST_PRECINCT = 15  # power of two, where the markers name none
 
 
@@ -43,6 +44,7 @@ def _check(data: memoryview) -> None:
     for marker, body, components in _parameters(data):
         if marker == _SIZ:
             size = struct.unpack_from(">8IH", body, 2)
+            _check_steps(size, body[_COMPONENTS:])
         elif size is None:
             raise Refusal("its JPEG 2000 does not begin with its size", EXPORT_AGAIN)
         elif marker == _COD:
@@ -51,6 +53,27 @@ def _check(data: memoryview) -> None:
         else:
             start = 1 if components < 257 else 2
             _check_coding(size, 1, body[start + 1 :], bool(body[start] & 1))
+
+
+def _check_steps(size: tuple[int, ...], components: memoryview) -> None:
+    """Refuse colours at fewer places than Pillow puts back: it counts them by the size over the step, rounded down in
+    every tile, so that where a step does not divide a size rows of colours slide away under the grey."""
+    right, bottom, left, top, tile_width, tile_height, tile_left, tile_top, number = size
+    steps = [(components[at + 1], components[at + 2]) for at in range(0, 3 * number, 3)]
+    if set(steps) == {(1, 1)}:
+        return
+    across = [left, right] + ([tile_left, tile_width] if tile_left + tile_width < right else [])
+    down = [top, bottom] + ([tile_top, tile_height] if tile_top + tile_height < bottom else [])
+    whole = all(wide and high for wide, high in steps) and not any(
+        place % step
+        for places, each in zip((across, down), zip(*steps, strict=True), strict=True)
+        for place in places
+        for step in each
+    )
+    if steps[0] != (1, 1) or not whole:
+        told = ", ".join(f"{wide} x {high}" for wide, high in steps)
+        what = f"its JPEG 2000 components stand for {told} pixels, which do not divide its size or its tiles"
+        raise Refusal(what, "save it as RGB without subsampling")
 
 
 def _parameters(data: memoryview) -> Iterator[tuple[int, memoryview, int]]:

@@ -9,7 +9,7 @@ from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal
 
 
 def decode_unchanged(data: bytes, kind: str) -> Raster:
-    """Bytes of a deep PNG or TIFF, whose size was checked already, as a raster in RGB order.
+    """Bytes of a deep PNG or JPEG 2000, whose size was checked already, as a raster in RGB order.
 
     OpenCV says no more than that it failed, and complains on the standard error stream: callers check what they can
     before they come here.

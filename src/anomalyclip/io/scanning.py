@@ -109,12 +109,22 @@ def told_by_name(name: str) -> Entry | None:
         return Entry(name, name, Kind.PICTURE, _PACKED_VOLUME)
     if suffix in SUFFIXES:
         return Entry(name, name, Kind.PICTURE, suffix)
-    if suffix in _OTHER or name.casefold() in _NAMES:
+    if suffix in _OTHER or name.casefold() in _NAMES or _is_part_of_another(name):
         return Entry(name, name, Kind.OTHER, suffix)
     for kind, suffixes in _TOLD.items():
         if suffix in suffixes:
             return Entry(name, name, kind, suffix)
     return Entry(name, name, Kind.UNREAD, suffix) if suffix in _BY_NAME else None
+
+
+def _is_part_of_another(name: str) -> bool:
+    """Whether a file holds what GDAL keeps outside a picture of that name: reduced copies, or where it has a value.
+
+    >>> [_is_part_of_another(name) for name in ("a.tif.ovr", "a.tif.msk", "a.msk")]
+    [True, True, False]
+    """
+    stem, suffix = os.path.splitext(name.lower())
+    return suffix in (".ovr", ".msk") and os.path.splitext(stem)[1] in SUFFIXES
 
 
 def told_by_content(name: str, head: bytes) -> Entry:
