@@ -111,6 +111,7 @@ def rows_of() -> Callable[[Path], list[dict[str, Any]]]:
 SHOTS = os.environ.get("ANOMALYCLIP_SCREENSHOTS")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NORMALS = 25
+UNFOCUSED = ":focus-visible { outline: none !important }"  # where the last key went is no part of a picture
 
 
 @dataclass
@@ -137,7 +138,9 @@ class Desk:
             expect(self("#prognosis-words")).not_to_contain_text("Painting")
             self.page.wait_for_function("[...document.images].every(one => one.hidden || !one.src || one.naturalWidth)")
             self.page.evaluate("Promise.all(document.getAnimations().map(one => one.finished))")
-            self.page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=full)
+            if full:
+                self.page.evaluate("scrollTo(0, 0)")  # else what sticks to the top stands below it
+            self.page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=full, style=UNFOCUSED)
 
     def save(self, kind: str) -> Path:
         with self.page.expect_download() as waiting:

@@ -21,6 +21,7 @@ def test_it_starts_with_an_invitation(desk: Any) -> None:
     expect(desk("#drop .drop-title")).to_have_text("Drop images here")
     expect(desk("#viewer")).to_be_hidden()
     expect(desk("#model")).to_have_text("pocket" if SHOTS else "clip_small_openai.safetensors")
+    expect(desk("#normals-count")).to_have_text("No normal images yet. 5% needs at least 19.")
     desk.shot("1-start")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import expect
-from tests.e2e.conftest import ENVIRONMENT, SHOTS
+from tests.e2e.conftest import ENVIRONMENT, SHOTS, UNFOCUSED
 from tests.served import served
 from tests.watching.test_gate import free_port
 
@@ -44,13 +44,14 @@ def test_a_key_is_asked_for_and_the_profile_of_serve_gives_p_values(
         page.click("#key-dialog button")
         expect(page.locator("#key-wrong")).to_be_visible()
         if SHOTS:
-            page.screenshot(path=Path(SHOTS) / "14-wrong-key.png")
+            page.screenshot(path=Path(SHOTS) / "14-wrong-key.png", style=UNFOCUSED)
         page.fill("#key", "correct horse")
         page.click("#key-dialog button")
         expect(page.locator("#key-dialog")).to_be_hidden()
+        profile = read_profile(line)
+        expect(page.locator("#model")).to_have_text(f"clip_small_openai.safetensors · {profile.name}")
         page.set_input_files("#files", desk.odd)
         expect(page.locator("#tally")).to_have_text(re.compile(r"^\d anomalous, \d normal$"))
-        profile = read_profile(line)
         expect(page.locator("#profile")).to_have_value(profile.name)
         expect(page.locator("#guarantee")).to_contain_text("At most 5% of normal images")
         score = page.locator("#list .number").first.inner_text()

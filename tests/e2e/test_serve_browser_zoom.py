@@ -72,10 +72,17 @@ def test_zoom_by_wheel_drag_double_click_and_keys(desk: Any) -> None:
         _, x, y = shown(desk)
         assert (x > right, y > below) == (bool(wanted[0]), bool(wanted[1])), key
     expect(desk("#name")).to_have_text(desk.odd[0].name)
+    before = desk("#readout").inner_text()
     desk.page.keyboard.press("ArrowDown")
     expect(desk("#name")).to_have_text(desk.odd[1].name)
+    expect(desk("#readout")).not_to_have_text(before)  # the pointer rests on another picture's value
     desk.page.keyboard.press("0")
     expect(desk("#zoom-value")).to_have_text("1×")
+    told = desk("#readout").inner_text()
+    assert told.split(":")[0] != before.split(":")[0]
+    for aside in (9, 0):
+        desk.page.mouse.move(across + aside, down)
+    expect(desk("#readout")).to_have_text(told)
 
 
 def touch(finger: Any, kind: str, *places: tuple[float, float]) -> None:

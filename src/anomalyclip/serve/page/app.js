@@ -102,22 +102,32 @@ function listen() {
 
 function listenToPicture() {
   setUpZoom([$("original"), $("heat")]);
-  onZoom((scale) => ($("zoom-value").textContent = `${decimal(`${Number(scale.toPrecision(2))}`)}×`));
+  onZoom((scale) => {
+    write($("zoom-value"), { textContent: `${decimal(`${Number(scale.toPrecision(2))}`)}×` });
+    showReadout();
+  });
   $("zoom-in").addEventListener("click", () => zoomBy(1.5));
   $("zoom-out").addEventListener("click", () => zoomBy(1 / 1.5));
   const pane = (id, heat) => ({ canvas: $(id), tile: $(`${id}-tile`), heat });
   drawTiles = setUpTiles([pane("original", false), pane("heat", true)]);
   const seen = () => (state.selected?.status === "done" && state.selected.map ? state.selected : null);
-  $("heat").addEventListener("pointermove", (event) => {
-    const found = seen() && valueAt(seen(), $("heat"), event);
-    $("readout").textContent = found ? `${found.x}, ${found.y}: ${words(found.value)}` : "";
-  });
+  let pointed = null; // where the pointer is: keys move the picture, or bring another, under it
+  const showReadout = () => {
+    const found = pointed && seen() && valueAt(seen(), $("heat"), pointed);
+    write($("readout"), { textContent: found ? `${found.x}, ${found.y}: ${words(found.value)}` : "" });
+  };
+  const point = (event) => {
+    pointed = event;
+    showReadout();
+  };
+  $("heat").addEventListener("pointermove", point);
+  $("heat").addEventListener("pointerleave", () => point(null));
+  onChange(showReadout);
   $("heat").addEventListener("click", (event) => {
     const point = seen() && valueAt(seen(), $("heat"), event);
     const region = point && regionAt(seen(), point);
     if (region) showBeside(seen(), region);
   });
-  $("heat").addEventListener("pointerleave", () => ($("readout").textContent = ""));
 }
 
 async function start() {
@@ -144,8 +154,10 @@ async function start() {
     const { models: [model], live, kept: keeps } = await api.models();
     setUpLive(live);
     onChange(() => write($("kept"), { textContent: say(keeps ? "This server keeps profiles and corrections when it ends." : "Profiles and corrections end with this server: save the profile, or start it with --keep DIR.") }));
-    $("model").textContent = model.name.split(/[\\/]/).pop();
-    onChange(() => write($("model"), { title: say("{model}, prompts {prompts}", { model: model.name, prompts: model.prompts }) }));
+    onChange(() => write($("model"), {
+      textContent: [model.name.split(/[\\/]/).pop(), state.profile?.name].filter(Boolean).join(" · "),
+      title: say("{model}, prompts {prompts}", { model: model.name, prompts: model.prompts }),
+    }));
     const { threshold, pixel_threshold: pixel } = model.settings;
     if (threshold !== null) change({ threshold, pixelThreshold: pixel ?? threshold });
     await setUpCalibration(report, model.settings.profile); // before pictures are looked at, or each would be twice

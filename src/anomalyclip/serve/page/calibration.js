@@ -23,6 +23,7 @@ export function setUpCalibration(report, given) {
     change();
   });
   $("rate").addEventListener("change", showCount);
+  showCount();
   const failed = (error) => note(() => error.message, "bad");
   $("calibration").addEventListener("submit", (event) => {
     event.preventDefault();
