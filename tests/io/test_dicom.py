@@ -125,7 +125,7 @@ def test_tables_of_eight_bits_whose_entries_take_bytes_or_words(shown, counts, p
     setattr(data, place, [item])
     np.testing.assert_array_equal(shown(data)[..., 0], table[np.minimum(pixels, 4095)])
     item.LUTData = item.LUTData[:4000]
-    with pytest.raises(ImageReadError, match="of 4,096 entries of 8 bits"):
+    with pytest.raises(ImageReadError, match="for 4,096 entries of 8 bits"):
         shown(data)
 
 

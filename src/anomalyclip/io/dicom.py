@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from anomalyclip.io import dicom_tables
 from anomalyclip.io.depth import Array, Raster, Stated
 from anomalyclip.io.dicom_pixels import Format, check_frames, format_of, read_frame
 from anomalyclip.io.dicom_structure import DicomFile, parse, value, whole
@@ -29,10 +30,9 @@ _GROUPS = {
     "VOILUTFunction": "FrameVOILUTSequence",
     "VOILUTSequence": "FrameVOILUTSequence",
 }
-_COLOURS = ("Red", "Green", "Blue")
 _PALETTE = [
     f"{prefix}{colour}PaletteColorLookupTable{part}"
-    for colour in _COLOURS
+    for colour in dicom_tables.COLOURS
     for prefix, part in (("", "Descriptor"), ("", "Data"), ("Segmented", "Data"))
 ]
 _TOP = (
@@ -40,7 +40,6 @@ _TOP = (
     "PresentationLUTShape", "PresentationLUTSequence",
 )  # fmt: skip
 _SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
-_MOST_COLOURS = 65536
 
 
 def inspected(file: BinaryIO, max_pixels: int) -> Format:
@@ -81,6 +80,11 @@ def frame_attributes(parsed: DicomFile, index: int) -> Any:
     return flat
 
 
+def _is_little(told: Any) -> bool:
+    """In which order the words of tables lie in the file: least significant byte first, or last."""
+    return told.original_encoding[1] is not False
+
+
 def _groups(data: Any, index: int) -> list[Any]:
     """The functional groups of all frames, then those of one."""
     shared = value(data, "SharedFunctionalGroupsSequence", [])
@@ -93,8 +97,8 @@ def _groups(data: Any, index: int) -> list[Any]:
 def _shown(pixels: Array, form: Format, told: Any) -> Raster:
     """A raster with its scale."""
     if form.photometric == "PALETTE COLOR":
-        coloured, scale = _coloured(pixels, told)
-        return Raster(coloured, stated=scale)
+        shown, scale = dicom_tables.coloured(pixels, told, little=_is_little(told))
+        return Raster(shown, stated=scale)
     full = Stated(0.0, float(2**form.stored - 1), f"BitsStored {form.stored}")
     if pixels.ndim == 3:
         return Raster(pixels, stated=full)
@@ -121,35 +125,6 @@ def _check_presentation(told: Any, *, inverse: bool) -> None:
             f"its PresentationLUTShape is {shape}, which contradicts its photometric interpretation {mono}",
             f"correct one of the two ({mono} goes with {expected})",
         )
-
-
-def _coloured(pixels: Array, told: Any) -> tuple[Array, Stated]:
-    from pydicom.pixels.processing import apply_color_lut
-
-    for colour in _COLOURS:
-        _check_segments(told, f"{colour}PaletteColorLookupTable")
-    if "RedPaletteColorLookupTableDescriptor" not in told:
-        raise Refusal("its palette is missing", EXPORT_AGAIN)
-    bits = int(told.RedPaletteColorLookupTableDescriptor[2])
-    return apply_color_lut(pixels, told)[..., :3], Stated(0.0, float(2**bits - 1), f"a palette of {bits} bits")
-
-
-def _check_segments(told: Any, table: str) -> None:
-    """What a segmented table unpacks to, before it is unpacked (DICOM PS3.3 C.7.9.2)."""
-    data = value(told, f"Segmented{table}Data")
-    if data is None:
-        return
-    width = 1 if int(told[f"{table}Descriptor"].value[2]) == 8 else 2
-    words = np.frombuffer(data[: len(data) // width * width], f"<u{width}")
-    entries = position = 0
-    while position + 1 < len(words):
-        kind, length = int(words[position]), int(words[position + 1])
-        if kind > 1:
-            raise Refusal("its palette repeats segments, a form that is not read", "convert it to RGB")
-        entries += length
-        position += 2 + (length if kind == 0 else 1)
-        if entries > _MOST_COLOURS:
-            raise Refusal(f"its palette has more than {_MOST_COLOURS:,} entries", EXPORT_AGAIN)
 
 
 def _grey(pixels: Array, form: Format, told: Any) -> Raster:
@@ -179,7 +154,7 @@ def _modality(pixels: Array, told: Any) -> Array:
         told.RescaleSlope = told.get("RescaleSlope", 1)
         told.RescaleIntercept = told.get("RescaleIntercept", 0)
     if "ModalityLUTSequence" in told and pixels.dtype.kind in "iu":
-        return _looked_up(pixels, told.ModalityLUTSequence[0], little=told.original_encoding[1] is not False)
+        return dicom_tables.looked_up(pixels, told.ModalityLUTSequence[0], little=_is_little(told))
     with np.errstate(all="ignore"):
         values: Array = apply_modality_lut(pixels, told)
     if values.dtype.kind == "f" and pixels.dtype.kind in "iu" and np.array_equal(values, np.rint(values)):
@@ -191,26 +166,8 @@ def _modality(pixels: Array, told: Any) -> Array:
 def _table(values: Array, told: Any) -> Array:
     if values.dtype.kind == "f":
         raise Refusal("its VOI LUT follows a rescale to fractions", "export it with a window instead")
-    shown = _looked_up(values, told.VOILUTSequence[0], little=told.original_encoding[1] is not False)
+    shown = dicom_tables.looked_up(values, told.VOILUTSequence[0], little=_is_little(told))
     return shown / float(2 ** int(told.VOILUTSequence[0].LUTDescriptor[2]) - 1)
-
-
-def _looked_up(values: Array, table: Any, *, little: bool) -> Array:
-    """Whole numbers through a table of DICOM PS3.3 C.11.1.1.1; what lies beyond its ends takes the end's entry.
-
-    Of our own, since pydicom counts the entries of a table of 8 bits in 8 bits, and such entries may lie in words.
-    """
-    entries, first, bits = (int(number) for number in table.LUTDescriptor)
-    entries = entries or 65536
-    data = table.LUTData
-    if isinstance(data, bytes):
-        width = 2 if bits > 8 or len(data) >= 2 * entries else 1
-        lut = np.frombuffer(data[: len(data) // width * width], f"{'<' if little else '>'}u{width}")
-    else:
-        lut = np.atleast_1d(np.asarray(data)).astype(np.uint16)
-    if not (8 <= bits <= 16 and len(lut) >= entries):
-        raise Refusal(f"its table has {len(lut):,} of {entries:,} entries of {bits} bits", EXPORT_AGAIN)
-    return np.asarray(lut[np.clip(values.astype(np.int64) - first, 0, entries - 1)])
 
 
 def _range(form: Format, told: Any) -> tuple[float, float]:
