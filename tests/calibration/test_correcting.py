@@ -122,13 +122,19 @@ def test_a_false_alarm_that_the_words_alone_raise_is_normal_at_once(shop: Path, 
     assert judged("second")[alarm] == "normal"
 
 
-def test_faulty_pictures_set_the_operating_point_and_are_no_normals(shop: Path, work: Path) -> None:
+def test_faulty_pictures_set_the_operating_point_and_are_no_normals(
+    shop: Path, work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     line = work / "line.json"
     before = read_profile(line)
-    words = ["--profile", line, "--faulty", "p2.png", "p3.png", "--min-recall", "0.5", "--by", "ann", "--quiet"]
+    words = ["--profile", line, "--faulty", "p2.png", "p3.png", "--min-recall", "0.5", "--by", "ann"]
     assert run("correct", shop / "results-line", *words) == 0
     after = read_profile(line)
     assert after.image == before.image
+    assert after.operating is not None
+    flagged = (np.float32(after.image.scores) >= np.float32(after.operating.threshold)).sum()
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"now: {flagged} of the {after.count} good pictures would be called anomalous" in told
     assert after.memory is not None
     assert before.memory is not None
     assert after.memory.sha256 == before.memory.sha256

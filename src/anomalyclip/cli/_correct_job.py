@@ -241,7 +241,11 @@ class CorrectJob:
                 new = f"{one.score_after:.3f} {after.decide(one.score_after)}"
             part = "" if one.region is None else ", a region of it"
             self._note(f"{one.said}{part}: {printable(Path(one.path).name)}: {one.score_before:.3f} {old} -> {new}")
-        self._note(f"decisions from {before.image_threshold:.4g} on before, {after.image_threshold:.4g} now")
+        flagged = sum(after.decide(score) == "anomalous" for score in after.image.scores)
+        self._note(
+            f"decisions from {before.image_threshold:.4g} on before, {after.image_threshold:.4g} now: "
+            f"{flagged:,} of the {after.count:,} good pictures would be called anomalous"
+        )
         held = after.corrections
         assert held is not None
         self._note(
