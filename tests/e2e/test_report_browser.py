@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
@@ -83,6 +84,12 @@ def test_a_chosen_region_is_framed_where_it_lies(tmp_path: Path) -> None:
             top = picture["y"] + (picture["height"] - wide / 2) / 2
             wanted = {"x": left + wide / 2, "y": top + wide / 8, "width": wide / 4, "height": wide / 4}
             assert frame == pytest.approx(wanted, abs=2)
+        page.set_viewport_size({"width": 390, "height": 844})
+        ends = page.locator("#viewer :is(button, select)").evaluate_all(
+            "all => all.map(one => one.getBoundingClientRect()).map(box => [box.right, box.bottom])"
+        )
+        right, bottom = np.max(ends, axis=0)
+        assert (len(ends), right < 390, bottom < 844) == (6, True, True), "a telephone shows every button"
         browser.close()
 
 
