@@ -9,6 +9,8 @@
 #include "gemm_f32.h"
 #include "team.h"
 
+#define AHEAD_ROWS 12 /* that are asked for before they are packed */
+
 typedef struct {
     Team *team;
     const float *qkv;  /* (images, tokens, 3, heads, width), without */
@@ -42,24 +44,41 @@ API int64_t NAMED(ac_attention_bytes)(int64_t tokens, int64_t width) {
     return head_layout(&h, tokens, width, 0) + 64;
 }
 
+/* Asks for a row of a head: the next one is pages away, where no processor looks by itself. It may lie beyond the last. */
+INLINE void fetch_row(const float *row, int64_t width) {
+    for (int64_t d = 0; d < width; d += 16) __builtin_prefetch(row + d);
+}
+
 /* One head of the three projections at `qkv`, its bias at `bias`; Q, K and V lie `row` floats apart in both. */
 static void pack_head(HeadF32 *h, const Attention *job, const float *qkv, const float *bias, int64_t row) {
     const int64_t stride = 3 * row, queries = job->queries, to_a = job->a * row, to_b = job->b * row, to_v = 2 * row;
     const float *a = qkv + to_a, *b = qkv + to_b, *v = qkv + to_v;
     const Floats scale = splat(1.44269504f / __builtin_sqrtf((float)h->width));
     const int64_t rows = rounded_up(queries, TILE), width = h->width;
-    for (int64_t i = 0; i < rows; i++)
+    for (int64_t i = 0; i < rows; i++) {
+        fetch_row(a + (i + AHEAD_ROWS) * stride, width);
         for (int64_t d = 0; d < width; d += LANES)
             store(h->a + i * width + d, scale * (load(bias + to_a + d) + load(a + (i < queries ? i : queries - 1) * stride + d)));
-    for (int64_t i = 0; i < h->keys; i++)
+    }
+    for (int64_t i = 0; i < h->keys; i++) {
+        fetch_row(v + (i + AHEAD_ROWS) * stride, width);
         for (int64_t d = 0; d < width; d += LANES)
             store(h->v + d / PANEL * PANEL * h->keys + i * PANEL + d % PANEL,
                   i < h->tokens ? (Floats)(load(bias + to_v + d) + load(v + i * stride + d)) : splat(0));
-    /* LANES keys' values of one column come by a gather: stores that far apart would take twice the time. */
-    for (int64_t i = 0; i < h->keys; i += LANES)
-        for (int64_t d = 0; d < width; d++)
-            store(h->b + i / PANEL * PANEL * width + d * PANEL + i % PANEL,
-                  splat(bias[to_b + d]) + gather(b + i * stride + d, stride, h->tokens - i));
+    }
+    for (int64_t i = 0; i < h->keys; i += LANES) {
+        const float *each[LANES]; /* keys beyond repeat the last: they get no weight */
+        for (int64_t k = 0; k < LANES; k++) {
+            fetch_row(b + (i + k + AHEAD_ROWS) * stride, width);
+            each[k] = b + (i + k < h->tokens ? i + k : h->tokens - 1) * stride;
+        }
+        float *to = h->b + i / PANEL * PANEL * width + i % PANEL;
+        for (int64_t d = 0; d < width; d += LANES) {
+            Floats column[LANES];
+            transpose(each, d, column);
+            UNROLL for (int k = 0; k < LANES; k++) store(to + (d + k) * PANEL, splat(bias[to_b + d + k]) + column[k]);
+        }
+    }
 }
 
 /* Scores to 2^(score - top), in place; gives their sum. Keys beyond the tokens get 0. */

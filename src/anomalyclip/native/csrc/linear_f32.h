@@ -41,6 +41,7 @@ static void pack_f32(float *to, int64_t across, const float *vectors, int64_t st
         for (int64_t i = 0; i < LANES; i++) each[i] = vectors + (first + i < count ? first + i : count - 1) * stride;
         for (int64_t d = 0; d < depth; d += LANES) {
             Floats column[LANES];
+            UNROLL for (int i = 0; i < LANES; i++) __builtin_prefetch(each[i] + LANES * stride + d); /* the next LANES, pages away */
             transpose(each, d, column);
             UNROLL for (int i = 0; i < LANES; i++) store(to + (d + i) * across + first, column[i]);
         }
