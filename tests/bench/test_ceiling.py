@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
-from anomalyclip.bench.ceiling import flops, gemm_ceiling
+from anomalyclip.bench.ceiling import Ceiling, ceiling_share, flops
 from anomalyclip.bench.operators import profile_operators
 from anomalyclip.detector import Detector
 from anomalyclip.native import why_not
@@ -32,17 +34,29 @@ def test_flops_of_the_tiny_model(tiny: Detector) -> None:
 
 def test_the_ceiling_is_what_a_product_takes() -> None:
     before = torch.backends.quantized.engine
-    found = gemm_ceiling(rounds=1)
+    ceiling = Ceiling()
     assert torch.backends.quantized.engine == before
-    assert 0.5 < found["fp32"] < 100_000
-    assert found.get("int8", 1.0) > 0.5
+    assert 0.5 < ceiling.best["fp32"] < 100_000
+    assert ceiling.best.get("int8", 1.0) > 0.5
+    assert math.isnan(ceiling.now("int4"))
+
+
+def test_the_best_of_all_is_kept(small_product: None) -> None:
+    ceiling = Ceiling()
+    highest = max(ceiling.best["fp32"], *(ceiling.now("fp32", rounds=1) for _ in range(3)))
+    assert ceiling.best["fp32"] == highest
 
 
 @pytest.mark.skipif(why_not("fp32") is not None, reason=str(why_not("fp32")))
 def test_our_own_product_counts_in_the_ceiling(monkeypatch: pytest.MonkeyPatch) -> None:
     """A share of the slower product's rate would flatter."""
     monkeypatch.setattr("anomalyclip.bench.ceiling.linear", lambda x, weight, bias: x)  # takes no time
-    assert gemm_ceiling(rounds=1)["fp32"] > 100_000
+    assert Ceiling().best["fp32"] > 100_000
+
+
+def test_a_share_is_of_what_the_machine_gave_at_that_moment() -> None:
+    """Half the speed in a slow moment is as near to the ceiling as all of it in a quick one."""
+    assert ceiling_share(80, [1.0, 2.0, 1.0], [100, 90, 40, 50, 160, 100]) == pytest.approx(0.8)
 
 
 def test_the_profile_names_where_time_goes(tiny: Detector) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -22,26 +24,53 @@ _SHAPE = (1370, 1024, 4096)  # rows, inner, columns: the larger products of ViT-
 _INT8_ENGINE = "onednn"
 
 
-def gemm_ceiling(rounds: int = 10) -> dict[str, float]:
-    """GFLOP/s (int8: giga-operations) of one large matrix product with torch's threads, {"fp32": ..., "int8": ...}.
+class Ceiling:
+    """The rate of one large matrix product with torch's threads: torch's or our kernels', whichever is faster here.
 
-    The best of several, not the median: it is a ceiling; of torch's product and our kernels', whichever is faster here.
     int8 is left out where torch was built without oneDNN and the kernels cannot run.
     """
-    rows, inner, columns = _SHAPE
-    x, weight = torch.randn(rows, inner), torch.randn(columns, inner)
-    calls: dict[str, list[Callable[[], object]]] = {
-        "fp32": [lambda: torch.nn.functional.linear(x, weight), *_own_products(x, weight)],
-        "int8": _int8_products(x, weight),
-    }
-    with torch.inference_mode():
-        best = {name: min(_fastest(call, rounds) for call in those) for name, those in calls.items() if those}
-    return {name: 2 * rows * inner * columns / seconds / 1e9 for name, seconds in best.items()}
+
+    def __init__(self) -> None:
+        rows, inner, columns = _SHAPE
+        x, weight = torch.randn(rows, inner), torch.randn(columns, inner)
+        calls: dict[str, list[Callable[[], object]]] = {
+            "fp32": [lambda: torch.nn.functional.linear(x, weight), *_own_products(x, weight)],
+            "int8": _int8_products(x, weight),
+        }
+        self._calls = {precision: those for precision, those in calls.items() if those}
+        self.best: dict[str, float] = {}
+        """The highest of all that were measured, by precision."""
+        for precision in self._calls:
+            self.now(precision)
+
+    def now(self, precision: str, rounds: int = 3) -> float:
+        """GFLOP/s (int8: giga-operations), NaN where there is none: the best of some, for it is a ceiling."""
+        if precision not in self._calls:
+            return math.nan
+        with torch.inference_mode():
+            seconds = min(_fastest(call, rounds) for call in self._calls[precision])
+        rate = 2 * math.prod(_SHAPE) / seconds / 1e9
+        self.best[precision] = max(rate, self.best.get(precision, rate))
+        return rate
+
+
+def ceiling_share(needed: float, each: Sequence[float], around: Sequence[float]) -> float:
+    """The median share of the ceiling that calls reached.
+
+    The ceiling is measured right before and right after every call: on a shared machine it moves within minutes.
+
+    Args:
+        needed: GFLOP of a call.
+        each: seconds of the calls.
+        around: GFLOP/s, two for each call; the higher one counts.
+    """
+    paired = zip(each, around[::2], around[1::2], strict=True)
+    return statistics.median(needed / seconds / max(before, after) for seconds, before, after in paired)
 
 
 def _fastest(call: Callable[[], object], rounds: int) -> float:
-    """Seconds of the fastest of several calls; the first of all, which warms up, does not count."""
-    return min(alternate({"product": call}, 1, warm_up=number == 0)["product"].median for number in range(rounds))
+    """Seconds of the fastest of several calls; one before, which warms up, does not count."""
+    return min(alternate({"product": call}, rounds)["product"].each)
 
 
 def _own_products(x: Tensor, weight: Tensor) -> list[Callable[[], object]]:

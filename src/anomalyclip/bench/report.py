@@ -35,7 +35,7 @@ def _limits(record: Row) -> str:
     lines += [
         f"{row['threads']} threads multiply matrices at {row['fp32']:,.0f} GFLOP/s in fp32"
         + (f" and {row['int8']:,.0f} Gop/s in int8" if "int8" in row else "")
-        + ", measured in the same run."
+        + " at best in the same run; shares are of what they did right before and after each call."
         for row in record["ceiling"]
     ]
     return "\n".join(lines)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from anomalyclip.bench.ceiling import flops, gemm_ceiling
+from anomalyclip.bench.ceiling import Ceiling, ceiling_share, flops
 from anomalyclip.bench.drift import BASE, measure_drift
 from anomalyclip.bench.labelled import LabelledSet, rendered_set, sets_on_disk
 from anomalyclip.bench.models import RANDOM, bench_model
@@ -119,12 +119,12 @@ def _measure_size(
             for variant in plan.variants
         }
         tell(f"timing at {size} px with {threads} threads")
-        ceiling = gemm_ceiling()
-        found.ceiling.append({"threads": threads, **ceiling})
+        ceiling = Ceiling()
         for batch in plan.batches:
-            timings = _time(detectors, model, batch, plan.rounds)
+            timings, rates = _time(detectors, model, batch, plan.rounds, ceiling)
             needed = found.flops[-1]["total"] * batch
-            found.speed += _speed_rows(timings, size, threads, batch, needed, ceiling)
+            found.speed += _speed_rows(timings, size, threads, batch, needed, rates)
+        found.ceiling.append({"threads": threads, **ceiling.best})
     if plan.operators:
         tell("profiling torch's operators")
         found.operators += [{"image_size": size, **asdict(one)} for one in profile_operators(model)]
@@ -137,13 +137,21 @@ def _measure_size(
         found.detect += _detect(plan, model, exports, threads, size)
 
 
-def _time(detectors: dict[str, Runner], model: Detector, batch: int, rounds: int) -> dict[str, Timing]:
+def _time(
+    detectors: dict[str, Runner], model: Detector, batch: int, rounds: int, ceiling: Ceiling
+) -> tuple[dict[str, Timing], dict[str, list[float]]]:
+    """How long each variant takes, and the rates of the ceiling around its calls, in its precision."""
     images = [one.image for one in rendered_set(batch).read(model.settings.image_size)]
     prepared = {
         name: np.stack([detector.preprocess(image) for image in images]) for name, detector in detectors.items()
     }
     calls = {name: _call(detector, prepared[name]) for name, detector in detectors.items()}
-    return alternate(calls, rounds)
+    rates: dict[str, list[float]] = {name: [] for name in detectors}
+
+    def around(name: str) -> None:
+        rates[name].append(ceiling.now(_PRECISION_OF_CEILING.get(VARIANTS[name].precision, "fp32")))
+
+    return alternate(calls, rounds, around=around), rates
 
 
 def _call(detector: Runner, pixels: np.ndarray[Any, Any]) -> Callable[[], object]:
@@ -151,13 +159,12 @@ def _call(detector: Runner, pixels: np.ndarray[Any, Any]) -> Callable[[], object
 
 
 def _speed_rows(
-    timings: dict[str, Timing], size: int, threads: int, batch: int, needed: float, ceiling: dict[str, float]
+    timings: dict[str, Timing], size: int, threads: int, batch: int, needed: float, rates: dict[str, list[float]]
 ) -> list[dict[str, Any]]:
     """Rows with what follows from the times: rate, ratio to the reference, share of the ceiling of the precision."""
     reference = timings.get("reference")
     rows = []
     for name, timing in timings.items():
-        best = ceiling.get(_PRECISION_OF_CEILING.get(VARIANTS[name].precision, "fp32"))
         rows.append(
             {
                 "variant": name,
@@ -171,7 +178,7 @@ def _speed_rows(
                 "images_per_s": batch / timing.median,
                 "vs_reference": reference.median / timing.median if reference else None,
                 "vs_reference_cpu": reference.cpu / timing.cpu if reference and timing.cpu else None,
-                "ceiling_share": needed / timing.median / best if best else None,
+                "ceiling_share": ceiling_share(needed, timing.each, rates[name]),
             }
         )
     return rows
