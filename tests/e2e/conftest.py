@@ -111,7 +111,16 @@ def rows_of() -> Callable[[Path], list[dict[str, Any]]]:
 SHOTS = os.environ.get("ANOMALYCLIP_SCREENSHOTS")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NORMALS = 25
-UNFOCUSED = ":focus-visible { outline: none !important }"  # where the last key went is no part of a picture
+
+
+def take_shot(page: Page, name: str, *, full: bool = False) -> None:
+    """Without the frame of the focus: where the last key went is no part of a picture."""
+    assert SHOTS is not None
+    if full:
+        page.evaluate("scrollTo(0, 0)")  # else what sticks to the top stands below it
+    page.evaluate("globalThis.focused = document.activeElement; focused.blur()")
+    page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=full)
+    page.evaluate("focused.focus()")
 
 
 @dataclass
@@ -138,9 +147,7 @@ class Desk:
             expect(self("#prognosis-words")).not_to_contain_text("Painting")
             self.page.wait_for_function("[...document.images].every(one => one.hidden || !one.src || one.naturalWidth)")
             self.page.evaluate("Promise.all(document.getAnimations().map(one => one.finished))")
-            if full:
-                self.page.evaluate("scrollTo(0, 0)")  # else what sticks to the top stands below it
-            self.page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=full, style=UNFOCUSED)
+            take_shot(self.page, name, full=full)
 
     def save(self, kind: str) -> Path:
         with self.page.expect_download() as waiting:

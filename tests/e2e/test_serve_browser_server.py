@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import expect
-from tests.e2e.conftest import ENVIRONMENT, SHOTS, UNFOCUSED
+from tests.e2e.conftest import ENVIRONMENT, SHOTS, take_shot
 from tests.served import served
 from tests.watching.test_gate import free_port
 
@@ -44,7 +44,7 @@ def test_a_key_is_asked_for_and_the_profile_of_serve_gives_p_values(
         page.click("#key-dialog button")
         expect(page.locator("#key-wrong")).to_be_visible()
         if SHOTS:
-            page.screenshot(path=Path(SHOTS) / "14-wrong-key.png", style=UNFOCUSED)
+            take_shot(page, "14-wrong-key")
         page.fill("#key", "correct horse")
         page.click("#key-dialog button")
         expect(page.locator("#key-dialog")).to_be_hidden()

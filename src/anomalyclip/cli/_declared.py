@@ -175,7 +175,8 @@ def _parameter(setting: Setting) -> click.Parameter:
     shared: dict[str, Any] = {"type": kind, "required": setting.required, "help": setting.sentence}
     if setting.argument:
         optional = {} if setting.required else {"default": setting.default}
-        return _Argument([setting.name], metavar=setting.flag, nargs=-1 if repeated else 1, **(shared | optional))
+        metavar = f"{setting.flag.removesuffix('...')}..." if repeated else setting.flag
+        return _Argument([setting.name], metavar=metavar, nargs=-1 if repeated else 1, **(shared | optional))
     flags = setting.flags or (setting.flag,)
     if setting.type is bool:
         shared["is_flag"] = True
@@ -186,7 +187,7 @@ def _parameter(setting: Setting) -> click.Parameter:
         panel=setting.panel,
         multiple=repeated,
         metavar=setting.metavar,
-        show_default=setting.default is not None and setting.default is not False,
+        show_default=setting.default is not None and setting.default is not False and setting.default != "",
         **shared,
     )
 

@@ -115,8 +115,15 @@ RESULTS: tuple[Setting, ...] = (
         default=0,
         range=Range(0, 10**9, "decisions"),
     ),
-    Setting("most", int, "At most so many images.", (VALIDATE,), flags=("--images",), range=Range(1, 10**9, "images")),
-    Setting("threads", int, "CPU threads.", (CORRECT, VALIDATE), range=Range(1, 1024, "threads")),
+    Setting(
+        "most",
+        int,
+        "At most so many images (default: all).",
+        (VALIDATE,),
+        flags=("--images",),
+        range=Range(1, 10**9, "images"),
+    ),
+    Setting("threads", int, "CPU threads (default: all).", (CORRECT, VALIDATE), range=Range(1, 1024, "threads")),
     Setting(
         "resamples",
         int,

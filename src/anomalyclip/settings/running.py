@@ -45,7 +45,7 @@ RUNNING: tuple[Setting, ...] = (
     Setting(
         "workers",
         int,
-        "Threads that read images, and as many that write.",
+        "Threads that read images.",
         (*SCORING, REPRODUCE),
         default=2,
         range=Range(1, 256, "threads"),

@@ -18,6 +18,7 @@ TAU = 0.07
 Smoothed = Literal["probability", "log-odds"]
 SMOOTHED: tuple[Smoothed, ...] = get_args(Smoothed)
 _EVERYWHERE = (*SCORING, EXPORT, LOAD)
+_OWN = "default: what comes with the prompts"
 
 
 def declared(default: Any, type: type, help: str, *, where: tuple[str, ...] = _EVERYWHERE, **more: Any) -> Any:
@@ -32,13 +33,16 @@ class ScoringSettings:
     dpam: DPAMMode = declared(
         "vv",
         str,
-        "Attention of the maps' local path; qk: plain CLIP's own (default: what comes with the prompts).",
+        f"Attention of the maps' local path; qk: plain CLIP's own ({_OWN}).",
         where=(EVALUATE, TRAIN, LOAD),
         choices=DPAM_MODES,
         differs={TRAIN: {"help": "Attention of the local path; qk is plain CLIP's (default: vv, of baselines qk)."}},
     )
     sigma: float = declared(
-        4.0, float, "Smoothing of the map in pixels of the model's input.", range=Range(0, 1000, "pixels")
+        4.0,
+        float,
+        f"Smoothing of the map in pixels of the model's input ({_OWN}).",
+        range=Range(0, 1000, "pixels"),
     )
     tau: float = declared(
         TAU, float, "Temperature of the scores.", where=(LOAD,), range=Range(1e-6, 100, "a temperature")
@@ -49,24 +53,27 @@ class ScoringSettings:
     smoothed: Smoothed = declared(
         "probability",
         str,
-        "What is averaged over layers and smoothed into the map: probabilities, as in the paper, or their log-odds.",
+        f"What is averaged over layers and smoothed into the map: probabilities, the paper's, or log-odds ({_OWN}).",
         choices=SMOOTHED,
         later=True,
     )
     map_weight: float = declared(
-        0.0, float, "Share of the map's peak in the image score (the paper's score: 0).", range=Range(0, 1, "a share")
+        0.0,
+        float,
+        f"Share of the map's peak in the image score (the paper's score: 0; {_OWN}).",
+        range=Range(0, 1, "a share"),
     )
     map_share: float = declared(
         0.0,
         float,
-        "The map's peak is the mean of so large a share of its pixels, the hottest (0: the hottest pixel).",
+        f"The map's peak is the mean of so large a share of its pixels, the hottest (0: the hottest pixel; {_OWN}).",
         range=Range(0, 1, "a share"),
         later=True,
     )
     glance: int = declared(
         0,
         int,
-        "Side in pixels of a smaller look that judges the picture as a whole, beside the map (0: no other look).",
+        f"Side in pixels of a smaller look that judges the picture as a whole, beside the map (0: none; {_OWN}).",
         range=Range(0, 8192, "pixels"),
         later=True,
     )
@@ -84,7 +91,7 @@ class Preset(ScoringSettings):
     layers: tuple[int, ...] | None = declared(
         None,
         str,
-        "Blocks that make the map, such as 6,12,18,24.",
+        f"Blocks that make the map, such as 6,12,18,24 ({_OWN}).",
         where=(*_EVERYWHERE, TRAIN),
         read=layers_of,
         differs={TRAIN: {"help": "Blocks whose patch features are trained on (default: the last; vand, heads: four)."}},
@@ -92,10 +99,10 @@ class Preset(ScoringSettings):
     image_size: int | None = declared(
         None,
         int,
-        "Side in pixels that images are resized to.",
+        "Side in pixels that images are resized to (default: the model's own).",
         where=(*_EVERYWHERE, TRAIN, REPRODUCE),
         range=Range(1, 8192, "pixels"),
-        differs={EXPORT: {"help": "Side in pixels of the graph's input."}},
+        differs={EXPORT: {"help": "Side in pixels of the graph's input (default: the model's own)."}},
     )
     dpam_blocks: int | None = declared(
         None,
