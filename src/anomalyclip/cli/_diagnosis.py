@@ -164,7 +164,8 @@ def _torch() -> str:
     import torch
 
     devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    return f"{torch.__version__}, {torch.get_num_threads()} threads, {', '.join(devices) or 'no GPU'}"
+    threads = torch.get_num_threads()
+    return f"{torch.__version__}, {threads} thread{'s' * (threads != 1)}, {', '.join(devices) or 'no GPU'}"
 
 
 def _openvino() -> str:

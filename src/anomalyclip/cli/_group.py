@@ -36,7 +36,7 @@ VERBS = {
     "export": "Write a model as ONNX, OpenVINO or TorchScript, verified.",
     "validate": "Hold an export against the model it came from.",
     "data": "List, check, describe and render data sets.",
-    "doctor": "Tell what is installed, what works, and what lacks.",
+    "doctor": "Tell what is installed, what works and what is missing.",
     "models": "List, fetch, verify and locate models and prompts.",
 }
 

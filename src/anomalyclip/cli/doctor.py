@@ -1,4 +1,4 @@
-"""`anomalyclip doctor`: what is installed here, what works, what lacks, and a bundle for bug reports."""
+"""`anomalyclip doctor`: what is installed here, what works, what is missing, and a bundle for bug reports."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOT_WORKING = 3
 
 @verb("doctor", third="the main job does not work here")
 def app(given: Given) -> None:
-    """Tell what is installed, which runtimes and kernels work, what lacks and how to get it; then try the main job."""
+    """Tell what is installed, which runtimes and kernels work, and how to get what is missing; try the main job."""
     from anomalyclip.cli._diagnosis import diagnose, scrubbed, works
 
     facts = diagnose()
