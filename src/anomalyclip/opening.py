@@ -244,9 +244,9 @@ _HINTS = (
 
 
 def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Without those that leave the choice to the prompts.
+    """As they are read, without those that leave the choice to the prompts.
 
     Raises KeywordError for one that is none, ConfigError for a value out of its range.
     """
-    check_deciding(settings, hints=_HINTS)
-    return {name: value for name, value in settings.items() if value is not None}
+    read = check_deciding(settings, hints=_HINTS)
+    return {name: value for name, value in read.items() if value is not None}

@@ -38,6 +38,8 @@ def test_paths(tmp_path, read):
     assert "addresses are not opened here: download it" in problem("https://example.com/a.png", read)
     assert "is a folder" in problem(tmp_path, read)
     assert "NUL" in problem("a\0b.png", read)
+    with pytest.raises(ImageReadError, match=r"^'': the path is empty"):
+        read("")
     assert "too long" in problem(tmp_path / ("x" * 300), read)
     (tmp_path / "file").write_bytes(b"")
     assert "not a folder" in problem(tmp_path / "file" / "a.png", read)

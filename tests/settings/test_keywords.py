@@ -52,6 +52,17 @@ def test_keywords_are_the_declarations() -> None:
     assert set(inspect.signature(Detector.detect).parameters) == {"self", "inputs", *settings_of(PYTHON)}
 
 
+@pytest.mark.parametrize("layers", ["4", 4, ["4"], (4,)])
+def test_layers_are_read_as_on_the_command_line(layers: Any) -> None:
+    assert load("pocket", layers=layers).settings.layers == (4,)
+
+
+@pytest.mark.parametrize("given", [None, 3, b"pocket", ["pocket"]])
+def test_what_is_no_name_of_a_model_is_told(given: Any) -> None:
+    with pytest.raises(ConfigError, match="is no name and no path"):
+        load(given)
+
+
 def test_help_shows_the_defaults_of_calibrate() -> None:
     shown, real = (inspect.signature(one).parameters for one in (Detector.calibrate, calibrate_detector))
     names = set(shown) - {"self", "pictures", *Layout.__annotations__}

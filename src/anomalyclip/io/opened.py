@@ -28,19 +28,18 @@ T = TypeVar("T")
 
 def reported(name: StrPath, read: Callable[[], T]) -> T:
     """Run `read`, turning whatever it raises into one line about `name`."""
+    shown = printable(name) or "''"
     try:
         return read()
     except Refusal as refusal:
-        raise ImageReadError(f"{printable(name)}: {refusal}") from refusal.__cause__
+        raise ImageReadError(f"{shown}: {refusal}") from refusal.__cause__
     except MemoryError as error:
-        raise ImageReadError(f"{printable(name)}: not enough memory to decode it; scale it down") from error
+        raise ImageReadError(f"{shown}: not enough memory to decode it; scale it down") from error
     except Exception as error:  # decoders raise nearly anything on hostile bytes: struct.error, KeyError, OSError ...
         text = " ".join(str(error).split()) or type(error).__name__
         if "truncat" in text.lower():
-            raise ImageReadError(f"{printable(name)}: {truncated()}") from error
-        raise ImageReadError(
-            f"{printable(name)}: the image is damaged or cut off ({text[:120]}); {EXPORT_AGAIN}"
-        ) from error
+            raise ImageReadError(f"{shown}: {truncated()}") from error
+        raise ImageReadError(f"{shown}: the image is damaged or cut off ({text[:120]}); {EXPORT_AGAIN}") from error
 
 
 def use_file(path: StrPath, use: Callable[[BinaryIO], T], max_bytes: int) -> T:

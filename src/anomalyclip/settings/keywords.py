@@ -13,8 +13,12 @@ from anomalyclip.settings.setting import Setting
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def check_keywords(values: Mapping[str, Any], known: Mapping[str, Setting], *, hints: Collection[str] = ()) -> None:
+def check_keywords(
+    values: Mapping[str, Any], known: Mapping[str, Setting], *, hints: Collection[str] = ()
+) -> dict[str, Any]:
     """Refuse what is no setting of a call, and values out of their range; None is not given and passes.
+
+    Gives the values as they are read: layers="6,12" as (6, 12).
 
     Args:
         values: name -> value.
@@ -25,14 +29,16 @@ def check_keywords(values: Mapping[str, Any], known: Mapping[str, Setting], *, h
         KeywordError: an unknown name, with the one that was probably meant.
         ConfigError: a value that cannot be, in the words of the command line.
     """
+    read = {}
     for name, value in values.items():
         if name in known:
-            known[name].value(value)
+            read[name] = known[name].value(value)
         else:
             names = [*known, *hints]
             near = get_close_matches(name, names, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(names))}"
             raise KeywordError(f"there is no keyword {name!r}; {hint}")
+    return read
 
 
 def spelled_out(keywords: type, defaults: Mapping[str, object] | None = None) -> Callable[[F], F]:

@@ -182,6 +182,6 @@ def chosen(preset: Preset, given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: getattr(preset, name) if given.get(name) is None else given[name] for name in _BY_NAME}
 
 
-def check_deciding(values: Mapping[str, Any], *, hints: Collection[str] = ()) -> None:
-    """Raises ConfigError that names the first setting whose value is out of its range, or that is none."""
-    check_keywords(values, _BY_NAME, hints=hints)
+def check_deciding(values: Mapping[str, Any], *, hints: Collection[str] = ()) -> dict[str, Any]:
+    """The values as they are read. Raises ConfigError that names the first that is out of its range, or no setting."""
+    return check_keywords(values, _BY_NAME, hints=hints)
