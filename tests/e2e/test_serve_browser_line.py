@@ -139,6 +139,11 @@ def test_a_saved_profile_comes_back(desk: Any) -> None:
     expect(desk("#calibrated")).to_contain_text("again is back: 25 normal images, 25 of them remembered")
     expect(desk("#profile")).to_have_value("again")
     expect(desk("#progress")).to_be_hidden()
+    desk("#profile").select_option("my-parts")
+    expect(desk("#calibrated")).to_be_hidden()  # what was told of another line
+    desk("#profile").select_option("again")
+    expect(desk("#model")).to_contain_text("· again")
+    expect(desk("#progress")).to_be_hidden()
 
 
 @pytest.mark.skipif(bool(SHOTS), reason="compares with the small CLIP")

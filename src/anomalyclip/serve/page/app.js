@@ -137,6 +137,7 @@ async function start() {
     showTheme();
     listProfiles().then(() => change(), (error) => report(() => error.message));
   });
+  showCount();
   const showTheme = setUpTheme($("theme"));
   setUpKeys();
   paintScale($("scale"));

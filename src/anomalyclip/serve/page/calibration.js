@@ -11,6 +11,7 @@ import { write } from "./write.js";
 const AT_ONCE = 8;
 const $ = (id) => document.getElementById(id);
 let normals = [];
+let noted; // name of the profile that the note is of: another's choice ends it
 
 /** What was dropped as good. */
 export const goodPictures = () => normals;
@@ -23,7 +24,6 @@ export function setUpCalibration(report, given) {
     change();
   });
   $("rate").addEventListener("change", showCount);
-  showCount();
   const failed = (error) => note(() => error.message, "bad");
   $("calibration").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -35,7 +35,7 @@ export function setUpCalibration(report, given) {
   });
   takeFiles($("profile-drop"), $("profile-choose"), $("profile-file"), (files) => bring(files[0]).catch(failed));
   onChange(() => {
-    if (state.profile === null && $("calibrated").dataset.kind !== "bad") write($("calibrated"), { hidden: true });
+    if (state.profile?.name !== noted && $("calibrated").dataset.kind !== "bad") write($("calibrated"), { hidden: true });
   });
   return begin(given).catch((error) => report(() => error.message));
 }
@@ -103,6 +103,7 @@ function tooFew({ images, smallest_rate: best, images_needed: needed, kept }, na
 }
 
 function note(make, kind = "") {
+  noted = state.profile?.name;
   tell($("calibrated"), make);
   Object.assign($("calibrated"), { hidden: false }).dataset.kind = kind;
   change();
