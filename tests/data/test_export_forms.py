@@ -84,7 +84,7 @@ def test_labelme_flags_speak_of_the_whole_image(pictures: Path, flag: str, label
 def test_labelme_lines_mark_no_pixels(pictures: Path) -> None:
     (pictures / "images/b.json").write_text(json.dumps(_labelme("linestrip", [[1, 1], [9, 9]])))
     assert masks(pictures) == {"a": 0, "b": 1, "c": 0}
-    assert "lines, points or tags only" in "\n".join(open_dataset(pictures).problems)
+    assert "lines, points or tags, of no pixels" in "\n".join(open_dataset(pictures).problems)
 
 
 def _cvat(*shapes: str) -> str:

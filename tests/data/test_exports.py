@@ -132,8 +132,9 @@ def test_boxes_tell_the_label_and_no_pixels(pictures: Path) -> None:
     (pictures / "i.json").write_text(json.dumps(content))
     dataset = open_dataset(pictures)
     assert [(item.label, item.has_mask) for item in dataset.items] == [(1, False), (1, True), (0, True)]
-    assert "1 images have boxes, lines, points or tags only, which mark no pixels (the label counts): images/a.png" in (
-        dataset.problems
+    assert (
+        "1 images have boxes, lines, points or tags, of no pixels, and so no mask (the label counts): images/a.png"
+        in (dataset.problems)
     )
 
 

@@ -62,7 +62,8 @@ class Draft:
         pairing = pair(images, masks, several, base, numbered=not self.published)
         found = [pairing.masks.get(image) for image in images]
         if together := sum(isinstance(mask, MaskFiles) for mask in found):
-            self.notes.append(f"class {class_name}: {together} images have several masks, which count together")
+            which = f"class {class_name}, {kind}" if kind else f"class {class_name}"
+            self.notes.append(f"{which}: {together} images have several masks, which count together")
         labels = self.labels_of(found) if label is None else [label] * len(images)
         for image, mask, own in zip(images, found, labels, strict=True):
             self.add(image, mask if label is not None or own == ANOMALOUS else None, own, class_name, kind)

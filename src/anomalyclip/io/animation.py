@@ -7,7 +7,6 @@ stays open between one picture and the next, and the latest pictures are kept fo
 from __future__ import annotations
 
 import atexit
-import io
 import os
 import struct
 import threading
@@ -16,7 +15,6 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from PIL import Image, ImageFile
-from PIL.GifImagePlugin import GifImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
@@ -29,7 +27,7 @@ from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
 
 MOST_COUNTED = 100_000
 _ANY = 1 << 62
-_PLUGINS: dict[str, type[ImageFile.ImageFile]] = {"GIF": GifImageFile, "PNG": PngImageFile, "WEBP": WebPImageFile}
+_PLUGINS: dict[str, type[ImageFile.ImageFile]] = {"PNG": PngImageFile, "WEBP": WebPImageFile}
 _KEPT = 16  # pictures: more than threads read ahead of each other
 _KEPT_BYTES = 64 * 2**20
 
@@ -129,8 +127,9 @@ class _Player:
         header = read_header(file, _ANY)  # whose size was checked when its pictures were counted
         self._pixels = header.width * header.height
         with own_pixel_limit(self._pixels):
-            # Of a GIF the pictures alone: a long comment costs Pillow hours.
-            self._image = _PLUGINS[kind](io.BytesIO(header.facts.stream) if kind == "GIF" else file)
+            self._image: gif.Animation | ImageFile.ImageFile = (
+                gif.Animation(header.facts) if kind == "GIF" else _PLUGINS[kind](file)
+            )
         self._shown: OrderedDict[int, Image.Image] = OrderedDict()
         self._guard = threading.Lock()
         self._closed = False
@@ -172,7 +171,7 @@ atexit.register(_open.clear)
 
 
 def picture(file: BinaryIO, kind: str, index: int, number: int) -> Image.Image:
-    """Picture `index` of `number`, as Pillow draws it, with the modes and transparency of its own."""
+    """Picture `index` of `number`, as it is drawn, with the modes and transparency of its own."""
     if identity(file) is None:
         return _Player(file, kind).picture(index)
     player = _open.of(file, lambda: _opened_again(file, kind), kind)

@@ -6,14 +6,21 @@ out, and the number of parts is bounded, as each costs its microsecond however s
 
 from __future__ import annotations
 
+import io
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
+
+from PIL import Image
+from PIL.GifImagePlugin import GifImageFile
 
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
 
 _MOST_PARTS = 1_000_000  # of 255 bytes as all encoders write them: 255 MB
-_EXTENSION, _IMAGE, _TRAILER, _GRAPHIC_CONTROL = 0x21, 0x2C, 0x3B, 0xF9
+_HEAD = 13  # bytes before the palette of all pictures
+_EXTENSION, _IMAGE, _GRAPHIC_CONTROL = 0x21, 0x2C, 0xF9
+_TO_NOTHING, _TO_PREVIOUS = 2, 3  # what becomes of a picture's place once it was shown
 
 
 @dataclass(frozen=True)
@@ -38,32 +45,104 @@ def read_facts(file: BinaryIO) -> GifFacts:
 
 def _facts(data: bytes) -> GifFacts:
     width, height, flags = struct.unpack_from("<HHB", data, 6)
-    position = 13 + _palette(flags)
-    kept, frames, parts = [data[:position]], 0, 0
-    while position < len(data) and data[position] != _TRAILER:
-        start = position
-        if data[start] == _EXTENSION:
-            wanted, position = data[start + 1] == _GRAPHIC_CONTROL, start + 2
-        elif data[start] == _IMAGE:
-            left, top, wide, high, flags = struct.unpack_from("<HHHHB", data, start + 1)
+    position = _HEAD + _palette(flags)
+    kept, frames = [data[:position]], 0
+    for start, end in _blocks(data, position):
+        position = end
+        if data[start] == _IMAGE:
+            left, top, wide, high = struct.unpack_from("<HHHH", data, start + 1)
             width, height = max(width, left + wide), max(height, top + high)
-            wanted, position = True, start + 11 + _palette(flags)
             frames += 1
-        else:
-            break  # whatever follows whole pictures is no picture
+        elif data[start + 1] != _GRAPHIC_CONTROL:
+            continue
+        kept.append(data[start:end])
+    if not frames:
+        if position > len(data):
+            raise truncated()
+        raise Refusal("this GIF holds no image", EXPORT_AGAIN)
+    return GifFacts(width, height, frames, b"".join(kept) + (b";" if position < len(data) else b""))
+
+
+def _blocks(data: bytes, position: int) -> Iterator[tuple[int, int]]:
+    """Where every picture and extension begins and ends, beyond the data where they are cut off. Raises `Refusal`."""
+    parts = 0
+    while position < len(data) and data[position] in (_IMAGE, _EXTENSION):  # whatever else follows is no picture
+        start = position
+        position += 2 if data[start] == _EXTENSION else 11 + _palette(data[start + 9])
         while position < len(data) and (length := data[position]):
             position += length + 1
             parts += 1
             if parts > _MOST_PARTS:
                 raise Refusal(f"its GIF is cut into more than {_MOST_PARTS:,} parts", EXPORT_AGAIN)
         position += 1
-        if wanted:
-            kept.append(data[start:position])
-    if not frames:
-        if position > len(data):
-            raise truncated()
-        raise Refusal("this GIF holds no image", EXPORT_AGAIN)
-    return GifFacts(width, height, frames, b"".join(kept) + (b";" if position < len(data) else b""))
+        yield start, position
+
+
+class Animation:
+    """The pictures of a GIF one after another, as browsers draw them; asked as Pillow's images are.
+
+    Drawn by ourselves, each decoded as a file of its own: where a picture is to be cleared away and has no transparent
+    colour, Pillow paints its place in a colour of whichever palette comes next; browsers clear it.
+    """
+
+    def __init__(self, facts: GifFacts) -> None:
+        self._size = facts.width, facts.height
+        self._data = facts.stream
+        self._head = facts.stream[: _HEAD + _palette(facts.stream[10])]
+        self._pictures: list[tuple[bytes, int, int]] = []  # what the control block before it says, where it lies
+        control = b""
+        for start, end in _blocks(facts.stream, len(self._head)):
+            if facts.stream[start] == _EXTENSION:
+                control = facts.stream[start:end]
+                continue
+            self._pictures.append((control, start, end))
+            control = b""
+        self._wanted = 0
+        self._rewind()
+
+    def _rewind(self) -> None:
+        self._number = -1
+        self._shown = self._left = Image.new("RGBA", self._size)  # what is seen, and what the next is drawn over
+
+    def tell(self) -> int:
+        """Which picture was asked for last."""
+        return self._wanted
+
+    def seek(self, number: int) -> None:
+        """Ask for picture `number`. Raises EOFError: there are fewer."""
+        if number >= len(self._pictures):
+            raise EOFError
+        self._wanted = number
+
+    def load(self) -> None:
+        """Draw it. Raises what Pillow raises on damaged pixels."""
+        if self._wanted < self._number:
+            self._rewind()
+        while self._number < self._wanted:
+            self._draw(*self._pictures[self._number + 1])
+            self._number += 1
+
+    def copy(self) -> Image.Image:
+        """The picture that was drawn last, as RGBA."""
+        return self._shown.copy()
+
+    def _draw(self, control: bytes, start: int, end: int) -> None:
+        left, top, wide, high = struct.unpack_from("<HHHH", self._data, start + 1)
+        self._shown = self._left.copy()
+        if wide and high:
+            sides = struct.pack("<HH", wide, high)
+            parts = (
+                self._head[:6], sides, self._head[10:], control,
+                b",\0\0\0\0", sides, self._data[start + 9 : end], b";" if end <= len(self._data) else b"",
+            )  # fmt: skip
+            self._shown.alpha_composite(GifImageFile(io.BytesIO(b"".join(parts))).convert("RGBA"), (left, top))
+        disposal = control[3] >> 2 & 7 if len(control) > 3 else 0
+        if disposal == _TO_PREVIOUS:
+            return
+        self._left = self._shown
+        if disposal == _TO_NOTHING:
+            self._left = self._shown.copy()
+            self._left.paste((0, 0, 0, 0), (left, top, left + wide, top + high))
 
 
 def _palette(flags: int) -> int:

@@ -165,7 +165,9 @@ def _gif(file: BinaryIO, max_pixels: int) -> Header:
 
     facts = gif.read_facts(file)
     pixels = facts.width * facts.height
-    return Header("GIF", facts.width, facts.height, frames=facts.frames, decoded_bytes=13 * pixels, facts=facts)
+    # Of several pictures: what is shown, what the next is drawn over, the next one and its copy, each as RGBA.
+    decoded = (13 if facts.frames == 1 else 6 * _PILLOW_PIXEL) * pixels
+    return Header("GIF", facts.width, facts.height, frames=facts.frames, decoded_bytes=decoded, facts=facts)
 
 
 def _webp(file: BinaryIO, max_pixels: int) -> Header:

@@ -71,5 +71,7 @@ def _tell(annotations: Annotations, draft: Draft, boxes: list[Path]) -> None:
     drawn = sum(isinstance(item.mask, DrawnMask) for item in draft.items)
     what = f"masks of {drawn} images are drawn" if drawn else "labels are read"
     draft.notes.append(f"{what} from {', '.join(annotations.tools)} annotations")
-    draft.problem_files("images have boxes, lines, points or tags only, which mark no pixels (the label counts)", boxes)
+    draft.problem_files(
+        "images have boxes, lines, points or tags, of no pixels, and so no mask (the label counts)", boxes
+    )
     draft.problem_names("annotated images that do not exist (not used)", annotations.missing)

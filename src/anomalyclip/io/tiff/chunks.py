@@ -95,8 +95,8 @@ def _places(file: BinaryIO, page: Directory, layout: Layout) -> tuple[Values, Va
         raise truncated(f"pixel data ends at byte {far:,}, the file at {end:,}" if not beyond.any() else "")
     empty = counts == 0
     if (empty & (offsets == 0)).any():
-        told = f"{int(empty.sum()):,} of its {number:,} strips or tiles were never written, as in GDAL's sparse files"
-        raise Refusal(told, "fill them, with: gdal_translate FILE FILLED.tif")
+        told = f"{int(empty.sum()):,} of its {number:,} strips or tiles were never written"
+        raise Refusal(told, "export it again; of one of GDAL's sparse files fill them: gdal_translate FILE FILLED.tif")
     if empty.any():
         raise truncated("a strip or tile is empty")
     return offsets, np.minimum(counts, 2 * raw + _OVERHEAD)
