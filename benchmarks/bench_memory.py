@@ -53,7 +53,7 @@ class _Nested(torch.nn.Module):
             self.add_module(head, _Nested(group))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x
+        return x * torch.sigmoid(1.702 * x)  # the code of an archive tells its activation
 
 
 def write(path: Path, clip: CLIP) -> None:

@@ -6,14 +6,20 @@ import os
 import pickle
 import warnings
 import zipfile
+from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from anomalyclip.clip.architecture import infer_config
 from anomalyclip.clip.config import CLIPConfig, StemConfig, StemStage, TextConfig, VisionConfig
+from anomalyclip.clip.containers import Entry, open_container
 from anomalyclip.clip.facts import Given, KnownWeights
+from anomalyclip.clip.formats import RawWeights
 from anomalyclip.clip.model import CLIP, random_clip
+from anomalyclip.clip.published import OPEN_CLIP
 from anomalyclip.clip.weights import load_clip, load_vision, save_clip, weights_hash
 from anomalyclip.errors import WeightsError
 
@@ -46,7 +52,7 @@ def assert_same(clip: CLIP, reference: CLIP) -> None:
 
 
 class _Holder(torch.nn.Module):
-    """Nested modules whose state dict has the given names: what OpenAI's archive holds."""
+    """Nested modules whose state dict has the given names: what OpenAI's archive holds; its code shows QuickGELU."""
 
     def __init__(self, state: dict[str, torch.Tensor]) -> None:
         super().__init__()
@@ -61,11 +67,12 @@ class _Holder(torch.nn.Module):
             self.add_module(head, _Holder(group))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x
+        return self.activation(x)
 
 
-def write_torchscript(path, state):
+def write_torchscript(path, state, activation=lambda x: x * torch.sigmoid(1.702 * x)):
     holder = _Holder(state)
+    holder.activation = activation
     holder.input_resolution = torch.tensor(56)  # OpenAI's archives carry these beside the weights
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -74,7 +81,53 @@ def write_torchscript(path, state):
 
 def test_torchscript_archive(tmp_path, openai, reference):
     write_torchscript(tmp_path / "ViT.pt", openai)
-    assert_same(load_clip(tmp_path / "ViT.pt"), reference)
+    clip = load_clip(KnownWeights(tmp_path / "ViT.pt", Given(heads=(2, 2))))
+    assert_same(clip, reference)
+    assert clip.config.vision.told_by == "given: heads 2/2; the archive's code"
+
+
+@pytest.mark.parametrize(
+    ("activation", "found"),
+    [
+        (torch.nn.functional.gelu, "gelu"),
+        (partial(torch.nn.functional.gelu, approximate="tanh"), "gelu_tanh"),
+        (torch.relu, None),
+    ],
+)
+def test_an_archives_activation_is_that_of_its_code_and_its_heads_are_never_guessed(
+    tmp_path, openai, activation, found
+):
+    write_torchscript(tmp_path / "ViT.pt", openai, activation)
+    lacks = "the numbers of heads" if found else "the activation and the numbers of heads"
+    with pytest.raises(WeightsError, match=f"does not say {lacks}, "):
+        load_clip(tmp_path / "ViT.pt")
+    if found:
+        config = load_clip(KnownWeights(tmp_path / "ViT.pt", Given(heads=(4, 4)))).config
+        assert (config.vision.activation, config.vision.heads, config.text.heads) == (found, 4, 4)
+
+
+@pytest.mark.parametrize("name", ["ViT-L-14-336", "ViT-H-14", "ViT-bigG-14"])
+def test_an_archive_of_a_published_shape_has_its_heads(name):
+    """Heads of 64 numbers are OpenAI's; LAION's H, g and bigG have others."""
+    architecture = OPEN_CLIP[name]
+    (width, words), (layers, depth), side = architecture.widths, architecture.layers, architecture.image_size
+    vision = VisionConfig(side, architecture.patch_size, width, layers, 1, mlp_width=architecture.mlp_width)
+    with torch.device("meta"):
+        outline = CLIP(CLIPConfig(architecture.embed_dim, vision, TextConfig(77, 49408, words, depth, 1)))
+    entries = {
+        CLIP.file_name(each): Entry(tuple(tensor.shape), tensor.clone) for each, tensor in outline.state_dict().items()
+    }
+    config = infer_config(RawWeights(Path("x.pt"), entries, activation="gelu"))
+    assert (config.vision.heads, config.text.heads) == architecture.heads
+    assert config.vision.told_by.startswith("the archive's code; heads as open_clip:ViT-")
+
+
+@pytest.mark.parametrize("numbers", [384, 3])
+def test_a_tensors_bytes_are_no_pickle(tmp_path, numbers):
+    """torch before 1.6 wrote a tensor's length behind its pickles: that of 384 numbers begins as a pickle does."""
+    tensor = torch.arange(numbers) / 7
+    torch.save({"visual.x": tensor}, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    assert torch.equal(open_container(tmp_path / "old.pt").entries["visual.x"].load(), tensor)
 
 
 def test_torchscript_equals_what_torch_jit_reads(tmp_path, openai):

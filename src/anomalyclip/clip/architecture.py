@@ -15,8 +15,6 @@ from anomalyclip.clip.formats import RawWeights
 from anomalyclip.clip.published import OPEN_CLIP, heads_of_shape, published_facts
 from anomalyclip.errors import ConfigError, WeightsError
 
-_HEAD_WIDTH = 64  # of OpenAI's own models
-
 
 def infer_config(raw: RawWeights) -> CLIPConfig:
     """The architecture: the configuration that files of ours carry, else from shapes and facts.
@@ -37,7 +35,7 @@ def _config(raw: RawWeights) -> CLIPConfig:
     vision, text, embed_dim = _shapes(raw.entries)
     facts = raw.facts
     published = raw.given.published
-    if published is not None and (facts is None or not published.startswith("openai:")):  # OpenAI's archives say it all
+    if published is not None and (facts is None or not published.startswith("openai:")):  # a config says more
         facts = published_facts(published)
     if facts is None:
         facts = _from_user(raw, vision, text, embed_dim)
@@ -85,9 +83,8 @@ Tower = TypeVar("Tower", VisionConfig, TextConfig)
 
 
 def _as_told(tower: Tower, facts: TowerFacts) -> Tower:
-    heads = facts.heads or tower.width // _HEAD_WIDTH
     hidden = 0 if tower.mlp_width == 4 * tower.width else tower.mlp_width
-    return replace(tower, heads=heads, activation=facts.activation, norm_eps=facts.norm_eps, mlp_width=hidden)
+    return replace(tower, heads=facts.heads, activation=facts.activation, norm_eps=facts.norm_eps, mlp_width=hidden)
 
 
 def _check_shapes(raw: RawWeights, facts: Facts, vision: VisionConfig, text: TextConfig, embed_dim: int) -> None:
@@ -104,21 +101,34 @@ def _check_shapes(raw: RawWeights, facts: Facts, vision: VisionConfig, text: Tex
 
 
 def _from_user(raw: RawWeights, vision: VisionConfig, text: TextConfig, embed_dim: int) -> Facts:
-    """Facts of weights that come alone: the user's word, and heads where all published models of this shape agree."""
+    """Facts of weights that come alone: the user's word, an archive's code, and heads where all published models of
+    this shape agree."""
     given = raw.given
     same = heads_of_shape(embed_dim, vision.patch_size, (vision.width, text.width), (vision.layers, text.layers))
     known = {OPEN_CLIP[name].heads for name in same}
     heads = given.heads or (known.pop() if len(known) == 1 else None)
-    if given.activation is None or heads is None:
-        raise _unknown(raw, same, heads)
-    told_by = given.words() if given.heads else f"{given.words()}; heads as open_clip:{min(same, key=len)} has them"
-    towers = [TowerFacts(count, given.activation) for count in heads]
-    return Facts(told_by, towers[0], towers[1])
+    activation = given.activation or raw.activation
+    if activation is None or heads is None:
+        raise _unknown(raw, same, activation, heads)
+    told = [given.words()] if given else []
+    told += [] if given.activation else ["the archive's code"]
+    told += [] if given.heads else [f"heads as open_clip:{min(same, key=len)} has them"]
+    towers = [TowerFacts(count, activation) for count in heads]
+    return Facts("; ".join(told), towers[0], towers[1])
 
 
-def _unknown(raw: RawWeights, same: set[str], heads: tuple[int, int] | None) -> WeightsError:
-    wanted = "the activation" if heads is not None else "the activation and the numbers of heads"
-    flags = "--activation quick_gelu or gelu" + ("" if heads is not None else " and --heads VISION,TEXT")
+def _unknown(
+    raw: RawWeights, same: set[str], activation: Activation | None, heads: tuple[int, int] | None
+) -> WeightsError:
+    lacking = [
+        (what, flag)
+        for value, what, flag in (
+            (activation, "the activation", "--activation quick_gelu or gelu"),
+            (heads, "the numbers of heads", "--heads VISION,TEXT"),
+        )
+        if value is None
+    ]
+    wanted, flags = (" and ".join(words) for words in zip(*lacking, strict=True))
     names = sorted(f"open_clip:{name}" for name in same)
     model = (
         f"the published model ({' or '.join(names)}, with -quickgelu where its name has it)"

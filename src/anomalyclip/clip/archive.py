@@ -21,7 +21,7 @@ from torch import Tensor
 from anomalyclip.clip.pickles import MAX_PICKLE, check_members
 from anomalyclip.errors import WeightsError
 
-_MOST_SOURCES = 64  # files of code that are looked through; OpenAI's archives have a handful
+_MOST_CODE = 2**25  # bytes of code that are looked through; every block may have files of its own
 
 _STORAGE_DTYPES = {
     "HalfStorage": torch.float16,
@@ -134,11 +134,17 @@ def read_torchscript(path: Path) -> tuple[dict[str, ArchivedTensor], str]:
         prefix = pickled[0].filename.partition("/")[0]
         with archive.open(pickled[0]) as file:
             root = _TensorUnpickler(file, prefix).load()
-        sources = [each for each in archive.infolist() if each.filename.endswith(".py")]
-        code = "".join(archive.read(each).decode("utf-8", "replace") for each in sources[:_MOST_SOURCES])
+        code = _code(archive, path)
     if not isinstance(root, _Shell):
         raise WeightsError(f"{path}: the TorchScript archive holds no module")
     return dict(_walk(root)), code
+
+
+def _code(archive: zipfile.ZipFile, path: Path) -> str:
+    sources = [each for each in archive.infolist() if each.filename.endswith(".py")]
+    if (size := sum(each.file_size for each in sources)) > _MOST_CODE:
+        raise WeightsError(f"{path}: the TorchScript archive has {size} bytes of code, {_MOST_CODE} are the most")
+    return "".join(archive.read(each).decode("utf-8", "replace") for each in sources)
 
 
 def _walk(root: _Shell) -> Iterator[tuple[str, ArchivedTensor]]:

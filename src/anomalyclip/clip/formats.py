@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from anomalyclip.clip.config import CLIPConfig
+from anomalyclip.clip.config import Activation, CLIPConfig
 from anomalyclip.clip.containers import Entry, Opened, open_container
-from anomalyclip.clip.facts import Facts, Given, KnownWeights, TowerFacts
+from anomalyclip.clip.facts import Facts, Given, KnownWeights
 from anomalyclip.clip.hf_config import hugging_face_facts
 from anomalyclip.clip.huggingface import from_hugging_face, is_hugging_face
 from anomalyclip.clip.open_clip_config import open_clip_facts
@@ -24,7 +24,6 @@ from anomalyclip.errors import ConfigError, WeightsError
 
 # What some files carry beside the weights; none of it is a parameter.
 _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask", "text.attn_mask")
-_OPENAI = "OpenAI's archive"
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,9 @@ class RawWeights:
         path: for messages.
         entries: name -> tensor, not read yet.
         config: the whole configuration, which files of ours carry.
-        facts: what shapes cannot tell, from a config beside the weights or an archive's code.
+        facts: what shapes cannot tell, from a config beside the weights.
         given: what the user said.
+        activation: what a TorchScript archive's code computes; None where there is none or it does not show.
     """
 
     path: Path
@@ -44,6 +44,7 @@ class RawWeights:
     config: CLIPConfig | None = None
     facts: Facts | None = None
     given: Given = field(default_factory=Given)
+    activation: Activation | None = None
 
 
 def read_weights(path: str | os.PathLike[str]) -> RawWeights:
@@ -72,8 +73,9 @@ def read_weights(path: str | os.PathLike[str]) -> RawWeights:
             " names"
         )
     config = _own_config(opened[0], place.path)
-    facts = None if config is not None else _facts(place, opened[0], hugging_face=theirs)
-    return RawWeights(place.path, entries, config, facts, given)
+    facts = None if config is not None else _facts(place, hugging_face=theirs)
+    code = opened[0].code
+    return RawWeights(place.path, entries, config, facts, given, None if code is None else _activation_of(code))
 
 
 def _wanted(opened: Opened, names: frozenset[str] | None, file: Path) -> Opened:
@@ -114,11 +116,9 @@ def _own_config(opened: Opened, path: Path) -> CLIPConfig | None:
         raise WeightsError(f"{path}: its clip_config is damaged ({reason}); download it again") from error
 
 
-def _facts(place: Place, opened: Opened, *, hugging_face: bool) -> Facts | None:
+def _facts(place: Place, *, hugging_face: bool) -> Facts | None:
     beside = config_beside(place, hugging_face=hugging_face)
-    if beside is not None:
-        return _read_facts(hugging_face_facts if hugging_face else open_clip_facts, beside)
-    return None if opened.code is None else _archive_facts(opened.code)
+    return None if beside is None else _read_facts(hugging_face_facts if hugging_face else open_clip_facts, beside)
 
 
 def _read_facts(read: Callable[[Path], Facts], path: Path) -> Facts:
@@ -128,8 +128,9 @@ def _read_facts(read: Callable[[Path], Facts], path: Path) -> Facts:
         raise WeightsError(f"{path} is no config of a CLIP ({str(error)[:120]}); download it again") from error
 
 
-def _archive_facts(code: str) -> Facts:
-    """OpenAI's archives: heads of 64 (0 stands for that) and QuickGELU; another's code may say that it takes GELU."""
-    exact = "gelu(" in code and "1.702" not in code
-    tower = TowerFacts(0, "gelu" if exact else "quick_gelu")
-    return Facts("the archive's code" if exact else _OPENAI, tower, tower)
+def _activation_of(code: str) -> Activation | None:
+    """As an archive's code computes it: QuickGELU is a sigmoid there; None where it shows neither, or both."""
+    quick, exact = "sigmoid(" in code, "gelu(" in code
+    if quick == exact:
+        return None
+    return "quick_gelu" if quick else "gelu_tanh" if 'approximate="tanh"' in code else "gelu"

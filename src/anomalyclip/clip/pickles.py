@@ -14,7 +14,7 @@ from anomalyclip.errors import AnomalyClipError
 _MAGIC = b"PK\x03\x04"
 MAX_PICKLE = 4 * 2**20  # of what describes the tensors: a checkpoint of ViT-L with its optimiser has 0.5 MB
 MAX_MEMBERS = 100_000
-_MAX_STREAMS = 8  # pickles in a row in the format of torch before 1.6
+_STREAMS = 5  # pickles in a row in the format of torch before 1.6; a tensor's bytes behind them may look like a sixth
 _ALLOWED = re.compile(
     r"collections (OrderedDict|Counter|defaultdict)|torch\._utils _rebuild_(tensor_v2|parameter|parameter_with_state)"
     r"|torch (\w+Storage|Size|device|b?float\d*|half|double|u?int\d+|long|int|short|bool)"
@@ -76,9 +76,9 @@ def check_members(
 def check_streams(stream: IO[bytes], path: object, error: Callable[[str], AnomalyClipError]) -> None:
     """The same for the format before torch 1.6: several pickles in a row, then the tensors' bytes."""
     bounded = _Bounded(stream, MAX_PICKLE)
-    for _ in range(_MAX_STREAMS):
+    for _ in range(_STREAMS):
         where = stream.tell()
-        if stream.read(1) != b"\x80":  # no pickle: the bytes of the first tensor
+        if stream.read(1) != b"\x80":  # no pickle: torch will say so
             return
         stream.seek(where)
         _check_pickle(bounded, path, error)
