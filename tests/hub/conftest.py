@@ -189,7 +189,8 @@ def server() -> Iterator[Server]:
 @pytest.fixture(autouse=True)
 def cache_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test sees this machine's real caches, proxies or switches."""
-    for name in ("ANOMALYCLIP_OFFLINE", "ANOMALYCLIP_MIRROR", "HF_HOME", "HF_HUB_CACHE"):
+    caches = ("HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME")
+    for name in ("ANOMALYCLIP_OFFLINE", "ANOMALYCLIP_MIRROR", *caches):
         monkeypatch.delenv(name, raising=False)
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)

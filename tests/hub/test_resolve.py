@@ -147,6 +147,31 @@ def test_copies_of_other_programs_are_adopted(tiny, server, body, source, place:
     assert server.requests == []
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "hub"),
+    [
+        (None, None, ".cache/huggingface/hub"),
+        ("HF_HOME", "~/hf", "hf/hub"),
+        ("HF_HUB_CACHE", "$HOME/hubs", "hubs"),
+        ("HUGGINGFACE_HUB_CACHE", "~/old", "old"),
+        ("XDG_CACHE_HOME", "~/xdg", "xdg/huggingface/hub"),
+    ],
+)
+def test_a_copy_of_any_source_is_enough_without_network(
+    tiny, cache_home, server, no_network, monkeypatch, variable, value, hub
+) -> None:
+    if variable:
+        monkeypatch.setenv(variable, value)
+    snapshot = Path.home() / hub / "models--x--tiny" / "snapshots" / "1"
+    snapshot.mkdir(parents=True)
+    (snapshot.parents[1] / "blob").write_bytes(b"the same model in another format")
+    (snapshot / "tiny.safetensors").symlink_to("../../blob")
+    found = resolve_model("tiny", offline=True).weights
+    assert found.is_relative_to(cache_home)
+    assert not found.is_symlink()
+    assert found.read_bytes() == b"the same model in another format"
+
+
 def test_a_bad_copy_of_another_program_is_ignored_and_left_alone(tiny, server, body) -> None:
     copy = Path.home() / ".cache" / "clip" / "tiny.pt"
     copy.parent.mkdir(parents=True)

@@ -18,8 +18,8 @@ def adopt_copy(file: RemoteFile, target: Path) -> Path | None:
 
     A hard link where the file system allows it (no bytes, no time beyond the checksum), else a copy.
     """
-    source = _copy_of(file)
-    if source is None or not source.is_file() or mismatch(source, file) is not None:
+    source = copy_of(file)
+    if source is None or mismatch(source, file) is not None:
         return None
     part = sibling(target, ".adopt")
     part.unlink(missing_ok=True)
@@ -36,14 +36,21 @@ def adopt_copy(file: RemoteFile, target: Path) -> Path | None:
             part.unlink(missing_ok=True)
 
 
-def _copy_of(file: RemoteFile) -> Path | None:
+def copy_of(file: RemoteFile) -> Path | None:
+    """Where another program's cache has a file of this name and size; ``None`` if it has none."""
     if file.known_copy is None:
         return None
     folder = _caches().get(file.origin)
-    return folder / file.known_copy if folder is not None else None
+    path = None if folder is None else folder / file.known_copy
+    return path if path is not None and path.is_file() and path.stat().st_size == file.size else None
 
 
 def _caches() -> dict[str, Path]:
-    cache = Path("~/.cache").expanduser()
-    hub_home = Path(os.environ.get("HF_HOME") or cache / "huggingface")
-    return {"openai": cache, "huggingface": Path(os.environ.get("HF_HUB_CACHE") or hub_home / "hub")}
+    """Of the ``clip`` package, and of huggingface_hub by its own variables, old name last."""
+    usual = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
+    hub = Path(os.environ.get("HF_HOME") or usual) / "hub"
+    chosen = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or hub
+    return {
+        "openai": Path("~/.cache").expanduser(),
+        "huggingface": Path(os.path.expandvars(chosen)).expanduser(),
+    }

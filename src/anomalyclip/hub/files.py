@@ -59,24 +59,39 @@ def obtain(entry: Entry, *, source: Source = "auto", offline: bool = False, mete
             f"this installation lacks the embedded file {wanted.path}; install the package again"
             " (pip install --force-reinstall --no-deps anomalyclip)"
         )
+    adopted = _adopted(found)
+    if adopted is not None:
+        return adopted
     if is_offline(offline):
         _refuse_damaged(found)
         raise HubError(_by_hand(entry, source, f"offline mode is on (--offline or {OFFLINE_VARIABLE})"))
     return _fetch(entry, wanted.file, wanted.path, source, meter)
 
 
+def _adopted(found: list[Found]) -> Path | None:
+    """A copy of another program's that will do, from any source; needs no network."""
+    from anomalyclip.hub.copies import adopt_copy, copy_of
+
+    for candidate in found:
+        if candidate.file is None or copy_of(candidate.file) is None:
+            continue
+        cache.make_folder(candidate.path.parent)
+        with cache.lock(candidate.path):
+            if cache.state(candidate.path, candidate.file) == "cached":
+                return candidate.path  # another process brought it while we waited
+            if (adopted := adopt_copy(candidate.file, candidate.path)) is not None:
+                return adopted
+    return None
+
+
 def _fetch(entry: Entry, file: RemoteFile, path: Path, source: Source, meter: Meter) -> Path:
-    from anomalyclip.hub.copies import adopt_copy  # these bring HTTP and TLS, which a file that is here does not need
-    from anomalyclip.hub.download import download
+    from anomalyclip.hub.download import download  # brings HTTP and TLS, which a file that is here does not need
     from anomalyclip.hub.http import UnreachableError
 
     cache.make_folder(path.parent)
     with cache.lock(path):
         if cache.state(path, file) == "cached":
             return path  # another process fetched it while we waited
-        adopted = adopt_copy(file, path)
-        if adopted is not None:
-            return adopted
         try:
             return download(file, path, meter=meter, label=entry.name)
         except UnreachableError as error:
