@@ -12,9 +12,11 @@ import torch
 from safetensors.torch import save_file
 
 from anomalyclip.clip.facts import Given, KnownWeights
+from anomalyclip.clip.foreign import KINDS
 from anomalyclip.clip.preprocessing import Preprocessing
 from anomalyclip.clip.weights import load_clip
-from anomalyclip.errors import WeightsError
+from anomalyclip.errors import HubError, WeightsError
+from anomalyclip.hub import resolve_model
 
 PIXELS = Preprocessing((0.5, 0.4, 0.3), (0.2, 0.25, 0.3), "bilinear")
 GIVEN = Given("gelu", heads=(4, 2))
@@ -277,3 +279,30 @@ def test_a_part_alone_names_its_index(tmp_path, published):
     sharded_bin(tmp_path, published)
     with pytest.raises(WeightsError, match="one part of several"):
         load_clip(tmp_path / "pytorch_model-00001-of-00002.bin")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_models_of_another_kind_are_named(tmp_path, kind):
+    name = kind + "weight" if kind[-1] in "._" else kind
+    save_file({name: torch.zeros(2), "visual.proj": torch.zeros(2, 2)}, tmp_path / "x.safetensors")
+    with pytest.raises(WeightsError, match=re.escape(f"is not for this package: it is {KINDS[kind][0]}; ")):
+        load_clip(tmp_path / "x.safetensors")
+
+
+def test_a_cut_archive_a_text_a_lost_link_and_a_whole_cache_are_told(tmp_path):
+    torch.save({"visual.proj": torch.zeros(40, 40)}, tmp_path / "cut.pt")
+    (tmp_path / "cut.pt").write_bytes((tmp_path / "cut.pt").read_bytes()[:3000])
+    (tmp_path / "text.pt").write_text("Invalid username or password.")
+    snapshot = tmp_path / "models--me--clip" / "snapshots" / "abcdef0"
+    snapshot.mkdir(parents=True)
+    (snapshot / "model.safetensors").symlink_to("../../blobs/gone")
+    for path, words in (
+        ("cut.pt", "cut short or damaged: a ZIP archive without its end; download it again"),
+        ("text.pt", "it is a text: 'Invalid username or password.'; download the weights again"),
+        ("models--me--clip", "model.safetensors is a link to a file that is not there; download it again"),
+        ("", "is a hub cache; give one of its models: 'models--me--clip'"),
+    ):
+        with pytest.raises(WeightsError, match=re.escape(words)):
+            load_clip(tmp_path / path)
+    with pytest.raises(HubError, match="is a link to a file that is not there"):
+        resolve_model(snapshot / "model.safetensors")

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from anomalyclip.clip.archive import is_torchscript, read_torchscript
+from anomalyclip.clip.limits import shown
 from anomalyclip.clip.pickles import check_archive, check_streams, is_zip
 from anomalyclip.clip.safetensors_header import Header, read_header
 from anomalyclip.clip.wrappings import bare, unwrap
@@ -83,6 +84,10 @@ def _reason(head: bytes, error: Exception) -> str:
         return "it is empty"
     if other := next((name for magic, name in _OTHERS.items() if head.startswith(magic)), ""):
         return f"it is {other}"
+    if isinstance(error, zipfile.BadZipFile):
+        return "it is cut short or damaged: a ZIP archive without its end; download it again"
+    if head.isascii() and head.decode().replace("\n", " ").replace("\r", " ").replace("\t", " ").isprintable():
+        return f"it is a text: {shown(head.decode())}; download the weights again"
     text = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
     return "no pickle of tensors alone" if "weights_only" in text else text
 

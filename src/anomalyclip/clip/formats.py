@@ -15,6 +15,7 @@ from pathlib import Path
 from anomalyclip.clip.config import Activation, CLIPConfig
 from anomalyclip.clip.containers import Entry, Opened, open_container
 from anomalyclip.clip.facts import Facts, Given, KnownWeights
+from anomalyclip.clip.foreign import foreign
 from anomalyclip.clip.hf_config import hugging_face_facts
 from anomalyclip.clip.huggingface import from_hugging_face, is_hugging_face
 from anomalyclip.clip.open_clip_config import open_clip_facts
@@ -63,6 +64,8 @@ def read_weights(path: str | os.PathLike[str]) -> RawWeights:
             f"{place.path} holds adapters beside its weights ({adapter[:80]}): merge them (merge_and_unload of PEFT) "
             "and save the model anew"
         )
+    if told := foreign(entries):
+        raise WeightsError(f"{place.path} is not for this package: {told}")
     theirs = is_hugging_face(entries)
     if theirs:
         entries = from_hugging_face(entries, place.path)

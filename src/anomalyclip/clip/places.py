@@ -72,6 +72,8 @@ def _is_open_clips(config: Any) -> bool:
 
 def _in_folder(folder: Path) -> Place:
     for name in FILES:
+        if (folder / name).is_symlink() and not (folder / name).exists():
+            raise WeightsError(f"{folder / name} is a link to a file that is not there; download it again")
         if (folder / name).is_file():
             return Place(folder / name, {folder / name: None})
         if (folder / (name + _INDEX)).is_file():
@@ -80,6 +82,8 @@ def _in_folder(folder: Path) -> Place:
         others = sorted(each for each in folder.iterdir() if each.suffix in _SUFFIXES)
         if len(others) == 1 and others[0].is_file():
             return find(others[0])
+    if models := sorted(each.name for each in folder.glob("models--*")):
+        raise WeightsError(f"{folder} is a hub cache; give one of its models: {shown(', '.join(models), 400)}")
     raise WeightsError(f"the folder {folder} holds none of {', '.join(FILES)}, nor an index of their parts")
 
 

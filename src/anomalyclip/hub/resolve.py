@@ -151,6 +151,8 @@ def _existing_path(name: str, kind: Kind) -> Path:
     try:
         if name and path.exists():
             return path
+        if name and path.is_symlink():
+            raise HubError(f"{path} is a link to a file that is not there; download it again")
     except (OSError, ValueError) as error:  # a name too long, or with a null byte
         raise HubError(f"{name[:80]!r} is neither a known {kind} name nor a path: {error}") from error
     raise _unknown(name, list(table(kind)), "model" if kind == "model" else "prompt file")
