@@ -86,6 +86,19 @@ def test_what_no_decoder_gives_back_is_refused(name):
         read_image_bytes(data)
 
 
+def test_deep_pictures_that_begin_beside_the_origin_of_their_grid():
+    """Grey ones are read, as before; OpenCV, which reads colours, knows no such offset."""
+
+    def moved(mode: str, bits: int) -> bytes:
+        places = {"offset": (8, 6), "tile_size": (64, 64)}
+        picture = encoded(Image.new(mode, (40, 30)), "JPEG2000", no_jp2=True, **places)
+        return with_components(picture, [(bits - 1, 1, 1)] * len(mode))
+
+    assert read_image_bytes(moved("L", 12)).size == (40, 30)
+    with pytest.raises(ImageReadError, match="begins at 8, 6 of its grid"):
+        read_image_bytes(moved("RGB", 12))
+
+
 def test_steps_have_to_divide_tiles_too():
     def fewer(tile: int) -> bytes:
         image = encoded(Image.new("RGB", (32, 24)), "JPEG2000", no_jp2=True, tile_size=(tile, 16))

@@ -95,13 +95,18 @@ def _decode_jpeg2000(file: BinaryIO, header: Header) -> Image.Image | Raster:
         raise Refusal("it is a JPEG 2000 image, and this Pillow has no decoder for it", "install pillow from a wheel")
     from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
-    if header.bits > 8:  # which Pillow rounds to 8 bits, and white beyond them to black
-        top = 2.0**header.bits - 1
-        with quiet_stderr():
-            raster = decode_unchanged(file.read(), "JPEG 2000")
-        return replace(raster, stated=Stated(0.0, top, f"JPEG 2000 of {header.bits} bits"), alpha_top=top)
-    image = _with_pillow(Jpeg2KImageFile)(file, header)
-    return image if set(header.facts) == {8} else image.point(_stretched(header.facts))
+    depths = header.facts.depths
+    if header.bits <= 8:
+        image = _with_pillow(Jpeg2KImageFile)(file, header)
+        return image if set(depths) == {8} else image.point(_stretched(depths))
+    top = 2.0**header.bits - 1
+    stated = Stated(0.0, top, f"JPEG 2000 of {header.bits} bits")
+    if header.channels == 1:
+        # Without its boxes, by which Pillow takes 9 bits for 8. It scales samples up to 16 bits.
+        image = _with_pillow(Jpeg2KImageFile)(io.BytesIO(file.read()[header.facts.start :]), header)
+        return Raster(np.asarray(image) >> np.uint16(16 - header.bits), stated=stated)
+    with quiet_stderr():  # OpenCV: Pillow rounds colours to 8 bits, and white beyond them to black
+        return replace(decode_unchanged(file.read(), "JPEG 2000"), stated=stated, alpha_top=top)
 
 
 def _stretched(depths: tuple[int, ...]) -> list[int]:

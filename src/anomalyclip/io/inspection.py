@@ -231,7 +231,7 @@ def _boxed(name: str) -> Callable[[BinaryIO, int], Header]:
         # OpenJPEG keeps four bytes of every sample, OpenCV its array of deep ones and the same in RGB order.
         decoded = pixels * (4 * size * facts.components + 3 * _PILLOW_PIXEL)
         sizes = facts.width, facts.height, facts.components, facts.bits, size
-        return Header(name, *sizes, decoded_bytes=decoded, facts=facts.depths, notes=facts.notes)
+        return Header(name, *sizes, decoded_bytes=decoded, facts=facts, notes=facts.notes)
 
     return read
 

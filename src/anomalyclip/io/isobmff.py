@@ -24,7 +24,7 @@ _SIGNATURE = b"\x00\x00\x00\x0cjP  "
 @dataclass(frozen=True)
 class BoxFacts:
     """Width and height of the largest picture inside (tiles are parts of it), components, bits of the deepest; what has
-    to be told of its colours. depths: of a JPEG 2000, the bits of every component."""
+    to be told of its colours. Of a JPEG 2000 also the bits of every component, and where its codestream starts."""
 
     width: int
     height: int
@@ -32,6 +32,7 @@ class BoxFacts:
     bits: int = 8
     notes: tuple[str, ...] = ()
     depths: tuple[int, ...] = ()
+    start: int = 0
 
 
 def read_heif(file: BinaryIO) -> BoxFacts:
@@ -116,7 +117,9 @@ def read_jpeg2000(file: BinaryIO) -> BoxFacts:
     bits = tuple(depth + 1 for depth in depths)
     steps = head[start + 43 : start + 42 + 3 * number : 3] + head[start + 44 : start + 42 + 3 * number : 3]
     _check_depths(boxes, bits, subsampled=set(steps) != {1})
-    return BoxFacts(right - left, bottom - top, number, max(bits), notes, bits)
+    if max(bits) > 8 and number > 1 and (left or top):  # which OpenCV does not decode
+        raise Refusal(f"its JPEG 2000 begins at {left}, {top} of its grid, not at 0, 0", "save it as PNG or TIFF")
+    return BoxFacts(right - left, bottom - top, number, max(bits), notes, bits, start)
 
 
 def _check_channels(boxes: list[tuple[bytes, memoryview]], number: int) -> None:
