@@ -150,6 +150,7 @@ class Detector:
 
         ``request``: which; None is what the judge needs.
         """
+        check_pixels(pixels, "features")
         return self.encoder.encode(pixels, self.request if request is None else request)
 
     def verdict(self, features: Features, size: tuple[int, int] | None = None) -> Verdicts:

@@ -160,6 +160,13 @@ def test_what_cannot_be_is_refused(model: Detector, folder: Path, tmp_path: Path
     for rate in (0.6, 0.01):  # more pictures are not what is wanting
         with pytest.raises(InputError, match=r"no pictures .*none\.png: no such file or folder\); check the paths"):
             model.calibrate([tmp_path / "none.png"], fpr=rate, memory=False)
+    for wrong in ({"memory": 3}, {"split": "x"}, {"aligned": "x"}, {"batch_size": 0}, {"augment": 1}):
+        with pytest.raises(ConfigError, match=f"{next(iter(wrong))} .*expected "):
+            model.calibrate(folder, fpr=0.2, **wrong)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="there are no pictures to calibrate with"):
+        model.calibrate(None)
+    with pytest.raises(InputError, match="features got NoneType: it takes preprocessed images"):
+        model.features(None)  # type: ignore[arg-type]
     for text in (None, "0.05"):
         with pytest.raises(ConfigError, match=f"a false-positive rate of {text!r} is no number"):
             model.calibrate(folder, fpr=text)  # type: ignore[arg-type]

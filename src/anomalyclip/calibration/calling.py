@@ -26,6 +26,7 @@ from anomalyclip.io.sources import as_image, held, listed
 from anomalyclip.judges.memory.recipes import AUTO, check_recipe
 from anomalyclip.notebook import progress
 from anomalyclip.settings import settings_of
+from anomalyclip.settings.deciding import MEMORIES
 from anomalyclip.settings.faces import CALIBRATE, PYTHON
 from anomalyclip.settings.keywords import check_keywords
 
@@ -59,7 +60,7 @@ class Pictures:
     def __init__(self, given: Any, reading: Reading) -> None:
         several = listed(given)
         sources = [held(one) for one in ([given] if several is None else several)]
-        if not sources:
+        if not sources or given is None:
             raise InputError("there are no pictures to calibrate with; give a folder, paths, PIL images or arrays")
         self._reading = reading
         self._held: dict[bytes, Any] = {}
@@ -105,7 +106,10 @@ def calibrate_detector(
 ) -> Profile:
     """See :meth:`anomalyclip.detector.Detector.calibrate`."""
     rates = fpr, fpr if pixel_fpr is None else pixel_fpr
-    check_keywords({"pixel_rule": pixel_rule}, settings_of(CALIBRATE))
+    chosen = {"pixel_rule": pixel_rule, "aligned": aligned, "augment": augment, "split": split, "self_test": self_test}
+    check_keywords({**chosen, "batch_size": batch_size}, settings_of(CALIBRATE))
+    if not isinstance(memory, bool | str):
+        raise ConfigError(f"memory {memory!r}: expected True, False or one of {', '.join(MEMORIES)}")
     check_keywords({"axis": axis, "max_pixels": max_pixels, "full_scale": full_scale}, settings_of(PYTHON))
     check_keywords(dict(layout), settings_of(PYTHON), hints=tuple(Calibrating.__annotations__))
     check_name(name)

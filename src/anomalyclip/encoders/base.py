@@ -220,12 +220,12 @@ def refuse(facts: EncoderFacts, request: FeatureRequest, *, kinds: tuple[str, ..
     return None
 
 
-def check_pixels(pixels: Any) -> None:
-    """Raises InputError for what `Detector.predict` does not take, as a path."""
+def check_pixels(pixels: Any, by: str = "predict") -> None:
+    """Raises InputError for what `Detector.predict` (`by`) does not take, as a path."""
     if len(getattr(pixels, "shape", ())) != 4:
         what = f"an array of shape {tuple(pixels.shape)}" if hasattr(pixels, "shape") else type(pixels).__name__
         raise InputError(
-            f"predict got {what}: it takes preprocessed images (B, 3, H, W), see preprocess; detect takes paths, "
+            f"{by} got {what}: it takes preprocessed images (B, 3, H, W), see preprocess; detect takes paths, "
             "pictures and arrays as they are"
         )
 
