@@ -79,7 +79,7 @@ def _reason(head: bytes, error: Exception) -> str:
     """What the file is instead, or the parser's first line; torch's own would advise to run what a pickle holds."""
     kind = None if head.startswith(b"PK") else refused_kind(head)
     if kind is not None:
-        return f"it is {kind.name}; {kind.remedy}" if "git lfs" in kind.remedy else f"it is {kind.name}"
+        return f"it is {kind.name}; {kind.own_remedy}" if kind.own_remedy else f"it is {kind.name}"
     if not head:
         return "it is empty"
     if other := next((name for magic, name in _OTHERS.items() if head.startswith(magic)), ""):

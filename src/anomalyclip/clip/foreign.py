@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 _PROMPTS = "give it as --prompts, beside the model it was learned on"
+_TRAIN = "learn AnomalyCLIP's with `anomalyclip train`"
 _TOWERS = "expected a CLIP with a ViT and both towers, such as vit-l-14-336"
 
 #: Beginnings of names that no CLIP of ours has: (what it is, what to do).
 KINDS: dict[str, tuple[str, str]] = {
     "ctx_pos": ("prompts of AnomalyCLIP", _PROMPTS),
     "prompt_learner.ctx_pos": ("prompts of AnomalyCLIP", _PROMPTS),
-    "ctx": ("prompts of CoOp or one of its kind", f"{_TOWERS}, and prompts of `anomalyclip train`"),
-    "prompt_learner.ctx": ("prompts of CoOp or one of its kind", f"{_TOWERS}, and prompts of `anomalyclip train`"),
+    "ctx": ("prompts of CoOp or one of its kind", _TRAIN),
+    "prompt_learner.ctx": ("prompts of CoOp or one of its kind", _TRAIN),
+    "fc.0.": ("linear layers of VAND (April-GAN)", "learn such with `anomalyclip train --method vand`"),
     "visual.attnpool.": ("a CLIP with a ResNet", _TOWERS),
     "visual.layer1.": ("a CLIP with a ResNet", _TOWERS),
     "visual.trunk.": ("a CLIP with a tower of timm (SigLIP, EVA, ConvNeXt, ...)", _TOWERS),

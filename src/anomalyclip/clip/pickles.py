@@ -89,7 +89,7 @@ def _check_pickle(file: Any, path: object, error: Callable[[str], AnomalyClipErr
         if opcode.name in _NAMING and not (opcode.name == "GLOBAL" and _ALLOWED.fullmatch(str(argument))):
             raise error(
                 f"{path} is refused: loading it would run {shown(argument or opcode.name)}, weights and prompts need "
-                "only tensors; do not trust its source"
+                "only tensors; save those alone where it is your own, else do not trust its source"
             )
 
 

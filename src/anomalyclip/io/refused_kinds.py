@@ -35,7 +35,7 @@ class RefusedKind(NamedTuple):
 _FILM = "anomalyclip watch FILE scores its frames; or save frames as PNG or JPEG"
 _ONE_FILE = "save it as one .nii or .nii.gz file"
 UNPACK = "unpack it first"
-_DOWNLOAD = "see what the download answered, and fetch the picture itself"
+_DOWNLOAD = "see what the download answered, and fetch the file itself"
 _PCX = tuple(
     RefusedKind(0, bytes((10, version, 1, bits)), "a PCX image") for version in (0, 2, 3, 4, 5) for bits in (1, 2, 4, 8)
 )

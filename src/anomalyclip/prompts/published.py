@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from anomalyclip.clip.foreign import foreign
 from anomalyclip.clip.pickles import check_archive
 from anomalyclip.clip.wrappings import bare, unwrap
 from anomalyclip.errors import ConfigError, PromptError
@@ -130,15 +132,15 @@ def _unpack(data: bytes, path: str) -> dict[str, Tensor]:
         loaded: Any = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except PromptError:
         raise
+    except zipfile.BadZipFile as error:
+        raise PromptError(f"{path} is cut short or damaged: a ZIP archive without its end; fetch it again") from error
     except Exception as error:  # whatever a hostile file makes a parser say, it ends here
         raise PromptError(
             f"{path} is damaged, or holds more than tensors ({_first_line(error)}); fetch it again"
         ) from error
     state = _state(loaded)
     if not state:
-        raise PromptError(
-            f"{path} does not hold {{{TOP_KEY!r}: state_dict}}; expected a checkpoint of the AnomalyCLIP authors"
-        )
+        raise PromptError(f"{path} does not hold {{{TOP_KEY!r}: state_dict}}; {_instead(loaded)}")
     if sum(value.numel() for value in state.values() if isinstance(value, Tensor)) > MAX_NUMBERS:
         # views may claim far more numbers than their storage holds
         raise PromptError(f"{path} holds more than {MAX_NUMBERS} numbers, published prompts hold 6 million")
@@ -146,6 +148,14 @@ def _unpack(data: bytes, path: str) -> dict[str, Tensor]:
     if odd:
         raise PromptError(f"{path} holds things that are not named tensors: {', '.join(odd[:8])}")
     return state
+
+
+def _instead(loaded: Any) -> str:
+    """What a checkpoint is that is not the authors', and the remedy."""
+    names = unwrap(loaded, lambda value: isinstance(value, Tensor))
+    if any(name.startswith("visual.") for name in names):
+        return "it holds the weights of a CLIP; give it as --model"
+    return foreign(names) or "expected a checkpoint of the AnomalyCLIP authors"
 
 
 def learned(state: dict[str, Tensor]) -> dict[str, Tensor]:
