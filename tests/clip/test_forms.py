@@ -281,6 +281,14 @@ def test_a_part_alone_names_its_index(tmp_path, published):
         load_clip(tmp_path / "pytorch_model-00001-of-00002.bin")
 
 
+def test_timms_folder_of_an_open_clip_model_is_read_as_open_clips(tmp_path, published):
+    """Its model.safetensors is the image tower alone, for timm."""
+    folder = published.write_open_clip(tmp_path / "vit_base_patch32_clip_224.openai")
+    save_file({"patch_embed.proj.weight": torch.zeros(2)}, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps({"architecture": "vit_base_patch32_clip_224", "num_classes": 40}))
+    assert_transformers(load_clip(folder), published)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_models_of_another_kind_are_named(tmp_path, kind):
     name = kind + "weight" if kind[-1] in "._" else kind

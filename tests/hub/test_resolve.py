@@ -243,6 +243,11 @@ def test_a_folder_without_prompts_is_refused(tmp_path: Path) -> None:
         ("zzz", r"unknown model 'zzz'\. Known names: pocket, vit-l-14-336, vit-l-14, vit-b-16, vit-b-32; or give"),
         ("no/such/file.pt", r"there is no file or folder 'no/such/file\.pt'\."),
         ("weights.pt", r"there is no file or folder 'weights\.pt'"),
+        ("openai/clip-vit-large-patch14-336", r"no file or folder .*; did you mean vit-l-14-336\?"),
+        (
+            "https://huggingface.co/openai/clip-vit-base-patch16/",
+            r"is an address, which is not fetched: download it and give its path; did you mean vit-b-16\?",
+        ),
         ("", "unknown model ''"),
         ("a" * 5000, "neither a known model name nor a path|unknown model"),
         ("nul\0byte", "neither a known model name nor a path|unknown model"),

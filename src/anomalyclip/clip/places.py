@@ -71,7 +71,12 @@ def _is_open_clips(config: Any) -> bool:
 
 
 def _in_folder(folder: Path) -> Place:
-    for name in FILES:
+    wanted = FILES
+    if (folder / _CONFIGS[0]).is_file() and _is_timms(folder / _CONFIGS[1]):
+        wanted = tuple(
+            name for name in FILES if name.startswith("open_clip")
+        )  # the others are timm's image tower alone
+    for name in wanted:
         if (folder / name).is_symlink() and not (folder / name).exists():
             raise WeightsError(f"{folder / name} is a link to a file that is not there; download it again")
         if (folder / name).is_file():
@@ -85,6 +90,11 @@ def _in_folder(folder: Path) -> Place:
     if models := sorted(each.name for each in folder.glob("models--*")):
         raise WeightsError(f"{folder} is a hub cache; give one of its models: {shown(', '.join(models), 400)}")
     raise WeightsError(f"the folder {folder} holds none of {', '.join(FILES)}, nor an index of their parts")
+
+
+def _is_timms(config: Path) -> bool:
+    told = read_json(config) if config.is_file() else None
+    return isinstance(told, dict) and "architecture" in told and "model_type" not in told
 
 
 def _snapshot(folder: Path) -> Path:

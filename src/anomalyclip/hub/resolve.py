@@ -162,11 +162,19 @@ def _unknown(name: str, known: list[str], noun: str) -> HubError:
     """Names close to what was typed; ``ViT-L/14@336px`` and the like are recognised too."""
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).removesuffix("px")
     close = [plain] if plain in known else list(dict.fromkeys(difflib.get_close_matches(plain, known, n=3)))
+    close = [each for each in known if each in MODELS and _is_repository_of(name, MODELS[each])] or close
     looks_like_path = (os.sep in name or "/" in name or Path(name).suffix in _WEIGHT_SUFFIXES) and plain not in known
     what = f"there is no file or folder {name!r}" if looks_like_path else f"unknown {noun} {name!r}"
+    what = f"{name!r} is an address, which is not fetched: download it and give its path" if "://" in name else what
     hint = f"; did you mean {' or '.join(close)}?" if close else "."
     tail = "" if noun == "name" else "; or give a path"
     return HubError(f"{what}{hint} Known names: {', '.join(dict.fromkeys(known))}{tail}.")
+
+
+def _is_repository_of(name: str, entry: Entry) -> bool:
+    """Whether ``openai/clip-vit-large-patch14``, or its address, is where a known model comes from."""
+    repository = "/".join(name.strip("/").split("/")[-2:])
+    return "/" in repository and any(f"/{repository}/resolve/" in file.url for file in entry.files)
 
 
 def _holds_weights(folder: Path) -> bool:
