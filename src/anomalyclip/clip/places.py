@@ -71,7 +71,7 @@ def _is_open_clips(config: Any) -> bool:
 
 
 def _in_folder(folder: Path) -> Place:
-    wanted = FILES
+    wanted: tuple[str, ...] = FILES
     if (folder / _CONFIGS[0]).is_file() and _is_timms(folder / _CONFIGS[1]):
         wanted = tuple(
             name for name in FILES if name.startswith("open_clip")
