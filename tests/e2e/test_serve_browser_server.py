@@ -50,6 +50,8 @@ def test_a_key_is_asked_for_and_the_profile_of_serve_gives_p_values(
         expect(page.locator("#key-dialog")).to_be_hidden()
         profile = read_profile(line)
         expect(page.locator("#model")).to_have_text(f"clip_small_openai.safetensors · {profile.name}")
+        page.set_viewport_size({"width": 390, "height": 844})
+        expect(page.locator("#model")).to_be_visible()
         page.set_input_files("#files", desk.odd)
         expect(page.locator("#tally")).to_have_text(re.compile(r"^\d anomalous, \d normal$"))
         expect(page.locator("#profile")).to_have_value(profile.name)
