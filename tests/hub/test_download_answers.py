@@ -55,10 +55,25 @@ def test_a_body_without_length_is_fine(server, remote, target, body) -> None:
     assert target.read_bytes() == body
 
 
+def test_a_login_page_of_the_network_is_told(server, remote, target, naps) -> None:
+    def portal(handler, _) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "text/html; charset=utf-8")
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        handler.wfile.write(b"6\r\n<html>\r\n0\r\n\r\n")
+
+    server.scripts["/clip/tiny.pt"] = [portal]
+    with pytest.raises(HubError, match=r"answers with a web page in place of tiny\.pt: a login page of the network"):
+        download(remote, target, patience=naps.patience())
+    assert naps == []
+    assert list(target.parent.iterdir()) == []
+
+
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 410])
 def test_a_refusal_is_not_repeated(server, remote, target, answers, naps, code: int) -> None:
     server.scripts["/clip/tiny.pt"] = [answers.status(code)]
-    with pytest.raises(StatusError, match=f"/clip/tiny.pt answered {code} "):
+    with pytest.raises(StatusError, match=f"/clip/tiny.pt answered {code} .*; take another source"):
         download(remote, target, patience=naps.patience())
     assert len(server.requests) == 1
     assert naps == []

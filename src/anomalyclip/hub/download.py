@@ -28,6 +28,10 @@ from anomalyclip.hub.registry import RemoteFile
 
 _CHUNK = 2**18
 _DISK_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+_OTHERWISE = (
+    "take another source (--source), a mirror (ANOMALYCLIP_MIRROR), or put the file there by hand"
+    " (`anomalyclip models pull NAME --offline` says where)"
+)
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -110,7 +114,7 @@ def _fetch(file: RemoteFile, part: Path, report: Report, patience: Patience) -> 
             connected, resumed = True, resumed or before > 0
         except StatusError as error:
             if error.status not in _RETRIED:
-                raise
+                raise StatusError(f"{error}; {_OTHERWISE}", error.status, None) from error
             problem, wait, connected = error, error.retry_after, True
         except UnreachableError as error:
             if not connected:
@@ -173,6 +177,12 @@ def _start(response: http.client.HTTPResponse, offset: int, part: Path) -> int:
 def _check_length(response: http.client.HTTPResponse, start: int, file: RemoteFile, url: str) -> None:
     """Refuse before the transfer what cannot be the file."""
     length = response.headers.get("Content-Length", "")
+    page = response.headers.get_content_type() == "text/html"
+    if page and not (length.isdigit() and start + int(length) == file.size):
+        raise HubError(
+            f"{url} answers with a web page in place of {file.filename}: a login page of the network, or a wrong mirror"
+            "? Open it in a browser"
+        )
     if length.isdigit() and start + int(length) != file.size:
         raise HubError(
             f"{url} offers {start + int(length):,} bytes, but {file.filename} has {file.size:,}: not the file we want"
