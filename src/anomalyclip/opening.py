@@ -133,7 +133,8 @@ def open_detector(
         HubError, WeightsError, PromptError: see ``load``.
     """
     told = Given(activation, heads, architecture)
-    check_keywords({"device": device, "threads": threads}, settings_of(LOAD))
+    asked = {"device": device, "threads": threads, "class_name": class_name, "offline": offline}
+    check_keywords(asked, settings_of(LOAD))
     device = str(device)  # torch.device, too
     call = Call(
         model,

@@ -63,6 +63,12 @@ def test_what_is_no_name_of_a_model_is_told(given: Any) -> None:
         load(given)
 
 
+@pytest.mark.parametrize("wrong", [{"class_name": 3}, {"offline": "no"}, {"device": 0}, {"threads": "2"}])
+def test_what_load_cannot_take_is_told(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=f"^{next(iter(wrong))} .*expected "):
+        load("pocket", **wrong)
+
+
 def test_help_shows_the_defaults_of_calibrate() -> None:
     shown, real = (inspect.signature(one).parameters for one in (Detector.calibrate, calibrate_detector))
     names = set(shown) - {"self", "pictures", *Layout.__annotations__}
