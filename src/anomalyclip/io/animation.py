@@ -11,14 +11,14 @@ import os
 import struct
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from collections.abc import Callable
+from typing import Any, BinaryIO
 
-from PIL import Image, ImageFile
-from PIL.PngImagePlugin import PngImageFile
+from PIL import Image
 from PIL.WebPImagePlugin import WebPImageFile
 
-from anomalyclip.io import gif
+from anomalyclip.io import apng, gif
+from anomalyclip.io.canvas import Canvas
 from anomalyclip.io.inspection import read_header
 from anomalyclip.io.limits import DEFAULT_MAX_FRAMES, check_pixels, check_together
 from anomalyclip.io.memo import Memo, identity
@@ -27,7 +27,6 @@ from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
 
 MOST_COUNTED = 100_000
 _ANY = 1 << 62
-_PLUGINS: dict[str, type[ImageFile.ImageFile]] = {"PNG": PngImageFile, "WEBP": WebPImageFile}
 _KEPT = 16  # pictures: more than threads read ahead of each other
 _KEPT_BYTES = 64 * 2**20
 
@@ -56,7 +55,7 @@ def _png(file: BinaryIO, max_pixels: int) -> int:
     """1 for a PNG without an animation; else its frame controls, and one more for a picture outside the animation."""
     animated, outside, frames = False, False, 0
     sides = (0, 0)
-    for kind, body in _png_chunks(file):
+    for kind, body, _, _ in apng.chunks(file):
         if kind == b"IHDR":
             sides = struct.unpack(">II", body[:8])
             check_pixels(*sides, max_pixels)
@@ -67,26 +66,13 @@ def _png(file: BinaryIO, max_pixels: int) -> int:
                 return 1
             outside = outside or frames == 0
         elif kind == b"fcTL":
-            width, height, left, top = struct.unpack(">IIII", body[4:20])
+            width, height, left, top, *_ = struct.unpack(">4I4x2B", body[4:26])
             if left + width > sides[0] or top + height > sides[1]:
                 raise Refusal("a frame of its animation lies outside the image", EXPORT_AGAIN)
             frames += 1
             if frames >= MOST_COUNTED:
                 break
     return _checked(file, max(frames + outside, 1), *sides)
-
-
-def _png_chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """Kind and the first 32 bytes of every chunk, as far as the file is whole."""
-    end = file.seek(0, 2)
-    file.seek(8)
-    while len(head := file.read(8)) == 8:
-        length, kind = struct.unpack(">I4s", head)
-        here = file.tell()
-        yield kind, file.read(min(length, 32))
-        if kind == b"IEND" or here + length + 4 > end:
-            return
-        file.seek(here + length + 4)
 
 
 def _webp(file: BinaryIO, max_pixels: int) -> int:
@@ -112,6 +98,11 @@ def _checked(file: BinaryIO, number: int, width: int, height: int) -> int:
 
 _COUNTS: dict[str, Callable[[BinaryIO, int], int]] = {"GIF": _gif, "PNG": _png, "WEBP": _webp}
 KINDS = frozenset(_COUNTS)
+_DRAWN: dict[str, Callable[[BinaryIO, Any], Canvas | WebPImageFile]] = {
+    "GIF": lambda _, facts: gif.Animation(facts),
+    "PNG": apng.Animation,
+    "WEBP": lambda file, _: WebPImageFile(file),
+}
 
 
 class _LetGo(Exception):  # noqa: N818 - what happened, nobody's fault
@@ -127,9 +118,7 @@ class _Player:
         header = read_header(file, _ANY)  # whose size was checked when its pictures were counted
         self._pixels = header.width * header.height
         with own_pixel_limit(self._pixels):
-            self._image: gif.Animation | ImageFile.ImageFile = (
-                gif.Animation(header.facts) if kind == "GIF" else _PLUGINS[kind](file)
-            )
+            self._image = _DRAWN[kind](file, header.facts)
         self._shown: OrderedDict[int, Image.Image] = OrderedDict()
         self._guard = threading.Lock()
         self._closed = False

@@ -85,7 +85,12 @@ def _of_animation(file: BinaryIO, kind: str, max_pixels: int, index: int, number
         inspection.checked(header)
     if header.bits == 16:
         raise Refusal("it is an animation of 16 bits per channel", "save its frames as single files")
-    return animation.picture(file, kind, index, number), header.orientation
+    if header.scaled:
+        raise Refusal("it is an animation of the narrow range of video", "save its frames as single files")
+    shown = animation.picture(file, kind, index, number)
+    if header.notes:
+        shown.info[NOTES] = header.notes + notes_of(shown)
+    return shown, header.orientation
 
 
 def upright_size(file: BinaryIO, max_pixels: int, frame: int | None, axis: str) -> tuple[int, int]:

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from PIL import Image
 from PIL.GifImagePlugin import GifImageFile
 
+from anomalyclip.io.canvas import Canvas
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
 
 _MOST_PARTS = 1_000_000  # of 255 bytes as all encoders write them: 255 MB
@@ -78,7 +78,7 @@ def _blocks(data: bytes, position: int) -> Iterator[tuple[int, int]]:
         yield start, position
 
 
-class Animation:
+class Animation(Canvas):
     """The pictures of a GIF one after another, as browsers draw them; asked as Pillow's images are.
 
     Drawn by ourselves, each decoded as a file of its own: where a picture is to be cleared away and has no transparent
@@ -86,7 +86,6 @@ class Animation:
     """
 
     def __init__(self, facts: GifFacts) -> None:
-        self._size = facts.width, facts.height
         self._data = facts.stream
         self._head = facts.stream[: _HEAD + _palette(facts.stream[10])]
         self._pictures: list[tuple[bytes, int, int]] = []  # what the control block before it says, where it lies
@@ -97,36 +96,10 @@ class Animation:
                 continue
             self._pictures.append((control, start, end))
             control = b""
-        self._wanted = 0
-        self._rewind()
+        super().__init__((facts.width, facts.height), len(self._pictures))
 
-    def _rewind(self) -> None:
-        self._number = -1
-        self._shown = self._left = Image.new("RGBA", self._size)  # what is seen, and what the next is drawn over
-
-    def tell(self) -> int:
-        """Which picture was asked for last."""
-        return self._wanted
-
-    def seek(self, number: int) -> None:
-        """Ask for picture `number`. Raises EOFError: there are fewer."""
-        if number >= len(self._pictures):
-            raise EOFError
-        self._wanted = number
-
-    def load(self) -> None:
-        """Draw it. Raises what Pillow raises on damaged pixels."""
-        if self._wanted < self._number:
-            self._rewind()
-        while self._number < self._wanted:
-            self._draw(*self._pictures[self._number + 1])
-            self._number += 1
-
-    def copy(self) -> Image.Image:
-        """The picture that was drawn last, as RGBA."""
-        return self._shown.copy()
-
-    def _draw(self, control: bytes, start: int, end: int) -> None:
+    def _draw(self, number: int) -> None:
+        control, start, end = self._pictures[number]
         left, top, wide, high = struct.unpack_from("<HHHH", self._data, start + 1)
         self._shown = self._left.copy()
         if wide and high:
@@ -137,12 +110,8 @@ class Animation:
             )  # fmt: skip
             self._shown.alpha_composite(GifImageFile(io.BytesIO(b"".join(parts))).convert("RGBA"), (left, top))
         disposal = control[3] >> 2 & 7 if len(control) > 3 else 0
-        if disposal == _TO_PREVIOUS:
-            return
-        self._left = self._shown
-        if disposal == _TO_NOTHING:
-            self._left = self._shown.copy()
-            self._left.paste((0, 0, 0, 0), (left, top, left + wide, top + high))
+        if disposal != _TO_PREVIOUS:
+            self._leave((left, top, left + wide, top + high), clear=disposal == _TO_NOTHING)
 
 
 def _palette(flags: int) -> int:

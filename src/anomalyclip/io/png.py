@@ -11,7 +11,7 @@ import re
 import struct
 import zlib
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 import numpy as np
@@ -76,6 +76,11 @@ class PngFacts:
         """A PNG of the chunks that pixels need."""
         data = b"".join(self.pixels)
         return b"".join((_SIGNATURE, *self.before, _chunk(b"IDAT", data), _chunk(b"IEND", b"")))
+
+    def of(self, width: int, height: int, pixels: list[memoryview]) -> PngFacts:
+        """Those of a further picture, of another size and in the same colours."""
+        header = _chunk(b"IHDR", struct.pack(">II", width, height) + self.before[0][16:21])
+        return replace(self, width=width, height=height, before=[memoryview(header), *self.before[1:]], pixels=pixels)
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:
