@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import unicodedata
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -330,3 +331,33 @@ def test_labels_that_only_a_list_for_training_tells_are_used(tmp_path: Path) -> 
     assert any("train.csv is read as the test split" in note for note in dataset.notes)
     with pytest.raises(InputError):
         open_dataset(tmp_path / "test_images")
+
+
+def packed(*names: str) -> bytes:
+    """A ZIP of that name's members, as office programs write it."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            archive.writestr(name, f"<{name}/>" * 20)
+    return target.getvalue()
+
+
+DOCUMENTS = {
+    "an Excel workbook, no text; save its labels as CSV": packed("[Content_Types].xml", "xl/workbook.xml"),
+    "an Excel workbook (.xls), no text": b"\xd0\xcf\x11\xe0" + bytes(508) + "Workbook".encode("utf-16-le"),
+    "an OpenDocument spreadsheet, no text": b"PK\3\4" + bytes(26) + b"application/vnd.oasis.opendocument.spreadsheet",
+    "a PDF document, no text": b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n",
+    "a ZIP archive (unpack it first), no text; give the list as CSV": packed("labels.csv"),
+    "a picture (PNG), no text": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x08\0\0\0\0",
+}
+
+
+@pytest.mark.parametrize("told", DOCUMENTS)
+def test_a_document_under_the_name_of_a_text_is_named(folder: Path, told: str) -> None:
+    for name in ("labels.csv", "meta.json"):
+        (folder / name).write_bytes(DOCUMENTS[told])
+        with pytest.raises(InputError) as refused:
+            open_dataset(folder / name)
+        assert f"{name}: it is {told}" in str(refused.value)
+    (folder / "meta.json").unlink()
+    assert f"it is {told}" in "\n".join(open_dataset(folder).problems)

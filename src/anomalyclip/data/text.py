@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import json
 import re
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from anomalyclip.errors import InputError
+from anomalyclip.io.headers import what_is_in
 from anomalyclip.io.json_objects import once_each
 from anomalyclip.io.names import printable
 from anomalyclip.io.regular import open_regular
@@ -39,6 +41,16 @@ _LEGACY = {
     "cp866": "DOS (code page 866)",
     "mac-roman": "Mac Roman",
 }
+#: Documents that people save under the name of a text, by what stands uncompressed in them; the first that fits.
+_DOCUMENTS = (
+    (b"PK\3\4", b"xl/workbook", "an Excel workbook"),
+    (b"PK\3\4", b"opendocument.spreadsheet", "an OpenDocument spreadsheet"),
+    (b"PK\3\4", b"Index/Document.iwa", "a Numbers spreadsheet"),
+    (b"PK\3\4", b"word/document", "a Word document"),
+    (b"\xd0\xcf\x11\xe0", "Workbook".encode("utf-16-le"), "an Excel workbook (.xls)"),
+    (b"%PDF", b"", "a PDF document"),
+    (b"{\\rtf", b"", "a text document (RTF)"),
+)
 _CELL = re.compile(r'[^,;\t|"\r\n]+')
 _MOST_CELLS = 400  # that are looked up to tell the encoding
 
@@ -75,10 +87,20 @@ def decode(data: bytes, known: Callable[[str], bool] | None = None) -> tuple[str
         half = head[start::2]
         if half and half.count(0) > 0.4 * len(half) and head[1 - start :: 2].count(0) == 0:
             return data.decode(encoding, "replace"), "UTF-16"
+    _refuse_document(data)
     try:
         return data.decode("utf-8"), "UTF-8"
     except UnicodeDecodeError:
         return _legacy(data, known or (lambda _: False))
+
+
+def _refuse_document(data: bytes) -> None:
+    """Raises InputError for what is no text, where its bytes tell what it is."""
+    for magic, inside, name in _DOCUMENTS:
+        if data.startswith(magic) and inside in data:
+            raise InputError(f"it is {name}, no text; save its labels as CSV (UTF-8)")
+    if b"\0" in data[:_SEEN] and (told := what_is_in(io.BytesIO(data))) is not None:
+        raise InputError(f"{told}, no text; give the list as CSV (UTF-8)")
 
 
 def _legacy(data: bytes, known: Callable[[str], bool]) -> tuple[str, str]:

@@ -75,10 +75,18 @@ def what_it_is(path: Path) -> str | None:
         if not path.is_file():
             return None
         with path.open("rb") as file:
-            kind = refused_kind(file.read(_HEAD), _tail(file))
-            if kind is None:
-                return f"it is a picture ({sniff(file)})"
-    except (OSError, ValueError, Refusal):
+            return what_is_in(file)
+    except (OSError, ValueError):
+        return None
+
+
+def what_is_in(file: BinaryIO) -> str | None:
+    """As `what_it_is`, of an open file."""
+    kind = refused_kind(file.read(_HEAD), _tail(file))
+    try:
+        if kind is None:
+            return f"it is a picture ({sniff(file)})"
+    except (ValueError, Refusal):
         return None
     return f"it is {kind.name}" + (f" ({kind.own_remedy})" if kind.own_remedy else "")
 
