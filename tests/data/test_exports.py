@@ -215,9 +215,14 @@ def test_files_named_alike_in_two_splits(tmp_path):
         }
         (tmp_path / split / "_annotations.coco.json").write_text(json.dumps(content))
     for split in ("train", "test"):
-        items = open_dataset(tmp_path, split=split).items
+        dataset = open_dataset(tmp_path, split=split)
+        assert dataset.problems == (), "the other split's pictures are the other export's"
+        items = dataset.items
         assert [(item.image.parent.name, item.image.name, item.label) for item in items] == [
             (split, "a.png", 1),
             (split, "b.png", 0),
         ]
     assert np.array_equal(read_marked(items[0].mask, items[0].image, 1).marked, centres(shape_of(OUTLINE)))
+    Image.new("RGB", (WIDTH, HEIGHT)).save(tmp_path / "test" / "train_c.png")
+    told = "1 images that the export does not list (not used): test/train_c.png"
+    assert open_dataset(tmp_path).problems == (told,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from pathlib import Path
 
@@ -248,3 +249,24 @@ def test_links_that_leave_the_set_are_refused(tmp_path: Path, kind: str, link: s
     (root / "same.png").symlink_to("real.png")  # a link within the set is as good as the file
     (root / kind).write_text(text.replace("in/secret.png", "same.png"))
     assert open_dataset(root / kind).items[0].image == root / "same.png"
+
+
+@pytest.mark.parametrize(
+    ("normal", "refused"), [("OK", ""), ("good", ""), ("A", "which of its classes is normal (A, AK)")]
+)
+def test_real_iads_json_that_names_no_normal_class(tmp_path, normal, refused):
+    """Training pictures of its folders are not tested, whatever the file leaves out."""
+    for name in (f"{normal}/0.png", f"{normal}/1.png", "NG/2.png"):
+        place = tmp_path / "nut" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8)).save(place)
+    rows = [{"anomaly_class": kind, "image_path": name} for kind, name in
+            ((normal, f"{normal}/0.png"), (normal, f"{normal}/1.png"), ("AK", "NG/2.png"))]  # fmt: skip
+    (tmp_path / "nut.json").write_text(json.dumps({"meta": {"prefix": "nut/"}, "train": rows[:1], "test": rows[1:]}))
+    if refused:
+        with pytest.raises(InputError, match=re.escape(refused)):
+            open_dataset(tmp_path)
+        return
+    dataset = open_dataset(tmp_path, missing_masks="image-only")
+    assert [(item.image.name, item.label) for item in dataset.items] == [("1.png", 0), ("2.png", 1)]
+    assert f"nut.json names no normal_class: {normal} is taken for it" in dataset.notes

@@ -148,8 +148,10 @@ def is_named_after(path: Path, root: Path, words: Collection[str]) -> bool:
     >>> is_named_after(Path("annotations/instances_Val2017.json"), Path(), {"val"})
     True
     """
-    parts = path.relative_to(root).with_suffix("").parts
-    return any(word in words for part in parts for word in re.split(r"[^a-z]+", folded(part)))
+    relative = path.relative_to(root)
+    return any(
+        word in words for part in (*relative.parts[:-1], relative.stem) for word in re.split(r"[^a-z]+", folded(part))
+    )
 
 
 def _suffix(name: str) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from anomalyclip.data.columns import label_of
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL
 from anomalyclip.data.draft import Draft
 from anomalyclip.data.folder_names import PHASES
@@ -50,7 +51,7 @@ class SplitJson:
         found = self._found(root)
         draft.pixel_level = True
         for path, (content, folder) in found.items():
-            good = str(content["meta"]["normal_class"])
+            good = _normal_class(content, path, draft)
             missing: list[str] = []
             for number, entry in enumerate(content[draft.split], 1):
                 where = f"{draft.show(path)}, {draft.split}, entry {number}"
@@ -90,8 +91,39 @@ def _of(path: Path) -> dict[str, Any] | None:
         content = read_json(path)
     except (ValueError, RecursionError, InputError):  # told where exports are looked for
         return None
-    fits = isinstance(content, dict) and isinstance(content.get("meta"), dict) and "normal_class" in content["meta"]
-    return content if fits and all(isinstance(content.get(split), list) for split in PHASES) else None
+    if not isinstance(content, dict) or not all(isinstance(content.get(split), list) for split in PHASES):
+        return None
+    return content if _told_class(content) is not None or _kinds(content) else None
+
+
+def _told_class(content: dict[str, Any]) -> str | None:
+    meta = content.get("meta")
+    return str(meta["normal_class"]) if isinstance(meta, dict) and "normal_class" in meta else None
+
+
+def _kinds(content: dict[str, Any]) -> list[str]:
+    """The classes of the entries that are of this form, in order."""
+    entries = [entry for split in PHASES for entry in content[split] if isinstance(entry, dict)]
+    return sorted({str(entry["anomaly_class"]) for entry in entries if {"anomaly_class", "image_path"} <= entry.keys()})
+
+
+def _normal_class(content: dict[str, Any], path: Path, draft: Draft) -> str:
+    """The class of pictures without a defect: as the file says, else the only one that is a word for it, and told.
+
+    Raises InputError where that is none, or several.
+    """
+    if (told := _told_class(content)) is not None:
+        return told
+    kinds = _kinds(content)
+    normal = [kind for kind in kinds if label_of(kind) == NORMAL]
+    if len(normal) != 1:
+        shown = printable(", ".join(kinds[:8]))
+        raise InputError(
+            f"{draft.show(path)} does not say which of its classes is normal ({shown}); add it as "
+            '"meta": {"normal_class": "OK"}'
+        )
+    draft.notes.append(f"{draft.show(path)} names no normal_class: {printable(normal[0])} is taken for it")
+    return normal[0]
 
 
 def _entry(entry: Any, where: str) -> tuple[str, str, str]:

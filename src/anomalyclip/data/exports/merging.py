@@ -25,6 +25,8 @@ def merge(annotations: Annotations, draft: Draft, class_name: str) -> None:
         draft.pixel_level |= mask is not None
     others = [path for path in Places(draft.root).images() if path not in annotations.images]
     if annotations.complete:
+        # Those in the folders of other splits are their exports' to list.
+        others = [path for path in others if not is_named_after(path.parent, draft.root, annotations.others)]
         draft.problem_files("images that the export does not list (not used)", others)
     else:  # the tool writes a file for images with marks only
         elsewhere = [path for path in others if is_named_after(path, draft.root, annotations.others)]
