@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageSequence
 
 from anomalyclip.errors import ConfigError, ImageReadError
-from anomalyclip.io import gif, limits, read_image, read_image_bytes, read_mask
+from anomalyclip.io import gif, inspect, limits, notes_of, read_image, read_image_bytes, read_mask
 from anomalyclip.io.frames import count_frames, parse_frames, split_frame, wanted
 from anomalyclip.io.limits import DEFAULT_MAX_FRAMES
 from anomalyclip.io.memo import Memo
@@ -127,6 +127,16 @@ def test_reduced_copies_are_no_pictures(tmp_path, make):
     make(tmp_path / "a.tif", picture)
     assert count_frames(tmp_path / "a.tif") == 1
     np.testing.assert_array_equal(grey(tmp_path / "a.tif"), picture)
+
+
+def test_that_a_page_of_a_mask_is_not_used_is_told(tmp_path):
+    picture = np.random.default_rng(6).integers(0, 256, (64, 96), dtype=np.uint8)
+    for make, notes in ((with_mask_page, 1), (thumbnail_first, 0)):
+        make(tmp_path / "a.tif", picture)
+        told = inspect(tmp_path / "a.tif").notes
+        assert len(told) == notes
+        assert notes_of(read_image(tmp_path / "a.tif")) == told
+        assert all("mask of the pixels that count; it is not used" in line for line in told)
 
 
 def test_old_subfile_type_and_pages_of_other_sizes(tmp_path, stack):

@@ -90,7 +90,7 @@ def count_in(file: BinaryIO, kind: str, max_pixels: int, axis: str = "z") -> int
 
 def _count_in(file: BinaryIO, kind: str, max_pixels: int, axis: str) -> int:
     if kind == "TIFF":
-        return len(pages.pictures(file))
+        return len(pages.pictures(file).places)
     if kind == "PNM":
         return pnm.count(file)
     if kind in animation.KINDS:

@@ -21,6 +21,7 @@ from anomalyclip.io.refusal import Refusal, truncated
 
 _PILLOW_PIXEL = 4  # bytes that Pillow keeps of an RGB pixel
 _MOST_RLE = 4_194_304  # pixels and bytes of a run-length-coded BMP, which Pillow unpacks one by one
+_MASKED = "a page of it is a mask of the pixels that count; it is not used, all pixels are scored"
 
 checked: Callable[[Header], object] | None = None
 """Gets every header that passed, before its picture is decoded: the process that decodes bounds its memory by it."""
@@ -141,7 +142,7 @@ def _png(file: BinaryIO, max_pixels: int) -> Header:
 def _tiff(file: BinaryIO, max_pixels: int, index: int = 0) -> Header:
     from anomalyclip.io import pages, tiff
 
-    places = pages.pictures(file)
+    places, masked = pages.pictures(file)
     page = tiff.page_at(file, places[index])
     layout = tiff.read_layout(file, page, max_pixels)
     pixels = layout.width * layout.height
@@ -156,6 +157,7 @@ def _tiff(file: BinaryIO, max_pixels: int, index: int = 0) -> Header:
         orientation=layout.orientation,
         decoded_bytes=layout.working_bytes + pixels * (3 + 2 * _PILLOW_PIXEL),
         facts=(page, layout),
+        notes=(_MASKED,) if masked else (),
         scaled=layout.stated is not None,
     )
 

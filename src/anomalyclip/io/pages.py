@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from anomalyclip.io import ifd as directory
 from anomalyclip.io.ifd import Container, Directory
@@ -43,11 +43,19 @@ class _Page:
     planes: int
 
 
-_seen: Memo[tuple[int, ...]] = Memo(4)
+class Pictures(NamedTuple):
+    """places: byte offsets of the directories that are pictures, in order; at least one. masked: whether pages beside
+    them say which pixels count (GDAL's internal masks)."""
+
+    places: tuple[int, ...]
+    masked: bool
 
 
-def pictures(file: BinaryIO) -> tuple[int, ...]:
-    """Byte offsets of the directories that are pictures, in order; at least one. Rewinds the file. Raises `Refusal`."""
+_seen: Memo[Pictures] = Memo(4)
+
+
+def pictures(file: BinaryIO) -> Pictures:
+    """Which directories are pictures. Rewinds the file. Raises `Refusal`."""
     try:
         return _seen.of(file, lambda: _pictures(file))
     except (struct.error, OverflowError) as error:
@@ -56,7 +64,7 @@ def pictures(file: BinaryIO) -> tuple[int, ...]:
         file.seek(0)
 
 
-def _pictures(file: BinaryIO) -> tuple[int, ...]:
+def _pictures(file: BinaryIO) -> Pictures:
     container, place = directory.open_container(file)
     chain = list(_chain(file, container, place))
     if not chain:
@@ -67,7 +75,8 @@ def _pictures(file: BinaryIO) -> tuple[int, ...]:
     kept = _without_levels(found or chain[:1])
     pixels = sum(width * height for width, height in (page.size for page in kept[:DEFAULT_MAX_FRAMES]))
     check_together(len(kept), pixels if len(kept) > 1 else 0, container.size)
-    return tuple(page.offset for page in kept)
+    masked = bool(found) and any(page.kind & _MASK for page in chain)
+    return Pictures(tuple(page.offset for page in kept), masked)
 
 
 def _chain(file: BinaryIO, container: Container, place: int) -> Iterator[_Page]:
