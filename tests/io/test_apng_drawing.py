@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from anomalyclip.errors import ImageReadError
-from anomalyclip.io import read_image, read_image_bytes
+from anomalyclip.io import inspect, read_image, read_image_bytes
 
 SIDE = 12
 PLACES = ((0, 0, SIDE, SIDE), (2, 3, 7, 6), (0, 1, 9, 9), (4, 4, 8, 8))  # left, top, width, height
@@ -100,3 +100,8 @@ def spoiled(data: bytes) -> bytes:
 def test_damage_of_later_pictures_is_told(harm, message):
     with pytest.raises(ImageReadError, match=message):
         read_image_bytes(harm(written(of_noise(PLACES), PLACES, (KEEP,) * 4, (OVER,) * 4)), frame=3)
+
+
+def test_an_animation_claims_the_memory_of_drawing():
+    data = written(of_noise(PLACES), PLACES, (KEEP,) * 4, (OVER,) * 4)
+    assert inspect(data).decoded_bytes == 24 * SIDE * SIDE, "20.6 a pixel were measured, 12 of a still one"

@@ -124,6 +124,8 @@ def _png(file: BinaryIO, max_pixels: int) -> Header:
     size = 2 if facts.depth == 16 else 1
     # OpenCV's array and the same in RGB order, or Pillow's picture; then 8 bits of it.
     decoded = pixels * (2 * facts.channels * size if size == 2 else _PILLOW_PIXEL) + 2 * pixels * _PILLOW_PIXEL
+    if facts.animated:  # what is shown, what the next is drawn over, the next one twice, and copies
+        decoded = 6 * pixels * _PILLOW_PIXEL
     return Header(
         "PNG",
         facts.width,

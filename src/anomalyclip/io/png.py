@@ -53,6 +53,7 @@ class PngFacts:
     transparent: int | None = None
     orientation: int = 1
     narrow: bool = False
+    animated: bool = False
     told: tuple[str, ...] = ()
     before: list[memoryview] = field(default_factory=list)
     pixels: list[memoryview] = field(default_factory=list)
@@ -124,6 +125,8 @@ def read_facts(file: BinaryIO) -> PngFacts:
                 facts.transparent = int.from_bytes(own, "big")
         elif kind == b"IDAT" and length:
             facts.pixels.append(body)
+        elif kind == b"acTL":
+            facts.animated = True
         elif kind == b"sBIT":
             facts.significant = _significant(body, facts.colour)
         elif kind in _COLOURS:
