@@ -67,7 +67,7 @@ static void pack_head(HeadF32 *h, const Attention *job, const float *qkv, const 
                   i < h->tokens ? (Floats)(load(bias + to_v + d) + load(v + i * stride + d)) : splat(0));
     }
     for (int64_t i = 0; i < h->keys; i += LANES) {
-        const float *each[LANES]; /* keys beyond repeat the last: they get no weight */
+        const float *each[LANES]; /* keys beyond repeat the last: they get no weight, and no row's largest score moves */
         for (int64_t k = 0; k < LANES; k++) {
             fetch_row(b + (i + k + AHEAD_ROWS) * stride, width);
             each[k] = b + (i + k < h->tokens ? i + k : h->tokens - 1) * stride;
@@ -92,26 +92,36 @@ INLINE float probabilities(float *scores, int64_t count, float top) {
     return sum_of(sum);
 }
 
-INLINE float largest(const float *scores, int64_t count) {
-    Floats top = splat(-3e38f);
-    for (int64_t k = 0; k < count; k += LANES) top = larger(top, first_of(load(scores + k), count - k, top));
-    return max_of(top);
+/* Scores (TILE, KEYS) of queries from `row` on with `count` keys from `first` on; each row's largest goes to `top`. */
+APART void score_tile(const HeadF32 *h, int64_t row, int64_t first, int64_t count, float *scores, float *top) {
+    Floats most[TILE];
+    UNROLL for (int r = 0; r < TILE; r++) most[r] = splat(-3e38f);
+    for (int64_t k = 0; k < count; k += PANEL) {
+        Floats sum[TILE][2];
+        UNROLL for (int r = 0; r < TILE; r++) sum[r][0] = sum[r][1] = splat(0);
+        add_products(sum, h->a + row * h->width, h->width, h->b + (first + k) * h->width, h->width, TILE, 2);
+        UNROLL for (int r = 0; r < TILE; r++) {
+            store(scores + r * KEYS + k, sum[r][0]);
+            store(scores + r * KEYS + k + LANES, sum[r][1]);
+            most[r] = larger(most[r], larger(sum[r][0], sum[r][1]));
+        }
+    }
+    for (int r = 0; r < TILE; r++) top[r] = max_of(most[r]);
 }
 
 /* Attention of TILE queries from `row` on; the first `valid` of them go to `to`, `stride` floats apart. */
 static void attend_tile_f32(const HeadF32 *h, int64_t row, int64_t valid, float *to, int64_t stride) {
     float scores[TILE * KEYS] __attribute__((aligned(64))), part[TILE * WIDEST] __attribute__((aligned(64)));
-    float out[TILE * WIDEST] __attribute__((aligned(64))), top[TILE], total[TILE], keep[TILE];
+    float out[TILE * WIDEST] __attribute__((aligned(64))), here[TILE], top[TILE], total[TILE], keep[TILE];
     const int64_t width = h->width;
     for (int r = 0; r < TILE; r++) top[r] = -3e38f, total[r] = 0;
     for (int64_t i = 0; i < TILE * width; i++) out[i] = 0;
     for (int64_t first = 0; first < h->keys; first += KEYS) {
         const int64_t count = h->keys - first < KEYS ? h->keys - first : KEYS;
         const int64_t real = h->tokens - first < count ? h->tokens - first : count;
-        for (int64_t k = 0; k < count; k += PANEL)
-            multiply_f32(scores + k, KEYS, h->a + row * width, width, h->b + (first + k) * width, width);
+        score_tile(h, row, first, count, scores, here);
         for (int r = 0; r < TILE; r++) {
-            const float here = largest(scores + r * KEYS, real), now = here > top[r] ? here : top[r];
+            const float now = here[r] > top[r] ? here[r] : top[r];
             float kept[LANES];
             store(kept, exp2_exact(splat(top[r] - now)));
             keep[r] = kept[0];
