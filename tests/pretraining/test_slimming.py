@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from anomalyclip.clip.config import CLIPConfig, TextConfig, VisionConfig
 from anomalyclip.clip.model import CLIP, random_clip
+from anomalyclip.clip.weights import load_clip, save_clip
 from anomalyclip.errors import ConfigError
-from anomalyclip.pretraining.slimming import _fitted, slim
+from anomalyclip.pretraining import slimming
+from anomalyclip.pretraining.slimming import _fitted, rendered_pictures, slim
 
 WIDTH, HIDDEN = 32, 64
 
@@ -70,3 +74,18 @@ def test_least_squares_of_the_kept_units_and_a_better_choice_than_chance() -> No
 def test_no_more_than_there_are() -> None:
     with pytest.raises(ConfigError, match="65 hidden units are more"):
         slim(made(), pictures(1), HIDDEN + 1)
+
+
+def test_renders_come_at_both_sizes_that_pocket_sees() -> None:
+    sides = [tuple(one.shape) for one in rendered_pictures(320, 2)]
+    assert sides == [(3, 320, 320), (3, 320, 320), (3, 160, 160)]
+
+
+def test_the_command_writes_weights_that_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slimming, "rendered_pictures", lambda side: iter(pictures()))
+    save_clip(tmp_path / "whole.safetensors", made())
+    slimming.main(tmp_path / "whole.safetensors", tmp_path / "slim.safetensors", HIDDEN // 2)
+    found = load_clip(tmp_path / "slim.safetensors")
+    expected = slim(load_clip(tmp_path / "whole.safetensors"), pictures(), HIDDEN // 2)
+    assert found.config.vision.mlp_width == HIDDEN // 2
+    torch.testing.assert_close(image_of(found, pictures(1)[0]), image_of(expected, pictures(1)[0]), atol=5e-3, rtol=0)

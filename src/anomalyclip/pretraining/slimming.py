@@ -53,14 +53,13 @@ def slim(clip: CLIP, pictures: Iterable[Tensor], hidden: int, seed: int = 0) -> 
     slimmed = CLIP(replace(clip.config, vision=replace(vision, mlp_width=hidden))).eval()
     state = dict(clip.state_dict())
     wanted = torch.Generator().manual_seed(seed)
-    ours = [clip.visual.embed(one[None]) for one in pictures]  # the slim tower's tokens, and the whole one's
-    whole = [one.clone() for one in ours]
+    ours = whole = [clip.visual.embed(one[None]) for one in pictures]  # the slim tower's tokens, and the whole one's
     for number, block in enumerate(cast("Sequence[Block]", clip.visual.transformer.resblocks)):
         ours = [one + block.attn(block.ln_1(one)) for one in ours]
         whole = [one + block.attn(block.ln_1(one)) for one in whole]
         some = [torch.randperm(one.shape[1], generator=wanted)[:_ROWS] for one in ours]
         units = [_hidden(block, one) for one in ours]
-        targets = [_second(block)(_hidden(block, one)) for one in whole]
+        targets = [block.mlp[2](_hidden(block, one)) for one in whole]
         kept, weight, bias = _fitted(
             torch.cat([one[0, rows] for one, rows in zip(units, some, strict=True)]),
             torch.cat([one[0, rows] for one, rows in zip(targets, some, strict=True)]),
@@ -79,10 +78,6 @@ def _hidden(block: Block, x: Tensor) -> Tensor:
     """The MLP's units (1, N, hidden) after their activation."""
     first, activation, _ = block.mlp
     return cast("Tensor", activation(first(block.ln_2(x))))
-
-
-def _second(block: Block) -> torch.nn.Module:
-    return tuple(block.mlp)[2]
 
 
 def _fitted(units: Tensor, targets: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
