@@ -82,7 +82,7 @@ def test_renders_come_at_both_sizes_that_pocket_sees() -> None:
 
 
 def test_the_command_writes_weights_that_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slimming, "rendered_pictures", lambda side: iter(pictures()))
+    monkeypatch.setattr(slimming, "rendered_pictures", lambda side, count: iter(pictures()))
     save_clip(tmp_path / "whole.safetensors", made())
     slimming.main(tmp_path / "whole.safetensors", tmp_path / "slim.safetensors", HIDDEN // 2)
     found = load_clip(tmp_path / "slim.safetensors")

@@ -24,6 +24,7 @@ from anomalyclip.pretraining.learn_prompts import learn_prompts, render_features
 from anomalyclip.pretraining.loop import pretrain
 from anomalyclip.pretraining.readout import from_renders
 from anomalyclip.pretraining.recipe import Phase, Recipe
+from anomalyclip.pretraining.slimming import rendered_pictures, slim
 from anomalyclip.pretraining.validate import report
 from anomalyclip.prompts.heads import save_heads
 from anomalyclip.version import __version__
@@ -59,7 +60,8 @@ def main(
     learner, curve = learn_prompts(clip, render_features(clip, recipe.prompts.images), recipe.prompts)
     save_curve(folder / "prompts_log.csv", curve)
     lean(clip, learner.text_features(clip.text_tower()), recipe.language.lean)
-    save_clip(weights, clip, unrounded=LEANED)
+    pictures = rendered_pictures(clip.config.vision.image_size, recipe.slim.images)
+    save_clip(weights, slim(clip, pictures, recipe.slim.hidden), unrounded=LEANED)
     clip = load_clip(weights)
     save_pocket_prompts(folder / "prompts.safetensors", clip, learner, recipe.prompts)
     (folder / "recipe.json").write_text(json.dumps(recipe.to_dict() | {"version": __version__}, indent=2) + "\n")
@@ -80,12 +82,13 @@ def _scaled(recipe: Recipe, scale: float) -> Recipe:
     cycles = tuple(replace(cycle, phases=tuple(map(shrunk, cycle.phases))) for cycle in recipe.cycles)
     language = replace(recipe.language, steps=max(10, round(recipe.language.steps * scale)))
     prompts = replace(recipe.prompts, images=max(32, round(recipe.prompts.images * scale)))
+    slim = replace(recipe.slim, images=max(16, round(recipe.slim.images * scale)))
     readout = replace(
         recipe.readout,
         images=max(240, round(recipe.readout.images * scale)),  # some of every family
         photographs=max(16, round(recipe.readout.photographs * scale)),
     )
-    return replace(recipe, cycles=cycles, language=language, prompts=prompts, readout=readout)
+    return replace(recipe, cycles=cycles, language=language, prompts=prompts, slim=slim, readout=readout)
 
 
 if __name__ == "__main__":

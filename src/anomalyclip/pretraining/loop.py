@@ -97,8 +97,8 @@ def _start(recipe: Recipe, checkpoint: Path) -> State:
 
 
 def _decisive(recipe: dict[str, Any]) -> dict[str, Any]:
-    """The part of a recipe that pretraining follows; language and prompts are learned after it."""
-    return {name: value for name, value in recipe.items() if name not in ("language", "prompts")}
+    """The part of a recipe that pretraining follows; the rest comes after it."""
+    return {name: value for name, value in recipe.items() if name not in ("language", "prompts", "slim", "readout")}
 
 
 def _save(state: State, recipe: Recipe, path: Path) -> None:

@@ -143,6 +143,18 @@ class PromptRecipe:
 
 
 @dataclass(frozen=True)
+class SlimRecipe:
+    """Hidden units that others speak for go from the finished image tower; see
+    :func:`anomalyclip.pretraining.slimming.slim` (docs/pocket-log.md, run 46).
+
+    ``hidden``: units that stay in every MLP. ``images``: renders that they are weighed on.
+    """
+
+    hidden: int = 128
+    images: int = 160
+
+
+@dataclass(frozen=True)
 class ReadoutRecipe:
     """The read-out of the stem beside the finished prompts, on renders of READOUT_WORLD (docs/pocket-log.md, run 25).
 
@@ -205,6 +217,7 @@ class Recipe:
     text_every: int = 3
     language: LanguageRecipe = field(default_factory=LanguageRecipe)
     prompts: PromptRecipe = field(default_factory=PromptRecipe)
+    slim: SlimRecipe = field(default_factory=SlimRecipe)
     readout: ReadoutRecipe = field(default_factory=ReadoutRecipe)
 
     @property

@@ -25,11 +25,9 @@ from anomalyclip.data.transforms import normalise
 from anomalyclip.encoders.glance import shrunk
 from anomalyclip.errors import ConfigError
 from anomalyclip.pretraining.leaning import LEANED
-from anomalyclip.pretraining.recipe import SLIMMING_SEED, TRAINED_WORLD, ReadoutRecipe
+from anomalyclip.pretraining.recipe import SLIMMING_SEED, TRAINED_WORLD, ReadoutRecipe, SlimRecipe
 from anomalyclip.pretraining.shards import SEEN_FAMILIES
 
-IMAGES = 160
-"""Renders that units are weighed on."""
 _ROWS = 150  # tokens of a picture that are looked at
 _RIDGE = 1e-5  # of the mean variance of a unit
 
@@ -106,7 +104,7 @@ def _fitted(units: Tensor, targets: Tensor, count: int) -> tuple[Tensor, Tensor,
     return kept, weight.T.float().contiguous(), (middle - mean[kept] @ weight).float()
 
 
-def rendered_pictures(side: int, count: int = IMAGES) -> Iterator[Tensor]:
+def rendered_pictures(side: int, count: int) -> Iterator[Tensor]:
     """Renders of the seen families, (3, side, side), and of every second one the glance."""
     glance = ReadoutRecipe().glance
     for index in range(count):
@@ -120,11 +118,12 @@ def rendered_pictures(side: int, count: int = IMAGES) -> Iterator[Tensor]:
 def main(
     model: Annotated[Path, typer.Argument(help="Weights of ours.")],
     out: Annotated[Path, typer.Argument(help="The slim ones.")],
-    hidden: Annotated[int, typer.Option(help="Hidden units of every MLP of the image tower.")],
+    hidden: Annotated[int, typer.Option(help="Hidden units of every MLP of the image tower.")] = SlimRecipe.hidden,
 ) -> None:
     """Weigh the units on renders, fit what stays, write the weights; prompts that were learned before fit them, too."""
     clip = load_clip(model)
-    save_clip(out, slim(clip, rendered_pictures(clip.config.vision.image_size), hidden), unrounded=LEANED)
+    pictures = rendered_pictures(clip.config.vision.image_size, SlimRecipe.images)
+    save_clip(out, slim(clip, pictures, hidden), unrounded=LEANED)
 
 
 if __name__ == "__main__":
