@@ -84,6 +84,15 @@ def test_scores_far_apart_neither_overflow_nor_vanish() -> None:
     torch.testing.assert_close(found.double(), textbook(x, 1, 0, 1, 700), atol=2e-2, rtol=1e-3)
 
 
+@pytest.mark.parametrize("most", [1.0, 3.0, 9.0, 30.0])
+def test_rows_of_all_lengths_attend_to_themselves(most: float) -> None:
+    """Symmetric scores are halved by length: of rows further apart than floats can tell, all of them are made."""
+    x = packed(2, 300, 2, 32) * torch.linspace(0, most, 300)[:, None]
+    found, limit = attend(x, 2, 2, 2, 300), rounding_of(x, 2, 2, 2)
+    assert found.isfinite().all()
+    torch.testing.assert_close(found.double(), textbook(x, 2, 2, 2, 300), atol=limit, rtol=0)
+
+
 def test_memory_that_was_used_before_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     x = packed(2, 45, 2, 32)
     expected = attend(x, 2, 2, 2, 45)

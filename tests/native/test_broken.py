@@ -32,7 +32,9 @@ QUICK = "-O1"
 
 
 long_attention = partial(held.test_attention, tokens=261, queries=1, width=32, a=0, b=1)
-short_attention = partial(held.test_attention, tokens=29, queries=29, width=64, a=2, b=2)
+short_attention = partial(held.test_attention, tokens=29, queries=29, width=64, a=0, b=1)
+self_attention = partial(held.test_attention, tokens=109, queries=109, width=32, a=1, b=1)
+uneven_attention = partial(held.test_attention_of_rows_of_all_lengths_to_themselves, apart=6)
 deep_linear = partial(held.test_linear, rows=13, inner=1040, columns=35, tall=13, wide=32, quick=1)
 whole_tiles = partial(held.test_linear, rows=12, inner=1040, columns=32, tall=12, wide=32, quick=0)
 resize = partial(held.test_resize_is_pillows, shape=(61, 83, 13, 17))
@@ -51,6 +53,16 @@ SINGLE = {
     "keys beyond the last count": Broken(
         "attention_f32.h", "top)), count - k, splat(0))", "top)), LANES, splat(0))", "attention_f32.h", short_attention
     ),
+    "squares do not serve their columns": Broken(
+        "self_attention_f32.h", "if (row == first) return;", "return;", "attention_f32.h", self_attention
+    ),
+    "totals lack what is left of the diagonal": Broken(
+        "self_attention_f32.h", "+= below[k]", "+= 0 * below[k]", "attention_f32.h", self_attention
+    ),
+    "keys beyond the last have a share": Broken(
+        "head_f32.h", "h->tokens - i, splat(0)));", "LANES, splat(0)));", "attention_f32.h", self_attention
+    ),
+    "rows' sums vanish": Broken("head_f32.h", "SPREAD 60.0f", "SPREAD 999.0f", "attention_f32.h", uneven_attention),
     "a factor of QuickGELU": Broken("simd.h", "-1.702f", "-1.70f", "activation_f32.h", held.test_quick_gelu),
     "the last tile loses a query": Broken(
         "search_f32.h", "r = first - q; r < TILE", "r = first - q + 1; r < TILE", "search_f32.h",

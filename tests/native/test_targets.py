@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from numpy.typing import NDArray
 from PIL import Image
 from tests.native import bochs, towers
 from tests.native.drivers import SANITIZE, Driver, Run
@@ -52,29 +53,52 @@ MODELS = {
 }
 """What Bochs' processors have of what targets need."""
 SINGLE = [pytest.param("avx2", marks=needs_sanitizers), "neon", "avx512"]
-SHAPES = [(1, 1, 32, 0, 1), (29, 29, 64, 2, 2), (261, 1, 32, 0, 1)]
+SHAPES = [
+    (1, 1, 32, 0, 1),
+    (29, 29, 64, 0, 1),
+    (29, 29, 64, 2, 2),
+    (1, 1, 32, 1, 1),
+    (109, 109, 32, 1, 1),
+    (261, 1, 32, 0, 1),
+]
 INT8 = [pytest.param("avx2", marks=needs_sanitizers), "dotprod", "i8mm", "avx512vnni", "avxvnni"]
 
 
 @pytest.mark.parametrize("target", SINGLE)
-@pytest.mark.parametrize(
-    ("tokens", "queries", "width", "a", "b"), [(1, 1, 32, 0, 1), (29, 29, 64, 2, 2), (261, 1, 32, 0, 1)]
-)
+@pytest.mark.parametrize(("tokens", "queries", "width", "a", "b"), SHAPES)
 def test_attention(run: Run, target: str, tokens: int, queries: int, width: int, a: int, b: int) -> None:
+    """What is compared with itself (a = b) in one square and in two; what is not, in one part and in two."""
     rng = np.random.default_rng(tokens)
     qkv, bias = (
         rng.normal(size=(2, tokens, 3, 2, width)).astype(np.float32),
         rng.normal(size=(3, 2, width)).astype(np.float32),
     )
-    if b < 2:
+    if a < b < 2:
         qkv[:, -5:, b] *= 4  # the last keys score highest: of 261, those of the second part
-    out = run(target, "attention", [2, tokens, 2, width, queries, a, b], [qkv, bias])
-    found = np.frombuffer(out, np.float32).reshape(2, queries, 2, width)
+    assert_attends(run, target, qkv, bias, queries, a, b)
+
+
+@pytest.mark.parametrize("target", SINGLE)
+@pytest.mark.parametrize("apart", [3, 6])
+def test_attention_of_rows_of_all_lengths_to_themselves(run: Run, target: str, apart: int) -> None:
+    """Shares of keys 2^30 apart, and 2^150, of which no row's sum may vanish."""
+    qkv = np.random.default_rng(apart).normal(size=(1, 13, 3, 1, 32)).astype(np.float32)
+    qkv[:, ::2, 2] *= apart
+    assert_attends(run, target, qkv, np.zeros((3, 1, 32), np.float32), 13, 2, 2)
+
+
+def assert_attends(
+    run: Run, target: str, qkv: NDArray[np.float32], bias: NDArray[np.float32], queries: int, a: int, b: int
+) -> None:
+    """softmax(A B^T / sqrt(d)) V, written out in float64, of images (N, tokens, 3, heads, d)."""
+    images, tokens, _, heads, width = qkv.shape
+    out = run(target, "attention", [images, tokens, heads, width, queries, a, b], [qkv, bias])
+    found = np.frombuffer(out, np.float32).reshape(images, queries, heads, width)
     parts = np.moveaxis((qkv + bias).astype(float), 2, 0)
     scores = np.einsum("iqhd,ikhd->ihqk", parts[a], parts[b]) / width**0.5
     weights = np.exp(scores - scores.max(-1, keepdims=True))
     expected = np.einsum("ihqk,ikhd->iqhd", weights / weights.sum(-1, keepdims=True), parts[2])[:, :queries]
-    assert_allclose(found, expected, atol=5e-6)
+    assert_allclose(found, expected, atol=5e-6, rtol=2e-6)
 
 
 @pytest.mark.parametrize("target", SINGLE)

@@ -1,85 +1,12 @@
 /* softmax(A B^T / sqrt(d)) V in single precision, straight from packed Q, K and V, without ever holding the N x N matrix.
  *
  * Tiles of queries pass over blocks of 256 keys; the running maximum and sum of a row are mended where a later block has
- * a larger score. Differs from the textbook's order of additions only.
+ * a larger score. Differs from the textbook's order of additions only. What is compared with itself goes another way.
  */
 #ifndef ANOMALYCLIP_ATTENTION_F32_H
 #define ANOMALYCLIP_ATTENTION_F32_H
 
-#include "gemm_f32.h"
-#include "team.h"
-
-#define AHEAD_ROWS 12 /* that are asked for before they are packed */
-
-typedef struct {
-    Team *team;
-    const float *qkv;  /* (images, tokens, 3, heads, width), without */
-    const float *bias; /* (3, heads, width) */
-    float *out;        /* (images, queries, heads, width) */
-    char *const *benches;
-    int32_t images, tokens, heads, width, queries;
-    int32_t a, b;      /* which of Q, K, V (0, 1, 2) are compared; V is what is summed */
-    atomic_int arrived; /* threads so far: each takes its number, and with it its bench */
-} Attention;
-
-/* One head: A scaled, row by row; B as [keys / PANEL][width][PANEL]; V as [width / PANEL][keys][PANEL]. */
-typedef struct {
-    float *a, *b, *v;
-    int64_t tokens, keys, width;
-} HeadF32;
-
-static int64_t head_layout(HeadF32 *h, int64_t tokens, int64_t width, uintptr_t base) {
-    base = (base + 63) / 64 * 64;
-    h->tokens = tokens;
-    h->keys = rounded_up(tokens, PANEL);
-    h->width = width;
-    h->a = (float *)base;
-    h->b = h->a + rounded_up(tokens, TILE) * width;
-    h->v = h->b + h->keys * width;
-    return (int64_t)((uintptr_t)(h->v + h->keys * width) - base);
-}
-
-API int64_t NAMED(ac_attention_bytes)(int64_t tokens, int64_t width) {
-    HeadF32 h;
-    return head_layout(&h, tokens, width, 0) + 64;
-}
-
-/* Asks for a row of a head: the next one is pages away, where no processor looks by itself. It may lie beyond the last. */
-INLINE void fetch_row(const float *row, int64_t width) {
-    for (int64_t d = 0; d < width; d += 16) __builtin_prefetch(row + d);
-}
-
-/* One head of the three projections at `qkv`, its bias at `bias`; Q, K and V lie `row` floats apart in both. */
-static void pack_head(HeadF32 *h, const Attention *job, const float *qkv, const float *bias, int64_t row) {
-    const int64_t stride = 3 * row, queries = job->queries, to_a = job->a * row, to_b = job->b * row, to_v = 2 * row;
-    const float *a = qkv + to_a, *b = qkv + to_b, *v = qkv + to_v;
-    const Floats scale = splat(1.44269504f / __builtin_sqrtf((float)h->width));
-    const int64_t rows = rounded_up(queries, TILE), width = h->width;
-    for (int64_t i = 0; i < rows; i++) {
-        fetch_row(a + (i + AHEAD_ROWS) * stride, width);
-        for (int64_t d = 0; d < width; d += LANES)
-            store(h->a + i * width + d, scale * (load(bias + to_a + d) + load(a + (i < queries ? i : queries - 1) * stride + d)));
-    }
-    for (int64_t i = 0; i < h->keys; i++) {
-        fetch_row(v + (i + AHEAD_ROWS) * stride, width);
-        for (int64_t d = 0; d < width; d += LANES)
-            store(h->v + d / PANEL * PANEL * h->keys + i * PANEL + d % PANEL,
-                  i < h->tokens ? (Floats)(load(bias + to_v + d) + load(v + i * stride + d)) : splat(0));
-    }
-    for (int64_t i = 0; i < h->keys; i += LANES) {
-        const float *each[LANES]; /* keys beyond repeat the last: they get no weight, and no row's largest score moves */
-        for (int64_t k = 0; k < LANES; k++) {
-            fetch_row(b + (i + k + AHEAD_ROWS) * stride, width);
-            each[k] = b + (i + k < h->tokens ? i + k : h->tokens - 1) * stride;
-        }
-        float *to = h->b + i / PANEL * PANEL * width + i % PANEL;
-        for (int64_t d = 0; d < width; d += LANES) {
-            Floats column[LANES];
-            transpose(each, d, column);
-            UNROLL for (int k = 0; k < LANES; k++) store(to + (d + k) * PANEL, splat(bias[to_b + d + k]) + column[k]);
-        }
-    }
-}
+#include "self_attention_f32.h"
 
 /* Scores to 2^(score - top), in place; gives their sum. Keys beyond the tokens get 0. */
 INLINE float probabilities(float *scores, int64_t count, float top) {
@@ -139,6 +66,16 @@ static void attend_tile_f32(const HeadF32 *h, int64_t row, int64_t valid, float 
         for (int64_t d = 0; d < width; d += LANES) store(to + r * stride + d, load(out + r * width + d) / splat(total[r]));
 }
 
+/* One head, its `queries` rows to `to`, `stride` floats apart. */
+static void attend_head(HeadF32 *h, const Attention *job, const float *qkv, const float *bias, int64_t row, float *to) {
+    if (pack_head(h, job, qkv, bias, row)) {
+        attend_itself(h, to, row);
+        return;
+    }
+    for (int64_t q = 0; q < job->queries; q += TILE)
+        attend_tile_f32(h, q, job->queries - q < TILE ? job->queries - q : TILE, to + q * row, row);
+}
+
 /* What every thread of the team calls: one head of one image after another. */
 API void NAMED(ac_attention_f32)(Attention *job) {
     const int thread = atomic_fetch_add(&job->arrived, 1);
@@ -148,9 +85,7 @@ API void NAMED(ac_attention_f32)(Attention *job) {
     for (int64_t piece; (piece = take(job->team)) < (int64_t)job->images * job->heads;) {
         const float *qkv = job->qkv + piece / job->heads * image + piece % job->heads * width;
         float *out = job->out + piece / job->heads * job->queries * row + piece % job->heads * width;
-        pack_head(&h, job, qkv, job->bias + piece % job->heads * width, row);
-        for (int64_t q = 0; q < job->queries; q += TILE)
-            attend_tile_f32(&h, q, job->queries - q < TILE ? job->queries - q : TILE, out + q * row, row);
+        attend_head(&h, job, qkv, job->bias + piece % job->heads * width, row, out);
     }
 }
 

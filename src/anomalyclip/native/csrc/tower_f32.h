@@ -230,9 +230,7 @@ static void attend_tower(const TowerJob *job, const Common *m, TowerBench *b, in
         const Attention way = {.bias = t->layers[layer].qkv_bias, .tokens = rows, .heads = t->heads, .width = d, .queries = queries,
                                .a = local ? job->own : 0, .b = local ? job->own : 1};
         float *out = (local ? m->attended_own : m->attended) + head;
-        pack_head(&h, &way, m->qkv + head, way.bias + head, t->width);
-        for (int64_t q = 0; q < queries; q += TILE)
-            attend_tile_f32(&h, q, queries - q < TILE ? queries - q : TILE, out + q * t->width, t->width);
+        attend_head(&h, &way, m->qkv + head, way.bias + head, t->width, out);
     }
 }
 
