@@ -115,6 +115,13 @@ def masked(mask: bytes, suffix: str = "png") -> Files:
     return {"good/0.png": PHOTO, "bad/1.png": PHOTO, f"ground_truth/bad/1.{suffix}": mask}
 
 
+def numbered(values: np.ndarray) -> bytes:
+    image, buffer = Image.fromarray(values.astype(np.uint8), "P"), io.BytesIO()
+    image.putpalette([0, 0, 0] * 2)
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def one_bit(values: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     tifffile.imwrite(buffer, values)
@@ -191,6 +198,13 @@ FORMS = (
     Form("folders", "no/, yes/ and pred/ (Br35H)", {"no/0.png": PHOTO, "yes/1.png": PHOTO, "pred/2.png": PHOTO}, (1, 1), "not used): pred"),
     Form("folders", "Negative/, Positive/ and masks/", {"Negative/0.png": PHOTO, "Positive/1.png": PHOTO, "masks/1.png": MASK}, (1, 1), marked=TRUTH),
     Form("folders", "0/ and 1/", {"0/0.png": PHOTO, "1/1.png": PHOTO}, (1, 1)),
+    Form("folders", "no_tumor/ and glioma_tumor/", {"no_tumor/0.png": PHOTO, "glioma_tumor/1.png": PHOTO}, (1, 1), noted="as normal, by its name: no_tumor"),
+    Form("folders", "Apple___healthy/ and Apple___scab/ (PlantVillage)", {f"{plant}___{kind}/0.png": PHOTO for plant, kind in (("Apple", "healthy"), ("Apple", "scab"), ("Corn", "healthy"), ("Orange", "rot"))}, (2, 2)),
+    Form("folders", "Gutteile/ and Schlechtteile/", {"Gutteile/0.png": PHOTO, "Schlechtteile/1.png": PHOTO}, (1, 1)),
+    Form("folders", "bez wad/ and z wadami/", {"bez wad/0.png": PHOTO, "z wadami/1.png": PHOTO}, (1, 1)),
+    Form("folders", "NonDemented/ and MildDemented/", {"NonDemented/0.png": PHOTO, "MildDemented/1.png": PHOTO}, (1, 1)),
+    Form("folders", "class_0/ and class_1/", {"class_0/0.png": PHOTO, "class_1/1.png": PHOTO}, (1, 1)),
+    Form("folders", "camera_0/ and camera_1/", {"camera_0/0.png": PHOTO, "camera_1/1.png": PHOTO}, "cannot find a data set"),
     Form("folders", "0/, 1/ and 2/", {f"{n}/0.png": PHOTO for n in range(3)}, "cannot find a data set"),
     Form("folders", "good/, good_2/ and Good (3)/", {"good/0.png": PHOTO, "good_2/0.png": PHOTO, "Good (3)/0.png": PHOTO, "bad/1.png": PHOTO}, (3, 1)),
     Form("folders", "ok_front/ beside ok/", {"ok/0.png": PHOTO, "ok_front/0.png": PHOTO, "def_front/1.png": PHOTO}, (1, 2), "a word for good: ok_front"),
@@ -324,6 +338,8 @@ FORMS = (
     Form("masks", "16 bits, 1 is marked", masked(picture(TRUTH.astype(np.uint16))), (1, 1), marked=TRUTH),
     Form("masks", "a DICOM segmentation", masked(dicom(np.packbits(TRUTH, bitorder="little"), Rows=HEIGHT, Columns=WIDTH, BitsAllocated=1, BitsStored=1, SOPClassUID=SegmentationStorage)(), "dcm"), (1, 1), marked=TRUTH, noted="look black|looks black"),
     Form("masks", "truth in the alpha", masked(picture(np.dstack([TRUTH.astype(np.uint8) * 0] * 3 + [TRUTH.astype(np.uint8) * 255]))), (1, 1), marked=TRUTH, noted="alpha channel"),
+    Form("masks", "truth in the alpha, of images/ and masks/", {"images/0.png": PHOTO, "images/1.png": PHOTO, "masks/0.png": BLACK, "masks/1.png": picture(np.dstack([TRUTH.astype(np.uint8) * 0] * 3 + [TRUTH.astype(np.uint8) * 255]))}, (1, 1), marked=TRUTH, noted="alpha channel"),
+    Form("masks", "truth in the numbers of a black palette, of images/ and masks/", {"images/0.png": PHOTO, "images/1.png": PHOTO, "masks/0.png": BLACK, "masks/1.png": numbered(TRUTH)}, (1, 1), marked=TRUTH, noted="palette indices"),
     Form("masks", "the photo itself", masked(PHOTO), (1, 1), noted="marks more than half"),
     Form("masks", "black, of an anomalous picture", masked(BLACK), (1, 1), noted="all black"),
     Form("masks", "of a picture that a list calls normal", {"good/0.png": PHOTO, "bad/1.png": PHOTO, "m/0.png": MASK, "m/1.png": MASK, "list.csv": "image,label,mask\ngood/0.png,0,m/0.png\nbad/1.png,1,m/1.png\n"}, (1, 1), marked=TRUTH, noted="labelled normal"),
@@ -349,6 +365,7 @@ def test_every_documented_form_is_read_right_or_refused_in_these_words(form: For
     assert (labels.count(0), labels.count(1)) == form.becomes
     assert form.told in " ".join(dataset.problems)
     assert bool(form.told) == bool(dataset.problems), dataset.problems
+    assert form.kind == "masks" or form.noted in " ".join(dataset.notes)
     if form.kind == "masks":  # the others have no word of their masks: decoding them all would say nothing
         checked = check_dataset(dataset)
         lines = " ".join((*checked.problems[len(dataset.problems) :], *checked.notes[len(dataset.notes) :]))

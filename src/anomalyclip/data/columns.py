@@ -39,14 +39,18 @@ _LABELS = {
     "fehlerfrei nein falsch gesund n bon sain non bueno correcto buono sano nee none no_defect "
     "no_anomaly nondefective without_defect unblemished heil tadellos mangelfrei intakt bom boa normale goed iyi "
     "free nominal inlier inliers conforme conformes conform conforming konform apto idoneo zgodny uygun kusursuz "
-    "saglam dobry dobre dobra норма годен годный хорошо 正常 良品 合格 良好 无缺陷 無缺陷 정상 양품",
+    "saglam dobry dobre dobra норма годен годный годные хорошо хороший хорошие 正常 良品 合格 良好 "
+    "无缺陷 無缺陷 정상 양품 "
+    "qualified acceptable approved perfect flawless gutteil gutteile gutbild gutbilder aprobado aprovado sana bagus "
+    "完好 合格品",
     ANOMALOUS: "1 anomaly anomalous abnormal defect defective bad ko nok ng fail failed reject rejected yes true "
     "positive faulty damaged broken sick diseased ungood outlier outliers "
     "schlecht nio nicht_in_ordnung nicht_bestanden "
     "gesperrt fehler fehlerhaft defekt "
     "ausschuss ja wahr krank y mauvais defaut oui malo defecto si cattivo difetto unhealthy crack cracked mangelhaft "
     "ruim anormal anormale defeito kapot hatali kusurlu bozuk uygunsuz wadliwy wadliwe zly uszkodzony niezgodny "
-    "scarto брак дефект негоден 异常 異常 不良 不良品 "
+    "scarto брак дефект негоден негодный негодные плохой плохие schlechtteil schlechtteile fehlerbild fehlerbilder "
+    "flawed infected reprobado reprovado rechazado enferma rusak 破损 不合格品 异常 異常 不良 不良品 "
     "缺陷 不合格 瑕疵 비정상 불량 불량품",
 }
 # What says whether something holds, beside 0 and 1; other labels say themselves what the image is.
@@ -59,12 +63,14 @@ _FAULTS = (
     "anomaly anomalies abnormality abnormalities crack cracks cracked cracking damage damages damaged defect defects "
     "defective defected fault faults faulty flaw flaws flawed error errors finding findings lesion lesions tumor "
     "tumors tumour tumours disease diseased pneumonia cancer scratch scratches scratched broken blemish "
-    "blemishes blemished fehler defekt defekte befund kratzer riss risse schaden schäden mangel mängel anomalie "
+    "blemishes blemished infected infection infections demented dementia impairment impaired covid covid19 dr "
+    "corrosion corroded rust rusty contamination contaminated leak leaks leakage wad wady vad fel fejl defecten "
+    "fehler defekt defekte befund kratzer riss risse schaden schäden mangel mängel anomalie "
     "anomalien défaut défauts anomalies fissure fissures defecto defectos difetto difetti defeito defeitos"
 )
 _GOODS = (
     "ok okay good normal healthy clean intact pass passed accepted conform conforming conforme conformes "
-    "konform apto idoneo gut bon bueno buono"
+    "konform apto idoneo gut bon bueno buono qualified acceptable approved"
 )
 _DENIALS = (
     "un",
@@ -81,6 +87,10 @@ _DENIALS = (
     "sin",
     "senza",
     "sem",
+    "bez",
+    "zonder",
+    "utan",
+    "uden",
 )
 _LACKS = ("free", "less", "frei", "los")
 # What a program found out, which is no truth.

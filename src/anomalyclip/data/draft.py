@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from anomalyclip.data.dataset import ANOMALOUS, GOOD, NORMAL, Dataset, Item
-from anomalyclip.data.masks import DrawnMask, Mask, MaskFiles, mask_paths
+from anomalyclip.data.masks import DrawnMask, Mask, MaskFiles, marks_anything, mask_paths
 from anomalyclip.data.pairing import pair
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
@@ -74,7 +74,17 @@ class Draft:
     def labels_of(self, masks: Sequence[Mask | None]) -> list[int]:
         """Normal where the mask is black, as in KolektorSDD; anomalous where it marks, is damaged, or is missing."""
         with readers(2) as pool:
-            return list(pool.map(_label_of, masks))
+            return list(pool.map(self._label_of, masks))
+
+    def _label_of(self, mask: Mask | None) -> int:
+        from anomalyclip.errors import ImageReadError
+
+        if mask is None or isinstance(mask, DrawnMask):
+            return ANOMALOUS
+        try:
+            return ANOMALOUS if marks_anything(mask, published=self.published) else NORMAL
+        except ImageReadError:  # told when it is used
+            return ANOMALOUS
 
     def problem_files(self, what: str, files: Sequence[Path]) -> None:
         """One line for any number of files."""
@@ -135,15 +145,3 @@ def _one_sided(dataset: Dataset) -> list[str]:
         elif NORMAL not in found and some_normal:
             lines.append(f"class {name} has no normal images: its image-level metrics are undefined")
     return lines
-
-
-def _label_of(mask: Mask | None) -> int:
-    from anomalyclip.errors import ImageReadError
-    from anomalyclip.io.images import read_mask
-
-    if mask is None or isinstance(mask, DrawnMask):
-        return ANOMALOUS
-    try:
-        return ANOMALOUS if any(read_mask(path).any() for path in mask_paths(mask)) else NORMAL
-    except ImageReadError:  # told when it is used
-        return ANOMALOUS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from anomalyclip.data.columns import label_of, plain
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL
@@ -52,9 +52,11 @@ _PAIRED = {
     plain(good): frozenset(map(plain, bad.split()))
     for good, bad in (
         ("0", "1"), ("no", "yes"), ("n", "y"), ("false", "true"), ("negative", "positive"), ("nein", "ja"),
-        ("falsch", "wahr"), ("non", "oui"), ("nee", "ja"), ("none", "defect"),
+        ("falsch", "wahr"), ("non", "oui"), ("nee", "ja"), ("none", "defect"), ("neg", "pos"), ("go", "nogo"),
     )
 }  # fmt: skip
+#: What stands beside a number that is a label; of camera_0/ and camera_1/ the numbers tell none.
+_BEFORE_LABELS = frozenset({"class", "cls", "label", "labels", "target"})
 _DIGITS = re.compile(r"[\W_]*\d*[\W_]*")
 _WORD = re.compile(r"[^\W\d_]+")
 _PART = re.compile(r"[^\W_]+")
@@ -73,11 +75,30 @@ def good_folders(names: Iterable[str], normal: frozenset[str] = NORMAL_NAMES) ->
     (['ok_front'], ['normal', 'normal_test'])
     >>> good_folders(["yes", "no", "pred"]), good_folders(["Negative", "Positive", "masks"])
     ({'no'}, {'Negative'})
+    >>> good_folders(["no_tumor", "glioma_tumor"]), good_folders(["ohne Fehler", "mit Fehler"])
+    ({'no_tumor'}, {'ohne Fehler'})
+    >>> good_folders(["class_0", "class_1"]), good_folders(["cam_0", "cam_1"]), good_folders(["test_0", "test_1"])
+    ({'class_0'}, set(), set())
+    >>> sorted(good_folders(["Apple___healthy", "Apple___scab", "Corn_(maize)___healthy", "Orange___greening"]))
+    ['Apple___healthy', 'Corn_(maize)___healthy']
     """
     given = _without_common_part(list(names))
     told = [name for name in given if not (is_neither(name) or is_unjudged(name) or name.casefold() in MASK_FOLDERS)]
-    words = {plain(given[name]) for name in told}
-    return {name for name, short in given.items() if name.casefold() in normal or _means_good(short, words)}
+    words, whole = {plain(given[name]) for name in told}, set(map(plain, told))
+    found = {
+        name
+        for name, short in given.items()
+        if name.casefold() in normal or _means_good(short, words) or _means_good(name, whole)
+    }
+    return found or _of_parts(told)
+
+
+def _of_parts(names: Sequence[str]) -> set[str]:
+    """Those that end in a word for good, where a fault begins as one of them does: Apple___healthy and Apple___scab."""
+    parts = {name: [word.casefold() for word in _PART.findall(name)] for name in names}
+    good = {name for name, words in parts.items() if doubtful(name) and label_of(words[-1]) == NORMAL}
+    faults = [words for name, words in parts.items() if name not in good]
+    return good if any(words[: len(parts[n]) - 1] == parts[n][:-1] for n in good for words in faults) else set()
 
 
 def _without_common_part(names: list[str]) -> dict[str, str]:
@@ -85,10 +106,15 @@ def _without_common_part(names: list[str]) -> dict[str, str]:
     parts = {name: _PART.findall(name) for name in names}
     several = len(names) > 1 and all(len(words) > 1 for words in parts.values())
     for at, rest in ((-1, slice(None, -1)), (0, slice(1, None))):
-        if several and len({words[at].casefold() for words in parts.values()}) == 1:
-            return {name: "_".join(words[rest]) for name, words in parts.items()}
+        common = {words[at].casefold() for words in parts.values()} if several else set()
+        short = {name: "_".join(words[rest]) for name, words in parts.items()}
+        if len(common) == 1 and (common <= _BEFORE_LABELS or not any(map(str.isdigit, short.values()))):
+            return short
     shorter = {name: [word for word in words if word.casefold() not in _REST] for name, words in parts.items()}
-    return {name: "_".join(words) if 0 < len(words) < len(parts[name]) else name for name, words in shorter.items()}
+    return {
+        name: "_".join(words) if 0 < len(words) < len(parts[name]) and not words[0].isdigit() else name
+        for name, words in shorter.items()
+    }
 
 
 def masks_of_kinds(names: Iterable[str]) -> dict[str, str]:

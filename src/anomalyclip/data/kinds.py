@@ -110,6 +110,9 @@ def _kinds_of(draft: Draft, folder: Path, normal: frozenset[str]) -> tuple[list[
         "folders of results, copies or other sensors (not used)", [one for one in found if is_neither(one.name)]
     )
     draft.problem_files("folders of pictures that nobody has judged, by their name (not used)", unjudged)
+    others = [draft.show(kind) for kind in kinds if kind.name in good and kind.name.casefold() not in normal]
+    if others and not draft.published:
+        draft.notes.append(f"counted as normal, by its name: {', '.join(others)}")
     doubts = [kind for kind in kinds if kind.name not in good and doubtful(kind.name) and not draft.published]
     draft.problem_files("folders that count as a defect though their name has a word for good", doubts)
     return kinds, good, {kind: folder / masks for kind, masks in named.items()}

@@ -144,6 +144,16 @@ def read_marked(
     return Reading(marked, tuple(findings))
 
 
+def marks_anything(mask: Mask, *, published: bool = False) -> bool:
+    """Whether a mask marks a pixel, read as `read_marked` does. Raises ImageReadError."""
+    from anomalyclip.io.limits import DEFAULT_MAX_PIXELS
+
+    if isinstance(mask, MaskFiles):
+        return any(marks_anything(path, published=published) for path in mask.files)
+    reading = _published(mask, DEFAULT_MAX_PIXELS) if published else _own(mask, mask_name(mask), DEFAULT_MAX_PIXELS)
+    return bool(reading.marked.any())
+
+
 def _published(mask: Mask, max_pixels: int) -> Reading:
     from anomalyclip.io.images import read_mask
 
