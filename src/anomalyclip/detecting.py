@@ -26,7 +26,7 @@ from anomalyclip.notebook import progress
 from anomalyclip.prediction import Prediction, decide
 from anomalyclip.settings import settings_of
 from anomalyclip.settings.faces import PYTHON
-from anomalyclip.settings.keywords import check_keywords
+from anomalyclip.settings.keywords import check_keywords, none_is_not_given
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -195,6 +195,7 @@ def pictures_of(sources: Sequence[Any], frames: int | str | None, reading: Readi
     return found
 
 
+@none_is_not_given
 def detect_all(
     model: Detector,
     sources: Sequence[Any],
@@ -246,7 +247,7 @@ def detect_by(profile: Any, model: Detector, sources: Sequence[Any], **options: 
     layout = {name: options[name] for name in Layout.__annotations__ if options.get(name) is not None}
     geometry, areas = parse_layout(layout) if layout else (None, None)  # type: ignore[arg-type]
     judged = profile.judging(model, geometry, areas, PYTHON)
-    asked = Reading(options.pop("max_pixels"), options.pop("axis"), parse_full_scale(options.pop("full_scale")))
+    asked = Reading(options.pop("max_pixels"), options.pop("axis") or "z", parse_full_scale(options.pop("full_scale")))
     how = profile.reading(asked).keywords()
     thresholds = {"threshold": profile.image_threshold, "pixel_threshold": profile.pixel_threshold}
     found = detect_all(judged, sources, **thresholds, **how, **options)

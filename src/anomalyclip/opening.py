@@ -18,12 +18,13 @@ from anomalyclip.detector import Detector
 from anomalyclip.embedded import find_light
 from anomalyclip.encoders.exported import find_artefact
 from anomalyclip.encoders.formats import Precision, RuntimeChoice
+from anomalyclip.errors import KeywordError
 from anomalyclip.extras import present
 from anomalyclip.judges.choosing import OBJECT
 from anomalyclip.opening_call import Call, torch_encoder
 from anomalyclip.settings import settings_of
 from anomalyclip.settings.faces import LOAD
-from anomalyclip.settings.keywords import check_keywords, spelled_out
+from anomalyclip.settings.keywords import check_keywords, none_is_not_given, spelled_out
 from anomalyclip.settings.scoring import ScoringKeywords, check_deciding
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 
 @spelled_out(ScoringKeywords)
+@none_is_not_given
 def load(
     model: str | Path = "pocket",
     *,
@@ -69,6 +71,8 @@ def load(
         WeightsError, PromptError, ConfigError: a file cannot be used, the prompts were learned on another backbone, or
             a setting is out of range.
     """
+    for name in _OPENING & settings.keys():
+        raise KeywordError(f"load takes no {name!r}; anomalyclip.opening.open_detector does")
     own = find_artefact(model) is not None or find_light(model, prompts, _given(settings)) is not None
     return open_detector(
         model,
@@ -87,6 +91,7 @@ def load(
 
 
 @spelled_out(ScoringKeywords)
+@none_is_not_given
 def open_detector(
     model: str | Path = "pocket",
     *,
@@ -192,6 +197,7 @@ def open_for(
 
 
 @spelled_out(ScoringKeywords)
+@none_is_not_given
 def from_files(
     clip: str | Path,
     prompts: str | Path,
@@ -230,6 +236,7 @@ def from_files(
 _RUNNING = ("spec", "compiled", "device", "threads", "streams", "offline")
 
 #: keywords that a misspelt one may have meant
+_OPENING = {"compiled", "streams"}
 _HINTS = (
     "model",
     "prompts",

@@ -123,6 +123,26 @@ def test_a_misspelt_keyword_of_load_is_named() -> None:
         load("pocket", qqqqqq=1)  # type: ignore[call-arg]
 
 
+def test_none_is_the_default(model: Detector) -> None:
+    """Programs hand on what they were not told: `detect(batch_size=args.batch_size)`."""
+    unsaid: dict[str, Any] = dict.fromkeys(settings_of(PYTHON))
+    np.testing.assert_array_equal(model.detect([PICTURE], **unsaid)[0].anomaly_map, model.detect(PICTURE).anomaly_map)
+    parameters = inspect.signature(load).parameters
+    opened = load(**{name: None for name in parameters if name != "model"})
+    assert (opened.runtime, opened.settings) == (model.runtime, model.settings)
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 256, (40, 40, 3), dtype=np.uint8) for _ in range(2)]
+    names = set(inspect.signature(Detector.calibrate).parameters) - {"self", "pictures"}
+    profile = model.calibrate(pictures, fpr=0.4, **dict.fromkeys(names - {"fpr"}))
+    assert profile.name == "default"
+    assert [one.decision for one in model.detect(pictures, profile=profile, batch_size=None, axis=None)]
+
+
+def test_keywords_of_the_other_door_are_told() -> None:
+    with pytest.raises(KeywordError, match="load takes no 'streams'; "):
+        load("pocket", streams=2)  # type: ignore[call-arg]
+
+
 def test_bytes_are_read_as_the_file_is(model: Detector, tmp_path: Any) -> None:
     rng = np.random.default_rng(0)
     image = Image.fromarray(rng.integers(0, 256, (30, 40, 3), dtype=np.uint8))

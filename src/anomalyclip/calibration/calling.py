@@ -28,7 +28,7 @@ from anomalyclip.notebook import progress
 from anomalyclip.settings import settings_of
 from anomalyclip.settings.deciding import MEMORIES
 from anomalyclip.settings.faces import CALIBRATE, PYTHON
-from anomalyclip.settings.keywords import check_keywords
+from anomalyclip.settings.keywords import check_keywords, none_is_not_given
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -83,6 +83,7 @@ class Pictures:
         return self._reading.image(item.file, item.frame)
 
 
+@none_is_not_given
 def calibrate_detector(
     model: Detector,
     pictures: Any,

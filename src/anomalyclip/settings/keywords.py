@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 from anomalyclip.errors import KeywordError
 from anomalyclip.settings.setting import Setting
@@ -39,6 +40,18 @@ def check_keywords(
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(names))}"
             raise KeywordError(f"there is no keyword {name!r}; {hint}")
     return read
+
+
+def none_is_not_given(function: F) -> F:
+    """Keywords given as None have their default, as where a program passes on what it was not told itself."""
+    parameters = inspect.signature(function).parameters.items()
+    defaults = {name: one.default for name, one in parameters if one.default is not inspect.Parameter.empty}
+
+    @wraps(function)
+    def call(*values: Any, **options: Any) -> Any:
+        return function(*values, **{k: defaults.get(k) if value is None else value for k, value in options.items()})
+
+    return cast("F", call)
 
 
 def spelled_out(keywords: type, defaults: Mapping[str, object] | None = None) -> Callable[[F], F]:
