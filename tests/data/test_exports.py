@@ -226,3 +226,25 @@ def test_files_named_alike_in_two_splits(tmp_path):
     Image.new("RGB", (WIDTH, HEIGHT)).save(tmp_path / "test" / "train_c.png")
     told = "1 images that the export does not list (not used): test/train_c.png"
     assert open_dataset(tmp_path).problems == (told,)
+
+
+def test_exports_of_splits_that_share_a_folder_of_pictures_list_their_own(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "annotations").mkdir()
+    for name in "abcde":
+        Image.new("RGB", (WIDTH, HEIGHT)).save(tmp_path / "images" / f"{name}.png")
+    for split, names in (("train", "cd"), ("val", "ab")):
+        content = {
+            "images": [
+                {"id": i, "file_name": f"{c}.png", "width": WIDTH, "height": HEIGHT} for i, c in enumerate(names)
+            ],
+            "annotations": [{"id": 0, "image_id": 0, "category_id": 1, "segmentation": [OUTLINE]}],
+            "categories": [{"id": 1, "name": "scratch"}],
+        }
+        (tmp_path / "annotations" / f"instances_{split}.json").write_text(json.dumps(content))
+    for split, names in (("test", "ab"), ("train", "cd")):
+        dataset = open_dataset(tmp_path, split=split)
+        assert [item.image.name for item in dataset.items] == [f"{name}.png" for name in names]
+        assert dataset.problems == ("1 images that the export does not list (not used): images/e.png",)
+    (tmp_path / "annotations" / "instances_train.json").write_text("{")
+    assert "3 images that the export does not list (not used)" in open_dataset(tmp_path).problems[0]

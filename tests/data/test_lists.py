@@ -348,6 +348,8 @@ DOCUMENTS = {
     "an OpenDocument spreadsheet, no text": b"PK\3\4" + bytes(26) + b"application/vnd.oasis.opendocument.spreadsheet",
     "a PDF document, no text": b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n",
     "a ZIP archive (unpack it first), no text; give the list as CSV": packed("labels.csv"),
+    "a web page (HTML), no list; download": "<table><tr><td>good/0.png".encode("utf-16"),
+    "a web page (HTML), no list; download the file itself": b"\xef\xbb\xbf\n<!DOCTYPE html>\n<html><a>good/0.png</a>,1",
     "a picture (PNG), no text": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x08\0\0\0\0",
 }
 

@@ -139,6 +139,15 @@ def test_that_a_page_of_a_mask_is_not_used_is_told(tmp_path):
         assert all("mask of the pixels that count; it is not used" in line for line in told)
 
 
+def test_that_a_page_of_a_mask_is_not_used_is_told_once_a_file(tmp_path, stack):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for page in stack[:3]:
+            file.write(page, photometric="minisblack")
+            file.write(page > 0, photometric=4, subfiletype=4)
+    assert count_frames(tmp_path / "a.tif") == 3
+    assert [len(notes_of(read_image(tmp_path / "a.tif", frame=number))) for number in range(3)] == [1, 0, 0]
+
+
 def test_old_subfile_type_and_pages_of_other_sizes(tmp_path, stack):
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         file.write(stack[0, ::2, ::2], photometric="minisblack", extratags=[(255, "H", 1, 2, True)])

@@ -51,6 +51,7 @@ _DOCUMENTS = (
     (b"%PDF", b"", "a PDF document"),
     (b"{\\rtf", b"", "a text document (RTF)"),
 )
+_PAGES = ("<!doctype html", "<html", "<head", "<table")  # the last is what some programs export as "Excel"
 _CELL = re.compile(r'[^,;\t|"\r\n]+')
 _MOST_CELLS = 400  # that are looked up to tell the encoding
 
@@ -71,11 +72,18 @@ def decode(data: bytes, known: Callable[[str], bool] | None = None) -> tuple[str
     """(text, encoding): by the byte order mark, else UTF-8, else UTF-16 by its zeros, else the legacy encoding in which
     most cells are `known` (words of lists, files that are there), Windows-1252 where none is.
 
-    Raises InputError: of no encoding that can be told.
+    Raises InputError: of no encoding that can be told, or no text of a list.
 
     >>> decode("grün".encode("cp1252"))
     ('grün', 'Windows-1252')
     """
+    text, encoding = _decoded(data, known or (lambda _: False))
+    if text[:_SEEN].lstrip("\ufeff \t\r\n").lower().startswith(_PAGES):
+        raise InputError("it is a web page (HTML), no list; download the file itself, or save its table as CSV (UTF-8)")
+    return text, encoding
+
+
+def _decoded(data: bytes, known: Callable[[str], bool]) -> tuple[str, str]:
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             try:
@@ -91,7 +99,7 @@ def decode(data: bytes, known: Callable[[str], bool] | None = None) -> tuple[str
     try:
         return data.decode("utf-8"), "UTF-8"
     except UnicodeDecodeError:
-        return _legacy(data, known or (lambda _: False))
+        return _legacy(data, known)
 
 
 def _refuse_document(data: bytes) -> None:

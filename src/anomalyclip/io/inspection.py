@@ -159,7 +159,7 @@ def _tiff(file: BinaryIO, max_pixels: int, index: int = 0) -> Header:
         orientation=layout.orientation,
         decoded_bytes=layout.working_bytes + pixels * (3 + 2 * _PILLOW_PIXEL),
         facts=(page, layout),
-        notes=(_MASKED,) if masked else (),
+        notes=(_MASKED,) if masked and index == 0 else (),  # once a file, not in the row of each of its pages
         scaled=layout.stated is not None,
     )
 

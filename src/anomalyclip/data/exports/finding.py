@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,8 +102,9 @@ def find_annotations(root: Path, split: str, only: Path | None = None) -> tuple[
     marked = [path for path in files if path.suffix.lower() in (".json", ".xml")]
     words = next((some for some in _SPLITS[split] if any(is_named_after(path, root, some) for path in marked)), ())
     others = _ALL.difference(words) if words else frozenset[str]()
-    marked = [path for path in marked if not is_named_after(path, root, others)]
-    search = _Search(root, Places(root, split=words), Annotations(others=others))
+    left = tuple(path for path in marked if is_named_after(path, root, others))
+    marked = [path for path in marked if path not in left]
+    search = _Search(root, Places(root, split=words), Annotations(others=others, left=left))
     for path in (path for path in marked if path.suffix.lower() == ".json"):
         search.take(path)
     found, unused = search.found, search.tell()
@@ -124,6 +126,18 @@ def find_annotations(root: Path, split: str, only: Path | None = None) -> tuple[
         what = "YOLO's text: export COCO JSON instead, which is read"
         unused.append(f"{len(yolo)} files such as {_below(yolo[0], root)} are not used ({what})")
     return (found if found.images or found.missing else None), unused
+
+
+def listed_in(files: Sequence[Path], root: Path) -> set[Path]:
+    """The images that exports list; damaged ones list none."""
+    search = _Search(root, Places(root))
+    for path in files:
+        with suppress(InputError):
+            if path.suffix.lower() == ".json":
+                search.take(path)
+            else:
+                read_cvat(path, printable(path), search.places, search.found)
+    return set(search.found.images)
 
 
 def _files(root: Path) -> list[Path]:

@@ -66,13 +66,14 @@ def _is_normal(kind: str) -> bool:
 @dataclass
 class Annotations:
     """All images of the exports that were found. tools: names of the forms. missing: listed images that are lost.
-    notes: how they were read. others: words for other splits, whose files were left out."""
+    notes: how they were read. others: words for other splits. left: their files, which were not read."""
 
     tools: list[str] = field(default_factory=list)
     images: dict[Path, Marked] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     others: frozenset[str] = frozenset()
+    left: tuple[Path, ...] = ()
     complete: bool = True  # False: images without an entry are normal, as the tool writes none for them
 
     def image(self, places: Places, name: str, source: Path, size: tuple[int, int] | None, where: str) -> Marked | None:

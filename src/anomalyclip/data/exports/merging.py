@@ -7,6 +7,7 @@ from pathlib import Path
 
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL
 from anomalyclip.data.draft import Draft
+from anomalyclip.data.exports.finding import listed_in
 from anomalyclip.data.exports.marks import Annotations, Marked
 from anomalyclip.data.masks import DrawnMask
 from anomalyclip.data.places import Places, is_named_after
@@ -25,8 +26,10 @@ def merge(annotations: Annotations, draft: Draft, class_name: str) -> None:
         draft.pixel_level |= mask is not None
     others = [path for path in Places(draft.root).images() if path not in annotations.images]
     if annotations.complete:
-        # Those in the folders of other splits are their exports' to list.
+        # Those in the folders of other splits are their exports' to list, and so are those that these list.
         others = [path for path in others if not is_named_after(path.parent, draft.root, annotations.others)]
+        if others and annotations.left:
+            others = sorted(set(others).difference(listed_in(annotations.left, draft.root)))
         draft.problem_files("images that the export does not list (not used)", others)
     else:  # the tool writes a file for images with marks only
         elsewhere = [path for path in others if is_named_after(path, draft.root, annotations.others)]
