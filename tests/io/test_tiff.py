@@ -12,8 +12,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import skimage.color
 import tifffile
-from PIL import Image
+from PIL import Image, ImageCms
 from tests.io.tiffs import raster, size, tiff
 
 from anomalyclip.errors import ImageReadError
@@ -187,17 +188,36 @@ def test_subsampled_ycbcr_by_hand(across, down):
 
 
 @pytest.mark.parametrize("options", [{}, {"compression": "tiff_lzw"}, {"compression": "tiff_adobe_deflate"}])
-def test_lab_colours_are_those_that_pillow_shows(rgb, options):
+def test_lab_colours_are_those_of_littlecms_without_its_tables(rgb, options):
     """Pillow writes CIE's form, whose a and b are signed; the same with the offset of ICC's."""
     lab, buffer = Image.fromarray(rgb).convert("LAB"), io.BytesIO()
     lab.save(buffer, "TIFF", **options)
-    expected = np.asarray(Image.open(io.BytesIO(buffer.getvalue())).convert("RGB"))
-    assert np.abs(expected.astype(int) - rgb).mean() < 3, "the colours, whichever way"
-    np.testing.assert_array_equal(np.asarray(read_image_bytes(buffer.getvalue())), expected)
+    profiles = [ImageCms.createProfile(name) for name in ("LAB", "sRGB")]
+    exact = ImageCms.buildTransform(*profiles, "LAB", "RGB", flags=ImageCms.Flags.NOOPTIMIZE)
+    expected = np.asarray(ImageCms.applyTransform(lab, exact)).astype(int)
+    assert np.abs(expected - rgb).mean() < 3, "the colours, whichever way"
+    assert np.abs(np.asarray(read_image_bytes(buffer.getvalue())) - expected).max() <= 1
     stored = np.dstack([np.asarray(plane) for plane in lab.split()])
-    np.testing.assert_array_equal(np.asarray(read_image_bytes(written(stored, photometric=9))), expected)
+    assert np.abs(np.asarray(read_image_bytes(written(stored, photometric=9))) - expected).max() <= 1
     with pytest.raises(ImageReadError, match="Lab TIFF of more than 8 bits"):
         read_image_bytes(written(stored.astype(np.uint16) * 257, photometric=8))
+
+
+def test_lab_colours_count_from_the_white_that_the_file_names(rgb):
+    lab = skimage.color.rgb2lab(rgb, illuminant="D65") * (2.55, 1, 1)
+    stored = np.dstack([np.round(lab[..., 0]), np.round(lab[..., 1:]).astype(np.int8).view(np.uint8)]).astype(np.uint8)
+    values = np.dstack([stored[..., 0] / 2.55, stored[..., 1:].view(np.int8)])
+    expected = skimage.color.lab2rgb(values, illuminant="D65") * 255
+
+    def seen(x: int, y: int) -> np.ndarray:
+        return np.asarray(
+            read_image_bytes(written(stored, photometric=8, extratags=[(318, "2I", 2, (x, 10_000, y, 10_000))]))
+        )
+
+    assert np.abs(seen(3127, 3290) - expected).max() <= 1.5
+    assert np.abs(seen(3457, 3585) - expected).max() > 5, "another white"
+    with pytest.raises(ImageReadError, match="white point is impossible"):
+        seen(3457, 0)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anomalyclip.io import ifd as tags
+from anomalyclip.io import lab
 from anomalyclip.io.depth import Raster, Stated
 from anomalyclip.io.ifd import Directory
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal
@@ -34,7 +35,7 @@ def to_raster(samples: npt.NDArray[Any], file: BinaryIO, page: Directory, layout
     elif layout.photometric == kinds.YCBCR:
         values = samples if layout.compression == kinds.JPEG else _from_ycbcr(samples, file, page)
     elif layout.photometric in kinds.LAB:
-        values = _from_lab(samples.view(np.uint8), signed=layout.photometric == kinds.CIE_LAB)
+        values = _from_lab(samples.view(np.uint8), file, page, signed=layout.photometric == kinds.CIE_LAB)
     else:
         values = samples[..., 0]
         white_is_zero = layout.photometric == kinds.GREY_INVERTED
@@ -119,23 +120,21 @@ def _from_ycbcr(samples: npt.NDArray[np.uint8], file: BinaryIO, page: Directory)
     return out
 
 
-def _from_lab(samples: npt.NDArray[np.uint8], *, signed: bool) -> npt.NDArray[np.uint8]:
-    """Lightness and a, b to sRGB by LittleCMS, as Pillow turns its own Lab pictures; signed: CIE's a and b."""
-    from PIL import Image
-
-    if signed:  # as ICC writes them, and Pillow keeps them: 128 is no colour
-        samples = samples ^ np.array([0, 0x80, 0x80], np.uint8)
-    planes = [Image.fromarray(np.ascontiguousarray(samples[..., plane])) for plane in range(3)]
-    return np.asarray(lab_to_rgb(Image.merge("LAB", planes)))
+def _from_lab(
+    samples: npt.NDArray[np.uint8], file: BinaryIO, page: Directory, *, signed: bool
+) -> npt.NDArray[np.uint8]:
+    """Lightness and a, b to sRGB, from the white that the directory names; signed: CIE's a and b, else ICC's."""
+    x, y = _rationals(page, file, tags.WHITE_POINT, lab.D50)
+    if not (x > 0 and y > 0 and x + y < 1):
+        raise Refusal("its white point is impossible", EXPORT_AGAIN)
+    return lab.to_srgb(samples ^ np.array([0, 0x80, 0x80], np.uint8) if signed else samples, (x, y))
 
 
 def lab_to_rgb(image: Image.Image) -> Image.Image:
-    """A PIL image of Lab colours as sRGB. Raises `Refusal` where this Pillow comes without LittleCMS."""
-    from PIL import features
+    """A PIL image of Lab colours as sRGB."""
+    from PIL import Image
 
-    if not features.check("littlecms2"):
-        raise Refusal("its colours are CIE Lab, and this Pillow has no LittleCMS", "save it as RGB")
-    return image.convert("RGB")
+    return Image.fromarray(lab.to_srgb(np.dstack([np.asarray(plane) for plane in image.split()])))
 
 
 def _rationals(page: Directory, file: BinaryIO, tag: int, default: tuple[float, ...]) -> tuple[float, ...]:
