@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 _HASHES = ("weights_sha256", "prompts_sha256")
 
 
-def reopen(record: Mapping[str, Any], **options: Any) -> Detector:
+def reopen(record: Mapping[str, Any], *, anew: str = "", **options: Any) -> Detector:
     """The detector of a `Detector.provenance()` record, with the same weights, prompts and settings.
 
-    options: as for `open_detector`, such as runtime and threads: the record does not bind them.
+    anew: how what was recorded is made with what is here now, for a message. options: as for `open_detector`, such as
+    runtime and threads: the record does not bind them.
 
     Raises InputError where the record names no single model, the model or its prompts are not here any more, or lie
     here with other content.
@@ -39,7 +40,7 @@ def reopen(record: Mapping[str, Any], **options: Any) -> Detector:
             what, then = hash_name.removesuffix("_sha256"), str(record.get(hash_name))
             raise InputError(
                 f"the {what} of {printable(name)} here are not those of the record (sha256 {then[:12]} then, "
-                f"{now[hash_name][:12]} now): bring back the files it was made with"
+                f"{now[hash_name][:12]} now): bring back the files it was made with{f', or {anew}' * bool(anew)}"
             )
     return found
 

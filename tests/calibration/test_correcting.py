@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from anomalyclip.calibration import read_profile, write_profiles
+from anomalyclip.calibration import Profile, read_profile, write_profiles
 from anomalyclip.calibration.conformal import allowed_or_smallest, interpolated_threshold
+from anomalyclip.calibration.corrections_journal import FAULTY, CorrectionsJournal, Said, as_csv
 from anomalyclip.calibration.memory_file import packed, part_of
 from anomalyclip.cli import main
 from anomalyclip.judges.memory.fusion import Mixture, Scale
@@ -99,6 +101,25 @@ def test_a_false_alarm_joins_and_sets_the_line_like_any_good_picture(shop: Path,
     assert picture["score_before"] == found["score"]
     assert entry["by"]
     assert entry["at"].startswith("20")
+
+
+def test_lines_of_the_journal_that_were_edited_are_passed_over(
+    profile_of: Callable[..., Profile], tmp_path: Path
+) -> None:
+    journal = CorrectionsJournal(tmp_path / "line.json", "a")
+    journal.make_folder()
+    journal.record(1, "ann", "out", [Said("/a.png", FAULTY, size=(4, 3))])
+    (row,) = map(json.loads, journal.path.read_text().splitlines())
+    (picture,) = row["pictures"]
+    pictures = [{}, 1, picture | {"region": [1, 2]}, picture | {"said": "good"}, picture | {"size": [1, "x"]}]
+    edited = [{"number": "one"}, {"number": -1}, {"pictures": 3}, *({"pictures": [one]} for one in pictures)]
+    foreign = [{"action": "correct"}, row | {"by": None}, *(row | one for one in edited)]
+    with journal.path.open("a") as file:
+        file.writelines(json.dumps(one) + "\n" for one in foreign)
+    assert list(journal.entries()) == [row]
+    assert as_csv(journal, profile_of(np.linspace(0.1, 0.5, 19))).count("\n") == 2
+    (journal.folder / "0003.json").write_text("kept before a correction whose line is lost")
+    assert journal.next_number() == 4
 
 
 def test_a_false_alarm_that_the_words_alone_raise_is_normal_at_once(shop: Path, tmp_path: Path) -> None:

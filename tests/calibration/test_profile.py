@@ -165,6 +165,23 @@ def test_other_models_are_refused(profile_of: Callable[..., Profile]) -> None:
         profile.check_model({**same, "settings": {**same["settings"], "tile": 512}})
 
 
+@pytest.mark.parametrize(("others", "place"), [([], "{}"), (["b"], "{}:line")])
+def test_another_version_of_its_model_is_told_with_the_one_way_on(
+    profile_of: Callable[..., Profile], tmp_path: Path, others: list[str], place: str
+) -> None:
+    recipe = {"sources": [{"path": "/good/1.png", "sha256": "0" * 64}], "fpr": 0.1}
+    found = profile_of(SCORES, name="line", recipe=recipe)
+    write_profiles(tmp_path / "a.json", [found, *(profile_of(SCORES, name=name) for name in others)])
+    profile = read_profile(f"{tmp_path / 'a.json'}:line")
+    with pytest.raises(ConfigError) as raised:
+        profile.check_model({**profile.provenance, "weights_sha256": "c" * 64})
+    assert f"`anomalyclip calibrate --again {place.format(tmp_path / 'a.json')}`" in str(raised.value)
+    assert "The weights of" in str(raised.value)
+    assert "Use what it was made with" not in str(raised.value), "that name is another model now"
+    with pytest.raises(ConfigError, match="from good pictures: calibrate again"):
+        profile_of(SCORES).check_model({**profile.provenance, "weights_sha256": "c" * 64})
+
+
 def test_names() -> None:
     assert check_name("camera-3.left") == "camera-3.left"
     for name in ("", "a/b", "a b", "é", "x" * 101, "a\n"):

@@ -49,6 +49,15 @@ def test_rows_without_a_key_are_dropped(tmp_path: Path) -> None:
     assert path.read_bytes() == line(2, 2)
 
 
+def test_a_row_after_one_that_was_cut_is_not_lost_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_bytes(line(1, 10) + line(2, 20)[:5])
+    file = LineFile(path)
+    file.append(line(3, 30))
+    file.close()
+    assert [row["v"] for _, row in read_rows(path)] == [10, 30]
+
+
 def test_offsets_lead_back_to_rows(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     path.write_bytes(line(1, 10) + b"bad\n" + line(2, 20))

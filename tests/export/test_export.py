@@ -17,6 +17,7 @@ from anomalyclip.encoders.graph import GraphEncoder
 from anomalyclip.encoders.sidecar import SIDECAR, read_artefact
 from anomalyclip.errors import ConfigError, InputError, OutputError
 from anomalyclip.export.making import ExportOptions, check_options, export_model
+from anomalyclip.hub.registry import POCKET_VERSION
 from anomalyclip.opening import from_files, open_detector
 
 # precision -> (scores, map values) may differ by so much
@@ -96,6 +97,10 @@ def test_a_changed_file_is_refused(exported, tmp_path):
         (
             lambda told: (told["provenance"].update(model="pocket"), told["made_with"].update(pocket="3")),
             "earlier version of pocket",
+        ),
+        (
+            lambda told: (told["provenance"].update(model="pocket"), told["made_with"].update(pocket=POCKET_VERSION)),
+            "earlier version of pocket",  # by its weights
         ),
     ],
 )

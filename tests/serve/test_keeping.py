@@ -82,6 +82,18 @@ def test_what_is_known_of_faulty_pictures_is_kept(serve, tmp_path) -> None:
     assert found.model_dump(include=same) == wanted.model_dump(include=same)
 
 
+def test_a_kept_profile_of_another_version_of_the_model_is_named_with_its_file(serve, tmp_path) -> None:
+    config = ServeConfig(keep=tmp_path / "kept", drain_seconds=0)
+    with serve(config) as first:
+        first.send_files(GOOD, "/v1/calibrate?name=line&rate=0.2")
+    file = tmp_path / "kept" / "line.json"
+    told = json.loads(file.read_text())
+    told["profiles"][0]["provenance"]["weights_sha256"] = "a" * 64
+    file.write_text(json.dumps(told))
+    with pytest.raises(ConfigError, match=r"weights_sha256 a{12}\.\.\. then.* Move .*line\.json away"), serve(config):
+        pass
+
+
 def test_a_profile_of_the_servers_own_is_corrected_beside_its_file(serve, small_clip, tmp_path) -> None:
     with serve(ServeConfig(drain_seconds=0)) as maker:
         for name, files in (("own", GOOD), ("anew", GOOD[:5])):

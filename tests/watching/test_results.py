@@ -6,15 +6,17 @@ import json
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from anomalyclip.detect.flat import csv_header, csv_line
 from anomalyclip.detect.result import COLUMNS, json_line
+from anomalyclip.errors import ConfigError
 from anomalyclip.watching.arrival import LiveMark
 from anomalyclip.watching.database import Database
 from anomalyclip.watching.journal import Journal
-from anomalyclip.watching.results import ResultFiles
+from anomalyclip.watching.results import ResultFiles, refuse_other_model
 
 
 def _row(path: str) -> bytes:
@@ -71,3 +73,16 @@ def test_rotated_files_are_begun_anew_and_foreign_lines_stay(output: Path, journ
     journal.record(LiveMark(), _row("c.png"), [], 0.0)
     ResultFiles(output, journal)
     assert (output / "results.jsonl").read_bytes() == _row("b.png") + b"a note by hand\n" + _row("c.png")
+
+
+@pytest.mark.parametrize("last", [b"", b"{}\n", b"[1]\n", b"\xff\n", b'{"settings": 1}\n', b'{"settings": {"weights'])
+def test_rows_of_another_version_of_the_model_are_not_joined(tmp_path: Path, last: bytes) -> None:
+    now = {"weights_sha256": "b" * 64, "prompts_sha256": "c" * 64}
+    refuse_other_model(tmp_path, now)
+    row = json_line({**dict.fromkeys(COLUMNS), "path": "a.png", "regions": [], "settings": {**now, "sigma": 1.0}})
+    (tmp_path / "results.jsonl").write_bytes(row + last)
+    refuse_other_model(tmp_path, now)
+    (tmp_path / "results.jsonl").write_bytes(last + b"\n" + row)
+    refuse_other_model(tmp_path, {**now, "sigma": 2.0})
+    with pytest.raises(ConfigError, match=r"weights_sha256 b{12}\.\.\. then, a{12}\.\.\. now\. Name another folder"):
+        refuse_other_model(tmp_path, {**now, "weights_sha256": "a" * 64})

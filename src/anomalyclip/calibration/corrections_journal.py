@@ -14,12 +14,15 @@ import contextlib
 import csv
 import io
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError
 
 from anomalyclip.detect.journal import LineFile, read_rows
 from anomalyclip.detect.result import json_line
@@ -40,6 +43,9 @@ _PATIENCE = 300.0  # seconds; to correct takes as long as detecting the pictures
 _FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
+Box = Annotated[Sequence[int], Field(min_length=4, max_length=4)]
+
+
 @dataclass(frozen=True)
 class Said:
     """What was said of one picture.
@@ -50,13 +56,24 @@ class Said:
     """
 
     path: str
-    said: str
-    region: Sequence[int] | None = None
-    size: Sequence[int] | None = None
-    regions: Sequence[Sequence[int]] = ()
+    said: Annotated[str, Field(pattern="^(false alarm|faulty)$")]
+    region: Box | None = None
+    size: Annotated[Sequence[int], Field(min_length=2, max_length=2)] | None = None
+    regions: Sequence[Box] = ()
     score_before: float | None = None
     score_after: float | None = None
     digest: str | None = None
+
+
+class _Entry(BaseModel):
+    """A line of the journal; one that was edited into something else is none."""
+
+    action: Literal["correct", "undo"]
+    number: Annotated[int, Field(ge=1)]
+    at: str
+    by: str
+    results: str = ""
+    pictures: tuple[Said, ...] = ()
 
 
 class Journal(ABC):
@@ -151,8 +168,19 @@ class CorrectionsJournal(Journal):
             yield
 
     def entries(self) -> list[dict[str, Any]]:
-        """All of it, oldest first."""
-        return [row for _, row in read_rows(self.path)]
+        """All of it, oldest first, without lines that are damaged or not ours."""
+        found = []
+        for _, row in read_rows(self.path):
+            with contextlib.suppress(ValidationError):
+                told = _Entry.model_validate(row)
+                pictures = {"pictures": [dict(vars(one)) for one in told.pictures]} if told.action == "correct" else {}
+                found.append(row | {"number": told.number} | pictures)
+        return found
+
+    def next_number(self) -> int:
+        """Of a further correction: what is kept of one whose line is lost is not written over."""
+        kept = [int(file.stem) for file in self.folder.glob("*.json") if re.fullmatch(r"\d{4,9}", file.stem)]
+        return max(super().next_number(), 1 + max(kept, default=0))
 
     def keep(self, number: int, profile: Profile) -> None:
         """Keep the profile as it is before a correction."""

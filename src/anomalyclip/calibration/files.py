@@ -80,7 +80,8 @@ def split_name(given: str) -> tuple[str, str | None]:
 
 
 def _read_file(path: Path) -> list[Profile]:
-    return _profiles_in(_json(path), path)
+    found = _profiles_in(_json(path), path)
+    return [one.read_from(printable(path) + f":{one.name}" * (len(found) > 1)) for one in found]
 
 
 def _profiles_in(content: Any, path: Path) -> list[Profile]:

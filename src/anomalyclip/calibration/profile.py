@@ -25,7 +25,7 @@ from anomalyclip.calibration.profile_parts import (
 )
 from anomalyclip.calibration.provenance import provenance_of
 from anomalyclip.calibration.recipe import Recipe
-from anomalyclip.calibration.remedy import anew, remedy
+from anomalyclip.calibration.remedy import anew, other_content, remedy
 from anomalyclip.calibration.writing import write_profiles
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.io.names import printable
@@ -70,6 +70,7 @@ class Profile(Part):
     corrections: Corrections | None = None
     moved: Moved | None = None
     _folder: Path = PrivateAttr(default=Path())
+    _file: str = PrivateAttr(default="")
     _held: bytes | None = PrivateAttr(default=None)
     _told: tuple[str, ...] = PrivateAttr(default=())
 
@@ -122,6 +123,11 @@ class Profile(Part):
     def lying_in(self, folder: Path) -> Profile:
         """The same profile, whose memory lies in `folder`."""
         self._folder, self._held = folder, None
+        return self
+
+    def read_from(self, file: str) -> Profile:
+        """The same profile, read from a file: `FILE` or `FILE:NAME`, as `calibrate --again` takes it."""
+        self._file = file
         return self
 
     def reading(self, asked: Reading) -> Reading:
@@ -217,10 +223,10 @@ class Profile(Part):
 
         return rate_interval(self.count, self.image.rate)
 
-    def check_model(self, provenance: Mapping[str, Any], face: str = DETECT) -> None:
+    def check_model(self, provenance: Mapping[str, Any], face: str = DETECT, ways: str | None = None) -> None:
         """Raises ConfigError that names every difference where `provenance` is not of the model calibrated with.
 
-        face: where the profile is to be used, for the remedy (see `anomalyclip.settings.faces`).
+        face: where the profile is to be used, for the remedy (see `anomalyclip.settings.faces`). ways: another remedy.
         """
         then, now = (dict(_flat(_scoring(given))) for given in (self.provenance, provenance))
         different = [key for key in {**then, **now} if key not in _BROUGHT and then.get(key) != now.get(key)]
@@ -228,9 +234,22 @@ class Profile(Part):
             listed = "; ".join(f"{key} {_show(then.get(key))} then, {_show(now.get(key))} now" for key in different)
             raise ConfigError(
                 f"the profile {self.name!r} was calibrated with another model or other settings, so its thresholds "
-                f"mean nothing here: {listed}. {remedy(self.provenance, then, different, face)}, or make it anew with "
-                f"this model and these settings from the same pictures: {anew(face)}"
+                f"mean nothing here: {listed}. {ways or self._ways(provenance, then, different, face)}"
             )
+
+    def made_anew(self, face: str = DETECT) -> str:
+        """Of what, and how, a profile like this one is made."""
+        known = self.recipe is not None and len(self.recipe.sources) > 0
+        return f"from the same pictures by {anew(face, self._file)}" if known else "from good pictures: calibrate again"
+
+    def _ways(self, now: Mapping[str, Any], then: Mapping[str, Any], different: Sequence[str], face: str) -> str:
+        """What to do where it meets another model or other settings."""
+        made = self.made_anew(face)
+        changed = other_content(self.provenance, now, different)
+        if changed:  # nothing that can be asked for brings them back
+            return f"{changed[0].upper()}{changed[1:]}, as in another version; make the profile anew {made}"
+        use = remedy(self.provenance, then, different, face)
+        return f"{use}, or make it anew with this model and these settings {made}"
 
     @cached_property
     def calibration_scores(self) -> NDArray[np.float32]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from anomalyclip.io.names import printable
 from anomalyclip.settings import settings_of
 from anomalyclip.settings.faces import CALIBRATE, DETECT, LOAD, PYTHON, PYTHON_BATCH, WATCH
 
@@ -47,11 +48,28 @@ def remedy(made: Mapping[str, Any], then: Mapping[str, Any], different: Iterable
     return f"Use what it was made with ({listed})"
 
 
-def anew(face: str) -> str:
-    """How a profile is made anew where it is used."""
-    if face in (PYTHON, PYTHON_BATCH):
-        return "model.calibrate, or `anomalyclip calibrate --again` and the profile's file"
-    return "`anomalyclip calibrate --again` and the profile's file"
+def anew(face: str, file: str = "") -> str:
+    """How a profile is made anew where it is used. file: as `--again` takes it, where that is known.
+
+    >>> anew("detect", "line.json")
+    '`anomalyclip calibrate --again line.json`'
+    """
+    verb = (
+        f"`anomalyclip calibrate --again {file}`" if file else "`anomalyclip calibrate --again` and the profile's file"
+    )
+    return f"model.calibrate, or {verb}" if face in (PYTHON, PYTHON_BATCH) else verb
+
+
+def other_content(made: Mapping[str, Any], now: Mapping[str, Any], different: Iterable[str]) -> str:
+    """What goes by the name that it had and holds something else, as another version of a model; "" where nothing does.
+
+    >>> other_content({"model": "pocket", "prompts": "a"}, {"model": "pocket", "prompts": "b"}, ["weights_sha256"])
+    'the weights of pocket are no longer those that they were'
+    """
+    parts = (("weights", "model"), ("prompts", "prompts"))
+    names = {part: made.get(key) for part, key in parts if made.get(key) == now.get(key) is not None}
+    changed = [f"the {part} of {printable(str(names[part]))}" for part in names if f"{part}_sha256" in different]
+    return f"{' and '.join(changed)} are no longer those that they were" if changed else ""
 
 
 def _calls(made: Mapping[str, Any], then: Mapping[str, Any], different: Sequence[str], here: str) -> str:

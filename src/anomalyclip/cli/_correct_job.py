@@ -173,6 +173,7 @@ class CorrectJob:
         from anomalyclip.geometry import parse_layout
         from anomalyclip.io.reading import Reading
         from anomalyclip.reopening import reopen
+        from anomalyclip.settings.faces import CORRECT
 
         told = dict(profile.provenance.get("settings") or {})
         masks = [key for key in ("roi", "ignore_mask") if isinstance(told.get(key), str)]
@@ -183,7 +184,8 @@ class CorrectJob:
         layout = {key: told[key] for key in ("tile", "overlap", "scales", "keep_aspect", "roi") if key in told}
         geometry, areas = parse_layout(layout)  # type: ignore[arg-type]  # the same names, by declaration
         record = {key: value for key, value in profile.provenance.items() if key != "runtime"}
-        model = reopen(record, **{k: v for k, v in {"threads": self.given.threads}.items() if v is not None})
+        anew = f"make the profile anew {profile.made_anew(CORRECT)}"
+        model = reopen(record, anew=anew, **{k: v for k, v in {"threads": self.given.threads}.items() if v is not None})
         return model, {"geometry": geometry, "areas": areas, "reading": Reading.of(told)}
 
     def _gather(self, profile: Profile, model: Detector, stream: dict[str, Any], normal: Sequence[Named]) -> Gathered:

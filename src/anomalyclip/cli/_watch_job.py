@@ -64,6 +64,7 @@ class WatchJob:
         """Everything that can be refused is refused before the model is loaded."""
         from anomalyclip.cli._table import RowPrinter
         from anomalyclip.watching.journal import Journal
+        from anomalyclip.watching.results import refuse_other_model
 
         with ExitStack() as stack:
             stop = stack.enter_context(_stopped_by_signals())
@@ -76,7 +77,9 @@ class WatchJob:
             source = self._source(journal)
             stack.callback(source.close)
             printer = RowPrinter(self.given.format, quiet=True, outlives_pipe=True)
-            watcher = self._watcher(self._judging(database), source, journal, told, printer)
+            judging = self._judging(database)
+            refuse_other_model(self.given.output, judging.provenance.settings)
+            watcher = self._watcher(judging, source, journal, told, printer)
             tell_isolation(self.given)
             if not self.given.quiet:
                 note(f"Watching {source.label}; results in {printable(self.given.output)}. Ctrl-C ends it.")

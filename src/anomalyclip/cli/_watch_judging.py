@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from anomalyclip.watching.judging import Judging, Learning
 
 
+_BEGIN_ANEW = "What a watch has learned goes on with that alone: begin anew with another --output"
+
+
 @dataclass(frozen=True)
 class Asked:
     """A model as it was opened, and what was asked of it. reading: how pictures are read."""
@@ -38,10 +41,13 @@ class Asked:
 
         Raises ConfigError where it cannot learn.
         """
+        from anomalyclip.calibration.provenance import provenance_of
         from anomalyclip.watching.beginning import Beginning, begun
 
-        profile = self.decisions.profile or begun(given.output)
-        if profile is not None:
+        own = None if self.decisions.profile is not None else begun(given.output)
+        if own is not None:
+            own.check_model(provenance_of(self.model, self.geometry, self.areas), WATCH, _BEGIN_ANEW)
+        if (profile := self.decisions.profile or own) is not None:
             return self._by(profile, database)
         first = Beginning(
             given.output,

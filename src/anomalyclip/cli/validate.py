@@ -42,7 +42,8 @@ def app(given: Given) -> None:
     told = read_artefact(folder)
     items = list(islice(iter_inputs(list(given.inputs)), given.most))
     threads = {} if given.threads is None else {"threads": given.threads}
-    model = reopen(told.provenance, **({"runtime": "torch"} if present("torch") else {}), **threads)
+    anew = f"export anew what is here now (anomalyclip export {told.provenance.get('model')} --overwrite)"
+    model = reopen(told.provenance, anew=anew, **({"runtime": "torch"} if present("torch") else {}), **threads)
     export = open_detector(folder, **threads)
     profile = carried_profile(folder)
     if profile is not None:

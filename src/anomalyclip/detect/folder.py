@@ -18,7 +18,7 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,8 @@ OUTPUT_FOLDERS = (OVERLAYS, MAPS)
 
 _OUR_SUFFIXES = {OVERLAYS: (".png",), MAPS: (".tiff", ".npz")}
 _ABSENT = object()
+_HASHES = ("weights_sha256", "prompts_sha256")
+_QUOTED_HASH = 66  # characters
 
 
 def create(path: Path) -> None:
@@ -117,8 +119,17 @@ def check_same_run(before: Any, now: Mapping[str, Any], path: StrPath) -> None:
         listed = "; ".join(f"{key} {_show(then, key)} then, {_show(present, key)} now" for key in different)
         raise ConfigError(
             f"--resume: the run in {printable(path)} was made differently: {listed}. "
-            "Use the same options, start again with --overwrite, or name another folder"
+            f"{_way_on(different)}start again with --overwrite, or name another folder"
         )
+
+
+def _way_on(different: Collection[str]) -> str:
+    """No option brings back what went by the same name in an earlier version."""
+    names = [key.rpartition(".")[2] for key in different]
+    changed = [name.removesuffix("_sha256") for name in names if name in _HASHES]
+    if not changed or {"model", "prompts"} & set(names):
+        return "Use the same options, "
+    return f"The {' and '.join(changed)} of that name are others now, as in another version of the model: "
 
 
 def check_same_batch(path: Path, now: Mapping[str, Any]) -> None:
@@ -186,4 +197,5 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
 
 
 def _show(values: Mapping[str, Any], key: str) -> str:
-    return json.dumps(values[key]) if key in values else "not recorded"
+    shown = json.dumps(values[key]) if key in values else "not recorded"
+    return f"{values[key][:12]}..." if key.endswith(_HASHES) and len(shown) == _QUOTED_HASH else shown

@@ -22,7 +22,8 @@ class LineFile:
     """A file that grows by whole lines.
 
     Each line goes out in one unbuffered write, so a killed process loses at most the line being written, and a line
-    that only half fitted on a full disk is taken back. Raises OutputError.
+    that only half fitted on a full disk is taken back. One that was cut ends where it is, so that the next, whole line
+    is not lost with it. Raises OutputError.
     """
 
     def __init__(self, path: Path) -> None:
@@ -30,8 +31,11 @@ class LineFile:
         try:
             self._file = path.open("ab", buffering=0)
             self._size = self._file.seek(0, os.SEEK_END) if self._file.seekable() else 0
+            cut = self._size > 0 and not _ends_a_line(path)
         except OSError as error:
             raise output_error(path, error) from error
+        if cut:
+            self.append(b"\n")
 
     def append(self, line: bytes) -> None:
         try:
@@ -94,6 +98,12 @@ def _lines(path: Path) -> Iterator[tuple[int, Row | None]]:
         for line in file:
             yield offset, _parse(line)
             offset += len(line)
+
+
+def _ends_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
 
 
 def _kept(path: Path, error: OSError) -> OutputError:

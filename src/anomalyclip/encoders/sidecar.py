@@ -118,7 +118,7 @@ def read_artefact(folder: Path) -> Artefact:
     artefact = parse_artefact(folder / SIDECAR)
     if FORMATS[artefact.format].file not in artefact.files:
         raise InputError(f"{printable(folder / SIDECAR)} does not list {FORMATS[artefact.format].file}; export again")
-    if artefact.provenance.get("model") == POCKET and artefact.made_with.get(POCKET) != POCKET_VERSION:
+    if artefact.provenance.get("model") == POCKET and not _of_this_pocket(artefact):
         raise InputError(
             f"{printable(folder)} is an export of an earlier version of {POCKET}: export it again, and make its "
             "profile anew by `anomalyclip calibrate --again FILE`"
@@ -135,6 +135,15 @@ def read_artefact(folder: Path) -> Artefact:
     if artefact.format == "onnx":
         check_places(folder / FORMATS["onnx"].file, artefact.files)
     return artefact
+
+
+def _of_this_pocket(artefact: Artefact) -> bool:
+    from anomalyclip.encoders.embedded import find_embedded
+    from anomalyclip.hub import resolve_model
+
+    now = find_embedded(Path(resolve_model(POCKET, offline=True).weights))
+    weights = artefact.provenance.get("weights_sha256")
+    return artefact.made_with.get(POCKET) == POCKET_VERSION and (now is None or weights == now.weights_sha256)
 
 
 def check_places(graph: Path, files: Collection[str]) -> None:

@@ -113,6 +113,13 @@ class Keeper:
                 )
             yield Kept(profile.in_hand(), int(state.get("revision", 1)), self._desk(profile), state.get("given"))
 
+    def way_on(self, profile: Profile) -> str:
+        """What to do where a kept profile is of another model: its pictures were sent, and lie nowhere."""
+        return (
+            f"Move {printable(self._file(profile.name))} away and make the profile anew from good pictures, or serve "
+            "the model of before"
+        )
+
     def journal(self, profile: Profile) -> KeptJournal:
         """Of a profile's corrections."""
         numbers = () if profile.corrections is None else profile.corrections.numbers

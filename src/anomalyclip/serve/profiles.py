@@ -35,8 +35,10 @@ class Profiles:
         keeper: Keeper | None = None,
     ) -> None:
         kept = [] if keeper is None else list(keeper.load(given))
-        for profile in (*given, *(one.profile for one in kept)):
+        for profile in given:
             profile.check_model(provenance, SERVE)
+        for one in kept:
+            one.profile.check_model(provenance, SERVE, None if keeper is None else keeper.way_on(one.profile))
         self._given = {profile.name: profile for profile in given}
         self._provenance, self._most, self._room, self._keeper = provenance, most, room, keeper
         self._made = {

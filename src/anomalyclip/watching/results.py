@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from anomalyclip.detect.flat import csv_header, csv_line
 from anomalyclip.detect.folder import RESULTS, TABLE
 from anomalyclip.detect.journal import LineFile
-from anomalyclip.errors import OutputError
+from anomalyclip.errors import ConfigError, OutputError
 from anomalyclip.io.atomic import output_error
+from anomalyclip.io.names import printable
 from anomalyclip.watching.journal import Journal
+
+_LAST = 1 << 20
+"""Bytes at the end of a file among which its last row is looked for."""
+_HASHES = ("weights_sha256", "prompts_sha256")
 
 
 class ResultFiles:
@@ -56,6 +63,34 @@ class ResultFiles:
         if sizes != self._sizes:
             self._journal.put(sizes)
             self._sizes = sizes
+
+
+def refuse_other_model(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Raises ConfigError where the last row in a watch's folder was judged by other weights or prompts.
+
+    settings: of the rows to come. A last line that is no row of ours says nothing.
+    """
+    before = _last_settings(folder / RESULTS)
+    different = [key for key in _HASHES if before.get(key, settings.get(key)) != settings.get(key)]
+    if different:
+        listed = "; ".join(
+            f"{key} {str(before[key])[:12]}... then, {str(settings.get(key))[:12]}... now" for key in different
+        )
+        raise ConfigError(
+            f"--output {printable(folder)} holds what another model, or another version of it, has judged: {listed}. "
+            "Name another folder, where all pictures are judged anew, or give the model and prompts of before"
+        )
+
+
+def _last_settings(path: Path) -> Mapping[str, Any]:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, _size(path) - _LAST))
+            row = json.loads(file.read().splitlines()[-1])
+    except (OSError, ValueError, IndexError, RecursionError):
+        return {}
+    told = row.get("settings") if isinstance(row, dict) else None
+    return told if isinstance(told, dict) else {}
 
 
 def _take_back(path: Path, size: int, pending: bytes) -> None:
