@@ -19,6 +19,9 @@ from anomalyclip.calibration.conformal import allowed_or_smallest, interpolated_
 from anomalyclip.calibration.corrections_journal import FAULTY, CorrectionsJournal, Said, as_csv
 from anomalyclip.calibration.memory_file import packed, part_of
 from anomalyclip.cli import main
+from anomalyclip.cli._correct_names import Rows
+from anomalyclip.detect.result import COLUMNS
+from anomalyclip.errors import ConfigError
 from anomalyclip.judges.memory.fusion import Mixture, Scale
 
 SIDE = ["--image-size", "64", "--threads", "1", "--quiet"]
@@ -120,6 +123,16 @@ def test_lines_of_the_journal_that_were_edited_are_passed_over(
     assert as_csv(journal, profile_of(np.linspace(0.1, 0.5, 19))).count("\n") == 2
     (journal.folder / "0003.json").write_text("kept before a correction whose line is lost")
     assert journal.next_number() == 4
+
+
+def test_foreign_lines_among_the_rows_are_no_pictures(tmp_path: Path) -> None:
+    row = {**dict.fromkeys(COLUMNS), "path": "a.png", "score": 0.5, "regions": []}
+    lines = [{"score": 1}, {"path": 3, "score": 0.1}, row, row | {"path": "b.png", "regions": [1]}]
+    (tmp_path / "results.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    (tmp_path / "run.json").write_text("[" * 100_000)
+    assert Rows(tmp_path).find("a.png").row == row
+    with pytest.raises(ConfigError, match=r"no row of .* with a score is called b\.png"):
+        Rows(tmp_path).find("b.png")
 
 
 def test_a_false_alarm_that_the_words_alone_raise_is_normal_at_once(shop: Path, tmp_path: Path) -> None:

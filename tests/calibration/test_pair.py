@@ -231,8 +231,11 @@ def test_a_memory_with_three_statistics_of_before_judges_as_it_did(pair: tuple[P
         (lambda memory: memory["centre"].pop(), "memory.centre"),
         (lambda memory: memory["spread"].append(1.0), "3 centres and 4 spreads"),
         (lambda memory: memory["mixture"].update(novelty=1.0), "3 centres and 3 spreads; expected as many of both, at"),
-        (lambda memory: memory["spread"].__setitem__(1, 0.0), "memory.spread.1: Input should be greater than 0"),
-        (lambda memory: memory["spread"].__setitem__(1, -1.0), "memory.spread.1: Input should be greater than 0"),
+        (
+            lambda memory: memory["spread"].__setitem__(1, 0.0),
+            "memory.spread.1: Input should be greater than or equal to",
+        ),
+        (lambda memory: memory["spread"].__setitem__(1, 1e-320), "memory.spread.1: Input should be greater than or"),
         (lambda memory: memory["score_scale"].update(line=1e300), "memory.score_scale.line"),
         (lambda memory: memory["mixture"].update(words=1e300), "memory.mixture.words"),
         (lambda memory: memory.update(sigma=1e300), "memory.sigma"),

@@ -11,6 +11,7 @@ from tests.serve.test_corrections import ALARM, FAULTY, NORMALS, ODD, rows, say,
 from anomalyclip.calibration import read_profile
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.serve import ServeConfig
+from anomalyclip.serve.keeping import Keeper
 
 GOOD = NORMALS[:6]
 JUDGED = ("score", "decision", "p_value", "regions")
@@ -92,6 +93,14 @@ def test_a_kept_profile_of_another_version_of_the_model_is_named_with_its_file(s
     file.write_text(json.dumps(told))
     with pytest.raises(ConfigError, match=r"weights_sha256 a{12}\.\.\. then.* Move .*line\.json away"), serve(config):
         pass
+    for state in (b'{"revision": "x"}', b"[]", b"[" * 100_000):
+        (tmp_path / "kept" / "line.line.corrections" / "state.json").write_bytes(state)
+        with pytest.raises(InputError, match=r"state\.json cannot be read .*; remove it"):
+            list(Keeper(tmp_path / "kept").load([]))
+    told["profiles"].append(told["profiles"][0] | {"name": "other"})
+    file.write_text(json.dumps(told))
+    with pytest.raises(InputError, match=r"line\.json holds 2 profiles, .*: move it out of the --keep folder"):
+        list(Keeper(tmp_path / "kept").load([]))
 
 
 def test_a_profile_of_the_servers_own_is_corrected_beside_its_file(serve, small_clip, tmp_path) -> None:

@@ -38,7 +38,7 @@ _ARRAYS = ("rows", "pictures", "places", "boxes", "sizes")
 # Bounds that float32 and its squares hold; what is measured lies far within them.
 Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
 Weight = Annotated[float, Field(ge=0, le=1e3, allow_inf_nan=False)]
-Deviation = Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False)]
+Deviation = Annotated[float, Field(ge=1e-9, le=1e15, allow_inf_nan=False)]
 Statistics = Annotated[tuple[Number, ...], Field(min_length=3, max_length=8)]
 Deviations = Annotated[tuple[Deviation, ...], Field(min_length=3, max_length=8)]
 

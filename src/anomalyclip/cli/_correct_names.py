@@ -51,15 +51,16 @@ class Rows:
         """The folder that paths count from, and the rows."""
         from anomalyclip.detect import folder
         from anomalyclip.detect.journal import read_rows
+        from anomalyclip.detect.result import is_row
 
         results = self.folder
         if not (results / folder.RESULTS).is_file():
             raise InputError(f"{printable(results)} holds no {folder.RESULTS}: expected the --output folder of detect")
         try:
             cwd = json.loads((results / folder.RUN).read_bytes()).get("cwd") or ""
-        except (OSError, ValueError, AttributeError):
+        except (OSError, ValueError, AttributeError, RecursionError):
             cwd = ""
-        return cwd, [row for _, row in read_rows(results / folder.RESULTS)]
+        return cwd, [row for _, row in read_rows(results / folder.RESULTS) if is_row(row)]
 
     def find(self, name: str) -> Named:
         """Raises ConfigError for a name of no row with a score, of several, or a region that the row does not have."""

@@ -101,7 +101,7 @@ def compare_run(path: Path, now: Mapping[str, Any]) -> None:
     """Raises ConfigError that names every difference between the recorded run and this one."""
     try:
         before = json.loads((path / RUN).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         before = None
     check_same_run(before, now, path)
 
@@ -147,7 +147,7 @@ def recorded_batch(path: Path) -> Mapping[str, Any] | None:
     """The batch of an earlier run; None where there is none."""
     try:
         before = json.loads((path / BATCH).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return before if isinstance(before, Mapping) else None
 
@@ -156,7 +156,7 @@ def working_folder(path: Path) -> str:
     """The folder that relative paths of the rows count from, as run.json records it; else the present one."""
     try:
         told = json.loads((path / RUN).read_bytes()).get("cwd")
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         told = None
     return told if isinstance(told, str) else str(Path.cwd())
 

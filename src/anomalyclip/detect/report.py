@@ -51,7 +51,7 @@ def _passed_over(path: Path) -> str:
     try:
         told = json.loads((path / folder.RUN).read_bytes()).get(folder.PASSED)
         lines = list(PassedOver.recorded(told).lines())
-    except (OSError, ValueError, AttributeError, TypeError):  # there is none, or it is not ours
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError):  # there is none, or it is not ours
         return ""
     return "".join(f'<p class="passed">{text(line)}</p>\n' for line in lines)
 

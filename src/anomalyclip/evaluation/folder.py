@@ -109,7 +109,7 @@ class EvaluationFolder:
         """Whether an evaluation began here and never ended."""
         try:
             run = json.loads((self.path / RUN).read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return False
         return isinstance(run, dict) and run.get("verb") == VERB and not (self.path / METRICS_FILE).exists()
 

@@ -74,7 +74,7 @@ class Store:
         """A finished cell's metrics.json; None if it is not finished (or was damaged: it is then done again)."""
         try:
             content = json.loads((self.path / cell / METRICS_FILE).read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
         return content if isinstance(content, dict) and {"mean", "classes", "model"} <= set(content) else None
 

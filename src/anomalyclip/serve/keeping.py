@@ -104,14 +104,25 @@ class Keeper:
     def _load(self, given: Sequence[Profile]) -> Iterator[Kept]:
         prints = {one.name: fingerprint(one) for one in given}
         for file in sorted(self.folder.glob("*.json")):
-            (profile,) = read_profiles(file).values()
+            profile = self._only(file)
             name, state = profile.name, self._state(profile.name)
             if name in prints and state.get("given") != prints[name]:
                 raise InputError(
                     f"the profile {name!r} was made anew since people corrected it: move {printable(file)} away to "
                     "begin with the new one, or leave its --profile out to go on with what is kept"
                 )
-            yield Kept(profile.in_hand(), int(state.get("revision", 1)), self._desk(profile), state.get("given"))
+            yield Kept(profile.in_hand(), state.get("revision", 1), self._desk(profile), state.get("given"))
+
+    @staticmethod
+    def _only(file: Path) -> Profile:
+        """The profile in a file; a server keeps each in its own. Raises InputError."""
+        found = list(read_profiles(file).values())
+        if len(found) > 1:
+            raise InputError(
+                f"{printable(file)} holds {len(found)} profiles, and a server keeps each in a file of its own: move it "
+                "out of the --keep folder, and give it with --profile"
+            )
+        return found[0]
 
     def way_on(self, profile: Profile) -> str:
         """What to do where a kept profile is of another model: its pictures were sent, and lie nowhere."""
@@ -153,13 +164,15 @@ class Keeper:
         path = CorrectionsJournal(self._file(name), name).folder / _STATE
         try:
             told = json.loads(path.read_bytes())
+            if not isinstance(told, dict) or type(told.get("revision", 1)) is not int:
+                raise ValueError("it is not what a server wrote")
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise InputError(
                 f"{printable(path)} cannot be read ({error}); remove it, or name another --keep"
             ) from error
-        return told if isinstance(told, dict) else {}
+        return told
 
     def _desk(self, profile: Profile) -> Desk:
         """The corrections in force, and the way back as far as it is known."""
@@ -168,8 +181,7 @@ class Keeper:
         for number in () if profile.corrections is None else profile.corrections.numbers:
             snapshot, known = folder / f"{number:04d}.json", folder / f"{number:04d}.npz"
             if snapshot.is_file():
-                (before,) = read_profiles(snapshot).values()
-                desk.before.append((number, self._in_hand(before)))
+                desk.before.append((number, self._in_hand(self._only(snapshot))))
             else:
                 desk.before.clear()  # only what follows without a gap can be taken back
             if known.is_file():
