@@ -79,4 +79,4 @@ def test_the_entrypoint_is_a_call_that_detect_takes(capsys: pytest.CaptureFixtur
     with pytest.raises(SystemExit) as ended:
         main(local)
     assert ended.value.code == 2
-    assert "Nothing to detect on" in capsys.readouterr().err  # all options were understood
+    assert "There are no pictures to look at" in capsys.readouterr().err  # all options were understood

@@ -87,7 +87,7 @@ def test_inputs_that_give_nothing_become_items_with_a_problem(tmp_path: Path, pn
 @pytest.mark.parametrize("given", ["gone.png", "empty", "*.xyz"])
 def test_nothing_at_all_is_an_error_that_says_why(tmp_path: Path, given: str) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="Nothing to detect on") as caught:
+    with pytest.raises(InputError, match="There are no pictures to look at") as caught:
         survey_inputs([f"{tmp_path}/{given}"])
     assert given in str(caught.value)
 

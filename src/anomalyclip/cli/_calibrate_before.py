@@ -37,6 +37,8 @@ class Before:
 
         check_name(given.name)
         file, place = given.output, printable(given.output)
+        if file.is_dir():
+            raise ConfigError(f"--output {place} is a folder: name a file, such as {printable(file / 'line.json')}")
         refuse_kept(file)
         found = stamp(file)
         if found is None or not given.add:

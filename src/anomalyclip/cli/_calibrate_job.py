@@ -47,7 +47,7 @@ class CalibrateJob:
         """Everything that can be refused is refused before the model is loaded."""
         output = self.given.output
         with noted_in(
-            output.with_name(f".{output.name}.{attempts.NAME}") if output.parent.is_dir() else None,
+            output.parent / f".{output.name}.{attempts.NAME}" if output.parent.is_dir() else None,
             apart=self.given.isolate != "off",
         ):
             return self._run()

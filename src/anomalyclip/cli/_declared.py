@@ -14,11 +14,36 @@ from anomalyclip.io.apart import apart
 from anomalyclip.settings import Setting, settings_of
 
 _TYPES: dict[type, click.ParamType[Any]] = {
-    int: click.INT,
-    float: click.FLOAT,
     bool: click.BOOL,
     Path: click.Path(path_type=Path),
 }
+
+
+class _Number(click.ParamType[Any]):
+    """A number as people write it, refused with what it should be: `5%`, `0,5`, `320px`."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.name = "integer" if setting.type is int else "float"
+        self._setting = setting
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return self._setting.type(value)
+        except ValueError:
+            self.fail(self._setting.no_number(value) + _meant(value), param, ctx)
+
+
+def _meant(text: str) -> str:
+    """What a share in per cent or with a comma is in the form that is read.
+
+    >>> _meant("5 %"), _meant("0,5"), _meant("abc")
+    ('; give 0.05', '; give 0.5', '')
+    """
+    plain = text.replace(",", ".").strip()
+    try:
+        return f"; give {float(plain.removesuffix('%')) / (100 if plain.endswith('%') else 1):g}"
+    except ValueError:
+        return ""
 
 
 class Given:
@@ -170,6 +195,8 @@ def _parameter(setting: Setting) -> click.Parameter:
     kind: click.ParamType[Any] = click.STRING
     if setting.choices:
         kind = click.Choice(setting.choices)
+    elif setting.read is None and setting.type in (int, float):
+        kind = _Number(setting)
     elif setting.read is None:
         kind = _TYPES.get(setting.type, click.STRING)
     shared: dict[str, Any] = {"type": kind, "required": setting.required, "help": setting.sentence}

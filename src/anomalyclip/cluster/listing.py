@@ -54,7 +54,7 @@ def check_sources(inputs: Sequence[str], *, recursive: bool = False) -> None:
             return
         if len(problems) < _SHOWN_PROBLEMS:
             problems.append(f"{printable(source.path)}: {source.problem}")
-    raise InputError("Nothing to detect on. " + "; ".join(problems or ["No INPUT given."]))
+    raise InputError("There are no pictures to look at. " + "; ".join(problems or ["No INPUT given."]))
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ def survey_inputs(
         elif len(problems) < _SHOWN_PROBLEMS:
             problems.append(f"{item.path or repr('')}: {item.problem}")
     if not usable:
-        raise InputError("Nothing to detect on. " + "; ".join(problems))
+        raise InputError("There are no pictures to look at. " + "; ".join(problems))
     return count
 
 

@@ -130,10 +130,10 @@ class Setting:
     def _check(self, value: Any, spelled: str) -> None:
         if self.range is not None:
             if self._is_no_number(value):
-                kind = "whole number" if self.type is int else "number"
-                raise ConfigError(f"{spelled} {value!r} is no {kind}: expected a {kind}, {self.range.expected()}")
+                raise ConfigError(f"{spelled} {self.no_number(value)}")
             if not self.range.holds(value):
-                raise ConfigError(f"{spelled} {value:g} is out of range: expected {self.range.expected()}")
+                share = f"; {value:g}% is {value / 100:g}" if self.range.high == 1 and 2 <= value <= 100 else ""
+                raise ConfigError(f"{spelled} {value:g} is out of range: expected {self.range.expected()}{share}")
         elif self.choices:
             if value not in self.choices:
                 raise ConfigError(f"{spelled} {value!r}: expected one of {', '.join(self.choices)}")
@@ -141,6 +141,11 @@ class Setting:
             raise ConfigError(f"{spelled} {value!r}: expected True or False")
         elif self.type is str and self.read is None and not isinstance(value, str | Path):
             raise ConfigError(f"{spelled} {value!r}: expected text")
+
+    def no_number(self, value: Any) -> str:
+        """How a value is refused that is not of the setting's type, a number."""
+        kind = "whole number" if self.type is int else "number"
+        return f"{value!r} is no {kind}: expected a {kind}" + (f", {self.range.expected()}" if self.range else "")
 
     def _is_no_number(self, value: Any) -> bool:
         wanted = numbers.Integral if self.type is int else numbers.Real  # NumPy's numbers are registered as these
