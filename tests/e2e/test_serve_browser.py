@@ -39,6 +39,13 @@ def test_dropped_images_are_scored_and_a_broken_one_says_why(desk: Any) -> None:
     desk.shot("2-look")
 
 
+def test_what_belongs_to_the_view_stands_in_one_line(desk: Any) -> None:
+    middle = "all => all.map(one => one.getBoundingClientRect()).map(box => (box.top + box.bottom) / 2)"
+    middles = desk("#viewer .tools > *").evaluate_all(middle)
+    assert len(middles) == 4
+    assert max(middles) - min(middles) < 5, "at 1440 pixels the colour scale wrapped"
+
+
 def test_the_threshold_decides_at_once(desk: Any) -> None:
     desk.slide("#threshold", "Home")
     scored = len(desk.odd) + 2
