@@ -18,6 +18,7 @@ from anomalyclip.calibration import Profile, check_name, read_profile, read_prof
 from anomalyclip.calibration import files as files_module
 from anomalyclip.calibration.conformal import just_above
 from anomalyclip.errors import ConfigError, InputError, OutputError
+from anomalyclip.settings.faces import REST
 
 SCORES = np.linspace(0.1, 0.5, 19)
 POINT = {
@@ -178,6 +179,9 @@ def test_another_version_of_its_model_is_told_with_the_one_way_on(
     assert f"`anomalyclip calibrate --again {place.format(tmp_path / 'a.json')}`" in str(raised.value)
     assert "The weights of" in str(raised.value)
     assert "Use what it was made with" not in str(raised.value), "that name is another model now"
+    with pytest.raises(ConfigError) as raised:
+        profile.check_model({**profile.provenance, "weights_sha256": "c" * 64}, REST)
+    assert str(tmp_path) not in str(raised.value), "no path of the server's goes out"
     with pytest.raises(ConfigError, match="from good pictures: calibrate again"):
         profile_of(SCORES).check_model({**profile.provenance, "weights_sha256": "c" * 64})
 

@@ -49,14 +49,14 @@ def remedy(made: Mapping[str, Any], then: Mapping[str, Any], different: Iterable
 
 
 def anew(face: str, file: str = "") -> str:
-    """How a profile is made anew where it is used. file: as `--again` takes it, where that is known.
+    """How a profile is made anew where it is used. file: as `--again` takes it, where that is known; who sends requests
+    is told of no path of the server's.
 
     >>> anew("detect", "line.json")
     '`anomalyclip calibrate --again line.json`'
     """
-    verb = (
-        f"`anomalyclip calibrate --again {file}`" if file else "`anomalyclip calibrate --again` and the profile's file"
-    )
+    named = file and "/" not in face
+    verb = f"`anomalyclip calibrate --again {file}`" if named else "`anomalyclip calibrate --again` and its file"
     return f"model.calibrate, or {verb}" if face in (PYTHON, PYTHON_BATCH) else verb
 
 
