@@ -279,6 +279,7 @@ FORMS = (
     Form("list", "relative runs (SIIM-ACR)", {**MARKS, "list.csv": "ImageId,EncodedPixels\na,100 3 50 4\nb,-1\n"}, "begins within the one before it"),
     Form("list", "runs beyond the picture", {**MARKS, "list.csv": "ImageId,EncodedPixels\na,430 9\nb,-1\n"}, "end at pixel 438, its image has 24 x 18"),
     Form("list", "two masks in one cell", {**MARKS, "m/1.png": HALVES[0], "m/2.png": HALVES[1], "list.csv": "image,mask\na.png,m/1.png;m/2.png\nb.png,\n"}, (1, 1), marked=TRUTH),
+    Form("list", "paths that begin with the archive's name, files of one name (CheXpert)", {f"valid/p{n}/view.png": PHOTO for n in range(2)} | {"valid.csv": "Path,No Finding\nCheXpert-small/valid/p0/view.png,1.0\nCheXpert-small/valid/p1/view.png,0.0\n"}, (1, 1)),
     Form("list", "a row without an image", {**listed("", "{0}"), "list.csv": "image,label\n" + "".join(f"{path},{label}\n" for path, label in ROWS) + ",1\n"}, (2, 3), "1 rows of list.csv name no image"),
     Form("list", "quoted, backslashes", listed('"image","label"', '"{w}","{1}"'), (2, 3)),
     Form("list", "no header", listed("", "{0},{1}"), (2, 3)),

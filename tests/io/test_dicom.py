@@ -136,6 +136,15 @@ def test_a_nearly_black_picture_says_so(shown, tmp_path):
     assert notes_of(read_image(tmp_path / "a.dcm")) == ()
 
 
+def test_a_picture_of_nearly_one_grey_says_so(shown, tmp_path):
+    """A CT of 16 signed bits without a window, as pydicom's CT_small.dcm is."""
+    pixels = shown(dataset(np.array([[-1024, 0, 1167]], np.int16), bits=16, PixelRepresentation=1))
+    assert np.ptp(pixels.astype(int)) < 10
+    assert "nearly one grey" in " ".join(notes_of(read_image(tmp_path / "a.dcm")))
+    shown(dataset(np.array([[-20_000, 0, 1167]], np.int16), bits=16, PixelRepresentation=1))
+    assert notes_of(read_image(tmp_path / "a.dcm")) == ()
+
+
 def test_voi_table(shown):
     data = dataset(np.array([[0, 1, 2, 9]], np.uint16))
     item = Dataset()

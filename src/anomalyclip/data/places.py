@@ -78,7 +78,13 @@ class Places:
         for base in (*((near,) if near is not None else ()), *self._bases):
             if (found := self._below(base, relative.parts)) is not None:
                 return self._kept(found, where)
-        options = [p for p in self._named(relative.name) if _is_mask_place(p.relative_to(self.root)) == mask]
+        named = self._named(relative.name)
+        ends = [folded(part) for part in relative.parts]
+        for option in named:  # lists begin with the name that their archive had: CheXpert-v1.0-small/valid/...
+            own = [folded(part) for part in option.relative_to(self.root).parts]
+            if 1 < len(own) < len(ends) and own == ends[-len(own) :]:
+                return self._kept(option, where)
+        options = [p for p in named if _is_mask_place(p.relative_to(self.root)) == mask]
         if len(relative.parts) > 1:  # as much of the path as there is
             options = [p for p in options if folded(p.parent.name) == folded(relative.parent.name)] or options
         if len(options) > 1 and self._split:

@@ -35,6 +35,7 @@ _GUESSES = (1.0, 255.0, 65535.0)
 _TAKEN = " taken as white"
 _BAND = 1 << 20  # samples that are mapped at a time: floats of a whole large image would be copies of gigabytes
 _BLACK = 1 / 32  # a picture that keeps to the lowest eight levels of its stated scale is told
+_NARROW = 1 / 8  # of a scale that begins below zero: half of it is mostly not used
 _SHALLOW = 1 / 4  # a picture that leaves two bits of its convention unused is told
 _UNDERSHOOT = 0.05  # negative values that resampling makes, as a share of the largest value
 
@@ -95,11 +96,11 @@ def scale_of(values: Array, stated: Stated | None = None, full_scale: FullScale 
     Scale(black=-2.0, white=6.0, note='its values from -2 to 6 state no scale', own=True)
     """
     if stated is not None:
-        high = finite_range(values)[1] if values.dtype.itemsize > 1 else None
+        low, high = finite_range(values) if values.dtype.itemsize > 1 else (None, None)
         if high is None or stated.black < high <= stated.black + (stated.white - stated.black) * _BLACK:
             return Scale(stated.black, stated.white, _nearly_black(high, stated))
         if high <= stated.white:
-            return Scale(stated.black, stated.white)
+            return Scale(stated.black, stated.white, _nearly_one_grey(low, high, stated))
         note = f"its values reach {high:g}, beyond the {stated.white:g} of {stated.field}: shown as white"
         return Scale(stated.black, stated.white, note)
     if values.dtype == np.uint8:
@@ -121,6 +122,16 @@ def _nearly_black(high: float | None, stated: Stated) -> str | None:
     if high is None:
         return None
     return f"its values end at {high:g} of the {stated.white:g} of {stated.field}: nearly all black"
+
+
+def _nearly_one_grey(low: float | None, high: float, stated: Stated) -> str | None:
+    few = _NARROW if stated.black < 0 else _BLACK
+    if low is None or low < stated.black or not 0 < high - low <= (stated.white - stated.black) * few:
+        return None
+    return (
+        f"its values from {low:g} to {high:g} span little of the {stated.black:g} to {stated.white:g} of "
+        f"{stated.field}: nearly one grey; let the file state its own range (DICOM: WindowCenter, WindowWidth)"
+    )
 
 
 def _dark(high: float, convention: float) -> str | None:
