@@ -176,6 +176,7 @@ FORMS = (
     Form("folders", "MVTec AD", {"part/test/good/0.png": PHOTO, "part/test/bad/0.png": PHOTO, "part/ground_truth/bad/0_mask.png": MASK}, (1, 1), marked=TRUTH),
     Form("folders", "MVTec LOCO, two masks of one picture", {"p/test/good/0.png": PHOTO, "p/test/logical_anomalies/0.png": PHOTO, "p/ground_truth/logical_anomalies/0/000.png": MASK, "p/ground_truth/logical_anomalies/0/001.png": BLACK}, (1, 1), marked=TRUTH),
     Form("folders", "BMAD", {"test/good/img/0.png": PHOTO, "test/Ungood/img/1.png": PHOTO, "test/Ungood/label/1.png": MASK}, (1, 1), marked=TRUTH),
+    Form("folders", "some classes of DAGM: Class7/Test/ and Label/ in it", {"Class7/Test/1.PNG": PHOTO, "Class7/Test/2.PNG": PHOTO, "Class7/Test/Label/1_label.PNG": MASK, "Class7/Train/3.PNG": PHOTO}, (1, 1), marked=TRUTH),
     Form("folders", "KolektorSDD2", {"test/1.png": PHOTO, "test/1_GT.png": MASK, "test/2.png": PHOTO, "test/2_GT.png": BLACK}, (1, 1), marked=TRUTH),
     Form("folders", "images/ and masks/, one mask black", {"images/1.png": PHOTO, "images/2.png": PHOTO, "masks/1.png": MASK, "masks/2.png": BLACK}, (1, 1), marked=TRUTH),
     Form("folders", "MVTec AD 2", {"p/test_public/good/0.png": PHOTO, "p/test_public/bad/0.png": PHOTO, "p/test_public/ground_truth/bad/0_mask.png": MASK, "p/test_private/9.png": PHOTO, "p/validation/good/1.png": PHOTO}, (1, 1), "p/test_private", marked=TRUTH),

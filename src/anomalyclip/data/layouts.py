@@ -220,7 +220,7 @@ class LabelSubfolder:
     splits: frozenset[str] = PHASES
 
     def _class_folders(self, root: Path) -> list[Path]:
-        found = [f for f in folders(root) if child(f, "Test", self.folder).is_dir()]
+        found = [f for f in folders(root) if child(f, "Test", self.folder).is_dir() and pictures(child(f, "Test"))]
         return sorted(found, key=lambda path: (len(path.name), path.name))  # Class2 before Class10
 
     def fits(self, root: Path) -> bool:

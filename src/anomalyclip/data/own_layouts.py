@@ -9,7 +9,7 @@ from anomalyclip.data.beside import as_one, masks_of_names
 from anomalyclip.data.dataset import NORMAL
 from anomalyclip.data.draft import Draft
 from anomalyclip.data.folder_names import PHASE_FOLDERS, PHASES
-from anomalyclip.data.layouts import ClassTree, FlatTree, ImagesAndMasks, Layout
+from anomalyclip.data.layouts import ClassTree, FlatTree, ImagesAndMasks, LabelSubfolder, Layout
 from anomalyclip.data.listings import child, pictures
 from anomalyclip.data.split_json import SplitJson
 
@@ -92,4 +92,5 @@ PLAIN: tuple[Layout, ...] = (
         "images/ and masks/ (or JPEGImages/ and SegmentationClass/, img/ and label/ ...) with the same names",
     ),
     MasksAmongImages(),
+    LabelSubfolder("<class>/{Train,Test}/NAME.PNG with Label/NAME_label.PNG for anomalous images, as in DAGM"),
 )
