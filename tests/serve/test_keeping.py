@@ -103,6 +103,17 @@ def test_a_kept_profile_of_another_version_of_the_model_is_named_with_its_file(s
         list(Keeper(tmp_path / "kept").load([]))
 
 
+def test_a_profile_is_corrected_as_it_was_when_the_server_began(serve, tmp_path) -> None:
+    with serve(ServeConfig(drain_seconds=0)) as maker:
+        maker.send_files(GOOD, "/v1/calibrate?name=own&rate=0.2")
+        whole(maker, "own").save(tmp_path / "own.json")
+    with serve(ServeConfig(drain_seconds=0), profiles=[read_profile(tmp_path / "own.json")]) as server:
+        (memory,) = tmp_path.glob("own.own.memory*")
+        memory.write_bytes(b"calibrated anew meanwhile")
+        assert say(server, "own", ODD[:1], ALARM).status == 200
+        assert whole(server, "own").corrections is not None
+
+
 def test_a_profile_of_the_servers_own_is_corrected_beside_its_file(serve, small_clip, tmp_path) -> None:
     with serve(ServeConfig(drain_seconds=0)) as maker:
         for name, files in (("own", GOOD), ("anew", GOOD[:5])):

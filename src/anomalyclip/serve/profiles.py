@@ -39,7 +39,7 @@ class Profiles:
             profile.check_model(provenance, SERVE)
         for one in kept:
             one.profile.check_model(provenance, SERVE, None if keeper is None else keeper.way_on(one.profile))
-        self._given = {profile.name: profile for profile in given}
+        self._given = {profile.name: profile.in_hand() for profile in given}  # files may be made anew while we run
         self._provenance, self._most, self._room, self._keeper = provenance, most, room, keeper
         self._made = {
             one.profile.name: Made(Taken(), one.profile, one.revision, one.revision, None, [], one.desk) for one in kept
