@@ -62,7 +62,10 @@ def footnotes(result: FewShot) -> list[str]:
             why = result.undefined(name, shots)
             for reason in dict.fromkeys(why.values()):
                 reasons.setdefault((reason, shots), []).append(printable(name))
-    notes += [f"{shots} shots of {_listed(names)}: {why}." for (why, shots), names in reasons.items()]
+    notes += [
+        f"{shots} {'shot' if shots == 1 else 'shots'} of {_listed(names)}: {why}."
+        for (why, shots), names in reasons.items()
+    ]
     few = {one.class_name for one in result.draws if 0 < one.normal < FEW_JUDGED}
     if few:
         notes.append(
