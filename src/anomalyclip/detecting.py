@@ -195,7 +195,7 @@ def pictures_of(sources: Sequence[Any], frames: int | str | None, reading: Readi
     return found
 
 
-@none_is_not_given
+@none_is_not_given()
 def detect_all(
     model: Detector,
     sources: Sequence[Any],

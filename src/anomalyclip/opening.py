@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @spelled_out(ScoringKeywords)
-@none_is_not_given
+@none_is_not_given()
 def load(
     model: str | Path = "pocket",
     *,
@@ -91,7 +91,7 @@ def load(
 
 
 @spelled_out(ScoringKeywords)
-@none_is_not_given
+@none_is_not_given()
 def open_detector(
     model: str | Path = "pocket",
     *,
@@ -197,7 +197,7 @@ def open_for(
 
 
 @spelled_out(ScoringKeywords)
-@none_is_not_given
+@none_is_not_given()
 def from_files(
     clip: str | Path,
     prompts: str | Path,

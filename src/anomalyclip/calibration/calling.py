@@ -83,7 +83,7 @@ class Pictures:
         return self._reading.image(item.file, item.frame)
 
 
-@none_is_not_given
+@none_is_not_given("fpr")
 def calibrate_detector(
     model: Detector,
     pictures: Any,

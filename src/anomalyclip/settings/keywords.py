@@ -42,16 +42,24 @@ def check_keywords(
     return read
 
 
-def none_is_not_given(function: F) -> F:
-    """Keywords given as None have their default, as where a program passes on what it was not told itself."""
-    parameters = inspect.signature(function).parameters.items()
-    defaults = {name: one.default for name, one in parameters if one.default is not inspect.Parameter.empty}
+def none_is_not_given(*but: str) -> Callable[[F], F]:
+    """Keywords given as None have their default, as where a program passes on what it was not told itself.
 
-    @wraps(function)
-    def call(*values: Any, **options: Any) -> Any:
-        return function(*values, **{k: defaults.get(k) if value is None else value for k, value in options.items()})
+    but: what a person has to choose, which is handed on as it is, to be refused.
+    """
 
-    return cast("F", call)
+    def decorate(function: F) -> F:
+        parameters = inspect.signature(function).parameters.items()
+        defaults = {name: one.default for name, one in parameters if one.default is not inspect.Parameter.empty}
+        defaults |= dict.fromkeys(but)
+
+        @wraps(function)
+        def call(*values: Any, **options: Any) -> Any:
+            return function(*values, **{k: defaults.get(k) if value is None else value for k, value in options.items()})
+
+        return cast("F", call)
+
+    return decorate
 
 
 def spelled_out(keywords: type, defaults: Mapping[str, object] | None = None) -> Callable[[F], F]:
