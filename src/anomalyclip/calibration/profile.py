@@ -31,7 +31,7 @@ from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.io.names import printable
 from anomalyclip.io.reading import Reading
 from anomalyclip.prediction import Decision
-from anomalyclip.settings.faces import DETECT
+from anomalyclip.settings.faces import DETECT, PYTHON, PYTHON_BATCH
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -240,7 +240,8 @@ class Profile(Part):
     def made_anew(self, face: str = DETECT) -> str:
         """Of what, and how, a profile like this one is made."""
         known = self.recipe is not None and len(self.recipe.sources) > 0
-        return f"from the same pictures by {anew(face, self._file)}" if known else "from good pictures: calibrate again"
+        again = "model.calibrate" if face in (PYTHON, PYTHON_BATCH) else "calibrate again"
+        return f"from the same pictures by {anew(face, self._file)}" if known else f"from good pictures: {again}"
 
     def _ways(self, now: Mapping[str, Any], then: Mapping[str, Any], different: Sequence[str], face: str) -> str:
         """What to do where it meets another model or other settings."""
