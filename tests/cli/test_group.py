@@ -64,7 +64,6 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["detect", "x.png", "--batch-size", "8 pictures"], "'8 pictures' is no whole number: expected a whole"),
         (["detect", "x.png", "--threshold", "50%"], "expected a number, an image score from 0 to 1; give 0.5"),
         (["detect", "x.png", "--threshold", "0,5"], "from 0 to 1; give 0.5"),
-        (["detect", "x.png", "--threshold", "50"], "expected an image score from 0 to 1; 50% is 0.5"),
         (["calibrate", "nowhere/"], "There are no pictures to look at. nowhere/: no such file or folder"),
         (["calibrate", "x.png", "--output", "."], "--output . is a folder: name a file, such as line.json"),
         (["detect", "x.png", "--maps", "tiff"], "add --output DIR"),

@@ -132,8 +132,7 @@ class Setting:
             if self._is_no_number(value):
                 raise ConfigError(f"{spelled} {self.no_number(value)}")
             if not self.range.holds(value):
-                share = f"; {value:g}% is {value / 100:g}" if self.range.high == 1 and 2 <= value <= 100 else ""
-                raise ConfigError(f"{spelled} {value:g} is out of range: expected {self.range.expected()}{share}")
+                raise ConfigError(f"{spelled} {value:g} is out of range: expected {self.range.expected()}")
         elif self.choices:
             if value not in self.choices:
                 raise ConfigError(f"{spelled} {value!r}: expected one of {', '.join(self.choices)}")
