@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from anomalyclip.detecting import CALIBRATING, Calibrating
 from anomalyclip.encoders.base import Array, Encoder, Features, check_image, check_pixels
 from anomalyclip.encoders.request import FeatureRequest
 from anomalyclip.errors import ConfigError
@@ -21,6 +20,7 @@ from anomalyclip.geometry.settings import Layout
 from anomalyclip.geometry.sizes import InputSizes
 from anomalyclip.io.sources import listed
 from anomalyclip.judges.verdicts import Verdicts, verdicts_of
+from anomalyclip.keywords import CALIBRATING, Calibrating
 from anomalyclip.settings.keywords import spelled_out
 from anomalyclip.version import __version__
 
@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from anomalyclip.calibration.profile import Profile
-    from anomalyclip.detecting import Asked, Source
+    from anomalyclip.detecting import Source
     from anomalyclip.features.key import CacheKey
     from anomalyclip.geometry import Geometry
     from anomalyclip.io.full_scale import FullScale
     from anomalyclip.judges.base import Judge
+    from anomalyclip.keywords import Asked
     from anomalyclip.prediction import Prediction
     from anomalyclip.settings import ModelSettings
 
@@ -201,7 +202,7 @@ class Detector:
 
         Args:
             pictures: a folder, a glob, a path, or a list of paths, bytes, PIL images and arrays; without defects.
-            options: see ``help(anomalyclip.detecting.Calibrating)``.
+            options: see ``help(anomalyclip.keywords.Calibrating)``.
 
         Returns:
             A ``Profile``: for ``detect(..., profile=)``; ``profile.save("line.json")`` keeps it with its memory, and

@@ -16,7 +16,6 @@ from anomalyclip.calibration.measured import Measured, collect
 from anomalyclip.calibration.operating import RecallWish
 from anomalyclip.calibration.profile_parts import check_name
 from anomalyclip.detect.inputs import InputItem, iter_inputs
-from anomalyclip.detecting import Calibrating
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.geometry import Areas, Geometry, parse_layout
 from anomalyclip.io.full_scale import FullScale, parse_full_scale
@@ -24,6 +23,7 @@ from anomalyclip.io.names import printable
 from anomalyclip.io.reading import Reading
 from anomalyclip.io.sources import as_image, held, listed
 from anomalyclip.judges.memory.recipes import AUTO, check_recipe
+from anomalyclip.keywords import Calibrating
 from anomalyclip.notebook import progress
 from anomalyclip.settings import settings_of
 from anomalyclip.settings.deciding import MEMORIES
