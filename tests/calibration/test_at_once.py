@@ -135,7 +135,7 @@ def test_only_what_was_seen_is_replaced(profile_of: Callable[..., Profile], tmp_
     assert not put_profile(place, other, instead_of=None)
     assert put_profile(place, other, instead_of=read_profile(place))
     assert not put_profile(place, another, instead_of=one)
-    assert read_profile(place) == other.lying_in(tmp_path)
+    assert read_profile(place) == other.lying_in(tmp_path).read_from(str(place))
     seen = stamp(place)
     assert replace_profiles(place, another, seen=seen)
     assert not replace_profiles(place, one, seen=seen)

@@ -227,7 +227,7 @@ def test_a_region_alone_joins_the_memory(shop: Path, work: Path) -> None:
     results = work / "results"
     shutil.copytree(shop / "results-line", results)
     row = rows(shop, "line")["p1.png"]
-    row["regions"] = [{"box": [30, 20, 12, 10]}]
+    row["regions"] = [{"box": [30, 20, 12, 10], "area": 120, "peak": 0.5}]
     (results / "results.jsonl").write_text(json.dumps(row) + "\n")
     assert run("correct", results, "--profile", line, "--normal", "p1.png#region=1", "--quiet") == 0
     after = read_profile(line)

@@ -1,4 +1,5 @@
-"""Scores and maps stay what they were before encoders and judges became separate rooms (recorded at f912c0c)."""
+"""Scores and maps stay what they were before encoders and judges became separate rooms (recorded at f912c0c; those of
+`pocket` anew at ffe2b17, when its weights changed and no code had)."""
 
 from __future__ import annotations
 
