@@ -84,11 +84,18 @@ def test_attention_of_rows_of_all_lengths_to_themselves(run: Run, target: str, a
     """Shares of keys 2^30 apart, and 2^150, of which no row's sum may vanish."""
     qkv = np.random.default_rng(apart).normal(size=(1, 13, 3, 1, 32)).astype(np.float32)
     qkv[:, ::2, 2] *= apart
-    assert_attends(run, target, qkv, np.zeros((3, 1, 32), np.float32), 13, 2, 2)
+    assert_attends(run, target, qkv, np.zeros((3, 1, 32), np.float32), 13, 2, 2, rtol=2e-6)  # values of up to 18
 
 
 def assert_attends(
-    run: Run, target: str, qkv: NDArray[np.float32], bias: NDArray[np.float32], queries: int, a: int, b: int
+    run: Run,
+    target: str,
+    qkv: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    queries: int,
+    a: int,
+    b: int,
+    rtol: float = 1e-7,
 ) -> None:
     """softmax(A B^T / sqrt(d)) V, written out in float64, of images (N, tokens, 3, heads, d)."""
     images, tokens, _, heads, width = qkv.shape
@@ -98,7 +105,7 @@ def assert_attends(
     scores = np.einsum("iqhd,ikhd->ihqk", parts[a], parts[b]) / width**0.5
     weights = np.exp(scores - scores.max(-1, keepdims=True))
     expected = np.einsum("ihqk,ikhd->iqhd", weights / weights.sum(-1, keepdims=True), parts[2])[:, :queries]
-    assert_allclose(found, expected, atol=5e-6, rtol=2e-6)
+    assert_allclose(found, expected, atol=5e-6, rtol=rtol)
 
 
 @pytest.mark.parametrize("target", SINGLE)

@@ -17,7 +17,16 @@ from anomalyclip.errors import ConfigError
 from anomalyclip.pretraining import loop, shards
 from anomalyclip.pretraining.language import encode_pictures, learn_language
 from anomalyclip.pretraining.learn_prompts import learn_prompts, render_features, save_pocket_prompts
-from anomalyclip.pretraining.recipe import Cycle, LanguageRecipe, Phase, PromptRecipe, Recipe, Source
+from anomalyclip.pretraining.recipe import (
+    Cycle,
+    LanguageRecipe,
+    Phase,
+    PromptRecipe,
+    ReadoutRecipe,
+    Recipe,
+    SlimRecipe,
+    Source,
+)
 from anomalyclip.pretraining.validate import report
 
 
@@ -68,6 +77,8 @@ def test_a_cut_run_goes_on_as_if_it_had_not_been_cut(
 
     with pytest.raises(ConfigError, match="another recipe"):
         loop.pretrain(replace(recipe, ema=0.9), tmp_path / "cut", shards=tmp_path / "shards")
+    later = replace(recipe, slim=SlimRecipe(hidden=8), readout=ReadoutRecipe(images=9))  # what comes after it
+    loop.pretrain(later, tmp_path / "cut", shards=tmp_path / "shards")
 
 
 def test_from_renders_to_a_model_that_detects(recipe: Recipe, tmp_path: Path) -> None:

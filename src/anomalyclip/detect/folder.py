@@ -45,7 +45,7 @@ OUTPUT_FOLDERS = (OVERLAYS, MAPS)
 
 _OUR_SUFFIXES = {OVERLAYS: (".png",), MAPS: (".tiff", ".npz")}
 _ABSENT = object()
-_HASHES = ("weights_sha256", "prompts_sha256")
+HASHES = ("weights_sha256", "prompts_sha256")
 _QUOTED_HASH = 66  # characters
 
 
@@ -126,7 +126,7 @@ def check_same_run(before: Any, now: Mapping[str, Any], path: StrPath) -> None:
 def _way_on(different: Collection[str]) -> str:
     """No option brings back what went by the same name in an earlier version."""
     names = [key.rpartition(".")[2] for key in different]
-    changed = [name.removesuffix("_sha256") for name in names if name in _HASHES]
+    changed = [name.removesuffix("_sha256") for name in names if name in HASHES]
     if not changed or {"model", "prompts"} & set(names):
         return "Use the same options, "
     return f"The {' and '.join(changed)} of that name are others now, as in another version of the model: "
@@ -198,4 +198,4 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
 
 def _show(values: Mapping[str, Any], key: str) -> str:
     shown = json.dumps(values[key]) if key in values else "not recorded"
-    return f"{values[key][:12]}..." if key.endswith(_HASHES) and len(shown) == _QUOTED_HASH else shown
+    return f"{values[key][:12]}..." if key.endswith(HASHES) and len(shown) == _QUOTED_HASH else shown

@@ -1,5 +1,5 @@
 """Hidden units that say what others say are taken out of a finished image tower (docs/pocket-log.md, run 46):
-``python -m anomalyclip.pretraining.slimming model.safetensors slim.safetensors --hidden 256``.
+``python -m anomalyclip.pretraining.slimming model.safetensors slim.safetensors --hidden 128``.
 
 Block by block: of the units of an MLP those go whose loss the others make up for best, and the second layer is fitted
 anew by least squares to what the whole tower gave, so that it mends what the blocks before it have changed, too. The

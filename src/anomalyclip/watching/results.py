@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from anomalyclip.detect.flat import csv_header, csv_line
-from anomalyclip.detect.folder import RESULTS, TABLE
+from anomalyclip.detect.folder import HASHES, RESULTS, TABLE
 from anomalyclip.detect.journal import LineFile
 from anomalyclip.errors import ConfigError, OutputError
 from anomalyclip.io.atomic import output_error
@@ -17,7 +17,6 @@ from anomalyclip.watching.journal import Journal
 
 _LAST = 1 << 20
 """Bytes at the end of a file among which its last row is looked for."""
-_HASHES = ("weights_sha256", "prompts_sha256")
 
 
 class ResultFiles:
@@ -71,7 +70,7 @@ def refuse_other_model(folder: Path, settings: Mapping[str, Any]) -> None:
     settings: of the rows to come. A last line that is no row of ours says nothing.
     """
     before = _last_settings(folder / RESULTS)
-    different = [key for key in _HASHES if before.get(key, settings.get(key)) != settings.get(key)]
+    different = [key for key in HASHES if before.get(key, settings.get(key)) != settings.get(key)]
     if different:
         listed = "; ".join(
             f"{key} {str(before[key])[:12]}... then, {str(settings.get(key))[:12]}... now" for key in different
