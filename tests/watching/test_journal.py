@@ -12,8 +12,9 @@ from anomalyclip.watching.arrival import FileMark, FrameMark, LiveMark
 from anomalyclip.watching.database import JOURNAL, Database
 from anomalyclip.watching.journal import Journal
 from anomalyclip.watching.queue import DeliveryQueue, Message
+from anomalyclip.watching.settling import Stat
 
-MARK = FileMark(b"k" * 16, 10, 20, b"d" * 16)
+MARK = FileMark(b"k" * 16, Stat(10, 20, 30), b"d" * 16)
 MESSAGE = Message("webhook", "e1", b"{}")
 
 
@@ -74,6 +75,21 @@ def test_foreign_files_are_refused_and_kept(tmp_path: Path, content: bytes | Non
     assert path.read_bytes() == before
     path.unlink()
     Database(tmp_path).close()  # the refusal has let go of the lock
+
+
+def test_a_journal_without_the_second_time_goes_on(output: Path, database: Database, journal: Journal) -> None:
+    """As versions before wrote it: what it knows is compared by content, not scored again."""
+    journal.record(MARK, b"row 1\n", [], 1.0)
+    database.close()
+    with sqlite3.connect(output / JOURNAL) as db:
+        db.executescript("ALTER TABLE files DROP COLUMN ctime_ns; PRAGMA user_version = 1;")
+    db.close()
+    for _ in range(2):
+        database = Database(output)
+        found = Journal(database).file(MARK.key)
+        assert found is not None
+        assert (found.stat[:2], found.stat.ctime_ns, found.digest) == (MARK.stat[:2], None, MARK.digest)
+        database.close()
 
 
 def test_messages_come_by_when_they_are_due(database: Database) -> None:

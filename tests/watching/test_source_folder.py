@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from tests.watching.watched import Clock, _png, _score
 
 from anomalyclip.errors import ImageReadError
-from anomalyclip.watching import whole
+from anomalyclip.watching import source_folder, whole
 from anomalyclip.watching.arrival import FileMark
 from anomalyclip.watching.journal import Journal
-from anomalyclip.watching.settling import EMPTY_PATIENCE, ONCE_PATIENCE
+from anomalyclip.watching.settling import EMPTY_PATIENCE, ONCE_PATIENCE, Stat
 from anomalyclip.watching.source_folder import FolderOptions, FolderSource
 
 
@@ -93,6 +94,62 @@ def test_rewritten_files_arrive_again_only_with_another_content(
     assert after_a_while() == []
     _png(path, grey=200)
     assert after_a_while() == [], "it went and came back as it was"
+
+
+def test_another_file_of_the_same_size_and_date_arrives(
+    source: FolderSource, folder: Path, journal: Journal, clock: Clock
+) -> None:
+    """As a copy leaves it that keeps dates, put in place by a rename or written over."""
+    paths = [folder / name for name in ("renamed.bmp", "written.bmp")]
+
+    def paint(grey: int) -> None:
+        for path in paths:
+            Image.new("RGB", (8, 6), (grey,) * 3).save(folder / "part.tmp", "BMP")
+            if "renamed" in path.name:
+                (folder / "part.tmp").replace(path)
+            else:
+                path.write_bytes((folder / "part.tmp").read_bytes())
+            os.utime(path, ns=(10**18, 10**18))
+
+    for grey in (10, 20):
+        paint(grey)
+        source.arrivals()
+        clock.now += 2
+        assert _score(source, journal) == ["renamed.bmp", "written.bmp"], grey
+        source.arrivals()
+        clock.now += 2
+    source.arrivals()
+    source.close()
+    paint(30)
+    assert len(_fresh(folder, journal, clock)) == 2, "changed while nobody looked"
+
+
+@pytest.mark.parametrize("grain", [0.02, 2.0])
+def test_a_change_within_the_clocks_grain_arrives(
+    folder: Path, journal: Journal, clock: Clock, monkeypatch: pytest.MonkeyPatch, grain: float
+) -> None:
+    """A file that is scored sooner than its times can tell the next version is compared by content later."""
+    second = 10**9
+    same = Stat(1, second * 5, second * 5 + (7 if grain < 1 else 0))
+    monkeypatch.setattr(whole, "stat_of", lambda status: same._replace(size=status.st_size))
+    path = folder / "a.bmp"
+    Image.new("RGB", (8, 6), (10,) * 3).save(path)
+    source = FolderSource(str(folder), journal, FolderOptions(settle=0), clock)
+    assert _score(source, journal) == ["a.bmp"]
+    clock.now += grain / 2
+    assert _score(source, journal) == [], "nothing came"
+    Image.new("RGB", (8, 6), (20,) * 3).save(path)
+    assert len(_fresh(folder, journal, clock)) == 1, "another watcher sees it"
+    clock.now += grain / 2
+    assert _score(source, journal) == ["a.bmp"]
+    for _ in range(3):
+        clock.now += grain
+        assert _score(source, journal) == []
+    reads: list[object] = []
+    monkeypatch.setattr(source_folder, "open_regular", reads.append)
+    clock.now += grain
+    assert _score(source, journal) == []
+    assert not reads, "its times tell it apart now: it is not read again"
 
 
 def _fresh(folder: Path, journal: Journal, clock: Clock) -> list[Any]:

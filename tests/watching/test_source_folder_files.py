@@ -70,7 +70,9 @@ def test_images_are_read_as_anywhere_else(folder: Path, journal: Journal, clock:
     (item,) = (source := FolderSource(str(folder), journal, options, clock)).arrivals()
     assert np.array_equal(source.read(item), pixels)
     Image.fromarray(np.zeros((12, 10, 3), np.uint8)).save(folder / "b.png")
-    source.settle(item)
+    mark = source.settle(item)
+    assert mark is not None
+    journal.remember(mark)
     (item,) = source.arrivals()
     with pytest.raises(ImageReadError, match="megapixels"):
         source.read(item)

@@ -8,6 +8,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Protocol
 
 from anomalyclip.detect.inputs import InputItem
+from anomalyclip.watching.settling import Stat
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -15,15 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FileMark:
-    """A file as it was when it was scored: it is new again when size or time differ, unless the content is the same.
+    """A file as it was when it was scored: it is new again when size or times differ, unless the content is the same.
 
-    key: 16 bytes for the real path. size: bytes. mtime_ns: nanoseconds since 1970. digest: 16 bytes of BLAKE2b of the
-    content, or None where it could not be read.
+    key: 16 bytes for the real path. digest: 16 bytes of BLAKE2b of the content, or None where it could not be read.
     """
 
     key: bytes
-    size: int
-    mtime_ns: int
+    stat: Stat
     digest: bytes | None
 
 

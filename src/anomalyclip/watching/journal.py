@@ -14,6 +14,9 @@ from typing import Any
 from anomalyclip.watching.arrival import FileMark, FrameMark, Mark
 from anomalyclip.watching.database import Database
 from anomalyclip.watching.queue import DeliveryQueue, Message
+from anomalyclip.watching.settling import Stat
+
+_FILE = "key, size, mtime_ns, ctime_ns, digest"
 
 
 class Journal:
@@ -38,15 +41,15 @@ class Journal:
         """Note a mark."""
         with self._db.transaction() as db:
             if isinstance(mark, FileMark):
-                values = (mark.key, mark.size, mark.mtime_ns, mark.digest)
-                db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", values)
+                values = (mark.key, *mark.stat, mark.digest)
+                db.execute(f"INSERT OR REPLACE INTO files ({_FILE}) VALUES (?, ?, ?, ?, ?)", values)
             elif isinstance(mark, FrameMark):
                 db.execute("INSERT OR REPLACE INTO frames VALUES (?, ?)", (mark.key, mark.following))
 
     def file(self, key: bytes) -> FileMark | None:
         """The file as it was when it was scored."""
-        row = self._db.one("SELECT key, size, mtime_ns, digest FROM files WHERE key = ?", key)
-        return FileMark(*row) if row else None
+        row = self._db.one(f"SELECT {_FILE} FROM files WHERE key = ?", key)
+        return FileMark(row[0], Stat(*row[1:4]), row[4]) if row else None
 
     def following(self, key: bytes) -> int:
         """The first frame of a video that was not looked at yet."""

@@ -57,6 +57,15 @@ class FolderOptions:
 
 
 @dataclass(frozen=True)
+class _Arrival:
+    """An arrival under way. digest: of what was read of it. sure: whether every later change has other times."""
+
+    stat: Stat
+    digest: bytes | None = None
+    sure: bool = True
+
+
+@dataclass(frozen=True)
 class _Several:
     """A file of several pictures under way. key: the file's; version: the key of this version of it; last: picture."""
 
@@ -87,7 +96,7 @@ class FolderSource:
         self._told: Memo = {}
         self._known: dict[str, Stat] = {}  # done, in this run or an earlier one
         self._pending: dict[str, Pending] = {}
-        self._read: dict[bytes, tuple[Stat, bytes | None]] = {}  # arrivals under way: what was read of them
+        self._read: dict[bytes, _Arrival] = {}
         self._several: dict[str, _Several] = {}
         self._later: set[bytes] = set()
         self._guard = threading.Lock()
@@ -120,7 +129,7 @@ class FolderSource:
         return [picture for item in arrived for picture in self._pictures(item, seen[item.path])]
 
     def read(self, item: InputItem) -> Image:
-        stat, _ = self._read[item.key]
+        stat = self._read[item.key].stat
         how = self._options.reading
         if stat.size > DEFAULT_MAX_BYTES:
             return self._files.read(item.file, path=item.file)  # refuses it without reading
@@ -128,13 +137,14 @@ class FolderSource:
             image = self._files.read(item.file, path=item.file, frame=item.frame, **how.keywords())
             self._refuse_changed(item, stat)
             return how.agreed(image, item.path)
+        sure = self._pending[item.file].told_apart(self._clock())
         data = self._bytes(item)
-        self._note(item, stat, digest(data))
+        self._note(item, _Arrival(stat, digest(data), sure))
         return how.agreed(self._files.read(data, path=item.file, frame=item.frame, **how.keywords()), item.path)
 
     def settle(self, item: InputItem) -> FileMark | FrameMark | None:
         with self._guard:
-            stat, digest = self._read.pop(item.key)
+            read = self._read.pop(item.key)
             later = item.key in self._later
             self._later.discard(item.key)
         path, key, several = item.file, item.key, self._several.get(item.file)
@@ -146,9 +156,11 @@ class FolderSource:
             key = several.key
         if later:
             return None
-        self._known[path] = stat
         self._pending.pop(path, None)
-        return FileMark(key, stat.size, stat.mtime_ns, digest)
+        if not read.sure:  # looked at again
+            return FileMark(key, read.stat.doubted(), read.digest)
+        self._known[path] = read.stat
+        return FileMark(key, read.stat, read.digest)
 
     def wait(self, seconds: float, stop: threading.Event) -> None:
         stop.wait(seconds)
@@ -194,15 +206,18 @@ class FolderSource:
         """An item for a settled file that the journal does not know; None for one that it does."""
         key = path_key(path)
         mark = self._journal.file(key)
-        if mark is not None and ((mark.size == stat.size and mark.mtime_ns == stat.mtime_ns) or self._same(path, mark)):
-            if (mark.size, mark.mtime_ns) != stat:
-                self._journal.remember(FileMark(key, stat.size, stat.mtime_ns, mark.digest))
+        sure = self._pending[path].told_apart(self._clock())  # before it is read
+        if mark is not None and (mark.stat == stat or self._same(path, mark)):
+            if mark.stat != stat:
+                if not sure:  # one more look
+                    return None
+                self._journal.remember(FileMark(key, stat, mark.digest))
             self._known[path] = stat
             del self._pending[path]
             return None
         if key in self._read:  # another name of a file that is under way
             return None
-        self._read[key] = stat, None
+        self._read[key] = _Arrival(stat)
         return InputItem(path, os.path.splitext(os.path.basename(path))[0], key)
 
     def _pictures(self, item: InputItem, stat: Stat) -> list[InputItem]:
@@ -213,7 +228,7 @@ class FolderSource:
             number = 1
         if number == 1:
             return [item]
-        version = blake2b(b"%s %d %d" % (item.key, stat.size, stat.mtime_ns), digest_size=16).digest()
+        version = blake2b(b"%s %d %d %d" % (item.key, *stat), digest_size=16).digest()
         taken, told = wanted(number, self._options.frames)
         start = min(self._journal.following(version), taken - 1 if told is None else taken)
         found = [
@@ -224,7 +239,7 @@ class FolderSource:
             found.append(InputItem(item.path, item.name, frame_key(item.key, taken), told))
         self._several[item.path] = _Several(item.key, version, taken - 1 if told is None else taken)
         for picture in found:
-            self._read[picture.key] = stat, None
+            self._read[picture.key] = _Arrival(stat)
         return found
 
     def _refuse_changed(self, item: InputItem, stat: Stat) -> None:
@@ -238,22 +253,22 @@ class FolderSource:
         try:
             with open_regular(path) as file:
                 size = os.fstat(file.fileno()).st_size
-                if size != mark.size or size > DEFAULT_MAX_BYTES:  # too large to be scored, then as now: not read
-                    return size == mark.size
+                if size != mark.stat.size or size > DEFAULT_MAX_BYTES:  # too large to be scored, then as now: not read
+                    return size == mark.stat.size
                 return digest(file.read(size + 1)) == mark.digest
         except OSError:
             return False
 
     def _bytes(self, item: InputItem) -> bytes:
         """The whole content of an arrival. Raises ImageReadError; notes who is to come again later."""
-        expected, _ = self._read[item.key]
+        expected = self._read[item.key].stat
         try:
             return read_whole(item.file, expected)
         except StillWrittenError:
             self._come_again(item)
             raise
         except VanishedError:
-            self._note(item, GONE, None)
+            self._note(item, _Arrival(GONE))
             raise
         except UnreadableError as error:
             pending = self._pending[item.file]
@@ -263,9 +278,9 @@ class FolderSource:
                 self._come_again(item)
             raise
 
-    def _note(self, item: InputItem, stat: Stat, digest: bytes | None) -> None:
+    def _note(self, item: InputItem, read: _Arrival) -> None:
         with self._guard:
-            self._read[item.key] = stat, digest
+            self._read[item.key] = read
 
     def _come_again(self, item: InputItem) -> None:
         with self._guard:

@@ -74,7 +74,7 @@ def stats_at(path: str) -> Iterator[tuple[str, Stat]]:
 
 def stat_of(status: os.stat_result) -> Stat:
     """What tells a file from its later versions."""
-    return Stat(status.st_size, status.st_mtime_ns)
+    return Stat(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def digest(data: bytes) -> bytes:
