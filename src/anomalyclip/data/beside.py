@@ -15,7 +15,8 @@ from anomalyclip.data.masks import MaskFiles
 from anomalyclip.data.pairing import CONVENTIONS, without_number
 from anomalyclip.errors import ImageReadError
 
-_ENDINGS = tuple(ending for ending in CONVENTIONS if ending)
+#: What names of masks end in, where they do not bear their picture's own.
+ENDINGS = tuple(ending for ending in CONVENTIONS if ending)
 _MOST_VALUES = 2  # of a mask's pixels: marked and not
 
 
@@ -25,7 +26,7 @@ def masks_beside(draft: Draft, images: Sequence[Path]) -> tuple[list[Path], dict
     By name alone where it ends as masks' do; of two files of one name, one of a lossy form, the other's content tells:
     a mask has two values at most. Those that share a name and are both pictures are told.
     """
-    masks = masks_of_names(images, _ENDINGS)
+    masks = masks_of_names(images, ENDINGS)
     twins: dict[tuple[Path, str], list[Path]] = defaultdict(list)
     for path in images:
         twins[path.parent, folded(path.stem)].append(path)

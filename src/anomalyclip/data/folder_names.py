@@ -18,10 +18,11 @@ def _longer(*words: str) -> tuple[str, ...]:
     return (*words, *added)
 
 
+_VALIDATION = ("val", "valid", "validation")
 #: What the folder of a split may be called, ours first; MVTec AD 2 publishes one part of its test pictures with masks.
 #: What a set without test pictures keeps for validation is tested on.
 PHASE_FOLDERS = {
-    "test": ("test", "test_public", *_longer("test", "testing")[1:], "val", "valid", "validation"),
+    "test": ("test", "test_public", *_longer("test", "testing")[1:], *_VALIDATION),
     "train": _longer("train", "training"),
 }
 #: Where masks lie, by kind or all together.
@@ -178,6 +179,18 @@ def of_other_splits(names: Iterable[str], split: str) -> set[str]:
     if not any(split in found for found in words.values()):
         return set()
     return {name for name, found in words.items() if found & _REST and split not in found}
+
+
+def split_of(name: str) -> str:
+    """The split that a folder is called after: "test", "train", "val" or ""; and of no other kind.
+
+    >>> split_of("Testing Data"), split_of("train"), split_of("valid"), split_of("trained")
+    ('test', 'train', 'val', '')
+    """
+    word = name.casefold()
+    if word in _VALIDATION:
+        return "val"
+    return next((split for split, names in PHASE_FOLDERS.items() if word in names), "")
 
 
 def is_of_a_split(name: str) -> bool:

@@ -15,8 +15,6 @@ from anomalyclip.data.masks import MaskFiles
 CONVENTIONS = ("_mask", "", "_label", "_gt", "_segmentation", "_anno")
 #: What tells several masks of one image apart: a number behind a separator, or behind a word for masks.
 _NUMBERED = re.compile(r"(.+_(?:mask|label|gt|segmentation|anno))\d{1,4}|(.+)[_. -]\(?\d{1,4}\)?")
-#: Folders in which masks lie, in lower case.
-MASK_PLACES = ("ground_truth", "masks", "mask", "label", "labels", "annotation", "annotations", "segmentation", "gt")
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from anomalyclip.data.folder_names import MASK_FOLDERS
 from anomalyclip.data.listings import folded, listing
-from anomalyclip.data.pairing import MASK_PLACES
 from anomalyclip.errors import InputError
 from anomalyclip.io.limits import SUFFIXES
 from anomalyclip.io.names import printable
@@ -108,10 +108,15 @@ class Places:
 
     def images(self) -> list[Path]:
         """All pictures below the root that are no masks by their place."""
-        named = [path for paths in self._all().values() for path in paths]
-        return sorted(
-            {p for p in named if p.suffix.lower() in SUFFIXES and not _is_mask_place(p.relative_to(self.root))}
-        )
+        return self._pictures(masks=False)
+
+    def masks(self) -> list[Path]:
+        """All pictures below the root that are masks by their place."""
+        return self._pictures(masks=True)
+
+    def _pictures(self, *, masks: bool) -> list[Path]:
+        named = {path for paths in self._all().values() for path in paths if path.suffix.lower() in SUFFIXES}
+        return sorted(path for path in named if _is_mask_place(path.relative_to(self.root)) == masks)
 
     def _below(self, folder: Path, parts: tuple[str, ...]) -> Path | None:
         for part in parts:
@@ -165,4 +170,4 @@ def _suffix(name: str) -> bool:
 
 
 def _is_mask_place(relative: Path) -> bool:
-    return any(folded(part) in MASK_PLACES for part in relative.parts[:-1])
+    return any(folded(part) in MASK_FOLDERS for part in relative.parts[:-1])

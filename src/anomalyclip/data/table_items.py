@@ -11,6 +11,8 @@ from pathlib import Path
 from anomalyclip.data.columns import is_empty
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL
 from anomalyclip.data.draft import Draft
+from anomalyclip.data.folder_names import split_of
+from anomalyclip.data.lent_masks import lend_by_name
 from anomalyclip.data.listings import pictures
 from anomalyclip.data.masks import Mask, MaskFiles
 from anomalyclip.data.places import Places
@@ -22,13 +24,16 @@ from anomalyclip.data.tables import ROLES, Table, labelling, open_table, with_in
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
 
+#: What the images of a split are found in, the first that is there.
+_SPLITS = {"test": ("test", "val"), "train": ("train",)}
 _NEEDED = "expected the columns image, label and optionally mask, class, kind, split, each once"
 
 
 @dataclass
 class _Listed:
     """What the rows of the list `source` name. class_name: of rows that tell none. missing, lost: images and masks that
-    are not there. nameless: empty ones. apart: rows of splits that are for neither training nor tests, by name."""
+    are not there. nameless: empty ones. apart: rows of splits that are for neither training nor tests, by name. left:
+    images of other splits by their folders."""
 
     draft: Draft
     places: Places
@@ -39,6 +44,7 @@ class _Listed:
     lost: list[str] = field(default_factory=list)
     nameless: int = 0
     apart: Counter[str] = field(default_factory=Counter)
+    left: set[Path] = field(default_factory=set)
 
     def take(self, row: dict[str, str], where: str, label: int | None, kind: str) -> None:
         """One row. where: file and line, for people; label: None where its mask or runs tell. Raises InputError."""
@@ -69,6 +75,23 @@ class _Listed:
         kind = kind or ("" if is_empty(its_class) else its_class)
         self.used.append(Found(image, mask, label, row.get("class") or self.class_name, kind if label else ""))
 
+    def leave_other_splits(self) -> None:
+        """Where images of this split lie in a folder called after it, those in folders of others are not its."""
+        split_of_image = {one.image: self._split_of(one.image) for one in self.used}
+        there = set(split_of_image.values())
+        wanted = next((name for name in _SPLITS[self.draft.split] if name in there), None)
+        if wanted is None or len(there - {""}) < 2:
+            return
+        apart = [image for image, split in split_of_image.items() if split not in ("", wanted)]
+        self.left = set(apart)
+        self.used = [one for one in self.used if one.image not in self.left]
+        shown = f"{len(apart)} images that {self.source.name} lists in folders of other splits"
+        self.draft.notes.append(f"{shown} are not used, such as {self.draft.show(apart[0])}")
+
+    def _split_of(self, image: Path) -> str:
+        parts = image.relative_to(self.draft.root).parts[:-1] if image.is_relative_to(self.draft.root) else ()
+        return next((split for part in parts if (split := split_of(part))), "")
+
 
 def read_table(path: Path, draft: Draft, class_name: str | None = None, table: Table | None = None) -> None:
     """A CSV that lists images with labels, and perhaps masks, classes, kinds and splits; paths relative to the root.
@@ -91,6 +114,8 @@ def read_table(path: Path, draft: Draft, class_name: str | None = None, table: T
     listed, shown = _Listed(draft, places, path, class_name or draft.root.name), printable(path)
     for (line, row), (label, kind) in zip(rows, labels, strict=True):
         listed.take(row, f"{shown}, line {line}", label, kind)
+    if "split" not in table.names and not draft.published:
+        listed.leave_other_splits()
     images = {one.image for one in listed.used}
     if by == "runs":  # an empty cell says "not of this class" where the same image has marks in another row
         marked = {one.image for one in listed.used if one.label}
@@ -103,7 +128,7 @@ def read_table(path: Path, draft: Draft, class_name: str | None = None, table: T
         tell_contradictions(draft, table, by, rows, [label for label, _ in labels])
     if by == "runs" and images and all(one.label for one in listed.used) and not draft.published:
         folders = {image.parent for image in images}
-        others = [image for image in places.images() if image not in images and image.parent in folders]
+        others = [p for p in places.images() if p not in images | listed.left and p.parent in folders]
         for image in others:
             draft.add(image, None, NORMAL, class_name or draft.root.name)
         if others:
@@ -111,10 +136,12 @@ def read_table(path: Path, draft: Draft, class_name: str | None = None, table: T
                 f"{len(others)} images that {path.name} does not list count as normal: it lists marks only"
             )
         images |= set(others)
+    if images and not draft.published and not {"mask", "runs"} & set(table.names):
+        lend_by_name(draft, places, path)
     if not draft.published and "split" not in table.names and images:
         base, masks = path.parent if pictures(path.parent) else draft.root, draft.masks()
         beside = [image for image in places.images() if image.is_relative_to(base)]
-        unlisted = [image for image in beside if image not in images and image not in masks]
+        unlisted = [image for image in beside if image not in images | listed.left and image not in masks]
         draft.problem_files(f"images that {path.name} does not list (not used)", unlisted)
     # Rows of one class may be scattered over the file.
     order = {name: rank for rank, name in enumerate(dict.fromkeys(item.class_name for item in draft.items))}

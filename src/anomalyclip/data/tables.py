@@ -151,9 +151,10 @@ def with_inferred_columns(table: Table, places: Places) -> Table:
 
     A first row that names a file is no header. Nothing is inferred where two columns would do.
     """
-    # A stem alone may well be the name of a column.
-    first = next((cell for cell in table.header if Path(cell).suffix and _is_file(cell, places)), None)
-    if first is not None:
+    if any(
+        _is_file(cell, places) and (Path(cell).suffix or _heads_files(table, n, places))
+        for n, cell in enumerate(table.header)
+    ):
         table = replace(table, header=(), names=tuple(f"column {n}" for n in range(1, len(table.header) + 1)))
     table = _with_image_column(table, places)
     if is_list(table.names):
@@ -180,6 +181,12 @@ def with_inferred_columns(table: Table, places: Places) -> Table:
         if len(labels) == 1:
             names[names.index(labels[0])] = "label"
     return replace(table, names=tuple(names))
+
+
+def _heads_files(table: Table, column: int, places: Places) -> bool:
+    """Whether a first cell that is a picture's stem, and may well be the name of a column, stands above files alone."""
+    below = [list(row.values())[column] for _, row in zip(range(_LOOKED_AT), _rows_or_none(table), strict=False)]
+    return table.names[column] not in ROLES and bool(below) and all(_is_file(cell, places) for cell in below)
 
 
 def _with_image_column(table: Table, places: Places) -> Table:
