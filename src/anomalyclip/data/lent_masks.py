@@ -62,7 +62,7 @@ def _by_name(draft: Draft, images: Sequence[Path], masks: Sequence[Path]) -> dic
     found: dict[Path, tuple[Path, ...]] = {}
     for folder, held in folders.items():
         left = held
-        near = defaultdict(list)
+        near: dict[int, list[Path]] = defaultdict(list)
         for place in by_folder:
             near[len(_words(draft, folder) & _words(draft, place))] += by_folder[place]
         for _, some in sorted(near.items(), reverse=True):

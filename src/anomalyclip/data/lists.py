@@ -8,9 +8,10 @@ from pathlib import Path
 
 from anomalyclip.data.draft import Draft
 from anomalyclip.data.folder_names import PHASE_FOLDERS
+from anomalyclip.data.inferred import with_inferred_columns
 from anomalyclip.data.listings import child, folded, listing
 from anomalyclip.data.places import Places
-from anomalyclip.data.tables import Table, is_list, open_table, with_inferred_columns
+from anomalyclip.data.tables import Table, is_list, open_table
 from anomalyclip.data.text import decode
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
@@ -116,14 +117,7 @@ def _names_pictures(path: Path, places: Places) -> bool:
             text = decode(file.read(_LOOKED_AT))[0]
     except (OSError, InputError):
         return False
-    return any(_is_there(name, places) for name, _ in zip(dict.fromkeys(_NAME.findall(text)), range(200), strict=False))
-
-
-def _is_there(name: str, places: Places) -> bool:
-    try:
-        return places.find(name, "") is not None
-    except InputError:
-        return False
+    return any(places.holds(name) for name, _ in zip(dict.fromkeys(_NAME.findall(text)), range(200), strict=False))
 
 
 def _of_split(tables: list[Table], split: str) -> list[Table]:

@@ -106,6 +106,13 @@ class Places:
             self._real[folder] = folder.resolve()
         return self._real[folder]
 
+    def holds(self, text: str) -> bool:
+        """Whether a cell names a file that is there."""
+        try:
+            return bool(text.strip()) and self.find(text.strip(), "") is not None
+        except InputError:
+            return False
+
     def images(self) -> list[Path]:
         """All pictures below the root that are no masks by their place."""
         return self._pictures(masks=False)

@@ -12,6 +12,7 @@ from anomalyclip.data.columns import is_empty
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL
 from anomalyclip.data.draft import Draft
 from anomalyclip.data.folder_names import split_of
+from anomalyclip.data.inferred import with_inferred_columns
 from anomalyclip.data.lent_masks import lend_by_name
 from anomalyclip.data.listings import pictures
 from anomalyclip.data.masks import Mask, MaskFiles
@@ -20,7 +21,7 @@ from anomalyclip.data.repeated import Found, Merged, once_each
 from anomalyclip.data.row_labels import SIGNED, is_signed, labels_of_rows
 from anomalyclip.data.run_cells import FORM, marks_nothing, mask_of, without_class
 from anomalyclip.data.second_opinions import is_opinion, tell_contradictions
-from anomalyclip.data.tables import ROLES, Table, labelling, open_table, with_inferred_columns
+from anomalyclip.data.tables import ROLES, Table, labelling, open_table
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
 
