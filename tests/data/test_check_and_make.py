@@ -97,6 +97,10 @@ def test_make_into_a_relative_folder(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     made = CliRunner().invoke(app, ["make", "aux", "--images", "2", "--size", "32", "--families", "wood"])
     assert made.exit_code == 0
+    for options in ([], ["--families", "all"]):  # help: "default: all"
+        made = CliRunner().invoke(app, ["make", f"aux{len(options)}", "--images", "2", "--size", "32", *options])
+        assert made.exit_code == 0
+    assert (tmp_path / "aux0/meta.json").read_bytes() == (tmp_path / "aux2/meta.json").read_bytes()
     assert json.loads((tmp_path / "aux/meta.json").read_text())["test"]["wood"][0]["img_path"].startswith("wood/test/")
 
 

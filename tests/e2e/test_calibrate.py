@@ -163,7 +163,7 @@ def test_several_profiles_in_a_file_and_an_operating_point(
         (["--min-recall", "0.9"], "add --anomalies"),
         (["--anomalies", "x"], "needs what to choose by"),
         (["--anomalies", "x", "--cost-miss", "1"], "--cost-miss needs --cost-false-alarm and --anomaly-share"),
-        (["--anomalies", "x", "--min-recall", "1.5"], "a recall of 1.5"),
+        (["--anomalies", "x", "--min-recall", "95"], "expected a share between 0 and 1; give 0.95 for 95%"),
         (["--anomalies", "x", "--min-recall", "0.9", *COSTS],
          "give one of them"),
     ],

@@ -34,7 +34,9 @@ def test_rows_depend_on_the_batch_and_say_so(
 ) -> None:
     out = tmp_path / "out"
     assert detect(folder, "--mutual", "-o", out) == 3
-    assert "Scores depend on this batch: 11 pictures" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "Scores depend on this batch: 11 pictures" in said
+    assert f"; report: {out / 'report.html'}; groups: {out / 'groups.html'}" in said
     rows = rows_of(out)
     batches = [row["settings"]["batch"] for row in rows]
     assert all(batch == batches[0] for batch in batches)

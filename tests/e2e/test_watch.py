@@ -148,7 +148,8 @@ def test_results_that_cannot_be_written_end_the_run_and_lose_nothing(
         (["in/0000.png.txt"], "cannot be opened as a video"),
         (["in", "--every", "2", "--fps", "1"], "give only one of them"),
         (["in", "--interval", "0"], "--interval 0 is out of range"),
-        (["in", "--output", "used"], "holds results that are not a watcher's"),
+        (["in", "--output", "used"], "is not empty and not from an earlier watch (it holds results.jsonl)"),
+        (["in", "--output", "in"], "is not empty and not from an earlier watch (it holds 0000.png)"),
         (["in", "--profile", "none.json"], "no profile at none.json"),
     ],
 )
@@ -165,4 +166,5 @@ def test_calls_that_cannot_be_used(
     assert watch(*args, *output) == 2
     assert message in " ".join(capfd.readouterr().err.split())
     assert not (tmp_path / "out" / "results.jsonl").exists()
+    assert {path.parent.name for path in tmp_path.rglob("journal.*")} <= {"out"}
     Image.open(tmp_path / "in" / "0000.png").close()

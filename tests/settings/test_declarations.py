@@ -67,8 +67,22 @@ def test_a_range_holds_its_ends_and_nothing_beyond(face: str, setting: Setting, 
             setting.value(wrap(value), setting.flag)
         ends = f"between {_shown(low)} and {_shown(high)}" if is_open else f"from {_shown(low)} to {_shown(high)}"
         words = f"is out of range: expected {unit} {ends}"
-        assert str(in_python.value) == f"{setting.name} {value:g} {words}"
-        assert str(on_the_command_line.value) == f"{setting.flag} {value:g} {words}"
+        per_cent = f"; give {value / 100:g} for {value:g}%" if high <= 1 and value > 0 and value / 100 <= high else ""
+        assert str(in_python.value) == f"{setting.name} {value:g} {words}{per_cent}"
+        assert str(on_the_command_line.value) == f"{setting.flag} {value:g} {words}{per_cent}"
+
+
+SHARES = ["anomaly_share", "fpr", "fpr_limit", "map_weight", "min_recall", "overlap", "pixel_fpr",
+          "pixel_threshold", "threshold", "validation"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHARES)
+def test_shares_in_per_cent_are_told_as_shares(name: str) -> None:
+    found = [setting for _, setting in RANGED if setting.name == name]
+    assert found
+    for setting in found:
+        with pytest.raises(ConfigError, match=r"; give 0.05 for 5%$"):
+            setting.value((5,) if setting.many else 5)
 
 
 @pytest.mark.parametrize(("face", "setting"), RANGED, ids=named)

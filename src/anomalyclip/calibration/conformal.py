@@ -21,6 +21,7 @@ import numpy as np
 
 from anomalyclip.calibration.binomial import Interval, beta_quantile
 from anomalyclip.errors import ConfigError
+from anomalyclip.settings.deciding import RATE
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -68,7 +69,10 @@ def check_rate(rate: float) -> None:
             f"a false-positive rate of {rate!r} is no number: expected more than 0 and less than 1"
         ) from error
     if not fits:
-        raise ConfigError(f"a false-positive rate of {rate:g} is out of range: expected more than 0 and less than 1")
+        raise ConfigError(
+            f"a false-positive rate of {rate:g} is out of range: expected more than 0 and less than 1"
+            f"{RATE.in_per_cent(rate)}"
+        )
 
 
 def conformal_threshold(scores: ArrayLike, rate: float) -> float:

@@ -14,7 +14,7 @@ from anomalyclip.cli._checks import mode_of
 from anomalyclip.cli._console import note, progress_bar
 from anomalyclip.cli._declared import Given
 from anomalyclip.cli._opening import batch_for, load_detector, reading_of, scan_of, tell_isolation
-from anomalyclip.detect.folder import TABLE
+from anomalyclip.detect.folder import REPORT, TABLE
 from anomalyclip.io import attempts
 from anomalyclip.io.attempts import noted_in
 from anomalyclip.io.names import printable
@@ -104,11 +104,11 @@ class DetectJob:
         except KeyboardInterrupt:
             interrupted = True
         seconds = time.monotonic() - start
-        report = self._write_report(folder)
+        self._write_report(folder)
         if folder is not None and self.given.findings is not None:
             write_findings(folder.path, self.given.findings)
         printer.finish()
-        self._summarise(printer, folder, report, seconds)
+        self._summarise(printer, folder, seconds)
         if interrupted:
             kept = "What is done is kept: continue with the same command and --resume." if folder else ""
             note(f"Interrupted. {kept}", style="yellow")
@@ -225,12 +225,17 @@ class DetectJob:
     def _cwd(self) -> str | None:
         return None if all(Path(given).is_absolute() for given in self.given.inputs) else str(Path.cwd())
 
-    def _write_report(self, folder: OutputFolder | None) -> Path | None:
+    def _write_report(self, folder: OutputFolder | None) -> None:
         from anomalyclip.detect import write_report
 
-        return write_report(folder.path, folder.key_of) if folder is not None and self._report else None
+        if folder is not None and self._report:
+            write_report(folder.path, folder.key_of)
 
-    def _summarise(self, printer: RowPrinter, folder: OutputFolder | None, report: Path | None, seconds: float) -> None:
+    def _pages(self, folder: OutputFolder) -> dict[str, Path]:
+        """What there is to look at, by what it is called."""
+        return {"report": folder.path / REPORT} if self._report else {}
+
+    def _summarise(self, printer: RowPrinter, folder: OutputFolder | None, seconds: float) -> None:
         if self.given.quiet:
             for line in self.passed.lines() if self.passed.pictures else ():  # they change the exit code
                 note(line, style="yellow")
@@ -250,8 +255,8 @@ class DetectJob:
         if folder is None:
             note("Add --output DIR to write tables, heat maps and a report.")
         else:
-            where = f"; report: {printable(report)}" if report is not None else ""
-            note(f"Results: {printable(folder.path / TABLE)}{where}")
+            pages = "".join(f"; {name}: {printable(page)}" for name, page in self._pages(folder).items())
+            note(f"Results: {printable(folder.path / TABLE)}{pages}")
 
 
 def batch_size_of(given: Given, model: Detector) -> int:

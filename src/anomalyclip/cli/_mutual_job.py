@@ -17,7 +17,6 @@ from anomalyclip.detect.groups import note_of, write_groups
 from anomalyclip.errors import ConfigError
 from anomalyclip.extras import present, require
 from anomalyclip.io.atomic import output_error
-from anomalyclip.io.names import printable
 from anomalyclip.io.scratch import scratch
 
 if TYPE_CHECKING:
@@ -59,6 +58,10 @@ class MutualJob(DetectJob):
 
     _groups: Mapping[str, int] | None = None
 
+    def _pages(self, folder: OutputFolder) -> dict[str, Path]:
+        page = folder.path / folders.GROUPS_PAGE
+        return {**super()._pages(folder), **({"groups": page} if page.exists() else {})}
+
     def _provenance(self, model: Detector) -> Provenance:
         told = super()._provenance(model)
         return replace(told, settings={**told.settings, **mutual_settings(self.given)})
@@ -80,10 +83,8 @@ class MutualJob(DetectJob):
             self._groups = self._grouped(judged)
             super()._stream(judged, folder, printer, provenance, total)
             if folder is not None and self._groups is not None:
-                page = write_groups(folder.path, folder.key_of, self._odd_from())
-                if self._groups and not self.given.quiet:
-                    note(f"What is odd, in groups: {printable(page)}")
-                elif not self.given.quiet:
+                write_groups(folder.path, folder.key_of, self._odd_from())
+                if not self._groups and not self.given.quiet:
                     note(f"No groups: nothing scores {self._odd_from():.3g} or more; a lower --threshold finds more.")
 
     def _grouped(self, judged: SecondPass) -> Mapping[str, int] | None:

@@ -92,13 +92,14 @@ class WatchJob:
 
     def _open_output(self, stack: ExitStack) -> Database:
         from anomalyclip.detect import folder
-        from anomalyclip.watching.database import JOURNAL, Database
+        from anomalyclip.watching.database import JOURNAL, LOCK, Database
 
         folder.create(self.given.output)
         stack.enter_context(closing(self._locked()))
-        if not (self.given.output / JOURNAL).exists() and (self.given.output / folder.RESULTS).exists():
+        if not (self.given.output / JOURNAL).exists() and (there := folder.foreign(self.given.output, LOCK)):
             raise ConfigError(
-                f"--output {printable(self.given.output)} holds results that are not a watcher's; name another folder"
+                f"--output {printable(self.given.output)} is not empty and not from an earlier watch (it holds "
+                f"{printable(there[0])}); name another folder"
             )
         return Database(self.given.output)
 

@@ -116,7 +116,8 @@ def make(given: Given) -> None:
             raise ConfigError("--layout chooses the families itself; leave out --families, or --layout")
         _make_standins(given.out, given.layout.split(","), given.per_class, given.classes, **rendering)
         return
-    chosen = [part.strip() for part in given.families.split(",")] if given.families is not None else None
+    everything = given.families in (None, "all")
+    chosen = None if everything else [part.strip() for part in given.families.split(",")]
     with progress_bar(shown=True) as bar:
         task = bar.add_task("rendering", total=given.images)
         dataset = make_dataset(given.out, given.images, families=chosen, advance=lambda: bar.advance(task), **rendering)

@@ -45,13 +45,15 @@ OUTPUT_FOLDERS = (OVERLAYS, MAPS)
 
 _OUR_SUFFIXES = {OVERLAYS: (".png",), MAPS: (".tiff", ".npz")}
 _ABSENT = object()
+_PROBE = ".anomalyclip-probe.tmp"
+_NOBODYS = {_PROBE, "lost+found"}  # of a kill, and of a volume's own root
 HASHES = ("weights_sha256", "prompts_sha256")
 _QUOTED_HASH = 66  # characters
 
 
 def create(path: Path) -> None:
     """Make the folder and prove that a file can be written in it. Raises OutputError."""
-    probe = path / ".anomalyclip-probe.tmp"
+    probe = path / _PROBE
     try:
         path.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"x")
@@ -62,9 +64,14 @@ def create(path: Path) -> None:
         raise output_error(path, error) from error
 
 
+def foreign(path: Path, *ours: str) -> list[str]:
+    """Names of what lies in a folder, but for `ours` and what is nobody's work."""
+    return sorted(one.name for one in path.iterdir() if one.name not in {*ours, *_NOBODYS})
+
+
 def refuse_used(path: Path) -> None:
     """Raises ConfigError for a folder that holds anything, with the ways on."""
-    if not any(path.iterdir()):
+    if not foreign(path):
         return
     if (path / RUN).exists():
         raise ConfigError(

@@ -22,7 +22,7 @@ NAME_PATTERN = r"^[A-Za-z0-9_.@+-]{1,100}$"
 _RULES = "rules"
 #: Ours, and the published ones of `anomalyclip.judges.memory.recipes`.
 MEMORIES = ("auto", "april-gan", "winclip+", "anomalydino", "patchcore")
-_RATE = Range(0, 1, "a rate", open=True)
+RATE, _SHARE = Range(0, 1, "a rate", open=True), Range(0, 1, "a share", open=True)
 
 _THRESHOLD = Setting(
     "threshold",
@@ -89,7 +89,7 @@ CALIBRATING: tuple[Setting, ...] = (
         "Share of normal images that may be called anomalous.",
         (CALIBRATE, EVALUATE),
         default=0.01,
-        range=_RATE,
+        range=RATE,
         differs={
             EVALUATE: {
                 "default": None,
@@ -98,7 +98,7 @@ CALIBRATING: tuple[Setting, ...] = (
             }
         },
     ),
-    Setting("pixel_fpr", float, "The same for regions in the map; default: --fpr.", (CALIBRATE,), range=_RATE),
+    Setting("pixel_fpr", float, "The same for regions in the map; default: --fpr.", (CALIBRATE,), range=RATE),
     Setting(
         "pixel_rule",
         str,
@@ -211,8 +211,8 @@ CALIBRATING: tuple[Setting, ...] = (
             }
         },
     ),
-    Setting("rate", float, "False-positive rate of image decisions.", (REST_CALIBRATE,), default=0.01, range=_RATE),
-    Setting("pixel_rate", float, "Of regions; default: `rate`.", (REST_CALIBRATE,), range=_RATE),
+    Setting("rate", float, "False-positive rate of image decisions.", (REST_CALIBRATE,), default=0.01, range=RATE),
+    Setting("pixel_rate", float, "Of regions; default: `rate`.", (REST_CALIBRATE,), range=RATE),
     Setting(
         "append",
         bool,
@@ -236,7 +236,14 @@ CALIBRATING: tuple[Setting, ...] = (
         metavar="PATH",
         panel=ANOMALIES,
     ),
-    Setting("min_recall", float, "Decide so that this share of anomalies is found.", (CALIBRATE,), panel=ANOMALIES),
+    Setting(
+        "min_recall",
+        float,
+        "Decide so that this share of anomalies is found.",
+        (CALIBRATE,),
+        range=_SHARE,
+        panel=ANOMALIES,
+    ),
     Setting("cost_miss", float, "Decide by cost: what a missed anomaly costs.", (CALIBRATE,), panel=ANOMALIES),
     Setting("cost_false_alarm", float, "What a false alarm costs.", (CALIBRATE,), panel=ANOMALIES),
     Setting(
@@ -244,6 +251,7 @@ CALIBRATING: tuple[Setting, ...] = (
         float,
         "Share of anomalies among the images to come, needed for costs.",
         (CALIBRATE,),
+        range=_SHARE,
         panel=ANOMALIES,
     ),
 )

@@ -66,6 +66,7 @@ EVALUATING: tuple[Setting, ...] = (
         "AUPRO up to this false-positive rate.",
         (EVALUATE,),
         default=0.3,
+        range=Range(0, 1, "a share"),
         panel=METRICS,
         part=_MEASURING,
     ),

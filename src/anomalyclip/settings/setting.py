@@ -36,6 +36,15 @@ class Range(NamedTuple):
         low, high = (f"{end:,}" if isinstance(end, int) else f"{end:g}" for end in self[:2])
         return f"{self.unit} between {low} and {high}" if self.open else f"{self.unit} from {low} to {high}"
 
+    def in_per_cent(self, value: float) -> str:
+        """Behind a refusal: the share that somebody meant who counts in per cent, or nothing.
+
+        >>> Range(0, 1, "a rate").in_per_cent(5), Range(16, 512, "pixels").in_per_cent(5)
+        ('; give 0.05 for 5%', '')
+        """
+        share = value / 100
+        return f"; give {share:g} for {value:g}%" if self.high <= 1 and share > 0 and self.holds(share) else ""
+
     def told(self) -> str:
         """For help and tables: "0 to 1", or "from 1" where the upper end is out of reach.
 
@@ -132,7 +141,10 @@ class Setting:
             if self._is_no_number(value):
                 raise ConfigError(f"{spelled} {self.no_number(value)}")
             if not self.range.holds(value):
-                raise ConfigError(f"{spelled} {value:g} is out of range: expected {self.range.expected()}")
+                raise ConfigError(
+                    f"{spelled} {value:g} is out of range: expected {self.range.expected()}"
+                    f"{self.range.in_per_cent(value)}"
+                )
         elif self.choices:
             if value not in self.choices:
                 raise ConfigError(f"{spelled} {value!r}: expected one of {', '.join(self.choices)}")
