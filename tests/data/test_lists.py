@@ -114,8 +114,8 @@ def test_places_and_names_of_lists(folder: Path, name: str) -> None:
         ),
         (
             "labels.jsonl",
-            b'{"image": "good/a.png", "label": 1}\n',
-            "labels.jsonl is not used (.jsonl): save its labels as CSV",
+            b'{"image": "good/a.png", "text": "a nut"}\n',
+            "labels.jsonl is not used: a label column is not among its columns (image, text)",
         ),
         ("labels.yaml", b"good/a.png: 1\n", "labels.yaml is not used (.yaml): save its labels as CSV"),
         ("labels.md", b"| good/a.png | 1 |\n", "labels.md is not used (.md)"),

@@ -7,23 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anomalyclip.data.draft import Draft
-from anomalyclip.data.folder_names import PHASE_FOLDERS
+from anomalyclip.data.folder_names import PHASE_FOLDERS, split_of
 from anomalyclip.data.inferred import with_inferred_columns
+from anomalyclip.data.json_lines import SUFFIXES as JSON_LINES
 from anomalyclip.data.listings import child, folded, listing
 from anomalyclip.data.places import Places
-from anomalyclip.data.tables import Table, is_list, open_table
+from anomalyclip.data.tables import Table, answers_of, is_list, open_table
 from anomalyclip.data.text import decode
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
 
-TABLES = (".csv", ".tsv", ".tab", ".psv")
+TABLES = (".csv", ".tsv", ".tab", ".psv", *JSON_LINES)
 _TEXTS = (".txt", ".lst")
 #: Files that may hold labels and are never opened here; and texts that are named where they name a picture.
 _CLOSED = (
     ".parquet", ".feather", ".arrow", ".db", ".sqlite", ".sqlite3", ".pkl", ".pickle", ".npy", ".npz", ".mat", ".h5",
     ".hdf5", ".mdb", ".accdb", ".rtf", ".doc", ".docx", ".pdf",
 )  # fmt: skip
-_OTHER_TEXTS = (".jsonl", ".ndjson", ".yaml", ".yml", ".md", ".html", ".htm", ".toml", ".ini", ".log")
+_OTHER_TEXTS = (".yaml", ".yml", ".md", ".html", ".htm", ".toml", ".ini", ".log")
 _NAME = re.compile(r"[^\s\"',;|:<>\[\]{}()]+\.[A-Za-z]\w{2,3}\b")
 _ANSWERS = re.compile(r"submission|(?<![a-z])pred(ict\w*|s)?(?![a-z])")
 _LOOKED_AT = 1 << 20
@@ -68,7 +69,10 @@ def find_list(root: Path, split: str) -> Lists:
             if path.suffix.lower() in TABLES:
                 unused.append(f"{shown} is not used ({error})")
             continue
-        if is_list(table.names):
+        scores = answers_of(table.header)
+        if scores is not None:
+            unused.append(f"{shown} is not used: beside its column {printable(scores)} its decisions are a program's")
+        elif is_list(table.names):
             usable.append(table)
         elif path.suffix.lower() in TABLES:
             columns = ", ".join(table.header[:8]) or "no header"
@@ -98,8 +102,11 @@ def tell(draft: Draft, unused: tuple[str, ...] | list[str]) -> None:
 
 
 def _candidates(root: Path, split: str) -> list[Path]:
-    """Files at the top, in folders without pictures, and beside the pictures of the split (Roboflow, ImageFolder)."""
-    own = next((path for name in PHASE_FOLDERS[split] if (path := child(root, name)).is_dir()), None)
+    """Files at the top, in folders without pictures, and beside the pictures of the split (Roboflow, ImageFolder); of
+    another where this one has no folder."""
+    wanted = (split, *(other for other in PHASE_FOLDERS if other != split))
+    names = (name for one in wanted for name in PHASE_FOLDERS[one])
+    own = next((path for name in names if (path := child(root, name)).is_dir()), None)
     kinds = frozenset((*TABLES, *_TEXTS, *_WORKBOOKS, *_CLOSED, *_OTHER_TEXTS))
     top = listing(root)
     found = [path for path in top.files(kinds) if path.is_file()]
@@ -122,7 +129,12 @@ def _names_pictures(path: Path, places: Places) -> bool:
 
 def _of_split(tables: list[Table], split: str) -> list[Table]:
     words = _SPLIT_WORDS[split]
-    named = [table for table in tables if any(word in folded(table.path.stem) for word in words)]
+    named = [table for table in tables if any(word in _called(table.path) for word in words)]
     others = [word for name, words in _SPLIT_WORDS.items() if name != split for word in (*words, "val")]
-    rest = [table for table in tables if not any(word in folded(table.path.stem) for word in others)]
+    rest = [table for table in tables if not any(word in _called(table.path) for word in others)]
     return named or rest
+
+
+def _called(path: Path) -> str:
+    """What tells a list's split: its name, and its folder's where that is a split's."""
+    return folded(f"{split_of(path.parent.name)} {path.stem}")

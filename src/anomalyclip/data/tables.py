@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from anomalyclip.data.columns import column_of, is_word_of_lists, plain
+from anomalyclip.data.columns import column_of, is_of_a_model, is_word_of_lists, plain
+from anomalyclip.data.json_lines import SUFFIXES as JSON_LINES
+from anomalyclip.data.json_lines import as_columns
 from anomalyclip.data.places import Places
 from anomalyclip.data.second_opinions import CORNER
 from anomalyclip.data.text import decode, read_bytes
@@ -23,6 +25,8 @@ _SEP_LINE = re.compile(r'^"?sep=(.)"?\s*$', re.IGNORECASE)
 ROLES = ("image", "label", "normal", "runs", "mask", "class", "kind", "split")
 #: What images are called by, and much else: numbers of rows, of parts, of people.
 _WEAK = frozenset({"id", "name", "frame", "input"})
+#: Columns of what was decided; beside scores a program decided it.
+_DECISIONS = frozenset(("decision", "verdict", "result", "judgement", "judgment", "ergebnis", "urteil"))
 _MOST_TITLES = 30  # lines in which a header is looked for
 _MOST_COMMENTS = 100_000  # lines above it
 _MOST_LINES = 1_000_000
@@ -92,6 +96,11 @@ def open_table(path: Path, places: Places | None = None) -> Table:
         raise InputError(
             f"{printable(path)} has {count:,} lines, the limit is {_MOST_LINES:,}; write several lists, as one a class"
         )
+    if path.suffix.lower() in JSON_LINES:
+        names, text = as_columns(text, printable(path))
+        _check_width(path, names)
+        # The line of names is none of the file's: numbers of lines begin behind it.
+        return Table(path, text, ",", names, _our_names(names), -1, f"{encoding}, JSON lines")
     lines = _beginning(text)
     skipped = next((n for n, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")), 0)
     told = _SEP_LINE.match(lines[skipped]) if lines else None
@@ -100,12 +109,16 @@ def open_table(path: Path, places: Places | None = None) -> Table:
     first = lines[skipped] if skipped < len(lines) else ""
     delimiter = _separator(first, told[1] if told else "")
     header = _cells(first, delimiter)
+    _check_width(path, header)
+    form = f"{encoding}, separated by {(_DELIMITERS | {_BLANK: 'blanks'}).get(delimiter, repr(delimiter))}"
+    return Table(path, text, delimiter, header, _our_names(header), skipped, form)
+
+
+def _check_width(path: Path, header: Sequence[str]) -> None:
     if len(header) > _MOST_COLUMNS:
         raise InputError(
             f"{printable(path)} has {len(header):,} columns, the limit is {_MOST_COLUMNS:,}; leave some out"
         )
-    form = f"{encoding}, separated by {(_DELIMITERS | {_BLANK: 'blanks'}).get(delimiter, repr(delimiter))}"
-    return Table(path, text, delimiter, header, _our_names(header), skipped, form)
 
 
 def _beginning(text: str) -> list[str]:
@@ -186,6 +199,17 @@ def _our_names(header: Sequence[str]) -> tuple[str, ...]:
 def labelling(names: Sequence[str]) -> str | None:
     """The column that says who is anomalous, the surest first."""
     return next((name for name in ("label", "normal", "runs", "kind", "mask") if name in names), None)
+
+
+def answers_of(header: Sequence[str]) -> str | None:
+    """The column of scores or probabilities beside one of decisions: what a program answered; None where none is.
+
+    >>> answers_of(["path", "score", "p_value", "decision"]), answers_of(["image", "score", "label"])
+    ('score', None)
+    """
+    if not any(plain(cell) in _DECISIONS for cell in header):
+        return None
+    return next((cell for cell in header if is_of_a_model(cell)), None)
 
 
 def is_list(names: Sequence[str]) -> bool:
