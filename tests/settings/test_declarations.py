@@ -102,6 +102,13 @@ def test_numpy_numbers_are_numbers() -> None:
         here["batch_size"].value(2.5)
 
 
+@pytest.mark.parametrize("value", [10**400, 10**5000, -(10**400)], ids=["400", "5000", "-400"])
+@pytest.mark.parametrize("name", ["batch_size", "threshold", "min_area"])
+def test_whole_numbers_beyond_any_float_are_refused(name: str, value: int) -> None:
+    with pytest.raises(ConfigError, match=rf"^{name} of more than 308 digits is out of range: expected"):
+        settings_of("detect")[name].value(value)
+
+
 def test_words_are_held_to_their_choices() -> None:
     with pytest.raises(ConfigError, match=r"--runtime 'fast': expected one of auto, torch"):
         settings_of("detect")["runtime"].value("fast", "--runtime")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from anomalyclip.encoders.exported import SIDECAR, find_artefact
 from anomalyclip.encoders.sidecar import parse_artefact
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.io.headers import what_it_is
-from anomalyclip.io.json_objects import once_each
+from anomalyclip.io.json_objects import loads_once
 from anomalyclip.io.names import printable
 
 MAX_BYTES = 128 * 2**20  # two numbers per image: enough for millions, and for memories in base64
@@ -150,10 +149,10 @@ def _json(path: Path) -> Any:
 
 def _parsed(data: bytes, path: Path) -> Any:
     try:
-        return json.loads(data, object_pairs_hook=once_each)
+        return loads_once(data)
     except InputError as error:  # by hand: the second threshold would hide the first
         raise InputError(f"{printable(path)} is damaged: {error}") from error
     except (ValueError, RecursionError) as error:
-        if (told := what_it_is(path)) is not None:
+        if not data.lstrip().startswith(b"{") and (told := what_it_is(path)) is not None:
             raise InputError(f"{printable(path)} is no profile: {told}; give the file that calibrate wrote") from error
         raise InputError(f"{printable(path)} is no JSON ({error}); check the path, or calibrate again") from error

@@ -22,6 +22,7 @@ from anomalyclip.clip.open_clip_config import open_clip_facts
 from anomalyclip.clip.places import Place, config_beside, find
 from anomalyclip.clip.wrappings import bare_name
 from anomalyclip.errors import ConfigError, WeightsError
+from anomalyclip.io.json_objects import whole_number
 
 # What some files carry beside the weights; none of it is a parameter.
 _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask", "text.attn_mask")
@@ -113,7 +114,7 @@ def _own_config(opened: Opened, path: Path) -> CLIPConfig | None:
     if text is None:
         return None
     try:
-        return CLIPConfig.from_dict(json.loads(text))
+        return CLIPConfig.from_dict(json.loads(text, parse_int=whole_number))
     except (ConfigError, ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
         raise WeightsError(f"{path}: its clip_config is damaged ({reason}); download it again") from error

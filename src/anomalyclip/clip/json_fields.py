@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from anomalyclip.clip.limits import shown
 from anomalyclip.clip.preprocessing import Preprocessing
 from anomalyclip.errors import ConfigError, InputError, WeightsError
-from anomalyclip.io.json_objects import once_each
+from anomalyclip.io.json_objects import loads_once
 
 MAX_BYTES = 8 * 2**20  # of any JSON file beside weights; the largest index of shards has a tenth
 _KINDS: dict[Any, str] = {bool: "true or false", int: "a whole number"}
@@ -25,7 +24,7 @@ def read_json(path: Path) -> Any:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise WeightsError(f"{path} has more than {MAX_BYTES // 2**20} MiB, no config has; download it again")
-        return json.loads(path.read_bytes(), object_pairs_hook=once_each)
+        return loads_once(path.read_bytes())
     except (OSError, ValueError, RecursionError, InputError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
         raise WeightsError(f"{path} is not readable JSON ({reason}); remove it or download it again") from error

@@ -5,14 +5,13 @@ The format: 8 bytes of length N (little-endian), N bytes of JSON, then the tenso
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from typing import IO, Any
 
 from anomalyclip.clip.limits import shown
 from anomalyclip.errors import InputError, WeightsError
-from anomalyclip.io.json_objects import once_each
+from anomalyclip.io.json_objects import loads_once
 
 MAX_HEADER = 16 * 2**20  # a model of 100,000 tensors has less; the library itself takes 100 MB
 MAX_TENSORS = 100_000
@@ -44,7 +43,7 @@ def read_header(stream: IO[bytes], size: int, path: object) -> Header:
     if length > MAX_HEADER:
         raise _damaged(path, f"a header of {length} bytes, {MAX_HEADER} are the most")
     try:
-        header = json.loads(stream.read(length).decode("utf-8"), object_pairs_hook=once_each)
+        header = loads_once(stream.read(length).decode("utf-8"))
     except RecursionError as error:
         raise _damaged(path, "its header is nested too deeply") from error
     except (ValueError, InputError) as error:

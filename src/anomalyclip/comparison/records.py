@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from anomalyclip.errors import ConfigError, InputError
-from anomalyclip.io.json_objects import once_each
+from anomalyclip.io.json_objects import loads_once
 from anomalyclip.io.names import printable
 from anomalyclip.settings import settings_of
 from anomalyclip.settings.faces import DETECT
@@ -117,7 +117,7 @@ def read_record(path: Path, model: type[T], verb: str) -> T:
     """
     again = f"run {verb} again"
     try:
-        content = json.loads(path.read_bytes(), object_pairs_hook=once_each, parse_constant=_no_number)
+        content = loads_once(path.read_bytes(), parse_constant=_no_number)
         return model.model_validate(content)
     except ValidationError as error:
         faults = [_fault(one) for one in error.errors(include_url=False)[:_SHOWN]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import io
-import json
 import re
 from collections.abc import Callable
 from itertools import islice
@@ -13,7 +12,7 @@ from typing import Any
 
 from anomalyclip.errors import InputError
 from anomalyclip.io.headers import what_is_in
-from anomalyclip.io.json_objects import once_each
+from anomalyclip.io.json_objects import loads_once
 from anomalyclip.io.names import printable
 from anomalyclip.io.regular import open_regular
 
@@ -136,7 +135,7 @@ def read_json(path: Path) -> Any:
         if (found := sum(map(text.count, signs))) > most:
             raise InputError(f"{printable(path)} holds {found:,} {what}, the limit is {most:,}; write several files")
     try:
-        return json.loads(text, object_pairs_hook=once_each)
+        return loads_once(text)
     except InputError as error:
         raise InputError(f"{printable(path)}: {error}") from error
 

@@ -7,7 +7,6 @@ they were made from. All come from ``python -m anomalyclip.pretraining.graph``.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
@@ -24,7 +23,7 @@ from anomalyclip.encoders.prepared import prepared_weights
 from anomalyclip.encoders.request import SETTINGS, FeatureRequest
 from anomalyclip.errors import ConfigError, InputError, WeightsError
 from anomalyclip.hub.digests import sha256
-from anomalyclip.io.json_objects import once_each
+from anomalyclip.io.json_objects import loads_once
 from anomalyclip.io.names import printable
 from anomalyclip.native import why_not
 
@@ -93,7 +92,7 @@ def find_embedded(weights: Path, prompts: Path | None = None) -> Embedded | None
 def read_embedded(folder: Path) -> Embedded:
     """The sidecar of a folder whose files are those that it names; raises :class:`WeightsError`."""
     try:
-        told = json.loads((folder / SIDECAR).read_text(encoding="utf-8"), object_pairs_hook=once_each)
+        told = loads_once((folder / SIDECAR).read_text(encoding="utf-8"))
         found = Embedded(folder=folder, **{each.name: told[each.name] for each in fields(Embedded)[:-1]})
         wrong = [name for name, digest in found.files.items() if sha256(folder / name) != digest]
     except (OSError, ValueError, KeyError, TypeError, InputError) as error:

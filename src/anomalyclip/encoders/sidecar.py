@@ -18,7 +18,7 @@ from anomalyclip.errors import InputError
 from anomalyclip.hub.cache import state
 from anomalyclip.hub.digests import sha256
 from anomalyclip.hub.registry import POCKET, POCKET_VERSION, RemoteFile
-from anomalyclip.io.json_objects import once_each
+from anomalyclip.io.json_objects import loads_once
 from anomalyclip.io.names import printable
 
 _MAX_BYTES = 64 * 2**20
@@ -194,7 +194,7 @@ def parse_artefact(path: Path) -> Artefact:
 def _parsed(data: bytes) -> Artefact:
     """Not by pydantic alone: of two keys of one name, it would take the last."""
     try:
-        return Artefact.model_validate(json.loads(data, object_pairs_hook=once_each))
+        return Artefact.model_validate(loads_once(data))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"

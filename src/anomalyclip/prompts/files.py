@@ -17,6 +17,7 @@ from torch import Tensor
 from anomalyclip.clip.safetensors_header import read_header
 from anomalyclip.clip.wrappings import bare, bare_name
 from anomalyclip.errors import AnomalyClipError, PromptError, WeightsError
+from anomalyclip.io.json_objects import whole_number
 from anomalyclip.io.refused_kinds import refused_kind
 from anomalyclip.prompts.bounded import read_bounded, write_file
 from anomalyclip.prompts.content import CTX_NAMES, PromptFile
@@ -144,7 +145,7 @@ def _read_header(text: str, path: str) -> _Header:
     from pydantic import Field, TypeAdapter, ValidationError
 
     try:
-        raw = json.loads(text)
+        raw = json.loads(text, parse_int=whole_number)
     except (ValueError, RecursionError) as error:
         raise PromptError(f"the metadata of {path} is not JSON ({error}); the file is damaged") from error
     version = raw.get("format") if isinstance(raw, dict) else None

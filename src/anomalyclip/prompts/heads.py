@@ -14,6 +14,7 @@ import numpy as np
 
 from anomalyclip.clip.safetensors_header import read_header
 from anomalyclip.errors import PromptError, WeightsError
+from anomalyclip.io.json_objects import whole_number
 from anomalyclip.io.names import printable
 from anomalyclip.prompts.bounded import read_bounded, write_file
 from anomalyclip.prompts.metadata import HEADS_KEY, PromptMetadata, check_ranges
@@ -140,7 +141,7 @@ def load_heads(path: str | Path, *, own: bool = False) -> HeadsFile:
     if HEADS_KEY not in head.metadata:
         raise PromptError(f"{shown} holds no heads; learn some with anomalyclip train --method heads")
     try:
-        told = json.loads(head.metadata[HEADS_KEY])
+        told = json.loads(head.metadata[HEADS_KEY], parse_int=whole_number)
         named = _NAMES[:1] if told.get("shared") is True else _NAMES
         wanted = {*named, *(ARRAYS if "readout" in told else ())}
         odd = sorted(set(head.tensors) ^ wanted) or [n for n, (kind, _) in head.tensors.items() if kind != "F32"]

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from anomalyclip.errors import PromptError
+from anomalyclip.io.json_objects import whole_number
 from anomalyclip.prompts.backbone import Backbone
 from anomalyclip.prompts.bounded import header_texts, read_bounded, write_file
 from anomalyclip.prompts.metadata import LINEAR_KEY, PromptMetadata
@@ -141,7 +142,7 @@ def load_linear(path: str | Path) -> LinearFile:
     if text is None:
         raise PromptError(f"{path} holds no linear layers of VAND; train some with anomalyclip train --method vand")
     try:
-        header: Any = json.loads(text)
+        header: Any = json.loads(text, parse_int=whole_number)
         if header["format"] != FORMAT_VERSION:
             raise PromptError(f"{path} has format {header['format']!r}, this version reads {FORMAT_VERSION}")
         metadata = TypeAdapter(PromptMetadata).validate_json(json.dumps(header["metadata"]), strict=True)

@@ -29,6 +29,7 @@ from anomalyclip.calibration.memory_file import memory_name
 from anomalyclip.calibration.writing import SERVER_LOCK, write_owned
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.io.atomic import output_error, write_bytes
+from anomalyclip.io.json_objects import whole_number
 from anomalyclip.io.names import printable
 from anomalyclip.serve.corrections import Desk
 from anomalyclip.serve.known import known_bytes, known_in
@@ -163,7 +164,7 @@ class Keeper:
     def _state(self, name: str) -> dict[str, Any]:
         path = CorrectionsJournal(self._file(name), name).folder / _STATE
         try:
-            told = json.loads(path.read_bytes())
+            told = json.loads(path.read_bytes(), parse_int=whole_number)
             if not isinstance(told, dict) or type(told.get("revision", 1)) is not int:
                 raise ValueError("it is not what a server wrote")
         except FileNotFoundError:

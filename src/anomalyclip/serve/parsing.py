@@ -8,7 +8,6 @@ one at a time: the interpreter would do no more at once, and what the many take 
 from __future__ import annotations
 
 import codecs
-import json
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -18,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from anomalyclip.calibration.files import from_content
 from anomalyclip.calibration.profile import Profile
 from anomalyclip.errors import AnomalyClipError, InputError
-from anomalyclip.io.json_objects import once_each
+from anomalyclip.io.json_objects import loads_once
 from anomalyclip.serve.refusals import Refused
 
 M = TypeVar("M", bound=BaseModel)
@@ -43,7 +42,7 @@ def profiles_in(body: bytes) -> list[Profile]:
 def _read(body: bytes, what: str) -> Any:
     """Not by pydantic: of two keys of one name, also of one written with escapes, it would take the last."""
     try:
-        return json.loads(body, object_pairs_hook=once_each)
+        return loads_once(body)
     except InputError as error:
         raise InputError(f"{what}: {error}") from error
     except RecursionError as error:

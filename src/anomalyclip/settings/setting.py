@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 
 from anomalyclip.errors import ConfigError
 
+_SHOWN = 100  # characters of what was given, in refusals
 _MANY = 1e5  # bounds from here on only keep out nonsense; help does not name them
 
 
@@ -25,7 +27,7 @@ class Range(NamedTuple):
     def holds(self, value: float) -> bool:
         """Whether a finite number lies in it."""
         inside = self.low < value < self.high if self.open else self.low <= value <= self.high
-        return math.isfinite(value) and inside
+        return inside and math.isfinite(value)  # in this order: a float holds no whole number of 400 digits
 
     def expected(self) -> str:
         """For refusals.
@@ -42,8 +44,8 @@ class Range(NamedTuple):
         >>> Range(0, 1, "a rate").in_per_cent(5), Range(16, 512, "pixels").in_per_cent(5)
         ('; give 0.05 for 5%', '')
         """
-        share = value / 100
-        return f"; give {share:g} for {value:g}%" if self.high <= 1 and share > 0 and self.holds(share) else ""
+        meant = self.high <= 1 and 0 < value <= 100 and self.holds(value / 100)
+        return f"; give {value / 100:g} for {value:g}%" if meant else ""
 
     def told(self) -> str:
         """For help and tables: "0 to 1", or "from 1" where the upper end is out of reach.
@@ -142,7 +144,7 @@ class Setting:
                 raise ConfigError(f"{spelled} {self.no_number(value)}")
             if not self.range.holds(value):
                 raise ConfigError(
-                    f"{spelled} {value:g} is out of range: expected {self.range.expected()}"
+                    f"{spelled} {_number(value)} is out of range: expected {self.range.expected()}"
                     f"{self.range.in_per_cent(value)}"
                 )
         elif self.choices:
@@ -156,8 +158,20 @@ class Setting:
     def no_number(self, value: Any) -> str:
         """How a value is refused that is not of the setting's type, a number."""
         kind = "whole number" if self.type is int else "number"
-        return f"{value!r} is no {kind}: expected a {kind}" + (f", {self.range.expected()}" if self.range else "")
+        within = f", {self.range.expected()}" if self.range else ""
+        return f"{_cut(repr(value))} is no {kind}: expected a {kind}{within}"
 
     def _is_no_number(self, value: Any) -> bool:
         wanted = numbers.Integral if self.type is int else numbers.Real  # NumPy's numbers are registered as these
         return isinstance(value, bool) or not isinstance(value, wanted)
+
+
+def _number(value: Any) -> str:
+    try:
+        return _cut(f"{value:g}")
+    except OverflowError:
+        return f"of more than {sys.float_info.max_10_exp} digits"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from anomalyclip.errors import ConfigError, InputError
 from anomalyclip.io import write_bytes
+from anomalyclip.io.json_objects import whole_number
 from anomalyclip.io.names import printable
 
 CHECKPOINT = "checkpoint.pt"
@@ -110,7 +111,7 @@ class Checkpoint:
             if path.stat().st_size > _MAX_BYTES:
                 raise ValueError("it is too large")
             content = torch.load(io.BytesIO(path.read_bytes()), weights_only=True, map_location="cpu")
-            head = json.loads(content["head"])
+            head = json.loads(content["head"], parse_int=whole_number)
             if head["format"] != _FORMAT:
                 raise ValueError(f"its format is {head['format']}, this version reads {_FORMAT}")
             progress = Progress(**head["progress"])
