@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from anomalyclip.data.known_set import BOTH, CC_BY_NC_SA, UNSTATED, Known
-from anomalyclip.data.layouts import ClassTree, LabelSubfolder, MaskBeside
+from anomalyclip.data.label_subfolder import LabelSubfolder
+from anomalyclip.data.layouts import ClassTree, MaskBeside
 from anomalyclip.data.listed import Listed
 
 _TREE = ClassTree()

@@ -212,38 +212,6 @@ class ImagesAndMasks:
 
 
 @dataclass(frozen=True)
-class LabelSubfolder:
-    """DAGM as on Kaggle: ClassN/{Train,Test}/0576.PNG; an image is anomalous if Label/0576_label.PNG exists."""
-
-    words: str = "Class1..Class10/{Train,Test}/NNNN.PNG with Label/NNNN_label.PNG for anomalous images"
-    folder: str = "Label"
-    splits: frozenset[str] = PHASES
-
-    def _class_folders(self, root: Path) -> list[Path]:
-        found = [f for f in folders(root) if child(f, "Test", self.folder).is_dir() and pictures(child(f, "Test"))]
-        return sorted(found, key=lambda path: (len(path.name), path.name))  # Class2 before Class10
-
-    def fits(self, root: Path) -> bool:
-        return bool(self._class_folders(root))
-
-    def classes(self, root: Path) -> tuple[str, ...]:
-        return tuple(folder.name for folder in self._class_folders(root))
-
-    def read(self, root: Path, draft: Draft) -> None:
-        draft.pixel_level = True
-        for folder in self._class_folders(root):
-            phase = child(folder, draft.split)
-            images, masks = pictures(phase), pictures(child(phase, self.folder))
-            pairing = pair(images, masks)
-            found = [pairing.masks.get(image) for image in images]
-            marked = dict(zip(images, draft.labels_of(found), strict=True))
-            for image, mask in zip(images, found, strict=True):
-                label = NORMAL if mask is None else marked[image]
-                draft.add(image, mask if label else None, label, folder.name)
-            draft.problem_files("masks that belong to no image", pairing.leftover)
-
-
-@dataclass(frozen=True)
 class MaskBeside:
     """KolektorSDD as published: kosNN/PartN.jpg beside PartN_label.bmp; an all-black label marks a normal image."""
 

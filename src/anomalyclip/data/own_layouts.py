@@ -9,7 +9,8 @@ from anomalyclip.data.beside import as_one, masks_of_names
 from anomalyclip.data.dataset import NORMAL
 from anomalyclip.data.draft import Draft
 from anomalyclip.data.folder_names import PHASE_FOLDERS, PHASES
-from anomalyclip.data.layouts import ClassTree, FlatTree, ImagesAndMasks, LabelSubfolder, Layout
+from anomalyclip.data.label_subfolder import LabelSubfolder
+from anomalyclip.data.layouts import ClassTree, FlatTree, ImagesAndMasks, Layout
 from anomalyclip.data.listings import child, pictures
 from anomalyclip.data.split_json import SplitJson
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from anomalyclip.data.known import KNOWN, Known, find_known
+from anomalyclip.data.label_subfolder import LabelSubfolder
 from anomalyclip.data.layouts import (
     ClassTree,
     ImagesAndMasks,
     LabelledFolders,
-    LabelSubfolder,
     Layout,
     MaskBeside,
 )
