@@ -163,6 +163,17 @@ def test_colour(shown, rgb):
     assert np.abs(shown(dataset(rgb, "YBR_FULL")) - expected.clip(0, 255)).max() <= 1.5
 
 
+def test_colour_of_more_than_8_bits(shown, rgb):
+    """The luminance and colour differences of PS3.3 C.7.6.3.1.2, made here with more digits than are stored."""
+    deep = rgb.astype(np.uint16) * 16 + 5
+    red, green, blue = (deep[..., i].astype(float) for i in range(3))
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    stored = np.stack([luma, (blue - luma) / 1.772 + 2048, (red - luma) / 1.402 + 2048], -1)
+    data = dataset(np.rint(stored).astype(np.uint16), "YBR_FULL", bits=12)
+    assert np.abs(shown(data) - deep * (255 / 4095)).max() < 0.6
+    np.testing.assert_array_equal(shown(dataset(deep, "RGB", bits=12)), np.floor(deep * (255 / 4095) + 0.5))
+
+
 def test_palette_colour(shown):
     data = dataset(np.array([[0, 1, 2, 1]], np.uint8), "PALETTE COLOR")
     for channel, values in {"Red": [255, 0, 10], "Green": [0, 255, 20], "Blue": [0, 0, 30]}.items():

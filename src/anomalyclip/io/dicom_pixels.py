@@ -139,8 +139,8 @@ def _native(file: BinaryIO, parsed: DicomFile, form: Format, index: int) -> Arra
     data = source.read(size)
     if form.allocated == 8 and parsed.syntax == _BIG_ENDIAN and _in_words(source, parsed.offset):
         data = _swapped(source, parsed.offset, index * size, size)
-    pixels, _ = get_decoder(UID(parsed.syntax)).as_array(data, index=0, **options)
-    return pixels if parsed.keyword in _FLOATS else _significant(pixels, form)
+    pixels, _ = get_decoder(UID(parsed.syntax)).as_array(data, index=0, as_rgb=form.allocated == 8, **options)
+    return pixels if parsed.keyword in _FLOATS else _in_rgb(_significant(pixels, form), form)
 
 
 def _in_words(source: BinaryIO, offset: int) -> bool:
@@ -210,7 +210,18 @@ def _decoded(file: BinaryIO, parsed: DicomFile, form: Format, index: int, family
     codestreams.check(family, data, claimed)
     options = _options(parsed, form, stored=form.stored, signed=form.signed)
     try:
-        pixels, _ = get_decoder(UID(parsed.syntax)).as_array(encapsulate([data]), index=0, **options)
+        decoder, own = get_decoder(UID(parsed.syntax)), form.allocated == 8
+        pixels, _ = decoder.as_array(encapsulate([data]), index=0, as_rgb=own, **options)
     except (NotImplementedError, RuntimeError) as error:  # no plugin for the transfer syntax
         raise Refusal(f"its compression ({UID(parsed.syntax).name}) cannot be decoded here", _DECODERS) from error
-    return pixels
+    return _in_rgb(pixels, form)
+
+
+def _in_rgb(pixels: Array, form: Format) -> Array:
+    """Colours of more than 8 bits as RGB, by the equations of PS3.3 C.7.6.3.1.2; pydicom converts those of 8 bits."""
+    if form.allocated == 8 or form.photometric not in ("YBR_FULL", "YBR_FULL_422"):
+        return pixels
+    luma, blue, red = np.moveaxis(pixels.astype(np.float64), -1, 0)
+    blue, red = blue - 2.0 ** (form.stored - 1), red - 2.0 ** (form.stored - 1)
+    rgb = np.stack([luma + 1.402 * red, luma - 0.344136 * blue - 0.714136 * red, luma + 1.772 * blue], -1)
+    return np.asarray(np.clip(np.rint(rgb), 0, 2**form.stored - 1).astype(pixels.dtype))
