@@ -139,7 +139,7 @@ def _native(file: BinaryIO, parsed: DicomFile, form: Format, index: int) -> Arra
     data = source.read(size)
     if form.allocated == 8 and parsed.syntax == _BIG_ENDIAN and _in_words(source, parsed.offset):
         data = _swapped(source, parsed.offset, index * size, size)
-    pixels, _ = get_decoder(UID(parsed.syntax)).as_array(data, index=0, as_rgb=form.allocated == 8, **options)
+    pixels, _ = get_decoder(UID(parsed.syntax)).as_array(data, index=0, **options)
     return pixels if parsed.keyword in _FLOATS else _in_rgb(_significant(pixels, form), form)
 
 
@@ -192,6 +192,7 @@ def _options(parsed: DicomFile, form: Format, *, stored: int, signed: bool) -> d
         "planar_configuration": form.planar,
         "number_of_frames": 1,
         "pixel_keyword": parsed.keyword,
+        "as_rgb": form.allocated == 8,  # deeper: see `_in_rgb`
     }
 
 
@@ -210,8 +211,7 @@ def _decoded(file: BinaryIO, parsed: DicomFile, form: Format, index: int, family
     codestreams.check(family, data, claimed)
     options = _options(parsed, form, stored=form.stored, signed=form.signed)
     try:
-        decoder, own = get_decoder(UID(parsed.syntax)), form.allocated == 8
-        pixels, _ = decoder.as_array(encapsulate([data]), index=0, as_rgb=own, **options)
+        pixels, _ = get_decoder(UID(parsed.syntax)).as_array(encapsulate([data]), index=0, **options)
     except (NotImplementedError, RuntimeError) as error:  # no plugin for the transfer syntax
         raise Refusal(f"its compression ({UID(parsed.syntax).name}) cannot be decoded here", _DECODERS) from error
     return _in_rgb(pixels, form)
