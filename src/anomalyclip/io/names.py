@@ -25,6 +25,8 @@ def printable(path: StrPath | bytes | os.PathLike[bytes]) -> str:
         text = os.fsencode(path).decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:  # half of a surrogate pair, as JSON may write it and no disk has it
         text = str(path).encode("utf-8", "backslashreplace").decode()
+    if text.isprintable():
+        return text
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
