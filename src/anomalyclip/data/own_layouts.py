@@ -12,6 +12,7 @@ from anomalyclip.data.folder_names import PHASE_FOLDERS, PHASES
 from anomalyclip.data.label_subfolder import LabelSubfolder
 from anomalyclip.data.layouts import ClassTree, FlatTree, ImagesAndMasks, Layout
 from anomalyclip.data.listings import child, pictures
+from anomalyclip.data.named_halves import NamedHalves
 from anomalyclip.data.split_json import SplitJson
 
 
@@ -93,5 +94,6 @@ PLAIN: tuple[Layout, ...] = (
         "images/ and masks/ (or JPEGImages/ and SegmentationClass/, img/ and label/ ...) with the same names",
     ),
     MasksAmongImages(),
+    NamedHalves(),
     LabelSubfolder("<class>/{Train,Test}/NAME.PNG with Label/NAME_label.PNG for anomalous images, as in DAGM"),
 )

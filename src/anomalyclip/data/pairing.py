@@ -10,11 +10,15 @@ from pathlib import Path
 
 from anomalyclip.data.listings import folded, pictures
 from anomalyclip.data.masks import MaskFiles
+from anomalyclip.errors import InputError
 
 #: What mask names add to the image's stem, the commonest first; "" is the same stem with any suffix.
 CONVENTIONS = ("_mask", "", "_label", "_gt", "_segmentation", "_anno")
 #: What tells several masks of one image apart: a number behind a separator, or behind a word for masks.
 _NUMBERED = re.compile(r"(.+_(?:mask|label|gt|segmentation|anno))\d{1,4}|(.+)[_. -]\(?\d{1,4}\)?")
+
+#: nnU-Net's number of a channel, behind the name of a case.
+_CHANNEL = re.compile(r"_\d{4}$")
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ def pair(
         by_stem[folded(mask.stem)].append(mask)
     parts = {folded(folder.name): pictures(folder) for folder in several}
     stems = {image: folded(image.stem) for image in images}
+    if any(_CHANNEL.search(stem) for stem in stems.values()):
+        stems = _without_channels(stems, by_stem)
     fits = {ending: sum(stem + ending in by_stem for stem in stems.values()) for ending in CONVENTIONS}
     endings = sorted(CONVENTIONS, key=lambda ending: -fits[ending])  # stable: ties keep the table's order
     found: dict[Path, Path | MaskFiles] = {}
@@ -74,6 +80,24 @@ def pair(
     taken = set(used)
     lost = [folder for folder in several if folded(folder.name) not in stems.values()]
     return Pairing(found, (*(mask for mask in sorted(masks) if mask not in taken), *lost), tuple(notes))
+
+
+def _without_channels(stems: Mapping[Path, str], masks: Mapping[str, Sequence[Path]]) -> dict[Path, str]:
+    """Stems without nnU-Net's number of a channel, where the masks have none: case_0000.png and its mask case.png.
+
+    Raises InputError where a picture's channels are files of their own.
+    """
+    short = {image: _CHANNEL.sub("", stem) for image, stem in stems.items()}
+    if any(stem + ending in masks for stem in stems.values() for ending in CONVENTIONS):
+        return dict(stems)  # the numbers are those of the pictures
+    found = {image: stem for image, stem in short.items() if stem in masks}
+    twice = [image.name for image, stem in found.items() if list(found.values()).count(stem) > 1]
+    if twice:
+        raise InputError(
+            f"{', '.join(twice[:3])} are channels of one picture, whose mask is one, as nnU-Net has them; save each "
+            "picture as one file"
+        )
+    return {image: found.get(image, stem) for image, stem in stems.items()}
 
 
 def _add_numbered(

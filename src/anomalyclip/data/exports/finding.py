@@ -31,6 +31,8 @@ _JSON: tuple[tuple[str, Callable[[Any], bool], Reader], ...] = (
 _DEPTH = 4  # folders below the root
 _MOST_FILES = 200_000
 _YOLO = re.compile(r"\d+( -?\d*\.?\d+(e-?\d+)?){4,}\s*", re.IGNORECASE)
+#: Keys of files that hold settings or splits, and no label: ours, Real-IAD's, nnU-Net's dataset.json.
+_NO_LABELS = frozenset(("train", "test", "families", "numTraining"))
 _VALIDATION = ("val", "valid", "validation")
 #: What files of a split are named after, the first words that any is; without test files those for validation are.
 _SPLITS = {"test": (("test", "testing"), _VALIDATION), "train": (("train", "training"),)}
@@ -63,7 +65,7 @@ class _Search:
         if (tool_of := other_tool(content)) is not None:
             self.others.setdefault(tool_of, []).append(path)
             return
-        ours = isinstance(content, dict) and ("train" in content or "test" in content or "families" in content)
+        ours = isinstance(content, dict) and not _NO_LABELS.isdisjoint(content)
         if path.parent == self.root and not is_project(content) and not ours:
             forms = ", ".join(tool for tool, _, _ in _JSON)
             self.unused.append(f"{_below(path, self.root)} is not used (it is none of meta.json, {forms})")
