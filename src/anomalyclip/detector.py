@@ -277,18 +277,15 @@ class Detector:
         from anomalyclip.detecting import detect_all, detect_by
 
         several = listed(inputs)
-        if profile is not None:
-            if threshold is not None or pixel_threshold is not None:
-                raise ConfigError("a profile brings its thresholds: give profile or thresholds, not both")
-            profile = profile_at(profile)
-            reading: dict[str, Any] = {"axis": axis, "max_pixels": max_pixels, "full_scale": full_scale}
-            reading |= {"batch_size": batch_size, "min_area": min_area, "frames": frames}
-            found = detect_by(profile, self, [inputs] if several is None else several, **reading, **layout)
-            return found if frames is not None or several is not None else found[0]
-        options: dict[str, Any] = {"batch_size": batch_size, "threshold": threshold, "frames": frames, "axis": axis}
-        options |= {"pixel_threshold": pixel_threshold, "min_area": min_area}
-        options |= {"max_pixels": max_pixels, "full_scale": full_scale}
-        found = detect_all(self, [inputs] if several is None else several, **options, **layout)
+        pictures = [inputs] if several is None else several
+        how: dict[str, Any] = {"axis": axis, "max_pixels": max_pixels, "full_scale": full_scale, "frames": frames}
+        how |= {"batch_size": batch_size, "min_area": min_area, **layout}
+        if profile is None:
+            found = detect_all(self, pictures, threshold=threshold, pixel_threshold=pixel_threshold, **how)
+        elif threshold is not None or pixel_threshold is not None:
+            raise ConfigError("a profile brings its thresholds: give profile or thresholds, not both")
+        else:
+            found = detect_by(profile_at(profile), self, pictures, **how)
         return found if frames is not None or several is not None else found[0]
 
     def detect_batch(self, inputs: Iterable[Source], **options: Any) -> list[Prediction]:
