@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 
 import cv2
@@ -71,7 +72,16 @@ def test_inspect_starts_no_decoder(smooth, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"progressive": True}, {"optimize": True}, {"subsampling": 0}, {"restart_marker_rows": 1}]
+    "options",
+    [
+        {},
+        {"progressive": True},
+        {"optimize": True},
+        {"subsampling": 0},
+        {"restart_marker_rows": 1},
+        {"restart_marker_blocks": 3, "progressive": True},
+        {"restart_marker_blocks": 7, "subsampling": 1},
+    ],
 )
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
 def test_jpeg_is_what_pillow_alone_reads(smooth, options, mode):
@@ -83,6 +93,34 @@ def test_jpeg_is_what_pillow_alone_reads(smooth, options, mode):
 def test_jpeg_of_rgb_components_keeps_its_adobe_note(smooth):
     data = encoded(smooth, "JPEG", keep_rgb=True, quality=95)
     assert np.abs(pixels(data).astype(int) - smooth).max() < 8
+
+
+def test_jpeg_that_lost_a_part_is_refused(smooth):
+    """The decoder takes what follows for what is lost, or paints it grey, and says nothing."""
+    data = encoded(smooth, "JPEG", restart_marker_blocks=2)
+    start = data.index(b"\xff\xda")
+    marks = [start + found.start() for found in re.finditer(rb"\xff[\xd0-\xd7]", data[start:])]
+    damaged = {
+        "a part": data[: marks[1]] + data[marks[2] :],
+        "a marker": data[: marks[1]] + data[marks[1] + 2 :],
+        "the order": data[: marks[1]] + b"\xff\xd5" + data[marks[1] + 2 :],
+        "the end": data[: marks[-2]] + b"\xff\xd9",
+    }
+    for broken in damaged.values():
+        Image.open(io.BytesIO(broken)).load()
+        with pytest.raises(ImageReadError, match="restart markers are lost"):
+            read_image_bytes(broken)
+    np.testing.assert_array_equal(pixels(data[:-2] + b"\xff\xd3\xff\xd9"), pixels(data))  # one more loses nothing
+
+
+def test_jpeg_that_ends_before_its_colours_is_refused(smooth):
+    grey = encoded(Image.fromarray(smooth).convert("L"), "JPEG")
+    frame = grey.index(b"\xff\xc0")
+    head = grey[frame + 4 : frame + 9] + b"\3\1\x11\0\2\x11\0\3\x11\0"
+    data = grey[:frame] + b"\xff\xc0\0\x11" + head + grey[frame + 13 :]
+    Image.open(io.BytesIO(data)).load()
+    with pytest.raises(ImageReadError, match="ends before its colours"):
+        read_image_bytes(data)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,8 @@ _PLAIN = "save it again as a plain JPEG"
 _MOST_NOTES = 1 << 20
 
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-_SOI, _EOI, _SOS, _COM, _DNL = 0xD8, 0xD9, 0xDA, 0xFE, 0xDC
+_RESTART = re.compile(rb"\xff([\xd0-\xd7])")
+_SOI, _EOI, _SOS, _DRI, _COM = 0xD8, 0xD9, 0xDA, 0xDD, 0xFE
 _APP0, _APP1, _APP2, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
 _PROFILE = b"ICC_PROFILE\0\1"  # the first of its pieces; a byte of how many there are follows
 _FRAMES = {0xC0: "", 0xC1: "", 0xC2: "", 0xC9: "", 0xCA: "", 0xC3: "lossless JPEG", 0xCB: "lossless JPEG"}
@@ -84,6 +85,9 @@ class _Walk:
         self._data = data
         self._facts = JpegFacts(kept=[data[:2]])
         self._shares: dict[int, float] = {}
+        self._sampling: dict[int, tuple[int, int]] = {}
+        self._unseen: set[int] = set()
+        self._interval = 0
         self._notes = {b"Exif\0\0": b"", b"http://ns.adobe.com/xap/1.0/\0": b""}
 
     def facts(self) -> JpegFacts:
@@ -102,6 +106,8 @@ class _Walk:
         facts = self._facts
         if not facts.components or not facts.scans:
             raise truncated() if not facts.components else truncated("it ends before its pixels")
+        if self._unseen:  # the decoder would leave them grey
+            raise truncated("it ends before its colours")
         facts.orientation = exif.orientation(*self._notes.values())
         return facts
 
@@ -124,9 +130,13 @@ class _Walk:
         elif marker == _APP14:
             self._facts.adobe |= bytes(body[:5]) == b"Adobe"
         if marker == _SOS:
-            self._scan(body)
+            names = self._scan(body)
             after = _MARKER.search(self._data, end)
-            end = after.start() if after else len(self._data)
+            begin, end = end, after.start() if after else len(self._data)
+            if self._interval:
+                self._check_restarts(self._data[begin:end], names)
+        elif marker == _DRI:
+            self._interval = int.from_bytes(body[:2], "big")
         if marker in (_APP0, _APP14) or not (_APP0 <= marker <= _APP15 or marker == _COM):
             self._facts.kept.append(self._data[start:end])
         return end
@@ -144,20 +154,40 @@ class _Walk:
             raise Refusal(f"it is a JPEG of {facts.precision} bits", "save it as a 16-bit PNG or TIFF")
         if facts.components not in (1, 3, 4):
             raise Refusal(f"it is a JPEG of {facts.components} components", "save it as grey or RGB")
-        sizes = [
-            (body[place], (body[place + 1] >> 4) * (body[place + 1] & 15)) for place in range(6, 6 + 3 * body[5], 3)
-        ]
-        total = sum(size for _, size in sizes) or 1
-        self._shares = {name: size / total for name, size in sizes}
+        places = range(6, 6 + 3 * body[5], 3)
+        self._sampling = {body[place]: (body[place + 1] >> 4, body[place + 1] & 15) for place in places}
+        total = sum(wide * high for wide, high in self._sampling.values()) or 1
+        self._shares = {name: wide * high / total for name, (wide, high) in self._sampling.items()}
+        self._unseen = set(self._sampling)
 
-    def _scan(self, body: memoryview) -> None:
+    def _scan(self, body: memoryview) -> bytes:
+        """Count a scan; the names of its components."""
         facts = self._facts
         facts.scans += 1
-        names = body[1 : 1 + 2 * body[0] : 2] if len(body) else b""
+        names = bytes(body[1 : 1 + 2 * body[0] : 2]) if len(body) else b""
+        self._unseen -= set(names)
         facts.passes += sum(self._shares.get(name, 0.0) for name in names)
         if facts.scans > MOST_SCANS or facts.passes > MOST_PASSES:
             found = min(facts.scans - 1, MOST_SCANS)
             raise Refusal(f"its JPEG has more than {found} scans, which is work without pixels", _PLAIN)
+        return names
+
+    def _check_restarts(self, coded: memoryview, names: bytes) -> None:
+        """The decoder goes on after a part that is lost, with what follows shifted. Raises `Refusal`."""
+        found = [mark[0] & 7 for mark in _RESTART.findall(coded)]
+        due = -(-self._units(names) // self._interval) - 1
+        if len(found) < due or any(number != place % 8 for place, number in enumerate(found[: max(0, due)])):
+            raise Refusal("the image is damaged (parts between its JPEG's restart markers are lost)", EXPORT_AGAIN)
+
+    def _units(self, names: bytes) -> int:
+        """Minimum coded units of a scan of these components (ITU-T T.81, A.2)."""
+        factors = [self._sampling.get(name, (1, 1)) for name in names]
+        whole = [max(1, *(factor[axis] for factor in self._sampling.values())) for axis in (0, 1)]
+        units = 1
+        for axis, side in enumerate((self._facts.width, self._facts.height)):
+            own = -(-side * factors[0][axis] // whole[axis]) if len(factors) == 1 else side
+            units *= -(-own // (8 if len(factors) == 1 else 8 * whole[axis]))
+        return units
 
     def _note(self, body: memoryview) -> None:
         for name, content in self._notes.items():
