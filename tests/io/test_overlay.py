@@ -53,6 +53,18 @@ def test_blending_equals_the_formula(photo, rgb):
     assert np.abs(bare(photo, heat) - expected).max() <= 0.51
 
 
+def test_a_tall_picture_is_blended_where_the_map_says_so():
+    """It is drawn in strips, of which some have nothing to draw."""
+    rng = np.random.default_rng(1)
+    pixels, heat = rng.integers(0, 256, (700, 9, 3), dtype=np.uint8), np.zeros((700, 9), np.float32)
+    heat[[0, 127, 128, 300, 699]] = rng.random((5, 9), dtype=np.float32)
+    part = 0.65 * heat[..., None]
+    expected = pixels * (1 - part) + colours()[np.rint(heat * 255).astype(int)] * part
+    drawn = bare(Image.fromarray(pixels), heat)
+    assert np.abs(drawn - expected).max() <= 1.1  # the opacity has 256 levels, too
+    np.testing.assert_array_equal(drawn[~heat.any(axis=1)], pixels[~heat.any(axis=1)])
+
+
 def test_the_scale_is_fixed_not_stretched_to_the_image(photo):
     """A weak map stays weak: the same value gives the same colour whatever else is in the map."""
     weak, mixed = np.full((23, 31), 0.2), np.full((23, 31), 0.2)
@@ -110,6 +122,21 @@ def test_furniture_stands_beside_the_picture():
     other = np.asarray(draw_overlay(photo, heat, threshold=0.5, score=0.43, decision="normal", side_by_side=True))
     assert (got[:260] == other[:260]).all()
     assert (got[260:] != other[260:]).any()
+
+
+def test_what_was_drawn_before_changes_nothing():
+    photo, heat = Image.new("RGB", (300, 260), (40, 90, 120)), np.zeros((260, 300), np.float32)
+
+    def drawn(threshold: float, score: float) -> Image.Image:
+        return draw_overlay(photo, heat, threshold=threshold, score=score, decision="normal")
+
+    first = drawn(0.5, 0.42)
+    before = np.array(first)
+    first.paste((0, 0, 0), (0, 0, *first.size))
+    other = np.asarray(drawn(0.8, 0.43))
+    assert (other[:260, 300:] != before[:260, 300:]).any(), "the line on the colour bar moves"
+    assert (other[260:] != before[260:]).any()
+    np.testing.assert_array_equal(np.asarray(drawn(0.5, 0.42)), before)
 
 
 def test_the_caption_tells_the_two_thresholds_apart():

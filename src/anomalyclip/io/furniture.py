@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-PAPER, INK, FAINT = (255, 255, 255), (32, 34, 38), (150, 152, 156)
+_WHITE = 255
+PAPER, INK, FAINT = (_WHITE, _WHITE, _WHITE), (32, 34, 38), (150, 152, 156)
 _DECISION_INK = {"anomalous": (178, 34, 0), "normal": (0, 92, 140)}  # red and blue: apart for colour-blind eyes too
 
 
@@ -22,37 +23,52 @@ def _font(unit: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
     return ImageFont.load_default(unit)
 
 
-def _on_paper(picture: Image.Image, right: int, bottom: int, min_width: int = 0, min_height: int = 0) -> Image.Image:
-    size = max(picture.width + right, min_width), max(picture.height, min_height) + bottom
-    paper = Image.new("RGB", size, PAPER)
-    paper.paste(picture)
-    return paper
-
-
-def beside(left: Image.Image, right: Image.Image, unit: int) -> Image.Image:
-    """Two pictures of one height with a gap between them."""
-    gap = max(2, unit // 3)
-    paper = _on_paper(left, gap + right.width, 0)
-    paper.paste(right, (left.width + gap, 0))
-    return paper
-
-
-def add_colour_bar(
-    picture: Image.Image,
-    column: npt.NDArray[np.uint8],
-    vmin: float,
-    vmax: float,
-    threshold: float | None,
+def laid_out(
+    pixels: npt.NDArray[np.uint8],
     unit: int,
-) -> Image.Image:
-    """Add the scale on the right: `column` (256, 3) from `vmin` at the bottom to `vmax` at the top, with labels."""
+    *,
+    bar: npt.NDArray[np.uint8] | None = None,
+    words: npt.NDArray[np.uint8] | None = None,
+    side_by_side: bool = False,
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """A white canvas with a copy of the picture, and the view of that copy, to draw in.
+
+    pixels: (H, W, 3) uint8. bar: on its right, centred, see `colour_bar_of`. words: below, see `caption`.
+    side_by_side: the picture once more on its left, with a gap, which stays as it is.
+    """
+    high, wide = pixels.shape[:2]
+    left = wide + max(2, unit // 3) if side_by_side else 0
+    right, bottom = left + wide, high if bar is None else max(high, len(bar))
+    width = right + (0 if bar is None else bar.shape[1])
+    size = (bottom, width) if words is None else (bottom + len(words), max(width, unit // 2 + words.shape[1]))
+    canvas = np.full((*size, 3), _WHITE, np.uint8)
+    picture = canvas[:high, left:right]
+    picture[...] = pixels
+    if side_by_side:
+        canvas[:high, :wide] = pixels
+    if bar is not None:
+        top = (bottom - len(bar)) // 2
+        canvas[top : top + len(bar), right:width] = bar
+    if words is not None:
+        canvas[bottom:, : words.shape[1]] = words
+    return canvas, picture
+
+
+def bar_height(picture: int, unit: int) -> int:
+    """Of the colour bar beside a picture of so many pixels, without the white above and below."""
+    return min(max(picture, 7 * unit) - 2 * (unit // 2), 60 * unit)
+
+
+def colour_bar_of(
+    column: npt.NDArray[np.uint8], height: int, vmin: float, vmax: float, threshold: float | None, unit: int
+) -> npt.NDArray[np.uint8]:
+    """The scale, (H, W, 3), read-only: `column` (256, 3) from `vmin` at the bottom to `vmax` at the top, and labels."""
     font, pad, wide = _font(unit), unit // 2, unit
-    height = min(max(picture.height, 7 * unit) - 2 * pad, 60 * unit)
     ticks = np.linspace(vmin, vmax, 5 if height >= 9 * unit else 3)
     labels = [f"{value:.3g}" for value in ticks]
     text = round(max(font.getlength(label) for label in labels))
-    paper = _on_paper(picture, pad + wide + pad + text + pad, 0, min_height=height + 2 * pad)
-    left, top = picture.width + pad, (paper.height - height) // 2
+    paper = Image.new("RGB", (pad + wide + pad + text + pad, height + 2 * pad), PAPER)
+    left = top = pad
     bar = Image.fromarray(np.ascontiguousarray(column[::-1, None])).resize((wide, height), Image.Resampling.BILINEAR)
     paper.paste(bar, (left, top))
     pen, line = ImageDraw.Draw(paper), max(1, unit // 12)
@@ -66,7 +82,7 @@ def add_colour_bar(
         y = top + round((vmax - threshold) / (vmax - vmin) * (height - 1))
         pen.line((left - line, y, left + wide + line - 1, y), fill=(20, 20, 20), width=3 * line)
         pen.line((left - line, y, left + wide + line - 1, y), fill=(255, 255, 255), width=line)
-    return paper
+    return _read_only(paper)
 
 
 def caption_parts(
@@ -89,21 +105,28 @@ def caption_parts(
     return parts
 
 
-def add_caption(
-    picture: Image.Image,
+def caption(
     score: float | None,
     decision: str | None,
     score_threshold: float | None,
     region_threshold: float | None,
     unit: int,
-) -> Image.Image:
-    """Add one line below: see `caption_parts`."""
-    font, pad = _font(unit), unit // 2
+) -> npt.NDArray[np.uint8]:
+    """The line below a picture, (H, W, 3) uint8: see `caption_parts`."""
     parts = caption_parts(score, decision, score_threshold, region_threshold)
-    widths = [round(font.getlength(text)) + unit for text, _ in parts]
-    paper = _on_paper(picture, 0, unit + 2 * pad, min_width=pad + sum(widths))
-    pen, x, y = ImageDraw.Draw(paper), pad, paper.height - pad - unit // 2
-    for (text, ink), width in zip(parts, widths, strict=True):
-        pen.text((x, y), text, fill=ink, font=font, anchor="lm")
-        x += width
-    return paper
+    return np.concatenate([_words(text, ink, unit) for text, ink in parts], axis=1)
+
+
+@lru_cache(maxsize=8)  # only the score differs from picture to picture
+def _words(text: str, ink: tuple[int, int, int], unit: int) -> npt.NDArray[np.uint8]:
+    """Words on paper with half a unit of it around them."""
+    font, pad = _font(unit), unit // 2
+    paper = Image.new("RGB", (round(font.getlength(text)) + unit, unit + 2 * pad), PAPER)
+    ImageDraw.Draw(paper).text((pad, paper.height - pad - unit // 2), text, fill=ink, font=font, anchor="lm")
+    return _read_only(paper)
+
+
+def _read_only(paper: Image.Image) -> npt.NDArray[np.uint8]:
+    pixels = np.array(paper)
+    pixels.flags.writeable = False
+    return pixels

@@ -29,8 +29,9 @@ def write_map(path: StrPath, anomaly_map: npt.ArrayLike, fmt: MapFormat = "tiff"
     Args:
         path: the target; its suffix is up to the caller.
         anomaly_map: (H, W) numbers, H and W at least 1; converted to float32.
-        fmt: ``"tiff"`` is one uncoloured float32 page, deflate without a predictor, which Pillow, ImageJ, tifffile and
-            OpenCV read; ``"npz"`` is a compressed NumPy archive with the key ``anomaly_map``.
+        fmt: ``"tiff"`` is one uncoloured float32 page, which Pillow, ImageJ, tifffile and OpenCV read: plain, or
+            deflate without a predictor where that saves a quarter (large areas that do not count); ``"npz"`` is a
+            compressed NumPy archive with the key ``anomaly_map``.
 
     Raises:
         InputError: not a two-dimensional map, or an unknown format.

@@ -8,6 +8,7 @@ Opacity rises with the value too: where nothing is suspicious the image itself s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,11 @@ import numpy.typing as npt
 from PIL import Image
 
 from anomalyclip.errors import InputError
-from anomalyclip.io.furniture import add_caption, add_colour_bar, beside, unit_of
+from anomalyclip.io.furniture import bar_height, caption, colour_bar_of, laid_out, unit_of
 
 Box = Sequence[int]
 _MIN_SIDE = 256  # smaller images are enlarged by a whole factor as soon as text stands beside them
+_ROWS = 128  # drawn at once: their numbers stay in the processor's cache, and few megabytes are held
 
 
 def draw_overlay(
@@ -63,26 +65,27 @@ def draw_overlay(
         raise InputError(f"the colour scale runs from {vmin} to {vmax}; expected vmin below vmax")
     if not 0 <= alpha <= 1:
         raise InputError(f"alpha is {alpha}, expected a value in [0, 1]")
-    bare = not (colour_bar or side_by_side or score is not None or decision is not None)
-    plain = _enlarged(image.convert("RGB"), 1 if bare else _factor(image))
+    captioned = score is not None or decision is not None
+    bare = not (colour_bar or side_by_side or captioned)
+    plain = _enlarged(image if image.mode == "RGB" else image.convert("RGB"), 1 if bare else _factor(image))
     values = _fitted(anomaly_map, plain.size)
-    picture = np.array(plain)
-    blend(picture, (values - vmin) / (vmax - vmin), alpha)
     unit = unit_of(plain.size)
+    scale = float(vmin), float(vmax), None if threshold is None else float(threshold)
+    canvas, picture = laid_out(
+        np.asarray(plain),
+        unit,
+        bar=_bar(bar_height(plain.height, unit), float(alpha), *scale, unit) if colour_bar else None,
+        words=caption(score, decision, score_threshold, threshold, unit) if captioned else None,
+        side_by_side=side_by_side,
+    )
+    blend(picture, values if (vmin, vmax) == (0, 1) else (values - vmin) / (vmax - vmin), alpha)
     counted = valid if valid is None or valid.shape[::-1] == plain.size else _fitted(valid, plain.size) >= 0.5
     if counted is not None:
         _hatch(picture, counted, unit)
     if threshold is not None:
         _outline(picture, values >= threshold if counted is None else (values >= threshold) & counted, unit)
     _frames(picture, regions or (), plain.width / image.width, unit)
-    panel = Image.fromarray(picture)
-    if side_by_side:
-        panel = beside(plain, panel, unit)
-    if colour_bar:
-        panel = add_colour_bar(panel, colour_column(alpha), vmin, vmax, threshold, unit)
-    if score is None and decision is None:
-        return panel
-    return add_caption(panel, score, decision, score_threshold, threshold, unit)
+    return Image.fromarray(canvas)
 
 
 def _factor(image: Image.Image) -> int:
@@ -107,32 +110,55 @@ def _fitted(anomaly_map: npt.ArrayLike, size: tuple[int, int]) -> npt.NDArray[np
     return values
 
 
+@lru_cache(maxsize=1)
 def colours() -> npt.NDArray[np.uint8]:
-    """The colour map: (256, 3) uint8 RGB, row 0 for `vmin`, row 255 for `vmax`."""
+    """The colour map: (256, 3) uint8 RGB, row 0 for `vmin`, row 255 for `vmax`; read-only."""
     import cv2
 
     ramp = np.arange(256, dtype=np.uint8)[:, None]
-    table: npt.NDArray[Any] = cv2.applyColorMap(ramp, cv2.COLORMAP_INFERNO)[:, 0, ::-1]
+    table: npt.NDArray[Any] = np.ascontiguousarray(cv2.applyColorMap(ramp, cv2.COLORMAP_INFERNO)[:, 0, ::-1])
+    table.flags.writeable = False
     return table
+
+
+@lru_cache(maxsize=4)
+def _tables(alpha: float) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """For each of 256 levels the share of the image that is kept, (256,), and the tint, (3, 256), plus a half."""
+    opacity = np.arange(256, dtype=np.float32) / np.float32(255) * np.float32(alpha)
+    return 1 - opacity, np.ascontiguousarray((colours() * opacity[:, None] + np.float32(0.5)).T)
 
 
 def blend(picture: npt.NDArray[np.uint8], unit: npt.NDArray[np.float32], alpha: float) -> None:
     """Lay the colours of `unit` (H, W), clipped to [0, 1], over `picture` (H, W, 3) uint8, in place.
 
-    Works on 256 levels and in strips, so that a 12-megapixel image needs a few megabytes beyond itself.
+    Works on 256 levels, channel by channel (a table of one channel is looked up twice as fast), and in strips, so
+    that a 12-megapixel image needs a few megabytes beyond itself.
     """
     import cv2
 
-    table = colours().astype(np.float32)
-    opacity = (np.arange(256, dtype=np.float32) / 255 * alpha)[:, None]
-    tint, keep = table * opacity + 0.5, np.repeat(1 - opacity, 3, axis=1)
-    for row in range(0, len(picture), 128):
-        part = np.fmin(np.fmax(unit[row : row + 128], 0), 1)  # NaN is 0
-        level = cv2.merge([np.rint(part * 255).astype(np.uint8)] * 3)
-        drawn: Any = cv2.LUT(level, keep[None])
-        drawn *= picture[row : row + 128]
-        drawn += cv2.LUT(level, tint[None])
-        picture[row : row + 128] = drawn  # cut off, which the half in `tint` makes rounding
+    keep, tints = _tables(float(alpha))
+    for row in range(0, len(picture), _ROWS):
+        part, rows = np.fmax(unit[row : row + _ROWS], 0), picture[row : row + _ROWS]  # NaN is 0
+        np.fmin(part, 1, out=part)
+        part *= 255
+        level = np.rint(part, out=part).astype(np.uint8)
+        if not level.any():  # the image as it is
+            continue
+        kept, drawn = cv2.LUT(level, keep), []
+        for channel, tint in zip(cv2.split(rows), tints, strict=True):
+            mixed = channel.astype(np.float32)
+            mixed *= kept
+            mixed += cv2.LUT(level, tint)
+            drawn.append(mixed.astype(np.uint8))  # cut off, which the half in `tint` makes rounding
+        rows[...] = cv2.merge(drawn)
+
+
+@lru_cache(maxsize=2)
+def _bar(
+    height: int, alpha: float, vmin: float, vmax: float, threshold: float | None, unit: int
+) -> npt.NDArray[np.uint8]:
+    """The colour bar, kept from picture to picture: most runs have one size and one scale. At most 9 MB."""
+    return colour_bar_of(colour_column(alpha), height, vmin, vmax, threshold, unit)
 
 
 def colour_column(alpha: float) -> npt.NDArray[np.uint8]:
@@ -155,8 +181,8 @@ def _outline(picture: npt.NDArray[np.uint8], on: npt.NDArray[np.bool_], unit: in
 def _hatch(picture: npt.NDArray[np.uint8], counted: npt.NDArray[np.bool_], unit: int) -> None:
     """Half the brightness with dark stripes: told apart from a dark image, too. In strips, as in `blend`."""
     columns = np.arange(picture.shape[1])
-    for row in range(0, len(picture), 128):
-        part, outside = picture[row : row + 128], ~counted[row : row + 128]
+    for row in range(0, len(picture), _ROWS):
+        part, outside = picture[row : row + _ROWS], ~counted[row : row + _ROWS]
         stripes = (np.arange(row, row + len(part))[:, None] + columns) % (2 * unit) < unit
         part[outside & stripes] //= 3
         part[outside & ~stripes] //= 2

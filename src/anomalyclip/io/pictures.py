@@ -9,14 +9,17 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from anomalyclip.errors import InputError, OutputError
 from anomalyclip.io.atomic import write_bytes
 from anomalyclip.io.names import StrPath, printable
+from anomalyclip.io.png_rows import rgb_png
 
 #: Pillow's options: after PNG's own filters runs are what there is to find; half the time of level 3, and smaller files
 PNG: dict[str, Any] = {"compress_level": 1, "compress_type": zlib.Z_RLE}
+_PNG_HOLDS = {"icc_profile", "transparency"}  # of a picture's `info`, beside its pixels
 _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     ".png": ("PNG", PNG),
     ".jpg": ("JPEG", {"quality": 92, "subsampling": 0}),
@@ -61,8 +64,10 @@ def thumbnail_jpeg(image: Image.Image, max_side: int = 320, quality: int = 80) -
     scale = min(1.0, max_side / max(image.size))
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
     # reducing_gap: shrink by whole factors first, ten times faster on large pictures and not visible at this size.
-    small = image.convert("RGB").resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
-    return _encoded(small, "JPEG", {"quality": quality, "optimize": True})
+    small = image.convert("RGB") if image.mode != "RGB" else image
+    if size != image.size:
+        small = small.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
+    return _encoded(small, "JPEG", {"quality": quality})
 
 
 def png_bytes(image: Image.Image) -> bytes:
@@ -71,6 +76,8 @@ def png_bytes(image: Image.Image) -> bytes:
 
 
 def _encoded(image: Image.Image, kind: str, options: dict[str, Any]) -> bytes:
+    if kind == "PNG" and image.mode == "RGB" and min(image.size) and not image.info.keys() & _PNG_HOLDS:
+        return rgb_png(np.asarray(image))
     buffer = io.BytesIO()
-    (image.convert("RGB") if kind == "JPEG" else image).save(buffer, kind, **options)
+    (image.convert("RGB") if kind == "JPEG" and image.mode != "RGB" else image).save(buffer, kind, **options)
     return buffer.getvalue()
