@@ -64,6 +64,15 @@ def test_tiff_is_plain_for_every_reader(made, compression, size, strips, tmp_pat
     every_reader_finds(path, heat)
 
 
+def test_an_edge_that_does_not_count_says_nothing_of_the_rest(tmp_path):
+    heat = smooth(700, 801)
+    heat[:5] = heat[-5:] = 0
+    write_map(tmp_path / "a.tif", heat)
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        assert file.pages[0].compression == tifffile.COMPRESSION.NONE
+    every_reader_finds(tmp_path / "a.tif", heat)
+
+
 def test_a_map_beyond_what_a_tiff_holds_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr("anomalyclip.io.float_tiff._LARGEST", 300)
     write_map(tmp_path / "a.tif", np.zeros((9, 9)))
