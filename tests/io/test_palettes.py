@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from tests.io.writers import bits_packed, bmp
 from tests.pngs import paletted
 
 from anomalyclip.data.doubts import Doubt
 from anomalyclip.data.masks import read_marked
+from anomalyclip.errors import ImageReadError
 from anomalyclip.io import isolation, notes_of, read_image
 from anomalyclip.io.masks import read_mask_levels
 
@@ -114,3 +117,61 @@ def test_numbers_beyond_the_palette_are_told(tmp_path: Path, depth: int, row: by
         assert notes_of(image) == notes
         shown = np.where(np.arange(4)[:, None] < count, colours, 0)
         np.testing.assert_array_equal(np.asarray(image)[0], shown)
+
+
+NUMBERS = np.add.outer(np.arange(24), np.arange(40))
+
+
+@pytest.mark.parametrize("down", [False, True])
+@pytest.mark.parametrize("greys", [[0, 255], [255, 0], [0, 1], range(10), range(16), range(0, 160, 10)], ids=str)
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_bmp_with_few_greys(tmp_path: Path, bits: int, greys: list[int], down: bool) -> None:
+    """Pillow alone takes black and white of 8 bits for pixels of one bit, and few greys for no palette."""
+    greys = [*greys][: 1 << bits]
+    numbers = NUMBERS % len(greys)
+    packed = bits_packed(numbers.astype(np.uint8), bits)
+    rows = np.pad(packed, ((0, 0), (0, -packed.shape[1] % 4)))
+    palette = b"".join(bytes((grey, grey, grey, 0)) for grey in greys)
+    (tmp_path / "a.bmp").write_bytes(bmp(bits, rows, palette=palette, down=down))
+    expected = np.array(greys)[numbers]
+    np.testing.assert_array_equal(np.asarray(read_image(tmp_path / "a.bmp")), np.stack([expected] * 3, -1))
+    np.testing.assert_array_equal(read_mask_levels(tmp_path / "a.bmp").levels, expected)
+    if bits != 2:
+        np.testing.assert_array_equal(cv2.imread(str(tmp_path / "a.bmp"), cv2.IMREAD_GRAYSCALE), expected)
+
+
+def test_bmp_of_run_lengths_with_black_and_white(tmp_path: Path) -> None:
+    runs = b"".join(bytes((15, row % 2, 25, 1 - row % 2, 0, 0)) for row in range(24)) + b"\0\1"
+    data = bytearray(bmp(8, np.zeros((0, 40), np.uint8), palette=b"\0\0\0\0\xff\xff\xff\0") + runs)
+    data[30] = 1
+    (tmp_path / "a.bmp").write_bytes(data)
+    expected = np.zeros((24, 40), int)
+    expected[::-2, 15:] = expected[-2::-2, :15] = 255
+    np.testing.assert_array_equal(np.asarray(read_image(tmp_path / "a.bmp"))[..., 0], expected)
+
+
+def test_numbers_beyond_a_bmps_palette_are_told(tmp_path: Path) -> None:
+    palette = b"".join(bytes((grey, grey, grey, 0)) for grey in range(50))
+    numbers = NUMBERS.astype(np.uint8)
+    (tmp_path / "a.bmp").write_bytes(bmp(8, numbers, palette=palette))
+    image = read_image(tmp_path / "a.bmp")
+    np.testing.assert_array_equal(np.asarray(image)[..., 0], np.where(numbers < 50, numbers, 0))
+    assert f"{(numbers >= 50).sum()} of its pixels have a colour number beyond its palette of 50" in notes_of(image)[0]
+    assert read_mask_levels(tmp_path / "a.bmp").unmarked == "beyond"
+
+
+@pytest.mark.parametrize("start", [0, 20])
+def test_where_a_bmps_pixels_begin(tmp_path: Path, start: int) -> None:
+    data = bytearray(bmp(16, NUMBERS.astype("<u2"), masks=(0x1F, 0x7E0, 0xF800)))
+    expected = np.asarray(_read(tmp_path, data))
+    data[10:14] = start.to_bytes(4, "little")
+    if start:
+        with pytest.raises(ImageReadError, match="its pixels begin at byte 20, within it"):
+            _read(tmp_path, data)
+    else:  # as some write it: right behind the header
+        np.testing.assert_array_equal(np.asarray(_read(tmp_path, data)), expected)
+
+
+def _read(folder: Path, data: bytes) -> Image.Image:
+    (folder / "a.bmp").write_bytes(data)
+    return read_image(folder / "a.bmp")

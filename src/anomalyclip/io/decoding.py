@@ -71,9 +71,10 @@ def _with_pillow(plugin: type[ImageFile.ImageFile]) -> Callable[[BinaryIO, Heade
 
 
 def _decode_bmp(file: BinaryIO, header: Header) -> Image.Image | Raster:
-    if header.facts.compression in bmp.RUNS or header.bits in bmp.OF_PILLOW:
-        return _with_pillow(BmpImageFile)(file, header)
-    return bmp.decode(file, header.facts)
+    facts, pillow = header.facts, _with_pillow(BmpImageFile)
+    if facts.compression in bmp.RUNS:
+        return bmp.coloured(np.asarray(pillow(io.BytesIO(bmp.for_numbers(file, facts)), header)), facts)
+    return pillow(file, header) if header.bits == 24 else bmp.decode(file, facts)
 
 
 def _decode_avif(file: BinaryIO, header: Header) -> Image.Image:

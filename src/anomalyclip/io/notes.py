@@ -14,3 +14,8 @@ NOTES = "anomalyclip_notes"
 def notes_of(image: Image.Image) -> tuple[str, ...]:
     """What has to be told about how a picture was read (a guessed depth, bands left out), one line each."""
     return tuple(image.info.get(NOTES, ()))
+
+
+def beyond_palette(pixels: int, colours: int) -> str:
+    """Of a picture with numbers that its palette lacks."""
+    return f"{pixels:,} of its pixels have a colour number beyond its palette of {colours}: read as black"

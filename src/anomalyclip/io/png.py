@@ -20,7 +20,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from anomalyclip.io import exif, light
 from anomalyclip.io.depth import Raster, Stated
-from anomalyclip.io.notes import NOTES, notes_of
+from anomalyclip.io.notes import NOTES, beyond_palette, notes_of
 from anomalyclip.io.opencv import decode_unchanged
 from anomalyclip.io.quiet import quiet_stderr
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
@@ -216,9 +216,7 @@ def decode(facts: PngFacts) -> Image.Image | Raster:
         _check_stream(facts)
     facts.pixels.clear()
     if (beyond := facts.beyond_palette(image)) > 0:
-        image.info[NOTES] = (
-            f"{beyond:,} of its pixels have a colour number beyond its palette of {facts.colours}: read as black",
-        )
+        image.info[NOTES] = (beyond_palette(beyond, facts.colours),)
     if facts.transparent is not None and facts.depth in (2, 4):  # Pillow scales the samples up, and not this one
         image.info["transparency"] = facts.transparent * 255 // (2**facts.depth - 1)
     return _widened(image) if facts.narrow else image
