@@ -4,7 +4,7 @@ OpenMP's threads spin for milliseconds at every barrier, in the hope of the next
 programs use as well this is most of what a small model takes; where the cores are free, threads that sleep too soon are
 woken for every piece. `pocket` on torch, two threads, ms a picture by the clock: with 300,000 turns, GCC's own, 20,000
 and 2,000 at least 148, 158, 190 where it has two cores, and 4,400, 2,600, 2,300 among 10 to 18 busy processes
-(docs/performance.md).
+(docs/performance-log.md).
 """
 
 from __future__ import annotations
