@@ -23,6 +23,7 @@ from anomalyclip.clip.places import Place, config_beside, find
 from anomalyclip.clip.wrappings import bare_name
 from anomalyclip.errors import ConfigError, WeightsError
 from anomalyclip.io.json_objects import whole_number
+from anomalyclip.io.names import printable
 
 # What some files carry beside the weights; none of it is a parameter.
 _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask", "text.attn_mask")
@@ -62,8 +63,8 @@ def read_weights(path: str | os.PathLike[str]) -> RawWeights:
     entries = _strip(_joined(opened, place))
     if adapter := next((name for name in entries if "lora_" in name or ".base_layer." in name), None):
         raise WeightsError(
-            f"{place.path} holds adapters beside its weights ({adapter[:80]}): merge them (merge_and_unload of PEFT) "
-            "and save the model anew"
+            f"{place.path} holds adapters beside its weights ({printable(adapter[:80])}): merge them (merge_and_unload "
+            "of PEFT) and save the model anew"
         )
     if told := foreign(entries):
         raise WeightsError(f"{place.path} is not for this package: {told}")
@@ -71,7 +72,7 @@ def read_weights(path: str | os.PathLike[str]) -> RawWeights:
     if theirs:
         entries = from_hugging_face(entries, place.path)
     if not any(name.startswith("visual.") for name in entries):
-        shown = ", ".join(name[:80] for name in sorted(entries)[:5]) or "no tensors"
+        shown = ", ".join(printable(name[:80]) for name in sorted(entries)[:5]) or "no tensors"
         raise WeightsError(
             f"{place.path} holds no CLIP image encoder (found {shown}); expected OpenAI, open_clip or Hugging Face"
             " names"
@@ -85,7 +86,8 @@ def read_weights(path: str | os.PathLike[str]) -> RawWeights:
 def _wanted(opened: Opened, names: frozenset[str] | None, file: Path) -> Opened:
     """The file, or a part of several, which must hold what the index says."""
     if names is not None and (missing := sorted(set(map(bare_name, names)) - set(opened.entries))):
-        raise WeightsError(f"{file} lacks {', '.join(missing[:5])}, which the index says is in it; download it again")
+        lacking = ", ".join(printable(name[:80]) for name in missing[:5])
+        raise WeightsError(f"{file} lacks {lacking}, which the index says is in it; download it again")
     return opened
 
 

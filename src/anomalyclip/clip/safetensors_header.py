@@ -43,7 +43,10 @@ def read_header(stream: IO[bytes], size: int, path: object) -> Header:
     if length > MAX_HEADER:
         raise _damaged(path, f"a header of {length} bytes, {MAX_HEADER} are the most")
     try:
-        header = loads_once(stream.read(length).decode("utf-8"))
+        text = stream.read(length).decode("utf-8")
+        if text.count('"data_offsets"') > MAX_TENSORS:  # to parse them would take seconds
+            raise _damaged(path, f"more than {MAX_TENSORS:,} tensors")
+        header = loads_once(text)
     except RecursionError as error:
         raise _damaged(path, "its header is nested too deeply") from error
     except (ValueError, InputError) as error:

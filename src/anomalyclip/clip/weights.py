@@ -19,6 +19,7 @@ from anomalyclip.clip.formats import RawWeights, read_weights
 from anomalyclip.clip.model import CLIP
 from anomalyclip.clip.text import TokenRows
 from anomalyclip.errors import WeightsError
+from anomalyclip.io.names import printable
 
 _VISION, _BLOCKS = "visual.", "visual.transformer.resblocks."
 
@@ -216,4 +217,4 @@ def check_keys(raw: RawWeights, expected: Mapping[str, tuple[int, ...]]) -> None
 
 def _shorten(names: list[str], most: int = 12) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return ", ".join(printable(name[:120]) for name in names[:most]) + more
