@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from anomalyclip.data.dataset import ANOMALOUS, GOOD, NORMAL, Dataset, Item
+from anomalyclip.data.listings import ARRAYS, folded, folders_below, listing
 from anomalyclip.data.masks import DrawnMask, Mask, MaskFiles, marks_anything, mask_paths
-from anomalyclip.data.pairing import pair
+from anomalyclip.data.pairing import CONVENTIONS, pair
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
 from anomalyclip.io.turns import readers
@@ -102,6 +103,13 @@ class Draft:
         """All mask files so far."""
         return {path for item in self.items if item.mask is not None for path in mask_paths(item.mask)}
 
+    def _as_array(self, images: Sequence[Path]) -> str:
+        """The sentence that tells a mask of one of the images which is no picture; "" where there is none."""
+        stems = {folded(image.stem) + ending for image in images for ending in CONVENTIONS}
+        arrays = (path for folder in folders_below(self.root) for path in listing(folder).files(ARRAYS))
+        found = next((path for path in arrays if folded(path.stem) in stems), None)
+        return f"{self.show(found)} is no picture: save it as PNG. " if found else ""
+
     def _some(self, files: Sequence[Path]) -> str:
         names = ", ".join(self.show(path) for path in files[:_SHOWN])
         return names + (f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else "")
@@ -120,8 +128,9 @@ class Draft:
             what = f"{len(lacking)} of {sum(item.label for item in self.items)} anomalous images have no mask"
             if missing_masks == "error":
                 raise InputError(
-                    f"{printable(self.root)}: {what}: {self._some(lacking)}. Masks pair by name (NAME_mask.png, "
-                    "NAME_label.png, NAME_GT.png or NAME with any suffix). Add them, or use these images for "
+                    f"{printable(self.root)}: {what}: {self._some(lacking)}. {self._as_array(lacking)}"
+                    "Masks pair by name (NAME_mask.png, NAME_label.png, NAME_GT.png or NAME with any suffix). Add "
+                    "them, or use these images for "
                     'image-level results only: missing_masks="image-only" (--missing-masks image-only)'
                 )
             self.problems.append(f"{what} and count at image level only: {self._some(lacking)}")

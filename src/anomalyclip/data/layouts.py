@@ -200,6 +200,9 @@ class ImagesAndMasks:
             masks = [mask for mask in masks if mask.parent not in several]
             draft.add_paired(images, masks, self.classes(root)[0], label=None, several=several, base=found[0])
             draft.problem_files("files that are no images", strays(found[0]))
+            beside = [path for path in folders(found[1].parent) if path not in found and not is_of_a_split(path.name)]
+            unused = [] if draft.published else [path for path in beside if pictures(path)]
+            draft.problem_files("folders beside the pictures' that are not used", unused)
             if any(part.startswith("val") for part in draft.show(found[0]).lower().split("/")):
                 draft.notes.append(f"{draft.show(found[0])}/ is read as the test split, as there is no test/")
 

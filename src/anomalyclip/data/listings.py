@@ -13,6 +13,9 @@ from pathlib import Path
 from anomalyclip.io.charts import charts_among
 from anomalyclip.io.scanning import Entry, Kind, is_litter, look
 
+#: Forms of arrays that hold masks in some sets, and are no pictures.
+ARRAYS = (".npy", ".npz", ".mat", ".h5", ".hdf5", ".pkl")
+
 
 class Listing:
     """A folder's entries, sorted by name; what they are is found out when first asked for.

@@ -15,7 +15,7 @@ from anomalyclip.data.exports.supervisely import is_project, is_supervisely
 from anomalyclip.data.folder_names import PHASES
 from anomalyclip.data.known import KNOWN, Known, find_known, place, recognise
 from anomalyclip.data.layouts import Layout
-from anomalyclip.data.listings import child, folders, listed_once, listing, pictures
+from anomalyclip.data.listings import ARRAYS, child, folders, listed_once, listing, pictures
 from anomalyclip.data.lists import TABLES, find_list, of_another_split
 from anomalyclip.data.meta_json import read_meta
 from anomalyclip.data.own_layouts import PLAIN
@@ -27,6 +27,8 @@ from anomalyclip.io.names import is_address, printable
 from anomalyclip.io.scanning import Kind, PassedOver
 
 META = "meta.json"
+#: How deep a refusal looks for what could be read, and how many folders of a level.
+_DEEPEST, _MOST_TRIED = 3, 50
 
 
 def open_dataset(
@@ -210,17 +212,34 @@ def _not_found(root: Path, known: Known | None, unused: Sequence[str]) -> str:
 def _what_is_there(root: Path, unused: Sequence[str]) -> str:
     """What a refusal found instead: pictures, subfolders, lists; a data set one level deeper."""
     inner = folders(root)
-    deeper = [folder.name for folder in inner if any(layout.fits(folder) for layout in PLAIN)]
-    if deeper:
-        return f"One lies a level deeper: {printable(', '.join(deeper[:3]))}."
+    level = inner
+    for depth in range(1, _DEEPEST + 1):
+        deeper = [folder.relative_to(root).as_posix() for folder in level[:_MOST_TRIED] if _is_readable(folder)]
+        if deeper:
+            place = "a level" if depth == 1 else f"{depth} levels"
+            return f"One lies {place} deeper: {printable(', '.join(deeper[:3]))}."
+        level = [below for folder in level[:_MOST_TRIED] for below in folders(folder)]
     own = len(pictures(root))
     held = [f"{folder.name}/ ({count})" for folder in inner[:50] if (count := len(pictures(folder)))]
     told = [f"{own} image{'s' * (own != 1)} without a folder"] if own else []
     told += [f"images in {printable(', '.join(held[:5]))}"] if held else []
     told += [f"{len(inner)} subfolders without images"] if inner and not held else []
+    for folder in inner[:_MOST_TRIED]:
+        arrays = [] if pictures(folder) else listing(folder).files(ARRAYS)
+        if arrays:
+            name, first = printable(folder.name), printable(arrays[0].name)
+            told.append(f"{name}/ with {len(arrays)} files such as {first}, which are no pictures: save masks as PNG")
     told += list(_archives(root))
     found = f"Found there: {'; '.join(told)}." if told else "Found there: no image."
     return " ".join([found, *(f"{line}." for line in unused)])
+
+
+def _is_readable(folder: Path) -> bool:
+    """Whether a folder is a data set by its layout, or by a list in it; also one whose refusal says more."""
+    try:
+        return any(layout.fits(folder) for layout in PLAIN) or find_list(folder, "test").table is not None
+    except InputError:
+        return True
 
 
 def _archives(root: Path) -> Iterator[str]:
