@@ -176,6 +176,7 @@ FORMS = (
     Form("folders", "MVTec AD", {"part/test/good/0.png": PHOTO, "part/test/bad/0.png": PHOTO, "part/ground_truth/bad/0_mask.png": MASK}, (1, 1), marked=TRUTH),
     Form("folders", "MVTec LOCO, two masks of one picture", {"p/test/good/0.png": PHOTO, "p/test/logical_anomalies/0.png": PHOTO, "p/ground_truth/logical_anomalies/0/000.png": MASK, "p/ground_truth/logical_anomalies/0/001.png": BLACK}, (1, 1), marked=TRUTH),
     Form("folders", "BMAD", {"test/good/img/0.png": PHOTO, "test/Ungood/img/1.png": PHOTO, "test/Ungood/label/1.png": MASK}, (1, 1), marked=TRUTH),
+    Form("folders", "BMAD without the masks of its faulty pictures", {"test/good/img/0.png": PHOTO, "test/good/label/0.png": BLACK, "test/Ungood/img/1.png": PHOTO}, "1 of 1 anomalous images have no mask: test/Ungood/img/1.png"),
     Form("folders", "some classes of DAGM: Class7/Test/ and Label/ in it", {"Class7/Test/1.PNG": PHOTO, "Class7/Test/2.PNG": PHOTO, "Class7/Test/Label/1_label.PNG": MASK, "Class7/Train/3.PNG": PHOTO}, (1, 1), marked=TRUTH),
     Form("folders", "a class of DAGM alone, or in a folder of its own name", {**{f"Class1/Class1/{split}/{n}.PNG": PHOTO for split in ("Train", "Test") for n in (1, 2)}, "Class1/Class1/Test/Label/1_label.PNG": MASK, "Class1/Class1/Train/Label/2_label.PNG": MASK}, (1, 1), marked=TRUTH),
     Form("folders", "DAGM, a class without faults beside others", {**{f"Class{k}/Test/{n}.PNG": PHOTO for k in (1, 2) for n in (1, 2)}, "Class1/Test/Label/1_label.PNG": MASK}, (3, 1), "Class2 has no anomalous images", marked=TRUTH),

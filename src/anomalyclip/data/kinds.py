@@ -62,7 +62,10 @@ def read_kinds(draft: Draft, folder: Path, masks: Path | None, normal: frozenset
         theirs = own_masks or (child(masks, kind.name) if masks else None)
         own = pictures(theirs) if theirs else []
         several = [path for path in folders(theirs) if pictures(path)] if theirs and not own else []
-        draft.pixel_level |= label == ANOMALOUS and bool(own_masks)
+        # Masks of the good ones alone say that those of the others are missing.
+        draft.pixel_level |= own_masks is not None and (
+            label == ANOMALOUS or (not draft.published and bool(pictures_below(own_masks)))
+        )
         if not (draft.published or own or several or together):
             images, lying = masks_beside(draft, images)
             if lying:
