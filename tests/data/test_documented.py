@@ -279,6 +279,7 @@ FORMS = (
     Form("list", "metadata.jsonl with masks, in train/ alone", {**{f"train/{n}.png": PHOTO for n in range(2)}, "train/m/1.png": MASK, "train/metadata.jsonl": '{"file_name": "0.png", "label": 0, "mask_file_name": null}\n{"file_name": "1.png", "label": 1, "mask_file_name": "m/1.png"}\n'}, (1, 1), marked=TRUTH, noted="is read as the test split, as nothing else tells labels"),
     Form("list", "JSON lines, one no object", {**ONE_BAD, "list.jsonl": '{"image": "bad/0.png", "label": 1}\n[1]\n'}, (2, 1), "line 2: expected an object"),
     Form("list", "results of detect beside the pictures", {**ONE_BAD, "out/results.csv": "path,score,decision\ngood/0.png,0.9,anomalous\ngood/1.png,0.1,normal\n", "out/results.jsonl": '{"path": "good/0.png", "score": 0.9, "decision": "anomalous"}\n'}, (2, 1), "its decisions are a program's"),
+    Form("list", "a name that two pictures bear", {"im/0.png": PHOTO, "im/1.png": PHOTO, "m/1.png": MASK, "list.csv": "image,defect\n0.png,\n1.png,hole\n"}, (1, 0), "as 1.png could be im/1.png and m/1.png (not used; write their paths)"),
     Form("list", "commas, LF", listed("image,label", "{0},{1}", end="\n"), (2, 3)),
     Form("list", "semicolons, `sep=;`, BOM", listed("sep=;\r\nimage;label", "{0};{1}", "utf-8-sig"), (2, 3)),
     Form("list", "tabs, UTF-16 (Excel's Unicode text)", listed("image\tlabel", "{0}\t{1}", "utf-16", "list.txt"), (2, 3)),

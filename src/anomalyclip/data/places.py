@@ -113,6 +113,10 @@ class Places:
         except InputError:
             return False
 
+    def alike(self, text: str) -> list[Path]:
+        """The pictures below the root that bear the name in a path, of which `find` takes one alone."""
+        return sorted(set(self._named(PurePosixPath(text.replace("\\", "/")).name)))
+
     def images(self) -> list[Path]:
         """All pictures below the root that are no masks by their place."""
         return self._pictures(masks=False)

@@ -178,7 +178,17 @@ def _tell(draft: Draft, table: Table, by: str, listed: _Listed, rows: int) -> No
             f"{printable(listed.missing[0])}{held}. Correct the paths, relative to {printable(draft.root)}"
             f"{_perhaps_encoded(table)}"
         )
-    draft.problem_names("listed images that do not exist (not used)", listed.missing)
+    several = {name: found for name in listed.missing if len(found := listed.places.alike(name)) > 1}
+    if several:
+        name, found = next(iter(several.items()))
+        shown = " and ".join(draft.show(path) for path in found[:2])
+        draft.problem_names(
+            f"listed images that several files could be, as {printable(name)} could be {shown} (not used; write their "
+            "paths)",
+            list(several),
+        )
+    missing = [name for name in listed.missing if name not in several]
+    draft.problem_names("listed images that do not exist (not used)", missing)
     if not draft.published:
         used = [cell for cell, name in zip(table.header or table.names, table.names, strict=True) if name in ROLES]
         header = f"columns {printable(', '.join(used))}" + ("" if table.header else "; no header")
