@@ -113,6 +113,22 @@ def test_jpeg_that_lost_a_part_is_refused(smooth):
     np.testing.assert_array_equal(pixels(data[:-2] + b"\xff\xd3\xff\xd9"), pixels(data))  # one more loses nothing
 
 
+@pytest.mark.parametrize("options", [{}, {"subsampling": 0}, {"quality": 30}, {"optimize": True}])
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_jpeg_with_an_end_put_on_half_of_it_is_refused(smooth, options, mode):
+    """As cameras do whose buffer is full: the decoder paints the rest in the last colour and says nothing."""
+    plain = {"smooth": smooth, "flat": smooth // 200 * 0 + 77, "half": np.where(np.arange(64)[:, None] < 32, smooth, 9)}
+    for name, picture in plain.items():
+        data = encoded(Image.fromarray(np.asarray(picture, np.uint8)).convert(mode), "JPEG", **options)
+        assert pixels(data).shape == smooth.shape, name
+        start = data.index(b"\xff\xda") + 14
+        for part in (0.3, 0.6):
+            cut = data[: start + int(part * (len(data) - start))].rstrip(b"\xff") + b"\xff\xd9"
+            Image.open(io.BytesIO(cut)).load()
+            with pytest.raises(ImageReadError, match="pixels end before the picture does"):
+                read_image_bytes(cut)
+
+
 def test_jpeg_that_ends_before_its_colours_is_refused(smooth):
     grey = encoded(Image.fromarray(smooth).convert("L"), "JPEG")
     frame = grey.index(b"\xff\xc0")

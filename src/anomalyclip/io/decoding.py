@@ -132,7 +132,7 @@ def _decode_heic(file: BinaryIO, header: Header) -> Image.Image:
 
 
 _DECODERS: dict[str, Callable[[BinaryIO, Header], Image.Image | Raster]] = {
-    "JPEG": lambda file, header: jpeg.decode(header.facts.stream()),
+    "JPEG": lambda file, header: jpeg.decode_whole(header.facts),
     "PNG": lambda file, header: png.decode(header.facts),
     "TIFF": _decode_tiff,
     "GIF": lambda file, header: _with_pillow(GifImageFile)(io.BytesIO(header.facts.stream), header),

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from PIL import Image
+from PIL import Image, ImageChops
 from PIL.JpegImagePlugin import JpegImageFile
 
 from anomalyclip.io import exif
@@ -34,19 +34,24 @@ _APP0, _APP1, _APP2, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
 _PROFILE = b"ICC_PROFILE\0\1"  # the first of its pieces; a byte of how many there are follows
 _FRAMES = {0xC0: "", 0xC1: "", 0xC2: "", 0xC9: "", 0xCA: "", 0xC3: "lossless JPEG", 0xCB: "lossless JPEG"}
 _FRAMES |= dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "hierarchical JPEG") | {0xF7: "JPEG-LS image"}
-_PROGRESSIVE = (0xC2, 0xCA)
+_PROGRESSIVE, _SEQUENTIAL = (0xC2, 0xCA), (0xC0, 0xC1)
+_UNIT = 4  # blocks of the side of the largest unit of coding
+_MORE = bytes(1 + number * 89 % 251 for number in range(4096))
+"""Codes of a scan, none of them a marker's."""
 
 
 @dataclass
 class JpegFacts:
     """What the markers say; `kept` are the segments that decoding needs, in order. adobe: with Adobe's note, which says
-    that inks are stored the other way round. profile: the first piece of its colour profile."""
+    that inks are stored the other way round. profile: the first piece of its colour profile. sequential: coded from
+    the top to the end, by Huffman's codes."""
 
     width: int = 0
     height: int = 0
     components: int = 0
     precision: int = 8
     progressive: bool = False
+    sequential: bool = False
     scans: int = 0
     passes: float = 0.0
     orientation: int = 1
@@ -70,6 +75,36 @@ def decode(stream: bytes) -> Image.Image:
     image = JpegImageFile(io.BytesIO(stream))
     image.load()
     return image
+
+
+def decode_whole(facts: JpegFacts) -> Image.Image:
+    """The same of a picture's facts. Raises `Refusal` where its codes end before its pixels: the decoder goes on in the
+    last colour without a word. What was whole stays the same with more codes behind it."""
+    image = decode(facts.stream())
+    *rest, scan, end = facts.kept
+    if not (facts.sequential and scan[1] == _SOS and end[1] == _EOI and _ends_flat(image)):
+        return image
+    small, longer = _small(facts.stream()), _small(b"".join((*rest, scan, _MORE, end)))
+    changed = ImageChops.difference(small, longer).getbbox()
+    if (
+        changed and max(changed[2] - changed[0], changed[3] - changed[1]) > _UNIT
+    ):  # some leave out bits of the last unit
+        raise truncated("its pixels end before the picture does")
+    return image
+
+
+def _small(stream: bytes) -> Image.Image:
+    """A pixel for each block of eight by eight, which takes no room."""
+    image = JpegImageFile(io.BytesIO(stream))
+    image.draft(None, (-(-image.width // 8), -(-image.height // 8)))
+    image.load()
+    return image
+
+
+def _ends_flat(image: Image.Image) -> bool:
+    """Whether the last rows have one colour, as few pictures of cameras do: others need no second look."""
+    strip = image.crop((0, max(0, image.height - 4), image.width, image.height))
+    return len(strip.getcolors(2) or ()) == 1
 
 
 def check_scans(data: bytes) -> None:
@@ -149,7 +184,7 @@ class _Walk:
             raise Refusal("the image is damaged (its JPEG frame)", EXPORT_AGAIN)
         facts.precision, facts.components = body[0], body[5]
         facts.height, facts.width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
-        facts.progressive = marker in _PROGRESSIVE
+        facts.progressive, facts.sequential = marker in _PROGRESSIVE, marker in _SEQUENTIAL
         if facts.precision != 8:
             raise Refusal(f"it is a JPEG of {facts.precision} bits", "save it as a 16-bit PNG or TIFF")
         if facts.components not in (1, 3, 4):
