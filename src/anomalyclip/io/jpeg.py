@@ -85,10 +85,8 @@ def decode_whole(facts: JpegFacts) -> Image.Image:
     if not (facts.sequential and scan[1] == _SOS and end[1] == _EOI and _ends_flat(image)):
         return image
     small, longer = _small(facts.stream()), _small(b"".join((*rest, scan, _MORE, end)))
-    changed = ImageChops.difference(small, longer).getbbox()
-    if (
-        changed and max(changed[2] - changed[0], changed[3] - changed[1]) > _UNIT
-    ):  # some leave out bits of the last unit
+    left, top, right, bottom = ImageChops.difference(small, longer).getbbox() or (0, 0, 0, 0)
+    if max(right - left, bottom - top) > _UNIT:  # some writers leave out bits of the last unit
         raise truncated("its pixels end before the picture does")
     return image
 
