@@ -14,10 +14,18 @@ from PIL import Image, ImageOps
 
 from anomalyclip.errors import AnomalyClipError, ImageReadError, InputError
 from anomalyclip.io import read_image
+from anomalyclip.io.notes import notes_of
 from anomalyclip.io.sources import as_image, count_pictures, held, listed
 
 GREY = (110 + 60 * np.sin(np.mgrid[:24, :40][1] / 3)).astype(np.uint8)
 RGB = np.dstack([GREY, (GREY * 0.6).astype(np.uint8), (GREY * 0.3).astype(np.uint8)])
+
+
+class Held:
+    """What other libraries have that hold an array, as pandas and xarray."""
+
+    def __array__(self, dtype: object = None, copy: object = None) -> np.ndarray:
+        return GREY
 
 
 def turned(path: Path) -> None:
@@ -130,6 +138,11 @@ def test_an_open_file_is_held_so_that_it_can_be_read_twice():
         ({"a.png"}, r"for several pictures a list"),
         (io.StringIO("a"), "open the file in binary"),
         ("", "the path is empty"),
+        (np.array([[0, 200]]), r"0 to 200: give array\.astype\(numpy\.uint8\)"),
+        (np.array([[0, 4000]]), r"0 to 4000: give array\.astype\(numpy\.uint16\)"),
+        (np.array([[0, 1]]), r"0 to 1: give array\.astype\(bool\)"),
+        (np.array([[-300, 200]]), r"-300 to 200, give array\.astype\(float\) with full_scale=\(black, white\)"),
+        (Held(), r"give numpy\.asarray\(\.\.\.\) of it"),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -167,6 +180,21 @@ def test_arrays():
     assert shown(clear).min() == 255
     assert shown(clear / 255.0).min() == 255
     np.testing.assert_array_equal(shown(np.dstack([RGB, np.full_like(GREY, 255)]).astype(np.uint16) * 257), RGB)
+
+
+def test_what_an_array_shows_none_of_is_told():
+    clear = np.zeros_like(GREY)
+    for values, told in (
+        ((GREY > 100).astype(np.uint8), "0 and 1 of 255"),  # floats up to 1 that were cast
+        ((RGB > 100).astype(np.uint8), "0 and 1 of 255"),
+        (np.dstack([RGB, clear]), "transparent all over"),
+        (np.dstack([RGB, clear + 1]).astype(float), "transparent all over"),  # alpha up to 1 beside colours up to 255
+        (np.dstack([GREY, clear]).astype(np.uint16), "transparent all over"),
+        (Image.fromarray(np.dstack([RGB, clear])), "transparent all over"),
+    ):
+        assert [told in note for note in notes_of(as_image(values))].count(True) == 1, told
+    for plain in (clear, GREY, GREY > 100, np.dstack([RGB, GREY]), np.dstack([RGB, clear + 255])):
+        assert not notes_of(as_image(plain))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import replace
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from PIL.GifImagePlugin import GifImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from anomalyclip.io import bmp, exif, isobmff, jpeg, png, pnm, tiff
-from anomalyclip.io.depth import Raster, Stated, over_white, positive, scale_of, to_uint8
+from anomalyclip.io.depth import Raster, Stated, opacity, over_white, positive, scale_of, to_uint8
 from anomalyclip.io.full_scale import FullScale
 from anomalyclip.io.inspection import Header
 from anomalyclip.io.notes import NOTES, notes_of
@@ -27,6 +27,8 @@ from anomalyclip.io.quiet import own_pixel_limit, quiet_stderr
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal
 
 BACKGROUND = (255, 255, 255)
+_UNSEEN = "it is transparent all over: shown as white; if its alpha means something else, leave it out"
+_FAINT = 1 / 32  # of opaque: alpha up to 1 beside colours up to 255 is no more
 
 _TURN = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -152,7 +154,8 @@ def to_rgb(content: Image.Image | Raster, orientation: int, full_scale: FullScal
     if isinstance(content, Raster):
         rgb, notes = _rgb_of_raster(content, full_scale)
     else:
-        rgb = _rgb_of_image(content)
+        rgb, unseen = _rgb_of_image(content)
+        notes += unseen
     rgb = turned(rgb, orientation)
     rgb.info = {NOTES: notes} if notes else {}  # a second look at the EXIF note would turn the image again
     return rgb
@@ -174,16 +177,21 @@ def _rgba(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGBA" else image.convert("RGBA")
 
 
-def _rgb_of_image(image: Image.Image) -> Image.Image:
+def _rgb_of_image(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     if image.mode == "LAB":
-        return tiff.lab_to_rgb(image)
+        return tiff.lab_to_rgb(image), ()
     if not _has_alpha(image):
         # `copy` of a loaded file leaves its open file and decoder behind, without which it could be kept as it is.
-        return image.copy() if image.mode == "RGB" else image.convert("RGB")
+        return image.copy() if image.mode == "RGB" else image.convert("RGB"), ()
     rgba = _rgba(image)
     flat = Image.new("RGB", image.size, BACKGROUND)
-    flat.paste(rgba, mask=rgba.getchannel("A"))
-    return flat
+    flat.paste(rgba, mask=(alpha := rgba.getchannel("A")))
+    return flat, _unseen(np.asarray(alpha), None)
+
+
+def _unseen(alpha: npt.NDArray[Any], top: float | None) -> tuple[str, ...]:
+    """A note of a picture of which nothing can be seen; its pixels as they are stored, `top` is opaque."""
+    return (_UNSEEN,) if alpha.size and opacity(alpha.max(keepdims=True), top).item() <= _FAINT else ()
 
 
 def _deep(content: Image.Image | Raster) -> Image.Image | Raster:
@@ -210,6 +218,8 @@ def _rgb_of_raster(raster: Raster, full_scale: FullScale | None) -> tuple[Image.
     levels = to_uint8(raster.values, scale)
     if raster.white_is_zero:
         levels = 255 - levels
+    if raster.alpha is not None:
+        raster.notes += _unseen(raster.alpha, raster.alpha_top)
     levels = over_white(levels, raster)
     raster.values = raster.alpha = np.empty(0, np.uint8)  # the deep pixels are not needed any more: a gigabyte at times
     image = Image.fromarray(levels)
@@ -222,7 +232,7 @@ def foreground(content: Image.Image | Raster, orientation: int) -> npt.NDArray[n
     if not isinstance(content, Raster) and content.mode in ("1", "L") and not _has_alpha(content):
         content = Raster(np.asarray(content))  # what most masks are, without a detour through colour
     elif not isinstance(content, Raster):
-        rgba = np.asarray(_rgba(content)) if _has_alpha(content) else np.asarray(_rgb_of_image(content))
+        rgba = np.asarray(_rgba(content)) if _has_alpha(content) else np.asarray(_rgb_of_image(content)[0])
         content = Raster(rgba[..., :3], rgba[..., 3] if rgba.shape[2] == 4 else None)
     on = positive(content)
     if orientation not in _TURN:

@@ -108,6 +108,8 @@ def _remedy(source: Any) -> str:
         return "give an array (H, W, C), not normalised: of a tensor (C, H, W), tensor.permute(1, 2, 0).cpu().numpy()"
     if hasattr(source, "read"):
         return "open the file in binary: open(path, 'rb')"
+    if hasattr(source, "__array__"):
+        return "give numpy.asarray(...) of it, (H, W) or (H, W, C)"
     several = isinstance(source, Iterable) and not isinstance(source, list | tuple | Mapping)
     given = "give a path, a file's bytes, a PIL image or a NumPy array"
     return f"{given}; for several pictures a list: list(...)" if several else given
@@ -225,12 +227,22 @@ def _checked(values: NDArray[Any], *, scaled: bool) -> Array:
     pixels: Array = values.astype(np.uint8) * 255 if values.dtype == np.bool_ else values
     if pixels.dtype not in (np.uint8, np.uint16) and pixels.dtype.kind != "f":
         raise InputError(
-            f"an image array must be uint8, uint16, bool or float, got {values.dtype} {values.shape}; convert it to "
-            "the depth that its values have"
+            f"an image array must be uint8, uint16, bool or float, got {values.dtype} {values.shape}; " + _cast(values)
         )
     if pixels.dtype.kind == "f":
         _check_floats(pixels, scaled=scaled)
     return pixels
+
+
+def _cast(values: NDArray[Any]) -> str:
+    """The remedy for other kinds of numbers: the cast that keeps them."""
+    if values.dtype.kind not in "iu" or not values.size:
+        return "convert it to the depth that its values have"
+    low, high = int(values.min()), int(values.max())
+    for top, kind in ((1, "bool"), (255, "numpy.uint8"), (65535, "numpy.uint16")):
+        if low >= 0 and high <= top:
+            return f"its values lie in {low} to {high}: give array.astype({kind})"
+    return f"of its values, {low} to {high}, give array.astype(float) with full_scale=(black, white)"
 
 
 def _order(shape: tuple[int, ...]) -> str:
@@ -243,16 +255,23 @@ def _order(shape: tuple[int, ...]) -> str:
 def _of_array(pixels: Array, max_pixels: int, full_scale: FullScale | None) -> Image.Image:
     check_in_hand(pixels.shape[1], pixels.shape[0], max_pixels)
     if pixels.ndim == 2:
-        return decoding.to_rgb(Raster(pixels), 1, full_scale)
+        return decoding.to_rgb(Raster(pixels, notes=_cut(pixels)), 1, full_scale)
     channels = pixels.shape[2]
     colours = pixels[..., 0] if channels < 3 else pixels[..., :3]
     if channels in (1, 3):
-        return decoding.to_rgb(Raster(np.ascontiguousarray(colours)), 1, full_scale)
+        return decoding.to_rgb(Raster(np.ascontiguousarray(colours), notes=_cut(pixels)), 1, full_scale)
     alpha = np.ascontiguousarray(pixels[..., -1])
     top = full_scale[1] if isinstance(full_scale, tuple) else full_scale
     if top is None and pixels.dtype.kind == "f":
         top = next((one for one in (1.0, 255.0, 65535.0) if float(pixels.max()) < 2 * one), None)
     return decoding.to_rgb(Raster(np.ascontiguousarray(colours), alpha, alpha_top=top), 1, full_scale)
+
+
+def _cut(pixels: Array) -> tuple[str, ...]:
+    """A note where 8 bits hold 0 and 1 alone, as floats up to 1 leave them that were cast."""
+    if pixels.dtype != np.uint8 or pixels.max() != 1:
+        return ()
+    return ("its values are 0 and 1 of 255: nearly all black; of floats up to 1 give the floats, of a mask bool",)
 
 
 def _check_floats(values: Array, *, scaled: bool) -> None:
