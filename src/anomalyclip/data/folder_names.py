@@ -82,6 +82,8 @@ def good_folders(names: Iterable[str], normal: frozenset[str] = NORMAL_NAMES) ->
     ({'class_0'}, set(), set())
     >>> sorted(good_folders(["Apple___healthy", "Apple___scab", "Corn_(maize)___healthy", "Orange___greening"]))
     ['Apple___healthy', 'Corn_(maize)___healthy']
+    >>> sorted(good_folders(["line1-OK", "line2-NG", "line3-OK"]))
+    ['line1-OK', 'line3-OK']
     """
     given = _without_common_part(list(names))
     told = [name for name in given if not (is_neither(name) or is_unjudged(name) or name.casefold() in MASK_FOLDERS)]
@@ -91,7 +93,7 @@ def good_folders(names: Iterable[str], normal: frozenset[str] = NORMAL_NAMES) ->
         for name, short in given.items()
         if name.casefold() in normal or _means_good(short, words) or _means_good(name, whole)
     }
-    return found or _of_parts(told)
+    return found or _of_parts(told) or _of_endings(told)
 
 
 def _of_parts(names: Sequence[str]) -> set[str]:
@@ -100,6 +102,25 @@ def _of_parts(names: Sequence[str]) -> set[str]:
     good = {name for name, words in parts.items() if doubtful(name) and label_of(words[-1]) == NORMAL}
     faults = [words for name, words in parts.items() if name not in good]
     return good if any(words[: len(parts[n]) - 1] == parts[n][:-1] for n in good for words in faults) else set()
+
+
+def _of_endings(names: Sequence[str]) -> set[str]:
+    """Those that end in a word for good, where every one ends in a label."""
+    labels = {name: label_of_ending(name) for name in names}
+    return {name for name, label in labels.items() if label == NORMAL} if None not in labels.values() else set()
+
+
+def label_of_ending(name: str) -> int | None:
+    """The label that a name ends in; None where its last word is none, or the only one.
+
+    >>> label_of_ending("study1_positive"), label_of_ending("a-OK"), label_of_ending("good"), label_of_ending("a_no_ok")
+    (1, 0, None, 1)
+    """
+    words = _PART.findall(name)
+    if len(words) < 2 or not words[-1].isalpha():
+        return None
+    told = label_of("_".join(words[-2:]))
+    return label_of(words[-1]) if told is None else told
 
 
 def _without_common_part(names: list[str]) -> dict[str, str]:

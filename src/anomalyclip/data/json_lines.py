@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from anomalyclip.errors import InputError
@@ -13,13 +14,20 @@ from anomalyclip.io.json_objects import once_each
 SUFFIXES = (".jsonl", ".ndjson")
 
 
-def as_columns(text: str, shown: str) -> tuple[tuple[str, ...], str]:
-    """(names, CSV with them as its first line): a row for each line, an empty one for an empty one.
+def rows_of_lines(text: str, shown: str) -> list[dict[str, Any]]:
+    """A row for each line, an empty one for an empty one. shown: the file, for messages.
 
-    Numbers and words stand as they are, null, [] and {} are empty cells; other lists and objects stay JSON. shown: the
-    file, for messages. Raises InputError for a line that is no object, or has a key twice.
+    Raises InputError for a line that is no object, or has a key twice.
     """
-    rows = [_object(line, f"{shown}, line {number}") for number, line in enumerate(text.splitlines(), 1)]
+    return [_object(line, f"{shown}, line {number}") for number, line in enumerate(text.splitlines(), 1)]
+
+
+def as_columns(rows: Sequence[dict[str, Any]]) -> tuple[tuple[str, ...], str]:
+    """(names, CSV with them as its first line).
+
+    Numbers and words stand as they are, null, [] and {} are empty cells, of a list of texts bars stand between them;
+    other lists and objects stay JSON.
+    """
     names = tuple(dict.fromkeys(name for row in rows for name in row))
     table = io.StringIO(newline="")
     writer = csv.writer(table)
@@ -46,5 +54,7 @@ def _object(line: str, where: str) -> dict[str, Any]:
 def _cell(value: Any) -> str:
     if value is None or value in ([], {}):
         return ""
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        value = "|".join(value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return " ".join(text.splitlines())

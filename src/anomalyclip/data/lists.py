@@ -10,6 +10,8 @@ from anomalyclip.data.draft import Draft
 from anomalyclip.data.folder_names import PHASE_FOLDERS, split_of
 from anomalyclip.data.inferred import with_inferred_columns
 from anomalyclip.data.json_lines import SUFFIXES as JSON_LINES
+from anomalyclip.data.json_records import SUFFIX as JSON_RECORDS
+from anomalyclip.data.json_records import holds_records
 from anomalyclip.data.listings import child, folded, listing
 from anomalyclip.data.places import Places
 from anomalyclip.data.tables import Table, answers_of, is_list, open_table
@@ -66,7 +68,7 @@ def find_list(root: Path, split: str) -> Lists:
         try:
             table = with_inferred_columns(open_table(path, places), places)
         except InputError as error:
-            if path.suffix.lower() in TABLES:
+            if path.suffix.lower() in (*TABLES, JSON_RECORDS):
                 unused.append(f"{shown} is not used ({error})")
             continue
         scores = answers_of(table.header)
@@ -74,7 +76,7 @@ def find_list(root: Path, split: str) -> Lists:
             unused.append(f"{shown} is not used: beside its column {printable(scores)} its decisions are a program's")
         elif is_list(table.names):
             usable.append(table)
-        elif path.suffix.lower() in TABLES:
+        elif path.suffix.lower() in (*TABLES, JSON_RECORDS):
             columns = ", ".join(table.header[:8]) or "no header"
             lacking = "an image" if "image" not in table.names else "a label"
             unused.append(f"{shown} is not used: {lacking} column is not among its columns ({printable(columns)})")
@@ -107,14 +109,14 @@ def _candidates(root: Path, split: str) -> list[Path]:
     wanted = (split, *(other for other in PHASE_FOLDERS if other != split))
     names = (name for one in wanted for name in PHASE_FOLDERS[one])
     own = next((path for name in names if (path := child(root, name)).is_dir()), None)
-    kinds = frozenset((*TABLES, *_TEXTS, *_WORKBOOKS, *_CLOSED, *_OTHER_TEXTS))
+    kinds = frozenset((*TABLES, JSON_RECORDS, *_TEXTS, *_WORKBOOKS, *_CLOSED, *_OTHER_TEXTS))
     top = listing(root)
     found = [path for path in top.files(kinds) if path.is_file()]
     for folder in top.folders:
         here = listing(folder)
         if folder == own or not here.pictures:
-            found += [path for path in here.files((*TABLES, *_WORKBOOKS)) if path.is_file()]
-    return found
+            found += [path for path in here.files((*TABLES, *_WORKBOOKS, JSON_RECORDS)) if path.is_file()]
+    return [path for path in found if path.suffix.lower() != JSON_RECORDS or holds_records(path)]
 
 
 def _names_pictures(path: Path, places: Places) -> bool:

@@ -13,6 +13,7 @@ from anomalyclip.data.exports.labelme import is_labelme
 from anomalyclip.data.exports.merging import lend_masks, merge
 from anomalyclip.data.exports.supervisely import is_project, is_supervisely
 from anomalyclip.data.folder_names import PHASES
+from anomalyclip.data.json_records import holds_records
 from anomalyclip.data.known import KNOWN, Known, find_known, place, recognise
 from anomalyclip.data.layouts import Layout
 from anomalyclip.data.listings import ARRAYS, child, folders, listed_once, listing, pictures
@@ -148,7 +149,7 @@ def _from_file(path: Path, name: str | None, split: str, missing_masks: MissingM
             raise InputError(f"{printable(path)} is no list of images: expected meta.json, COCO, LabelMe or CVAT 1.1")
         return _from_annotations(root, annotations, (), name, split)
     draft = _draft(root, name, split)
-    if suffix == ".json":
+    if suffix == ".json" and not holds_records(path):
         draft.notes.append(f"labels are read from {printable(path.name)}, the authors' form")
         read_meta(path, draft)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from anomalyclip.data.folder_endings import FolderEndings
 from anomalyclip.data.folder_names import PHASE_FOLDERS
 from anomalyclip.data.label_subfolder import LabelSubfolder
 from anomalyclip.data.layouts import ClassTree, FlatTree, ImagesAndMasks, Layout
@@ -36,6 +37,7 @@ def _inside(split: str) -> tuple[tuple[str, str], ...]:
 PLAIN: tuple[Layout, ...] = (
     ClassTree(),
     SplitJson(),
+    FolderEndings(),
     FlatTree(),
     ImagesAndMasks(
         None,

@@ -26,7 +26,10 @@ def is_signed(words: Sequence[str]) -> bool:
 
 
 def labels_of_rows(shown: str, rows: list[tuple[int, dict[str, str]]], by: str) -> list[tuple[int | None, str]]:
-    """(label, kind) of every row; None where its mask or runs tell. Raises InputError for a label that nobody knows."""
+    """(label, kind) of every row; None where its mask or runs tell. shown: what messages have before a row's number.
+
+    Raises InputError for a label that nobody knows.
+    """
     if by in ("mask", "runs"):
         return [(None, "")] * len(rows)
     if by == "kind":
@@ -44,7 +47,7 @@ def labels_of_rows(shown: str, rows: list[tuple[int, dict[str, str]]], by: str) 
     for (line, _), label, word in zip(rows, found, words, strict=True):
         if label is None:
             raise InputError(
-                f"{shown}, line {line}: unknown label {word!r}; expected one of {', '.join(LABEL_WORDS[:12])}, ... or "
+                f"{shown} {line}: unknown label {word!r}; expected one of {', '.join(LABEL_WORDS[:12])}, ... or "
                 "the same in another language"
             )
     return [(label, "") for label in found]

@@ -108,13 +108,13 @@ def read_table(path: Path, draft: Draft, class_name: str | None = None, table: T
         found = printable(", ".join(table.names)) or "none"
         raise InputError(f"{printable(path)}, line 1: {_NEEDED}; found {found}")
     rows = list(table.rows(_is_used))  # of columns that nobody reads not even the text is held
-    labels = labels_of_rows(printable(path), rows, by)
+    labels = labels_of_rows(table.shown, rows, by)
     if by == "label" and is_signed([row[by] for _, row in rows]):
         draft.problems.append(f"{printable(path.name)}: {SIGNED}")
     places = Places(draft.root, path.parent if path.parent.is_relative_to(draft.root) else None)
-    listed, shown = _Listed(draft, places, path, class_name or draft.root.name), printable(path)
+    listed = _Listed(draft, places, path, class_name or draft.root.name)
     for (line, row), (label, kind) in zip(rows, labels, strict=True):
-        listed.take(row, f"{shown}, line {line}", label, kind)
+        listed.take(row, f"{table.shown} {line}", label, kind)
     if "split" not in table.names and not draft.published:
         listed.leave_other_splits()
     images = {one.image for one in listed.used}

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from anomalyclip.data.columns import column_of, is_of_a_model, is_word_of_lists, plain
 from anomalyclip.data.json_lines import SUFFIXES as JSON_LINES
-from anomalyclip.data.json_lines import as_columns
+from anomalyclip.data.json_lines import as_columns, rows_of_lines
+from anomalyclip.data.json_records import SUFFIX as JSON_RECORDS
+from anomalyclip.data.json_records import records_in
 from anomalyclip.data.places import Places
 from anomalyclip.data.second_opinions import CORNER
-from anomalyclip.data.text import decode, read_bytes
+from anomalyclip.data.text import decode, read_bytes, read_json
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
 
@@ -38,7 +40,7 @@ class Table:
     """A CSV's text, taken apart.
 
     header: the columns as the file calls them, () where it has no header. names: in our words. skipped: lines before
-    the first row. form: encoding and separator, for people.
+    the first row. form: encoding and separator, for people. rows_are: what a number of a row counts.
     """
 
     path: Path
@@ -48,11 +50,16 @@ class Table:
     names: tuple[str, ...]
     skipped: int
     form: str
+    rows_are: str = "line"
+
+    @property
+    def shown(self) -> str:
+        """What stands before the number of a row in a message."""
+        return f"{printable(self.path)}, {self.rows_are}"
 
     def rows(self, wanted: Callable[[str], bool] = bool) -> Iterator[tuple[int, dict[str, str]]]:
         """(line number, row by column name). wanted: which columns, by name. Raises InputError."""
         columns = [(number, name) for number, name in enumerate(self.names) if wanted(name)]
-        shown = printable(self.path)
         lines = io.StringIO(self.text, newline="")
         for _ in range(self.skipped):
             lines.readline()
@@ -67,13 +74,13 @@ class Table:
                     row.pop()  # cells that a spreadsheet once used
                 if len(row) != len(self.names):
                     raise InputError(
-                        f"{shown}, line {line}: {len(row)} fields where the header has {len(self.names)} "
+                        f"{self.shown} {line}: {len(row)} fields where the header has {len(self.names)} "
                         f"({printable(', '.join(self.names))}); quote fields that hold the separator"
                     )
                 yield line, {name: row[number].strip() for number, name in columns}
         except csv.Error as error:
             line = reader.line_num + self.skipped
-            raise InputError(f"{shown}, line {line}: not valid CSV ({error}); write it anew") from error
+            raise InputError(f"{self.shown} {line}: not valid CSV ({error}); write it anew") from error
 
 
 _MOST_COLUMNS = 2000  # each is looked at against all others, and in the folder
@@ -84,6 +91,9 @@ def open_table(path: Path, places: Places | None = None) -> Table:
 
     places: where the pictures are, whose names tell an encoding that no mark does.
     """
+
+    if path.suffix.lower() == JSON_RECORDS:
+        return _of_records(path)
 
     def known(cell: str) -> bool:
         return is_word_of_lists(cell) or (places is not None and places.holds(cell))
@@ -97,7 +107,7 @@ def open_table(path: Path, places: Places | None = None) -> Table:
             f"{printable(path)} has {count:,} lines, the limit is {_MOST_LINES:,}; write several lists, as one a class"
         )
     if path.suffix.lower() in JSON_LINES:
-        names, text = as_columns(text, printable(path))
+        names, text = as_columns(rows_of_lines(text, printable(path)))
         _check_width(path, names)
         # The line of names is none of the file's: numbers of lines begin behind it.
         return Table(path, text, ",", names, _our_names(names), -1, f"{encoding}, JSON lines")
@@ -112,6 +122,18 @@ def open_table(path: Path, places: Places | None = None) -> Table:
     _check_width(path, header)
     form = f"{encoding}, separated by {(_DELIMITERS | {_BLANK: 'blanks'}).get(delimiter, repr(delimiter))}"
     return Table(path, text, delimiter, header, _our_names(header), skipped, form)
+
+
+def _of_records(path: Path) -> Table:
+    try:
+        records = records_in(read_json(path))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{printable(path)}: not valid JSON ({error}); write it anew") from error
+    if records is None:
+        raise InputError(f"{printable(path)}: expected a list of objects with file_name, label and perhaps mask")
+    names, text = as_columns(records)
+    _check_width(path, names)
+    return Table(path, text, ",", names, _our_names(names), -1, "JSON", "entry")
 
 
 def _check_width(path: Path, header: Sequence[str]) -> None:

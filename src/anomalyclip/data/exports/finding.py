@@ -16,6 +16,7 @@ from anomalyclip.data.exports.marks import Annotations
 from anomalyclip.data.exports.others import other_tool
 from anomalyclip.data.exports.supervisely import is_project, is_supervisely, read_supervisely
 from anomalyclip.data.exports.xml import root_of
+from anomalyclip.data.json_records import records_in
 from anomalyclip.data.listings import listing
 from anomalyclip.data.places import Places, is_named_after
 from anomalyclip.data.text import read_json
@@ -65,6 +66,8 @@ class _Search:
         if (tool_of := other_tool(content)) is not None:
             self.others.setdefault(tool_of, []).append(path)
             return
+        if records_in(content) is not None:
+            return  # told as a list of pictures
         ours = isinstance(content, dict) and not _NO_LABELS.isdisjoint(content)
         if path.parent == self.root and not is_project(content) and not ours:
             forms = ", ".join(tool for tool, _, _ in _JSON)
