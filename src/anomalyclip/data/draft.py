@@ -103,6 +103,12 @@ class Draft:
         """All mask files so far."""
         return {path for item in self.items if item.mask is not None for path in mask_paths(item.mask)}
 
+    def _tell_derived(self) -> None:
+        used = {item.image for item in self.items}
+        folders = sorted({image.parent for image in used})
+        made = [path for folder in folders for path in listing(folder).derived if path not in used]
+        self.problem_files("pictures that a program made of those beside them, by their names (not used)", made)
+
     def _as_array(self, images: Sequence[Path]) -> str:
         """The sentence that tells a mask of one of the images which is no picture; "" where there is none."""
         stems = {folded(image.stem) + ending for image in images for ending in CONVENTIONS}
@@ -122,6 +128,7 @@ class Draft:
                 f"{printable(self.root)} holds no images in its {self.split} split. {told}Check the folder, or give "
                 "the other split (--split)"
             )
+        self._tell_derived()
         lacking = [item.image for item in self.items if item.label == ANOMALOUS and item.mask is None]
         pixel = self.pixel_level or len(lacking) < sum(item.label for item in self.items)
         if pixel and lacking:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from anomalyclip.data.columns import column_of, is_answer, is_of_a_model, label_of, plain
+from anomalyclip.data.dataset import NORMAL
 from anomalyclip.data.places import Places
 from anomalyclip.data.row_labels import is_signed
 from anomalyclip.data.tables import ROLES, Table, is_list, labelling
@@ -18,7 +19,9 @@ _BOX_WORDS = """
     x y w h x0 y0 x1 y1 x2 y2 xmin ymin xmax ymax xtl ytl xbr ybr width height left top right bottom area
     iscrowd occluded truncated difficult
 """
-_BOXES = frozenset(_BOX_WORDS.split())
+BOXES = frozenset(_BOX_WORDS.split())
+#: Columns of classes that may have a word for good among them.
+_DIAGNOSES = frozenset(("dx", "diagnosis", "disease", "condition"))
 _SENSELESS = re.compile(r"(unnamed|column|col|spalte|colonne|field|feld|var|[a-z])?\d*")
 _CORNERS = 4  # columns that a box has
 _LOOKED_AT = 200  # rows
@@ -48,7 +51,7 @@ def with_inferred_columns(table: Table, places: Places) -> Table:
             names[names.index(files[0])] = "image"
         elif files == names == ["column 1", "column 2"] and _are_pairs(rows, places):
             names = ["image", "mask"]
-    boxes = {name for name in free if plain(name) in _BOXES}
+    boxes = {name for name in free if plain(name) in BOXES}
     if labelling(names) is None:
         labels = [
             name
@@ -56,6 +59,7 @@ def with_inferred_columns(table: Table, places: Places) -> Table:
             if name in names and (len(boxes) < _CORNERS or name not in boxes)
             if rows and _are_labels([row[name] for row in rows], asked=_asks(table, name))
         ]
+        labels = labels or [name for name in free if plain(name) in _DIAGNOSES and _name_the_good(rows, name)][:1]
         if len(labels) == 1:
             names[names.index(labels[0])] = "label"
     return replace(table, names=tuple(names))
@@ -98,6 +102,12 @@ def _are_labels(cells: Sequence[str], asked: bool) -> bool:
     if asked and all(is_answer(cell) for cell in cells):
         return False
     return all(label_of(cell) is not None for cell in cells) or is_signed(cells)
+
+
+def _name_the_good(rows: Sequence[dict[str, str]], name: str) -> bool:
+    """Whether a column holds words alone, one of them for good pictures."""
+    words = [row[name] for row in rows]
+    return NORMAL in map(label_of, words) and not any(map(is_answer, words))
 
 
 def _are_pairs(rows: Sequence[dict[str, str]], places: Places) -> bool:

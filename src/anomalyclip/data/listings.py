@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from functools import cached_property
 from pathlib import Path
 
+from anomalyclip.data.derived import derived_among
 from anomalyclip.io.charts import charts_among
 from anomalyclip.io.scanning import Entry, Kind, is_litter, look
 
@@ -60,9 +61,20 @@ class Listing:
 
     @cached_property
     def pictures(self) -> list[Path]:
-        """Files to be read as images, without the charts of `calibrate`."""
+        """Files to be read as images, without the charts of `calibrate` and what is `derived`."""
         charts = charts_among({entry.name for entry in self._shown})
-        return [Path(one.path) for one in self.entries if one.kind is Kind.PICTURE and one.name not in charts]
+        left = charts.union(path.name for path in self.derived)
+        return [path for path in self._images if path.name not in left]
+
+    @cached_property
+    def derived(self) -> list[Path]:
+        """Pictures that a program made of others of the folder, by their names."""
+        made = derived_among(path.name for path in self._images)
+        return [path for path in self._images if path.name in made]
+
+    @cached_property
+    def _images(self) -> list[Path]:
+        return [Path(one.path) for one in self.entries if one.kind is Kind.PICTURE]
 
     @cached_property
     def _shown(self) -> list[os.DirEntry[str]]:

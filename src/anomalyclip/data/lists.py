@@ -8,7 +8,7 @@ from pathlib import Path
 
 from anomalyclip.data.draft import Draft
 from anomalyclip.data.folder_names import PHASE_FOLDERS, split_of
-from anomalyclip.data.inferred import with_inferred_columns
+from anomalyclip.data.inferred import BOXES, with_inferred_columns
 from anomalyclip.data.json_lines import SUFFIXES as JSON_LINES
 from anomalyclip.data.json_records import SUFFIX as JSON_RECORDS
 from anomalyclip.data.json_records import holds_records
@@ -16,6 +16,7 @@ from anomalyclip.data.listings import child, folded, listing
 from anomalyclip.data.places import Places
 from anomalyclip.data.tables import Table, answers_of, is_list, open_table
 from anomalyclip.data.text import decode
+from anomalyclip.data.untold_labels import remedy
 from anomalyclip.errors import InputError
 from anomalyclip.io.names import printable
 
@@ -79,7 +80,10 @@ def find_list(root: Path, split: str) -> Lists:
         elif path.suffix.lower() in (*TABLES, JSON_RECORDS):
             columns = ", ".join(table.header[:8]) or "no header"
             lacking = "an image" if "image" not in table.names else "a label"
-            unused.append(f"{shown} is not used: {lacking} column is not among its columns ({printable(columns)})")
+            told = remedy(table, BOXES) if "image" in table.names else ""
+            unused.append(
+                f"{shown} is not used: {lacking} column is not among its columns ({printable(columns)}){told}"
+            )
         elif _names_pictures(path, places) and not re.match("readme|licen[cs]e", path.stem, re.IGNORECASE):
             unused.append(f"{shown} is not used: its lines are no paths with labels; save it as CSV beside it")
     chosen = _of_split(usable, split)

@@ -48,6 +48,6 @@ def labels_of_rows(shown: str, rows: list[tuple[int, dict[str, str]]], by: str) 
         if label is None:
             raise InputError(
                 f"{shown} {line}: unknown label {word!r}; expected one of {', '.join(LABEL_WORDS[:12])}, ... or "
-                "the same in another language"
+                "the same in another language" + ("; call the good ones' class normal" if in_words else "")
             )
     return [(label, "") for label in found]
