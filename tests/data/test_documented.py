@@ -61,6 +61,7 @@ def picture(values: np.ndarray | None = None, kind: str = "PNG") -> bytes:
     return buffer.getvalue()
 
 
+NOISE = picture(np.random.default_rng(0).integers(60, 200, (HEIGHT, WIDTH, 3), dtype=np.uint8))
 PHOTO, JPEG, MASK, BLACK = (
     picture(),
     picture(kind="JPEG"),
@@ -251,6 +252,12 @@ FORMS = (
     Form("folders", "patient/study1_positive/ and study2_negative/ (MURA)", {f"valid/XR_{part}/patient{n}/study{k}_{'positive' if k < n else 'negative'}/image1.png": PHOTO for part in ("HAND", "WRIST") for n in (1, 2) for k in (1, 2)}, (6, 2)),
     Form("folders", "ISIC 2017: NAME_superpixels.png beside NAME.jpg", {**{f"ISIC-2017_Test_v2_Data/ISIC_{n}{end}": PHOTO if end.endswith("png") else JPEG for n in (1, 2) for end in (".jpg", "_superpixels.png")}, **{f"ISIC-2017_Test_v2_Part1_GroundTruth/ISIC_{n}_segmentation.png": MASK for n in (1, 2)}}, (0, 2), "made of those beside them, by their names (not used): ISIC-2017_Test_v2_Data/ISIC_1_superpixels.png", marked=TRUTH),
     Form("folders", "NAME_overlay and NAME_heatmap among the pictures, of one that is not there too", {"good/0.png": PHOTO, "good/0_heatmap.png": PHOTO, "bad/1.png": PHOTO, "bad/1_overlay.jpg": JPEG, "bad/2_overlay.png": PHOTO}, (1, 2), "(not used): bad/1_overlay.jpg, good/0_heatmap.png"),
+    Form("folders", "ID/images/ID.png and ID/masks/*.png (Data Science Bowl 2018)", {**{f"{n}/images/{n}.png": PHOTO for n in ("a1", "b2")}, **{f"a1/masks/{k}.png": half for k, half in enumerate(HALVES)}, "b2/masks/c3.png": BLACK}, (1, 1), marked=TRUTH),
+    Form("folders", "image.png beside mask.png in a folder of each picture, one without", {**{f"{n}/image.png": PHOTO for n in "abc"}, "a/mask.png": BLACK, "b/mask.png": MASK}, (1, 1), "folders without one picture and its masks (not used): c", marked=TRUTH),
+    Form("folders", "masks of two people (CHASE_DB1: NAME_1stHO.png and NAME_2ndHO.png)", {f"Image_0{n}L{end}": JPEG if end == ".jpg" else {"_1stHO.png": MASK}.get(end, BLACK) for n in (1, 2) for end in (".jpg", "_1stHO.png", "_2ndHO.png")}, (0, 2), "by their names (not used): Image_01L_2ndHO.png", marked=TRUTH),
+    Form("folders", "NAME_temp.jpg and NAME_test.jpg, boxes in pixels (DeepPCB)", {**{f"group0/0001/{n}_{k}.jpg": JPEG for n in (1, 2) for k in ("temp", "test")}, **{f"group0/0001_not/{n}.txt": "4 3 14 9 1" for n in (1, 2)}}, (2, 2), "boxes in pixels, as DeepPCB has them: export COCO JSON"),
+    Form("folders", "several pictures of each thing beside its mask (Eyecandies)", {f"test_public/data/{n}_{k}.png": MASK if k == "mask" else PHOTO for n in ("000", "001") for k in ("image_0", "image_1", "mask")}, "copy those of one number to images/000.png and the masks to masks/000.png"),
+    Form("folders", "photographs in a folder called label/", {f"{place}/{n}.png": PHOTO if place == "images" else NOISE for place in ("images", "label") for n in range(2)}, (0, 2), "label/ is read as masks, by its name, and holds photographs"),
     Form("folders", "line1-OK/ and line2-NG/", {f"line{n}-{label}/0.png": PHOTO for n, label in ((1, "OK"), (2, "NG"), (3, "OK"))}, (2, 1)),
     Form("folders", "damaged/, undamaged/ and unblemished/", {"damaged/0.png": PHOTO, "undamaged/1.png": PHOTO, "unblemished/2.png": PHOTO}, (2, 1)),
     Form("folders", "data/ and annotation/ in each kind (SensumSODF)", {"c/negative/data/0.png": PHOTO, "c/negative/data/1.png": PHOTO, "c/positive/data/0.png": PHOTO, "c/positive/annotation/0.png": MASK}, (2, 1), marked=TRUTH),

@@ -1,4 +1,4 @@
-"""Pictures that a program made of others beside them, by their names: NAME_superpixels.png beside NAME.jpg."""
+"""Pictures made of others beside them, by their names: NAME_superpixels.png, or the mask of a second annotator."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from pathlib import PurePath
 
 _MADE = re.compile(
-    r"(?P<of>.+)[_. -](super_?pixels?|overlays?|heat_?maps?|thumb(nail)?s?|previews?|anomaly_?maps?|vis(ualization)?)",
+    r"(?P<of>.+)[_. -]"
+    r"(super_?pixels?|overlays?|heat_?maps?|thumb(nail)?s?|previews?|anomaly_?maps?|vis(ualization)?|2ndHO)",
     re.IGNORECASE,
 )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from anomalyclip.data.dataset import ANOMALOUS, GOOD, NORMAL, Dataset, Item
+from anomalyclip.data.like_masks import are_photos
 from anomalyclip.data.listings import ARRAYS, folded, folders_below, listing
 from anomalyclip.data.masks import DrawnMask, Mask, MaskFiles, marks_anything, mask_paths
 from anomalyclip.data.pairing import CONVENTIONS, pair
@@ -65,6 +66,12 @@ class Draft:
         if together := sum(isinstance(mask, MaskFiles) for mask in found):
             which = f"class {class_name}, {kind}" if kind else f"class {class_name}"
             self.notes.append(f"{which}: {together} images have several masks, which count together")
+        marks = [mask for mask in found if isinstance(mask, Path)]
+        if not self.published and are_photos(marks):
+            self.problems.append(
+                f"{self.show(marks[0].parent)}/ is read as masks, by its name, and holds photographs; rename it if "
+                "they are none"
+            )
         labels = self.labels_of(found) if label is None else [label] * len(images)
         for image, mask, own in zip(images, found, labels, strict=True):
             self.add(image, mask if label is not None or own == ANOMALOUS else None, own, class_name, kind)
@@ -107,7 +114,7 @@ class Draft:
         used = {item.image for item in self.items}
         folders = sorted({image.parent for image in used})
         made = [path for folder in folders for path in listing(folder).derived if path not in used]
-        self.problem_files("pictures that a program made of those beside them, by their names (not used)", made)
+        self.problem_files("pictures made of those beside them, by their names (not used)", made)
 
     def _as_array(self, images: Sequence[Path]) -> str:
         """The sentence that tells a mask of one of the images which is no picture; "" where there is none."""

@@ -15,6 +15,7 @@ _PACKED = LOSSY | {".png"}
 _MOST_BYTES = 0.3  # of a packed mask's pixel; a photograph has more
 _HEADERS = 4096  # bytes of a file that are no pixels
 _NEAR = 16 / 255  # how far a lossy file moves black and white
+_LEAST_OF_PHOTOS = 0.5  # share of a photograph's pixels that are neither
 _MOST_BETWEEN = 0.02  # share of a lossy mask's pixels that are neither
 
 
@@ -30,6 +31,24 @@ def like_masks(faults: Mapping[Path, Sequence[Path]], good: Sequence[Sequence[Pa
 def are_masks(pictures: Sequence[Path], marks: Sequence[Path]) -> bool:
     """Whether files beside each other in a list are pictures and their masks: the second look so, the first do not."""
     return _all_like(marks) and not _all_like(pictures)
+
+
+def are_photos(marks: Sequence[Path]) -> bool:
+    """Whether what should be masks are photographs: of many levels, few of them near black or white."""
+    places = sorted({0, len(marks) // 2, len(marks) - 1}) if marks else []
+    return bool(places) and all(_is_photo(marks[at]) for at in places)
+
+
+def _is_photo(path: Path) -> bool:
+    from anomalyclip.io.masks import read_mask_levels
+
+    try:
+        found = read_mask_levels(path)
+    except ImageReadError:  # told when it is used
+        return False
+    levels = found.levels / found.full
+    between = ((levels > _NEAR) & (levels < 1 - _NEAR)).mean()
+    return bool(between > _LEAST_OF_PHOTOS) and len(np.unique(found.levels)) > _MOST_LEVELS
 
 
 def _all_like(paths: Sequence[Path]) -> bool:

@@ -68,7 +68,7 @@ class Listing:
 
     @cached_property
     def derived(self) -> list[Path]:
-        """Pictures that a program made of others of the folder, by their names."""
+        """Pictures made of others of the folder, by their names."""
         made = derived_among(path.name for path in self._images)
         return [path for path in self._images if path.name in made]
 

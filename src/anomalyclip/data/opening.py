@@ -20,6 +20,7 @@ from anomalyclip.data.listings import ARRAYS, child, folders, listed_once, listi
 from anomalyclip.data.lists import TABLES, find_list, of_another_split
 from anomalyclip.data.meta_json import read_meta
 from anomalyclip.data.own_layouts import PLAIN
+from anomalyclip.data.several_pictures import several_of_each
 from anomalyclip.data.table_items import read_table
 from anomalyclip.data.text import read_json
 from anomalyclip.errors import ConfigError, InputError
@@ -232,7 +233,8 @@ def _what_is_there(root: Path, unused: Sequence[str]) -> str:
             told.append(f"{name}/ with {len(arrays)} files such as {first}, which are no pictures: save masks as PNG")
     told += list(_archives(root))
     found = f"Found there: {'; '.join(told)}." if told else "Found there: no image."
-    return " ".join([found, *(f"{line}." for line in unused)])
+    several = several_of_each(root, printable(root.name))
+    return " ".join([found, *([several] if several else []), *(f"{line}." for line in unused)])
 
 
 def _is_readable(folder: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from anomalyclip.data.folder_each import FolderEach
 from anomalyclip.data.folder_endings import FolderEndings
 from anomalyclip.data.folder_names import PHASE_FOLDERS
 from anomalyclip.data.label_subfolder import LabelSubfolder
@@ -9,6 +10,7 @@ from anomalyclip.data.layouts import ClassTree, FlatTree, ImagesAndMasks, Layout
 from anomalyclip.data.masks_among import MasksAmongImages
 from anomalyclip.data.named_halves import NamedHalves
 from anomalyclip.data.split_json import SplitJson
+from anomalyclip.data.templates import Templates
 
 _PAIRS = tuple(
     (images, masks)
@@ -47,4 +49,6 @@ PLAIN: tuple[Layout, ...] = (
     MasksAmongImages(),
     NamedHalves(),
     LabelSubfolder("<class>/{Train,Test}/NAME.PNG with Label/NAME_label.PNG for anomalous images, as in DAGM"),
+    FolderEach(),
+    Templates(),
 )

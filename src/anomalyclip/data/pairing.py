@@ -13,7 +13,7 @@ from anomalyclip.data.masks import MaskFiles
 from anomalyclip.errors import InputError
 
 #: What mask names add to the image's stem, the commonest first; "" is the same stem with any suffix.
-CONVENTIONS = ("_mask", "", "_label", "_gt", "_segmentation", "_anno")
+CONVENTIONS = ("_mask", "", "_label", "_gt", "_segmentation", "_anno", "_1stho")
 #: What tells several masks of one image apart: a number behind a separator, or behind a word for masks.
 _NUMBERED = re.compile(r"(.+_(?:mask|label|gt|segmentation|anno))\d{1,4}|(.+)[_. -]\(?\d{1,4}\)?")
 

@@ -128,7 +128,8 @@ def find_annotations(root: Path, split: str, only: Path | None = None) -> tuple[
         unused.append(f"{len(boxes)} files such as {_below(boxes[0], root)} are not used ({what}; export polygons)")
     yolo = [path for path in files if path.suffix.lower() == ".txt" and _is_yolo(path)]
     if yolo:
-        what = "YOLO's text: export COCO JSON instead, which is read"
+        form = "boxes in pixels, as DeepPCB has them" if _is_in_pixels(yolo[0]) else "YOLO's text"
+        what = f"{form}: export COCO JSON instead, which is read"
         unused.append(f"{len(yolo)} files such as {_below(yolo[0], root)} are not used ({what})")
     return (found if found.images or found.missing else None), unused
 
@@ -165,6 +166,13 @@ def _is_yolo(path: Path) -> bool:
         return False
     first = head.split("\n", 1)[0].strip()
     return _YOLO.fullmatch(first) is not None
+
+
+def _is_in_pixels(path: Path) -> bool:
+    """Whether a text of boxes counts pixels: x1, y1, x2, y2 and a type. YOLO's are shares of the picture."""
+    with path.open("rb") as file:
+        first = file.read(4096).decode("ascii", "replace").split("\n", 1)[0]
+    return any(float(number) > 1 for number in first.split()[1:])
 
 
 def _below(path: Path, root: Path) -> str:
