@@ -148,6 +148,7 @@ def test_a_profile_of_the_prompts_before_heads_is_refused_and_made_anew(tmp_path
     assert "--model pocket --prompts pocket" in words
     assert detect("before", "--prompts", "pocket").exit_code == 0
     assert calibrate("--again", line).exit_code == 0
+    assert [path.name for path in tmp_path.glob("*.png")] == ["line.png"]  # the earlier picture shows another threshold
     profile = read_profile(line)
     assert profile.count == 5
     assert (profile.provenance["method"], profile.provenance["prompts"]) == ("heads", "pocket-heads")

@@ -22,7 +22,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomalyclip.calibration import read_profile, read_profiles, write_profiles
+from anomalyclip.calibration import memory_file, read_profile, read_profiles, write_profiles
 from anomalyclip.calibration.memory_file import packed, part_of, unpacked, waiting
 from anomalyclip.calibration.profile import Profile
 from anomalyclip.errors import InputError, OutputError
@@ -195,6 +195,26 @@ def test_what_waits_for_another_profile_is_not_taken(pair: tuple[Path, list[Prof
     path.with_name(MEMORY).unlink()
     with pytest.raises(InputError, match="not the one"):
         read_profile(path).opened()
+
+
+def test_a_memory_that_takes_its_place_between_two_looks_is_found(
+    pair: tuple[Path, list[Profile]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader of the new profile sees the old memory first; then the writer moves the one that waits."""
+    path, two = pair
+    place, look = path.with_name(MEMORY), memory_file._bytes
+    old = place.read_bytes()
+    two[1].save(path)
+    waiting(place).write_bytes(place.read_bytes())
+    place.write_bytes(old)
+
+    def late(looked_at: Path) -> bytes | None:
+        if looked_at == waiting(place) and looked_at.exists():
+            looked_at.replace(place)
+        return look(looked_at)
+
+    monkeypatch.setattr(memory_file, "_bytes", late)
+    assert which(path, two) == 1
 
 
 @given(st.data())

@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,32 @@ def test_every_answer_but_success_is_a_failure(
         Webhook(server.url)(MESSAGE)
     assert (caught.value.away, caught.value.after) == (away, after)
     assert len(server.got) == 1
+
+
+@pytest.mark.parametrize(("said", "taken"), [(b"HTTP/1.1", False), (b"HTTP/1.1 200 OK\r\n\r\n", True)])
+def test_an_answer_that_drips_without_end_holds_nobody(said: bytes, taken: bool) -> None:
+    """A byte comes in time each time; the status is the answer, what follows it is not waited for."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as slow:
+        over = threading.Event()
+
+        def drip() -> None:
+            with slow.accept()[0] as client, suppress(OSError):
+                client.sendall(said)
+                while not over.wait(0.02):
+                    client.sendall(b" ")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        threading.Timer(3, over.set).start()  # what a broken variant waits for
+        try:
+            with nullcontext() if taken else pytest.raises(DeliveryError, match="timed out"):
+                Webhook(f"http://127.0.0.1:{slow.getsockname()[1]}/", timeout=0.2)(MESSAGE)
+            assert not over.is_set()
+        finally:
+            over.set()
+            thread.join()
 
 
 def test_nobody_there_and_nobody_answering(server: Any) -> None:

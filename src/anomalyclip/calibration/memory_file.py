@@ -185,7 +185,7 @@ def read_memory(part: MemoryPart, folder: Path) -> bytes:
     Raises InputError for a file that is missing, or not the one the profile was written with.
     """
     path, found = folder / part.file, None
-    for place in (path, waiting(path)):
+    for place in (path, waiting(path), path):  # again: it may have taken its place between the two looks
         data = _bytes(place)
         if data is not None and hashlib.sha256(data).hexdigest() == part.sha256:
             return data
@@ -197,7 +197,7 @@ def read_memory(part: MemoryPart, folder: Path) -> bytes:
         )
     raise InputError(
         f"the memory {printable(path)} is not the one this profile was written with (sha256 differs: it was swapped, "
-        f"edited or cut short); {REMEDY}"
+        f"edited, cut short, or made anew since the profile was read); run again, {REMEDY}"
     )
 
 

@@ -205,14 +205,23 @@ class CalibrateJob:
         output = self.given.output.absolute()
         return {output.with_name(f"{output.stem}{part}.png") for part in ("", f".{self.given.name}")}
 
+    def _picture_path(self) -> Path:
+        """Beside the file, under its name; with the profile's, where the file holds or is to hold several."""
+        from anomalyclip.calibration import read_profiles
+
+        output: Path = self.given.output
+        shared = output.with_suffix(".png")
+        if not self.given.add or (shared.exists() and set(read_profiles(output)) == {self.given.name}):
+            return shared
+        return output.with_name(f"{output.stem}.{self.given.name}.png")
+
     def _draw(self, made: Made) -> Path | None:
         if not self.given.plot:
             return None
         from anomalyclip.calibration.plot import draw_profile
         from anomalyclip.io import write_image
 
-        named = f"{self.given.output.stem}.{self.given.name}.png" if self.given.add else f"{self.given.output.stem}.png"
-        path: Path = self.given.output.with_name(named)
+        path = self._picture_path()
         anomalies = None if made.anomalous is None else made.anomalous.scores
         write_image(path, draw_profile(made.profile, anomalies, unusual=made.unusual, tried=made.tried))
         return path

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import functools
 import http.client
 import json
 import os
@@ -10,9 +12,11 @@ import re
 import shlex
 import socket
 import subprocess
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPMessage
 from typing import IO, Any, Protocol
@@ -88,20 +92,32 @@ class Webhook:
             headers["Authorization"] = f"Basic {base64.b64encode(given.encode()).decode('ascii')}"
         url = urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
         request = urllib.request.Request(url, message.payload, headers, method="POST")
-        handlers = [_NoRedirects] if self.link_local else [_NoRedirects, _CheckedHTTP, _CheckedHTTPS]
+        late = threading.Event()
         try:
             if not self.link_local:
                 check_host(parts.hostname or "", parts.port)
-            with urllib.request.build_opener(*handlers).open(request, timeout=self.timeout) as response:
-                response.read(1 << 16)
+            with contextlib.ExitStack() as stack:
+                met = functools.partial(self._meet, stack, late)
+                opener = urllib.request.build_opener(_NoRedirects, _HTTP(met), _HTTPS(met))
+                opener.open(request, timeout=self.timeout).close()  # the status is the answer; what follows may not end
         except urllib.error.HTTPError as error:
             with error:
                 away = error.code >= 500 or error.code in _BUSY
                 after = _seconds(error.headers.get("Retry-After"))
                 raise DeliveryError(f"HTTP {error.code} {error.reason}", away=away, after=after) from error
         except (OSError, HTTPException, InputError) as error:
-            reason = str(getattr(error, "reason", error)) or type(error).__name__
+            reason = "timed out" if late.is_set() else str(getattr(error, "reason", error)) or type(error).__name__
             raise DeliveryError(reason.replace(self.url, bare_address(self.url)), away=True) from error
+
+    def _meet(self, stack: contextlib.ExitStack, late: threading.Event, connected: socket.socket) -> None:
+        """Look at whom it reached, for the name may have led elsewhere when it was checked; and end it in time, which
+        `late` then says, for a socket's own timeout begins anew with each byte that drips in."""
+        if not self.link_local:
+            _check_peer(connected)
+        timer = threading.Timer(self.timeout, _end, [connected, late])
+        timer.daemon = True
+        timer.start()
+        stack.callback(timer.cancel)
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -113,28 +129,53 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-class _CheckedConnection(http.client.HTTPConnection):
-    """Looks at whom it reached before it says anything: the name may have led elsewhere when it was checked."""
+Met = Callable[[socket.socket], None]
+"""Told of a socket that is connected, before anything is said."""
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, *args: Any, met: Met, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._met = met
 
     def connect(self) -> None:
         super().connect()
-        _check_peer(self.sock)
+        self._met(self.sock)
 
 
-class _CheckedTLSConnection(http.client.HTTPSConnection):
+class _TLSConnection(http.client.HTTPSConnection):
+    def __init__(self, *args: Any, met: Met, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._met = met
+
     def connect(self) -> None:
         super().connect()
-        _check_peer(self.sock)
+        self._met(self.sock)
 
 
-class _CheckedHTTP(urllib.request.HTTPHandler):
+class _HTTP(urllib.request.HTTPHandler):
+    def __init__(self, met: Met) -> None:
+        super().__init__()
+        self._met = met
+
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_CheckedConnection, req)
+        return self.do_open(functools.partial(_Connection, met=self._met), req)
 
 
-class _CheckedHTTPS(urllib.request.HTTPSHandler):
+class _HTTPS(urllib.request.HTTPSHandler):
+    def __init__(self, met: Met) -> None:
+        super().__init__()
+        self._met = met
+
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_CheckedTLSConnection, req)
+        return self.do_open(functools.partial(_TLSConnection, met=self._met), req)
+
+
+def _end(connected: socket.socket, late: threading.Event) -> None:
+    """Whoever reads from it finds its end."""
+    late.set()
+    with contextlib.suppress(OSError):
+        connected.shutdown(socket.SHUT_RDWR)
 
 
 def _check_peer(connected: socket.socket) -> None:
