@@ -69,8 +69,8 @@ class Draft:
         marks = [mask for mask in found if isinstance(mask, Path)]
         if not self.published and are_photos(marks):
             self.problems.append(
-                f"{self.show(marks[0].parent)}/ is read as masks, by its name, and holds photographs; rename it if "
-                "they are none"
+                f"{self.show(marks[0].parent)}/ is read as masks, by its name, and looks like photographs; rename it "
+                "if they are none"
             )
         labels = self.labels_of(found) if label is None else [label] * len(images)
         for image, mask, own in zip(images, found, labels, strict=True):

@@ -1,4 +1,4 @@
-"""JSON that lists images as a table does: a list of objects, one in an object, or an object of files."""
+"""JSON that lists images as a table does: objects in a list, in one of an object, in one of each split, or by file."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from anomalyclip.data.exports.others import other_tool
+from anomalyclip.data.folder_names import split_of
 from anomalyclip.data.text import read_json
 from anomalyclip.errors import InputError
 from anomalyclip.io.limits import SUFFIXES
@@ -33,6 +34,8 @@ def records_in(content: Any) -> list[dict[str, Any]] | None:
 
     >>> records_in({"info": {}, "images": [{"file": "a.png", "label": 1}]})
     [{'file': 'a.png', 'label': 1}]
+    >>> records_in({"test": [{"file": "a.png", "label": 1}]})
+    [{'file': 'a.png', 'label': 1, 'split': 'test'}]
     >>> records_in({"a.png": 0, "b.png": {"label": "crack"}})
     [{'file_name': 'a.png', 'label': 0}, {'file_name': 'b.png', 'label': 'crack'}]
     """
@@ -42,12 +45,20 @@ def records_in(content: Any) -> list[dict[str, Any]] | None:
         lists = [name for name, value in content.items() if _is_rows(value)]
         if len(lists) == 1 and lists[0] in _HOLDERS and not any(content.get(name) == [] for name in _HOLDERS):
             return records_in(content[lists[0]])
-        return _of_files(content)
+        return _of_splits(content) or _of_files(content)
     return content if _is_rows(content) else None
 
 
 def _is_rows(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
+
+
+def _of_splits(content: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """{"train": [...], "test": [...]}, in which no object says more, as Real-IAD's does."""
+    lists = {name: rows for name, rows in content.items() if isinstance(rows, (list, dict))}
+    if not lists or not all(split_of(name) and _is_rows(rows) for name, rows in lists.items()):
+        return None
+    return [{**row, "split": split_of(name)} for name, rows in lists.items() for row in rows]
 
 
 def _of_files(content: dict[str, Any]) -> list[dict[str, Any]] | None:
