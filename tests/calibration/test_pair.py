@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import load, save
 
 from anomalyclip.calibration import memory_file, read_profile, read_profiles, write_profiles
 from anomalyclip.calibration.memory_file import packed, part_of, unpacked, waiting
@@ -215,6 +216,16 @@ def test_a_memory_that_takes_its_place_between_two_looks_is_found(
 
     monkeypatch.setattr(memory_file, "_bytes", late)
     assert which(path, two) == 1
+
+
+def test_a_memory_whose_pictures_have_no_sides_is_refused(pair: tuple[Path, list[Profile]]) -> None:
+    """With the right hash: where a fault is compared with such a picture, drawing that ended in a traceback."""
+    part = pair[1][0].memory
+    assert part is not None
+    arrays = load(pair[1][0].memory_bytes())
+    with pytest.raises(InputError, match="does not hold what a memory holds"):
+        unpacked(part, save(arrays | {"sizes": arrays["sizes"] * -1}), Path("m"))
+    unpacked(part, save(arrays), Path("m"))
 
 
 @given(st.data())

@@ -266,6 +266,7 @@ def _fits(arrays: Mapping[str, NDArray[Any]], part: MemoryPart) -> bool:
         and pictures.dtype == places.dtype == boxes.dtype == sizes.dtype == np.int32
         and len(rows) > 0
         and bool(np.isfinite(rows).all())
+        and int(sizes.min()) > 0
         and bool((np.diff(pictures) >= 0).all())
         and int(pictures[0]) == 0
         and int(pictures[-1]) == count - 1
