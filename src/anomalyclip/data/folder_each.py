@@ -10,10 +10,11 @@ from pathlib import Path
 from anomalyclip.data.beside import as_one
 from anomalyclip.data.dataset import ANOMALOUS
 from anomalyclip.data.draft import Draft
-from anomalyclip.data.folder_names import PHASE_FOLDERS, PHASES
+from anomalyclip.data.folder_names import PHASES
 from anomalyclip.data.kinds import IMAGE_HALVES, masks_in
 from anomalyclip.data.listings import child, folders, pictures
 from anomalyclip.data.masks import MaskFiles
+from anomalyclip.data.phases import base_of
 
 _LEAST = 2  # such folders
 _LEAST_SHARE = 0.5  # of the folders: where fewer are such, something else lies there
@@ -29,7 +30,7 @@ class FolderEach:
     splits: frozenset[str] = PHASES
 
     def fits(self, root: Path) -> bool:
-        base = _base(root, "test")
+        base = base_of(root, "test")
         inner = folders(base) if base is not None else []
         found = sum(_masks_of(place) is not None for place in inner)
         return found >= _LEAST and found >= _LEAST_SHARE * len(inner)
@@ -38,7 +39,7 @@ class FolderEach:
         return (root.name,)
 
     def read(self, root: Path, draft: Draft) -> None:
-        base = _base(root, draft.split)
+        base = base_of(root, draft.split)
         inner = folders(base) if base is not None else []
         found = [two for place in inner if (two := _masks_of(place)) is not None]
         draft.pixel_level = True
@@ -47,12 +48,6 @@ class FolderEach:
             draft.add(image, mask if label == ANOMALOUS else None, label, root.name)
         rest = [place for place in inner if _masks_of(place) is None]
         draft.problem_files("folders without one picture and its masks (not used)", rest)
-
-
-def _base(root: Path, split: str) -> Path | None:
-    """Where the split's folders lie; the root itself is for tests."""
-    phase = next((path for name in PHASE_FOLDERS[split] if (path := child(root, name)).is_dir()), None)
-    return root if phase is None and split == "test" else phase
 
 
 def _masks_of(place: Path) -> tuple[Path, Path | MaskFiles] | None:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from anomalyclip.data.dataset import ANOMALOUS, NORMAL
 from anomalyclip.data.draft import Draft
-from anomalyclip.data.folder_names import PHASE_FOLDERS, PHASES, good_folders, label_of_ending
-from anomalyclip.data.listings import child, folders_below, pictures
+from anomalyclip.data.folder_names import PHASES, good_folders, label_of_ending
+from anomalyclip.data.listings import folders_below, pictures
+from anomalyclip.data.phases import base_of
 
 _LEAST_DEEP = 2  # levels: folders beside each other are kinds of one class
 _OF_CLASSES = 3  # levels of a set whose first one is that of classes: XR_WRIST/patient1/study1_positive
@@ -24,7 +25,7 @@ class FolderEndings:
     splits: frozenset[str] = PHASES
 
     def fits(self, root: Path) -> bool:
-        base = _base(root, "test")
+        base = base_of(root, "test")
         if base is None:
             return False
         held = [place for place in folders_below(base) if pictures(place)]
@@ -37,7 +38,7 @@ class FolderEndings:
         return (root.name,)
 
     def read(self, root: Path, draft: Draft) -> None:
-        base = _base(root, draft.split)
+        base = base_of(root, draft.split)
         if base is None:
             return
         for place in sorted(folders_below(base)):
@@ -57,9 +58,3 @@ def _are_classes(held: Sequence[Path]) -> bool:
     for place in held:
         beside[place.parent].append(place.name)
     return all(map(good_folders, beside.values()))
-
-
-def _base(root: Path, split: str) -> Path | None:
-    """Where the split's pictures lie; the root itself is for tests."""
-    phase = next((path for name in PHASE_FOLDERS[split] if (path := child(root, name)).is_dir()), None)
-    return root if phase is None and split == "test" else phase

@@ -16,7 +16,6 @@ from anomalyclip.data.draft import Draft
 from anomalyclip.data.folder_names import (
     MASK_FOLDERS,
     NORMAL_NAMES,
-    PHASE_FOLDERS,
     PHASES,
     good_folders,
     is_of_a_split,
@@ -25,6 +24,7 @@ from anomalyclip.data.kinds import IMAGE_HALVES, TELLING, masks_in, read_kinds
 from anomalyclip.data.listings import child, folded, folders, holds_pictures, pictures, pictures_below, strays
 from anomalyclip.data.masks import mask_paths
 from anomalyclip.data.pairing import pair
+from anomalyclip.data.phases import phase_folder
 
 
 class Layout(Protocol):
@@ -265,5 +265,4 @@ def _name(path: Path) -> str:
 
 def _phase(folder: Path, split: str) -> Path:
     """The folder of a split's pictures; as we call it where there is none."""
-    options = (path for name in PHASE_FOLDERS[split] if (path := child(folder, name)).is_dir())
-    return next(options, folder / split)
+    return phase_folder(folder, split) or folder / split

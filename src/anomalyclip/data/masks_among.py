@@ -11,9 +11,10 @@ from pathlib import Path
 from anomalyclip.data.beside import ENDINGS, as_one, masks_of_names
 from anomalyclip.data.dataset import NORMAL
 from anomalyclip.data.draft import Draft
-from anomalyclip.data.folder_names import MASK_FOLDERS, PHASE_FOLDERS, PHASES, is_neither
+from anomalyclip.data.folder_names import MASK_FOLDERS, PHASES, is_neither
 from anomalyclip.data.like_masks import LOSSY, are_masks
-from anomalyclip.data.listings import child, folded, folders_below, listing, pictures
+from anomalyclip.data.listings import folded, folders_below, listing, pictures
+from anomalyclip.data.phases import base_of
 from anomalyclip.errors import InputError
 
 _LEAST_PAIRED = 0.5  # of the pictures in subfolders: where fewer have a mask, something else lies there
@@ -33,8 +34,7 @@ class MasksAmongImages:
 
     def _folder(self, root: Path, split: str) -> Path | None:
         """Where the split's pictures lie; the root itself is for tests."""
-        phase = next((path for name in PHASE_FOLDERS[split] if (path := child(root, name)).is_dir()), None)
-        folder = root if phase is None and split == "test" else phase
+        folder = base_of(root, split)
         return folder if folder is not None and _pairs(_pictures(folder)) else None
 
     def fits(self, root: Path) -> bool:
