@@ -188,7 +188,7 @@ def test_resume_notices_changed_data(
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["--fpr-limit", "2"], "fpr_limit"),
+        (["--fpr-limit", "2"], "--fpr-limit 2 is out of range"),
         (["--resamples", "-1"], "resamples -1"),
         (["--resume"], "add --output DIR"),
         (["--plots"], "add --output DIR"),

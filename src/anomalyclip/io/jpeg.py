@@ -17,6 +17,7 @@ from PIL import Image, ImageChops
 from PIL.JpegImagePlugin import JpegImageFile
 
 from anomalyclip.io import exif
+from anomalyclip.io.quiet import own_pixel_limit
 from anomalyclip.io.refusal import EXPORT_AGAIN, Refusal, truncated
 
 MOST_SCANS = 100
@@ -101,7 +102,8 @@ def _small(stream: bytes) -> Image.Image:
 
 def _ends_flat(image: Image.Image) -> bool:
     """Whether the last rows have one colour, as few pictures of cameras do: others need no second look."""
-    strip = image.crop((0, max(0, image.height - 4), image.width, image.height))
+    with own_pixel_limit(4 * image.width):
+        strip = image.crop((0, max(0, image.height - 4), image.width, image.height))
     return len(strip.getcolors(2) or ()) == 1
 
 
