@@ -13,13 +13,12 @@ from anomalyclip.errors import OutputError
 from anomalyclip.io.names import printable
 
 JOURNAL, LOCK = "journal.sqlite", "journal.lock"
-_APPLICATION = 0x414E4F43  # "ANOC"
-_IDENTITY, _WITHOUT_CTIME = (_APPLICATION, 2), (_APPLICATION, 1)  # with the version of the tables
+_IDENTITY = (0x414E4F43, 2)  # application ("ANOC") and version of the tables
 _TABLES = f"""
 BEGIN;
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE files (
-    key BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, digest BLOB, ctime_ns INTEGER
+    key BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, digest BLOB
 ) WITHOUT ROWID;
 CREATE TABLE frames (key BLOB PRIMARY KEY, following INTEGER) WITHOUT ROWID;
 CREATE TABLE outbox (seq INTEGER PRIMARY KEY, row BLOB);
@@ -30,13 +29,6 @@ CREATE TABLE deliveries (
 );
 CREATE INDEX deliveries_due ON deliveries (channel, given_up, due);
 PRAGMA application_id = {_IDENTITY[0]};
-PRAGMA user_version = {_IDENTITY[1]};
-COMMIT;
-"""
-# A journal of before goes on: without that time, each file's content is compared once.
-_ADD_CTIME = f"""
-BEGIN;
-ALTER TABLE files ADD COLUMN ctime_ns INTEGER;
 PRAGMA user_version = {_IDENTITY[1]};
 COMMIT;
 """
@@ -109,7 +101,7 @@ class Database:
         self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=30)
         try:
             found = tuple(self.one(f"PRAGMA {key}")[0] for key in ("application_id", "user_version"))
-            if found not in ((0, 0), _WITHOUT_CTIME, _IDENTITY):
+            if found not in ((0, 0), _IDENTITY):
                 raise OutputError(
                     f"{printable(self.path)} is not a journal of this version (it says {found}, expected {_IDENTITY}); "
                     "name another folder with --output"
@@ -117,8 +109,8 @@ class Database:
             # Write-ahead: a commit only appends. FULL: it survives a power cut, too.
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
-            if found != _IDENTITY:
-                self._db.executescript(_TABLES if found == (0, 0) else _ADD_CTIME)
+            if found == (0, 0):
+                self._db.executescript(_TABLES)
         except BaseException:
             self._db.close()
             raise
