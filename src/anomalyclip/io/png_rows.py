@@ -1,4 +1,4 @@
-"""RGB pictures as PNG at a third of Pillow's time: it tries all filters of the format on every row, here one serves."""
+"""RGB pictures as PNG in little more than half of Pillow's time: it tries all filters of the format on every row."""
 
 from __future__ import annotations
 
